@@ -1,0 +1,211 @@
+/* Whole files, atomic replacement, directories and the user's places. */
+
+#include "userspace/base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+
+#define READ_CHUNK (64 * 1024)
+
+static bool parse_id(const char *text, uint32_t *ret)
+{
+	uint64_t value = 0;
+	/* UINT32_MAX is (uid_t)-1, which means "leave as it is" to chown. */
+	if (text == NULL || parse_u64(text, &value) < 0 || value == 0 || value >= UINT32_MAX)
+		return false;
+	*ret = (uint32_t)value;
+	return true;
+}
+
+struct fs_owner fs_owner_invoking(void)
+{
+	uint32_t uid = 0;
+	uint32_t gid = 0;
+	if (geteuid() != 0 || !parse_id(getenv("SUDO_UID"), &uid) ||
+	    !parse_id(getenv("SUDO_GID"), &gid))
+		return (struct fs_owner){ .is_set = false };
+	return (struct fs_owner){ .is_set = true, .uid = uid, .gid = gid };
+}
+
+int fs_chown(int fd, const struct fs_owner *owner)
+{
+	if (owner == NULL || !owner->is_set)
+		return 0;
+	return fchown(fd, owner->uid, owner->gid) < 0 ? -errno : 0;
+}
+
+/* Reads into the room that @ret has left. Returns bytes read, 0 at the end, or a negative errno. */
+static ssize_t read_chunk(int fd, struct buf *ret)
+{
+	size_t room = ret->limit - ret->len;
+	if (room > READ_CHUNK)
+		room = READ_CHUNK;
+	if (room == 0) {
+		/* The content may end exactly at the limit: only one more byte is too many. */
+		char extra;
+		const ssize_t n = read(fd, &extra, 1);
+		if (n > 0)
+			return -EFBIG;
+		return n < 0 ? -errno : 0;
+	}
+	const int rc = buf_reserve(ret, room);
+	if (rc < 0)
+		return rc;
+	const ssize_t n = read(fd, ret->data + ret->len, room);
+	if (n < 0) {
+		const int code = -errno;
+		ret->data[ret->len] = '\0';
+		return code;
+	}
+	ret->len += (size_t)n;
+	ret->data[ret->len] = '\0';
+	return n;
+}
+
+int fs_read_fd(int fd, struct buf *ret)
+{
+	if (ret->error < 0)
+		return ret->error;
+	for (;;) {
+		const ssize_t n = read_chunk(fd, ret);
+		if (n == 0)
+			return 0;
+		if (n < 0 && n != -EINTR)
+			return (int)n;
+	}
+}
+
+int fs_read_file(const char *path, struct buf *ret)
+{
+	/* O_NONBLOCK: opening a FIFO that nobody writes would wait for ever. */
+	_cleanup_close_ const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	return fs_read_fd(fd, ret);
+}
+
+int write_all(int fd, const void *data, size_t n)
+{
+	const char *rest = data;
+	while (n > 0) {
+		const ssize_t written = write(fd, rest, n);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		if (written == 0)
+			return -EIO;
+		rest += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+static int write_synced(int fd, const void *data, size_t n, const struct fs_owner *owner)
+{
+	int rc = write_all(fd, data, n);
+	if (rc == 0)
+		rc = fs_chown(fd, owner);
+	/* EINVAL: a file system that cannot sync has nothing to lose. */
+	if (rc == 0 && fsync(fd) < 0 && errno != EINVAL)
+		rc = -errno;
+	return rc;
+}
+
+int fs_write_atomic(const char *path, const void *data, size_t n, const struct fs_owner *owner)
+{
+	_cleanup_(buf_done) struct buf temporary;
+	buf_init(&temporary, PATH_MAX - 1);
+	int rc = buf_addf(&temporary, "%s.XXXXXX", path);
+	if (rc < 0)
+		return rc == -EFBIG ? -ENAMETOOLONG : rc;
+
+	/* Made with O_EXCL and mode 0600. */
+	int fd = mkostemp(temporary.data, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = write_synced(fd, data, n, owner);
+	if (close(fd) < 0 && rc == 0)
+		rc = -errno;
+	if (rc == 0 && rename(temporary.data, path) < 0)
+		rc = -errno;
+	if (rc < 0)
+		(void)unlink(temporary.data);
+	return rc;
+}
+
+/* Makes one directory; hands it over only if it is new. */
+static int make_dir(const char *path, mode_t mode, const struct fs_owner *owner)
+{
+	if (mkdir(path, mode) < 0) {
+		const int code = errno;
+		struct stat st;
+		if (code != EEXIST && code != EISDIR && code != EROFS && code != EACCES)
+			return -code;
+		if (stat(path, &st) < 0)
+			return -code;
+		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	}
+	/* By descriptor and not through a link that somebody put there meanwhile. */
+	_cleanup_close_ const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fs_chown(fd, owner);
+}
+
+int fs_mkdir_p(const char *path, mode_t mode, const struct fs_owner *owner)
+{
+	_cleanup_free_ char *prefix = strdup(path);
+	if (prefix == NULL)
+		return -ENOMEM;
+	if (*prefix == '\0')
+		return -ENOENT;
+	for (char *end = strchr(prefix + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
+		*end = '\0';
+		const int rc = make_dir(prefix, mode, owner);
+		*end = '/';
+		if (rc < 0)
+			return rc;
+	}
+	return make_dir(prefix, mode, owner);
+}
+
+int fs_state_dir(const struct fs_owner *owner, struct buf *ret)
+{
+	if (owner != NULL && owner->is_set) {
+		const struct passwd *user = getpwuid(owner->uid);
+		if (user == NULL || user->pw_dir == NULL || user->pw_dir[0] != '/')
+			return -ENOENT;
+		return buf_addf(ret, "%s/.local/state/startline", user->pw_dir);
+	}
+	const char *state = getenv("XDG_STATE_HOME");
+	if (state != NULL && state[0] == '/')
+		return buf_addf(ret, "%s/startline", state);
+	const char *home = getenv("HOME");
+	if (home != NULL && home[0] == '/')
+		return buf_addf(ret, "%s/.local/state/startline", home);
+	return -ENOENT;
+}
+
+int fs_self_dir(struct buf *ret)
+{
+	char path[PATH_MAX];
+	const ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(path))
+		return -ENAMETOOLONG;
+	const char *slash = memrchr(path, '/', (size_t)n);
+	if (slash == NULL)
+		return -ENOENT;
+	return buf_add(ret, path, slash == path ? 1 : (size_t)(slash - path));
+}
