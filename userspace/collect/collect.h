@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The collector: launches a program suspended, records it with every source there is, and stops
+ * when it should. It appends events and interprets none of them; the only question it asks is
+ * trace/ready.h's "is it ready?". Single-threaded: one poll loop. */
+#ifndef USERSPACE_COLLECT_COLLECT_H
+#define USERSPACE_COLLECT_COLLECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "userspace/trace/ready.h"
+#include "userspace/trace/trace.h"
+
+enum probe_set { PROBE_BPF = 1, PROBE_SHIM = 2, PROBE_AUTO = 4 };
+enum until { UNTIL_EXIT, UNTIL_READY, UNTIL_DURATION };
+
+struct collect_spec {
+	char *const *argv; /* NULL-terminated */
+	unsigned int run;    /* number of this run, from 0 */
+	bool is_warmup;
+	unsigned int probes; /* enum probe_set bits; 0: none */
+	bool count_heap;
+	const struct ready_rule *rules;
+	size_t n_rules;
+	enum until until;
+	uint64_t duration_ns; /* UNTIL_DURATION */
+	uint64_t timeout_ns;  /* 0: none */
+	int stop_signal;
+	size_t ring_bytes;    /* 0: default */
+	uid_t uid; /* run as this user, (uid_t)-1: as ourselves */
+	gid_t gid;
+	const char *user; /* name for initgroups, or NULL */
+	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
+	bool null_stdin;
+};
+
+enum collect_end {
+	COLLECT_EXITED,	     /* by itself; status as wait(2) */
+	COLLECT_READY,	     /* startline stopped it because it was ready */
+	COLLECT_DURATION,    /* … because the time asked for was over */
+	COLLECT_TIMEOUT,
+	COLLECT_INTERRUPTED, /* second Ctrl-C, or a signal to startline */
+	COLLECT_NOT_FOUND,   /* 127 */
+	COLLECT_NOT_EXECUTABLE, /* 126 */
+};
+
+struct collect_result {
+	enum collect_end end;
+	int status;	/* wait status of the command; meaningful when it was reaped */
+	bool was_ready;
+	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */
+};
+
+/* Records one run into @w. Sources are opened at the first run and reused by the next ones of
+ * the same collector. Returns 0, or a negative errno (logged) when startline itself failed. */
+struct collector;
+int collector_new(const struct collect_spec *spec, struct trace_writer *w, struct collector **ret);
+int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret);
+/* Ends the recording: final DROPS and TALLY records. */
+int collector_finish(struct collector *c);
+struct collector *collector_free(struct collector *c);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* THE table of metrics. A row is all it takes: it then appears in reports, comparisons, the
+ * session document and the gate. tools/check-docs asks for its section in docs/metrics.md. */
+#ifndef USERSPACE_MODEL_METRICS_H
+#define USERSPACE_MODEL_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "userspace/model/session.h"
+
+enum unit { UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_RATIO };
+enum better { BETTER_LOWER, BETTER_HIGHER, BETTER_NEITHER };
+enum metric_class { CLASS_TIME, CLASS_SIZE, CLASS_EXACT, CLASS_RATIO };
+
+struct series;
+
+struct metric {
+	const char *id; /* stable: "startup.ready"; rows that take a parameter end in "[]" */
+	const char *label;
+	enum unit unit;
+	enum better better;
+	enum metric_class class;
+	double (*get)(const struct run *run); /* NAN: not captured; NULL for rows with a parameter */
+	/* Rows with a parameter: appends each value of @run that @parameter selects. */
+	int (*collect)(const struct run *run, const char *parameter, struct series *ret);
+};
+
+extern const struct metric metrics[]; /* ends with a NULL id */
+size_t metrics_count(void);
+
+/* Statistics of the values that were captured; NAN where n does not suffice. */
+struct summary {
+	size_t n;
+	double min, max, mean, stddev, median, mad, q1, q3, p95, p99, ci95_low, ci95_high;
+	size_t n_outliers;
+};
+
+/* The values of one metric over the runs of a session, with their statistics. */
+struct series {
+	const char *id; /* "net.connect[tcp 127.0.0.1:5432]" */
+	const struct metric *metric;
+	double *values; /* NAN: not captured in that run */
+	size_t n_values;
+	struct summary summary;
+};
+
+/* Fills session->series from runs[].values and the peers that occur (at most 32, most used
+ * first), and time.child[NAME*] for each program that ran as a child (at most 16). */
+int metrics_collect(struct session *session);
+
+/* The series of @id, built on demand when it takes a parameter ("time.child[make *]", a shell
+ * glob over the command line). NULL when there is no such metric. */
+const struct series *metrics_find(struct session *session, const char *id);
+
+const char *unit_name(enum unit unit);		 /* "ns" "bytes" "count" "ratio" */
+const char *better_name(enum better better);	 /* "lower" "higher" "neither" */
+const char *metric_class_name(enum metric_class class); /* "time" "size" "exact" "ratio" */
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* A session: what a recording means. Built from a trace by session_build(), or loaded from a
+ * session document by session_load_json(); the two are the same to everyone downstream.
+ *
+ * Everything hangs in the session's arena and is freed by session_free(); there is nothing to
+ * free one by one. Times are nanoseconds relative to the run's R0 (the command's execve entered
+ * the kernel). A time, size or count that was not captured is UNKNOWN (printed "-", null in
+ * JSON); it is never 0. Ids of processes are indices + 1 into run->processes; 0 means none.
+ * Text from the target is kept as it came: printers escape it. */
+#ifndef USERSPACE_MODEL_SESSION_H
+#define USERSPACE_MODEL_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "userspace/base/arena.h"
+
+#define UNKNOWN INT64_MIN
+
+struct trace;
+
+enum phase { PHASE_EXEC, PHASE_LINK, PHASE_INIT, PHASE_MAIN, PHASE_CHILD, PHASE_COUNT };
+enum activity { ACTIVITY_RUNNING, ACTIVITY_RUNNABLE, ACTIVITY_BLOCKED, ACTIVITY_COUNT };
+enum cause {
+	CAUSE_CPU, CAUSE_RUNQUEUE, CAUSE_THROTTLED, CAUSE_PAGE_FAULT, CAUSE_FILE_READ,
+	CAUSE_FILE_WRITE, CAUSE_DISK, CAUSE_CONNECT, CAUSE_DNS, CAUSE_NETWORK, CAUSE_PIPE,
+	CAUSE_LOCK, CAUSE_SLEEP, CAUSE_CHILD, CAUSE_SIGNAL, CAUSE_KERNEL, CAUSE_UNKNOWN,
+	CAUSE_COUNT
+};
+
+/* Names as in the document: "exec", "running", "page_fault". The _of functions return -1 when
+ * the name is not known. */
+const char *phase_name(enum phase phase);
+const char *activity_name(enum activity activity);
+const char *cause_name(enum cause cause);
+int phase_of(const char *name);
+int activity_of(const char *name);
+int cause_of(const char *name);
+
+/* One piece of the critical path. Pieces follow each other without gap or overlap from 0 to
+ * startup_total_ns. */
+struct segment {
+	int64_t start_ns, duration_ns;
+	int process;
+	int64_t thread; /* tid */
+	enum phase phase;
+	enum activity state;
+	enum cause cause;
+	const char *detail; /* never NULL */
+};
+
+struct text_list {
+	const char **items; /* bytes may be anything but NUL */
+	size_t n;
+};
+
+struct image { /* one execve, successful or not */
+	int64_t time_ns; /* the call was made */
+	int64_t done_ns; /* the image was in place, or the call failed */
+	int64_t linked_ns, main_ns; /* R1, R2 of this image */
+	const char *exe;
+	struct text_list argv;
+	int64_t argv_bytes; /* true length */
+	bool is_truncated;
+	const char *result; /* "ok" or the errno's name: "ENOENT" */
+	bool is_static, is_secure, is_32bit;
+};
+
+#define HEAP_CALLS   8 /* as enum sl_heap_call */
+#define HEAP_BUCKETS 48
+
+struct heap {
+	bool is_known; /* false: everything else is meaningless (null in the document) */
+	int64_t allocs, frees, bytes, peak_bytes, peak_error_bytes, ready_bytes, exit_bytes;
+	int64_t calls[HEAP_CALLS];
+	int64_t buckets[HEAP_BUCKETS];
+};
+
+struct process {
+	int id;
+	int parent; /* id, 0: the command itself or unknown */
+	int64_t pid;
+	const char *exe;       /* of the last successful exec, else the parent's */
+	struct text_list argv; /* likewise */
+	struct image *images;
+	size_t n_images;
+	int64_t start_ns, exit_ns;
+	int64_t exit_code, exit_signal; /* UNKNOWN while it lives, and the one that does not apply */
+	int64_t user_ns, system_ns, run_ns, peak_rss_bytes, ready_rss_bytes;
+	int64_t minor_faults, major_faults, read_bytes, write_bytes, read_chars, write_chars;
+	int64_t voluntary_switches, involuntary_switches, net_rx_bytes, net_tx_bytes;
+	int64_t threads_peak;
+	bool is_attached; /* it ran before the recording began */
+	struct heap heap;
+	const char *coverage_heap;   /* "counted" or why not: "static", "secure-exec", … */
+	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */
+};
+
+struct milestone { /* a rung of the ladder: names as in product terms */
+	const char *name; /* "exec" "linked" "main" "bind" "listen" "accept_ready" "notified"
+			   * "first_accept" "first_byte" "quiet" */
+	int64_t time_ns;  /* UNKNOWN: not seen, evidence says why */
+	int process;
+	const char *evidence; /* "epoll_wait" "edge-triggered, unconfirmed" "static program" … */
+	const char *source;   /* "bpf" "shim" "collector" "" */
+};
+
+struct listener { /* one listening socket */
+	int process;	      /* who called listen, or first served it */
+	const char *endpoint; /* "tcp 127.0.0.1:7777" "tcp [::]:80" "unix /run/x" "unix @name" */
+	int64_t bind_ns, listen_ns, accept_ready_ns, first_accept_ns, first_byte_ns;
+	int accept_ready_process;
+	const char *evidence; /* how accept_ready was seen */
+};
+
+struct connection {
+	int process;
+	const char *peer;
+	int64_t start_ns, duration_ns; /* connect called to established or failed */
+	int64_t reply_ns; /* the first reply: last request byte to first reply byte */
+	int64_t *replies_ns; /* all of them, in order */
+	size_t n_replies;
+	const char *result; /* "ok" "ECONNREFUSED" "EINPROGRESS" (never completed) … */
+	int peer_process;
+};
+
+struct library {
+	int process;
+	const char *path;
+	int64_t search_ns, map_ns, relocate_ns, init_ns;
+};
+
+struct finding {
+	const char *id; /* "port-lie" */
+	int64_t cost_ns;
+	const char *evidence, *remedy;
+};
+
+struct loss { /* records of one kind that a source could not write */
+	const char *source; /* "bpf" "shim" */
+	const char *kind;
+	int64_t count;
+};
+
+struct run {
+	/* exit */
+	int64_t exit_code, exit_signal;
+	const char *exit_reason; /* "exit" "signal" "ready" "timeout" "duration" "interrupted" */
+
+	bool is_complete;	/* no record was lost, proven by sequence numbers */
+	const char *incomplete; /* why not, or NULL */
+	const char *tainted;	/* contention on the machine during the run, or NULL */
+	int64_t tax_ns;		/* startline's own cost on the way to the end of startup */
+
+	bool has_ready;
+	int64_t ready_ns;
+	const char *ready_level; /* "accept_ready" … */
+	int ready_process;
+	const char *ready_endpoint; /* or NULL */
+
+	struct milestone *milestones;
+	size_t n_milestones;
+	int64_t startup_total_ns; /* R0 to ready, else to the end */
+	int64_t startup_unknown_ns;
+	struct segment *segments;
+	size_t n_segments;
+	bool has_segments; /* false: no scheduler events, so no breakdown (null) */
+	struct finding *findings;
+	size_t n_findings;
+	struct process *processes;
+	size_t n_processes;
+	struct listener *listeners;
+	size_t n_listeners;
+	struct connection *connections;
+	size_t n_connections;
+	struct library *libraries;
+	size_t n_libraries;
+	bool has_libraries;
+	int64_t file_opens, file_misses;
+	struct loss *losses;
+	size_t n_losses;
+	int64_t lost_bpf, lost_shim; /* UNKNOWN: that source was not there */
+	int64_t wall_ns; /* R0 to the end of the tree */
+
+	/* whole tree */
+	int64_t peak_rss_bytes, peak_rss_error_bytes, peak_cgroup_bytes, ready_rss_bytes;
+	int64_t heap_peak_bytes, heap_peak_error_bytes;
+	int64_t threads_peak;
+	int64_t switches_summed; /* OFFCPU records replaced by sums */
+
+	double *values; /* one per row of metrics[]; NAN: not captured. Filled once. */
+};
+
+struct host {
+	const char *cpu, *kernel, *libc, *fingerprint; /* NULL: unknown */
+	int64_t cpus;
+};
+
+struct design {
+	int64_t runs, warmup;
+	struct text_list ready, probes;
+	const char *heap, *until;
+};
+
+struct session {
+	struct arena *arena;
+	const char *version;
+	struct text_list command;
+	struct host host;
+	struct design design;
+	struct run *runs;
+	size_t n_runs; /* warm-up runs are left out */
+	const char **notes; /* sources that were missing, truncation, damage: one line each */
+	size_t n_notes;
+	struct series *series; /* one per row of metrics[] and per peer; see metrics.h */
+	size_t n_series;
+};
+
+/* Builds the meaning of @trace, which may be freed afterwards. Never fails on what a target
+ * could have done to the trace: odd events are skipped. -ENODATA, logged: there is no run in
+ * it. */
+int session_build(const struct trace *trace, struct session **ret);
+struct session *session_free(struct session *s); /* NULL */
+
+#endif
