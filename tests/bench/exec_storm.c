@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Starts PROGRAM COUNT times, one after the other, by fork and exec, and waits for each. Prints
+ * the median nanoseconds from just before fork to the child's end.
+ * usage: exec_storm COUNT PROGRAM */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 3)
+		return 2;
+	const size_t count = strtoul(argv[1], NULL, 10);
+	uint64_t *took = calloc(count ? count : 1, sizeof(*took));
+
+	if (!took || !count)
+		return 1;
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t start = now_ns();
+		const pid_t child = fork();
+		if (child == 0) {
+			execl(argv[2], argv[2], (char *)NULL);
+			_exit(127);
+		}
+		if (child < 0 || waitpid(child, NULL, 0) != child)
+			return 1;
+		took[i] = now_ns() - start;
+	}
+	qsort(took, count, sizeof(*took), compare);
+	printf("%llu\n", (unsigned long long)took[count / 2]);
+	free(took);
+	return 0;
+}
