@@ -1,0 +1,295 @@
+# startline: build, test, install. `make help` lists the targets.
+#
+#   make                          build/startline and build/libstartline.so; installs nothing
+#   make V=1                      show the commands
+#   make BPF=0                    without kernel probes: needs no clang, bpftool, libbpf
+#   make SAN=address,undefined    program and unit tests with sanitizers, in a directory of its own
+#   make WERROR=0                 warnings are not errors (the default outside a git checkout)
+
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+export LC_ALL := C.UTF-8
+
+VERSION := 0.1.0
+
+BPF    ?= 1
+SAN    ?=
+WERROR ?= $(if $(wildcard .git),1,0)
+V      ?= 0
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG      ?= clang
+PKG_CONFIG ?= pkg-config
+# Debian puts it into sbin, which is not in every PATH.
+BPFTOOL    ?= $(or $(shell command -v bpftool),$(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool)),bpftool)
+
+Q := $(if $(filter 1,$(V)),,@)
+# $(call say,WHAT,FILE): one line per step, instead of the command.
+say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+comma := ,
+
+# --- where things go -------------------------------------------------------------------------
+
+B     := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+BPF_B := build/bpf
+
+LEFT_OUT     := userspace/collect/source_bpf$(if $(filter 0,$(BPF)),,_fallback).c
+SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c))
+OBJECTS      := $(SOURCES:%.c=$(B)/%.o)
+SHIM_OBJECTS := $(patsubst %.c,$(B)/%.o,$(wildcard preload/*.c))
+BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(BPF_B)/%.o,$(wildcard bpf/*.bpf.c))
+SKELETON     := $(BPF_B)/startline.skel.h
+UNIT_TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+WORKLOADS    := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
+FUZZERS      := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+MAN_PAGES    := $(patsubst docs/man/%.md,build/man/%,$(wildcard docs/man/*.1.md))
+
+PROGRAM := $(B)/startline
+SHIM    := $(B)/libstartline.so
+
+# --- flags -----------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wvla -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings \
+	-Wformat=2 -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference -Wconversion \
+	-Wno-sign-conversion $(if $(filter 1,$(WERROR)),-Werror)
+
+PACKAGES      := libelf zlib libcjson $(if $(filter 0,$(BPF)),,libbpf)
+PACKAGE_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+PACKAGE_LIBS  := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+
+ifeq ($(SAN),)
+MODE_CFLAGS  := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+MODE_LDFLAGS := -Wl,-z,relro,-z,now
+else
+MODE_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+MODE_LDFLAGS := -fsanitize=$(SAN)
+endif
+
+COMMON_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARNINGS) -MMD -MP
+PROGRAM_CFLAGS = $(COMMON_CFLAGS) $(MODE_CFLAGS) $(PACKAGE_FLAGS) \
+	-DSTARTLINE_VERSION='"$(VERSION)"' -DSTARTLINE_LIBDIR='"$(PREFIX)/lib/startline"' $(CFLAGS)
+
+# The shim runs inside other people's programs: no libc start-up, no stack protector (its canary
+# lives in a TLS the program may not have set up), no sanitizer, whatever the rest is built with.
+# gcc, because this set of flags is what the tests prove.
+SHIM_CC     ?= gcc
+SHIM_CFLAGS := $(COMMON_CFLAGS) -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt \
+	-ffreestanding -fno-stack-protector -U_FORTIFY_SOURCE -fno-tree-loop-distribute-patterns \
+	-fasynchronous-unwind-tables
+# noseparate-code and norelro save the loader two mappings and a system call in every process.
+SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-z,defs \
+	-Wl,-z,now -Wl,-z,nodelete -Wl,-z,noseparate-code -Wl,-z,norelro \
+	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so
+
+# Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look.
+BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_x86 -I. -Wall -Wextra -Wno-unused-parameter \
+	$(if $(filter 1,$(WERROR)),-Werror) \
+	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) -MMD -MP
+
+# --- building --------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(PROGRAM) $(SHIM)
+
+$(PROGRAM): $(OBJECTS) $(B)/flags | $(B)/deps
+	$(call say,LD,$@)
+	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(PACKAGE_LIBS) -lm
+
+$(B)/userspace/%.o: userspace/%.c $(B)/flags | $(B)/deps
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
+
+# -isystem: the skeleton is generated and does not know our warnings.
+$(B)/userspace/collect/source_bpf.o: PROGRAM_CFLAGS += -isystem $(BPF_B)
+$(B)/userspace/collect/source_bpf.o: $(SKELETON)
+
+$(SHIM): $(SHIM_OBJECTS) preload/exports.map
+	$(call say,LD,$@)
+	$(Q)$(SHIM_CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+	$(Q)if readelf -d $@ | grep NEEDED; then echo '$@: must not need other libraries' >&2; exit 1; fi
+
+$(B)/preload/%.o: preload/%.c $(B)/flags
+	$(call say,SHIM,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(SHIM_CC) $(SHIM_CFLAGS) -c -o $@ $<
+
+$(BPF_B)/%.o: bpf/%.bpf.c | $(B)/deps
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BPF_B)/startline.bpf.o: $(BPF_OBJECTS)
+	$(call say,BPFLD,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BPF_B)/startline.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name startline_bpf >$@
+
+# Changes when the flags do, so that BPF=0, PREFIX= and the like rebuild what they concern.
+FLAGS_NOW = $(CC) $(PROGRAM_CFLAGS) $(LDFLAGS) $(SHIM_CC) $(SHIM_CFLAGS) BPF=$(BPF)
+$(B)/flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' $(call quoted,$(FLAGS_NOW)) >$@.new; \
+	if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+quoted = '$(subst ','\'',$(1))'
+
+# Says which package is missing, before a compiler says something less helpful.
+$(B)/deps: Makefile tools/check-deps
+	$(Q)mkdir -p $(@D)
+	$(Q)BPF=$(BPF) BPFTOOL='$(BPFTOOL)' CLANG='$(CLANG)' tools/check-deps '$(CC)' $(PACKAGES)
+	$(Q)touch $@
+
+# --- unit tests ------------------------------------------------------------------------------
+# tests/unit/test_<folder>_<file>.c is linked with the layers that <folder> may use, and no more.
+
+LAYERS_base    := base
+LAYERS_trace   := trace base
+LAYERS_collect := collect trace base
+LAYERS_model   := model trace base
+LAYERS_gate    := gate model trace base
+LAYERS_foreign := foreign model trace base
+LAYERS_store   := store foreign model trace base
+LAYERS_view    := view gate model trace base
+LAYERS_cmd     := cmd view store foreign gate model collect trace base
+LAYERS_preload := preload base
+
+layers_of   = $(LAYERS_$(firstword $(subst _, ,$(1))))
+archives_of = $(foreach layer,$(layers_of),$(if $(wildcard $(if $(filter preload,$(layer)),,userspace/)$(layer)/*.c),$(B)/lib/$(layer).a))
+helpers_of  = $(if $(filter trace,$(layers_of)),$(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c)))
+CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
+
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call helpers_of,$$*) $$(call archives_of,$$*)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< $(call helpers_of,$*) -Wl,--start-group \
+		$(call archives_of,$*) -Wl,--end-group $(PACKAGE_LIBS) $(CMOCKA_LIBS) -lm -pthread
+
+$(B)/tests/%.o: tests/%.c $(B)/flags | $(B)/deps
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
+
+# The interposed functions and the constructor stay out: a test is not to be its own target.
+PRELOAD_TESTED := $(filter-out preload/hooks%.c preload/shim.c,$(wildcard preload/*.c))
+
+$(B)/lib/preload.a: $(PRELOAD_TESTED:preload/%.c=$(B)/preload-test/%.o)
+$(B)/lib/%.a: $$(filter-out $(B)/userspace/cmd/main.o,$$(filter $(B)/userspace/$$*/$$(PERCENT),$$(OBJECTS)))
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+PERCENT := %
+
+$(B)/preload-test/%.o: preload/%.c $(B)/flags | $(B)/deps
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -ftls-model=initial-exec -c -o $@ $<
+
+# --- workloads: programs with known answers, for the end-to-end tests -------------------------
+
+.PHONY: workloads
+workloads: $(WORKLOADS)
+
+build/workloads/%: tests/workloads/%.c tools/build-workload
+	$(call say,WORKLOAD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/build-workload $< $@
+
+# --- testing ---------------------------------------------------------------------------------
+
+.PHONY: test test-unit test-e2e test-all unit-tests corpus demo
+SAN_MAKE = +$(Q)$(MAKE) --no-print-directory
+
+test:
+	$(Q)tools/setup --for test
+	$(SAN_MAKE) all workloads unit-tests
+	$(SAN_MAKE) unit-tests SAN=address,undefined
+	$(Q)tools/run-tests --unit build --unit build-address-undefined --e2e tests/e2e
+
+test-unit: unit-tests
+	$(Q)tools/run-tests --unit $(B)
+
+test-e2e: all workloads
+	$(Q)tools/run-tests --e2e tests/e2e
+
+test-all:
+	$(Q)tools/setup --for test-all
+	$(SAN_MAKE) all workloads unit-tests
+	$(SAN_MAKE) unit-tests SAN=address,undefined
+	$(SAN_MAKE) unit-tests SAN=thread
+	$(Q)tools/run-tests --unit build --unit build-address-undefined --unit build-thread \
+		--e2e tests/e2e $(if $(wildcard tests/corpus/*.bats),--e2e tests/corpus)
+
+unit-tests: $(UNIT_TESTS)
+
+corpus: all workloads
+	$(Q)tools/run-tests --e2e tests/corpus
+
+demo:
+	$(Q)tools/setup --for demo
+	$(SAN_MAKE) all
+	$(Q)tools/demo
+
+.PHONY: lint format bench fuzz fuzzers
+lint: $(if $(filter 0,$(BPF)),,$(SKELETON))
+	$(Q)tools/lint
+
+format:
+	$(Q)tools/format
+
+bench: all workloads
+	$(Q)tools/bench/run
+
+FUZZ_SECONDS ?= 10
+fuzz:
+	$(SAN_MAKE) fuzzers CC=clang SAN=fuzzer-no-link,address,undefined
+	$(Q)tools/fuzz build-fuzzer-no-link-address-undefined $(FUZZ_SECONDS)
+
+fuzzers: $(FUZZERS)
+
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $$(call helpers_of,$$*) $$(call archives_of,$$*)
+	$(call say,LD,$@)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $< $(call helpers_of,$*) \
+		-Wl,--start-group $(call archives_of,$*) -Wl,--end-group $(PACKAGE_LIBS) -lm
+
+# --- installing ------------------------------------------------------------------------------
+
+.PHONY: man install clean help
+man: $(MAN_PAGES)
+
+build/man/%: docs/man/%.md tools/md2man
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)tools/md2man '$(VERSION)' $< >$@
+
+install: all man
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/startline
+	install -D -m 755 $(SHIM) $(DESTDIR)$(PREFIX)/lib/startline/libstartline.so
+	install -D -m 644 tools/completion/startline.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/startline
+	$(if $(MAN_PAGES),install -d $(DESTDIR)$(PREFIX)/share/man/man1)
+	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1)
+
+clean:
+	rm -rf build build-*
+
+help:
+	@echo 'make               build/startline and build/libstartline.so'
+	@echo 'make demo          install what is missing, build, profile a real server'
+	@echo 'make test          install what the tests need, build, run the tests'
+	@echo 'make test-unit, test-e2e, test-all, lint, format, fuzz, bench'
+	@echo 'make install       PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make clean'
+	@echo 'Variables: V=1 BPF=0 SAN=address,undefined SAN=thread WERROR=0'
+
+.PHONY: FORCE
+FORCE:
+
+-include $(OBJECTS:.o=.d) $(SHIM_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+-include $(PRELOAD_TESTED:preload/%.c=$(B)/preload-test/%.d)
