@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+# Shared by all end-to-end tests: `load helpers` at the top of a .bats file.
+
+ROOT="${BATS_TEST_DIRNAME}/../.."
+STARTLINE="${STARTLINE:-$ROOT/build/startline}"
+WORKLOADS="${WORKLOADS:-$ROOT/build/workloads}"
+
+# Each test works in a directory of its own, so recordings land there and go with it.
+setup_workdir() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	unset LD_PRELOAD STARTLINE_DEBUG
+}
+
+have_bpf() {
+	[ "$(id -u)" = 0 ] && [ -r /sys/kernel/btf/vmlinux ]
+}
+
+# For tests of the kernel tier. Where BPF is there a skip would hide a failure, so none happens.
+require_bpf() {
+	have_bpf || skip "no BPF here: not root, or the kernel has no BTF"
+}
+
+# session [run options...] -- CMD: records CMD; the session document is in ./session.json, the
+# report's status in $status, what startline itself said in ./messages.
+session() {
+	status=0
+	"$STARTLINE" run --format json -o session.json "$@" >stdout 2>messages || status=$?
+}
+
+# q FILTER: a jq filter over the session document, raw output.
+q() {
+	jq -r "$1" session.json
+}
+
+# A TCP port on loopback that nobody uses right now.
+free_port() {
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+# near VALUE EXPECTED PERCENT [SLACK]: whether VALUE is within PERCENT (or SLACK) of EXPECTED.
+near() {
+	awk -v v="$1" -v e="$2" -v p="$3" -v s="${4:-0}" 'BEGIN {
+		d = v - e; if (d < 0) d = -d
+		limit = e * p / 100; if (limit < s) limit = s
+		if (v == "null" || v == "" || d > limit) {
+			printf "%s is not within %s %% (or %s) of %s\n", v, p, s, e
+			exit 1
+		}
+	}'
+}
+
+# What must hold for every session, whatever it recorded: segments that follow each other from 0
+# and add up to the total, nothing lost, processes with parents that exist.
+check_session() {
+	q '.runs[] | .startup as $s | $s.segments
+	   | (map(.duration_ns) | add) == $s.total_ns
+	     and .[0].start_ns == 0
+	     and ([range(1; length) as $i | .[$i].start_ns == .[$i-1].start_ns + .[$i-1].duration_ns] | all)
+	     and (map(.duration_ns > 0) | all)' >sums
+	if grep -qv '^true$' sums; then
+		echo "segments do not add up"
+		q '.runs[].startup'
+		return 1
+	fi
+	q '.runs[] | .complete and .losses.bpf == 0' >complete
+	if grep -qv '^true$' complete; then
+		echo "records were lost"
+		q '.runs[].losses'
+		cat messages
+		return 1
+	fi
+	q '.runs[] | .processes as $p | $p | map(.parent == 0 or (.parent as $x | $p | map(.id) | index($x) != null)) | all' |
+		grep -qx true
+}
