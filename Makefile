@@ -89,7 +89,7 @@ SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-
 	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so
 
 # Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look.
-BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_x86 -I. -Wall -Wextra -Wno-unused-parameter \
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I. -Wall -Wextra -Wno-unused-parameter \
 	$(if $(filter 1,$(WERROR)),-Werror) \
 	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) -MMD -MP
 

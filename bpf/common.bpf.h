@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* What all probes share: who is recorded, what is remembered about a thread between two probes,
+ * and how an event gets into the ring.
+ *
+ * A thread is recorded when it has a `struct task_state` in the task storage `tasks` with
+ * TASK_TRACKED set. The storage is set by the collector through a pidfd, or inherited at fork,
+ * and vanishes with the task; being tied to the task and not to a number it is right inside pid
+ * namespaces and immune to pid reuse. What concerns a process is in `processes`, by its pid: it
+ * survives an exec that lets another thread become the leader.
+ *
+ * To write an event: sl_reserve(), fill what follows the header, sl_submit(); or, when its length
+ * is not known beforehand, build it in sl_scratch() and hand it to sl_output(). Never build one
+ * in per-CPU memory: another program may run on the same CPU in between.
+ *
+ * There is one program on sys_enter and one on sys_exit, in core.bpf.c. A new call that somebody
+ * wants to see gets a CALL_* bit in the table there. */
+#ifndef SL_COMMON_BPF_H
+#define SL_COMMON_BPF_H
+
+#include <linux/bpf.h>
+
+#include "bpf/kernel_types.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/schema.h"
+
+#define EINPROGRESS 115
+#define EAGAIN	    11
+
+/* ---- settings and counters, shared with source_bpf.c ---- */
+
+extern const volatile __u32 want_output;	  /* capture writes to descriptors 1 and 2 */
+extern const volatile __u32 wake_early;		  /* wake the reader for what may mean "ready" */
+extern const volatile __u64 ring_wake_bytes;	  /* … and otherwise when that much is waiting */
+extern __u32 is_ready;				  /* readiness was reached: stop looking for it */
+
+#define SL_CPUS 1024 /* more CPUs than that share counters, two by two */
+
+struct cpu_count {
+	__u64 count; /* next sequence number */
+	__u64 reserved[7]; /* a cache line of its own */
+};
+extern struct cpu_count cpu_counts[SL_CPUS];
+extern __u64 drop_counts[SL_KIND_LIMIT];
+
+/* ---- what is remembered about a thread ---- */
+
+#define TASK_TRACKED   0x1u /* set by the collector or inherited; without it nothing is recorded */
+#define TASK_ROOT      0x2u /* set by the collector: the command itself, not yet executed */
+#define TASK_ANNOUNCED 0x4u /* its TASK event was written */
+#define TASK_COMPAT    0x8u /* 32-bit: its system call numbers are others */
+
+/* Off-CPU record under construction; see sched.bpf.c. */
+#define OFF_TEXT_MAX  128 /* longest text that is kept */
+#define OFF_TEXT_ROOM (OFF_TEXT_MAX + 256)
+
+struct sched_state {
+	__u64 in_ns;	   /* on the CPU since; 0: it is not */
+	__u64 in_sum_ns;   /* the scheduler's run time sum at in_ns */
+	__u64 out_ns;	   /* off the CPU since; 0: it is not */
+	__u64 wake_ns;	   /* last wake-up */
+	__u64 major_faults;
+	__u64 fault_address;
+	__u64 since_ns, blocked_ns, runnable_ns, count; /* sums past the switch limit */
+	__u32 waker_pid, waker_tid;
+	__u16 context;
+	__u16 is_idle; /* blocked: not counted as running */
+	__u32 text_length;
+	char waker_comm[SL_COMM_SIZE];
+	char record[sizeof(struct sl_offcpu) + OFF_TEXT_ROOM] __attribute__((aligned(8)));
+};
+
+/* For network.bpf.c alone. */
+struct net_state {
+	__u64 sock;  /* from enter to exit of the current call */
+	__u64 other;
+	__u64 word[6];
+};
+
+struct task_state {
+	__u32 flags; /* TASK_*; first, because the collector writes it */
+	__u16 nr;    /* system call, if in_syscall */
+	__u16 in_syscall;
+	__u64 enter_ns;
+	__u64 offcpu_ns; /* off the CPU since enter_ns */
+	__u64 args[6];	 /* only of calls with a CALL_* bit */
+	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
+	struct sched_state sched;
+	struct net_state net;
+};
+
+struct task_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+};
+extern struct task_map tasks SEC(".maps");
+
+/* NULL unless @task is recorded. */
+static __always_inline struct task_state *task_state_of(struct task_struct *task)
+{
+	struct task_state *ts = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+	return ts && (ts->flags & TASK_TRACKED) ? ts : NULL;
+}
+
+/* tracked(task): is it recorded? */
+static __always_inline bool tracked(struct task_struct *task)
+{
+	return task_state_of(task) != NULL;
+}
+
+/* ---- system calls ----
+ *
+ * handle_sys_enter and handle_sys_exit (core.bpf.c) store number, time and arguments and then
+ * call these for calls that have the bit in the table there. @ts is never NULL in earnest; the
+ * verifier wants the check. They run with preemption off. Functions with a body in another file
+ * must be global and return int. */
+
+#define CALL_EXEC 0x01u
+#define CALL_FORK 0x02u
+#define CALL_NET  0x04u /* net_enter(), net_exit() */
+#define CALL_FILE 0x08u /* file_enter(), file_exit() */
+#define CALL_FD	  0x10u /* the first argument is a descriptor it may wait for */
+#define CALL_WRITE 0x20u /* … which it writes to */
+
+extern const volatile __u8 call_table[512]; /* by system call number */
+
+int net_enter(struct task_state *ts);
+int net_exit(struct task_state *ts, long result);
+int file_enter(struct task_state *ts);
+int file_exit(struct task_state *ts, long result);
+int process_enter(struct task_state *ts);
+int process_exit(struct task_state *ts, long result);
+
+/* ---- descriptors and sockets ---- */
+
+/* The open file behind @fd of @task, or NULL. Read its members with BPF_CORE_READ. */
+static __always_inline struct file *file_of_fd(struct task_struct *task, int fd)
+{
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL;
+
+	if (fd < 0 || !fdt || (unsigned int)fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(fdt, fd) + fd);
+	return file;
+}
+
+#define MODE_FORMAT    0170000
+#define MODE_SOCKET    0140000
+#define MODE_REGULAR   0100000
+#define MODE_DIRECTORY 0040000
+#define MODE_CHARACTER 0020000
+#define MODE_BLOCK     0060000
+#define MODE_PIPE      0010000
+
+/* The socket behind @file, or NULL when it is none. */
+static __always_inline struct sock *sock_of_file(struct file *file)
+{
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & MODE_FORMAT) != MODE_SOCKET)
+		return NULL;
+	return BPF_CORE_READ((struct socket *)BPF_CORE_READ(file, private_data), sk);
+}
+
+/* What names a socket in the recording: the number of its inode, which the kernel hands out
+ * from one 32-bit counter for the whole machine, so that it comes back after four billion
+ * sockets and pipes at the earliest; and which says nothing about addresses in the kernel.
+ * 0: it has none, because it was not accepted yet or is closed already. */
+static __always_inline __u64 sock_id(struct sock *sk)
+{
+	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+	struct socket_alloc *alloc;
+
+	if (!socket)
+		return 0;
+	alloc = (void *)socket - bpf_core_field_offset(struct socket_alloc, socket);
+	return BPF_CORE_READ(alloc, vfs_inode.i_ino);
+}
+
+/* ---- writing events ---- */
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 32 << 20); /* source_bpf.c decides */
+};
+extern struct ring_map ring SEC(".maps");
+
+/* Counts a record, written or not: a gap in the numbers is a lost record. */
+static __always_inline void sl_number(struct sl_event *event, bool is_lost, __u16 kind)
+{
+	__u32 cpu = bpf_get_smp_processor_id() & (SL_CPUS - 1);
+	__u64 seq = __sync_fetch_and_add(&cpu_counts[cpu].count, 1);
+
+	if (is_lost) {
+		if (kind < SL_KIND_LIMIT)
+			__sync_fetch_and_add(&drop_counts[kind], 1);
+		return;
+	}
+	event->cpu = cpu;
+	event->seq = (__u32)seq;
+}
+
+/* @pid_tgid as bpf_get_current_pid_tgid() returns it: the process in the upper half. */
+static __always_inline void sl_fill(struct sl_event *event, __u16 kind, __u32 size,
+				    __u64 time_ns, __u64 pid_tgid)
+{
+	event->size = size;
+	event->kind = kind;
+	event->flags = SL_SOURCE_BPF;
+	event->time_ns = time_ns;
+	event->pid = pid_tgid >> 32;
+	event->tid = (__u32)pid_tgid;
+}
+
+/* Room for an event about the thread @pid_tgid, header filled in; NULL (counted) when the ring
+ * is full. @size is a constant and a multiple of 8. Everything behind the header must be written:
+ * the ring is not cleared. */
+static __always_inline void *sl_reserve_for(__u16 kind, __u32 size, __u64 time_ns, __u64 pid_tgid)
+{
+	struct sl_event *event = bpf_ringbuf_reserve(&ring, size, 0);
+
+	if (!event) {
+		sl_number(NULL, true, kind);
+		return NULL;
+	}
+	sl_fill(event, kind, size, time_ns, pid_tgid);
+	sl_number(event, false, kind);
+	return event;
+}
+
+/* The same about the current thread, now. */
+static __always_inline void *sl_reserve(__u16 kind, __u32 size)
+{
+	return sl_reserve_for(kind, size, bpf_ktime_get_ns(), bpf_get_current_pid_tgid());
+}
+
+#define WAKE_SAMPLE 32 /* asking how full the ring is costs more than an event: ask now and then */
+
+static __always_inline __u64 sl_wake_flags(__u32 seq, __u32 size, bool wake)
+{
+	if (wake && wake_early)
+		return BPF_RB_FORCE_WAKEUP;
+	if ((seq % WAKE_SAMPLE == 0 || size >= 2048) &&
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= ring_wake_bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* Commits what sl_reserve() returned. @wake: it may mean that the program is ready. */
+static __always_inline void sl_submit(void *data, bool wake)
+{
+	struct sl_event *event = data;
+
+	bpf_ringbuf_submit(event, sl_wake_flags(event->seq, event->size, wake));
+}
+
+/* Writes an event that was built elsewhere, header filled by sl_fill() but for cpu and seq.
+ * @size may vary; the verifier must see its bound. False (counted) when the ring is full.
+ * event->size is set here, rounded up to 8: leave room. */
+static __always_inline bool sl_output(struct sl_event *event, __u32 size, bool wake)
+{
+	const __u16 kind = event->kind;
+	__u64 flags;
+
+	size = (size + 7) & ~7u;
+	event->size = size;
+	sl_number(event, false, kind);
+	flags = sl_wake_flags(event->seq, size, wake);
+	if (bpf_ringbuf_output(&ring, event, size, flags) == 0)
+		return true;
+	if (kind < SL_KIND_LIMIT)
+		__sync_fetch_and_add(&drop_counts[kind], 1);
+	return false;
+}
+
+/* ---- room to build events of varying length ---- */
+
+#define SCRATCH_BYTES 4096 /* usable; text behind it is cut */
+#define SCRATCH_ROOM  (SCRATCH_BYTES + 512)
+
+/* Of one thread. Its system call and process programs may use it, one after the other; the
+ * scheduler's programs must not, as they may come in between. */
+struct scratch {
+	union {
+		struct sl_event event;
+		char bytes[SCRATCH_ROOM];
+	};
+};
+
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct scratch);
+};
+extern struct scratch_map scratches SEC(".maps");
+
+/* The current thread's; NULL when there is no memory. Not cleared. */
+static __always_inline struct scratch *sl_scratch(void)
+{
+	return bpf_task_storage_get(&scratches, bpf_get_current_task_btf(), NULL,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* The maps, the settings and the two system call programs that everything hangs on. */
+#include "bpf/common.bpf.h"
+
+#include <asm/unistd_64.h>
+
+char program_license[] SEC("license") = "Dual MIT/GPL";
+
+struct task_map tasks SEC(".maps");
+struct scratch_map scratches SEC(".maps");
+struct ring_map ring SEC(".maps");
+
+const volatile __u32 want_output = 0;
+const volatile __u32 wake_early = 0;
+const volatile __u64 ring_wake_bytes = 8 << 20;
+__u32 is_ready = 0;
+struct cpu_count cpu_counts[SL_CPUS];
+__u64 drop_counts[SL_KIND_LIMIT];
+
+#define CALLS 512
+
+/* x86-64 numbers. What has no bit costs an untracked thread nothing more, a tracked one only the
+ * note that it is in that call. */
+const volatile __u8 call_table[CALLS] = {
+	[__NR_execve] = CALL_EXEC,
+	[__NR_execveat] = CALL_EXEC,
+	[__NR_clone] = CALL_FORK,
+	[__NR_clone3] = CALL_FORK,
+	[__NR_read] = CALL_FD | CALL_NET,
+	[__NR_pread64] = CALL_FD,
+	[__NR_readv] = CALL_FD | CALL_NET,
+	[__NR_preadv] = CALL_FD,
+	[__NR_preadv2] = CALL_FD,
+	[__NR_write] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_pwrite64] = CALL_FD | CALL_WRITE,
+	[__NR_writev] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_pwritev] = CALL_FD | CALL_WRITE,
+	[__NR_pwritev2] = CALL_FD | CALL_WRITE,
+	[__NR_sendfile] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_splice] = CALL_FD | CALL_NET,
+	[__NR_sendto] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_sendmsg] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_sendmmsg] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_recvfrom] = CALL_FD | CALL_NET,
+	[__NR_recvmsg] = CALL_FD | CALL_NET,
+	[__NR_recvmmsg] = CALL_FD | CALL_NET,
+	[__NR_connect] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_bind] = CALL_FD | CALL_NET,
+	[__NR_listen] = CALL_FD | CALL_NET,
+	[__NR_accept] = CALL_FD | CALL_NET,
+	[__NR_accept4] = CALL_FD | CALL_NET,
+	[__NR_shutdown] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_close] = CALL_FD,
+	[__NR_poll] = CALL_NET,
+	[__NR_ppoll] = CALL_NET,
+	[__NR_select] = CALL_NET,
+	[__NR_pselect6] = CALL_NET,
+	[__NR_epoll_wait] = CALL_FD | CALL_NET,
+	[__NR_epoll_pwait] = CALL_FD | CALL_NET,
+	[__NR_epoll_pwait2] = CALL_FD | CALL_NET,
+	[__NR_epoll_ctl] = CALL_FD | CALL_NET,
+	[__NR_io_uring_enter] = CALL_FD | CALL_NET,
+	[__NR_fsync] = CALL_FD,
+	[__NR_fdatasync] = CALL_FD,
+	[__NR_sync_file_range] = CALL_FD,
+	[__NR_fallocate] = CALL_FD,
+	[__NR_ftruncate] = CALL_FD,
+	[__NR_getdents64] = CALL_FD,
+	[__NR_flock] = CALL_FD,
+	[__NR_fcntl] = CALL_FD,
+	[__NR_ioctl] = CALL_FD,
+	[__NR_open] = CALL_FILE,
+	[__NR_openat] = CALL_FILE,
+	[__NR_openat2] = CALL_FILE,
+	[__NR_creat] = CALL_FILE,
+};
+
+SEC("tp_btf/sys_enter")
+int handle_sys_enter(__u64 *ctx)
+{
+	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
+	struct pt_regs *regs;
+	__u64 nr = ctx[1];
+	__u8 bits;
+
+	if (!ts)
+		return 0;
+	ts->enter_ns = bpf_ktime_get_ns();
+	ts->offcpu_ns = 0;
+	ts->in_syscall = 1;
+	ts->nr = nr < SL_NO_SYSCALL ? nr : SL_NO_SYSCALL;
+	if (nr >= CALLS)
+		return 0;
+	bits = call_table[nr & (CALLS - 1)];
+	if (!bits)
+		return 0;
+	regs = (struct pt_regs *)ctx[0];
+	ts->args[0] = regs->di;
+	ts->args[1] = regs->si;
+	ts->args[2] = regs->dx;
+	ts->args[3] = regs->r10;
+	ts->args[4] = regs->r8;
+	ts->args[5] = regs->r9;
+	if (bits & CALL_NET)
+		net_enter(ts);
+	if (bits & CALL_FILE)
+		file_enter(ts);
+	if (bits & CALL_EXEC)
+		process_enter(ts);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int handle_sys_exit(__u64 *ctx)
+{
+	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
+	long result = (long)ctx[1];
+	__u8 bits;
+
+	if (!ts || !ts->in_syscall)
+		return 0;
+	bits = call_table[ts->nr & (CALLS - 1)];
+	if (ts->nr < CALLS && bits) {
+		if (bits & CALL_NET)
+			net_exit(ts, result);
+		if (bits & CALL_FILE)
+			file_exit(ts, result);
+		if (bits & CALL_EXEC)
+			process_exit(ts, result);
+	}
+	ts->in_syscall = 0;
+	return 0;
+}
