@@ -243,8 +243,21 @@ lint: $(if $(filter 0,$(BPF)),,$(SKELETON))
 format:
 	$(Q)tools/format
 
-bench: all workloads
-	$(Q)tools/bench/run
+# make bench ROWS="malloc storm" ROUNDS=5 BENCH_FLAGS='--markdown FILE'
+ROUNDS ?= 9
+BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(filter-out %/passthrough.c,$(wildcard tests/bench/*.c)))
+bench: all $(BENCHES) build/bench/passthrough.so
+	$(Q)tools/bench --rounds $(ROUNDS) $(BENCH_FLAGS) $(ROWS)
+
+build/bench/%.so: tests/bench/%.c
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -shared -fPIC -o $@ $<
+
+build/bench/%: tests/bench/%.c
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -pthread -o $@ $<
 
 FUZZ_SECONDS ?= 10
 fuzz:

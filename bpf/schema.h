@@ -21,28 +21,28 @@
 #endif
 
 /* X(number, ENUM, token, doc) */
-#define SL_EVENT_KINDS(X)                                                                   \
-	X(1, META, meta, "a key=value fact about the recording")                            \
-	X(2, MARK, mark, "a milestone of the run or of a process")                          \
-	X(3, TASK, task, "a thread or process was created")                                 \
-	X(4, EXEC, exec, "execve succeeded; a new image starts")                            \
-	X(5, ARGS, args, "a piece of the new image's argument vector")                      \
-	X(6, EXECFAIL, execfail, "execve failed")                                           \
-	X(7, EXIT, exit, "a thread ended")                                                  \
-	X(8, USAGE, usage, "resource counters of one process at one moment")                \
-	X(9, OFFCPU, offcpu, "a thread was off the CPU: why, for how long, woken by whom")  \
-	X(10, SYSCALL, syscall, "a system call that ran on the CPU for long")               \
-	X(11, OPEN, open, "a file was opened, or could not be")                             \
-	X(12, NET, net, "something happened to a socket")                                   \
-	X(13, HEAP, heap, "allocator counters of one process image at one moment")          \
-	X(14, COVER, cover, "why an image is or is not seen by the shim")                   \
-	X(15, MEMORY, memory, "resident memory of the whole tree")                          \
-	X(16, SCHEDSUM, schedsum, "off-CPU sums of a thread, in place of OFFCPU records")   \
-	X(17, SYMBOL, symbol, "the name of a kernel address used in OFFCPU")                \
-	X(18, OUTPUT, output, "bytes written to descriptor 1 or 2 (log readiness only)")    \
-	X(19, HOST, host, "contention on the machine at one moment")                        \
-	X(20, DROPS, drops, "records of one kind a producer could not write")               \
-	X(21, TALLY, tally, "how many records a CPU produced in all")                       \
+#define SL_EVENT_KINDS(X)                                                                  \
+	X(1, META, meta, "a key=value fact about the recording")                           \
+	X(2, MARK, mark, "a milestone of the run or of a process")                         \
+	X(3, TASK, task, "a thread or process was created")                                \
+	X(4, EXEC, exec, "execve succeeded; a new image starts")                           \
+	X(5, ARGS, args, "a piece of the new image's argument vector")                     \
+	X(6, EXECFAIL, execfail, "execve failed")                                          \
+	X(7, EXIT, exit, "a thread ended")                                                 \
+	X(8, USAGE, usage, "resource counters of one process at one moment")               \
+	X(9, OFFCPU, offcpu, "a thread was off the CPU: why, for how long, woken by whom") \
+	X(10, SYSCALL, syscall, "a system call that ran on the CPU for long")              \
+	X(11, OPEN, open, "a file was opened, or could not be")                            \
+	X(12, NET, net, "something happened to a socket")                                  \
+	X(13, HEAP, heap, "allocator counters of one process image at one moment")         \
+	X(14, COVER, cover, "why an image is or is not seen by the shim")                  \
+	X(15, MEMORY, memory, "resident memory of the whole tree")                         \
+	X(16, SCHEDSUM, schedsum, "off-CPU sums of a thread, in place of OFFCPU records")  \
+	X(17, SYMBOL, symbol, "the name of a kernel address used in OFFCPU")               \
+	X(18, OUTPUT, output, "bytes written to descriptor 1 or 2 (log readiness only)")   \
+	X(19, HOST, host, "contention on the machine at one moment")                       \
+	X(20, DROPS, drops, "records of one kind a producer could not write")              \
+	X(21, TALLY, tally, "how many records a CPU produced in all")                      \
 	X(22, END, end, "the recording finished; nothing follows")
 
 enum sl_kind {
@@ -50,7 +50,7 @@ enum sl_kind {
 #define SL_KIND_ROW(number, name, token, doc) SL_KIND_##name = number,
 	SL_EVENT_KINDS(SL_KIND_ROW)
 #undef SL_KIND_ROW
-	SL_KIND_LIMIT /* one past the last known kind */
+		SL_KIND_LIMIT /* one past the last known kind */
 };
 
 /* sl_event.flags */
@@ -87,16 +87,16 @@ struct sl_meta {
 };
 
 enum sl_mark_id {
-	SL_MARK_SPAWN = 1,   /* collector: released the command; value = run number from 0 */
-	SL_MARK_LINKED = 2,  /* shim: libraries are relocated, constructors begin */
-	SL_MARK_MAIN = 3,    /* shim: main is about to be entered */
-	SL_MARK_READY = 4,   /* collector: a condition of --ready held at time_ns; text = its spec;
+	SL_MARK_SPAWN = 1,    /* collector: released the command; value = run number from 0 */
+	SL_MARK_LINKED = 2,   /* shim: libraries are relocated, constructors begin */
+	SL_MARK_MAIN = 3,     /* shim: main is about to be entered */
+	SL_MARK_READY = 4,    /* collector: a condition of --ready held at time_ns; text = its spec;
 			      * value = the process's pid if known */
-	SL_MARK_STOP = 5,    /* collector: asked the tree to stop; value = signal, detail = enum
+	SL_MARK_STOP = 5,     /* collector: asked the tree to stop; value = signal, detail = enum
 			      * sl_stop */
-	SL_MARK_REAPED = 6,  /* collector: the command ended; value = wait status */
-	SL_MARK_GONE = 7,    /* collector: the whole tree has ended (or was given up on) */
-	SL_MARK_TAX = 8,     /* collector: startline's own cost in the target; value = ns,
+	SL_MARK_REAPED = 6,   /* collector: the command ended; value = wait status */
+	SL_MARK_GONE = 7,     /* collector: the whole tree has ended (or was given up on) */
+	SL_MARK_TAX = 8,      /* collector: startline's own cost in the target; value = ns,
 			      * text = what ("shim", "probes") */
 	SL_MARK_NOTIFIED = 9, /* collector: sd_notify READY=1 arrived */
 };
@@ -124,7 +124,7 @@ struct sl_tally {
 	struct sl_event event;
 	__u32 source;
 	__u32 producer; /* CPU number or lane number */
-	__u64 count;    /* records attempted; the next sequence number */
+	__u64 count;	/* records attempted; the next sequence number */
 };
 
 struct sl_end {
@@ -135,9 +135,9 @@ struct sl_end {
 
 #define SL_COMM_SIZE 16
 
-#define SL_TASK_THREAD    0x1u /* a thread of an existing process */
+#define SL_TASK_THREAD	  0x1u /* a thread of an existing process */
 #define SL_TASK_SHARES_MM 0x2u /* shares memory with its parent (thread, vfork, posix_spawn) */
-#define SL_TASK_VFORK     0x4u /* the parent sleeps until exec or exit */
+#define SL_TASK_VFORK	  0x4u /* the parent sleeps until exec or exit */
 #define SL_TASK_ATTACHED  0x8u /* not created now: it already ran when recording began */
 
 /* event.pid/tid are the new task's. */
@@ -145,19 +145,19 @@ struct sl_task {
 	struct sl_event event;
 	__u32 parent_pid;
 	__u32 parent_tid; /* the thread that called fork or clone */
-	__u32 ns_pid;     /* the new task's ids in its innermost pid namespace */
+	__u32 ns_pid;	  /* the new task's ids in its innermost pid namespace */
 	__u32 ns_tid;
 	__u32 flags; /* SL_TASK_* */
 	__u32 reserved;
 	char comm[SL_COMM_SIZE];
 };
 
-#define SL_EXEC_SECURE 0x1u /* AT_SECURE: setuid, setgid or file capabilities */
-#define SL_EXEC_STATIC 0x2u /* the image has no interpreter (no dynamic loader) */
-#define SL_EXEC_32BIT  0x4u
+#define SL_EXEC_SECURE	 0x1u /* AT_SECURE: setuid, setgid or file capabilities */
+#define SL_EXEC_STATIC	 0x2u /* the image has no interpreter (no dynamic loader) */
+#define SL_EXEC_32BIT	 0x4u
 #define SL_EXEC_ARGS_CUT 0x8u /* argv was longer than SL_ARGS_MAX: only the first part follows */
 
-#define SL_ARGS_MAX  131072u /* bytes of argv recorded per exec */
+#define SL_ARGS_MAX   131072u /* bytes of argv recorded per exec */
 #define SL_ARGS_PIECE 16384u
 
 /* time_ns = the new image is in place; enter_ns = the execve call entered the kernel. */
@@ -237,31 +237,31 @@ enum sl_state {
 };
 
 enum sl_context { /* where the wake-up was issued */
-	SL_CONTEXT_UNKNOWN = 0,
-	SL_CONTEXT_TASK = 1,
-	SL_CONTEXT_SOFTIRQ = 2,
-	SL_CONTEXT_HARDIRQ = 3,
+		  SL_CONTEXT_UNKNOWN = 0,
+		  SL_CONTEXT_TASK = 1,
+		  SL_CONTEXT_SOFTIRQ = 2,
+		  SL_CONTEXT_HARDIRQ = 3,
 };
 
 enum sl_object { /* what the system call's descriptor, or the fault, was about */
-	SL_OBJECT_NONE = 0,
-	SL_OBJECT_FILE = 1,	  /* regular file or directory; text = path */
-	SL_OBJECT_TCP = 2,	  /* sock */
-	SL_OBJECT_UDP = 3,	  /* sock */
-	SL_OBJECT_UNIX = 4,	  /* sock */
-	SL_OBJECT_SOCKET = 5,	  /* another family */
-	SL_OBJECT_PIPE = 6,
-	SL_OBJECT_DEVICE = 7,	  /* text = name; a terminal, for one */
-	SL_OBJECT_FAULT_FILE = 8, /* page fault in a file mapping; text = path */
-	SL_OBJECT_FAULT_ANON = 9, /* page fault elsewhere */
-	SL_OBJECT_EPOLL = 10,
-	SL_OBJECT_OTHER = 11, /* eventfd, timerfd, signalfd, inotify …; text = its name */
+		 SL_OBJECT_NONE = 0,
+		 SL_OBJECT_FILE = 1,   /* regular file or directory; text = path */
+		 SL_OBJECT_TCP = 2,    /* sock */
+		 SL_OBJECT_UDP = 3,    /* sock */
+		 SL_OBJECT_UNIX = 4,   /* sock */
+		 SL_OBJECT_SOCKET = 5, /* another family */
+		 SL_OBJECT_PIPE = 6,
+		 SL_OBJECT_DEVICE = 7,	   /* text = name; a terminal, for one */
+		 SL_OBJECT_FAULT_FILE = 8, /* page fault in a file mapping; text = path */
+		 SL_OBJECT_FAULT_ANON = 9, /* page fault elsewhere */
+		 SL_OBJECT_EPOLL = 10,
+		 SL_OBJECT_OTHER = 11, /* eventfd, timerfd, signalfd, inotify …; text = its name */
 };
 
-#define SL_OFFCPU_IOWAIT 0x1u /* the kernel counted it as waiting for a disk */
-#define SL_OFFCPU_STILL	 0x2u /* snapshot: not back on the CPU at time_ns; wake_ns 0 if asleep */
-#define SL_OFFCPU_MAJOR	 0x4u /* a major fault ended in this interval */
-#define SL_OFFCPU_TIMEOUT 0x8u /* the wait had a finite timeout */
+#define SL_OFFCPU_IOWAIT    0x1u /* the kernel counted it as waiting for a disk */
+#define SL_OFFCPU_STILL	    0x2u /* snapshot: not back on the CPU at time_ns; wake_ns 0 if asleep */
+#define SL_OFFCPU_MAJOR	    0x4u /* a major fault ended in this interval */
+#define SL_OFFCPU_TIMEOUT   0x8u /* the wait had a finite timeout */
 #define SL_OFFCPU_THROTTLED 0x10u /* held back by its CPU quota */
 
 #define SL_NO_SYSCALL 0xffffu
@@ -299,7 +299,7 @@ struct sl_syscall {
 
 struct sl_schedsum {
 	struct sl_event event;
-	__u64 since_ns;	   /* the sums cover [since_ns, time_ns) */
+	__u64 since_ns; /* the sums cover [since_ns, time_ns) */
 	__u64 blocked_ns;
 	__u64 runnable_ns;
 	__u64 count;
@@ -348,19 +348,19 @@ enum sl_net_op {
 				  * only the first per listener */
 	SL_NET_REPLY = 9,	 /* first bytes read after a request on connected `sock`; enter_ns =
 				  * the request's last byte went out; addr = peer */
-	SL_NET_INHERITED = 10,	 /* a listener was there at exec (socket activation); addr = local */
-	SL_NET_SENDTO = 11,	 /* datagram sent with an address (a DNS query, for one); first per
+	SL_NET_INHERITED = 10, /* a listener was there at exec (socket activation); addr = local */
+	SL_NET_SENDTO = 11,    /* datagram sent with an address (a DNS query, for one); first per
 				  * sock and peer; addr = peer */
 };
 
 enum sl_ready_how {
-	SL_HOW_ACCEPT = 1,	    /* blocked or tried in accept */
-	SL_HOW_POLL = 2,	    /* poll or select */
-	SL_HOW_EPOLL = 3,	    /* level-triggered epoll */
-	SL_HOW_EPOLL_EDGE = 4,	    /* edge-triggered: unconfirmed until an accept is tried; sent
+	SL_HOW_ACCEPT = 1,     /* blocked or tried in accept */
+	SL_HOW_POLL = 2,       /* poll or select */
+	SL_HOW_EPOLL = 3,      /* level-triggered epoll */
+	SL_HOW_EPOLL_EDGE = 4, /* edge-triggered: unconfirmed until an accept is tried; sent
 				     * again at each further wait until then */
 	SL_HOW_IO_URING = 5,
-	SL_HOW_EDGE_ACCEPT = 6,	    /* first accept try of an edge-triggered listener */
+	SL_HOW_EDGE_ACCEPT = 6, /* first accept try of an edge-triggered listener */
 };
 
 struct sl_net {
@@ -368,7 +368,7 @@ struct sl_net {
 	__u64 enter_ns; /* the system call began; see op for others */
 	__u64 sock;	/* unique within the recording, never reused; 0: unknown */
 	__u64 other;
-	__u16 op;  /* enum sl_net_op */
+	__u16 op; /* enum sl_net_op */
 	__u16 how;
 	__s32 result; /* negative errno, else >= 0 */
 	__s32 fd;     /* -1: unknown */
@@ -379,15 +379,15 @@ struct sl_net {
 /* ---- memory ---- */
 
 enum sl_heap_call { /* order is frozen */
-	SL_HEAP_MALLOC,
-	SL_HEAP_CALLOC,
-	SL_HEAP_REALLOC, /* realloc(NULL, n), and resizing a block */
-	SL_HEAP_MEMALIGN, /* posix_memalign, aligned_alloc, memalign, valloc, pvalloc */
-	SL_HEAP_FREE,	  /* of a non-null pointer, cfree and free_sized included */
-	SL_HEAP_REALLOC_FREE, /* realloc of a block: the old one counts as a free */
-	SL_HEAP_FAILED,	  /* returned NULL */
-	SL_HEAP_UNMATCHED, /* more bytes freed than were seen allocated, counted as blocks if known */
-	SL_HEAP_CALLS = 8,
+		    SL_HEAP_MALLOC,
+		    SL_HEAP_CALLOC,
+		    SL_HEAP_REALLOC,  /* realloc(NULL, n), and resizing a block */
+		    SL_HEAP_MEMALIGN, /* posix_memalign, aligned_alloc, memalign, valloc, pvalloc */
+		    SL_HEAP_FREE,     /* of a non-null pointer, cfree and free_sized included */
+		    SL_HEAP_REALLOC_FREE, /* realloc of a block: the old one counts as a free */
+		    SL_HEAP_FAILED,	  /* returned NULL */
+		    SL_HEAP_UNMATCHED, /* more bytes freed than were seen allocated, counted as blocks if known */
+		    SL_HEAP_CALLS = 8,
 };
 #define SL_HEAP_BUCKETS 48 /* bucket b counts requests of 2^(b-1) .. 2^b - 1 bytes; 0: size 0 */
 
@@ -400,8 +400,8 @@ struct sl_heap {
 	__u64 since_ns;
 	__u64 calls[SL_HEAP_CALLS];
 	__u64 requested_bytes;
-	__u64 live_bytes; /* usable bytes allocated and not freed */
-	__u64 peak_bytes; /* highest live_bytes of this image */
+	__u64 live_bytes;	/* usable bytes allocated and not freed */
+	__u64 peak_bytes;	/* highest live_bytes of this image */
 	__u64 peak_error_bytes; /* peak_bytes may be too low by at most this */
 	__u64 tree_live_bytes;	/* the same for all processes of the tree together */
 	__u64 tree_peak_bytes;
@@ -410,9 +410,9 @@ struct sl_heap {
 };
 
 enum sl_cover_reason {
-	SL_COVER_COUNTED = 1,	    /* the shim runs in it and counts */
+	SL_COVER_COUNTED = 1, /* the shim runs in it and counts */
 	SL_COVER_STATIC = 2,
-	SL_COVER_SECURE = 3,	    /* secure-exec */
+	SL_COVER_SECURE = 3, /* secure-exec */
 	SL_COVER_SANITIZER = 4,
 	SL_COVER_32BIT = 5,
 	SL_COVER_CHROOT = 6,	    /* the shim's file is not visible there */
@@ -435,12 +435,12 @@ struct sl_cover {
 
 struct sl_memory {
 	struct sl_event event;
-	__u32 when;	    /* enum sl_when */
-	__u32 processes;    /* alive now */
-	__u64 now_bytes;    /* sum of resident bytes of all live processes */
-	__u64 peak_bytes;   /* highest such sum so far */
-	__u64 peak_ns;	    /* when that was */
-	__u64 error_bytes;  /* the kernel batches its counters: each sum may be off by this */
+	__u32 when;		 /* enum sl_when */
+	__u32 processes;	 /* alive now */
+	__u64 now_bytes;	 /* sum of resident bytes of all live processes */
+	__u64 peak_bytes;	 /* highest such sum so far */
+	__u64 peak_ns;		 /* when that was */
+	__u64 error_bytes;	 /* the kernel batches its counters: each sum may be off by this */
 	__u64 cgroup_peak_bytes; /* the run's own memory cgroup; ~0: there is none */
 };
 

@@ -9,8 +9,8 @@ static void (*real_free)(void *);
 
 __attribute__((constructor)) static void resolve(void)
 {
-	real_malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
-	real_free = (void (*)(void *))dlsym(RTLD_NEXT, "free");
+	real_malloc = __extension__(void *(*)(size_t)) dlsym(RTLD_NEXT, "malloc");
+	real_free = __extension__(void (*)(void *)) dlsym(RTLD_NEXT, "free");
 }
 
 void *malloc(size_t size);

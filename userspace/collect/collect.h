@@ -18,7 +18,7 @@ enum until { UNTIL_EXIT, UNTIL_READY, UNTIL_DURATION };
 
 struct collect_spec {
 	char *const *argv; /* NULL-terminated */
-	unsigned int run;    /* number of this run, from 0 */
+	unsigned int run;  /* number of this run, from 0 */
 	bool is_warmup;
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	bool count_heap;
@@ -28,27 +28,27 @@ struct collect_spec {
 	uint64_t duration_ns; /* UNTIL_DURATION */
 	uint64_t timeout_ns;  /* 0: none */
 	int stop_signal;
-	size_t ring_bytes;    /* 0: default */
-	uid_t uid; /* run as this user, (uid_t)-1: as ourselves */
+	size_t ring_bytes; /* 0: default */
+	uid_t uid;	   /* run as this user, (uid_t)-1: as ourselves */
 	gid_t gid;
-	const char *user; /* name for initgroups, or NULL */
+	const char *user;	   /* name for initgroups, or NULL */
 	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
 	bool null_stdin;
 };
 
 enum collect_end {
-	COLLECT_EXITED,	     /* by itself; status as wait(2) */
-	COLLECT_READY,	     /* startline stopped it because it was ready */
-	COLLECT_DURATION,    /* … because the time asked for was over */
+	COLLECT_EXITED,	  /* by itself; status as wait(2) */
+	COLLECT_READY,	  /* startline stopped it because it was ready */
+	COLLECT_DURATION, /* … because the time asked for was over */
 	COLLECT_TIMEOUT,
-	COLLECT_INTERRUPTED, /* second Ctrl-C, or a signal to startline */
-	COLLECT_NOT_FOUND,   /* 127 */
+	COLLECT_INTERRUPTED,	/* second Ctrl-C, or a signal to startline */
+	COLLECT_NOT_FOUND,	/* 127 */
 	COLLECT_NOT_EXECUTABLE, /* 126 */
 };
 
 struct collect_result {
 	enum collect_end end;
-	int status;	/* wait status of the command; meaningful when it was reaped */
+	int status; /* wait status of the command; meaningful when it was reaped */
 	bool was_ready;
 	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */
 };

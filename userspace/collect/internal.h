@@ -46,7 +46,8 @@ int source_bpf_snapshot(struct source_bpf *s, enum sl_when when);
 /* Readiness was reached: what is only needed before is detached, the switch limit starts. */
 int source_bpf_ready(struct source_bpf *s);
 /* Live tracked threads now, and since when none of them has been running (0: one runs). */
-void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads, uint64_t *ret_idle_since_ns);
+void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
+			 uint64_t *ret_idle_since_ns);
 /* Detaches, drains the rest, appends SYMBOL, MEMORY, DROPS and TALLY. */
 int source_bpf_finish(struct source_bpf *s, struct sink sink);
 size_t source_bpf_ring_bytes(const struct source_bpf *s);
@@ -57,7 +58,7 @@ struct source_bpf *source_bpf_free(struct source_bpf *s);
 struct source_shim;
 
 struct shim_settings {
-	bool count_heap;   /* --heap count; off: milestones only */
+	bool count_heap; /* --heap count; off: milestones only */
 	bool wrap_network; /* no kernel tier: connect, bind, listen, accept, poll … are reported too */
 	uid_t uid;	   /* the target's user: owns the session directory */
 	gid_t gid;

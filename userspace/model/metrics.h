@@ -21,7 +21,8 @@ struct metric {
 	enum unit unit;
 	enum better better;
 	enum metric_class class;
-	double (*get)(const struct run *run); /* NAN: not captured; NULL for rows with a parameter */
+	double (*get)(
+		const struct run *run); /* NAN: not captured; NULL for rows with a parameter */
 	/* Rows with a parameter: appends each value of @run that @parameter selects. */
 	int (*collect)(const struct run *run, const char *parameter, struct series *ret);
 };
@@ -53,8 +54,8 @@ int metrics_collect(struct session *session);
  * glob over the command line). NULL when there is no such metric. */
 const struct series *metrics_find(struct session *session, const char *id);
 
-const char *unit_name(enum unit unit);		 /* "ns" "bytes" "count" "ratio" */
-const char *better_name(enum better better);	 /* "lower" "higher" "neither" */
+const char *unit_name(enum unit unit);			/* "ns" "bytes" "count" "ratio" */
+const char *better_name(enum better better);		/* "lower" "higher" "neither" */
 const char *metric_class_name(enum metric_class class); /* "time" "size" "exact" "ratio" */
 
 #endif

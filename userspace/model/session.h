@@ -23,9 +23,23 @@ struct trace;
 enum phase { PHASE_EXEC, PHASE_LINK, PHASE_INIT, PHASE_MAIN, PHASE_CHILD, PHASE_COUNT };
 enum activity { ACTIVITY_RUNNING, ACTIVITY_RUNNABLE, ACTIVITY_BLOCKED, ACTIVITY_COUNT };
 enum cause {
-	CAUSE_CPU, CAUSE_RUNQUEUE, CAUSE_THROTTLED, CAUSE_PAGE_FAULT, CAUSE_FILE_READ,
-	CAUSE_FILE_WRITE, CAUSE_DISK, CAUSE_CONNECT, CAUSE_DNS, CAUSE_NETWORK, CAUSE_PIPE,
-	CAUSE_LOCK, CAUSE_SLEEP, CAUSE_CHILD, CAUSE_SIGNAL, CAUSE_KERNEL, CAUSE_UNKNOWN,
+	CAUSE_CPU,
+	CAUSE_RUNQUEUE,
+	CAUSE_THROTTLED,
+	CAUSE_PAGE_FAULT,
+	CAUSE_FILE_READ,
+	CAUSE_FILE_WRITE,
+	CAUSE_DISK,
+	CAUSE_CONNECT,
+	CAUSE_DNS,
+	CAUSE_NETWORK,
+	CAUSE_PIPE,
+	CAUSE_LOCK,
+	CAUSE_SLEEP,
+	CAUSE_CHILD,
+	CAUSE_SIGNAL,
+	CAUSE_KERNEL,
+	CAUSE_UNKNOWN,
 	CAUSE_COUNT
 };
 
@@ -55,9 +69,9 @@ struct text_list {
 	size_t n;
 };
 
-struct image { /* one execve, successful or not */
-	int64_t time_ns; /* the call was made */
-	int64_t done_ns; /* the image was in place, or the call failed */
+struct image {			    /* one execve, successful or not */
+	int64_t time_ns;	    /* the call was made */
+	int64_t done_ns;	    /* the image was in place, or the call failed */
 	int64_t linked_ns, main_ns; /* R1, R2 of this image */
 	const char *exe;
 	struct text_list argv;
@@ -86,7 +100,8 @@ struct process {
 	struct image *images;
 	size_t n_images;
 	int64_t start_ns, exit_ns;
-	int64_t exit_code, exit_signal; /* UNKNOWN while it lives, and the one that does not apply */
+	int64_t exit_code,
+		exit_signal; /* UNKNOWN while it lives, and the one that does not apply */
 	int64_t user_ns, system_ns, run_ns, peak_rss_bytes, ready_rss_bytes;
 	int64_t minor_faults, major_faults, read_bytes, write_bytes, read_chars, write_chars;
 	int64_t voluntary_switches, involuntary_switches, net_rx_bytes, net_tx_bytes;
@@ -97,7 +112,7 @@ struct process {
 	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */
 };
 
-struct milestone { /* a rung of the ladder: names as in product terms */
+struct milestone {	  /* a rung of the ladder: names as in product terms */
 	const char *name; /* "exec" "linked" "main" "bind" "listen" "accept_ready" "notified"
 			   * "first_accept" "first_byte" "quiet" */
 	int64_t time_ns;  /* UNKNOWN: not seen, evidence says why */
@@ -106,7 +121,7 @@ struct milestone { /* a rung of the ladder: names as in product terms */
 	const char *source;   /* "bpf" "shim" "collector" "" */
 };
 
-struct listener { /* one listening socket */
+struct listener {	      /* one listening socket */
 	int process;	      /* who called listen, or first served it */
 	const char *endpoint; /* "tcp 127.0.0.1:7777" "tcp [::]:80" "unix /run/x" "unix @name" */
 	int64_t bind_ns, listen_ns, accept_ready_ns, first_accept_ns, first_byte_ns;
@@ -118,8 +133,8 @@ struct connection {
 	int process;
 	const char *peer;
 	int64_t start_ns, duration_ns; /* connect called to established or failed */
-	int64_t reply_ns; /* the first reply: last request byte to first reply byte */
-	int64_t *replies_ns; /* all of them, in order */
+	int64_t reply_ns;	       /* the first reply: last request byte to first reply byte */
+	int64_t *replies_ns;	       /* all of them, in order */
 	size_t n_replies;
 	const char *result; /* "ok" "ECONNREFUSED" "EINPROGRESS" (never completed) … */
 	int peer_process;
@@ -137,7 +152,7 @@ struct finding {
 	const char *evidence, *remedy;
 };
 
-struct loss { /* records of one kind that a source could not write */
+struct loss {		    /* records of one kind that a source could not write */
 	const char *source; /* "bpf" "shim" */
 	const char *kind;
 	int64_t count;
@@ -181,7 +196,7 @@ struct run {
 	struct loss *losses;
 	size_t n_losses;
 	int64_t lost_bpf, lost_shim; /* UNKNOWN: that source was not there */
-	int64_t wall_ns; /* R0 to the end of the tree */
+	int64_t wall_ns;	     /* R0 to the end of the tree */
 
 	/* whole tree */
 	int64_t peak_rss_bytes, peak_rss_error_bytes, peak_cgroup_bytes, ready_rss_bytes;
@@ -210,7 +225,7 @@ struct session {
 	struct host host;
 	struct design design;
 	struct run *runs;
-	size_t n_runs; /* warm-up runs are left out */
+	size_t n_runs;	    /* warm-up runs are left out */
 	const char **notes; /* sources that were missing, truncation, damage: one line each */
 	size_t n_notes;
 	struct series *series; /* one per row of metrics[] and per peer; see metrics.h */

@@ -37,10 +37,10 @@ enum ready_type {
 
 struct ready_rule {
 	enum ready_type type;
-	uint16_t port;	    /* 0: any */
-	char *spec;	    /* as the user wrote it */
+	uint16_t port;	      /* 0: any */
+	char *spec;	      /* as the user wrote it */
 	const char *argument; /* into spec: what follows the colon, or "" */
-	regex_t regex;	    /* READY_LOG */
+	regex_t regex;	      /* READY_LOG */
 	bool has_regex;
 };
 

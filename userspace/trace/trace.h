@@ -50,11 +50,11 @@ int trace_writer_dup(const struct trace_writer *w);
 struct trace {
 	const struct sl_event **events;
 	size_t n_events;
-	bool is_truncated;     /* no END: the recorder was killed, or the file was cut */
-	uint64_t n_damaged;    /* blocks skipped because their checksum was wrong */
-	uint64_t n_unknown;    /* events of a kind this version does not know, or too short */
-	uint64_t bytes;	       /* of the file */
-	void *memory;	       /* private */
+	bool is_truncated;  /* no END: the recorder was killed, or the file was cut */
+	uint64_t n_damaged; /* blocks skipped because their checksum was wrong */
+	uint64_t n_unknown; /* events of a kind this version does not know, or too short */
+	uint64_t bytes;	    /* of the file */
+	void *memory;	    /* private */
 };
 
 /* Loads @path or @fd (which is not closed). -EBADMSG: not a startline trace; -EFBIG: over the
@@ -67,8 +67,8 @@ struct trace *trace_free(struct trace *t); /* NULL */
 /* Whether @path begins like a trace. Quiet: false when it cannot be read. */
 bool trace_sniff(const char *path);
 
-#define trace_foreach(t, ev)                                                             \
-	for (size_t ev##_i = 0; ev##_i < (t)->n_events; ev##_i++)                        \
+#define trace_foreach(t, ev)                                      \
+	for (size_t ev##_i = 0; ev##_i < (t)->n_events; ev##_i++) \
 		for (const struct sl_event *ev = (t)->events[ev##_i]; ev; ev = NULL)
 
 /* Text of a trailing text[] member at @text inside @event: its length without NUL, never past

@@ -14,7 +14,7 @@ struct report {
 	int (*build)(const struct session *s, size_t run, struct table **ret);
 };
 
-extern const struct report reports[]; /* ends with a NULL name */
+extern const struct report reports[];		    /* ends with a NULL name */
 const struct report *report_find(const char *name); /* NULL: none */
 
 /* "ready in 456 ms = exec 1 + link 23 + …": the terms printed add up to the total printed. The

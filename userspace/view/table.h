@@ -24,7 +24,8 @@ struct column {
 
 struct table;
 
-int table_new(const char *title, const struct column *columns, size_t n_columns, struct table **ret);
+int table_new(const char *title, const struct column *columns, size_t n_columns,
+	      struct table **ret);
 struct table *table_free(struct table *t);
 
 /* Cells are added row by row, left to right. Text is copied. UNKNOWN numbers and NULL texts are
