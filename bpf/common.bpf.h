@@ -162,9 +162,12 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, int fd)
 /* The socket behind @file, or NULL when it is none. */
 static __always_inline struct sock *sock_of_file(struct file *file)
 {
+	struct socket *socket;
+
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & MODE_FORMAT) != MODE_SOCKET)
 		return NULL;
-	return BPF_CORE_READ((struct socket *)BPF_CORE_READ(file, private_data), sk);
+	socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk);
 }
 
 /* What names a socket in the recording: the number of its inode, which the kernel hands out
