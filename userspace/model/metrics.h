@@ -37,6 +37,10 @@ struct summary {
 	size_t n_outliers;
 };
 
+/* Of @values[0..@n), which may hold NANs and is left as it is. When memory is short it is as if
+ * there were no values. */
+void summary_of(const double *values, size_t n, struct summary *ret);
+
 /* The values of one metric over the runs of a session, with their statistics. */
 struct series {
 	const char *id; /* "net.connect[tcp 127.0.0.1:5432]" */
