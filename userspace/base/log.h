@@ -31,6 +31,9 @@ void log_set_level(enum log_level level);
 /* Is a message of that level shown? To skip the work of composing it. */
 bool log_shows(enum log_level level);
 
+/* cmocka.h, which unit tests include, has a macro of this name. */
+#undef fail
+
 /* Logs an error and returns @code, which is a negative errno. */
 int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,0 +1,195 @@
+/* Files and directories, in a directory of the test's own. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+
+static char root[] = "/tmp/startline-test-XXXXXX";
+
+static int make_root(void **state)
+{
+	(void)state;
+	return mkdtemp(root) == NULL ? -1 : chdir(root);
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	static const char *const files[] = { "file", "fifo", "limited", "a/file" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		(void)unlink(files[i]);
+	static const char *const directories[] = { "a/b/c", "a/b", "a" };
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		(void)rmdir(directories[i]);
+	return chdir("/") < 0 ? -1 : rmdir(root);
+}
+
+static void check_content(const char *path, const char *expected)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, 1 << 20);
+	assert_int_equal(fs_read_file(path, &text), 0);
+	assert_string_equal(buf_str(&text), expected);
+}
+
+static void a_written_file_reads_back_and_is_private(void **state)
+{
+	(void)state;
+	assert_int_equal(fs_write_atomic("file", "first\n", 6, NULL), 0);
+	check_content("file", "first\n");
+	assert_int_equal(fs_write_atomic("file", "second\n", 7, NULL), 0);
+	check_content("file", "second\n");
+	struct stat st;
+	assert_int_equal(stat("file", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void a_file_that_cannot_be_written_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	assert_int_equal(fs_write_atomic("missing/file", "x", 1, NULL), -ENOENT);
+	assert_int_equal(mkdir("a", 0700), 0);
+	assert_int_equal(fs_write_atomic("a", "x", 1, NULL), -EISDIR);
+	/* rmdir succeeds on an empty directory only. */
+	assert_int_equal(rmdir("a"), 0);
+}
+
+static void files_of_proc_are_read_to_their_end(void **state)
+{
+	(void)state;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, 1 << 20);
+	assert_int_equal(fs_read_file("/proc/self/status", &text), 0);
+	assert_non_null(strstr(buf_str(&text), "nonvoluntary_ctxt_switches"));
+}
+
+static void the_limit_admits_a_file_of_just_that_size(void **state)
+{
+	(void)state;
+	assert_int_equal(fs_write_atomic("limited", "12345", 5, NULL), 0);
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, 5);
+	assert_int_equal(fs_read_file("limited", &text), 0);
+	assert_string_equal(buf_str(&text), "12345");
+
+	_cleanup_(buf_done) struct buf small;
+	buf_init(&small, 4);
+	assert_int_equal(fs_read_file("limited", &small), -EFBIG);
+}
+
+static void what_is_not_a_file_is_refused_without_blocking(void **state)
+{
+	(void)state;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, 100);
+	assert_int_equal(fs_read_file("missing", &text), -ENOENT);
+	assert_int_equal(fs_read_file("/tmp", &text), -EISDIR);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(fs_read_file("fifo", &text), 0);
+	assert_int_equal(text.len, 0);
+}
+
+static void directories_are_made_with_their_parents(void **state)
+{
+	(void)state;
+	assert_int_equal(fs_mkdir_p("a/b/c", 0700, NULL), 0);
+	assert_int_equal(fs_mkdir_p("a/b/c/", 0700, NULL), 0);
+	assert_int_equal(fs_mkdir_p("/", 0700, NULL), 0);
+	assert_int_equal(fs_mkdir_p("", 0700, NULL), -ENOENT);
+	struct stat st;
+	assert_int_equal(stat("a/b/c", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(fs_write_atomic("a/file", "", 0, NULL), 0);
+	assert_int_equal(fs_mkdir_p("a/file/d", 0700, NULL), -ENOTDIR);
+}
+
+static void root_hands_files_to_the_user_behind_sudo(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(setenv("SUDO_UID", "1234", 1), 0);
+	assert_int_equal(setenv("SUDO_GID", "2345", 1), 0);
+	const struct fs_owner owner = fs_owner_invoking();
+	assert_true(owner.is_set);
+	assert_int_equal(fs_write_atomic("file", "x", 1, &owner), 0);
+	struct stat st;
+	assert_int_equal(stat("file", &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_gid, 2345);
+}
+
+static void a_bad_sudo_environment_names_no_owner(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "", "0", "-1", "4294967295", "12x", "4294967296" };
+	assert_int_equal(setenv("SUDO_GID", "2345", 1), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(setenv("SUDO_UID", bad[i], 1), 0);
+		assert_false(fs_owner_invoking().is_set);
+	}
+	assert_int_equal(unsetenv("SUDO_UID"), 0);
+	assert_false(fs_owner_invoking().is_set);
+	assert_int_equal(unsetenv("SUDO_GID"), 0);
+}
+
+static void check_state_dir(const char *xdg, const char *home, int expected_rc,
+			    const char *expected)
+{
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, 1000);
+	assert_int_equal(setenv("XDG_STATE_HOME", xdg, 1), 0);
+	assert_int_equal(setenv("HOME", home, 1), 0);
+	assert_int_equal(fs_state_dir(NULL, &path), expected_rc);
+	assert_string_equal(buf_str(&path), expected);
+}
+
+static void the_state_directory_follows_the_xdg_rules(void **state)
+{
+	(void)state;
+	check_state_dir("/state", "/home/u", 0, "/state/startline");
+	check_state_dir("", "/home/u", 0, "/home/u/.local/state/startline");
+	check_state_dir("relative", "/home/u", 0, "/home/u/.local/state/startline");
+	check_state_dir("", "", -ENOENT, "");
+}
+
+static void the_executable_knows_its_directory(void **state)
+{
+	(void)state;
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, 10000);
+	assert_int_equal(fs_self_dir(&path), 0);
+	assert_int_equal(buf_str(&path)[0], '/');
+	assert_int_equal(buf_adds(&path, "/test_base_fs"), 0);
+	assert_int_equal(access(buf_str(&path), X_OK), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_written_file_reads_back_and_is_private),
+		cmocka_unit_test(a_file_that_cannot_be_written_leaves_nothing_behind),
+		cmocka_unit_test(files_of_proc_are_read_to_their_end),
+		cmocka_unit_test(the_limit_admits_a_file_of_just_that_size),
+		cmocka_unit_test(what_is_not_a_file_is_refused_without_blocking),
+		cmocka_unit_test(directories_are_made_with_their_parents),
+		cmocka_unit_test(root_hands_files_to_the_user_behind_sudo),
+		cmocka_unit_test(a_bad_sudo_environment_names_no_owner),
+		cmocka_unit_test(the_state_directory_follows_the_xdg_rules),
+		cmocka_unit_test(the_executable_knows_its_directory),
+	};
+	return cmocka_run_group_tests(tests, make_root, remove_root);
+}
