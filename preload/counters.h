@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* The hot path: what happens at every allocation and every free.
+ *
+ * Claim 1: a thread writes only its own slot, so plain adds lose nothing. A slot is handed out
+ * to one thread pointer (counters_claim); two live threads never have the same one, so a slot found
+ * under one's own thread pointer belongs to oneself or to a thread that has ended.
+ *
+ * Claim 2: a signal handler that allocates in the middle of a hook loses nothing either. Each
+ * update is one instruction (slot_add), and a thread is only ever interrupted between
+ * instructions. The reader in another process sees each word whole.
+ *
+ * Claim 3: a forked child never writes its parent's lane. `life` lies in a page the kernel clears in
+ * the child (MADV_WIPEONFORK), so generation is 0 there, which equals no thread's; the compare that
+ * also catches new threads sends it to the slow path. A vfork child shares the memory, its
+ * allocations are its parent's: the parent's slot is the right place.
+ *
+ * Claim 4: all writes stay inside the lane. The slot comes from counters_claim; the only index is
+ * the bucket, at most 63, and SL_LANE_PAD bytes follow the last slot.
+ *
+ * No lock, no system call, no allocation, no waiting anywhere in this file or counters.c. */
+#ifndef PRELOAD_COUNTERS_H
+#define PRELOAD_COUNTERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/lane.h"
+#include "preload/sys.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+/* generation: even, >= 2 while counting; 0: not begun, or wiped by fork. A thread whose own value
+ * equals it counts on the fast path; one whose value is generation + 1 has a slot but takes the
+ * slow path each time (the allocator is not glibc's, or not yet proven to be, or the slot is the
+ * shared one). Threads start at 1, which is neither. */
+struct life {
+	uint64_t generation;
+	uint32_t is_starting; /* one thread is opening the lane */
+	uint32_t pad;
+	struct sl_lane *lane;
+} __attribute__((aligned(4096)));
+
+union life_page {
+	struct life life;
+	unsigned char bytes[4096];
+};
+extern union life_page life_page HIDDEN;
+#define life (life_page.life)
+
+struct thread_state {
+	struct sl_lane_slot *slot;
+	uint64_t generation;
+};
+extern __thread struct thread_state thread_state HIDDEN __attribute__((tls_model("initial-exec")));
+
+static inline uint64_t generation_now(void)
+{
+	/* Relaxed: the fork that clears it, or the start that sets it, happens in this thread or
+	 * before this thread began; for any other thread a late view only means the slow path. */
+	return __atomic_load_n(&life.generation, __ATOMIC_RELAXED);
+}
+
+static inline bool is_counting(void)
+{
+	return likely(thread_state.generation == generation_now());
+}
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static inline void slot_add(__u64 *word, __u64 value)
+{
+	__asm__("addq %1, %0" : "+m"(*word) : "re"(value) : "cc");
+}
+#else
+static inline void slot_add(__u64 *word, __u64 value)
+{
+	(void)__atomic_fetch_add(word, value, __ATOMIC_RELAXED);
+}
+#endif
+
+static inline void slot_add_signed(__s64 *word, __s64 value)
+{
+	slot_add((__u64 *)word, (__u64)value);
+}
+
+static inline __s64 slot_get(const __s64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* Size 0: 0; sizes 2^(b-1) to 2^b - 1: b. */
+static inline unsigned int bucket_of(size_t n)
+{
+	return 63u - (unsigned int)__builtin_clzll(2 * (unsigned long long)n + 1);
+}
+
+/* Usable bytes of a glibc block, from the size word in front of it: flags in the low three bits;
+ * bit 1 says it was mapped on its own and then lacks the next chunk's overlap (malloc.c,
+ * "chunksize" and "memsize"). */
+static inline __s64 chunk_bytes(const void *p)
+{
+	const size_t word = ((const size_t *)p)[-1];
+	const __s64 bytes = (__s64)((word & ~(size_t)7) - 8);
+
+	return unlikely((word & 2) != 0) ? bytes - 8 : bytes;
+}
+
+/* live passed `up` or fell below `low`. */
+void counters_raise(struct sl_lane *lane, struct sl_lane_slot *s) HIDDEN;
+void counters_flush(struct sl_lane *lane, struct sl_lane_slot *s) HIDDEN;
+
+/* One successful allocation of @n requested and @usable bytes. */
+static inline void slot_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
+{
+	slot_add(&s->buckets[bucket_of(n)], 1);
+	slot_add(&s->requested_bytes, n);
+	slot_add_signed(&s->live, usable);
+	if (unlikely(slot_get(&s->live) > slot_get(&s->up)))
+		counters_raise(life.lane, s);
+}
+
+/* One block of @usable bytes is about to be freed; @call is SL_HEAP_FREE or …REALLOC_FREE. */
+static inline void slot_freed(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
+{
+	slot_add(&s->calls[call], 1);
+	slot_add_signed(&s->live, -usable);
+	if (unlikely(slot_get(&s->live) < slot_get(&s->low)))
+		counters_flush(life.lane, s);
+}
+
+/* The same for the shared slot, with atomic adds. */
+void counters_shared_allocated(struct sl_lane *lane, size_t n, __s64 usable) HIDDEN;
+void counters_shared_freed(struct sl_lane *lane, enum sl_heap_call call, __s64 usable) HIDDEN;
+
+/* The slot of the thread whose thread pointer is @owner: its own from before, a new one, or the
+ * shared one when all are taken. Never NULL. */
+struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner) HIDDEN;
+
+/* This lane's bytes no longer count in the tree: its process ends or executes something else.
+ * Idempotent; what is flushed later counts again. counters_join() undoes it. */
+void counters_leave(struct sl_lane *lane) HIDDEN;
+void counters_join(struct sl_lane *lane) HIDDEN;
+
+/* The session's page; never NULL (a private one until the session's is mapped). */
+extern struct sl_tree *tree HIDDEN;
+
+#endif

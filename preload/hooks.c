@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* The interposed allocation functions. Each calls the real one exactly as it was called and counts
+ * what happened; arguments, results, addresses, sizes and errno stay the real function's.
+ *
+ * The fast path is: one compare (is_counting), the real call, then three or two adds into the
+ * thread's own slot. Whatever is unusual (first call, new thread, forked child, an allocator that is
+ * not glibc's, failure) fails the compare or takes a branch into a function that is kept out of
+ * line. */
+#include <errno.h>
+
+#include "preload/real.h"
+#include "preload/shim.h"
+
+#define EXPORT	__attribute__((visibility("default")))
+#define HOT	EXPORT __attribute__((hot, aligned(64)))
+#define UNUSUAL __attribute__((noinline, cold))
+
+void *malloc(size_t n);
+void free(void *p);
+void *calloc(size_t n, size_t size);
+void *realloc(void *p, size_t n);
+int posix_memalign(void **ret, size_t alignment, size_t n);
+void *aligned_alloc(size_t alignment, size_t n);
+void *memalign(size_t alignment, size_t n);
+void *valloc(size_t n);
+void *pvalloc(size_t n);
+void cfree(void *p);
+void free_sized(void *p, size_t n);
+void free_aligned_sized(void *p, size_t alignment, size_t n);
+
+/* ---- the slow side ---- */
+
+enum { PROOFS_WANTED = 8 };
+
+/* Compares the size word with what the allocator says, on blocks the program asked for itself, until
+ * it was right often enough. No allocation of our own: addresses stay as they were. */
+static __s64 usable_proven(void *p)
+{
+	const __s64 usable =
+		real.malloc_usable_size == NULL ? 0 : (__s64)real.malloc_usable_size(p);
+
+	if (!real.is_glibc || shim.is_trusted || shim.is_distrusted)
+		return usable;
+	if (chunk_bytes(p) != usable)
+		shim.is_distrusted = true;
+	else if (++shim.n_proofs >= PROOFS_WANTED)
+		shim.is_trusted = true;
+	return usable;
+}
+
+/* Everything but the fast path comes here after the real call: @p is its result. */
+static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, const void *p, size_t n)
+{
+	struct sl_lane *lane = life.lane;
+	__u64 *attempts = call == SL_HEAP_MALLOC ? NULL : &s->calls[call];
+
+	if (s == &lane->shared) {
+		if (attempts != NULL)
+			(void)__atomic_fetch_add(attempts, 1, __ATOMIC_RELAXED);
+		if (p == NULL)
+			(void)__atomic_fetch_add(&s->calls[SL_HEAP_FAILED], 1, __ATOMIC_RELAXED);
+		else
+			counters_shared_allocated(lane, n, usable_proven((void *)(uintptr_t)p));
+		return;
+	}
+	if (attempts != NULL)
+		slot_add(attempts, 1);
+	if (p == NULL)
+		slot_add(&s->calls[SL_HEAP_FAILED], 1);
+	else
+		slot_allocated(s, n, usable_proven((void *)(uintptr_t)p));
+}
+
+static void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
+{
+	if (s == &life.lane->shared)
+		counters_shared_freed(life.lane, call, usable);
+	else
+		slot_freed(s, call, usable);
+}
+
+/* Makes sure there is something to forward to. */
+static bool is_resolved(void)
+{
+	if (unlikely(!shim.is_prepared))
+		shim_prepare();
+	return likely(real.malloc != NULL);
+}
+
+static UNUSUAL void *malloc_slow(size_t n)
+{
+	if (!is_resolved())
+		return emergency_alloc(n, 16);
+	struct sl_lane_slot *s = shim_slot();
+	void *p = real.malloc(n);
+	if (s != NULL)
+		allocated_slow(s, SL_HEAP_MALLOC, p, n);
+	return p;
+}
+
+static UNUSUAL void free_slow(void *p)
+{
+	if (!is_resolved())
+		return;
+	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
+	if (s != NULL)
+		freed_slow(s, SL_HEAP_FREE, usable_proven(p));
+	real.free(p);
+}
+
+static UNUSUAL void *calloc_slow(size_t n, size_t size)
+{
+	size_t total = 0;
+	const bool overflows = __builtin_mul_overflow(n, size, &total);
+
+	if (!is_resolved())
+		return overflows ? NULL : emergency_alloc(total, 16);
+	struct sl_lane_slot *s = shim_slot();
+	void *p = real.calloc(n, size);
+	if (s != NULL)
+		allocated_slow(s, SL_HEAP_CALLOC, p, total);
+	return p;
+}
+
+static UNUSUAL void failed(struct sl_lane_slot *s, enum sl_heap_call call)
+{
+	if (call != SL_HEAP_MALLOC)
+		slot_add(&s->calls[call], 1);
+	slot_add(&s->calls[SL_HEAP_FAILED], 1);
+}
+
+/* A block that is resized counts as a free and an allocation. The size is read before the call, since
+ * afterwards the block may be another thread's; a failed call leaves the old block alone. */
+static UNUSUAL void *realloc_slow(void *p, size_t n)
+{
+	if (!is_resolved()) {
+		void *fresh = emergency_alloc(n, 16);
+		const size_t old = p == NULL ? 0 : emergency_size(p);
+		if (fresh != NULL && p != NULL)
+			copy_bytes(fresh, p, old < n ? old : n);
+		return fresh;
+	}
+	struct sl_lane_slot *s = shim_slot();
+	const __s64 old = s == NULL || p == NULL ? 0 : usable_proven(p);
+	void *q = real.realloc(p, n);
+	if (s == NULL)
+		return q;
+	if (p != NULL && (q != NULL || n == 0))
+		freed_slow(s, SL_HEAP_REALLOC_FREE, old);
+	if (q != NULL || p == NULL || n != 0)
+		allocated_slow(s, SL_HEAP_REALLOC, q, n);
+	return q;
+}
+
+/* Aligned requests are rare enough to have no fast path of their own. */
+static void aligned_done(const void *p, size_t n)
+{
+	struct sl_lane_slot *s = shim_slot();
+
+	if (s != NULL)
+		allocated_slow(s, SL_HEAP_MEMALIGN, p, n);
+}
+
+/* ---- the interposed functions ---- */
+
+HOT void *malloc(size_t n)
+{
+	if (unlikely(!is_counting()))
+		return malloc_slow(n);
+	void *p = real.malloc(n);
+	struct sl_lane_slot *s = thread_state.slot;
+	if (unlikely(p == NULL))
+		failed(s, SL_HEAP_MALLOC);
+	else
+		slot_allocated(s, n, chunk_bytes(p));
+	return p;
+}
+
+HOT void free(void *p)
+{
+	if (unlikely(!is_counting())) {
+		free_slow(p);
+		return;
+	}
+	if (likely(p != NULL))
+		slot_freed(thread_state.slot, SL_HEAP_FREE, chunk_bytes(p));
+	real.free(p);
+}
+
+HOT void *calloc(size_t n, size_t size)
+{
+	if (unlikely(!is_counting()))
+		return calloc_slow(n, size);
+	void *p = real.calloc(n, size);
+	struct sl_lane_slot *s = thread_state.slot;
+	if (unlikely(p == NULL)) {
+		failed(s, SL_HEAP_CALLOC);
+		return p;
+	}
+	slot_add(&s->calls[SL_HEAP_CALLOC], 1);
+	slot_allocated(s, n * size, chunk_bytes(p));
+	return p;
+}
+
+HOT void *realloc(void *p, size_t n)
+{
+	if (unlikely(!is_counting() || n == 0))
+		return realloc_slow(p, n);
+	const __s64 old = p == NULL ? 0 : chunk_bytes(p);
+	void *q = real.realloc(p, n);
+	struct sl_lane_slot *s = thread_state.slot;
+	if (unlikely(q == NULL)) {
+		failed(s, SL_HEAP_REALLOC);
+		return q;
+	}
+	if (p != NULL)
+		slot_freed(s, SL_HEAP_REALLOC_FREE, old);
+	slot_add(&s->calls[SL_HEAP_REALLOC], 1);
+	slot_allocated(s, n, chunk_bytes(q));
+	return q;
+}
+
+/* A libc need not have all of these (musl has no pvalloc), but exporting them makes it look so. */
+static void *aligned_any(size_t alignment, size_t n)
+{
+	void *p = NULL;
+
+	if (!is_resolved())
+		return emergency_alloc(n, alignment);
+	if (real.memalign != NULL)
+		p = real.memalign(alignment, n);
+	else if (real.aligned_alloc != NULL)
+		p = real.aligned_alloc(alignment, n);
+	aligned_done(p, n);
+	return p;
+}
+
+EXPORT int posix_memalign(void **ret, size_t alignment, size_t n)
+{
+	if (!is_resolved() || real.posix_memalign == NULL) {
+		void *p = aligned_any(alignment, n);
+		if (p != NULL)
+			*ret = p;
+		return p == NULL ? ENOMEM : 0;
+	}
+	const int rc = real.posix_memalign(ret, alignment, n);
+	aligned_done(rc == 0 ? *ret : NULL, n);
+	return rc;
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t n)
+{
+	if (!is_resolved() || real.aligned_alloc == NULL)
+		return aligned_any(alignment, n);
+	void *p = real.aligned_alloc(alignment, n);
+	aligned_done(p, n);
+	return p;
+}
+
+EXPORT void *memalign(size_t alignment, size_t n)
+{
+	return aligned_any(alignment, n);
+}
+
+enum { PAGE = 4096 };
+
+EXPORT void *valloc(size_t n)
+{
+	if (!is_resolved() || real.valloc == NULL)
+		return aligned_any(PAGE, n);
+	void *p = real.valloc(n);
+	aligned_done(p, n);
+	return p;
+}
+
+EXPORT void *pvalloc(size_t n)
+{
+	if (!is_resolved() || real.pvalloc == NULL)
+		return aligned_any(PAGE, (n + PAGE - 1) & ~(size_t)(PAGE - 1));
+	void *p = real.pvalloc(n);
+	aligned_done(p, n);
+	return p;
+}
+
+EXPORT void cfree(void *p)
+{
+	free(p);
+}
+
+static void count_free(void *p)
+{
+	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
+
+	if (s != NULL)
+		freed_slow(s, SL_HEAP_FREE, usable_proven(p));
+}
+
+EXPORT void free_sized(void *p, size_t n)
+{
+	if (!is_resolved() || real.free_sized == NULL) {
+		free(p);
+		return;
+	}
+	count_free(p);
+	real.free_sized(p, n);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t n)
+{
+	if (!is_resolved() || real.free_aligned_sized == NULL) {
+		free(p);
+		return;
+	}
+	count_free(p);
+	real.free_aligned_sized(p, alignment, n);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Milestones: __libc_start_main is interposed and given a main of ours, which stamps the time and
+ * jumps on to the program's. Our definition has no version, so it satisfies GLIBC_2.2.5, GLIBC_2.34
+ * and musl's (which passes six arguments; the seventh is then whatever is there and ignored). */
+#include "preload/real.h"
+#include "preload/shim.h"
+
+typedef int main_fn(int argc, char **argv, char **envp);
+typedef int start_fn(main_fn *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+		     void (*rtld_fini)(void), void *stack_end);
+
+__attribute__((visibility("default"))) int __libc_start_main(main_fn *main, int argc, char **argv,
+							     void (*init)(void), void (*fini)(void),
+							     void (*rtld_fini)(void),
+							     void *stack_end);
+
+static main_fn *programs_main;
+
+static int marked_main(int argc, char **argv, char **envp)
+{
+	shim_mark(SL_MARK_MAIN);
+	return programs_main(argc, argv, envp);
+}
+
+int __libc_start_main(main_fn *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+		      void (*rtld_fini)(void), void *stack_end)
+{
+	/* Also where nothing ran our constructor and nothing was allocated yet. */
+	const bool is_on = shim_start();
+	start_fn *start = (start_fn *)real_next("__libc_start_main");
+
+	if (is_on)
+		programs_main = main;
+	if (start == NULL) {
+		/* Not a libc we know; the program can still run. */
+		char **envp = argv + argc + 1;
+		(void)sys_call3(SYS_exit_group, main(argc, argv, envp), 0, 0);
+	}
+	return start(is_on ? marked_main : main, argc, argv, init, fini, rtld_fini, stack_end);
+}

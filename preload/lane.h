@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing into a lane: opening one, and appending records to it. See bpf/lane.h for the layout. */
+#ifndef PRELOAD_LANE_H
+#define PRELOAD_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/lane.h"
+
+struct lane_spec {
+	const char *directory;
+	uint32_t records_end; /* SL_LANE_RECORDS or SL_LANE_RECORDS_NET */
+	uint32_t ns_pid;
+	uint32_t flags; /* SL_LANE_* */
+};
+
+/* Creates the lane's file, allocates all of it, maps it and closes the descriptor. NULL when
+ * anything is short: files, memory, file size limit, space. Nothing is left behind then. */
+struct sl_lane *lane_open(const struct lane_spec *spec);
+
+/* Maps the session's shared page, or returns NULL. */
+struct sl_tree *tree_open(const char *directory);
+
+/* Prepares @bytes of zeroed memory, of which @n_bytes, as a lane. */
+void lane_init(struct sl_lane *lane, const struct lane_spec *spec, uint32_t n_bytes);
+uint32_t lane_bytes(uint32_t records_end);
+
+/* Reserves room for a record of @size bytes (rounded up to 8) and writes its size. NULL when the
+ * lane is full; the loss is counted. Fill in all but size and kind, then commit. */
+struct sl_event *lane_reserve(struct sl_lane *lane, size_t size);
+void lane_commit(struct sl_event *event, enum sl_kind kind);
+
+uint64_t clock_ns(void);
+
+#endif

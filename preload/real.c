@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* The walk: auxiliary vector -> program headers -> DT_DEBUG -> the loader's list of objects -> each
+ * object's symbol hash table. See real.h. */
+#include "preload/real.h"
+
+#include <elf.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "preload/sys.h"
+
+#ifndef PR_GET_AUXV
+#define PR_GET_AUXV 0x41555856
+#endif
+
+enum { AUXV_MAX = 48 }; /* entries; Linux hands over about 22 */
+
+struct object {
+	uintptr_t base;
+	const Elf64_Sym *symbols;
+	const char *names;
+	const uint32_t *gnu_hash;
+	const uint32_t *sysv_hash;
+	const Elf64_Versym *versions;
+};
+
+struct real real;
+
+/* The list's head and our own entry; the loader itself. Written once, the same by everyone. */
+static struct {
+	const struct link_map *head;
+	const struct link_map *self;
+	uintptr_t loader_base;
+	bool is_secure;
+} list;
+
+extern const Elf64_Dyn own_dynamic[] __asm__("_DYNAMIC") __attribute__((visibility("hidden")));
+
+/* glibc relocates these pointers in place, musl and the vDSO do not. */
+static uintptr_t object_address(const struct object *o, Elf64_Addr value)
+{
+	return value < o->base ? o->base + value : value;
+}
+
+static void object_read(uintptr_t base, const Elf64_Dyn *dynamic, struct object *ret)
+{
+	*ret = (struct object){ .base = base };
+	for (const Elf64_Dyn *d = dynamic; d != NULL && d->d_tag != DT_NULL; d++) {
+		const uintptr_t address = object_address(ret, d->d_un.d_ptr);
+		if (d->d_tag == DT_SYMTAB)
+			ret->symbols = (const Elf64_Sym *)address;
+		else if (d->d_tag == DT_STRTAB)
+			ret->names = (const char *)address;
+		else if (d->d_tag == DT_GNU_HASH)
+			ret->gnu_hash = (const uint32_t *)address;
+		else if (d->d_tag == DT_HASH)
+			ret->sysv_hash = (const uint32_t *)address;
+		else if (d->d_tag == DT_VERSYM)
+			ret->versions = (const Elf64_Versym *)address;
+	}
+}
+
+static bool symbol_matches(const struct object *o, uint32_t index, const char *name)
+{
+	const Elf64_Sym *s = &o->symbols[index];
+	const unsigned int type = ELF64_ST_TYPE(s->st_info);
+
+	if (s->st_shndx == SHN_UNDEF || s->st_value == 0 || type == STT_TLS ||
+	    type == STT_GNU_IFUNC)
+		return false;
+	/* A hidden version is an old one kept for old programs; the default is wanted. */
+	if (o->versions != NULL && (o->versions[index] & 0x8000) != 0)
+		return false;
+	return text_equal(o->names + s->st_name, name);
+}
+
+static const Elf64_Sym *find_gnu(const struct object *o, const char *name)
+{
+	const uint32_t *table = o->gnu_hash;
+	const uint32_t n_buckets = table[0];
+	const uint32_t first = table[1];
+	const uint32_t n_bloom = table[2];
+	const uint32_t shift = table[3];
+	const uint64_t *bloom = (const uint64_t *)(const void *)&table[4];
+	const uint32_t *buckets = (const uint32_t *)(const void *)&bloom[n_bloom];
+	const uint32_t *chain = &buckets[n_buckets];
+	uint32_t hash = 5381;
+
+	for (const char *c = name; *c != '\0'; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	if (n_buckets == 0 || n_bloom == 0)
+		return NULL;
+
+	const uint64_t word = bloom[(hash / 64) & (n_bloom - 1)];
+	if ((word >> (hash % 64) & word >> ((hash >> shift) % 64) & 1) == 0)
+		return NULL;
+	uint32_t i = buckets[hash % n_buckets];
+	if (i < first)
+		return NULL;
+	for (;; i++) {
+		const uint32_t entry = chain[i - first];
+		if (((entry ^ hash) >> 1) == 0 && symbol_matches(o, i, name))
+			return &o->symbols[i];
+		if ((entry & 1) != 0)
+			return NULL;
+	}
+}
+
+static const Elf64_Sym *find_sysv(const struct object *o, const char *name)
+{
+	const uint32_t n_buckets = o->sysv_hash[0];
+	const uint32_t *buckets = &o->sysv_hash[2];
+	const uint32_t *chain = &buckets[n_buckets];
+	uint32_t hash = 0;
+
+	for (const char *c = name; *c != '\0'; c++) {
+		hash = (hash << 4) + (unsigned char)*c;
+		hash ^= (hash >> 24) & 0xf0;
+	}
+	hash &= 0x0fffffff;
+	if (n_buckets == 0)
+		return NULL;
+	for (uint32_t i = buckets[hash % n_buckets]; i != STN_UNDEF; i = chain[i]) {
+		if (symbol_matches(o, i, name))
+			return &o->symbols[i];
+	}
+	return NULL;
+}
+
+static void *object_find(const struct object *o, const char *name)
+{
+	const Elf64_Sym *s = NULL;
+
+	if (o->symbols == NULL || o->names == NULL)
+		return NULL;
+	if (o->gnu_hash != NULL)
+		s = find_gnu(o, name);
+	else if (o->sysv_hash != NULL)
+		s = find_sysv(o, name);
+	return s == NULL ? NULL : (void *)(o->base + s->st_value);
+}
+
+static void *map_find(const struct link_map *map, const char *name)
+{
+	struct object o;
+
+	object_read(map->l_addr, map->l_ld, &o);
+	return object_find(&o, name);
+}
+
+uintptr_t real_next(const char *name)
+{
+	if (list.self == NULL)
+		return 0;
+	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
+		const void *found = map_find(m, name);
+		if (found != NULL)
+			return (uintptr_t)found;
+	}
+	return 0;
+}
+
+void *real_first(const char *name)
+{
+	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
+		void *found = m == list.self ? NULL : map_find(m, name);
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+/* ---- finding the list ---- */
+
+static size_t auxv_read(Elf64_auxv_t *auxv, size_t size)
+{
+	long n = sys_call6(SYS_prctl, PR_GET_AUXV, (long)auxv, (long)size, 0, 0, 0);
+
+	if (n > 0) /* Linux 6.4; the full size is returned, also when less was written */
+		return (size_t)n < size ? (size_t)n : size;
+	const long fd = sys_call4(SYS_openat, -100, (long)"/proc/self/auxv", 02000000, 0);
+	if (fd < 0)
+		return 0;
+	n = sys_call3(SYS_read, fd, (long)auxv, (long)size);
+	(void)sys_call3(SYS_close, fd, 0, 0);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* The load bias: PT_PHDR says where the headers are meant to be; an object without one (the
+ * loader run as a program) has them at a known place of its first segment. */
+static bool bias_of(const Elf64_Phdr *headers, size_t n, uintptr_t *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (headers[i].p_type == PT_PHDR) {
+			*ret = (uintptr_t)headers - headers[i].p_vaddr;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (headers[i].p_type != PT_LOAD || headers[i].p_offset != 0)
+			continue;
+		const uintptr_t start = (uintptr_t)headers & ~(uintptr_t)4095;
+		*ret = start - headers[i].p_vaddr;
+		return true;
+	}
+	return false;
+}
+
+static const struct r_debug *debug_of(const Elf64_Phdr *headers, size_t n)
+{
+	uintptr_t bias = 0;
+
+	if (headers == NULL || !bias_of(headers, n, &bias))
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (headers[i].p_type != PT_DYNAMIC)
+			continue;
+		const Elf64_Dyn *dynamic = (const Elf64_Dyn *)(bias + headers[i].p_vaddr);
+		for (const Elf64_Dyn *d = dynamic; d->d_tag != DT_NULL; d++) {
+			if (d->d_tag == DT_DEBUG && d->d_un.d_ptr != 0)
+				return (const struct r_debug *)d->d_un.d_ptr;
+		}
+		/* "ld.so prog": the program the kernel knows is the loader. */
+		struct object o;
+		object_read(bias, dynamic, &o);
+		const struct r_debug *glibcs = object_find(&o, "_r_debug");
+		const struct r_debug *const *musls = object_find(&o, "_dl_debug_addr");
+		return glibcs != NULL || musls == NULL ? glibcs : *musls;
+	}
+	return NULL;
+}
+
+static bool list_find(void)
+{
+	Elf64_auxv_t auxv[AUXV_MAX];
+	const size_t n = auxv_read(auxv, sizeof(auxv)) / sizeof(auxv[0]);
+	const Elf64_Phdr *headers = NULL;
+	size_t n_headers = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t value = auxv[i].a_un.a_val;
+		if (auxv[i].a_type == AT_PHDR)
+			headers = (const Elf64_Phdr *)value;
+		else if (auxv[i].a_type == AT_PHNUM)
+			n_headers = value;
+		else if (auxv[i].a_type == AT_BASE)
+			list.loader_base = value;
+		else if (auxv[i].a_type == AT_SECURE)
+			list.is_secure = value != 0;
+	}
+	const struct r_debug *debug = debug_of(headers, n_headers);
+	if (debug == NULL)
+		return false;
+	list.head = debug->r_map;
+	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
+		if (m->l_ld == own_dynamic)
+			list.self = m;
+	}
+	return list.self != NULL;
+}
+
+/* ---- what the shim asks for ---- */
+
+#define RESOLVE(name) real.name = (__typeof__(real.name))real_next(#name)
+
+bool real_resolve(void)
+{
+	if (real.is_resolved)
+		return real.malloc != NULL;
+	if (!list_find()) {
+		real.is_resolved = true;
+		return false;
+	}
+	/* All from one allocator: the object that has malloc, else a mixture could arise when a
+	 * library overrides only a part. */
+	RESOLVE(free);
+	RESOLVE(calloc);
+	RESOLVE(realloc);
+	RESOLVE(posix_memalign);
+	RESOLVE(aligned_alloc);
+	RESOLVE(memalign);
+	RESOLVE(valloc);
+	RESOLVE(pvalloc);
+	RESOLVE(free_sized);
+	RESOLVE(free_aligned_sized);
+	RESOLVE(malloc_usable_size);
+	RESOLVE(malloc);
+	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
+		if (map_find(m, "malloc") != NULL) {
+			real.is_glibc = map_find(m, "gnu_get_libc_version") != NULL;
+			break;
+		}
+	}
+	__atomic_store_n(&real.is_resolved, true, __ATOMIC_RELEASE);
+	return real.malloc != NULL && real.free != NULL;
+}
+
+/* glibc's loader knows where the kernel put argc; libc's environ is not set yet when the loader
+ * makes the first allocation. musl sets environ before anything of ours can run. */
+static char **find_envp(void)
+{
+	long *const *stack_end = NULL;
+
+	for (const struct link_map *m = list.head; m != NULL && stack_end == NULL; m = m->l_next) {
+		if (m->l_addr == list.loader_base || list.loader_base == 0)
+			stack_end = map_find(m, "__libc_stack_end");
+	}
+	if (stack_end != NULL && *stack_end != NULL) {
+		const long argc = **stack_end;
+		if (argc >= 0 && argc < (1L << 22))
+			return (char **)(*stack_end + 1 + argc + 1);
+	}
+	char ***environ_at = real_first("__environ");
+	return environ_at != NULL ? *environ_at : NULL;
+}
+
+static bool has_sanitizer(void)
+{
+	static const char *const marks[] = { "__asan_init", "__tsan_init", "__hwasan_init",
+					     "__lsan_init", "__msan_init" };
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if (real_first(marks[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+void real_facts(struct process_facts *ret)
+{
+	*ret = (struct process_facts){
+		.envp = find_envp(),
+		.is_secure = list.is_secure,
+		.has_sanitizer = has_sanitizer(),
+		/* Also a library in front of us: then that one is called in our place. */
+		.has_own_malloc = list.self != list.head &&
+				  (uintptr_t)real_first("malloc") != (uintptr_t)real.malloc,
+	};
+}
+
+/* ---- the emergency functions ---- */
+
+enum { EMERGENCY_HEADER = 64 };
+
+void *emergency_alloc(size_t n, size_t alignment)
+{
+	const size_t lead = alignment > EMERGENCY_HEADER ? alignment : EMERGENCY_HEADER;
+	size_t total;
+
+	if (__builtin_add_overflow(n, lead + lead, &total))
+		return NULL;
+	const long at = sys_call6(SYS_mmap, 0, (long)total, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(at))
+		return NULL;
+	const uintptr_t p = ((uintptr_t)at + lead + lead - 1) & ~(uintptr_t)(lead - 1);
+	*(size_t *)(p - sizeof(size_t)) = n;
+	return (void *)p;
+}
+
+size_t emergency_size(const void *p)
+{
+	return *(const size_t *)((uintptr_t)p - sizeof(size_t));
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the functions the shim stands in front of, without dlsym: dlsym allocates, takes the
+ * loader's lock and, before glibc 2.34, calls calloc. Instead the loader's own list of objects
+ * is walked and their hash tables are read. No lock, no allocation, no call into the loader.
+ *
+ * Objects that were there at program start are never unloaded and come first in the list, so
+ * walking it while another thread runs dlopen is safe as long as the walk ends among them; it does,
+ * since libc is one of them. */
+#ifndef PRELOAD_REAL_H
+#define PRELOAD_REAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The functions allocations are forwarded to. All NULL until real_resolve(); malloc_usable_size and
+ * those libc may not have can stay NULL. */
+struct real {
+	void *(*malloc)(size_t);
+	void (*free)(void *);
+	void *(*calloc)(size_t, size_t);
+	void *(*realloc)(void *, size_t);
+	int (*posix_memalign)(void **, size_t, size_t);
+	void *(*aligned_alloc)(size_t, size_t);
+	void *(*memalign)(size_t, size_t);
+	void *(*valloc)(size_t);
+	void *(*pvalloc)(size_t);
+	void (*free_sized)(void *, size_t);
+	void (*free_aligned_sized)(void *, size_t, size_t);
+	size_t (*malloc_usable_size)(void *);
+	bool is_resolved;
+	bool is_glibc; /* malloc is glibc's own: a chunk's size stands in front of it */
+};
+
+extern struct real real __attribute__((visibility("hidden")));
+
+/* Facts about the process, from the same walk. */
+struct process_facts {
+	char **envp;	     /* where the environment's pointers are, or NULL */
+	bool is_secure;	     /* AT_SECURE */
+	bool has_sanitizer;  /* a sanitizer's runtime is loaded */
+	bool has_own_malloc; /* the program itself defines malloc: we see nothing */
+};
+
+/* Fills @real. Idempotent: two threads doing it at once write the same words. False if not even
+ * malloc and free were found; the hooks then use the emergency functions. */
+bool real_resolve(void);
+void real_facts(struct process_facts *ret);
+
+/* The address of the function @name that follows ours in the search order, or 0. */
+uintptr_t real_next(const char *name);
+/* The first definition of @name in the whole order: for data like environ. */
+void *real_first(const char *name);
+
+/* Allocation of last resort, one mapping each, never reused: only if no libc was found. */
+void *emergency_alloc(size_t n, size_t alignment);
+size_t emergency_size(const void *p);
+
+#endif

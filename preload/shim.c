@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* Beginning: at the first hook that is called or in the constructor, whichever comes first (the
+ * loader allocates long before constructors run), and again in each forked child. */
+#include "preload/shim.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "preload/real.h"
+#include "preload/sys.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+struct shim shim HIDDEN;
+
+static struct process_facts facts;
+
+void shim_prepare(void)
+{
+	if (__atomic_load_n(&shim.is_prepared, __ATOMIC_ACQUIRE))
+		return;
+	/* Two threads may get here at once (never seen: the loader allocates first); they do the same
+	 * and stripping twice is stripping once. */
+	if (!real_resolve()) {
+		shim.is_off = true;
+	} else {
+		real_facts(&facts);
+		shim.is_off = facts.is_secure || !settings_read(facts.envp, &shim.settings);
+		if (!shim.is_off)
+			settings_strip(&shim.settings, facts.envp);
+		shim.counts = !shim.is_off && (shim.settings.flags & SHIM_COUNTS_HEAP) != 0 &&
+			      !facts.has_sanitizer && !facts.has_own_malloc;
+	}
+	__atomic_store_n(&shim.is_prepared, true, __ATOMIC_RELEASE);
+}
+
+/* The page that holds `life` is cleared in a child of fork, so a parent's lane cannot be written by
+ * it. Without that (Linux < 4.14) there is no safe way to count. */
+static bool protect_life(void)
+{
+	return sys_call3(SYS_madvise, (long)&life_page, sizeof(life_page), MADV_WIPEONFORK) == 0;
+}
+
+static void cover_own_image(void)
+{
+	if (shim.counts)
+		shim_cover(SL_COVER_COUNTED, false, NULL);
+	else if (facts.has_sanitizer)
+		shim_cover(SL_COVER_SANITIZER, false, NULL);
+	else if (facts.has_own_malloc)
+		shim_cover(SL_COVER_OWN_ALLOCATOR, false, NULL);
+	else
+		shim_cover(SL_COVER_OFF, false, "not asked to count");
+}
+
+static bool lane_begin(void)
+{
+	const bool is_forked = shim.last_generation != 0;
+	const struct lane_spec spec = {
+		.directory = shim.settings.directory,
+		.records_end = (shim.settings.flags & SHIM_WRAPS_NETWORK) != 0 ? SL_LANE_RECORDS_NET
+									       : SL_LANE_RECORDS,
+		.ns_pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
+		.flags = (is_forked ? SL_LANE_FORKED : 0u) | (shim.counts ? SL_LANE_COUNTS : 0u),
+	};
+
+	if (!is_forked) {
+		struct sl_tree *shared = tree_open(spec.directory);
+		if (shared == NULL || !protect_life())
+			return false;
+		tree = shared;
+	}
+	struct sl_lane *lane = lane_open(&spec);
+	if (lane == NULL)
+		return false;
+	shim.pid = spec.ns_pid;
+	shim.last_generation += 2;
+	life.lane = lane;
+	cover_own_image();
+	if (!is_forked)
+		shim_mark(SL_MARK_LINKED);
+	__atomic_store_n(&life.generation, shim.last_generation, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool shim_start(void)
+{
+	shim_prepare();
+	if (shim.is_off)
+		return false;
+	if (__atomic_load_n(&life.generation, __ATOMIC_ACQUIRE) != 0)
+		return true;
+	if (shim.is_sealed) {
+		shim.is_off = true;
+		return false;
+	}
+	/* A signal handler in the middle of this, or a second thread, goes without. */
+	uint32_t expected = 0;
+	if (!__atomic_compare_exchange_n(&life.is_starting, &expected, 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return false;
+	const bool is_begun = lane_begin();
+	if (!is_begun)
+		shim.is_off = true;
+	return is_begun;
+}
+
+struct sl_lane_slot *shim_slot(void)
+{
+	const uint64_t generation = generation_now();
+
+	if (thread_state.generation == generation)
+		return thread_state.slot;
+	if (generation != 0 && thread_state.generation == generation + 1) {
+		/* Upgraded as soon as the size word is trusted; the shared slot never is. */
+		if (shim.is_trusted && thread_state.slot != &life.lane->shared)
+			thread_state.generation = generation;
+		return thread_state.slot;
+	}
+	if (!shim_start() || !shim.counts)
+		return NULL;
+	thread_state.slot = counters_claim(life.lane, thread_pointer());
+	thread_state.generation = generation_now() + 1;
+	return thread_state.slot;
+}
+
+struct sl_event *shim_record(size_t size)
+{
+	if (shim.is_off || shim.is_sealed || life.lane == NULL)
+		return NULL;
+	struct sl_event *event = lane_reserve(life.lane, size);
+	if (event == NULL)
+		return NULL;
+	event->flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
+	event->time_ns = clock_ns();
+	/* Asked for, not remembered: a vfork child writes into its parent's lane. */
+	event->pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0);
+	event->tid = (uint32_t)sys_call3(SYS_gettid, 0, 0, 0);
+	return event;
+}
+
+void shim_mark(enum sl_mark_id mark)
+{
+	struct sl_event *event = shim_record(sizeof(struct sl_mark));
+
+	if (event == NULL)
+		return;
+	((struct sl_mark *)(void *)event)->mark = mark;
+	lane_commit(event, SL_KIND_MARK);
+}
+
+void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text)
+{
+	const size_t n = text == NULL ? 0 : text_length(text) + 1;
+	struct sl_event *event = shim_record(sizeof(struct sl_cover) + n);
+
+	if (event == NULL)
+		return;
+	struct sl_cover *cover = (struct sl_cover *)(void *)event;
+	cover->reason = reason;
+	cover->next = is_next;
+	cover->ns_pid = event->pid;
+	if (n != 0)
+		copy_bytes(cover->text, text, n);
+	lane_commit(event, SL_KIND_COVER);
+}
+
+char ***shim_environ(void)
+{
+	static char ***environ_at;
+
+	if (environ_at == NULL)
+		environ_at = real_first("__environ");
+	return environ_at;
+}
+
+__attribute__((constructor)) static void shim_constructor(void)
+{
+	(void)shim_start();
+}

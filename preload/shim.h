@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The shim's life: switched off, or counting. Any trouble switches it off for good, after which every
+ * hook is the real function and nothing else. */
+#ifndef PRELOAD_SHIM_H
+#define PRELOAD_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "preload/counters.h"
+#include "preload/lane.h"
+#include "preload/settings.h"
+
+struct shim {
+	struct settings settings;
+	bool is_prepared; /* real functions found, settings read */
+	bool is_off;	  /* no lane, no counting, no wrapping */
+	bool is_sealed;	  /* a seccomp filter was installed: no system calls of our own any more */
+	bool counts;	  /* allocations are counted */
+	bool is_trusted;  /* the size word was proven right often enough */
+	bool is_distrusted; /* … or wrong once */
+	bool is_main_marked;
+	uint32_t n_proofs;
+	uint64_t last_generation; /* never given out twice, not even across fork */
+	uint32_t pid;		  /* of the process that opened life.lane */
+};
+
+extern struct shim shim HIDDEN;
+
+/* Finds the real functions and the settings. Cheap when done before. */
+void shim_prepare(void) HIDDEN;
+
+/* Opens the lane if there is none yet (also in a forked child). False: off. */
+bool shim_start(void) HIDDEN;
+
+/* The calling thread's slot, or NULL when this allocation is not to be counted. The slow path of
+ * every allocation hook. */
+struct sl_lane_slot *shim_slot(void) HIDDEN;
+
+/* Records. All do nothing when there is no lane. */
+void shim_mark(enum sl_mark_id mark) HIDDEN;
+void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text) HIDDEN;
+/* Reserves a record, fills in the header's time and ids. NULL: none. Commit with lane_commit(). */
+struct sl_event *shim_record(size_t size) HIDDEN;
+
+/* environ of the program as it is now. */
+char ***shim_environ(void) HIDDEN;
+
+#endif
