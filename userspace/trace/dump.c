@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/* Events as lines of text. One function per kind prints what is behind the common header; which
+ * one, the schema's table decides, so a new kind does not build before it has its function. */
+
+#include "userspace/trace/dump.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "userspace/base/units.h"
+#include "userspace/base/utf8.h"
+#include "userspace/trace/kinds.h"
+
+/* An event of SL_EVENT_MAX bytes in escapes of four bytes each, and its other fields. */
+#define LINE_MAX_BYTES (SL_EVENT_MAX * 4 + 4096)
+
+struct line {
+	struct buf *out;
+	uint64_t zero_ns;
+};
+
+static const char *name_in(const char *const *names, size_t n_names, unsigned int value)
+{
+	return value < n_names && names[value] != NULL ? names[value] : "?";
+}
+#define NAME_IN(names, value) name_in(names, sizeof(names) / sizeof((names)[0]), value)
+
+static const char *const marks[] = {
+	[SL_MARK_SPAWN] = "spawn",	 [SL_MARK_LINKED] = "linked", [SL_MARK_MAIN] = "main",
+	[SL_MARK_READY] = "ready",	 [SL_MARK_STOP] = "stop",     [SL_MARK_REAPED] = "reaped",
+	[SL_MARK_GONE] = "gone",	 [SL_MARK_TAX] = "tax",
+	[SL_MARK_NOTIFIED] = "notified",
+};
+static const char *const whens[] = {
+	[SL_WHEN_EXIT] = "exit",
+	[SL_WHEN_READY] = "ready",
+	[SL_WHEN_START] = "start",
+	[SL_WHEN_EXEC] = "exec",
+};
+static const char *const states[] = { "preempted", "S", "D", "T", "new" };
+static const char *const contexts[] = { "?", "task", "softirq", "hardirq" };
+static const char *const objects[] = {
+	"none", "file",	  "tcp",	"udp",	      "unix",  "socket",
+	"pipe", "device", "fault_file", "fault_anon", "epoll", "other",
+};
+static const char *const ops[] = {
+	[SL_NET_BIND] = "bind",
+	[SL_NET_LISTEN] = "listen",
+	[SL_NET_CONNECT] = "connect",
+	[SL_NET_ESTABLISHED] = "established",
+	[SL_NET_REFUSED] = "refused",
+	[SL_NET_ACCEPT_READY] = "accept_ready",
+	[SL_NET_ACCEPT] = "accept",
+	[SL_NET_FIRST_BYTE] = "first_byte",
+	[SL_NET_REPLY] = "reply",
+	[SL_NET_INHERITED] = "inherited",
+	[SL_NET_SENDTO] = "sendto",
+};
+static const char *const hows[] = {
+	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept",
+};
+static const char *const reasons[] = {
+	"?",  "counted", "static",	  "secure", "sanitizer",   "32bit",
+	"chroot", "own allocator", "off", "environment cleared", "deepbind",
+};
+static const char *const sources[] = { "bpf", "shim", "collect", "?" };
+
+/* ---- pieces of a line ---- */
+
+static void add_text(struct line *l, const struct sl_event *event, const char *text)
+{
+	const size_t length = event_text_length(event, text);
+	if (length == 0 && (event->flags & SL_FLAG_LEAF) == 0)
+		return;
+	(void)buf_adds(l->out, " '");
+	if (event->flags & SL_FLAG_LEAF) {
+		/* The components as they come, leaf first. */
+		const size_t room = event->size - (size_t)(text - (const char *)event);
+		for (size_t at = 0; at < room && text[at] != '\0';) {
+			const size_t n = strnlen(text + at, room - at);
+			(void)text_escape(l->out, text + at, n);
+			(void)buf_adds(l->out, "<");
+			at += n + 1;
+		}
+	} else {
+		(void)text_escape(l->out, text, length);
+	}
+	(void)buf_adds(l->out, "'");
+}
+
+/* @count bytes with strings in between ended by NULs. */
+static void add_bytes(struct line *l, const char *bytes, size_t n)
+{
+	(void)buf_adds(l->out, " '");
+	(void)text_escape(l->out, bytes, n);
+	(void)buf_adds(l->out, "'");
+}
+
+static void add_comm(struct line *l, const char *comm)
+{
+	(void)buf_adds(l->out, " '");
+	(void)text_escape(l->out, comm, strnlen(comm, SL_COMM_SIZE));
+	(void)buf_adds(l->out, "'");
+}
+
+/* In ms relative to the recording's zero. */
+static char *format_time(const struct line *l, char text[static UNITS_BYTES], uint64_t time_ns)
+{
+	const bool is_before = time_ns < l->zero_ns;
+	const uint64_t distance_ns = is_before ? l->zero_ns - time_ns : time_ns - l->zero_ns;
+	(void)snprintf(text, UNITS_BYTES, "%s%llu.%06llu", is_before ? "-" : "",
+		       (unsigned long long)(distance_ns / NS_PER_MS),
+		       (unsigned long long)(distance_ns % NS_PER_MS));
+	return text;
+}
+
+static void add_time(struct line *l, const char *label, uint64_t time_ns)
+{
+	char text[UNITS_BYTES];
+	const char *value = time_ns == 0 ? "-" : format_time(l, text, time_ns);
+	(void)buf_addf(l->out, " %s=%s", label, value);
+}
+
+static void add_number(struct line *l, const char *label, uint64_t value)
+{
+	if (value == SL_UNKNOWN)
+		(void)buf_addf(l->out, " %s=-", label);
+	else
+		(void)buf_addf(l->out, " %s=%llu", label, (unsigned long long)value);
+}
+
+static void add_result(struct line *l, int32_t result)
+{
+	const char *name = result < 0 && result > -4096 ? strerrorname_np(-result) : NULL;
+	if (name != NULL)
+		(void)buf_addf(l->out, " = %s", name);
+	else
+		(void)buf_addf(l->out, " = %d", (int)result);
+}
+
+static void add_flag(struct line *l, uint64_t flags, uint64_t bit, const char *name)
+{
+	if (flags & bit)
+		(void)buf_addf(l->out, " %s", name);
+}
+
+static void add_address(struct line *l, const struct sl_addr *addr)
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+	const size_t length =
+		addr->length < sizeof(addr->bytes) ? addr->length : sizeof(addr->bytes);
+	if (addr->family == AF_UNIX) {
+		(void)buf_adds(l->out, " unix ");
+		if (length > 0 && addr->bytes[0] == '\0')
+			(void)buf_adds(l->out, "@");
+		const size_t skip = length > 0 && addr->bytes[0] == '\0';
+		(void)text_escape(l->out, (const char *)addr->bytes + skip, length - skip);
+	} else if (addr->family == AF_INET || addr->family == AF_INET6) {
+		(void)inet_ntop(addr->family, addr->bytes, text, sizeof(text));
+		const char *type = addr->type == SOCK_DGRAM ? "udp" : "tcp";
+		(void)buf_addf(l->out, addr->family == AF_INET ? " %s %s:%u" : " %s [%s]:%u", type,
+			       text, (unsigned int)addr->port);
+	} else {
+		(void)buf_addf(l->out, " family %u", (unsigned int)addr->family);
+	}
+}
+
+/* ---- kinds ---- */
+
+static void print_meta(struct line *l, const struct sl_meta *e)
+{
+	add_text(l, &e->event, e->text);
+}
+
+static void print_mark(struct line *l, const struct sl_mark *e)
+{
+	(void)buf_addf(l->out, " %s", NAME_IN(marks, e->mark));
+	add_number(l, "value", e->value);
+	add_number(l, "detail", e->detail);
+	add_text(l, &e->event, e->text);
+}
+
+static void print_task(struct line *l, const struct sl_task *e)
+{
+	(void)buf_addf(l->out, " parent=%u/%u ns=%u/%u", e->parent_pid, e->parent_tid, e->ns_pid,
+		       e->ns_tid);
+	add_flag(l, e->flags, SL_TASK_THREAD, "thread");
+	add_flag(l, e->flags, SL_TASK_SHARES_MM, "shares_mm");
+	add_flag(l, e->flags, SL_TASK_VFORK, "vfork");
+	add_flag(l, e->flags, SL_TASK_ATTACHED, "attached");
+	add_comm(l, e->comm);
+}
+
+static void print_exec(struct line *l, const struct sl_exec *e)
+{
+	add_time(l, "enter", e->enter_ns);
+	add_time(l, "start", e->start_ns);
+	(void)buf_addf(l->out, " caller=%u ns=%u argv_bytes=%u", e->caller_tid, e->ns_pid,
+		       e->argv_bytes);
+	add_flag(l, e->flags, SL_EXEC_SECURE, "secure");
+	add_flag(l, e->flags, SL_EXEC_STATIC, "static");
+	add_flag(l, e->flags, SL_EXEC_32BIT, "32bit");
+	add_flag(l, e->flags, SL_EXEC_ARGS_CUT, "args_cut");
+	add_text(l, &e->event, e->text);
+}
+
+static void print_args(struct line *l, const struct sl_args *e)
+{
+	add_time(l, "exec", e->exec_ns);
+	(void)buf_addf(l->out, " offset=%u length=%u", e->offset, e->length);
+	add_bytes(l, e->bytes, e->length);
+}
+
+static void print_execfail(struct line *l, const struct sl_execfail *e)
+{
+	add_time(l, "enter", e->enter_ns);
+	add_text(l, &e->event, e->text);
+	add_result(l, e->result);
+}
+
+static void print_exit(struct line *l, const struct sl_exit *e)
+{
+	(void)buf_addf(l->out, " status=0x%x", e->status);
+	add_number(l, "run", e->run_ns);
+	add_flag(l, e->flags, SL_EXIT_PROCESS, "process");
+}
+
+static void print_usage(struct line *l, const struct sl_usage *e)
+{
+	(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
+	add_number(l, "threads_peak", e->threads_peak);
+	add_number(l, "user", e->user_ns);
+	add_number(l, "system", e->system_ns);
+	add_number(l, "run", e->run_ns);
+	add_number(l, "minor", e->minor_faults);
+	add_number(l, "major", e->major_faults);
+	add_number(l, "voluntary", e->voluntary_switches);
+	add_number(l, "involuntary", e->involuntary_switches);
+	add_number(l, "read", e->read_bytes);
+	add_number(l, "write", e->write_bytes);
+	add_number(l, "rchar", e->read_chars);
+	add_number(l, "wchar", e->write_chars);
+	add_number(l, "rss", e->rss_bytes);
+	add_number(l, "peak", e->rss_peak_bytes);
+	add_number(l, "rx", e->net_rx_bytes);
+	add_number(l, "tx", e->net_tx_bytes);
+	add_flag(l, e->flags, SL_USAGE_NO_IO, "no_io");
+	add_flag(l, e->flags, SL_USAGE_NO_NET, "no_net");
+	add_flag(l, e->flags, SL_USAGE_NO_RSS, "no_rss");
+	add_flag(l, e->flags, SL_USAGE_NO_CPU, "no_cpu");
+}
+
+static void print_offcpu(struct line *l, const struct sl_offcpu *e)
+{
+	add_time(l, "out", e->out_ns);
+	add_time(l, "wake", e->wake_ns);
+	(void)buf_addf(l->out, " %s", NAME_IN(states, e->state));
+	if (e->syscall != SL_NO_SYSCALL)
+		(void)buf_addf(l->out, " syscall=%u", (unsigned int)e->syscall);
+	(void)buf_addf(l->out, " by=%s %u/%u", NAME_IN(contexts, e->context), e->waker_pid,
+		       e->waker_tid);
+	add_comm(l, e->waker_comm);
+	if (e->object != SL_OBJECT_NONE)
+		(void)buf_addf(l->out, " object=%s fd=%d sock=%llu", NAME_IN(objects, e->object),
+			       (int)e->fd, (unsigned long long)e->sock);
+	if (e->wait_ip != 0)
+		(void)buf_addf(l->out, " ip=%llx", (unsigned long long)e->wait_ip);
+	add_flag(l, e->flags, SL_OFFCPU_IOWAIT, "iowait");
+	add_flag(l, e->flags, SL_OFFCPU_STILL, "still");
+	add_flag(l, e->flags, SL_OFFCPU_MAJOR, "major");
+	add_flag(l, e->flags, SL_OFFCPU_TIMEOUT, "timeout");
+	add_flag(l, e->flags, SL_OFFCPU_THROTTLED, "throttled");
+	add_text(l, &e->event, e->text);
+}
+
+static void print_syscall(struct line *l, const struct sl_syscall *e)
+{
+	(void)buf_addf(l->out, " %u", e->number);
+	add_time(l, "enter", e->enter_ns);
+	add_number(l, "offcpu", e->offcpu_ns);
+}
+
+static void print_open(struct line *l, const struct sl_open *e)
+{
+	add_time(l, "enter", e->enter_ns);
+	(void)buf_addf(l->out, " flags=0%o", e->flags);
+	add_text(l, &e->event, e->text);
+	add_result(l, e->result);
+}
+
+static void print_net(struct line *l, const struct sl_net *e)
+{
+	(void)buf_addf(l->out, " %s", NAME_IN(ops, e->op));
+	add_address(l, &e->addr);
+	(void)buf_addf(l->out, " sock=%llu other=%llu fd=%d", (unsigned long long)e->sock,
+		       (unsigned long long)e->other, (int)e->fd);
+	if (e->how != 0)
+		(void)buf_addf(l->out, " how=%s", NAME_IN(hows, e->how));
+	if (e->backlog != 0)
+		(void)buf_addf(l->out, " backlog=%u", e->backlog);
+	add_time(l, "enter", e->enter_ns);
+	add_result(l, e->result);
+}
+
+static void print_heap(struct line *l, const struct sl_heap *e)
+{
+	static const char *const calls[SL_HEAP_CALLS] = {
+		"malloc", "calloc",	  "realloc", "memalign",
+		"free",	  "realloc_free", "failed",  "unmatched",
+	};
+	(void)buf_addf(l->out, " %s ns=%u", NAME_IN(whens, e->when), e->ns_pid);
+	add_time(l, "since", e->since_ns);
+	for (size_t i = 0; i < SL_HEAP_CALLS; i++) {
+		if (e->calls[i] != 0)
+			add_number(l, calls[i], e->calls[i]);
+	}
+	add_number(l, "requested", e->requested_bytes);
+	add_number(l, "live", e->live_bytes);
+	add_number(l, "peak", e->peak_bytes);
+	add_number(l, "peak_error", e->peak_error_bytes);
+	add_number(l, "tree_live", e->tree_live_bytes);
+	add_number(l, "tree_peak", e->tree_peak_bytes);
+	add_number(l, "tree_error", e->tree_peak_error_bytes);
+}
+
+static void print_cover(struct line *l, const struct sl_cover *e)
+{
+	(void)buf_addf(l->out, " %s ns=%u%s", NAME_IN(reasons, e->reason), e->ns_pid,
+		       e->next != 0 ? " next" : "");
+	add_text(l, &e->event, e->text);
+}
+
+static void print_memory(struct line *l, const struct sl_memory *e)
+{
+	(void)buf_addf(l->out, " %s processes=%u", NAME_IN(whens, e->when), e->processes);
+	add_number(l, "now", e->now_bytes);
+	add_number(l, "peak", e->peak_bytes);
+	add_time(l, "at", e->peak_ns);
+	add_number(l, "error", e->error_bytes);
+	add_number(l, "cgroup_peak", e->cgroup_peak_bytes);
+}
+
+static void print_schedsum(struct line *l, const struct sl_schedsum *e)
+{
+	add_time(l, "since", e->since_ns);
+	add_number(l, "blocked", e->blocked_ns);
+	add_number(l, "runnable", e->runnable_ns);
+	add_number(l, "count", e->count);
+}
+
+static void print_symbol(struct line *l, const struct sl_symbol *e)
+{
+	(void)buf_addf(l->out, " ip=%llx", (unsigned long long)e->ip);
+	add_text(l, &e->event, e->text);
+}
+
+static void print_output(struct line *l, const struct sl_output *e)
+{
+	(void)buf_addf(l->out, " fd=%d length=%u", (int)e->fd, e->length);
+	add_bytes(l, e->bytes, e->length);
+}
+
+static void print_host(struct line *l, const struct sl_host *e)
+{
+	(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
+	add_number(l, "cpu_pressure", e->cpu_pressure_ns);
+	add_number(l, "io_pressure", e->io_pressure_ns);
+	add_number(l, "memory_pressure", e->memory_pressure_ns);
+	add_number(l, "steal", e->steal_ns);
+	add_number(l, "throttled", e->throttled_ns);
+}
+
+static void print_drops(struct line *l, const struct sl_drops *e)
+{
+	const struct kind *kind = kind_of(e->kind);
+	(void)buf_addf(l->out, " of=%s kind=%s", NAME_IN(sources, e->source),
+		       kind != NULL ? kind->name : "any");
+	add_number(l, "count", e->count);
+}
+
+static void print_tally(struct line *l, const struct sl_tally *e)
+{
+	(void)buf_addf(l->out, " of=%s:%u", NAME_IN(sources, e->source), e->producer);
+	add_number(l, "count", e->count);
+}
+
+static void print_end(struct line *l, const struct sl_end *e)
+{
+	(void)l;
+	(void)e;
+}
+
+static void print_payload(struct line *l, const struct sl_event *event)
+{
+	switch ((enum sl_kind)event->kind) {
+#define PRINT_CASE(number, enumerator, token, doc)         \
+	case SL_KIND_##enumerator:                         \
+		print_##token(l, (const void *)event);     \
+		break;
+		SL_EVENT_KINDS(PRINT_CASE)
+#undef PRINT_CASE
+	case SL_KIND_NONE:
+	case SL_KIND_LIMIT:
+		break;
+	}
+}
+
+int event_print(struct buf *out, const struct sl_event *event, uint64_t zero_ns)
+{
+	struct line l = { .out = out, .zero_ns = zero_ns };
+	const struct kind *kind = kind_of(event->kind);
+	char time[UNITS_BYTES];
+	(void)buf_addf(out, "%12s %-8s %u/%u %s:%u#%u", format_time(&l, time, event->time_ns), kind != NULL ? kind->name : "unknown",
+		       event->pid, event->tid, NAME_IN(sources, event->flags & SL_FLAG_SOURCE),
+		       event->cpu, event->seq);
+	add_flag(&l, event->flags, SL_FLAG_NS_IDS, "ns_ids");
+	add_flag(&l, event->flags, SL_FLAG_CUT, "cut");
+	if (kind != NULL && event->size >= kind->size)
+		print_payload(&l, event);
+	return buf_addc(out, '\n');
+}
+
+/* Time zero is the command's call of execve; without one, the first event. */
+static uint64_t zero_of(const struct trace *t)
+{
+	trace_foreach(t, event)
+	{
+		if (event->kind == SL_KIND_EXEC)
+			return ((const struct sl_exec *)(const void *)event)->enter_ns;
+	}
+	return t->n_events > 0 ? t->events[0]->time_ns : 0;
+}
+
+int trace_dump(const struct trace *t, FILE *file)
+{
+	const uint64_t zero_ns = zero_of(t);
+	struct buf line;
+	buf_init(&line, LINE_MAX_BYTES);
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < t->n_events; i++) {
+		buf_clear(&line);
+		rc = event_print(&line, t->events[i], zero_ns);
+		if (rc == 0 && fwrite(line.data, 1, line.len, file) != line.len)
+			rc = errno != 0 ? -errno : -EIO;
+	}
+	buf_done(&line);
+	return rc;
+}
