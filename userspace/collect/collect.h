@@ -34,6 +34,7 @@ struct collect_spec {
 	const char *user;	   /* name for initgroups, or NULL */
 	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
 	bool null_stdin;
+	unsigned int closed_fds; /* STDFD_*: descriptors the command shall find closed */
 };
 
 enum collect_end {
@@ -51,6 +52,7 @@ struct collect_result {
 	int status; /* wait status of the command; meaningful when it was reaped */
 	bool was_ready;
 	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */
+	int signal;	/* COLLECT_INTERRUPTED: by which one */
 };
 
 /* Records one run into @w. Sources are opened at the first run and reused by the next ones of

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Sub-commands: compositions of the other layers that own no logic.
+ * To add one: a row in THE table in main.c and a cmd_<name>.c with its argp table, whose help ends
+ * with EXAMPLES; tools/check-docs then asks for its man page and its bats file. */
+#ifndef USERSPACE_CMD_CMD_H
+#define USERSPACE_CMD_CMD_H
+
+#include <argp.h>
+
+/* Exit status of `run`, besides the program's own. */
+enum {
+	EXIT_TIMEOUT = 124,
+	EXIT_TROUBLE = 125, /* startline failed or was misused */
+	EXIT_CANNOT_EXECUTE = 126,
+	EXIT_NO_PROGRAM = 127,
+	EXIT_BY_SIGNAL = 128, /* + its number */
+};
+/* Exit status of the other commands. */
+enum { EXIT_USAGE = 2, EXIT_STARTLINE = 6 };
+
+struct command {
+	const char *name;
+	const char *arguments; /* for the list of commands */
+	const char *help;      /* one line */
+	/* @argv[0] is "startline NAME". Returns the exit status. */
+	int (*run)(int argc, char **argv);
+	int usage_status;	/* for mistakes on the command line */
+	const struct argp *argp; /* for `help NAME` */
+};
+
+extern const struct command commands[]; /* ends with a NULL name */
+
+/* STDFD_* bits: which of 0, 1, 2 were closed when startline started. */
+extern unsigned int closed_fds;
+
+int cmd_run(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+extern const struct argp run_argp, report_argp, doctor_argp;
+
+/* Options that all commands share. */
+enum option_key { OPTION_FORMAT = 0x1000, OPTION_FIRST_FREE };
+
+/* "text", "json", "csv", "markdown"; ends the program through @state on anything else. */
+int parse_format(const char *name, struct argp_state *state);
+/* -v and -q. */
+void more_verbose(void);
+void be_quiet(void);
+
+#endif

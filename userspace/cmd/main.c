@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* THE command table; global options, help, and the check that standard output was written. */
+
+#include <errno.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "userspace/base/log.h"
+#include "userspace/base/stdfd.h"
+#include "userspace/cmd/cmd.h"
+#include "userspace/view/table.h"
+
+const struct command commands[] = {
+	{ "run", "[OPTION...] -- CMD [ARG...]", "run a program, record it, print the report",
+	  cmd_run, EXIT_TROUBLE, &run_argp },
+	{ "report", "[REF]", "print a recording again", cmd_report, EXIT_USAGE, &report_argp },
+	{ "doctor", "", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE,
+	  &doctor_argp },
+	{ 0 },
+};
+
+unsigned int closed_fds;
+
+static enum log_level level = LOG_WARNING;
+
+void more_verbose(void)
+{
+	if (level < LOG_DEBUG)
+		level++;
+	log_set_level(level);
+}
+
+void be_quiet(void)
+{
+	level = LOG_ERROR;
+	log_set_level(level);
+}
+
+int parse_format(const char *name, struct argp_state *state)
+{
+	static const char *const names[] = {
+		[TABLE_TEXT] = "text",
+		[TABLE_JSON] = "json",
+		[TABLE_CSV] = "csv",
+		[TABLE_MARKDOWN] = "markdown",
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (int)i;
+	}
+	argp_error(state, "--format '%s': there are text, json, csv and markdown", name);
+	return TABLE_TEXT;
+}
+
+static const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name != NULL; c++) {
+		if (strcmp(c->name, name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static void print_help(FILE *f)
+{
+	(void)fputs("Usage: startline COMMAND [OPTION...] [ARG...]\n"
+		    "Shows where the time from exec to ready went, and what it cost.\n\n"
+		    "Commands:\n",
+		    f);
+	for (const struct command *c = commands; c->name != NULL; c++)
+		(void)fprintf(f, "  %-8s %s\n", c->name, c->help);
+	(void)fputs("\n"
+		    "  help [COMMAND], --help    this text, or that of a command\n"
+		    "  --version                 the version\n"
+		    "\n"
+		    "EXAMPLES\n"
+		    "  startline run --ready accept -- redis-server --port 7777\n"
+		    "  startline run -- make -j2\n"
+		    "  startline report --view processes\n",
+		    f);
+}
+
+/* Number of edits between two short words (Levenshtein), to guess what was meant. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { WORD_MAX = 32 };
+	const size_t n = strlen(b);
+	size_t row[WORD_MAX + 1];
+	if (n > WORD_MAX)
+		return WORD_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; *a != '\0' && i <= WORD_MAX; a++, i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			const size_t change = diagonal + (*a != b[j - 1]);
+			const size_t edit = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			diagonal = row[j];
+			row[j] = change < edit ? change : edit;
+		}
+	}
+	return row[n];
+}
+
+static int unknown_command(const char *name)
+{
+	const struct command *best = NULL;
+	size_t best_distance = 4;
+	for (const struct command *c = commands; c->name != NULL; c++) {
+		const size_t d = distance(name, c->name);
+		if (d < best_distance) {
+			best_distance = d;
+			best = c;
+		}
+	}
+	if (best != NULL)
+		(void)fail(-EINVAL, "'%s' is not a command; did you mean '%s'?", name, best->name);
+	else
+		(void)fail(-EINVAL, "'%s' is not a command; see `startline help`", name);
+	return EXIT_USAGE;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	char name[64];
+	(void)snprintf(name, sizeof(name), "startline %s", command->name);
+	argv[0] = name;
+	argp_err_exit_status = command->usage_status;
+	return command->run(argc, argv);
+}
+
+static int help_command(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stdout);
+		return 0;
+	}
+	const struct command *command = command_find(argv[1]);
+	if (command == NULL)
+		return unknown_command(argv[1]);
+	char option[] = "--help";
+	char *help[] = { argv[0], option, NULL };
+	return run_command(command, 2, help);
+}
+
+static int dispatch(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		(void)printf("startline %s\n", STARTLINE_VERSION);
+		return 0;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "help") == 0)
+		return help_command(argc - 1, argv + 1);
+	const struct command *command = command_find(argv[1]);
+	if (command == NULL)
+		return unknown_command(argv[1]);
+	return run_command(command, argc - 1, argv + 1);
+}
+
+/* argp ends the program itself after --help and --usage: the check must sit here. */
+static void check_stdout(void)
+{
+	const bool failed = ferror(stdout) != 0;
+	if (fflush(stdout) == 0 && !failed)
+		return;
+	if (errno != EPIPE)
+		(void)fail(-errno, "cannot write to standard output: %s", strerror(errno));
+	_exit(EXIT_STARTLINE);
+}
+
+int main(int argc, char **argv)
+{
+	if (stdfd_ensure_open(&closed_fds) < 0)
+		return EXIT_TROUBLE;
+	(void)setlocale(LC_CTYPE, "");
+	if (atexit(check_stdout) != 0)
+		return EXIT_TROUBLE;
+	return dispatch(argc, argv);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Where recordings are kept: `.startline` in the working directory, else the user's state
+ * directory. They belong to the user who called startline, also under sudo. */
+#ifndef USERSPACE_CMD_RECORDING_H
+#define USERSPACE_CMD_RECORDING_H
+
+#include <stddef.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/trace/trace.h"
+
+/* Creates the file of a new recording: at @path if not NULL, else where recordings are kept.
+ * *ret_path is its name, for the user; the caller frees it. */
+int recording_create(const char *path, struct trace_writer **ret, char **ret_path);
+/* Removes all but the last 20 recordings in the directory of @path, which recording_create() has
+ * chosen. */
+void recording_prune(const char *path);
+/* The path of the @n-th last recording, from 1. -ENOENT, logged: there are not that many. */
+int recording_find(size_t n, struct buf *ret);
+
+/* Between these two calls files are opened with the rights of the user behind sudo, so that a
+ * link planted in their directory leads nowhere they could not go themselves. */
+void user_rights_take(void);
+void user_rights_give_back(void);
+
+#endif

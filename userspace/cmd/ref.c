@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds out what a REF names, by its content. */
+
+#include "userspace/cmd/ref.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/cmd/recording.h"
+#include "userspace/model/session_json.h"
+#include "userspace/trace/trace.h"
+
+/* A session document of thousands of processes is a few megabytes. */
+#define DOCUMENT_MAX (256u * 1024 * 1024)
+
+static int resolve(const char *ref, struct buf *ret)
+{
+	if (ref == NULL)
+		return recording_find(1, ret);
+	if (*ref != '~')
+		return buf_adds(ret, ref);
+	uint64_t n = 0;
+	if (parse_u64(ref + 1, &n) < 0 || n == 0)
+		return fail(-EINVAL, "'%s': recordings are counted from ~1, the last one", ref);
+	return recording_find((size_t)n, ret);
+}
+
+static int load_trace(const char *path, struct session **ret)
+{
+	struct trace *trace = NULL;
+	int r = trace_load(path, &trace);
+	if (r < 0)
+		return r;
+	r = session_build(trace, ret);
+	(void)trace_free(trace);
+	return r;
+}
+
+int ref_load(const char *ref, struct session **ret)
+{
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, PATH_MAX);
+	int r = resolve(ref, &path);
+	if (r < 0)
+		return r;
+	if (trace_sniff(buf_str(&path)))
+		return load_trace(buf_str(&path), ret);
+
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, DOCUMENT_MAX);
+	r = fs_read_file(buf_str(&path), &text);
+	if (r < 0)
+		return fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
+	if (session_sniff_json(buf_str(&text), text.len))
+		return session_read_json(buf_str(&text), text.len, buf_str(&path), ret);
+	return fail(-EBADMSG, "'%s': neither a recording nor a session document of startline",
+		    buf_str(&path));
+}
+
+int ref_trace_path(const char *ref, char **ret)
+{
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, PATH_MAX);
+	const int r = resolve(ref, &path);
+	if (r < 0)
+		return r;
+	if (!trace_sniff(buf_str(&path)))
+		return fail(-EBADMSG, "'%s': not a recording of startline", buf_str(&path));
+	*ret = buf_take(&path);
+	return *ret != NULL ? 0 : -ENOMEM;
+}

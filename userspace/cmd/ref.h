@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* REF, as all commands understand it: a trace file, a session document, ~N, or nothing for the
+ * last recording. */
+#ifndef USERSPACE_CMD_REF_H
+#define USERSPACE_CMD_REF_H
+
+#include "userspace/model/session.h"
+
+/* @ref NULL: the last recording. Negative errno, logged. */
+int ref_load(const char *ref, struct session **ret);
+/* The path of the trace that @ref names, for what needs the events; the caller frees it. */
+int ref_trace_path(const char *ref, char **ret);
+
+#endif

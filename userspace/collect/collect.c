@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/* The one loop: everything that happens during a run arrives here as a readable descriptor or as
+ * a deadline. Sources are read in batches, except while somebody waits for readiness. */
+
+#include "userspace/collect/collect.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/collect/emit.h"
+#include "userspace/collect/run.h"
+
+/* The kernel wakes us only for what may be the ready point, or when the ring fills; everything
+ * else waits for the next look. */
+#define DRAIN_PERIOD_NS (10 * NS_PER_MS)
+#define WHY_MAX 256
+
+enum wake { WAKE_BPF, WAKE_SHIM, WAKE_SIGNAL, WAKE_EXIT, WAKE_REPORT };
+
+static int take_event(void *data, const struct sl_event *event)
+{
+	struct collector *c = data;
+	struct run *r = c->run;
+	int e = trace_append(c->w, event);
+	if (e < 0 || r == NULL)
+		return e;
+	e = tree_feed(&r->tree, event);
+	if (e < 0)
+		return e;
+	if (r->watch != NULL && !r->is_ready)
+		r->is_ready = ready_watch_feed(r->watch, event, &r->ready);
+	return 0;
+}
+
+struct sink collector_sink(struct collector *c)
+{
+	return (struct sink){ .event = take_event, .data = c };
+}
+
+int collector_drain(struct collector *c)
+{
+	int e = 0;
+	if (c->bpf != NULL)
+		e = source_bpf_drain(c->bpf, collector_sink(c));
+	if (e >= 0 && c->shim != NULL)
+		e = source_shim_drain(c->shim, collector_sink(c));
+	if (c->run != NULL)
+		c->run->drained_ns = now_ns();
+	return e < 0 ? e : 0;
+}
+
+/* ---- sources ---- */
+
+static bool needs_output(const struct collect_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_rules; i++) {
+		if (spec->rules[i].type == READY_LOG)
+			return true;
+	}
+	return false;
+}
+
+/* A source that was asked for by name must be there; one that "auto" asked for may be missing. */
+static int report_source(struct collector *c, const struct collect_spec *spec, const char *name,
+			 const char *key, int r, const char *why)
+{
+	if (r >= 0)
+		return emit_meta(collector_sink(c), key, "ok");
+	if (!(spec->probes & PROBE_AUTO))
+		return fail(r, "--probes %s: not possible here: %s (try `startline doctor`)", name,
+			    why);
+	log_info("recording without %s: %s", name, why);
+	return emit_meta(collector_sink(c), key, "%s", why);
+}
+
+static int open_bpf(struct collector *c, const struct collect_spec *spec)
+{
+	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
+		return 0;
+	const struct bpf_settings settings = {
+		.ring_bytes = spec->ring_bytes,
+		.want_output = needs_output(spec),
+		.wake_early = spec->n_rules > 0,
+		.switch_limit = 2000000,
+	};
+	char why[WHY_MAX] = "unknown reason";
+	int r = source_bpf_open(&settings, why, sizeof(why), &c->bpf);
+	r = report_source(c, spec, "bpf", "source.bpf", r, why);
+	if (r < 0 || c->bpf == NULL)
+		return r;
+	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",
+			 source_bpf_ring_bytes(c->bpf));
+}
+
+static int open_shim(struct collector *c, const struct collect_spec *spec)
+{
+	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
+		return 0;
+	const struct shim_settings settings = {
+		.count_heap = spec->count_heap,
+		.wrap_network = c->bpf == NULL,
+		.uid = spec->uid != (uid_t)-1 ? spec->uid : geteuid(),
+		.gid = spec->gid != (gid_t)-1 ? spec->gid : getegid(),
+	};
+	char why[WHY_MAX] = "unknown reason";
+	const int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
+	return report_source(c, spec, "shim", "source.shim", r, why);
+}
+
+static int watch_fd(const struct collector *c, int fd, enum wake wake, uint32_t flags)
+{
+	if (fd < 0)
+		return 0;
+	struct epoll_event event = { .events = EPOLLIN | flags, .data = { .u32 = wake } };
+	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. */
+static int take_signals(struct collector *c)
+{
+	sigset_t set;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGQUIT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return c->signal_fd < 0 ? -errno : 0;
+}
+
+static int collector_open(struct collector *c, const struct collect_spec *spec)
+{
+	inheritance_take(&c->inheritance, spec->closed_fds);
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll_fd < 0)
+		return fail(-errno, "cannot wait for events: %s", strerror(errno));
+	int r = take_signals(c);
+	if (r < 0)
+		return fail(r, "cannot take signals: %s", strerror(-r));
+	r = source_proc_facts(collector_sink(c));
+	if (r < 0)
+		return r;
+	r = open_bpf(c, spec);
+	if (r < 0)
+		return r;
+	r = open_shim(c, spec);
+	if (r < 0)
+		return r;
+
+	/* Edge-triggered: the ring is readable whenever anything is in it; only a wake-up that the
+	 * kernel side meant for us shall wake us. */
+	r = watch_fd(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
+	if (r == 0)
+		r = watch_fd(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM, 0);
+	if (r == 0)
+		r = watch_fd(c, c->signal_fd, WAKE_SIGNAL, 0);
+	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
+}
+
+int collector_new(const struct collect_spec *spec, struct trace_writer *w, struct collector **ret)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return -ENOMEM;
+	c->w = w;
+	c->epoll_fd = c->signal_fd = -1;
+	const int r = collector_open(c, spec);
+	if (r < 0) {
+		(void)collector_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int collector_finish(struct collector *c)
+{
+	int r = 0;
+	if (c->bpf != NULL)
+		r = source_bpf_finish(c->bpf, collector_sink(c));
+	if (c->shim != NULL) {
+		const int s = source_shim_finish(c->shim, collector_sink(c));
+		r = r < 0 ? r : s;
+	}
+	return r < 0 ? r : 0;
+}
+
+struct collector *collector_free(struct collector *c)
+{
+	if (c == NULL)
+		return NULL;
+	(void)source_bpf_free(c->bpf);
+	(void)source_shim_free(c->shim);
+	cleanup_close(&c->epoll_fd);
+	cleanup_close(&c->signal_fd);
+	free(c);
+	return NULL;
+}
+
+/* ---- one run ---- */
+
+size_t run_alive(struct run *r)
+{
+	if (r->c->bpf != NULL) {
+		uint32_t threads = 0;
+		uint64_t idle_since = 0;
+		source_bpf_activity(r->c->bpf, &threads, &idle_since);
+		return threads;
+	}
+	(void)tree_walk_proc(&r->tree);
+	return r->tree.pids.n;
+}
+
+static void on_signal(struct run *r)
+{
+	struct signalfd_siginfo info;
+	while (read(r->c->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		const int signal = (int)info.ssi_signo;
+		const bool is_keyboard = signal == SIGINT || signal == SIGQUIT;
+		/* The first Ctrl-C is the command's, which the terminal has sent it as well. */
+		if (is_keyboard && ++r->n_interrupts < 2)
+			continue;
+		r->interrupt = signal;
+	}
+}
+
+static void on_exit_of_command(struct run *r)
+{
+	if (r->is_reaped)
+		return;
+	const pid_t pid = r->target.pid;
+	if (r->c->bpf == NULL)
+		(void)source_proc_usage(pid, SL_WHEN_EXIT, collector_sink(r->c));
+	if (!target_reap(&r->target, &r->status))
+		return;
+	r->is_reaped = true;
+	r->reaped_ns = now_ns();
+	(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->target.pidfd, NULL);
+	(void)emit_mark(collector_sink(r->c), SL_MARK_REAPED, r->reaped_ns, pid,
+			(uint64_t)(uint32_t)r->status, 0, NULL);
+}
+
+static int on_ready(struct run *r)
+{
+	struct collector *c = r->c;
+	r->ready_is_done = true;
+	int e = 0;
+	if (c->bpf != NULL) {
+		e = source_bpf_snapshot(c->bpf, SL_WHEN_READY);
+		if (e >= 0)
+			e = source_bpf_ready(c->bpf);
+	} else {
+		e = source_proc_usage(r->target.pid, SL_WHEN_READY, collector_sink(c));
+	}
+	if (e >= 0 && c->shim != NULL)
+		e = source_shim_snapshot(c->shim, SL_WHEN_READY, collector_sink(c));
+	if (e >= 0)
+		e = source_proc_host(SL_WHEN_READY, collector_sink(c));
+	if (e >= 0)
+		e = collector_drain(c);
+	return e < 0 ? e : trace_flush(c->w);
+}
+
+static int dispatch(struct run *r, enum wake wake)
+{
+	switch (wake) {
+	case WAKE_SIGNAL:
+		on_signal(r);
+		return 0;
+	case WAKE_EXIT:
+		/* What it did last is in the sources already: keep the order. */
+		(void)collector_drain(r->c);
+		on_exit_of_command(r);
+		return 0;
+	case WAKE_REPORT:
+		(void)target_read_report(&r->target);
+		return 0;
+	case WAKE_BPF:
+	case WAKE_SHIM:
+		break;
+	}
+	return collector_drain(r->c);
+}
+
+static int timeout_of(const struct run *r, uint64_t now)
+{
+	uint64_t at = r->drained_ns + DRAIN_PERIOD_NS;
+	const uint64_t deadline = run_deadline(r);
+	if (deadline != 0 && deadline < at)
+		at = deadline;
+	const uint64_t tick = r->watch != NULL ? ready_watch_deadline(r->watch) : 0;
+	if (tick != 0 && tick < at)
+		at = tick;
+	/* Rounded up: waking before the deadline would only spin. */
+	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static int run_loop(struct run *r)
+{
+	while (!r->is_over) {
+		struct epoll_event events[8];
+		const int n = epoll_wait(r->c->epoll_fd, events, 8, timeout_of(r, now_ns()));
+		if (n < 0 && errno != EINTR)
+			return fail(-errno, "cannot wait for events: %s", strerror(errno));
+		int e = 0;
+		for (int i = 0; i < n && e >= 0; i++)
+			e = dispatch(r, (enum wake)events[i].data.u32);
+		const uint64_t now = now_ns();
+		if (e >= 0 && now >= r->drained_ns + DRAIN_PERIOD_NS)
+			e = collector_drain(r->c);
+		if (e >= 0 && r->watch != NULL && !r->is_ready)
+			r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
+		if (e >= 0 && r->is_ready && !r->ready_is_done)
+			e = on_ready(r);
+		if (e >= 0)
+			e = run_step(r, now_ns());
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
+/* Creates the command's process, tells the sources, and lets it go. */
+static int run_launch(struct run *r)
+{
+	struct collector *c = r->c;
+	const struct collect_spec *spec = r->spec;
+	const struct target_spec target = {
+		.argv = spec->argv,
+		.uid = spec->uid,
+		.gid = spec->gid,
+		.user = spec->user,
+		.null_stdin = spec->null_stdin,
+		.inheritance = &c->inheritance,
+	};
+	int e = target_spawn(&target, &r->target);
+	if (e < 0 || r->target.exec_errno != 0)
+		return e;
+	e = tree_add(&r->tree, r->target.pid);
+	if (e >= 0 && c->bpf != NULL)
+		e = source_bpf_track(c->bpf, r->target.pidfd);
+	if (e < 0)
+		return e;
+
+	char *const *environment = NULL;
+	if (c->shim != NULL)
+		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
+	e = source_proc_host(SL_WHEN_START, collector_sink(c));
+	if (e >= 0)
+		e = watch_fd(c, r->target.pidfd, WAKE_EXIT, 0);
+	if (e >= 0)
+		e = watch_fd(c, r->target.report_fd, WAKE_REPORT, 0);
+	r->spawn_ns = now_ns();
+	if (e >= 0)
+		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
+			      spec->run, 0, NULL);
+	return e < 0 ? e : target_release(&r->target, environment);
+}
+
+static void fill_result(const struct run *r, struct collect_result *ret)
+{
+	*ret = (struct collect_result){
+		.status = r->status,
+		.was_ready = r->is_ready,
+		.exec_errno = r->target.exec_errno,
+		.signal = r->interrupt,
+	};
+	if (ret->exec_errno != 0)
+		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
+				   ? COLLECT_NOT_FOUND
+				   : COLLECT_NOT_EXECUTABLE;
+	else if (r->interrupt != 0)
+		ret->end = COLLECT_INTERRUPTED;
+	else if (r->stop == SL_STOP_READY)
+		ret->end = COLLECT_READY;
+	else if (r->stop == SL_STOP_TIMEOUT)
+		ret->end = COLLECT_TIMEOUT;
+	else if (r->stop == SL_STOP_DURATION)
+		ret->end = COLLECT_DURATION;
+	else
+		ret->end = COLLECT_EXITED;
+}
+
+static int run_record(struct run *r)
+{
+	struct collector *c = r->c;
+	int e = run_launch(r);
+	if (e >= 0 && r->target.exec_errno == 0)
+		e = run_loop(r);
+	if (e < 0 || r->target.exec_errno != 0)
+		return e;
+	e = collector_drain(c);
+	if (e >= 0)
+		e = emit_mark(collector_sink(c), SL_MARK_GONE, now_ns(), 0, 0, 0, NULL);
+	if (e >= 0)
+		e = source_proc_host(SL_WHEN_EXIT, collector_sink(c));
+	return e < 0 ? e : trace_flush(c->w);
+}
+
+int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret)
+{
+	struct run r = {
+		.c = c,
+		.spec = spec,
+		.target = { .pidfd = -1, .go_fd = -1, .report_fd = -1 },
+		.drained_ns = now_ns(),
+	};
+	tree_init(&r.tree, c->bpf != NULL);
+	int e = 0;
+	if (spec->n_rules > 0)
+		e = ready_watch_new(spec->rules, spec->n_rules, &r.watch);
+	c->run = &r;
+	if (e >= 0)
+		e = run_record(&r);
+	c->run = NULL;
+	fill_result(&r, ret);
+	target_done(&r.target);
+	tree_done(&r.tree);
+	(void)ready_watch_free(r.watch);
+	return e;
+}

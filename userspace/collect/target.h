@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The command: created suspended, so that every source can be told about it before its first
+ * instruction, then released. What it inherits is what startline was given: descriptors, signal
+ * dispositions and mask, limits, process group, terminal, environment. */
+#ifndef USERSPACE_COLLECT_TARGET_H
+#define USERSPACE_COLLECT_TARGET_H
+
+#include <stdbool.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* What startline itself was started with, taken before it changes anything. */
+struct inheritance {
+	sigset_t mask;
+	struct sigaction pipe_action; /* startline ignores SIGPIPE; the command must not */
+	struct rlimit files, memlock;
+	unsigned int closed_fds; /* STDFD_* bits */
+};
+void inheritance_take(struct inheritance *ret, unsigned int closed_fds);
+
+struct target_spec {
+	char *const *argv;
+	uid_t uid; /* (uid_t)-1: stay as we are */
+	gid_t gid;
+	const char *user;
+	bool null_stdin;
+	const struct inheritance *inheritance;
+};
+
+struct target {
+	pid_t pid;
+	int pidfd;
+	int go_fd;     /* release writes here */
+	int report_fd; /* readable: the exec succeeded (end of file) or failed (an errno) */
+	char *path;    /* what will be executed, resolved with the command's own rights */
+	int exec_errno; /* why it cannot be executed; 0 so far */
+};
+
+/* Creates the suspended process and learns @path. A command that cannot be found or executed is
+ * not an error: exec_errno is set and the process is gone. Negative errno, logged, otherwise. */
+int target_spawn(const struct target_spec *spec, struct target *ret);
+/* Lets it execute, with the "NAME=value" strings of @environment set in addition (NULL: none). */
+int target_release(struct target *t, char *const *environment);
+/* Call when report_fd is readable. True: the answer is there, in exec_errno. */
+bool target_read_report(struct target *t);
+/* Reaps it if it has ended. */
+bool target_reap(struct target *t, int *ret_status);
+/* Closes what is open; a process that was never released ends. */
+void target_done(struct target *t);
+
+#endif
