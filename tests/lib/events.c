@@ -41,8 +41,8 @@ struct story {
 	void *user;
 };
 
-__attribute__((noreturn, format(printf, 2, 3))) static void
-mistake(const struct story *s, const char *format, ...)
+__attribute__((noreturn, format(printf, 2, 3))) static void mistake(const struct story *s,
+								    const char *format, ...)
 {
 	va_list args;
 	(void)fprintf(stderr, "tests/lib/events: line %u: \"%.*s\": ", s->line_number,
@@ -214,7 +214,9 @@ static void store_argv(struct story *s, const struct word *word)
 	if (s->argv == NULL)
 		abort();
 	for (size_t i = 0; i < word->length; i++)
-		s->argv[i] = word->text[i] == ',' ? '\0' : word->text[i] == '\1' ? ',' : word->text[i];
+		s->argv[i] = word->text[i] == ','    ? '\0'
+			     : word->text[i] == '\1' ? ','
+						     : word->text[i];
 	s->argv[word->length] = '\0';
 	s->argv_length = word->length + 1;
 	RECORD(s, exec)->argv_bytes = (uint32_t)s->argv_length;
@@ -323,7 +325,8 @@ static void read_words(struct story *s, const struct grammar *g, size_t first)
 		}
 		if (!set_flag(s, field_of(g->fields, word->text)) &&
 		    !set_flag(s, field_of(common_fields(), word->text)))
-			mistake(s, "%s does not know the word '%s'", kind_of(g->kind)->name, word->text);
+			mistake(s, "%s does not know the word '%s'", kind_of(g->kind)->name,
+				word->text);
 	}
 }
 
@@ -369,7 +372,8 @@ static void finish_event(struct story *s)
 		if (off->waker_tid != 0 && off->context == SL_CONTEXT_UNKNOWN)
 			off->context = SL_CONTEXT_TASK;
 		if (off->wake_ns == 0 && (off->flags & SL_OFFCPU_STILL) == 0)
-			off->wake_ns = off->state == SL_STATE_PREEMPTED ? off->out_ns : event->time_ns;
+			off->wake_ns =
+				off->state == SL_STATE_PREEMPTED ? off->out_ns : event->time_ns;
 	}
 	/* Milestones of a process come from the shim, those of the run from the collector. */
 	if (event->kind == SL_KIND_MARK &&
@@ -400,9 +404,9 @@ static void emit_argv(struct story *s)
 		const size_t length = rest < SL_ARGS_PIECE ? rest : SL_ARGS_PIECE;
 		memset(s->record, 0, sizeof(s->record));
 		*RECORD(s, args) = (struct sl_args){ .event = exec,
-						   .exec_ns = exec.time_ns,
-						   .offset = (uint32_t)at,
-						   .length = (uint32_t)length };
+						     .exec_ns = exec.time_ns,
+						     .offset = (uint32_t)at,
+						     .length = (uint32_t)length };
 		RECORD(s, event)->kind = SL_KIND_ARGS;
 		RECORD(s, event)->flags &= SL_FLAG_SOURCE | SL_FLAG_NS_IDS;
 		RECORD(s, event)->size = (uint32_t)((sizeof(struct sl_args) + length + 7) / 8 * 8);

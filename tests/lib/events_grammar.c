@@ -303,7 +303,9 @@ static bool unix_address(const char *path, struct sl_addr *ret)
 	const size_t length = strlen(path);
 	if (length > sizeof(ret->bytes))
 		return false;
-	*ret = (struct sl_addr){ .family = AF_UNIX, .length = (uint16_t)length, .type = SOCK_STREAM };
+	*ret = (struct sl_addr){ .family = AF_UNIX,
+				 .length = (uint16_t)length,
+				 .type = SOCK_STREAM };
 	memcpy(ret->bytes, path, length);
 	if (path[0] == '@')
 		ret->bytes[0] = '\0';

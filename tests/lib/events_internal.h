@@ -19,8 +19,8 @@ enum field_type {
 	FIELD_TIME,   /* EVENTS_BASE_NS is added */
 	FIELD_NAME,   /* one of names */
 	FIELD_NAME_OR_NUMBER,
-	FIELD_FLAG,   /* a bare word: sets bits */
-	FIELD_TASK,   /* PID[/TID] into two adjacent u32 */
+	FIELD_FLAG,	   /* a bare word: sets bits */
+	FIELD_TASK,	   /* PID[/TID] into two adjacent u32 */
 	FIELD_STATUS_CODE, /* into a wait status */
 	FIELD_COMM,
 	FIELD_ADDRESS,

@@ -58,9 +58,10 @@
 	})
 
 /* Runs the statement for each item; @item is a pointer to it. Do not push inside. */
-#define vec_foreach(item, v)                                                                       \
-	for (__typeof__((v)->items) item = (v)->items; item != NULL && item < (v)->items + (v)->n; \
-	     item++)
+/* items + 0 is no const pointer, also where the list is const. */
+#define vec_foreach(item, v)                               \
+	for (__typeof__((v)->items + 0) item = (v)->items; \
+	     item != NULL && item < (v)->items + (v)->n; item++)
 
 /* The last item; the list must not be empty. */
 #define vec_last(v) (&(v)->items[(v)->n - 1])

@@ -29,10 +29,9 @@ static const char *name_in(const char *const *names, size_t n_names, unsigned in
 #define NAME_IN(names, value) name_in(names, sizeof(names) / sizeof((names)[0]), value)
 
 static const char *const marks[] = {
-	[SL_MARK_SPAWN] = "spawn",	 [SL_MARK_LINKED] = "linked", [SL_MARK_MAIN] = "main",
-	[SL_MARK_READY] = "ready",	 [SL_MARK_STOP] = "stop",     [SL_MARK_REAPED] = "reaped",
-	[SL_MARK_GONE] = "gone",	 [SL_MARK_TAX] = "tax",
-	[SL_MARK_NOTIFIED] = "notified",
+	[SL_MARK_SPAWN] = "spawn", [SL_MARK_LINKED] = "linked", [SL_MARK_MAIN] = "main",
+	[SL_MARK_READY] = "ready", [SL_MARK_STOP] = "stop",	[SL_MARK_REAPED] = "reaped",
+	[SL_MARK_GONE] = "gone",   [SL_MARK_TAX] = "tax",	[SL_MARK_NOTIFIED] = "notified",
 };
 static const char *const whens[] = {
 	[SL_WHEN_EXIT] = "exit",
@@ -47,24 +46,20 @@ static const char *const objects[] = {
 	"pipe", "device", "fault_file", "fault_anon", "epoll", "other",
 };
 static const char *const ops[] = {
-	[SL_NET_BIND] = "bind",
-	[SL_NET_LISTEN] = "listen",
-	[SL_NET_CONNECT] = "connect",
-	[SL_NET_ESTABLISHED] = "established",
-	[SL_NET_REFUSED] = "refused",
-	[SL_NET_ACCEPT_READY] = "accept_ready",
-	[SL_NET_ACCEPT] = "accept",
-	[SL_NET_FIRST_BYTE] = "first_byte",
-	[SL_NET_REPLY] = "reply",
-	[SL_NET_INHERITED] = "inherited",
+	[SL_NET_BIND] = "bind",	      [SL_NET_LISTEN] = "listen",
+	[SL_NET_CONNECT] = "connect", [SL_NET_ESTABLISHED] = "established",
+	[SL_NET_REFUSED] = "refused", [SL_NET_ACCEPT_READY] = "accept_ready",
+	[SL_NET_ACCEPT] = "accept",   [SL_NET_FIRST_BYTE] = "first_byte",
+	[SL_NET_REPLY] = "reply",     [SL_NET_INHERITED] = "inherited",
 	[SL_NET_SENDTO] = "sendto",
 };
 static const char *const hows[] = {
 	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept",
 };
 static const char *const reasons[] = {
-	"?",  "counted", "static",	  "secure", "sanitizer",   "32bit",
-	"chroot", "own allocator", "off", "environment cleared", "deepbind",
+	"?",	    "counted", "static",	"secure", "sanitizer",
+	"32bit",    "chroot",  "own allocator", "off",	  "environment cleared",
+	"deepbind",
 };
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 
@@ -396,9 +391,9 @@ static void print_end(struct line *l, const struct sl_end *e)
 static void print_payload(struct line *l, const struct sl_event *event)
 {
 	switch ((enum sl_kind)event->kind) {
-#define PRINT_CASE(number, enumerator, token, doc)         \
-	case SL_KIND_##enumerator:                         \
-		print_##token(l, (const void *)event);     \
+#define PRINT_CASE(number, enumerator, token, doc)     \
+	case SL_KIND_##enumerator:                     \
+		print_##token(l, (const void *)event); \
 		break;
 		SL_EVENT_KINDS(PRINT_CASE)
 #undef PRINT_CASE
@@ -413,9 +408,9 @@ int event_print(struct buf *out, const struct sl_event *event, uint64_t zero_ns)
 	struct line l = { .out = out, .zero_ns = zero_ns };
 	const struct kind *kind = kind_of(event->kind);
 	char time[UNITS_BYTES];
-	(void)buf_addf(out, "%12s %-8s %u/%u %s:%u#%u", format_time(&l, time, event->time_ns), kind != NULL ? kind->name : "unknown",
-		       event->pid, event->tid, NAME_IN(sources, event->flags & SL_FLAG_SOURCE),
-		       event->cpu, event->seq);
+	(void)buf_addf(out, "%12s %-8s %u/%u %s:%u#%u", format_time(&l, time, event->time_ns),
+		       kind != NULL ? kind->name : "unknown", event->pid, event->tid,
+		       NAME_IN(sources, event->flags & SL_FLAG_SOURCE), event->cpu, event->seq);
 	add_flag(&l, event->flags, SL_FLAG_NS_IDS, "ns_ids");
 	add_flag(&l, event->flags, SL_FLAG_CUT, "cut");
 	if (kind != NULL && event->size >= kind->size)
@@ -426,8 +421,7 @@ int event_print(struct buf *out, const struct sl_event *event, uint64_t zero_ns)
 /* Time zero is the command's call of execve; without one, the first event. */
 static uint64_t zero_of(const struct trace *t)
 {
-	trace_foreach(t, event)
-	{
+	trace_foreach(t, event) {
 		if (event->kind == SL_KIND_EXEC)
 			return ((const struct sl_exec *)(const void *)event)->enter_ns;
 	}

@@ -26,9 +26,9 @@
 #define EVENTS_BYTES_MAX (4ull * 1024 * 1024 * 1024)
 /* A file of nothing but block magics would have the reader checksum half a megabyte for each.
  * After this many bytes in vain, as a multiple of the file's size, it stops looking. */
-#define WASTE_FACTOR	 4u
-#define WASTE_MIN	 (16ull * 1024 * 1024)
-#define SEARCH_BYTES	 (64 * 1024)
+#define WASTE_FACTOR 4u
+#define WASTE_MIN    (16ull * 1024 * 1024)
+#define SEARCH_BYTES (64 * 1024)
 
 struct event_list VEC(const struct sl_event *);
 struct chunk_list VEC(void *);
@@ -100,8 +100,8 @@ static bool block_is_plausible(const struct block_header *block)
 }
 
 /* Restores the events of a block whose checksum was right. */
-static bool unpack(struct reader *r, const struct block_header *block,
-		   const unsigned char *payload, void *ret)
+static bool unpack(struct reader *r, const struct block_header *block, const unsigned char *payload,
+		   void *ret)
 {
 	if (block->method == BLOCK_PLAIN) {
 		if (block->stored_size != block->raw_size)
@@ -263,7 +263,8 @@ static int read_header(struct reader *r, uint64_t *ret)
 	if (fstat(r->fd, &status) < 0)
 		return fail(-errno, "'%s': %s", r->name, strerror(errno));
 	if (!S_ISREG(status.st_mode))
-		return fail(-EBADMSG, "'%s': not a regular file, so not a startline trace", r->name);
+		return fail(-EBADMSG, "'%s': not a regular file, so not a startline trace",
+			    r->name);
 	r->size = (uint64_t)status.st_size;
 
 	struct file_header header;
@@ -273,14 +274,18 @@ static int read_header(struct reader *r, uint64_t *ret)
 	if (n < (ssize_t)sizeof(header) || memcmp(header.magic, FILE_MAGIC, FILE_MAGIC_SIZE) != 0)
 		return fail(-EBADMSG, "'%s': not a startline trace", r->name);
 	if (header.byte_order == __builtin_bswap32(FILE_BYTE_ORDER))
-		return fail(-EPROTO, "'%s' was recorded on a machine with another byte order: read "
-			    "it there", r->name);
+		return fail(-EPROTO,
+			    "'%s' was recorded on a machine with another byte order: read "
+			    "it there",
+			    r->name);
 	if (header.byte_order != FILE_BYTE_ORDER || header.version == 0)
 		return fail(-EBADMSG, "'%s': not a startline trace, or its header is damaged",
 			    r->name);
 	if (header.version > FILE_VERSION)
-		return fail(-EPROTO, "'%s' has format version %u, this startline reads up to %u: "
-			    "use a newer one", r->name, header.version, FILE_VERSION);
+		return fail(-EPROTO,
+			    "'%s' has format version %u, this startline reads up to %u: "
+			    "use a newer one",
+			    r->name, header.version, FILE_VERSION);
 	if (header.header_size < sizeof(header) || header.header_size > HEADER_SIZE_MAX)
 		return fail(-EBADMSG, "'%s': its header is damaged", r->name);
 	*ret = header.header_size;
@@ -294,7 +299,8 @@ static void warn_about(const struct reader *r)
 			    (unsigned long long)r->n_damaged);
 	if (!r->has_end)
 		log_warning("'%s' is truncated: its recorder was killed, the disk was full, or it "
-			    "is still being written; showing what there is", r->name);
+			    "is still being written; showing what there is",
+			    r->name);
 }
 
 static struct trace *trace_from(struct reader *r)

@@ -66,8 +66,9 @@ static int open_anonymous(void)
 			return fd;
 	}
 	const int fd = memfd_create("startline trace", MFD_CLOEXEC);
-	return fd >= 0 ? fd : fail(-errno, "cannot make a temporary file for the recording: %s",
-				   strerror(errno));
+	return fd >= 0 ? fd
+		       : fail(-errno, "cannot make a temporary file for the recording: %s",
+			      strerror(errno));
 }
 
 /* The old file is removed, not emptied: somebody may be reading it, or have linked it elsewhere.

@@ -21,12 +21,12 @@
  * that a killed recorder loses little. */
 #define BLOCK_FULL_BYTES (256u * 1024)
 /* No block is larger: room for a full one, one more event and a later, more generous writer. */
-#define BLOCK_RAW_MAX	 (512u * 1024)
+#define BLOCK_RAW_MAX (512u * 1024)
 /* Compressed data can be longer than the original by 0.03 % and a few bytes (zlib's
  * compressBound); 16 KiB is well above that. */
 #define BLOCK_STORED_MAX (BLOCK_RAW_MAX + 16u * 1024)
 /* Headers may grow by new fields, not without end. */
-#define HEADER_SIZE_MAX	 4096u
+#define HEADER_SIZE_MAX 4096u
 
 _Static_assert(BLOCK_FULL_BYTES + SL_EVENT_MAX <= BLOCK_RAW_MAX, "one more event fits");
 

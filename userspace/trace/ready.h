@@ -6,8 +6,9 @@
  * log) are matched here. The others (notify, file, quiet, tcp, http, cmd) are watched by the
  * collector, which appends MARK READY with the spec as text; here they match that mark.
  *
- * An edge-triggered wait on a listener is a candidate only: it counts after READY_EDGE_QUIET_NS
- * in which its thread stayed in that wait, unless an accept is tried first. */
+ * An edge-triggered wait on a listener is a candidate only: it counts, from when it began, after
+ * READY_EDGE_QUIET_NS in which its thread stayed in that wait (no OFFCPU shows it awake), unless
+ * an accept is tried first, which counts from then. */
 #ifndef USERSPACE_TRACE_READY_H
 #define USERSPACE_TRACE_READY_H
 
@@ -31,7 +32,8 @@ enum ready_type {
 	READY_FILE,	    /* file:PATH */
 	READY_QUIET,	    /* quiet */
 	READY_TCP,	    /* tcp:HOST:PORT */
-	READY_HTTP,	    /* http:URL[=STATUS] */
+	READY_HTTP,	    /* http:URL[=STATUS]; as typed: "http://h/x" has the argument "//h/x",
+			     * "http:http://h/x" and "http:h:80/x" have what follows "http:" */
 	READY_CMD,	    /* cmd:COMMAND */
 };
 
@@ -55,14 +57,15 @@ bool ready_rule_is_polled(const struct ready_rule *rule);
 /* The ladder's name for it: "accept_ready", "listen", "notified" … */
 const char *ready_rule_level(const struct ready_rule *rule);
 
-/* The state of waiting for one or several rules, all of which must hold. */
+/* The state of waiting for one or several rules, all of which must hold. @rules are borrowed for
+ * as long as the watch lives. */
 struct ready_watch;
 
 int ready_watch_new(const struct ready_rule *rules, size_t n_rules, struct ready_watch **ret);
 struct ready_watch *ready_watch_free(struct ready_watch *w);
 
 struct ready_point {
-	uint64_t time_ns;  /* when the last of the rules came to hold */
+	uint64_t time_ns;  /* when the last of the rules came to hold; all here is about that one */
 	uint32_t pid, tid; /* of the event; 0: unknown */
 	uint64_t sock;	   /* the listener; 0: none */
 	struct sl_addr addr;
