@@ -19,6 +19,7 @@
 
 #include <linux/bpf.h>
 
+#include "bpf/kernel_net_types.h"
 #include "bpf/kernel_types.h"
 
 #include <bpf/bpf_core_read.h>

@@ -34,6 +34,7 @@ struct socket_wq {
 struct sock;
 
 struct socket {
+	short type;
 	struct file *file;
 	struct sock *sk;
 };

@@ -89,36 +89,6 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
-/* ---- sockets ---- */
-
-struct sock;
-
-struct socket {
-	short type;
-	struct sock *sk;
-};
-
-struct socket_alloc {
-	struct socket socket;
-	struct inode vfs_inode;
-};
-
-struct sock_common {
-	unsigned short skc_family;
-	unsigned char skc_state;
-	__be16 skc_dport;
-	__u16 skc_num;
-	__be32 skc_daddr;
-	__be32 skc_rcv_saddr;
-};
-
-struct sock {
-	struct sock_common __sk_common;
-	__u16 sk_type;
-	__u16 sk_protocol;
-	struct socket *sk_socket;
-};
-
 /* ---- memory ---- */
 
 struct percpu_counter { /* >= 6.2 */

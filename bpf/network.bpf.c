@@ -1,13 +1,393 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* Sockets: connect, bind, listen, the first wait on a listener, accept, first bytes. */
-#include "bpf/common.bpf.h"
+/* Sockets as system calls show them: bind, listen, connect, accept, datagrams with an address;
+ * and what becomes of a connect that did not wait, which only the TCP state machine tells. */
+#include "bpf/net.bpf.h"
 
-int net_enter(struct task_state *ts)
+#include <asm/unistd_64.h>
+
+struct conn_map conns SEC(".maps");
+
+struct once_key {
+	__u64 id;
+	__u32 what;
+	__u32 who;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct once_key);
+	__type(value, __u32);
+} once SEC(".maps");
+
+__noinline int first_time(__u64 id, __u32 what, __u32 who)
 {
+	const struct once_key key = { .id = id, .what = what, .who = who };
+	const __u32 yes = 1;
+
+	return bpf_map_update_elem(&once, &key, &yes, BPF_NOEXIST) == 0;
+}
+
+__noinline int happened(__u64 id, __u32 what, __u32 who)
+{
+	const struct once_key key = { .id = id, .what = what, .who = who };
+
+	return bpf_map_lookup_elem(&once, &key) != NULL;
+}
+
+/* ---- writing an event ---- */
+
+/* Whether somebody may wait for exactly this, to call the program ready. */
+static __always_inline bool may_be_ready(__u16 op)
+{
+	return op == SL_NET_LISTEN || op == SL_NET_ACCEPT_READY || op == SL_NET_ACCEPT ||
+	       op == SL_NET_FIRST_BYTE;
+}
+
+__noinline int net_emit(const struct net_fact *fact, const struct sl_addr *saved)
+{
+	struct sl_net *net;
+
+	if (!fact)
+		return 0;
+	net = sl_reserve(SL_KIND_NET, sizeof(*net));
+	if (!net)
+		return 0;
+	if (fact->pid_tid) {
+		net->event.pid = fact->pid_tid >> 32;
+		net->event.tid = (__u32)fact->pid_tid;
+	}
+	net->enter_ns = fact->enter_ns ? fact->enter_ns : net->event.time_ns;
+	net->sock = fact->id;
+	net->other = fact->other;
+	net->op = fact->op;
+	net->how = fact->how;
+	net->result = fact->result;
+	net->fd = fact->fd;
+	net->backlog = fact->backlog;
+	if (saved)
+		__builtin_memcpy(&net->addr, saved, sizeof(net->addr));
+	else if (fact->address == NET_USER)
+		addr_user(fact->pointer, fact->length, &net->addr);
+	else if (fact->address == NET_PEER)
+		addr_peer(fact->sk, &net->addr);
+	else
+		addr_local(fact->sk, &net->addr);
+	if (fact->sk)
+		net->addr.type = type_of_sk(fact->sk);
+	sl_submit(net, may_be_ready(fact->op));
 	return 0;
 }
 
-int net_exit(struct task_state *ts, long result)
+/* ---- bind and listen ---- */
+
+static __noinline int bind_exit(struct task_state *ts, long result)
 {
+	struct net_fact fact = { .op = SL_NET_BIND };
+
+	if (!ts)
+		return 0;
+	fact.fd = ts->args[0];
+	fact.sk = sk_of_fd(fact.fd);
+	if (!fact.sk)
+		return 0;
+	fact.id = id_of_sk(fact.sk);
+	fact.enter_ns = ts->enter_ns;
+	fact.result = result;
+	if (result < 0) { /* not bound: what was asked for */
+		fact.address = NET_USER;
+		fact.pointer = ts->args[1];
+		fact.length = ts->args[2];
+	}
+	return net_emit(&fact, NULL);
+}
+
+static __always_inline int listen_exit(struct task_state *ts, long result)
+{
+	struct net_fact fact = { .op = SL_NET_LISTEN };
+
+	if (!ts)
+		return 0;
+	fact.fd = ts->args[0];
+	fact.sk = sk_of_fd(fact.fd);
+	if (!fact.sk)
+		return 0;
+	fact.id = id_of_sk(fact.sk);
+	fact.enter_ns = ts->enter_ns;
+	fact.result = result;
+	fact.backlog = ts->args[1];
+	net_emit(&fact, NULL);
+	if (result == 0)
+		ready_listener(fact.sk, fact.id);
 	return 0;
+}
+
+/* ---- connect ---- */
+
+/* A call interrupted by a signal starts anew, and a program may call connect once more to learn
+ * what became of it: neither is a new connection. */
+static __noinline int connect_enter(struct task_state *ts)
+{
+	struct conn *conn;
+	__u64 sk, id;
+
+	if (!ts)
+		return 0;
+	sk = sk_of_fd(ts->args[0]);
+	ts->net.sock = sk;
+	if (!sk)
+		return 0;
+	id = id_of_sk(sk);
+	conn = conn_of(sk, id);
+	if (conn && (conn->state == CONN_PROGRESS || conn->state == CONN_CALLING))
+		return 0;
+	if (conn && conn->state == CONN_OPEN && conn->addr.type == SOCK_STREAM)
+		return 0;
+	conn = conn_new(sk, id, CONN_CALLING);
+	if (!conn)
+		return 0;
+	conn->enter_ns = ts->enter_ns;
+	conn->fd = ts->args[0];
+	addr_user(ts->args[1], ts->args[2], &conn->addr);
+	conn->addr.type = type_of_sk(sk);
+	return 0;
+}
+
+/* The other end of a local UNIX connection, once it was accepted. */
+static __always_inline __u64 id_of_unix_peer(__u64 sk)
+{
+	if (BPF_CORE_READ((struct sock *)sk, __sk_common.skc_family) != AF_UNIX)
+		return 0;
+	return id_of_sk((__u64)BPF_CORE_READ((struct unix_sock *)sk, peer));
+}
+
+/* What became of a connect that did not wait. */
+static __always_inline void conn_outcome(__u64 sk, struct conn *conn, __s32 outcome)
+{
+	struct net_fact fact = {
+		.op = outcome < 0 ? SL_NET_REFUSED : SL_NET_ESTABLISHED,
+		.enter_ns = conn->enter_ns,
+		.sk = sk,
+		.id = conn->id,
+		.pid_tid = conn->pid_tid,
+		.result = outcome < 0 ? outcome : 0,
+		.fd = conn->fd,
+		.address = NET_SAVED,
+	};
+
+	net_emit(&fact, &conn->addr);
+	if (outcome < 0)
+		bpf_map_delete_elem(&conns, &sk);
+	else
+		conn->state = CONN_OPEN;
+}
+
+static __noinline int connect_exit(struct task_state *ts, long result)
+{
+	struct net_fact fact = { .op = SL_NET_CONNECT, .address = NET_SAVED };
+	struct conn *conn;
+	__u64 sk;
+
+	if (!ts || !ts->net.sock || result == -ERESTARTSYS)
+		return 0;
+	sk = ts->net.sock;
+	ts->net.sock = 0;
+	conn = conn_of(sk, id_of_sk(sk));
+	if (!conn || conn->state != CONN_CALLING)
+		return 0;
+	if (!conn->addr.family) /* its page was not there yet when the call began */
+		addr_user(ts->args[1], ts->args[2], &conn->addr);
+	fact.enter_ns = conn->enter_ns;
+	fact.sk = sk;
+	fact.id = conn->id;
+	fact.fd = conn->fd;
+	fact.result = result;
+	if (result == 0)
+		fact.other = id_of_unix_peer(sk);
+	net_emit(&fact, &conn->addr);
+	if (result == -EINPROGRESS) {
+		conn->state = CONN_PROGRESS;
+		if (conn->outcome) /* on loopback it happens before the call returns */
+			conn_outcome(sk, conn, conn->outcome);
+	} else if (result < 0) {
+		bpf_map_delete_elem(&conns, &sk);
+	} else {
+		conn->state = CONN_OPEN;
+	}
+	return 0;
+}
+
+/* Runs wherever the packet arrived: `current` is somebody else. */
+SEC("tp_btf/inet_sock_set_state")
+int handle_inet_sock_set_state(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	const int before = (int)ctx[1], now = (int)ctx[2];
+	__u64 key = (__u64)sk;
+	struct conn *conn;
+	__s32 outcome;
+
+	if (before != TCP_SYN_SENT && now != TCP_CLOSE)
+		return 0;
+	conn = bpf_map_lookup_elem(&conns, &key);
+	if (!conn)
+		return 0;
+	if (before == TCP_SYN_SENT) {
+		outcome = now == TCP_CLOSE ? -sk->sk_err : 1;
+		if (!outcome)
+			outcome = -1; /* given up, and no reason kept */
+		if (conn->state == CONN_CALLING)
+			conn->outcome = outcome;
+		else if (conn->state == CONN_PROGRESS)
+			conn_outcome(key, conn, outcome);
+	} else {
+		bpf_map_delete_elem(&conns, &key);
+	}
+	return 0;
+}
+
+/* ---- accept ---- */
+
+__noinline int net_accepted(__u64 sk, __u64 id, __u64 listener, __s32 fd, __u64 enter_ns)
+{
+	struct net_fact fact = { .op = SL_NET_ACCEPT, .address = NET_PEER };
+	struct conn *conn;
+
+	fact.enter_ns = enter_ns;
+	fact.sk = sk;
+	fact.id = id;
+	fact.other = listener;
+	fact.fd = fd;
+	fact.result = fd;
+	if (first_time(listener, ONCE_ACCEPT, bpf_get_current_pid_tgid() >> 32))
+		net_emit(&fact, NULL);
+	if (happened(listener, ONCE_FIRST_BYTE, 0))
+		return 0;
+	conn = conn_new(sk, id, CONN_ACCEPTED);
+	if (!conn)
+		return 0;
+	conn->listener = listener;
+	conn->fd = fd;
+	return 0;
+}
+
+static __noinline int accept_exit(struct task_state *ts, long result)
+{
+	struct net_fact fact = { .op = SL_NET_ACCEPT, .address = NET_LOCAL };
+	__u64 sk, listener;
+
+	if (!ts)
+		return 0;
+	listener = ts->net.other;
+	ts->net.other = 0;
+	if (!listener || result == -ERESTARTSYS)
+		return 0;
+	if (result >= 0) {
+		sk = sk_of_fd(result);
+		return net_accepted(sk, id_of_sk(sk), listener, result, ts->enter_ns);
+	}
+	if (!first_time(listener, ONCE_ACCEPT_FAILED, bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	fact.enter_ns = ts->enter_ns;
+	fact.sk = ts->net.sock;
+	fact.other = listener;
+	fact.result = result;
+	fact.fd = -1;
+	return net_emit(&fact, NULL);
+}
+
+/* ---- datagrams ---- */
+
+/* Enough to tell one peer from another. */
+static __always_inline __u32 addr_hash(const struct sl_addr *addr)
+{
+	__u32 hash = addr->family * 31 + addr->port;
+
+	for (int i = 0; i < 16; i++)
+		hash = hash * 31 + addr->bytes[i];
+	return hash;
+}
+
+/* Its reply is looked for like that of a connected socket. */
+static __noinline int datagram_exit(struct task_state *ts, __u64 pointer, __u32 length)
+{
+	struct net_fact fact = { .op = SL_NET_SENDTO, .address = NET_SAVED };
+	struct conn *conn;
+
+	if (!ts)
+		return 0;
+	fact.fd = ts->args[0];
+	fact.sk = sk_of_fd(fact.fd);
+	if (!fact.sk || type_of_sk(fact.sk) != SOCK_DGRAM)
+		return 0;
+	fact.id = id_of_sk(fact.sk);
+	fact.enter_ns = ts->enter_ns;
+	conn = conn_of(fact.sk, fact.id);
+	if (!conn)
+		conn = conn_new(fact.sk, fact.id, CONN_OPEN);
+	if (!conn)
+		return 0;
+	addr_user(pointer, length, &conn->addr);
+	conn->request_ns = bpf_ktime_get_ns();
+	if (!conn->addr.family || !first_time(fact.id, ONCE_SENDTO, addr_hash(&conn->addr)))
+		return 0;
+	return net_emit(&fact, &conn->addr);
+}
+
+/* struct user_msghdr begins with the address's place and length. */
+static __noinline int message_exit(struct task_state *ts)
+{
+	struct {
+		__u64 pointer;
+		__u32 length;
+	} name = { 0 };
+
+	if (!ts || bpf_probe_read_user(&name, sizeof(name), (void *)ts->args[1]) || !name.pointer)
+		return 0;
+	return datagram_exit(ts, name.pointer, name.length);
+}
+
+/* ---- dispatch ---- */
+
+__noinline int net_enter(struct task_state *ts)
+{
+	if (!ts)
+		return 0;
+	switch (ts->nr) {
+	case __NR_connect:
+		return connect_enter(ts);
+	case __NR_accept:
+	case __NR_accept4:
+		ts->net.sock = sk_of_fd(ts->args[0]);
+		ts->net.other = id_of_sk(ts->net.sock);
+		return ready_enter(ts);
+	default:
+		return ready_enter(ts);
+	}
+}
+
+__noinline int net_exit(struct task_state *ts, long result)
+{
+	if (!ts)
+		return 0;
+	switch (ts->nr) {
+	case __NR_bind:
+		return bind_exit(ts, result);
+	case __NR_listen:
+		return listen_exit(ts, result);
+	case __NR_connect:
+		return connect_exit(ts, result);
+	case __NR_accept:
+	case __NR_accept4:
+		return accept_exit(ts, result);
+	case __NR_epoll_ctl:
+		return ready_exit(ts, result);
+	case __NR_sendto:
+		return result >= 0 && ts->args[4] ? datagram_exit(ts, ts->args[4], ts->args[5]) : 0;
+	case __NR_sendmsg:
+	case __NR_sendmmsg:
+		return result >= 0 ? message_exit(ts) : 0;
+	default:
+		return 0;
+	}
 }

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* Accept-readiness: the first time a thread stands ready to take a connection from a listener.
+ *
+ * Only listeners for which that has not happened yet are looked at; with none of them pending,
+ * all this costs one comparison per wait call.
+ *
+ * poll and select name their descriptors, in the program's memory. epoll does not: but whoever
+ * polls a socket has an entry in its wait queue, so the queue of each pending listener is
+ * walked when an epoll wait begins (is it this epoll set that watches the listener?) and when a
+ * listener gets watched (does somebody wait in that epoll set already?). Nothing needs to be
+ * remembered about epoll_ctl, and sets inherited or passed on just work.
+ *
+ * What kind an entry is, the entry itself tells: those of epoll and of poll hold the address of
+ * the very queue they hang in, and the file of the socket. No addresses of kernel functions are
+ * needed, which would mean reading kallsyms at every start. */
+#include "bpf/net.bpf.h"
+
+#include <asm/unistd_64.h>
+
+#define PENDING_MAX   256 /* listeners that nobody is ready to accept from, at one time */
+#define WAITERS_MAX   64  /* entries of one wait queue that are looked at */
+#define POLL_FDS_MAX  256
+#define SELECT_FDS    1024 /* what select can name */
+#define SELECT_FDS_OF_WORD 16 /* … of which so many of each 64 are looked at */
+#define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
+
+#define POLL_READ     0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
+#define POLL_EDGE     0x80000000u
+#define EPOLL_CTL_ADD 1
+#define EPOLL_CTL_MOD 3
+
+struct pending {
+	__u64 sk;
+	__u64 edge_ns; /* last time an edge-triggered wait was sent; 0: never */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PENDING_MAX);
+	__type(key, __u64); /* identity */
+	__type(value, struct pending);
+} pending SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u32);
+} known_listeners SEC(".maps");
+
+__u32 pending_count = 0;
+
+static __always_inline bool pending_remove(__u64 id)
+{
+	if (bpf_map_delete_elem(&pending, &id))
+		return false;
+	__sync_fetch_and_sub(&pending_count, 1);
+	return true;
+}
+
+__noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 pid_tid)
+{
+	struct net_fact fact = { .op = SL_NET_ACCEPT_READY, .address = NET_LOCAL };
+	struct pending *p = bpf_map_lookup_elem(&pending, &id);
+	const __u64 now = bpf_ktime_get_ns();
+
+	if (!p)
+		return 0;
+	fact.sk = p->sk;
+	fact.id = id;
+	fact.fd = fd;
+	fact.enter_ns = enter_ns;
+	fact.pid_tid = pid_tid;
+	fact.how = how;
+	if (how == SL_HOW_EPOLL_EDGE) {
+		if (p->edge_ns && now - p->edge_ns < EDGE_AGAIN_NS)
+			return 0;
+		p->edge_ns = now;
+		return net_emit(&fact, NULL);
+	}
+	if (how == SL_HOW_ACCEPT && p->edge_ns)
+		fact.how = SL_HOW_EDGE_ACCEPT;
+	if (pending_remove(id)) /* of two threads at once, one */
+		net_emit(&fact, NULL);
+	return 0;
+}
+
+/* ---- who waits on a listener ---- */
+
+struct walk {
+	__u64 epoll; /* the set that is being waited on; 0: any on which a thread waits */
+	__u64 enter_ns;
+	__u64 id; /* the listener looked at */
+	__u64 file;
+	__u64 queue;
+};
+
+static __always_inline __u64 pid_tid_of(const struct task_struct *task)
+{
+	return ((__u64)BPF_CORE_READ(task, tgid) << 32) | (__u32)BPF_CORE_READ(task, pid);
+}
+
+/* A thread waiting in the epoll set @ep, or NULL. */
+static __always_inline const struct task_struct *epoll_waiter(const struct eventpoll *ep)
+{
+	const struct list_head *head, *first;
+	const struct wait_queue_entry *entry;
+
+	head = (const void *)ep + bpf_core_field_offset(struct eventpoll, wq) +
+	       bpf_core_field_offset(struct wait_queue_head, head);
+	first = BPF_CORE_READ(head, next);
+	if (!first || first == head)
+		return NULL;
+	entry = (const void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
+	return BPF_CORE_READ(entry, private);
+}
+
+/* The epoll item whose entry in @queue is @entry, or NULL if it is none. */
+static __always_inline const struct epitem *epoll_item(const struct wait_queue_entry *entry,
+						       __u64 queue)
+{
+	const struct eppoll_entry *poll;
+
+	poll = (const void *)entry - bpf_core_field_offset(struct eppoll_entry, wait);
+	if ((__u64)BPF_CORE_READ(poll, whead) != queue)
+		return NULL;
+	return BPF_CORE_READ(poll, base);
+}
+
+/* Whether a thread waits in @ep, or begins to: then its ids (0: the current one's) in
+ * *@ret_pid_tid. */
+static __always_inline bool epoll_is_waited(const struct eventpoll *ep, const struct walk *walk,
+					    __u64 *ret_pid_tid)
+{
+	const struct task_struct *task;
+
+	if (walk->epoll)
+		return (__u64)ep == walk->epoll;
+	task = epoll_waiter(ep);
+	if (task)
+		*ret_pid_tid = pid_tid_of(task);
+	return task != NULL;
+}
+
+/* The same for the sets that hold @ep: one level, and the first that does. */
+static __always_inline bool epoll_is_nested(const struct eventpoll *ep, const struct walk *walk,
+					    __u64 *ret_pid_tid)
+{
+	const struct list_head *head, *first;
+	const struct wait_queue_entry *entry;
+	const struct epitem *item;
+	const __u64 queue = (__u64)ep + bpf_core_field_offset(struct eventpoll, poll_wait);
+
+	head = (const void *)queue + bpf_core_field_offset(struct wait_queue_head, head);
+	first = BPF_CORE_READ(head, next);
+	if (!first || first == head)
+		return false;
+	entry = (const void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
+	item = epoll_item(entry, queue);
+	if (!item || BPF_CORE_READ(item, ffd.file) != BPF_CORE_READ(ep, file))
+		return false;
+	return epoll_is_waited(BPF_CORE_READ(item, ep), walk, ret_pid_tid);
+}
+
+/* One entry of a listener's wait queue. True if a thread stands ready through it. Global, as are
+ * others called in loops here: the verifier then looks at it once and not for every turn. */
+int entry_is_ready(const struct walk *walk, __u64 number);
+__noinline int entry_is_ready(const struct walk *walk, __u64 number)
+{
+	const struct wait_queue_entry *entry = (const void *)number;
+	const struct poll_table_entry *poll;
+	const struct poll_wqueues *waits;
+	const struct task_struct *task;
+	const struct epitem *item;
+	const struct eventpoll *ep;
+	__u64 pid_tid = 0;
+	__u32 events;
+
+	if (!walk)
+		return 0;
+	item = epoll_item(entry, walk->queue);
+	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == walk->file) {
+		events = BPF_CORE_READ(item, event.events);
+		ep = BPF_CORE_READ(item, ep);
+		if (!(events & POLL_READ) || (!epoll_is_waited(ep, walk, &pid_tid) &&
+					      !epoll_is_nested(ep, walk, &pid_tid)))
+			return 0;
+		ready_stand(walk->id, events & POLL_EDGE ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL,
+			    BPF_CORE_READ(item, ffd.fd), walk->enter_ns, pid_tid);
+		return 1;
+	}
+	poll = (const void *)entry - bpf_core_field_offset(struct poll_table_entry, wait);
+	if (walk->epoll || (__u64)BPF_CORE_READ(poll, wait_address) != walk->queue ||
+	    (__u64)BPF_CORE_READ(poll, filp) != walk->file)
+		return 0;
+	waits = BPF_CORE_READ(entry, private);
+	task = BPF_CORE_READ(waits, polling_task);
+	if (task)
+		ready_stand(walk->id, SL_HOW_POLL, -1, walk->enter_ns, pid_tid_of(task));
+	return task != NULL;
+}
+
+static long walk_listener(void *map, const __u64 *id, struct pending *p, struct walk *walk)
+{
+	const struct sock *sk = (const struct sock *)p->sk;
+	const struct list_head *head, *place;
+	const struct socket *socket;
+
+	if (id_of_sk(p->sk) != *id) { /* closed in the meantime */
+		pending_remove(*id);
+		return 0;
+	}
+	socket = BPF_CORE_READ(sk, sk_socket);
+	walk->id = *id;
+	walk->file = (__u64)BPF_CORE_READ(socket, file);
+	walk->queue = (__u64)BPF_CORE_READ(sk, sk_wq) + bpf_core_field_offset(struct socket_wq, wait);
+	head = (const void *)walk->queue + bpf_core_field_offset(struct wait_queue_head, head);
+	place = head;
+	for (int i = 0; i < WAITERS_MAX; i++) {
+		place = BPF_CORE_READ(place, next);
+		if (!place || place == head ||
+		    entry_is_ready(walk, (__u64)place - bpf_core_field_offset(
+						       struct wait_queue_entry, entry)))
+			break;
+	}
+	return 0;
+}
+
+static __always_inline int walk_pending(__u64 epoll, __u64 enter_ns)
+{
+	struct walk walk = { .epoll = epoll, .enter_ns = enter_ns };
+
+	bpf_for_each_map_elem(&pending, walk_listener, &walk, 0);
+	return 0;
+}
+
+/* ---- listeners come ---- */
+
+__noinline int ready_listener(__u64 sk, __u64 id)
+{
+	const struct pending p = { .sk = sk };
+	const __u32 yes = 1;
+
+	if (!id || bpf_map_update_elem(&known_listeners, &id, &yes, BPF_NOEXIST))
+		return 0; /* listen was called on it before */
+	if (bpf_map_update_elem(&pending, &id, &p, BPF_NOEXIST)) {
+		sl_number(NULL, true, SL_KIND_NET); /* full: its ACCEPT_READY will be missing */
+		return 0;
+	}
+	__sync_fetch_and_add(&pending_count, 1);
+	return walk_pending(0, bpf_ktime_get_ns());
+}
+
+/* ---- waits ---- */
+
+int ready_fd(__s32 fd, __u32 how, __u64 enter_ns);
+__noinline int ready_fd(__s32 fd, __u32 how, __u64 enter_ns)
+{
+	const __u64 sk = sk_of_fd(fd);
+
+	return sk ? ready_stand(id_of_sk(sk), how, fd, enter_ns, 0) : 0;
+}
+
+struct poll_fd {
+	__s32 fd;
+	__u16 events;
+	__u16 revents;
+};
+
+static __noinline int poll_enter(__u64 pointer, __u32 count, __u64 enter_ns)
+{
+	struct poll_fd one;
+
+	for (__u32 i = 0; i < POLL_FDS_MAX; i++) {
+		if (i >= count ||
+		    bpf_probe_read_user(&one, sizeof(one), (void *)(pointer + i * sizeof(one))))
+			break;
+		if (one.fd >= 0 && (one.events & POLL_READ))
+			ready_fd(one.fd, SL_HOW_POLL, enter_ns);
+	}
+	return 0;
+}
+
+/* The number of the lowest bit in @word, which is not 0: a de Bruijn sequence, because the
+ * verifier would follow every branch of a search. */
+static __always_inline __u32 lowest_bit(__u64 word)
+{
+	static const __u8 numbers[64] = {
+		0,  1,	48, 2,	57, 49, 28, 3,	61, 58, 50, 42, 38, 29, 17, 4,
+		62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+		63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+		46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,	13, 8,	7,  6,
+	};
+
+	return numbers[((word & -word) * 0x03f79d71b4cb0a89ull) >> 58];
+}
+
+/* @count: the highest descriptor plus one. @pointer: the set of those to read from. */
+static __noinline int select_enter(__u64 pointer, __u32 count, __u64 enter_ns)
+{
+	__u64 word;
+	__u32 fd;
+
+	for (__u32 base = 0; base < SELECT_FDS; base += 64) {
+		if (base >= count ||
+		    bpf_probe_read_user(&word, sizeof(word), (void *)(pointer + base / 8)))
+			break;
+		for (int i = 0; i < SELECT_FDS_OF_WORD && word; i++) {
+			fd = base + lowest_bit(word);
+			word &= word - 1;
+			ready_fd(fd, SL_HOW_POLL, enter_ns);
+		}
+	}
+	return 0;
+}
+
+static __always_inline int epoll_enter(__s32 fd, __u64 enter_ns)
+{
+	struct file *file = file_of_fd(bpf_get_current_task_btf(), fd);
+	const struct eventpoll *ep;
+
+	if (!file)
+		return 0;
+	ep = BPF_CORE_READ(file, private_data);
+	/* Only what is an epoll set points back like this. */
+	if (!ep || BPF_CORE_READ(ep, file) != file)
+		return 0;
+	return walk_pending((__u64)ep, enter_ns);
+}
+
+__noinline int ready_enter(struct task_state *ts)
+{
+	if (!ts || !pending_count)
+		return 0;
+	switch (ts->nr) {
+	case __NR_accept:
+	case __NR_accept4:
+		return ready_stand(ts->net.other, SL_HOW_ACCEPT, ts->args[0], ts->enter_ns, 0);
+	case __NR_poll:
+	case __NR_ppoll:
+		return poll_enter(ts->args[0], ts->args[1], ts->enter_ns);
+	case __NR_select:
+	case __NR_pselect6:
+		return select_enter(ts->args[1], ts->args[0], ts->enter_ns);
+	case __NR_epoll_wait:
+	case __NR_epoll_pwait:
+	case __NR_epoll_pwait2:
+		return epoll_enter(ts->args[0], ts->enter_ns);
+	default:
+		return 0;
+	}
+}
+
+/* epoll_ctl: a listener may have come into a set on which a thread waits. */
+__noinline int ready_exit(struct task_state *ts, long result)
+{
+	if (!ts || !pending_count || result ||
+	    (ts->args[1] != EPOLL_CTL_ADD && ts->args[1] != EPOLL_CTL_MOD))
+		return 0;
+	return walk_pending(0, ts->enter_ns);
+}
