@@ -63,6 +63,15 @@ static void beyond_the_limit_nothing_is_added_and_the_error_stays(void **state)
 	assert_int_equal(buf_adds(&b, "hello"), 0);
 }
 
+static void one_piece_larger_than_the_limit_is_refused(void **state)
+{
+	(void)state;
+	_cleanup_(buf_done) struct buf b;
+	buf_init(&b, 5);
+	assert_int_equal(buf_adds(&b, "hello world"), -EFBIG);
+	assert_string_equal(buf_str(&b), "");
+}
+
 static void huge_sizes_do_not_overflow(void **state)
 {
 	(void)state;
@@ -109,6 +118,7 @@ int main(void)
 		cmocka_unit_test(pieces_are_joined),
 		cmocka_unit_test(content_may_fill_the_limit_exactly),
 		cmocka_unit_test(beyond_the_limit_nothing_is_added_and_the_error_stays),
+		cmocka_unit_test(one_piece_larger_than_the_limit_is_refused),
 		cmocka_unit_test(huge_sizes_do_not_overflow),
 		cmocka_unit_test(taking_hands_over_the_string_and_empties_the_buffer),
 		cmocka_unit_test(growing_keeps_the_content),
