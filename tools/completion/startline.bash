@@ -1,0 +1,71 @@
+# Bash completion for startline.
+#
+# Options are listed per command; tools/check-docs compares the lists with the program.
+
+_startline_values() { # option -> what may follow, or nothing for "a file"
+	case $1 in
+	--format) echo 'text json csv markdown html' ;;
+	--until) echo 'ready exit' ;;
+	--probes) echo 'auto bpf shim none bpf,shim' ;;
+	--heap) echo 'off count sample exact' ;;
+	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
+	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
+	--view) echo 'startup memory processes connections libraries waits findings' ;;
+	--to) echo 'perfetto pprof folded openmetrics otlp csv' ;;
+	--runs | -n | --warmup | --timeout | --redact | --ring | --pid | --what-if | --save) echo ' ' ;;
+	esac
+}
+
+_startline() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local commands='run report doctor attach wait compare ab check baseline history export'
+	local common='--help --quiet --verbose'
+	local command=${COMP_WORDS[1]} i values options
+
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
+		return
+	fi
+
+	# Behind "--" stands another program's command line.
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		if [ "${COMP_WORDS[i]}" = -- ]; then
+			if declare -F _command_offset >/dev/null; then
+				_command_offset $((i + 1))
+			else
+				mapfile -t COMPREPLY < <(compgen -c -f -- "$cur")
+			fi
+			return
+		fi
+	done
+
+	if [ "$prev" = --user ]; then
+		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		return
+	fi
+	values=$(_startline_values "$prev")
+	if [ -n "$values" ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
+		return
+	fi
+
+	case $command in
+	run)
+		options='--runs --warmup --until --ready --timeout --stop-signal --probes --heap --trace
+			--output --format --user --follow-cgroup --redact --ring'
+		;;
+	report) options='--view --format --output' ;;
+	attach) options='--pid --cgroup --trace --output --format' ;;
+	wait) options='--ready --pid --timeout' ;;
+	export) options='--to --output' ;;
+	compare | history | doctor | baseline | ab | check) options='--format --output' ;;
+	*) options= ;;
+	esac
+
+	case $cur in
+	-*) mapfile -t COMPREPLY < <(compgen -W "$options $common --" -- "$cur") ;;
+	*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	esac
+}
+
+complete -o filenames -F _startline startline
