@@ -17,13 +17,17 @@ struct report {
 extern const struct report reports[];		    /* ends with a NULL name */
 const struct report *report_find(const char *name); /* NULL: none */
 
-/* "ready in 456 ms = exec 1 + link 23 + …": the terms printed add up to the total printed. The
- * result lives in the session's arena. */
+/* The run that stands for the session: of those that ended as most did, the one with the median
+ * total. 0 when there is none. */
+size_t report_run(const struct session *s);
+
+/* "ready in 456 ms = exec 1 + link 23 + …", one line: the terms printed add up to the total
+ * printed. The result lives in the session's arena and may hold any bytes of the target. */
 const char *report_equation(const struct session *s, size_t run);
 
-/* The whole report as `run` prints it: equation, ladder, waterfall, memory, processes (short),
+/* The whole report as `run` prints it: equation, ladder, waterfall, costs, processes (short),
  * findings, coverage, losses, tax, notes; statistics over runs when there are several. Text and
- * Markdown; for JSON it writes the session document, for CSV the metrics. */
+ * Markdown; for JSON it writes the session document, for CSV the metrics. -EIO when @f fails. */
 int report_print(struct session *s, enum table_format format, const struct print_style *style,
 		 FILE *f);
 

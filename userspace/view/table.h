@@ -14,16 +14,23 @@ enum tone { TONE_PLAIN, TONE_DIM, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_STRONG };
 enum align { ALIGN_LEFT, ALIGN_RIGHT };
 enum table_format { TABLE_TEXT, TABLE_JSON, TABLE_CSV, TABLE_MARKDOWN };
 
+/* Text and Markdown are for people, JSON and CSV for programs. What people get merged or put into
+ * words, programs get whole. */
+enum audience { FOR_ALL, FOR_PEOPLE, FOR_PROGRAMS };
+
 struct column {
 	const char *title; /* human: "peak rss" */
 	const char *key;   /* JSON and CSV: "peak_rss_bytes" */
 	enum align align;
+	enum audience audience;
 	bool is_elastic; /* text: takes what width is left, is cut with "…" */
-	bool is_machine; /* only in JSON and CSV */
+	bool is_folded;	 /* text: is continued on the next line instead of being cut */
+	bool is_dim;	 /* text: is of less interest than the others */
 };
 
 struct table;
 
+/* @title is a plain word or two of ours, printed above; "" prints none. @columns is borrowed. */
 int table_new(const char *title, const struct column *columns, size_t n_columns,
 	      struct table **ret);
 struct table *table_free(struct table *t);
@@ -37,17 +44,24 @@ void table_ns(struct table *t, int64_t ns);
 void table_bytes(struct table *t, int64_t bytes);
 void table_count(struct table *t, int64_t count);
 void table_ratio(struct table *t, double ratio);
+/* A number of any of these types, as statistics have it; NAN is missing. */
+void table_number(struct table *t, enum cell_type type, double value);
 /* A stretch of a bar: [from, to) of a whole of 1.0, drawn in the column's width. Not in CSV/JSON. */
 void table_bar(struct table *t, double from, double to);
-/* Tone and indentation (in levels; trees) of the row being filled. */
+
+/* Tone, indentation (in levels; trees) and audience of a row: called before its first cell. */
 void table_tone(struct table *t, enum tone tone);
 void table_indent(struct table *t, unsigned int levels);
+void table_audience(struct table *t, enum audience audience);
 
-/* Lines printed above and below the table in text and Markdown ("note" in JSON). */
+/* Text: no line with the titles of the columns. */
+void table_hide_titles(struct table *t);
+
+/* Lines printed above and below the table in text and Markdown ("lead" and "notes" in JSON). */
 void table_lead(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_note(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-size_t table_rows(const struct table *t);
+size_t table_rows(const struct table *t); /* those for people */
 
 struct print_style {
 	unsigned int width; /* columns of the terminal; 0: 80 */
@@ -56,7 +70,8 @@ struct print_style {
 };
 
 /* Everything that came from a target is escaped for the format: no control byte, no escape
- * sequence, no HTML or Markdown reaches the output alive. -EIO when @f fails. */
+ * sequence, no HTML or Markdown reaches the output alive. -EIO when @f fails. @style may be NULL:
+ * 80 columns of ASCII. */
 int table_print(const struct table *t, enum table_format format, const struct print_style *style,
 		FILE *f);
 

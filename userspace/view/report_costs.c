@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run cost, in one block: a line per resource, made of metrics. */
+
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/units.h"
+#include "userspace/model/metrics.h"
+#include "userspace/view/report_parts.h"
+
+#define MAX_LINE  ((size_t)64 << 10)
+#define MAX_PARTS 5
+
+struct part {
+	const char *before; /* "peak ": words around the number */
+	const char *metric;
+	const char *after; /* " allocations" */
+};
+
+struct cost {
+	const char *label;
+	struct part parts[MAX_PARTS];
+};
+
+/* clang-format off */
+static const struct cost costs[] = {
+	{ "cpu", { { "user ", "cpu.user", "" }, { "system ", "cpu.system", "" },
+		   { "", "cpu.utilization", " of the CPUs allowed" } } },
+	{ "memory", { { "peak ", "mem.peak_rss", "" }, { "", "mem.ready_rss", " when ready" },
+		      { "cgroup peak ", "mem.peak_cgroup", "" } } },
+	{ "heap", { { "", "heap.allocs", " allocations" }, { "", "heap.frees", " frees" },
+		    { "", "heap.bytes", " asked for" }, { "peak ", "heap.peak", "" },
+		    { "", "heap.exit", " not freed" } } },
+	{ "faults", { { "", "faults.minor", " minor" }, { "", "faults.major", " major" } } },
+	{ "switches", { { "", "ctx.voluntary", " voluntary" },
+			{ "", "ctx.involuntary", " involuntary" } } },
+	{ "disk", { { "read ", "io.read", "" }, { "written ", "io.write", "" } } },
+	{ "files", { { "", "files.opens", " opens" }, { "", "files.misses", " not found" } } },
+	{ "network", { { "", "net.connects", " connects" }, { "received ", "net.rx", "" },
+		       { "sent ", "net.tx", "" } } },
+	{ "processes", { { "", "proc.count", "" }, { "", "proc.execs", " execs" },
+			 { "at most ", "proc.threads_peak", " threads at once" } } },
+};
+/* clang-format on */
+
+static enum unit unit_of(const char *metric_id)
+{
+	for (size_t i = 0; metrics[i].id != NULL; i++) {
+		if (strcmp(metrics[i].id, metric_id) == 0)
+			return metrics[i].unit;
+	}
+	return UNIT_COUNT;
+}
+
+static const char *format_value(char text[static UNITS_BYTES], enum unit unit, double value)
+{
+	switch (unit) {
+	case UNIT_NS:
+		return format_ns(text, value);
+	case UNIT_BYTES:
+		return format_bytes(text, value);
+	case UNIT_RATIO:
+		return format_percent(text, value);
+	case UNIT_COUNT:
+		break;
+	}
+	return format_count(text, value);
+}
+
+/* The parts that were captured; nothing when none was. */
+static void add_parts(const struct run *run, const struct cost *cost, struct buf *line)
+{
+	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
+		const struct part *part = &cost->parts[i];
+		const double value = run_value(run, part->metric);
+		char text[UNITS_BYTES];
+		if (!isfinite(value))
+			continue;
+		(void)buf_addf(line, "%s%s%s%s", line->len > 0 ? ", " : "", part->before,
+			       format_value(text, unit_of(part->metric), value), part->after);
+	}
+}
+
+static void add_heap_reason(const struct run *run, struct buf *line)
+{
+	const char *reason = run->n_processes == 0 ? "" : text_of(run->processes[0].coverage_heap);
+	if (reason[0] != '\0')
+		(void)buf_addf(line, "- (%s)", reason);
+}
+
+int build_costs(const struct session *s, size_t run_index, struct table **ret)
+{
+	static const struct column columns[] = {
+		{ .title = "resource", .key = "resource" },
+		{ .title = "used", .key = "used", .is_folded = true },
+	};
+	const struct run *run = &s->runs[run_index];
+	const int rc = table_new("What it cost", columns, N_OF(columns), ret);
+	if (rc < 0)
+		return rc;
+	table_hide_titles(*ret);
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	for (size_t i = 0; i < N_OF(costs); i++) {
+		buf_clear(&line);
+		add_parts(run, &costs[i], &line);
+		if (line.len == 0 && strcmp(costs[i].label, "heap") == 0)
+			add_heap_reason(run, &line);
+		table_text(*ret, costs[i].label);
+		table_text(*ret, line.len > 0 ? buf_str(&line) : NULL);
+	}
+	return 0;
+}

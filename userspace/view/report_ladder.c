@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The readiness ladder: each milestone with its time, and how it was seen. */
+
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/view/report_parts.h"
+
+#define MAX_LABEL ((size_t)64 << 10)
+
+static bool is_ready(const struct run *run, const struct milestone *m)
+{
+	return run->has_ready && run->ready_level != NULL &&
+	       strcmp(run->ready_level, m->name) == 0 && run->ready_ns == m->time_ns;
+}
+
+/* One note per reason: "not seen: bind, listen (no listener)". */
+static void note_missing(struct table *t, const struct run *run)
+{
+	_cleanup_(buf_done) struct buf names;
+	buf_init(&names, MAX_LABEL);
+	for (size_t i = 0; i < run->n_milestones; i++) {
+		const struct milestone *m = &run->milestones[i];
+		const char *evidence = text_of(m->evidence);
+		bool is_first = m->time_ns == UNKNOWN;
+		for (size_t j = 0; j < i && is_first; j++)
+			is_first = run->milestones[j].time_ns != UNKNOWN ||
+				   strcmp(text_of(run->milestones[j].evidence), evidence) != 0;
+		if (!is_first)
+			continue;
+		buf_clear(&names);
+		for (size_t j = i; j < run->n_milestones; j++) {
+			const struct milestone *other = &run->milestones[j];
+			if (other->time_ns == UNKNOWN &&
+			    strcmp(text_of(other->evidence), evidence) == 0)
+				(void)buf_addf(&names, "%s%s", names.len > 0 ? ", " : "",
+					       other->name);
+		}
+		if (evidence[0] == '\0')
+			table_note(t, "not seen: %s", buf_str(&names));
+		else
+			table_note(t, "not seen: %s (%s)", buf_str(&names), evidence);
+	}
+}
+
+static void add_milestone(struct table *t, const struct run *run, const struct milestone *m,
+			  int64_t step_ns, struct buf *label)
+{
+	if (m->time_ns == UNKNOWN)
+		table_audience(t, FOR_PROGRAMS);
+	table_tone(t, is_ready(run, m) ? TONE_GOOD : TONE_PLAIN);
+	table_text(t, m->name);
+	table_ns(t, m->time_ns);
+	table_ns(t, step_ns);
+	table_count(t, m->process == 0 ? UNKNOWN : m->process);
+	table_text(t, process_label(run, m->process, label));
+	table_text(t, m->evidence);
+	table_text(t, m->source);
+}
+
+/* clang-format off */
+#define COLUMNS(who_sees_processes) { \
+	{ .title = "milestone", .key = "name" }, \
+	{ .title = "at", .key = "time_ns", .align = ALIGN_RIGHT }, \
+	{ .title = "step", .key = "step_ns", .align = ALIGN_RIGHT, .audience = FOR_PEOPLE }, \
+	{ .title = "id", .key = "process", .audience = FOR_PROGRAMS }, \
+	{ .title = "process", .key = "command", .audience = who_sees_processes }, \
+	{ .title = "seen by", .key = "evidence", .is_elastic = true, .is_dim = true }, \
+	{ .title = "source", .key = "source", .audience = FOR_PROGRAMS }, \
+}
+/* clang-format on */
+
+int build_ladder(const struct session *s, size_t run_index, struct table **ret)
+{
+	static const struct column one_process[] = COLUMNS(FOR_PROGRAMS);
+	static const struct column processes[] = COLUMNS(FOR_ALL);
+	const struct run *run = &s->runs[run_index];
+	const int rc = table_new("Readiness", run->n_processes > 1 ? processes : one_process,
+				 N_OF(processes), ret);
+	if (rc < 0)
+		return rc;
+	_cleanup_(buf_done) struct buf label;
+	buf_init(&label, MAX_LABEL);
+	int64_t last_ns = UNKNOWN;
+	for (size_t i = 0; i < run->n_milestones; i++) {
+		const struct milestone *m = &run->milestones[i];
+		const bool has_step = m->time_ns != UNKNOWN && last_ns != UNKNOWN;
+		add_milestone(*ret, run, m, has_step ? sum_known(m->time_ns, -last_ns) : UNKNOWN,
+			      &label);
+		if (m->time_ns != UNKNOWN)
+			last_ns = m->time_ns;
+	}
+	note_missing(*ret, run);
+	return 0;
+}

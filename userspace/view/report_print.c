@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* The report as a whole: one screen that answers where the time went, then what it cost, then
+ * how far to trust it. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+#include "userspace/model/metrics.h"
+#include "userspace/model/session_json.h"
+#include "userspace/view/internal.h"
+#include "userspace/view/report_parts.h"
+
+#define MAX_LINE ((size_t)256 << 10)
+#define HANG	 2 /* indentation of continued lines */
+
+struct page {
+	const struct session *s;
+	size_t run;
+	enum table_format format;
+	struct print_style style;
+	FILE *f;
+	int error;
+};
+
+static void say(struct page *page, enum tone tone, const char *text)
+{
+	if (page->error == 0)
+		page->error =
+			print_paragraph(page->format, &page->style, page->f, tone, HANG, text);
+}
+
+__attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum tone tone,
+						       const char *format, ...)
+{
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	va_list args;
+	va_start(args, format);
+	(void)buf_addv(&line, format, args);
+	va_end(args);
+	say(page, tone, buf_str(&line));
+	if (page->format == TABLE_MARKDOWN)
+		(void)fputc('\n', page->f);
+}
+
+static void show(struct page *page, int (*build)(const struct session *, size_t, struct table **))
+{
+	if (page->error < 0)
+		return;
+	_cleanup_(table_freep) struct table *t = NULL;
+	page->error = build(page->s, page->run, &t);
+	if (page->error < 0)
+		return;
+	(void)fputc('\n', page->f);
+	page->error = table_print(t, page->format, &page->style, page->f);
+}
+
+/* --- the head ------------------------------------------------------------------------------- */
+
+/* Breaks the equation before a "+" where it must: a term stays on one line if it can. */
+static void say_equation(struct page *page)
+{
+	const char *equation = report_equation(page->s, page->run);
+	if (page->format == TABLE_MARKDOWN) {
+		(void)fputs("## startline\n\n**", page->f);
+		_cleanup_(buf_done) struct buf safe;
+		buf_init(&safe, MAX_LINE);
+		escape_markdown(&safe, equation);
+		(void)fprintf(page->f, "%s**\n\n", buf_str(&safe));
+		return;
+	}
+	const size_t width = style_or_default(&page->style).width;
+	_cleanup_(buf_done) struct buf line;
+	_cleanup_(buf_done) struct buf term;
+	buf_init(&line, MAX_LINE);
+	buf_init(&term, MAX_LINE);
+	while (*equation != '\0') {
+		const char *plus = strstr(equation + 1, " + ");
+		const size_t n = plus == NULL ? strlen(equation) : (size_t)(plus - equation);
+		buf_clear(&term);
+		(void)buf_add(&term, equation, n);
+		if (line.len > 0 && line.len + term.len > width) {
+			say(page, TONE_STRONG, buf_str(&line));
+			buf_clear(&line);
+			(void)buf_adds(&line, " ");
+		}
+		(void)buf_adds(&line, buf_str(&term));
+		equation += n;
+	}
+	say(page, TONE_STRONG, buf_str(&line));
+}
+
+static void say_ending(struct page *page, const struct run *run)
+{
+	const char *reason = text_of(run->exit_reason);
+	const bool is_timeout = strcmp(reason, "timeout") == 0;
+	if (is_timeout && page->s->design.ready.n > 0)
+		sayf(page, TONE_BAD, "It never became ready: stopped at the --timeout.");
+	else if (is_timeout)
+		sayf(page, TONE_BAD, "It did not end: stopped at the --timeout.");
+	else if (strcmp(reason, "exit") == 0 && run->exit_code != UNKNOWN && run->exit_code != 0)
+		sayf(page, TONE_BAD, "It failed: exit status %" PRId64 ".", run->exit_code);
+	else if (strcmp(reason, "signal") == 0 && run->exit_signal != UNKNOWN)
+		sayf(page, TONE_BAD, "It was killed by signal %" PRId64 ".", run->exit_signal);
+}
+
+static void say_head(struct page *page, const struct run *run)
+{
+	_cleanup_(buf_done) struct buf command;
+	buf_init(&command, MAX_LINE);
+	const char *line = command_line(&page->s->command, &command);
+	say_equation(page);
+	if (run->has_ready && run->ready_endpoint != NULL)
+		sayf(page, TONE_DIM, "%s: %s on %s", line, text_of(run->ready_level),
+		     run->ready_endpoint);
+	else if (run->has_ready)
+		sayf(page, TONE_DIM, "%s: %s", line, text_of(run->ready_level));
+	else
+		sayf(page, TONE_DIM, "%s", line);
+	if (page->s->n_runs > 1)
+		sayf(page, TONE_DIM, "Run %zu of %zu, the median one; all runs: see the end.",
+		     page->run + 1, page->s->n_runs);
+	say_ending(page, run);
+}
+
+/* --- how far to trust it -------------------------------------------------------------------- */
+
+static void say_coverage(struct page *page)
+{
+	static const struct column none[] = { { .title = "", .key = "" } };
+	_cleanup_(table_freep) struct table *t = NULL;
+	if (table_new("", none, N_OF(none), &t) < 0)
+		return;
+	note_coverage(page->s, page->run, t);
+	for (size_t i = 0; i < t->notes.n; i++)
+		sayf(page, TONE_WARN, "%s", t->notes.items[i]);
+}
+
+static void add_loss(struct buf *line, const struct run *run, const char *source, int64_t count)
+{
+	if (count == UNKNOWN || count == 0)
+		return;
+	(void)buf_addf(line, "; lost %" PRId64 " of %s", count, source);
+	const char *before = " (";
+	for (size_t i = 0; i < run->n_losses; i++) {
+		const struct loss *loss = &run->losses[i];
+		if (strcmp(text_of(loss->source), source) != 0 || loss->count <= 0)
+			continue;
+		(void)buf_addf(line, "%s%s %" PRId64, before, text_of(loss->kind), loss->count);
+		before = ", ";
+	}
+	if (before[0] == ',')
+		(void)buf_addc(line, ')');
+}
+
+static void say_complete(struct page *page, const struct run *run)
+{
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	(void)buf_addf(&line, "complete: %s", run->is_complete ? "yes" : "no");
+	if (run->incomplete != NULL)
+		(void)buf_addf(&line, ", %s", run->incomplete);
+	add_loss(&line, run, "bpf", run->lost_bpf);
+	add_loss(&line, run, "shim", run->lost_shim);
+	sayf(page, run->is_complete ? TONE_PLAIN : TONE_BAD, "%s", buf_str(&line));
+}
+
+static void say_trust(struct page *page, const struct run *run)
+{
+	char cost[UNITS_BYTES];
+	char share[UNITS_BYTES];
+	const struct session *s = page->s;
+	if (page->format != TABLE_MARKDOWN)
+		(void)fputc('\n', page->f);
+	say_coverage(page);
+	say_complete(page, run);
+	if (run->tax_ns != UNKNOWN && run->startup_total_ns != UNKNOWN && run->startup_total_ns > 0)
+		sayf(page, TONE_PLAIN, "tax: %s of this (%s) is startline's own",
+		     format_ns(cost, (double)run->tax_ns),
+		     format_percent(share, (double)run->tax_ns / (double)run->startup_total_ns));
+	else if (run->tax_ns != UNKNOWN)
+		sayf(page, TONE_PLAIN, "tax: %s of this is startline's own",
+		     format_ns(cost, (double)run->tax_ns));
+	if (run->tainted != NULL)
+		sayf(page, TONE_WARN, "tainted: %s", run->tainted);
+	if (run->switches_summed != UNKNOWN && run->switches_summed > 0)
+		sayf(page, TONE_PLAIN, "note: %" PRId64 " switches after readiness kept as sums",
+		     run->switches_summed);
+	for (size_t i = 0; i < s->n_notes; i++)
+		sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
+}
+
+/* --- the report ----------------------------------------------------------------------------- */
+
+static int print_page(struct page *page)
+{
+	const struct session *s = page->s;
+	if (page->run >= s->n_runs) {
+		sayf(page, TONE_BAD, "nothing was recorded");
+		return page->error;
+	}
+	const struct run *run = &s->runs[page->run];
+	say_head(page, run);
+	if (run->n_milestones > 0)
+		show(page, build_ladder);
+	show(page, build_waterfall);
+	show(page, build_costs);
+	if (run->n_processes > 0)
+		show(page, build_top_processes);
+	if (run->n_findings > 0)
+		show(page, build_findings);
+	if (s->n_runs > 1)
+		show(page, build_main_metrics);
+	say_trust(page, run);
+	return page->error;
+}
+
+static int print_csv_metrics(const struct session *s, FILE *f)
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	const int rc = build_metrics(s, 0, &t);
+	return rc < 0 ? rc : table_print(t, TABLE_CSV, NULL, f);
+}
+
+int report_print(struct session *s, enum table_format format, const struct print_style *style,
+		 FILE *f)
+{
+	if (s->n_series == 0) {
+		const int rc = metrics_collect(s);
+		if (rc < 0)
+			return rc;
+	}
+	if (format == TABLE_JSON)
+		return session_write_json(s, f);
+	if (format == TABLE_CSV)
+		return print_csv_metrics(s, f);
+	struct page page = { .s = s,
+			     .run = report_run(s),
+			     .format = format,
+			     .style = style_or_default(style),
+			     .f = f };
+	const int rc = print_page(&page);
+	if (rc < 0)
+		return rc;
+	return fflush(f) != 0 || ferror(f) ? -EIO : 0;
+}
