@@ -35,6 +35,7 @@
 
 extern const volatile __u32 want_output;	  /* capture writes to descriptors 1 and 2 */
 extern const volatile __u32 wake_early;		  /* wake the reader for what may mean "ready" */
+extern const volatile __u32 has_length_probes;	  /* sock_send_length and -recv_length: >= 6.3 */
 extern const volatile __u64 ring_wake_bytes;	  /* … and otherwise when that much is waiting */
 extern __u32 is_ready;				  /* readiness was reached: stop looking for it */
 
@@ -125,16 +126,17 @@ static __always_inline bool tracked(struct task_struct *task)
 #define CALL_EXEC 0x01u
 #define CALL_FORK 0x02u
 #define CALL_NET  0x04u /* net_enter(), net_exit() */
-#define CALL_FILE 0x08u /* file_enter(), file_exit() */
+#define CALL_FILE 0x08u /* file_exit() */
 #define CALL_FD	  0x10u /* the first argument is a descriptor it may wait for */
 #define CALL_WRITE 0x20u /* … which it writes to */
+#define CALL_TRAFFIC 0x80u /* traffic_exit(), on kernels where tracepoints do not tell lengths */
 
 extern const volatile __u8 call_table[512]; /* by system call number */
 
 int net_enter(struct task_state *ts);
 int net_exit(struct task_state *ts, long result);
-int file_enter(struct task_state *ts);
 int file_exit(struct task_state *ts, long result);
+int traffic_exit(struct task_state *ts, long result);
 int process_enter(struct task_state *ts);
 int process_exit(struct task_state *ts, long result);
 

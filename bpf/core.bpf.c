@@ -12,6 +12,7 @@ struct ring_map ring SEC(".maps");
 
 const volatile __u32 want_output = 0;
 const volatile __u32 wake_early = 0;
+const volatile __u32 has_length_probes = 1;
 const volatile __u64 ring_wake_bytes = 8 << 20;
 __u32 is_ready = 0;
 struct cpu_count cpu_counts[SL_CPUS];
@@ -26,30 +27,30 @@ const volatile __u8 call_table[CALLS] = {
 	[__NR_execveat] = CALL_EXEC,
 	[__NR_clone] = CALL_FORK,
 	[__NR_clone3] = CALL_FORK,
-	[__NR_read] = CALL_FD | CALL_NET,
+	[__NR_read] = CALL_FD | CALL_TRAFFIC,
 	[__NR_pread64] = CALL_FD,
-	[__NR_readv] = CALL_FD | CALL_NET,
+	[__NR_readv] = CALL_FD | CALL_TRAFFIC,
 	[__NR_preadv] = CALL_FD,
 	[__NR_preadv2] = CALL_FD,
-	[__NR_write] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_write] = CALL_FD | CALL_FILE | CALL_TRAFFIC | CALL_WRITE,
 	[__NR_pwrite64] = CALL_FD | CALL_WRITE,
-	[__NR_writev] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_writev] = CALL_FD | CALL_FILE | CALL_TRAFFIC | CALL_WRITE,
 	[__NR_pwritev] = CALL_FD | CALL_WRITE,
 	[__NR_pwritev2] = CALL_FD | CALL_WRITE,
-	[__NR_sendfile] = CALL_FD | CALL_NET | CALL_WRITE,
-	[__NR_splice] = CALL_FD | CALL_NET,
-	[__NR_sendto] = CALL_FD | CALL_NET | CALL_WRITE,
-	[__NR_sendmsg] = CALL_FD | CALL_NET | CALL_WRITE,
-	[__NR_sendmmsg] = CALL_FD | CALL_NET | CALL_WRITE,
-	[__NR_recvfrom] = CALL_FD | CALL_NET,
-	[__NR_recvmsg] = CALL_FD | CALL_NET,
-	[__NR_recvmmsg] = CALL_FD | CALL_NET,
+	[__NR_sendfile] = CALL_FD | CALL_TRAFFIC | CALL_WRITE,
+	[__NR_splice] = CALL_FD | CALL_TRAFFIC,
+	[__NR_sendto] = CALL_FD | CALL_NET | CALL_TRAFFIC | CALL_WRITE,
+	[__NR_sendmsg] = CALL_FD | CALL_NET | CALL_TRAFFIC | CALL_WRITE,
+	[__NR_sendmmsg] = CALL_FD | CALL_NET | CALL_TRAFFIC | CALL_WRITE,
+	[__NR_recvfrom] = CALL_FD | CALL_TRAFFIC,
+	[__NR_recvmsg] = CALL_FD | CALL_TRAFFIC,
+	[__NR_recvmmsg] = CALL_FD | CALL_TRAFFIC,
 	[__NR_connect] = CALL_FD | CALL_NET | CALL_WRITE,
 	[__NR_bind] = CALL_FD | CALL_NET,
 	[__NR_listen] = CALL_FD | CALL_NET,
 	[__NR_accept] = CALL_FD | CALL_NET,
 	[__NR_accept4] = CALL_FD | CALL_NET,
-	[__NR_shutdown] = CALL_FD | CALL_NET | CALL_WRITE,
+	[__NR_shutdown] = CALL_FD | CALL_WRITE,
 	[__NR_close] = CALL_FD,
 	[__NR_poll] = CALL_NET,
 	[__NR_ppoll] = CALL_NET,
@@ -103,8 +104,6 @@ int handle_sys_enter(__u64 *ctx)
 	ts->args[5] = regs->r9;
 	if (bits & CALL_NET)
 		net_enter(ts);
-	if (bits & CALL_FILE)
-		file_enter(ts);
 	if (bits & CALL_EXEC)
 		process_enter(ts);
 	return 0;
@@ -125,6 +124,8 @@ int handle_sys_exit(__u64 *ctx)
 			net_exit(ts, result);
 		if (bits & CALL_FILE)
 			file_exit(ts, result);
+		if ((bits & CALL_TRAFFIC) && !has_length_probes)
+			traffic_exit(ts, result);
 		if (bits & CALL_EXEC)
 			process_exit(ts, result);
 	}

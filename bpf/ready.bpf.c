@@ -18,10 +18,8 @@
 #include <asm/unistd_64.h>
 
 #define PENDING_MAX   256 /* listeners that nobody is ready to accept from, at one time */
-#define WAITERS_MAX   64  /* entries of one wait queue that are looked at */
-#define POLL_FDS_MAX  256
-#define SELECT_FDS    1024 /* what select can name */
-#define SELECT_FDS_OF_WORD 16 /* … of which so many of each 64 are looked at */
+#define WAITERS_MAX   32  /* entries of one wait queue that are looked at */
+#define FDS_MAX	      1024 /* descriptors of one poll or select that are looked at */
 #define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
 
 #define POLL_READ     0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
@@ -261,56 +259,54 @@ __noinline int ready_fd(__s32 fd, __u32 how, __u64 enter_ns)
 	return sk ? ready_stand(id_of_sk(sk), how, fd, enter_ns, 0) : 0;
 }
 
+/* A loop that the verifier looks at once and not for every turn: the elements of an array are
+ * its turns. (bpf_loop is not in 5.15.) */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FDS_MAX);
+	__type(key, __u32);
+	__type(value, __u8);
+} turns SEC(".maps");
+
+/* The descriptors of one poll or select call. */
+struct fds {
+	__u64 pointer;
+	__u64 enter_ns;
+	__u64 word; /* select: descriptors to read from, the current one in bit 0 */
+	__u32 count;
+};
+
 struct poll_fd {
 	__s32 fd;
 	__u16 events;
 	__u16 revents;
 };
 
-static __noinline int poll_enter(__u64 pointer, __u32 count, __u64 enter_ns)
+static long poll_fd(void *map, const __u32 *turn, void *value, struct fds *fds)
 {
+	const __u32 i = *turn;
 	struct poll_fd one;
 
-	for (__u32 i = 0; i < POLL_FDS_MAX; i++) {
-		if (i >= count ||
-		    bpf_probe_read_user(&one, sizeof(one), (void *)(pointer + i * sizeof(one))))
-			break;
-		if (one.fd >= 0 && (one.events & POLL_READ))
-			ready_fd(one.fd, SL_HOW_POLL, enter_ns);
-	}
+	if (i >= fds->count ||
+	    bpf_probe_read_user(&one, sizeof(one), (void *)(fds->pointer + i * sizeof(one))))
+		return 1;
+	if (one.fd >= 0 && (one.events & POLL_READ))
+		ready_fd(one.fd, SL_HOW_POLL, fds->enter_ns);
 	return 0;
 }
 
-/* The number of the lowest bit in @word, which is not 0: a de Bruijn sequence, because the
- * verifier would follow every branch of a search. */
-static __always_inline __u32 lowest_bit(__u64 word)
+static long select_fd(void *map, const __u32 *turn, void *value, struct fds *fds)
 {
-	static const __u8 numbers[64] = {
-		0,  1,	48, 2,	57, 49, 28, 3,	61, 58, 50, 42, 38, 29, 17, 4,
-		62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
-		63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
-		46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,	13, 8,	7,  6,
-	};
+	const __u32 fd = *turn;
 
-	return numbers[((word & -word) * 0x03f79d71b4cb0a89ull) >> 58];
-}
-
-/* @count: the highest descriptor plus one. @pointer: the set of those to read from. */
-static __noinline int select_enter(__u64 pointer, __u32 count, __u64 enter_ns)
-{
-	__u64 word;
-	__u32 fd;
-
-	for (__u32 base = 0; base < SELECT_FDS; base += 64) {
-		if (base >= count ||
-		    bpf_probe_read_user(&word, sizeof(word), (void *)(pointer + base / 8)))
-			break;
-		for (int i = 0; i < SELECT_FDS_OF_WORD && word; i++) {
-			fd = base + lowest_bit(word);
-			word &= word - 1;
-			ready_fd(fd, SL_HOW_POLL, enter_ns);
-		}
-	}
+	if (fd >= fds->count)
+		return 1;
+	if (fd % 64 == 0 && bpf_probe_read_user(&fds->word, sizeof(fds->word),
+						(void *)(fds->pointer + fd / 8)))
+		return 1;
+	if (fds->word & 1)
+		ready_fd(fd, SL_HOW_POLL, fds->enter_ns);
+	fds->word >>= 1;
 	return 0;
 }
 
@@ -330,18 +326,25 @@ static __always_inline int epoll_enter(__s32 fd, __u64 enter_ns)
 
 __noinline int ready_enter(struct task_state *ts)
 {
+	struct fds fds = { 0 };
+
 	if (!ts || !pending_count)
 		return 0;
+	fds.enter_ns = ts->enter_ns;
 	switch (ts->nr) {
 	case __NR_accept:
 	case __NR_accept4:
 		return ready_stand(ts->net.other, SL_HOW_ACCEPT, ts->args[0], ts->enter_ns, 0);
 	case __NR_poll:
 	case __NR_ppoll:
-		return poll_enter(ts->args[0], ts->args[1], ts->enter_ns);
+		fds.pointer = ts->args[0];
+		fds.count = ts->args[1];
+		return bpf_for_each_map_elem(&turns, poll_fd, &fds, 0);
 	case __NR_select:
 	case __NR_pselect6:
-		return select_enter(ts->args[1], ts->args[0], ts->enter_ns);
+		fds.pointer = ts->args[1];
+		fds.count = ts->args[0];
+		return bpf_for_each_map_elem(&turns, select_fd, &fds, 0);
 	case __NR_epoll_wait:
 	case __NR_epoll_pwait:
 	case __NR_epoll_pwait2:

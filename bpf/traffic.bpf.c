@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* Bytes through sockets: counted per thread; the first to go out on a connection of a listener;
+ * and the time from a request to its reply.
+ *
+ * Two tracepoints see every byte, whatever call or io_uring request moved it. Kernels before 6.3
+ * do not have them: there the system calls are watched, and io_uring is not seen. */
+#include "bpf/net.bpf.h"
+
+#include <asm/unistd_64.h>
+
+/* Of one connection, the first replies are recorded, and then those that are late. */
+#define REPLIES_ALL   64
+#define REPLY_LATE_NS 1000000
+
+static __always_inline void first_byte(__u64 sk, struct conn *conn)
+{
+	struct net_fact fact = {
+		.op = SL_NET_FIRST_BYTE,
+		.address = NET_PEER,
+		.sk = sk,
+		.id = conn->id,
+		.other = conn->listener,
+		.fd = conn->fd,
+	};
+
+	if (first_time(conn->listener, ONCE_FIRST_BYTE, 0))
+		net_emit(&fact, NULL);
+	bpf_map_delete_elem(&conns, &sk);
+}
+
+static __always_inline void reply(__u64 sk, struct conn *conn)
+{
+	struct net_fact fact = {
+		.op = SL_NET_REPLY,
+		.address = NET_SAVED,
+		.enter_ns = conn->request_ns,
+		.sk = sk,
+		.id = conn->id,
+		.fd = conn->fd,
+	};
+
+	conn->request_ns = 0;
+	if (conn->replies >= REPLIES_ALL && bpf_ktime_get_ns() - fact.enter_ns < REPLY_LATE_NS)
+		return;
+	conn->replies++;
+	net_emit(&fact, &conn->addr);
+}
+
+/* @length > 0 bytes went out of the socket, or came in, by the current thread. The socket comes by
+ * reference: a typed pointer in a register is not a number for the verifier, in memory it is. */
+int moved(struct task_state *ts, const __u64 *place, __u64 length, __u32 is_out);
+__noinline int moved(struct task_state *ts, const __u64 *place, __u64 length, __u32 is_out)
+{
+	struct conn *conn;
+	__u64 sk;
+
+	if (!ts || !place)
+		return 0;
+	sk = *place;
+	if (is_out)
+		ts->net_tx_bytes += length;
+	else
+		ts->net_rx_bytes += length;
+	conn = bpf_map_lookup_elem(&conns, &sk);
+	if (!conn)
+		return 0;
+	if (conn->id != id_of_sk(sk)) {
+		bpf_map_delete_elem(&conns, &sk);
+		return 0;
+	}
+	if (is_out && conn->state == CONN_ACCEPTED)
+		first_byte(sk, conn);
+	else if (is_out)
+		conn->request_ns = bpf_ktime_get_ns();
+	else if (conn->request_ns)
+		reply(sk, conn);
+	return 0;
+}
+
+/* ---- by tracepoint ---- */
+
+/* A worker thread of io_uring has no storage of its own: its process's leader has. */
+static __always_inline struct task_state *mover(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *ts = task_state_of(task);
+
+	return ts ? ts : task_state_of(task->group_leader);
+}
+
+static __always_inline int length_seen(const __u64 *ctx, __u32 is_out)
+{
+	const int length = (int)ctx[1];
+	const __u64 sk = ctx[0];
+	struct task_state *ts;
+
+	if (length <= 0)
+		return 0;
+	ts = mover();
+	return ts ? moved(ts, &sk, length, is_out) : 0;
+}
+
+SEC("?tp_btf/sock_send_length")
+int handle_sock_send_length(__u64 *ctx)
+{
+	length_seen(ctx, 1);
+	return 0;
+}
+
+SEC("?tp_btf/sock_recv_length")
+int handle_sock_recv_length(__u64 *ctx)
+{
+	length_seen(ctx, 0);
+	return 0;
+}
+
+/* ---- by system call ---- */
+
+static __always_inline void moved_fd(struct task_state *ts, __s32 fd, long length, __u32 is_out)
+{
+	const __u64 sk = sk_of_fd(fd);
+
+	if (sk)
+		moved(ts, &sk, length, is_out);
+}
+
+__noinline int traffic_exit(struct task_state *ts, long result)
+{
+	if (!ts || result <= 0)
+		return 0;
+	switch (ts->nr) {
+	case __NR_read:
+	case __NR_readv:
+	case __NR_recvfrom:
+	case __NR_recvmsg:
+	case __NR_recvmmsg: /* counts messages, not bytes */
+		moved_fd(ts, ts->args[0], result, 0);
+		break;
+	case __NR_splice:
+		moved_fd(ts, ts->args[0], result, 0);
+		moved_fd(ts, ts->args[2], result, 1);
+		break;
+	case __NR_write:
+	case __NR_writev:
+	case __NR_sendto:
+	case __NR_sendmsg:
+	case __NR_sendmmsg:
+	case __NR_sendfile:
+		moved_fd(ts, ts->args[0], result, 1);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
