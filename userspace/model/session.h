@@ -95,7 +95,7 @@ struct process {
 	int id;
 	int parent; /* id, 0: the command itself or unknown */
 	int64_t pid;
-	const char *exe;       /* of the last successful exec, else the parent's */
+	const char *exe;       /* of the last successful exec, else the parent's; NULL: not known */
 	struct text_list argv; /* likewise */
 	struct image *images;
 	size_t n_images;
@@ -181,6 +181,7 @@ struct run {
 	struct segment *segments;
 	size_t n_segments;
 	bool has_segments; /* false: no scheduler events, so no breakdown (null) */
+	bool has_link_phase, has_init_phase; /* false: these are part of main, unseen */
 	struct finding *findings;
 	size_t n_findings;
 	struct process *processes;
@@ -197,6 +198,7 @@ struct run {
 	size_t n_losses;
 	int64_t lost_bpf, lost_shim; /* UNKNOWN: that source was not there */
 	int64_t wall_ns;	     /* R0 to the end of the tree */
+	int64_t cpus;	 /* that it was allowed to use */
 
 	/* whole tree */
 	int64_t peak_rss_bytes, peak_rss_error_bytes, peak_cgroup_bytes, ready_rss_bytes;

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* The critical path: from the thread where startup ended back to R0. A stretch in which it slept
+ * belongs to whoever woke it, as far as that is a thread of the tree; a thread's time before it
+ * existed belongs to its creator. So each instant has one owner, and the segments add up.
+ *
+ * Windows of time are handed down from sleeper to waker. Windows of one depth never overlap, a
+ * thread that is already being walked is not walked again (cycles end there), and depth, length
+ * of creator chains and total work are bounded: traces may be made up. */
+#include "userspace/model/internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_DEPTH 64	    /* sleeper to waker to its waker …; also the depth of recursion */
+#define MAX_CHAIN 1024	    /* thread to creator to its creator … */
+#define MAX_STEPS 100000000 /* of all walks together; afterwards sleepers keep their own cause */
+
+struct piece { /* of a chain of creators */
+	int thread;
+	uint64_t from_ns, to_ns;
+};
+
+struct walker {
+	struct builder *b;
+	struct segment_list VEC(struct segment) segments;
+	struct piece_list VEC(struct piece) pieces;
+	bool *is_walked; /* per thread: further up in the recursion */
+	uint64_t reached_ns; /* segments cover [zero, reached) */
+	uint64_t n_steps;
+};
+
+static bool is_same(const struct segment *a, const struct segment *b)
+{
+	return a->process == b->process && a->thread == b->thread && a->phase == b->phase &&
+	       a->state == b->state && a->cause == b->cause && strcmp(a->detail, b->detail) == 0;
+}
+
+static void append(struct walker *w, const struct segment *s)
+{
+	struct segment *last = w->segments.n > 0 ? vec_last(&w->segments) : NULL;
+	if (last != NULL && is_same(last, s))
+		last->duration_ns += s->duration_ns;
+	else
+		push(w->b, &w->segments, *s);
+}
+
+/* [@from, @to) of @thread, cut where its process's phase changes. */
+static void emit(struct walker *w, int thread, uint64_t from, uint64_t to, enum activity state,
+		 struct why why)
+{
+	struct builder *b = w->b;
+	const struct thread *t = &b->threads.items[thread];
+
+	assert(b->error < 0 || from == w->reached_ns);
+	while (from < to && b->error == 0) {
+		uint64_t until;
+		const enum phase phase = phase_at(b, t->proc, from, &until);
+		if (until > to)
+			until = to;
+		append(w, &(struct segment){
+				  .start_ns = rel(b, from),
+				  .duration_ns = (int64_t)(until - from),
+				  .process = t->proc + 1,
+				  .thread = t->tid,
+				  .phase = phase,
+				  .state = state,
+				  .cause = why.cause,
+				  .detail = why.detail,
+			  });
+		from = until;
+	}
+	w->reached_ns = from;
+}
+
+/* On the CPU: long system calls are named, the rest is the program's own code and short calls. */
+static void emit_running(struct walker *w, int thread, uint64_t from, uint64_t to)
+{
+	const struct builder *b = w->b;
+	const struct thread *t = &b->threads.items[thread];
+	const struct call *calls = &b->calls.items[t->first_call];
+	const struct why user = { CAUSE_CPU, "" };
+	size_t low = 0, high = t->n_calls;
+
+	while (low < high) { /* the first call that returned after from */
+		const size_t middle = low + (high - low) / 2;
+		if (calls[middle].leave_ns <= from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < t->n_calls && calls[low].enter_ns < to && from < to; low++) {
+		const struct call *c = &calls[low];
+		if (c->enter_ns > from) {
+			emit(w, thread, from, c->enter_ns, ACTIVITY_RUNNING, user);
+			from = c->enter_ns;
+		}
+		const uint64_t until = c->leave_ns < to ? c->leave_ns : to;
+		if (until <= from)
+			continue;
+		const struct why inside = { CAUSE_CPU, syscall_name(b->arena, c->number) };
+		emit(w, thread, from, until, ACTIVITY_RUNNING, inside);
+		from = until;
+	}
+	if (from < to)
+		emit(w, thread, from, to, ACTIVITY_RUNNING, user);
+}
+
+/* Collects who lived in [from, to): @thread, before it its creator, and so on. Returns since
+ * when somebody did. */
+static uint64_t collect_chain(struct walker *w, int thread, uint64_t from, uint64_t to)
+{
+	const struct builder *b = w->b;
+	uint64_t start = from;
+	for (int n = 0; n < MAX_CHAIN && to > from; n++) {
+		const struct thread *t = &b->threads.items[thread];
+		start = t->start_ns > from ? t->start_ns : from;
+		/* A creator that began later than what it created is a made-up trace. */
+		if (start > to)
+			start = to;
+		w->n_steps++;
+		push(w->b, &w->pieces, (struct piece){ thread, start, to });
+		to = start;
+		if (start == from || t->creator < 0 || w->is_walked[t->creator])
+			break;
+		thread = t->creator;
+	}
+	return start;
+}
+
+static void walk_chain(struct walker *w, size_t first_piece, int depth);
+
+/* The thread of the tree that ended the sleep, or -1. */
+static int waker_of(const struct walker *w, const struct stay *s)
+{
+	const struct sl_offcpu *e = s->event;
+	if (e->context != SL_CONTEXT_TASK || e->wake_ns == 0)
+		return -1;
+	const int waker = thread_lookup(w->b, e->waker_tid, s->wake_ns);
+	if (waker < 0 || waker == s->thread || w->is_walked[waker])
+		return -1;
+	return waker;
+}
+
+static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to, int depth)
+{
+	const int waker = depth < MAX_DEPTH && w->n_steps < MAX_STEPS ? waker_of(w, s) : -1;
+	if (waker < 0) {
+		emit(w, s->thread, from, to, ACTIVITY_BLOCKED, wait_cause(w->b, s));
+		return;
+	}
+	const size_t first_piece = w->pieces.n;
+	const uint64_t since = collect_chain(w, waker, from, to);
+	if (since > from)
+		emit(w, s->thread, from, since, ACTIVITY_BLOCKED, wait_cause(w->b, s));
+	walk_chain(w, first_piece, depth + 1);
+}
+
+static uint64_t clip(uint64_t at, uint64_t from, uint64_t to)
+{
+	return at < from ? from : at > to ? to : at;
+}
+
+static void walk_stay(struct walker *w, const struct stay *s, uint64_t from, uint64_t to, int depth)
+{
+	const bool is_throttled = (s->event->flags & SL_OFFCPU_THROTTLED) != 0;
+	const struct why queue = { is_throttled ? CAUSE_THROTTLED : CAUSE_RUNQUEUE, "" };
+	const uint64_t out = clip(s->out_ns, from, to);
+	const uint64_t wake = clip(s->wake_ns, from, to);
+	const uint64_t back = clip(s->back_ns, from, to);
+
+	if (out < wake)
+		walk_sleep(w, s, out, wake, depth);
+	if (wake < back)
+		emit(w, s->thread, wake, back, ACTIVITY_RUNNABLE, queue);
+}
+
+/* The timeline of one thread in [from, to), during which it existed. */
+static void walk_thread(struct walker *w, const struct piece *piece, int depth)
+{
+	const struct builder *b = w->b;
+	const struct thread *t = &b->threads.items[piece->thread];
+	const struct stay *stays = &b->stays.items[t->first_stay];
+	const int thread = piece->thread;
+	uint64_t at = piece->from_ns;
+	size_t low = 0, high = t->n_stays;
+
+	while (low < high) { /* the first stay that ended after `at` */
+		const size_t middle = low + (high - low) / 2;
+		if (stays[middle].back_ns <= at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	w->is_walked[thread] = true;
+	for (; low < t->n_stays && stays[low].out_ns < piece->to_ns && b->error == 0; low++) {
+		w->n_steps++;
+		if (stays[low].out_ns > at)
+			emit_running(w, thread, at, stays[low].out_ns);
+		walk_stay(w, &stays[low], piece->from_ns, piece->to_ns, depth);
+		at = clip(stays[low].back_ns, piece->from_ns, piece->to_ns);
+	}
+	w->is_walked[thread] = false;
+	if (at >= piece->to_ns)
+		return;
+	/* A waker may be seen to end a moment before its last wake-up; the thread where startup
+	 * ended may have ended long before. */
+	const uint64_t end = depth == 0 ? clip(t->end_ns, at, piece->to_ns) : piece->to_ns;
+	if (at < end)
+		emit_running(w, thread, at, end);
+	if (end < piece->to_ns)
+		emit(w, thread, end, piece->to_ns, ACTIVITY_BLOCKED,
+		     (struct why){ CAUSE_UNKNOWN, "after its end" });
+}
+
+/* Pieces were collected backwards: the last one is the earliest. */
+static void walk_chain(struct walker *w, size_t first_piece, int depth)
+{
+	while (w->pieces.n > first_piece && w->b->error == 0) {
+		const struct piece piece = *vec_last(&w->pieces);
+		w->pieces.n--;
+		if (piece.from_ns < piece.to_ns)
+			walk_thread(w, &piece, depth);
+	}
+}
+
+static void hand_over(struct builder *b, const struct walker *w)
+{
+	struct run *run = b->run;
+	int64_t at = 0;
+	run->segments = keep(b, arena_memdup(b->arena,
+					     w->segments.n > 0 ? w->segments.items :
+								 (const struct segment[1]){ 0 },
+					     w->segments.n * sizeof(struct segment)));
+	if (run->segments == NULL)
+		return;
+	run->n_segments = w->segments.n;
+	run->has_segments = true;
+	run->startup_unknown_ns = 0;
+	for (size_t i = 0; i < run->n_segments; i++) {
+		assert(run->segments[i].start_ns == at);
+		at += run->segments[i].duration_ns;
+		if (run->segments[i].cause == CAUSE_UNKNOWN)
+			run->startup_unknown_ns += run->segments[i].duration_ns;
+	}
+	assert(at == run->startup_total_ns);
+}
+
+void critical_path(struct builder *b)
+{
+	/* Without the scheduler's events there is nothing to tell running from waiting. */
+	if (b->facts->bpf != NULL || b->end_thread < 0 || b->error < 0)
+		return;
+	struct walker w = {
+		.b = b,
+		.is_walked = keep(b, calloc(b->threads.n, sizeof(bool))),
+		.reached_ns = b->zero_ns,
+	};
+	if (w.is_walked == NULL)
+		return;
+	const uint64_t since = collect_chain(&w, b->end_thread, b->zero_ns, b->end_ns);
+	if (since > b->zero_ns)
+		emit(&w, w.pieces.n > 0 ? vec_last(&w.pieces)->thread : b->end_thread, b->zero_ns,
+		     since, ACTIVITY_BLOCKED, (struct why){ CAUSE_UNKNOWN, "creator not recorded" });
+	walk_chain(&w, 0, 0);
+	if (b->error == 0)
+		hand_over(b, &w);
+	free(w.is_walked);
+	vec_done(&w.segments);
+	vec_done(&w.pieces);
+}
