@@ -24,11 +24,16 @@ void coverage_cover(struct builder *b, const struct sl_cover *e)
 }
 
 static const char *const reasons[] = {
-	[SL_COVER_COUNTED] = "counted",	      [SL_COVER_STATIC] = "static",
-	[SL_COVER_SECURE] = "secure-exec",    [SL_COVER_SANITIZER] = "sanitizer",
-	[SL_COVER_32BIT] = "32-bit",	      [SL_COVER_CHROOT] = "chroot",
-	[SL_COVER_OWN_ALLOCATOR] = "own allocator", [SL_COVER_OFF] = "switched off",
-	[SL_COVER_ENVIRONMENT] = "environment cleared", [SL_COVER_DEEPBIND] = "deepbind",
+	[SL_COVER_COUNTED] = "counted",
+	[SL_COVER_STATIC] = "static",
+	[SL_COVER_SECURE] = "secure-exec",
+	[SL_COVER_SANITIZER] = "sanitizer",
+	[SL_COVER_32BIT] = "32-bit",
+	[SL_COVER_CHROOT] = "chroot",
+	[SL_COVER_OWN_ALLOCATOR] = "own allocator",
+	[SL_COVER_OFF] = "switched off",
+	[SL_COVER_ENVIRONMENT] = "environment cleared",
+	[SL_COVER_DEEPBIND] = "deepbind",
 };
 
 static const char *reason_text(struct builder *b, const struct sl_cover *c)
@@ -80,7 +85,8 @@ static const char *kernel_coverage(struct builder *b)
 	const char *why = b->facts->bpf;
 	if (why == NULL)
 		return "bpf";
-	const char *text = arena_printf(b->arena, "no bpf: %s", why[0] != '\0' ? why : "not recorded");
+	const char *text =
+		arena_printf(b->arena, "no bpf: %s", why[0] != '\0' ? why : "not recorded");
 	return text != NULL ? text : "no bpf";
 }
 
@@ -89,8 +95,8 @@ static const char *kernel_coverage(struct builder *b)
 static void add_loss(struct builder *b, unsigned int source, const char *kind, uint64_t count)
 {
 	struct run *run = b->run;
-	struct loss *losses = keep(b, arena_alloc_array(b->arena, run->n_losses + 1,
-							sizeof(struct loss)));
+	struct loss *losses =
+		keep(b, arena_alloc_array(b->arena, run->n_losses + 1, sizeof(struct loss)));
 	if (losses == NULL)
 		return;
 	if (run->n_losses > 0)
@@ -160,7 +166,8 @@ static void list_losses(struct builder *b, unsigned int source, uint64_t missing
 	for (unsigned int kind = 0; kind < SL_KIND_LIMIT; kind++) {
 		const struct kind *k = kind_of(kind);
 		if (f->drops[source][kind] > 0)
-			add_loss(b, source, k != NULL ? k->name : "unknown", f->drops[source][kind]);
+			add_loss(b, source, k != NULL ? k->name : "unknown",
+				 f->drops[source][kind]);
 	}
 	if (missing > n_dropped)
 		add_loss(b, source, "unknown", missing - n_dropped);
@@ -193,8 +200,8 @@ void producers_finish(struct builder *b, bool is_last)
 	run->lost_shim = f->shim == NULL ? counter(shim) : UNKNOWN;
 	list_losses(b, SL_SOURCE_BPF, bpf);
 	list_losses(b, SL_SOURCE_SHIM, shim);
-	const char *text = arena_printf(b->arena, "%llu records were lost",
-					(unsigned long long)(bpf + shim));
+	const char *text =
+		arena_printf(b->arena, "%llu records were lost", (unsigned long long)(bpf + shim));
 	if (f->trace->n_damaged > 0)
 		say_incomplete(b, "a part of the recording is damaged");
 	if (bpf + shim > 0)
@@ -229,8 +236,8 @@ static const char *taint(struct builder *b)
 	const int64_t cpus = b->facts->session->host.cpus > 0 ? b->facts->session->host.cpus : 1;
 	const double pressure =
 		100 * (double)grown(first->cpu_pressure_ns, last->cpu_pressure_ns) / wall;
-	const double steal = 100 * (double)grown(first->steal_ns, last->steal_ns) / wall /
-			     (double)cpus;
+	const double steal =
+		100 * (double)grown(first->steal_ns, last->steal_ns) / wall / (double)cpus;
 	const double throttled = (double)grown(first->throttled_ns, last->throttled_ns) / 1e6;
 
 	if (throttled > 0)

@@ -25,7 +25,7 @@ struct walker {
 	struct builder *b;
 	struct segment_list VEC(struct segment) segments;
 	struct piece_list VEC(struct piece) pieces;
-	bool *is_walked; /* per thread: further up in the recursion */
+	bool *is_walked;     /* per thread: further up in the recursion */
 	uint64_t reached_ns; /* segments cover [zero, reached) */
 	uint64_t n_steps;
 };
@@ -142,7 +142,8 @@ static int waker_of(const struct walker *w, const struct stay *s)
 	return waker;
 }
 
-static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to, int depth)
+static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to,
+		       int depth)
 {
 	const int waker = depth < MAX_DEPTH && w->n_steps < MAX_STEPS ? waker_of(w, s) : -1;
 	if (waker < 0) {
@@ -229,8 +230,8 @@ static void hand_over(struct builder *b, const struct walker *w)
 	struct run *run = b->run;
 	int64_t at = 0;
 	run->segments = keep(b, arena_memdup(b->arena,
-					     w->segments.n > 0 ? w->segments.items :
-								 (const struct segment[1]){ 0 },
+					     w->segments.n > 0 ? w->segments.items
+							       : (const struct segment[1]){ 0 },
 					     w->segments.n * sizeof(struct segment)));
 	if (run->segments == NULL)
 		return;
@@ -261,7 +262,8 @@ void critical_path(struct builder *b)
 	const uint64_t since = collect_chain(&w, b->end_thread, b->zero_ns, b->end_ns);
 	if (since > b->zero_ns)
 		emit(&w, w.pieces.n > 0 ? vec_last(&w.pieces)->thread : b->end_thread, b->zero_ns,
-		     since, ACTIVITY_BLOCKED, (struct why){ CAUSE_UNKNOWN, "creator not recorded" });
+		     since, ACTIVITY_BLOCKED,
+		     (struct why){ CAUSE_UNKNOWN, "creator not recorded" });
 	walk_chain(&w, 0, 0);
 	if (b->error == 0)
 		hand_over(b, &w);

@@ -124,8 +124,8 @@ static void fold_schedsum(struct builder *b, const struct sl_schedsum *e)
 {
 	b->has_segments_source = true;
 	const int64_t count = counter(e->count);
-	if (count != UNKNOWN && __builtin_add_overflow(b->switches_summed, count,
-						       &b->switches_summed))
+	if (count != UNKNOWN &&
+	    __builtin_add_overflow(b->switches_summed, count, &b->switches_summed))
 		b->switches_summed = INT64_MAX;
 }
 
@@ -166,10 +166,10 @@ static void fold_end(struct builder *b, const struct sl_end *e)
 	(void)e;
 }
 
-#define FOLD_CALL(number, name, token, doc)                                           \
-	static void call_##token(struct builder *b, const struct sl_event *event)     \
-	{                                                                             \
-		fold_##token(b, (const struct sl_##token *)event);                    \
+#define FOLD_CALL(number, name, token, doc)                                       \
+	static void call_##token(struct builder *b, const struct sl_event *event) \
+	{                                                                         \
+		fold_##token(b, (const struct sl_##token *)event);                \
 	}
 SL_EVENT_KINDS(FOLD_CALL)
 #undef FOLD_CALL

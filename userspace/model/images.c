@@ -106,7 +106,9 @@ static struct image_note *image_from_mark(struct builder *b, int proc, const str
 	const struct image_note note = {
 		.done_ns = e->event.time_ns,
 		.is_ok = true,
-		.out = { .exe = exe[0] != '\0' ? exe : NULL, .argv_bytes = UNKNOWN, .result = "ok" },
+		.out = { .exe = exe[0] != '\0' ? exe : NULL,
+			 .argv_bytes = UNKNOWN,
+			 .result = "ok" },
 	};
 	push(b, &p->images, note);
 	return b->error < 0 ? NULL : vec_last(&p->images);

@@ -46,10 +46,10 @@ struct facts {
 	struct symbol_list VEC(const char *) symbol_names;
 	struct id_map producer_index; /* source << 32 | producer */
 	struct producer_list VEC(struct producer) producers;
-	uint64_t drops[4][SL_KIND_LIMIT]; /* [enum sl_source][kind] */
-	uint64_t n_bpf, n_shim;		  /* events of that source */
-	size_t n_runs;			  /* warm-up runs included */
-	size_t run;			  /* the one being folded, from 1 */
+	uint64_t drops[4][SL_KIND_LIMIT];   /* [enum sl_source][kind] */
+	uint64_t n_bpf, n_shim;		    /* events of that source */
+	size_t n_runs;			    /* warm-up runs included */
+	size_t run;			    /* the one being folded, from 1 */
 	struct active_list VEC(int) active; /* producers seen in it */
 };
 
@@ -84,9 +84,9 @@ struct heap_note { /* one image's counters */
 struct proc {
 	struct process out;
 	uint32_t pid, ns_pid;
-	uint64_t start_ns, end_ns; /* end 0: not seen */
-	int older_pid, older_ns_pid; /* who had the same id before; -1 */
-	int parent;		     /* index; -1 */
+	uint64_t start_ns, end_ns;    /* end 0: not seen */
+	int older_pid, older_ns_pid;  /* who had the same id before; -1 */
+	int parent;		      /* index; -1 */
 	int main_thread, last_thread; /* last_thread: the last that ended; -1 */
 	bool has_task;
 	struct image_list VEC(struct image_note) images;
@@ -130,7 +130,7 @@ struct socket {
 	bool is_listener, is_confirmed;
 	uint16_t how;
 	const struct sl_addr *local;
-	const char *peer;   /* of the last connect; NULL */
+	const char *peer; /* of the last connect; NULL */
 	bool is_dns;
 	int connection; /* the last one; -1 */
 	int listener;	/* index into run->listeners, after sockets_finish(); -1 */
@@ -184,7 +184,7 @@ struct builder {
 	const struct sl_heap *heap_tree; /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
 
-	bool *is_spine; /* per process, after phases_finish() */
+	bool *is_spine;	   /* per process, after phases_finish() */
 	bool has_unlinked; /* a dynamic image on the spine without LINKED or MAIN */
 };
 
@@ -198,9 +198,19 @@ bool text_is_dns(const struct sl_addr *addr);
 
 /* syscalls.c: x86-64 */
 enum wait_class {
-	WAIT_OTHER = 0x1, WAIT_SLEEP = 0x2, WAIT_POLL = 0x4, WAIT_CHILD = 0x8, WAIT_FUTEX = 0x10,
-	WAIT_READ = 0x20, WAIT_WRITE = 0x40, WAIT_CONNECT = 0x80, WAIT_LOCK = 0x100,
-	WAIT_SIGNAL = 0x200, WAIT_FORK = 0x400, WAIT_FAULT = 0x800, WAIT_FILE = 0x1000,
+	WAIT_OTHER = 0x1,
+	WAIT_SLEEP = 0x2,
+	WAIT_POLL = 0x4,
+	WAIT_CHILD = 0x8,
+	WAIT_FUTEX = 0x10,
+	WAIT_READ = 0x20,
+	WAIT_WRITE = 0x40,
+	WAIT_CONNECT = 0x80,
+	WAIT_LOCK = 0x100,
+	WAIT_SIGNAL = 0x200,
+	WAIT_FORK = 0x400,
+	WAIT_FAULT = 0x800,
+	WAIT_FILE = 0x1000,
 	WAIT_ANY = 0xffff,
 };
 const char *syscall_name(struct arena *a, unsigned int number);
@@ -260,9 +270,9 @@ void phases_finish(struct builder *b);
 enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t *ret_until);
 
 /* the rest, in the order they are called */
-void ending_finish(struct builder *b);	 /* ending.c: exit, ready, end of startup */
-void ladder_finish(struct builder *b);	 /* ladder.c */
-void critical_path(struct builder *b);	 /* critical_path.c */
+void ending_finish(struct builder *b); /* ending.c: exit, ready, end of startup */
+void ladder_finish(struct builder *b); /* ladder.c */
+void critical_path(struct builder *b); /* critical_path.c */
 void memory_heap(struct builder *b, const struct sl_heap *e); /* memory.c */
 void memory_finish(struct builder *b);
 void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */
@@ -270,7 +280,7 @@ void coverage_finish(struct builder *b);
 void producers_begin(struct facts *f); /* the next run begins */
 void producers_see(struct facts *f, const struct sl_event *event);
 void producers_finish(struct builder *b, bool is_last);
-void findings_finish(struct builder *b); /* findings.c */
+void findings_finish(struct builder *b);			    /* findings.c */
 double *metrics_values(struct arena *arena, const struct run *run); /* metrics.c; NULL: no memory */
 
 /* small helpers */
@@ -296,10 +306,10 @@ static inline void *keep(struct builder *b, void *object) /* notes a failed allo
 	return object;
 }
 
-#define push(b, list, ...)                                    \
-	do {                                                  \
-		if (vec_push((list), __VA_ARGS__) < 0)        \
-			(b)->error = -ENOMEM;                 \
+#define push(b, list, ...)                             \
+	do {                                           \
+		if (vec_push((list), __VA_ARGS__) < 0) \
+			(b)->error = -ENOMEM;          \
 	} while (0)
 
 #endif

@@ -50,8 +50,11 @@ static void program_rungs(struct builder *b, int proc)
 	struct rung linked = { .time_ns = UNKNOWN, .process = proc + 1, .source = "shim" };
 	struct rung main_entered = linked;
 
-	add(b, "exec", (struct rung){ .time_ns = 0, .process = 1, .evidence = b->zero_evidence,
-				      .source = b->zero_source });
+	add(b, "exec",
+	    (struct rung){ .time_ns = 0,
+			   .process = 1,
+			   .evidence = b->zero_evidence,
+			   .source = b->zero_source });
 	linked.evidence = no_mark(b, &p->out, image, "the loader's hand-over was not seen");
 	main_entered.evidence = is_static ? "static program: main is not seen"
 					  : no_mark(b, &p->out, image, "main was not seen");
@@ -84,9 +87,9 @@ static void listener_rungs(struct builder *b)
 {
 	const struct listener *l = chosen_listener(b);
 	const char *source = network_source(b);
-	const char *none = b->facts->bpf != NULL && b->facts->shim != NULL ?
-				   "not seen without bpf and shim" :
-				   "no listening socket";
+	const char *none = b->facts->bpf != NULL && b->facts->shim != NULL
+				   ? "not seen without bpf and shim"
+				   : "no listening socket";
 	if (l == NULL) {
 		const struct rung nothing = { .time_ns = UNKNOWN, .evidence = none };
 		add(b, "bind", nothing);
@@ -95,17 +98,20 @@ static void listener_rungs(struct builder *b)
 		return;
 	}
 	const char *inherited = "inherited listener";
-	add(b, "bind", (struct rung){ l->bind_ns, l->process,
-				      l->bind_ns == UNKNOWN ? inherited : l->endpoint, source });
-	add(b, "listen", (struct rung){ l->listen_ns, l->process,
-					l->listen_ns == UNKNOWN ? inherited : l->endpoint, source });
-	add(b, "accept_ready", (struct rung){ l->accept_ready_ns, l->accept_ready_process,
-					      l->evidence, source });
+	add(b, "bind",
+	    (struct rung){ l->bind_ns, l->process, l->bind_ns == UNKNOWN ? inherited : l->endpoint,
+			   source });
+	add(b, "listen",
+	    (struct rung){ l->listen_ns, l->process,
+			   l->listen_ns == UNKNOWN ? inherited : l->endpoint, source });
+	add(b, "accept_ready",
+	    (struct rung){ l->accept_ready_ns, l->accept_ready_process, l->evidence, source });
 }
 
 static void notified_rung(struct builder *b)
 {
-	struct rung rung = { .time_ns = UNKNOWN, .evidence = "no --ready asked for it",
+	struct rung rung = { .time_ns = UNKNOWN,
+			     .evidence = "no --ready asked for it",
 			     .source = "collector" };
 	const struct run *run = b->run;
 	if (b->notified_mark != NULL) {
@@ -115,10 +121,9 @@ static void notified_rung(struct builder *b)
 	} else if (run->has_ready && strcmp(run->ready_level, "notified") == 0) {
 		rung.time_ns = run->ready_ns;
 		rung.process = run->ready_process;
-		rung.evidence = b->ready_mark != NULL ?
-					text_of(b->arena, &b->ready_mark->event,
-						b->ready_mark->text) :
-					"the log line";
+		rung.evidence = b->ready_mark != NULL ? text_of(b->arena, &b->ready_mark->event,
+								b->ready_mark->text)
+						      : "the log line";
 	}
 	add(b, "notified", rung);
 }
@@ -150,6 +155,7 @@ void ladder_finish(struct builder *b)
 	notified_rung(b);
 	client_rungs(b);
 	if (run->has_ready && strcmp(run->ready_level, "quiet") == 0)
-		add(b, "quiet", (struct rung){ run->ready_ns, run->ready_process,
-					       "nothing ran any more", "collector" });
+		add(b, "quiet",
+		    (struct rung){ run->ready_ns, run->ready_process, "nothing ran any more",
+				   "collector" });
 }

@@ -125,7 +125,8 @@ static void tree_rss(struct builder *b)
 
 void memory_finish(struct builder *b)
 {
-	vec_foreach(p, &b->procs) finish_heap(p);
+	vec_foreach(p, &b->procs)
+		finish_heap(p);
 	tree_rss(b);
 	if (b->heap_tree != NULL && b->heap_tree->tree_peak_bytes > 0) {
 		b->run->heap_peak_bytes = counter(b->heap_tree->tree_peak_bytes);

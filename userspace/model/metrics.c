@@ -106,10 +106,10 @@ static double tree_sum(const struct run *r, size_t offset)
 	return sum;
 }
 
-#define TREE_SUM(function, member)                                     \
-	static double function(const struct run *r)                    \
-	{                                                              \
-		return tree_sum(r, offsetof(struct process, member));  \
+#define TREE_SUM(function, member)                                    \
+	static double function(const struct run *r)                   \
+	{                                                             \
+		return tree_sum(r, offsetof(struct process, member)); \
 	}
 TREE_SUM(get_user, user_ns)
 TREE_SUM(get_system, system_ns)
@@ -162,10 +162,10 @@ static double heap_sum(const struct run *r, size_t offset)
 	return sum;
 }
 
-#define HEAP_SUM(function, member)                                  \
-	static double function(const struct run *r)                 \
-	{                                                           \
-		return heap_sum(r, offsetof(struct heap, member));  \
+#define HEAP_SUM(function, member)                                 \
+	static double function(const struct run *r)                \
+	{                                                          \
+		return heap_sum(r, offsetof(struct heap, member)); \
 	}
 HEAP_SUM(get_heap_ready, ready_bytes)
 HEAP_SUM(get_heap_exit, exit_bytes)

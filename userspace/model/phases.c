@@ -48,8 +48,8 @@ static void add_steps(struct builder *b, int index)
 {
 	struct proc *p = &b->procs.items[index];
 	size_t ignored;
-	const struct step *birth = p->parent < 0 ? NULL :
-				   step_at(&b->procs.items[p->parent], p->start_ns, &ignored);
+	const struct step *birth =
+		p->parent < 0 ? NULL : step_at(&b->procs.items[p->parent], p->start_ns, &ignored);
 	/* The command is born as a suspended launcher: until its exec there is nothing of it. */
 	enum phase phase = index == 0 ? PHASE_EXEC : birth != NULL ? birth->phase : PHASE_MAIN;
 	add_step(b, p, 0, phase, index == 0);

@@ -11,11 +11,27 @@
 void process_clear(struct process *p)
 {
 	int64_t *const numbers[] = {
-		&p->pid, &p->start_ns, &p->exit_ns, &p->exit_code, &p->exit_signal, &p->user_ns,
-		&p->system_ns, &p->run_ns, &p->peak_rss_bytes, &p->ready_rss_bytes,
-		&p->minor_faults, &p->major_faults, &p->read_bytes, &p->write_bytes,
-		&p->read_chars, &p->write_chars, &p->voluntary_switches,
-		&p->involuntary_switches, &p->net_rx_bytes, &p->net_tx_bytes, &p->threads_peak,
+		&p->pid,
+		&p->start_ns,
+		&p->exit_ns,
+		&p->exit_code,
+		&p->exit_signal,
+		&p->user_ns,
+		&p->system_ns,
+		&p->run_ns,
+		&p->peak_rss_bytes,
+		&p->ready_rss_bytes,
+		&p->minor_faults,
+		&p->major_faults,
+		&p->read_bytes,
+		&p->write_bytes,
+		&p->read_chars,
+		&p->write_chars,
+		&p->voluntary_switches,
+		&p->involuntary_switches,
+		&p->net_rx_bytes,
+		&p->net_tx_bytes,
+		&p->threads_peak,
 	};
 	*p = (struct process){ 0 };
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/base/stats.h"
 #include "userspace/model/internal.h"
 
 #define MAX_PEERS      32 /* rows of their own, per metric; the rest on demand */
@@ -125,38 +124,7 @@ int series_children(const struct run *run, const char *glob, struct series *ret)
 	return add_value(ret, n > 0 ? union_of(lives, n) : NAN);
 }
 
-/* ---- statistics ---- */
-
-int series_summarize(struct series *s)
-{
-	_cleanup_free_ double *v = calloc(s->n_values + 1, sizeof(*v));
-	struct summary *u = &s->summary;
-	if (v == NULL)
-		return -ENOMEM;
-	if (s->n_values > 0)
-		memcpy(v, s->values, s->n_values * sizeof(*v));
-	const size_t n = stats_drop_missing(v, s->n_values);
-	stats_sort(v, n);
-	const struct stats_interval ci95 = stats_ci95_median(v, n);
-	*u = (struct summary){
-		.n = n,
-		.min = stats_min(v, n),
-		.max = stats_max(v, n),
-		.mean = stats_mean(v, n),
-		.stddev = stats_stddev(v, n),
-		.median = stats_median(v, n),
-		.q1 = stats_quantile(v, n, 0.25),
-		.q3 = stats_quantile(v, n, 0.75),
-		.p95 = stats_p95(v, n),
-		.p99 = stats_p99(v, n),
-		.ci95_low = ci95.low,
-		.ci95_high = ci95.high,
-		.n_outliers = stats_count_outliers(v, n),
-	};
-	/* Last: it may leave the distances in v. */
-	u->mad = stats_mad(v, n);
-	return 0;
-}
+/* ---- a series ---- */
 
 /* Moves the gathered values into the arena and adds the statistics. */
 static int complete(struct arena *a, struct series *s)
@@ -165,7 +133,10 @@ static int complete(struct arena *a, struct series *s)
 	s->values = arena_memdup(a, gathered != NULL ? gathered : (double[]){ 0 },
 				 s->n_values * sizeof(*gathered));
 	free(gathered);
-	return s->values == NULL ? -ENOMEM : series_summarize(s);
+	if (s->values == NULL)
+		return -ENOMEM;
+	summary_of(s->values, s->n_values, &s->summary);
+	return 0;
 }
 
 static int build_plain(struct session *s, size_t row, struct series *ret)
@@ -278,8 +249,8 @@ static int add_pooled(struct session *s, size_t row, struct series_list *out)
 	struct id_map index = { 0 };
 	const bool is_child = metrics[row].collect == series_children;
 	const size_t limit = is_child ? MAX_PROGRAMS : MAX_PEERS;
-	int rc = is_child ? find_programs(s, &list, &index) :
-			    find_peers(s, &list, &index, metrics[row].collect == series_replies);
+	int rc = is_child ? find_programs(s, &list, &index)
+			  : find_peers(s, &list, &index, metrics[row].collect == series_replies);
 
 	if (list.n > 1)
 		qsort(list.items, list.n, sizeof(list.items[0]), most_used_first);
@@ -331,8 +302,7 @@ const struct series *metrics_find(struct session *s, const char *id)
 		if (metrics[row].collect == NULL || strlen(metrics[row].id) != base + 2 ||
 		    strncmp(metrics[row].id, id, base) != 0)
 			continue;
-		const char *parameter =
-			arena_strndup(s->arena, bracket + 1, length - base - 2);
+		const char *parameter = arena_strndup(s->arena, bracket + 1, length - base - 2);
 		struct series *series = arena_alloc(s->arena, sizeof(*series));
 		if (parameter == NULL || series == NULL ||
 		    build_pooled(s, &metrics[row], parameter, series) < 0)

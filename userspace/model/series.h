@@ -10,7 +10,4 @@ int series_children(const struct run *run, const char *glob, struct series *ret)
 int series_connects(const struct run *run, const char *glob, struct series *ret);
 int series_replies(const struct run *run, const char *glob, struct series *ret);
 
-/* Statistics of @values, of which NANs are left out. -ENOMEM. */
-int series_summarize(struct series *s);
-
 #endif

@@ -75,12 +75,25 @@ static int find_spans(const struct trace *t, struct span_list *spans)
 static void run_clear(struct run *run)
 {
 	int64_t *const numbers[] = {
-		&run->exit_code, &run->exit_signal, &run->tax_ns, &run->ready_ns,
-		&run->startup_total_ns, &run->startup_unknown_ns, &run->file_opens,
-		&run->file_misses, &run->lost_bpf, &run->lost_shim, &run->wall_ns,
-		&run->peak_rss_bytes, &run->peak_rss_error_bytes, &run->peak_cgroup_bytes,
-		&run->ready_rss_bytes, &run->heap_peak_bytes, &run->heap_peak_error_bytes,
-		&run->threads_peak, &run->cpus,
+		&run->exit_code,
+		&run->exit_signal,
+		&run->tax_ns,
+		&run->ready_ns,
+		&run->startup_total_ns,
+		&run->startup_unknown_ns,
+		&run->file_opens,
+		&run->file_misses,
+		&run->lost_bpf,
+		&run->lost_shim,
+		&run->wall_ns,
+		&run->peak_rss_bytes,
+		&run->peak_rss_error_bytes,
+		&run->peak_cgroup_bytes,
+		&run->ready_rss_bytes,
+		&run->heap_peak_bytes,
+		&run->heap_peak_error_bytes,
+		&run->threads_peak,
+		&run->cpus,
 	};
 	*run = (struct run){ .exit_reason = "exit" };
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -172,7 +185,8 @@ static void builder_done(struct builder *b)
 		vec_done(&p->heaps);
 		vec_done(&p->steps);
 	}
-	vec_foreach(c, &b->connections) vec_done(&c->replies);
+	vec_foreach(c, &b->connections)
+		vec_done(&c->replies);
 	vec_done(&b->procs);
 	vec_done(&b->threads);
 	vec_done(&b->stays);
@@ -229,8 +243,9 @@ static int write_notes(const struct facts *f, struct session *s)
 			      arena_printf(s->arena, "no preload shim: %s",
 					   f->shim[0] != '\0' ? f->shim : "nothing was recorded"));
 	if ((t->is_truncated || !f->has_end) && rc == 0)
-		rc = add_note(s->arena, &notes,
-			      "the recording has no end: startline was killed, or the file was cut");
+		rc = add_note(
+			s->arena, &notes,
+			"the recording has no end: startline was killed, or the file was cut");
 	if (t->n_damaged > 0 && rc == 0)
 		rc = add_note(s->arena, &notes,
 			      arena_printf(s->arena, "%llu damaged blocks were skipped",
@@ -241,8 +256,9 @@ static int write_notes(const struct facts *f, struct session *s)
 					   (unsigned long long)t->n_unknown));
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
 		if (s->runs[i].switches_summed > 0)
-			rc = add_note(s->arena, &notes,
-				      "past the limit, sums stand for single waits after readiness");
+			rc = add_note(
+				s->arena, &notes,
+				"past the limit, sums stand for single waits after readiness");
 	if (rc == 0 && notes.n > 0) {
 		s->notes = arena_memdup(s->arena, notes.items, notes.n * sizeof(notes.items[0]));
 		s->n_notes = s->notes != NULL ? notes.n : 0;
@@ -258,8 +274,8 @@ static int build_runs(struct facts *f, struct session *s, const struct span_list
 	if (s->runs == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < spans->n; i++) {
-		const int rc = build_run(f, &spans->items[i], i + 1 == spans->n,
-					 &s->runs[s->n_runs]);
+		const int rc =
+			build_run(f, &spans->items[i], i + 1 == spans->n, &s->runs[s->n_runs]);
 		if (rc < 0)
 			return rc;
 		s->n_runs += !spans->items[i].is_warmup;

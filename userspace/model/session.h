@@ -198,7 +198,7 @@ struct run {
 	size_t n_losses;
 	int64_t lost_bpf, lost_shim; /* UNKNOWN: that source was not there */
 	int64_t wall_ns;	     /* R0 to the end of the tree */
-	int64_t cpus;	 /* that it was allowed to use */
+	int64_t cpus;		     /* that it was allowed to use */
 
 	/* whole tree */
 	int64_t peak_rss_bytes, peak_rss_error_bytes, peak_cgroup_bytes, ready_rss_bytes;

@@ -13,8 +13,11 @@ static struct socket *socket_make(struct builder *b, uint64_t sock)
 	if (index < 0) {
 		index = (int)b->sockets.n;
 		const struct socket fresh = {
-			.sock = sock, .listener_proc = -1, .ready_proc = -1,
-			.connection = -1, .listener = -1,
+			.sock = sock,
+			.listener_proc = -1,
+			.ready_proc = -1,
+			.connection = -1,
+			.listener = -1,
 		};
 		if (vec_push(&b->sockets, fresh) < 0 ||
 		    (sock != 0 && id_map_set(&b->by_sock, sock, index) < 0)) {
@@ -132,9 +135,7 @@ static void came_through(struct builder *b, struct connection_note *c, uint64_t 
 	c->is_pending = false;
 	c->out.duration_ns = rel(b, at_ns) - c->out.start_ns;
 	/* -1 stands for a failure whose errno the kernel did not tell. */
-	c->out.result = result >= 0   ? "ok"
-			: result == -1 ? "failed"
-				       : text_errno(b->arena, result);
+	c->out.result = result >= 0 ? "ok" : result == -1 ? "failed" : text_errno(b->arena, result);
 }
 
 static void add_reply(struct builder *b, struct connection_note *c, const struct sl_net *e)
@@ -241,7 +242,8 @@ static const char *evidence_of(const struct socket *s)
 static void listeners_finish(struct builder *b)
 {
 	size_t n = 0;
-	vec_foreach(s, &b->sockets) n += s->is_listener;
+	vec_foreach(s, &b->sockets)
+		n += s->is_listener;
 	b->run->listeners = keep(b, arena_alloc_array(b->arena, n, sizeof(struct listener)));
 	if (b->run->listeners == NULL)
 		return;

@@ -67,7 +67,8 @@ const char *text_path(struct arena *a, const struct sl_event *event, const char 
 static const char *unix_endpoint(struct arena *a, const struct sl_addr *addr)
 {
 	char text[sizeof(addr->bytes) + sizeof("unix @")];
-	const size_t length = addr->length < sizeof(addr->bytes) ? addr->length : sizeof(addr->bytes);
+	const size_t length =
+		addr->length < sizeof(addr->bytes) ? addr->length : sizeof(addr->bytes);
 
 	if (length == 0)
 		return "unix (unnamed)";
@@ -90,8 +91,7 @@ const char *text_endpoint(struct arena *a, const struct sl_addr *addr)
 
 	if (addr->family == AF_UNIX)
 		return unix_endpoint(a, addr);
-	if (addr->family == AF_INET &&
-	    inet_ntop(AF_INET, addr->bytes, host, sizeof(host)) != NULL)
+	if (addr->family == AF_INET && inet_ntop(AF_INET, addr->bytes, host, sizeof(host)) != NULL)
 		(void)snprintf(text, sizeof(text), "%s %s:%u", protocol, host, addr->port);
 	else if (addr->family == AF_INET6 &&
 		 inet_ntop(AF_INET6, addr->bytes, host, sizeof(host)) != NULL)

@@ -108,9 +108,9 @@ void waits_finish(struct builder *b)
 
 enum detail { DETAIL_NONE, DETAIL_TEXT, DETAIL_PEER, DETAIL_CHILD, DETAIL_WAKER, DETAIL_SYSCALL };
 
-#define BIT(x)	   (1u << (x))
-#define SOCKETS	   (BIT(SL_OBJECT_TCP) | BIT(SL_OBJECT_UDP) | BIT(SL_OBJECT_UNIX) | \
-		    BIT(SL_OBJECT_SOCKET))
+#define BIT(x) (1u << (x))
+#define SOCKETS \
+	(BIT(SL_OBJECT_TCP) | BIT(SL_OBJECT_UDP) | BIT(SL_OBJECT_UNIX) | BIT(SL_OBJECT_SOCKET))
 #define FAULTS	   (BIT(SL_OBJECT_FAULT_FILE) | BIT(SL_OBJECT_FAULT_ANON))
 #define FILES	   BIT(SL_OBJECT_FILE)
 #define ANYTHING   0xffffffffu
