@@ -207,12 +207,13 @@ build/workloads/%: tests/workloads/%.c tools/build-workload
 # --- testing ---------------------------------------------------------------------------------
 
 .PHONY: test test-unit test-e2e test-all unit-tests corpus demo
-SAN_MAKE = +$(Q)$(MAKE) --no-print-directory
+# In parallel, unless the caller has said how.
+SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test:
 	$(Q)tools/setup --for test
-	$(SAN_MAKE) all workloads unit-tests
-	$(SAN_MAKE) unit-tests SAN=address,undefined
+	$(SUBMAKE) all workloads unit-tests
+	$(SUBMAKE) unit-tests SAN=address,undefined
 	$(Q)tools/run-tests --unit build --unit build-address-undefined --e2e tests/e2e
 
 test-unit: unit-tests
@@ -223,9 +224,9 @@ test-e2e: all workloads
 
 test-all:
 	$(Q)tools/setup --for test-all
-	$(SAN_MAKE) all workloads unit-tests
-	$(SAN_MAKE) unit-tests SAN=address,undefined
-	$(SAN_MAKE) unit-tests SAN=thread
+	$(SUBMAKE) all workloads unit-tests
+	$(SUBMAKE) unit-tests SAN=address,undefined
+	$(SUBMAKE) unit-tests SAN=thread
 	$(Q)tools/run-tests --unit build --unit build-address-undefined --unit build-thread \
 		--e2e tests/e2e $(if $(wildcard tests/corpus/*.bats),--e2e tests/corpus)
 
@@ -236,7 +237,7 @@ corpus: all workloads
 
 demo:
 	$(Q)tools/setup --for demo
-	$(SAN_MAKE) all
+	$(SUBMAKE) all
 	$(Q)tools/demo
 
 .PHONY: lint format bench fuzz fuzzers
@@ -264,7 +265,7 @@ build/bench/%: tests/bench/%.c
 
 FUZZ_SECONDS ?= 10
 fuzz:
-	$(SAN_MAKE) fuzzers CC=clang SAN=fuzzer-no-link,address,undefined
+	$(SUBMAKE) fuzzers CC=clang SAN=fuzzer-no-link,address,undefined
 	$(Q)tools/fuzz build-fuzzer-no-link-address-undefined $(FUZZ_SECONDS)
 
 fuzzers: $(FUZZERS)
