@@ -195,6 +195,9 @@ static int report(const struct recorder *r, int trace_fd)
 static void fill_spec(const struct run_options *o, struct collect_spec *spec)
 {
 	spec->argv = o->command;
+	spec->runs = o->runs;
+	spec->warmup = o->warmup;
+	spec->redact = o->has_redact ? &o->redact : NULL;
 	spec->probes = o->probes;
 	spec->count_heap = o->count_heap;
 	spec->rules = o->ready.items;

@@ -21,15 +21,31 @@
 /* The kernel wakes us only for what may be the ready point, or when the ring fills; everything
  * else waits for the next look. */
 #define DRAIN_PERIOD_NS (10 * NS_PER_MS)
-#define WHY_MAX 256
 
-enum wake { WAKE_BPF, WAKE_SHIM, WAKE_SIGNAL, WAKE_EXIT, WAKE_REPORT };
+static int append(void *data, const struct sl_event *event)
+{
+	return trace_append(data, event);
+}
+
+static int store_event(struct collector *c, const struct sl_event *event)
+{
+	/* The kernel probes know nothing of the run's cgroup. */
+	if (event->kind == SL_KIND_MEMORY && c->run != NULL && event->size >= sizeof(struct sl_memory)) {
+		struct sl_memory memory = *(const struct sl_memory *)event;
+		memory.event.size = sizeof(memory);
+		memory.cgroup_peak_bytes = cgroup_peak(&c->run->cgroup);
+		return trace_append(c->w, &memory.event);
+	}
+	if (c->redactor != NULL)
+		return redactor_event(c->redactor, event, (struct sink){ append, c->w });
+	return trace_append(c->w, event);
+}
 
 static int take_event(void *data, const struct sl_event *event)
 {
 	struct collector *c = data;
 	struct run *r = c->run;
-	int e = trace_append(c->w, event);
+	int e = store_event(c, event);
 	if (e < 0 || r == NULL)
 		return e;
 	e = tree_feed(&r->tree, event);
@@ -57,65 +73,7 @@ int collector_drain(struct collector *c)
 	return e < 0 ? e : 0;
 }
 
-/* ---- sources ---- */
-
-static bool needs_output(const struct collect_spec *spec)
-{
-	for (size_t i = 0; i < spec->n_rules; i++) {
-		if (spec->rules[i].type == READY_LOG)
-			return true;
-	}
-	return false;
-}
-
-/* A source that was asked for by name must be there; one that "auto" asked for may be missing. */
-static int report_source(struct collector *c, const struct collect_spec *spec, const char *name,
-			 const char *key, int r, const char *why)
-{
-	if (r >= 0)
-		return emit_meta(collector_sink(c), key, "ok");
-	if (!(spec->probes & PROBE_AUTO))
-		return fail(r, "--probes %s: not possible here: %s (try `startline doctor`)", name,
-			    why);
-	log_info("recording without %s: %s", name, why);
-	return emit_meta(collector_sink(c), key, "%s", why);
-}
-
-static int open_bpf(struct collector *c, const struct collect_spec *spec)
-{
-	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
-		return 0;
-	const struct bpf_settings settings = {
-		.ring_bytes = spec->ring_bytes,
-		.want_output = needs_output(spec),
-		.wake_early = spec->n_rules > 0,
-		.switch_limit = 2000000,
-	};
-	char why[WHY_MAX] = "unknown reason";
-	int r = source_bpf_open(&settings, why, sizeof(why), &c->bpf);
-	r = report_source(c, spec, "bpf", "source.bpf", r, why);
-	if (r < 0 || c->bpf == NULL)
-		return r;
-	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",
-			 source_bpf_ring_bytes(c->bpf));
-}
-
-static int open_shim(struct collector *c, const struct collect_spec *spec)
-{
-	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
-		return 0;
-	const struct shim_settings settings = {
-		.count_heap = spec->count_heap,
-		.wrap_network = c->bpf == NULL,
-		.uid = spec->uid != (uid_t)-1 ? spec->uid : geteuid(),
-		.gid = spec->gid != (gid_t)-1 ? spec->gid : getegid(),
-	};
-	char why[WHY_MAX] = "unknown reason";
-	const int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
-	return report_source(c, spec, "shim", "source.shim", r, why);
-}
-
-static int watch_fd(const struct collector *c, int fd, enum wake wake, uint32_t flags)
+int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags)
 {
 	if (fd < 0)
 		return 0;
@@ -147,23 +105,29 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 	int r = take_signals(c);
 	if (r < 0)
 		return fail(r, "cannot take signals: %s", strerror(-r));
-	r = source_proc_facts(collector_sink(c));
+	if (spec->redact != NULL)
+		r = redactor_new(spec->redact, &c->redactor);
+	if (r >= 0)
+		r = source_proc_facts(collector_sink(c));
+	if (r >= 0)
+		r = emit_design(collector_sink(c), spec);
 	if (r < 0)
 		return r;
-	r = open_bpf(c, spec);
+	cgroup_sweep();
+	r = collector_open_bpf(c, spec);
 	if (r < 0)
 		return r;
-	r = open_shim(c, spec);
+	r = collector_open_shim(c, spec);
 	if (r < 0)
 		return r;
 
 	/* Edge-triggered: the ring is readable whenever anything is in it; only a wake-up that the
 	 * kernel side meant for us shall wake us. */
-	r = watch_fd(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
+	r = collector_watch(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
 	if (r == 0)
-		r = watch_fd(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM, 0);
+		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM, 0);
 	if (r == 0)
-		r = watch_fd(c, c->signal_fd, WAKE_SIGNAL, 0);
+		r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
 }
 
@@ -192,6 +156,10 @@ int collector_finish(struct collector *c)
 		const int s = source_shim_finish(c->shim, collector_sink(c));
 		r = r < 0 ? r : s;
 	}
+	if (c->redactor != NULL) {
+		const int d = redactor_flush(c->redactor, (struct sink){ append, c->w });
+		r = r < 0 ? r : d;
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -201,6 +169,7 @@ struct collector *collector_free(struct collector *c)
 		return NULL;
 	(void)source_bpf_free(c->bpf);
 	(void)source_shim_free(c->shim);
+	(void)redactor_free(c->redactor);
 	cleanup_close(&c->epoll_fd);
 	cleanup_close(&c->signal_fd);
 	free(c);
@@ -240,7 +209,7 @@ static void on_exit_of_command(struct run *r)
 		return;
 	const pid_t pid = r->target.pid;
 	if (r->c->bpf == NULL)
-		(void)source_proc_usage(pid, SL_WHEN_EXIT, collector_sink(r->c));
+		(void)run_usage_exit(r);
 	if (!target_reap(&r->target, &r->status))
 		return;
 	r->is_reaped = true;
@@ -260,7 +229,7 @@ static int on_ready(struct run *r)
 		if (e >= 0)
 			e = source_bpf_ready(c->bpf);
 	} else {
-		e = source_proc_usage(r->target.pid, SL_WHEN_READY, collector_sink(c));
+		e = run_usage_ready(r);
 	}
 	if (e >= 0 && c->shim != NULL)
 		e = source_shim_snapshot(c->shim, SL_WHEN_READY, collector_sink(c));
@@ -269,6 +238,12 @@ static int on_ready(struct run *r)
 	if (e >= 0)
 		e = collector_drain(c);
 	return e < 0 ? e : trace_flush(c->w);
+}
+
+static void on_output(struct run *r, int i)
+{
+	if (!logpipe_pass(&r->logpipe, i, r->target.pid, collector_sink(r->c)))
+		(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->logpipe.read_fds[i], NULL);
 }
 
 static int dispatch(struct run *r, enum wake wake)
@@ -284,6 +259,12 @@ static int dispatch(struct run *r, enum wake wake)
 		return 0;
 	case WAKE_REPORT:
 		(void)target_read_report(&r->target);
+		return 0;
+	case WAKE_OUTPUT:
+	case WAKE_ERROR_OUTPUT:
+		on_output(r, wake == WAKE_OUTPUT ? 0 : 1);
+		return 0;
+	case WAKE_PROBES: /* every turn of the loop looks at the probes */
 		return 0;
 	case WAKE_BPF:
 	case WAKE_SHIM:
@@ -301,8 +282,30 @@ static int timeout_of(const struct run *r, uint64_t now)
 	const uint64_t tick = r->watch != NULL ? ready_watch_deadline(r->watch) : 0;
 	if (tick != 0 && tick < at)
 		at = tick;
+	const uint64_t probe = r->probes != NULL && !r->is_ready ? probes_deadline(r->probes) : 0;
+	if (probe != 0 && probe < at)
+		at = probe;
 	/* Rounded up: waking before the deadline would only spin. */
 	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* What has to be looked at whatever woke us. */
+static int run_turn(struct run *r, uint64_t now)
+{
+	int e = 0;
+	const uint64_t tick = r->watch != NULL && !r->is_ready ? ready_watch_deadline(r->watch) : 0;
+	const bool is_due = tick != 0 && now >= tick;
+	/* Before something is concluded from silence, what was said must have been heard. */
+	if (is_due || now >= r->drained_ns + DRAIN_PERIOD_NS)
+		e = collector_drain(r->c);
+	if (e >= 0 && is_due && !r->is_ready)
+		r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
+	if (e >= 0 && r->probes != NULL && !r->is_ready)
+		e = probes_step(r->probes, now);
+	run_sample(r, now);
+	if (e >= 0 && r->is_ready && !r->ready_is_done)
+		e = on_ready(r);
+	return e < 0 ? e : run_step(r, now_ns());
 }
 
 static int run_loop(struct run *r)
@@ -315,56 +318,12 @@ static int run_loop(struct run *r)
 		int e = 0;
 		for (int i = 0; i < n && e >= 0; i++)
 			e = dispatch(r, (enum wake)events[i].data.u32);
-		const uint64_t now = now_ns();
-		if (e >= 0 && now >= r->drained_ns + DRAIN_PERIOD_NS)
-			e = collector_drain(r->c);
-		if (e >= 0 && r->watch != NULL && !r->is_ready)
-			r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
-		if (e >= 0 && r->is_ready && !r->ready_is_done)
-			e = on_ready(r);
 		if (e >= 0)
-			e = run_step(r, now_ns());
+			e = run_turn(r, now_ns());
 		if (e < 0)
 			return e;
 	}
 	return 0;
-}
-
-/* Creates the command's process, tells the sources, and lets it go. */
-static int run_launch(struct run *r)
-{
-	struct collector *c = r->c;
-	const struct collect_spec *spec = r->spec;
-	const struct target_spec target = {
-		.argv = spec->argv,
-		.uid = spec->uid,
-		.gid = spec->gid,
-		.user = spec->user,
-		.null_stdin = spec->null_stdin,
-		.inheritance = &c->inheritance,
-	};
-	int e = target_spawn(&target, &r->target);
-	if (e < 0 || r->target.exec_errno != 0)
-		return e;
-	e = tree_add(&r->tree, r->target.pid);
-	if (e >= 0 && c->bpf != NULL)
-		e = source_bpf_track(c->bpf, r->target.pidfd);
-	if (e < 0)
-		return e;
-
-	char *const *environment = NULL;
-	if (c->shim != NULL)
-		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
-	e = source_proc_host(SL_WHEN_START, collector_sink(c));
-	if (e >= 0)
-		e = watch_fd(c, r->target.pidfd, WAKE_EXIT, 0);
-	if (e >= 0)
-		e = watch_fd(c, r->target.report_fd, WAKE_REPORT, 0);
-	r->spawn_ns = now_ns();
-	if (e >= 0)
-		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
-			      spec->run, 0, NULL);
-	return e < 0 ? e : target_release(&r->target, environment);
 }
 
 static void fill_result(const struct run *r, struct collect_result *ret)
@@ -399,12 +358,27 @@ static int run_record(struct run *r)
 		e = run_loop(r);
 	if (e < 0 || r->target.exec_errno != 0)
 		return e;
-	e = collector_drain(c);
+	if (c->bpf != NULL)
+		e = source_bpf_snapshot(c->bpf, SL_WHEN_EXIT);
+	else
+		e = run_memory(r, SL_WHEN_EXIT);
+	if (e >= 0)
+		e = collector_drain(c);
 	if (e >= 0)
 		e = emit_mark(collector_sink(c), SL_MARK_GONE, now_ns(), 0, 0, 0, NULL);
 	if (e >= 0)
 		e = source_proc_host(SL_WHEN_EXIT, collector_sink(c));
 	return e < 0 ? e : trace_flush(c->w);
+}
+
+static void run_done(struct run *r)
+{
+	r->probes = probes_free(r->probes);
+	logpipe_done(&r->logpipe);
+	target_done(&r->target);
+	cgroup_leave(&r->cgroup);
+	tree_done(&r->tree);
+	r->watch = ready_watch_free(r->watch);
 }
 
 int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret)
@@ -415,17 +389,12 @@ int collector_run(struct collector *c, const struct collect_spec *spec, struct c
 		.target = { .pidfd = -1, .go_fd = -1, .report_fd = -1 },
 		.drained_ns = now_ns(),
 	};
+	logpipe_init(&r.logpipe);
 	tree_init(&r.tree, c->bpf != NULL);
-	int e = 0;
-	if (spec->n_rules > 0)
-		e = ready_watch_new(spec->rules, spec->n_rules, &r.watch);
 	c->run = &r;
-	if (e >= 0)
-		e = run_record(&r);
+	const int e = run_record(&r);
 	c->run = NULL;
 	fill_result(&r, ret);
-	target_done(&r.target);
-	tree_done(&r.tree);
-	(void)ready_watch_free(r.watch);
+	run_done(&r);
 	return e;
 }

@@ -5,6 +5,7 @@
 #ifndef USERSPACE_COLLECT_COLLECT_H
 #define USERSPACE_COLLECT_COLLECT_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ enum until { UNTIL_EXIT, UNTIL_READY, UNTIL_DURATION };
 struct collect_spec {
 	char *const *argv; /* NULL-terminated */
 	unsigned int run;  /* number of this run, from 0 */
+	unsigned int runs, warmup; /* how many are asked for */
 	bool is_warmup;
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	bool count_heap;
@@ -33,6 +35,7 @@ struct collect_spec {
 	gid_t gid;
 	const char *user;	   /* name for initgroups, or NULL */
 	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
+	const regex_t *redact; /* mask this in arguments, or NULL */
 	bool null_stdin;
 	unsigned int closed_fds; /* STDFD_*: descriptors the command shall find closed */
 };

@@ -6,15 +6,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/collect/cgroup.h"
 #include "userspace/collect/collect.h"
 #include "userspace/collect/internal.h"
+#include "userspace/collect/logpipe.h"
+#include "userspace/collect/ready_probe.h"
+#include "userspace/collect/redact.h"
 #include "userspace/collect/target.h"
 #include "userspace/collect/tree.h"
+
+/* What a readable descriptor of the loop means. */
+enum wake {
+	WAKE_BPF,
+	WAKE_SHIM,
+	WAKE_SIGNAL,
+	WAKE_EXIT,
+	WAKE_REPORT,
+	WAKE_PROBES,
+	WAKE_OUTPUT,
+	WAKE_ERROR_OUTPUT,
+};
 
 struct collector {
 	struct trace_writer *w;
 	struct source_bpf *bpf;	  /* NULL: no kernel events */
 	struct source_shim *shim; /* NULL: no shim */
+	struct redactor *redactor; /* NULL: nothing to mask */
 	struct inheritance inheritance;
 	int epoll_fd;
 	int signal_fd;
@@ -26,6 +43,9 @@ struct run {
 	const struct collect_spec *spec;
 	struct target target;
 	struct tree tree;
+	struct cgroup cgroup;
+	struct logpipe logpipe;
+	struct probes *probes;	   /* NULL: events tell all there is to know */
 	struct ready_watch *watch; /* NULL: nothing to wait for */
 	struct ready_point ready;
 	bool is_ready;	    /* the watch says so */
@@ -33,6 +53,10 @@ struct run {
 
 	uint64_t spawn_ns;
 	uint64_t drained_ns; /* when the sources were last read */
+	uint64_t sampled_ns; /* … and, without kernel probes, resident memory */
+	uint64_t command_peak_bytes, tree_peak_bytes, tree_peak_ns;
+	uint64_t idle_cpu_ns, idle_since_ns;
+	size_t idle_processes;
 	bool is_reaped;
 	int status; /* wait status */
 	uint64_t reaped_ns;
@@ -48,8 +72,25 @@ struct run {
 };
 
 struct sink collector_sink(struct collector *c);
+/* Adds @fd (-1: nothing) to the loop; @flags: EPOLLET. */
+int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags);
+/* launch.c: opens the sources that were asked for and says in META which are there. */
+int collector_open_bpf(struct collector *c, const struct collect_spec *spec);
+int collector_open_shim(struct collector *c, const struct collect_spec *spec);
+/* launch.c: creates the command's process, tells the sources, and lets it go. */
+int run_launch(struct run *r);
 /* Reads all sources now. */
 int collector_drain(struct collector *c);
+/* usage.c: resident memory and resource counters, in place of those of the kernel probes. */
+void run_sample(struct run *r, uint64_t now);
+int run_usage_ready(struct run *r);
+int run_usage_exit(struct run *r);
+/* MEMORY of the run when it is over. */
+int run_memory(struct run *r, enum sl_when when);
+/* Since when all of the tree sleeps; 0: it does not. */
+uint64_t run_idle_since(void *data);
+/* design.c: META about what was asked for. */
+int emit_design(struct sink sink, const struct collect_spec *spec);
 /* How many processes or threads of the tree still live. */
 size_t run_alive(struct run *r);
 

@@ -50,10 +50,6 @@ static void inheritance_restore(const struct inheritance *in)
 	/* Lowering is always allowed; raising back what was lowered may not be: harmless. */
 	(void)setrlimit(RLIMIT_NOFILE, &in->files);
 	(void)setrlimit(RLIMIT_MEMLOCK, &in->memlock);
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (in->closed_fds & (1u << fd))
-			(void)close(fd);
-	}
 	(void)sigaction(SIGPIPE, &in->pipe_action, NULL);
 	(void)sigprocmask(SIG_SETMASK, &in->mask, NULL);
 }
@@ -183,6 +179,21 @@ static void exec_as_script(const char *path, char *const *argv)
 	(void)execve(script[0], (char *const *)(uintptr_t)script, environ);
 }
 
+static void child_redirect(const struct target_spec *spec)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (spec->inheritance->closed_fds & (1u << fd))
+			(void)close(fd);
+	}
+	const int null = spec->null_stdin ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+	if (null >= 0)
+		(void)dup2(null, STDIN_FILENO);
+	for (int i = 0; spec->output_fds != NULL && i < 2; i++) {
+		if (spec->output_fds[i] >= 0)
+			(void)dup2(spec->output_fds[i], STDOUT_FILENO + i);
+	}
+}
+
 static _Noreturn void child_main(const struct target_spec *spec, int go_fd, int report_fd)
 {
 	int r = child_drop_privileges(spec);
@@ -193,17 +204,13 @@ static _Noreturn void child_main(const struct target_spec *spec, int go_fd, int 
 
 	static char path[PATH_MAX];
 	r = find_program(spec->argv[0], path);
+	if (spec->notify_text != NULL)
+		(void)putenv(strdup(spec->notify_text));
 	child_report(report_fd, -r, r == 0 ? path : NULL);
 	if (r < 0 || child_receive_environment(go_fd) < 0)
 		_exit(CANNOT_EXECUTE);
 
-	if (spec->null_stdin) {
-		const int null = open("/dev/null", O_RDONLY);
-		if (null > 0) {
-			(void)dup2(null, STDIN_FILENO);
-			(void)close(null);
-		}
-	}
+	child_redirect(spec);
 	inheritance_restore(spec->inheritance);
 	(void)execve(path, spec->argv, environ);
 	if (errno == ENOEXEC)
@@ -305,6 +312,14 @@ bool target_read_report(struct target *t)
 		t->exec_errno = report.error != 0 ? report.error : EIO;
 	(void)close(take_fd(t->report_fd));
 	return true;
+}
+
+bool target_usage(const struct target *t, struct rusage *ret)
+{
+	siginfo_t info;
+	/* The library's waitid() has no room for what the system call offers. */
+	return t->pid > 0 && syscall(SYS_waitid, P_PID, t->pid, &info,
+				     WEXITED | WNOHANG | WNOWAIT, ret) == 0;
 }
 
 bool target_reap(struct target *t, int *ret_status)

@@ -25,6 +25,8 @@ struct target_spec {
 	gid_t gid;
 	const char *user;
 	bool null_stdin;
+	const int *output_fds;	 /* two, for descriptors 1 and 2 (-1: as ours are); NULL: both */
+	const char *notify_text; /* "NOTIFY_SOCKET=…" or NULL */
 	const struct inheritance *inheritance;
 };
 
@@ -44,6 +46,8 @@ int target_spawn(const struct target_spec *spec, struct target *ret);
 int target_release(struct target *t, char *const *environment);
 /* Call when report_fd is readable. True: the answer is there, in exec_errno. */
 bool target_read_report(struct target *t);
+/* What it and the children it waited for have used, once it has ended and before it is reaped. */
+bool target_usage(const struct target *t, struct rusage *ret);
 /* Reaps it if it has ended. */
 bool target_reap(struct target *t, int *ret_status);
 /* Closes what is open; a process that was never released ends. */

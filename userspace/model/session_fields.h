@@ -47,7 +47,6 @@ struct record {
 };
 
 extern const struct record session_record;
-extern const struct record run_record;
 
 #define SESSION_SCHEMA "startline.report/1"
 

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes, reads and removes `startline-PID-RUN` below our own memory cgroup. */
+
+#include "userspace/collect/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bpf/schema.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/base/log.h"
+
+#define FILE_MAX  (64u * 1024)
+#define PREFIX	  "startline-"
+
+/* Where each version keeps its memory controller, and what it calls the peak. */
+static const struct hierarchy {
+	const char *controller; /* as /proc/self/cgroup names it */
+	const char *mount;
+	const char *peak_name;
+} hierarchies[] = {
+	{ "memory", "/sys/fs/cgroup/memory", "memory.max_usage_in_bytes" },
+	{ "", "/sys/fs/cgroup", "memory.peak" },
+};
+
+/* Appends the path of our own cgroup in @h. */
+static int own_path(const struct hierarchy *h, struct buf *ret)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, FILE_MAX);
+	if (fs_read_file("/proc/self/cgroup", &text) < 0)
+		return -ENOENT;
+	const size_t n = strlen(h->controller);
+	for (const char *line = buf_str(&text); *line != '\0';) {
+		const char *end = strchrnul(line, '\n');
+		const char *names = memchr(line, ':', (size_t)(end - line));
+		if (names != NULL && strncmp(names + 1, h->controller, n) == 0 &&
+		    names[1 + n] == ':') {
+			const char *path = names + 2 + n;
+			return buf_addf(ret, "%s%.*s", h->mount, (int)(end - path), path);
+		}
+		line = *end == '\n' ? end + 1 : end;
+	}
+	return -ENOENT;
+}
+
+static int write_text(const char *directory, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	return write_all(fd, text, strlen(text));
+}
+
+static uint64_t read_number(const char *directory, const char *name)
+{
+	char path[PATH_MAX];
+	char text[64];
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return SL_UNKNOWN;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return SL_UNKNOWN;
+	const ssize_t n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return SL_UNKNOWN;
+	text[n] = '\0';
+	unsigned long long value = 0;
+	return sscanf(text, "%llu", &value) == 1 ? value : SL_UNKNOWN;
+}
+
+static bool try_enter(struct cgroup *c, const struct hierarchy *h, pid_t pid, unsigned int run)
+{
+	_cleanup_(buf_done) struct buf path;
+	char number[16];
+	buf_init(&path, PATH_MAX - 64);
+	if (own_path(h, &path) < 0 ||
+	    buf_addf(&path, "/" PREFIX "%d-%u", getpid(), run) < 0)
+		return false;
+	if (mkdir(buf_str(&path), 0755) < 0)
+		return false;
+	(void)snprintf(number, sizeof(number), "%d", pid);
+	if (read_number(buf_str(&path), h->peak_name) == SL_UNKNOWN ||
+	    write_text(buf_str(&path), "cgroup.procs", number) < 0) {
+		(void)rmdir(buf_str(&path));
+		return false;
+	}
+	c->path = buf_take(&path);
+	c->peak_name = h->peak_name;
+	return c->path != NULL;
+}
+
+void cgroup_enter(struct cgroup *c, pid_t pid, unsigned int run)
+{
+	*c = (struct cgroup){ 0 };
+	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
+		if (try_enter(c, &hierarchies[i], pid, run))
+			return;
+	}
+}
+
+uint64_t cgroup_peak(const struct cgroup *c)
+{
+	return c->path != NULL ? read_number(c->path, c->peak_name) : SL_UNKNOWN;
+}
+
+/* Moves what still runs in @path one level up, where it was before. */
+static void move_up(const char *path)
+{
+	char procs[PATH_MAX];
+	char parent[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	if (slash == NULL ||
+	    snprintf(procs, sizeof(procs), "%s/cgroup.procs", path) >= (int)sizeof(procs) ||
+	    snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path) >=
+		    (int)sizeof(parent))
+		return;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, FILE_MAX);
+	if (fs_read_file(procs, &text) < 0)
+		return;
+	for (char *pid = text.data; pid != NULL && *pid != '\0';) {
+		char *end = strchrnul(pid, '\n');
+		const bool is_last = *end == '\0';
+		*end = '\0';
+		(void)write_text(parent, "cgroup.procs", pid);
+		pid = is_last ? end : end + 1;
+	}
+}
+
+static void remove_cgroup(const char *path)
+{
+	if (rmdir(path) == 0 || errno == ENOENT)
+		return;
+	move_up(path);
+	if (rmdir(path) < 0)
+		log_debug("cannot remove '%s': %s", path, strerror(errno));
+}
+
+void cgroup_leave(struct cgroup *c)
+{
+	if (c->path != NULL)
+		remove_cgroup(c->path);
+	free(take_ptr(c->path));
+}
+
+void cgroup_sweep(void)
+{
+	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
+		_cleanup_(buf_done) struct buf path;
+		buf_init(&path, PATH_MAX - NAME_MAX);
+		if (own_path(&hierarchies[i], &path) < 0)
+			continue;
+		_cleanup_closedir_ DIR *d = opendir(buf_str(&path));
+		for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+			char left[PATH_MAX];
+			int pid = 0;
+			if (sscanf(e->d_name, PREFIX "%d-%*u", &pid) != 1 || pid <= 0 ||
+			    kill(pid, 0) == 0 || errno != ESRCH)
+				continue;
+			if (snprintf(left, sizeof(left), "%s/%s", buf_str(&path), e->d_name) <
+			    (int)sizeof(left))
+				remove_cgroup(left);
+		}
+	}
+}

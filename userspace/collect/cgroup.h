@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The run's own memory cgroup: the kernel's exact peak of all memory, page cache included. Made
+ * below our own cgroup where the memory controller is at hand (v1, or v2 with delegation), so every
+ * limit that applies to us applies to the command as well. Removed after the run. */
+#ifndef USERSPACE_COLLECT_CGROUP_H
+#define USERSPACE_COLLECT_CGROUP_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct cgroup {
+	char *path;	       /* NULL: there is none */
+	const char *peak_name; /* the file with the peak */
+};
+
+/* Makes one for @pid and moves it there. Quiet: without one the peak is not known. */
+void cgroup_enter(struct cgroup *c, pid_t pid, unsigned int run);
+/* In bytes; SL_UNKNOWN: not known. */
+uint64_t cgroup_peak(const struct cgroup *c);
+/* Removes it. What is still in it goes back to our own cgroup first. */
+void cgroup_leave(struct cgroup *c);
+/* Removes those that startlines left behind that were killed. */
+void cgroup_sweep(void);
+
+#endif

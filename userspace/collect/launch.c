@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Before a run and at its start: opens the sources, prepares what watches for readiness, and
+ * launches the command suspended until all of them know about it. */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "userspace/base/log.h"
+#include "userspace/collect/emit.h"
+#include "userspace/collect/run.h"
+
+/* Off-CPU records after readiness; from then on sums per thread take over. */
+#define SWITCH_LIMIT 2000000u
+#define WHY_MAX	     256
+
+static bool needs_output(const struct collect_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_rules; i++) {
+		if (spec->rules[i].type == READY_LOG)
+			return true;
+	}
+	return false;
+}
+
+/* A source that was asked for by name must be there; one that "auto" asked for may be missing. */
+static int report_source(struct collector *c, const struct collect_spec *spec, const char *name,
+			 const char *key, int r, const char *why)
+{
+	if (r >= 0)
+		return emit_meta(collector_sink(c), key, "ok");
+	if (!(spec->probes & PROBE_AUTO))
+		return fail(r, "--probes %s: not possible here: %s (try `startline doctor`)", name,
+			    why);
+	log_info("recording without %s: %s", name, why);
+	return emit_meta(collector_sink(c), key, "%s", why);
+}
+
+int collector_open_bpf(struct collector *c, const struct collect_spec *spec)
+{
+	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
+		return 0;
+	const struct bpf_settings settings = {
+		.ring_bytes = spec->ring_bytes,
+		.want_output = needs_output(spec),
+		.wake_early = spec->n_rules > 0,
+		.switch_limit = SWITCH_LIMIT,
+	};
+	char why[WHY_MAX] = "unknown reason";
+	int r = source_bpf_open(&settings, why, sizeof(why), &c->bpf);
+	r = report_source(c, spec, "bpf", "source.bpf", r, why);
+	if (r < 0 || c->bpf == NULL)
+		return r;
+	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",
+			 source_bpf_ring_bytes(c->bpf));
+}
+
+int collector_open_shim(struct collector *c, const struct collect_spec *spec)
+{
+	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
+		return 0;
+	const struct shim_settings settings = {
+		.count_heap = spec->count_heap,
+		.wrap_network = c->bpf == NULL,
+		.uid = spec->uid != (uid_t)-1 ? spec->uid : geteuid(),
+		.gid = spec->gid != (gid_t)-1 ? spec->gid : getegid(),
+	};
+	char why[WHY_MAX] = "unknown reason";
+	const int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
+	return report_source(c, spec, "shim", "source.shim", r, why);
+}
+
+/* What has to stand before the command's process is made. */
+static int run_prepare(struct run *r)
+{
+	struct collector *c = r->c;
+	const struct collect_spec *spec = r->spec;
+	int e = 0;
+	if (spec->n_rules > 0)
+		e = ready_watch_new(spec->rules, spec->n_rules, &r->watch);
+	const struct probe_context context = {
+		.rules = spec->rules,
+		.n_rules = spec->n_rules,
+		.uid = spec->uid,
+		.gid = spec->gid,
+		.user = spec->user,
+		.sink = collector_sink(c),
+		.idle_since = run_idle_since,
+		.data = r,
+	};
+	if (e >= 0)
+		e = probes_new(&context, &r->probes);
+	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
+		e = logpipe_open(&r->logpipe);
+		if (e >= 0)
+			e = emit_meta(collector_sink(c), "note",
+				      "--ready log: the output went through a pipe, since there are "
+				      "no kernel probes");
+	}
+	return e;
+}
+
+static int run_watch(const struct run *r)
+{
+	const struct collector *c = r->c;
+	int e = collector_watch(c, r->target.pidfd, WAKE_EXIT, 0);
+	if (e >= 0)
+		e = collector_watch(c, r->target.report_fd, WAKE_REPORT, 0);
+	if (e >= 0 && r->probes != NULL)
+		e = collector_watch(c, probes_fd(r->probes), WAKE_PROBES, 0);
+	if (e >= 0)
+		e = collector_watch(c, r->logpipe.read_fds[0], WAKE_OUTPUT, 0);
+	if (e >= 0)
+		e = collector_watch(c, r->logpipe.read_fds[1], WAKE_ERROR_OUTPUT, 0);
+	return e < 0 ? fail(e, "cannot wait for events: %s", strerror(-e)) : 0;
+}
+
+static int run_spawn(struct run *r)
+{
+	const struct collect_spec *spec = r->spec;
+	const struct target_spec target = {
+		.argv = spec->argv,
+		.uid = spec->uid,
+		.gid = spec->gid,
+		.user = spec->user,
+		.null_stdin = spec->null_stdin,
+		.output_fds = r->logpipe.write_fds,
+		.notify_text = r->probes != NULL ? probes_environment(r->probes) : NULL,
+		.inheritance = &r->c->inheritance,
+	};
+	const int e = target_spawn(&target, &r->target);
+	logpipe_close_writers(&r->logpipe);
+	return e;
+}
+
+int run_launch(struct run *r)
+{
+	struct collector *c = r->c;
+	int e = run_prepare(r);
+	if (e >= 0)
+		e = run_spawn(r);
+	if (e < 0 || r->target.exec_errno != 0)
+		return e;
+	cgroup_enter(&r->cgroup, r->target.pid, r->spec->run);
+	e = tree_add(&r->tree, r->target.pid);
+	if (e >= 0 && c->bpf != NULL)
+		e = source_bpf_track(c->bpf, r->target.pidfd);
+	if (e >= 0)
+		e = run_watch(r);
+	if (e < 0)
+		return e;
+
+	char *const *environment = NULL;
+	if (c->shim != NULL)
+		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
+	e = source_proc_host(SL_WHEN_START, collector_sink(c));
+	r->spawn_ns = now_ns();
+	if (e >= 0)
+		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
+			      r->spec->run, 0, NULL);
+	if (e >= 0)
+		e = target_release(&r->target, environment);
+	if (e >= 0 && r->probes != NULL)
+		probes_start(r->probes, r->spawn_ns);
+	return e;
+}
+
