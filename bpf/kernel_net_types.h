@@ -137,6 +137,7 @@ struct io_ring_ctx;
 struct io_kiocb {
 	struct file *file;
 	__u8 opcode;
+	__u64 flags;
 	struct io_cqe cqe;
 	struct io_ring_ctx *ctx;
 };

@@ -133,6 +133,9 @@ static __always_inline struct conn *conn_new(__u64 sk, __u64 id, __u32 state)
 /* A new connection @sk was accepted from listener @listener. */
 int net_accepted(__u64 sk, __u64 id, __u64 listener, __s32 fd, __u64 enter_ns);
 
+/* The connect call on @sk, remembered as CONN_CALLING, ended. */
+int net_connected(__u64 sk, long result);
+
 /* ---- readiness (ready.bpf.c) ---- */
 
 int ready_enter(struct task_state *ts);

@@ -182,21 +182,13 @@ static __always_inline void conn_outcome(__u64 sk, struct conn *conn, __s32 outc
 		conn->state = CONN_OPEN;
 }
 
-static __noinline int connect_exit(struct task_state *ts, long result)
+__noinline int net_connected(__u64 sk, long result)
 {
 	struct net_fact fact = { .op = SL_NET_CONNECT, .address = NET_SAVED };
-	struct conn *conn;
-	__u64 sk;
+	struct conn *conn = conn_of(sk, id_of_sk(sk));
 
-	if (!ts || !ts->net.sock || result == -ERESTARTSYS)
-		return 0;
-	sk = ts->net.sock;
-	ts->net.sock = 0;
-	conn = conn_of(sk, id_of_sk(sk));
 	if (!conn || conn->state != CONN_CALLING)
 		return 0;
-	if (!conn->addr.family) /* its page was not there yet when the call began */
-		addr_user(ts->args[1], ts->args[2], &conn->addr);
 	fact.enter_ns = conn->enter_ns;
 	fact.sk = sk;
 	fact.id = conn->id;
@@ -217,32 +209,56 @@ static __noinline int connect_exit(struct task_state *ts, long result)
 	return 0;
 }
 
+static __noinline int connect_exit(struct task_state *ts, long result)
+{
+	struct conn *conn;
+	__u64 sk;
+
+	if (!ts || !ts->net.sock || result == -ERESTARTSYS)
+		return 0;
+	sk = ts->net.sock;
+	ts->net.sock = 0;
+	conn = conn_of(sk, id_of_sk(sk));
+	if (conn && !conn->addr.family) /* its page was not there yet when the call began */
+		addr_user(ts->args[1], ts->args[2], &conn->addr);
+	return net_connected(sk, result);
+}
+
+/* @place: where the socket is; see moved() in traffic.bpf.c. */
+int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 error);
+__noinline int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 error)
+{
+	struct conn *conn = place ? bpf_map_lookup_elem(&conns, place) : NULL;
+	__s32 outcome = 1;
+
+	if (!conn)
+		return 0;
+	if (now == TCP_SYN_SENT) {
+		if (!conn->addr.family) /* io_uring keeps it where we cannot read it */
+			addr_peer(*place, &conn->addr);
+	} else if (before == TCP_SYN_SENT) {
+		if (now == TCP_CLOSE)
+			outcome = error ? -error : -1; /* -1: given up, and no reason kept */
+		if (conn->state == CONN_CALLING)
+			conn->outcome = outcome;
+		else if (conn->state == CONN_PROGRESS)
+			conn_outcome(*place, conn, outcome);
+	} else if (conn->state != CONN_CALLING) {
+		bpf_map_delete_elem(&conns, place);
+	}
+	return 0;
+}
+
 /* Runs wherever the packet arrived: `current` is somebody else. */
 SEC("tp_btf/inet_sock_set_state")
 int handle_inet_sock_set_state(__u64 *ctx)
 {
-	struct sock *sk = (struct sock *)ctx[0];
+	const struct sock *sk = (const struct sock *)ctx[0];
 	const int before = (int)ctx[1], now = (int)ctx[2];
-	__u64 key = (__u64)sk;
-	struct conn *conn;
-	__s32 outcome;
+	const __u64 number = ctx[0];
 
-	if (before != TCP_SYN_SENT && now != TCP_CLOSE)
-		return 0;
-	conn = bpf_map_lookup_elem(&conns, &key);
-	if (!conn)
-		return 0;
-	if (before == TCP_SYN_SENT) {
-		outcome = now == TCP_CLOSE ? -sk->sk_err : 1;
-		if (!outcome)
-			outcome = -1; /* given up, and no reason kept */
-		if (conn->state == CONN_CALLING)
-			conn->outcome = outcome;
-		else if (conn->state == CONN_PROGRESS)
-			conn_outcome(key, conn, outcome);
-	} else {
-		bpf_map_delete_elem(&conns, &key);
-	}
+	if (before == TCP_SYN_SENT || now == TCP_CLOSE || now == TCP_SYN_SENT)
+		state_changed(&number, before, now, sk->sk_err);
 	return 0;
 }
 
@@ -261,7 +277,7 @@ __noinline int net_accepted(__u64 sk, __u64 id, __u64 listener, __s32 fd, __u64 
 	fact.result = fd;
 	if (first_time(listener, ONCE_ACCEPT, bpf_get_current_pid_tgid() >> 32))
 		net_emit(&fact, NULL);
-	if (happened(listener, ONCE_FIRST_BYTE, 0))
+	if (!sk || happened(listener, ONCE_FIRST_BYTE, 0))
 		return 0;
 	conn = conn_new(sk, id, CONN_ACCEPTED);
 	if (!conn)

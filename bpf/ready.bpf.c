@@ -20,6 +20,7 @@
 #define PENDING_MAX   256 /* listeners that nobody is ready to accept from, at one time */
 #define WAITERS_MAX   32  /* entries of one wait queue that are looked at */
 #define FDS_MAX	      1024 /* descriptors of one poll or select that are looked at */
+#define INHERITED_MAX 256  /* descriptors looked at for listeners after an exec */
 #define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
 
 #define POLL_READ     0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
@@ -232,21 +233,103 @@ static __always_inline int walk_pending(__u64 epoll, __u64 enter_ns)
 	return 0;
 }
 
+/* ---- loops over descriptors ---- */
+
+/* A loop that the verifier looks at once and not for every turn: the elements of an array are
+ * its turns. (bpf_loop is not in 5.15.) */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FDS_MAX);
+	__type(key, __u32);
+	__type(value, __u8);
+} turns SEC(".maps");
+
 /* ---- listeners come ---- */
 
-__noinline int ready_listener(__u64 sk, __u64 id)
+static __always_inline bool is_listening(__u64 number)
+{
+	const struct sock *sk = (const struct sock *)number;
+	const __u16 type = BPF_CORE_READ(sk, sk_type);
+
+	return (type == SOCK_STREAM || type == SOCK_SEQPACKET) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+}
+
+/* False if it is known already: listen may be called twice, and a listener inherited often. */
+static __always_inline bool listener_add(__u64 sk, __u64 id)
 {
 	const struct pending p = { .sk = sk };
 	const __u32 yes = 1;
 
 	if (!id || bpf_map_update_elem(&known_listeners, &id, &yes, BPF_NOEXIST))
-		return 0; /* listen was called on it before */
+		return false;
 	if (bpf_map_update_elem(&pending, &id, &p, BPF_NOEXIST)) {
 		sl_number(NULL, true, SL_KIND_NET); /* full: its ACCEPT_READY will be missing */
-		return 0;
+		return false;
 	}
 	__sync_fetch_and_add(&pending_count, 1);
-	return walk_pending(0, bpf_ktime_get_ns());
+	return true;
+}
+
+/* A thread may have waited before it listened. */
+__noinline int ready_listener(__u64 sk, __u64 id)
+{
+	return listener_add(sk, id) ? walk_pending(0, bpf_ktime_get_ns()) : 0;
+}
+
+struct inherited {
+	__u64 open_fds; /* the kernel's bit map */
+	__u64 word;	/* of it, the current descriptor in bit 0 */
+	__u32 count;
+};
+
+/* A listener that was there before the program began: socket activation, or a server that
+ * executed itself anew. */
+int inherited_fd(__s32 fd);
+__noinline int inherited_fd(__s32 fd)
+{
+	struct net_fact fact = { .op = SL_NET_INHERITED, .address = NET_LOCAL, .fd = fd };
+
+	fact.sk = sk_of_fd(fd);
+	if (!fact.sk || !is_listening(fact.sk))
+		return 0;
+	fact.id = id_of_sk(fact.sk);
+	if (first_time(fact.id, ONCE_INHERITED, bpf_get_current_pid_tgid() >> 32))
+		net_emit(&fact, NULL);
+	return listener_add(fact.sk, fact.id);
+}
+
+static long inherit(void *map, const __u32 *turn, void *value, struct inherited *fds)
+{
+	const __u32 fd = *turn;
+
+	if (fd >= fds->count)
+		return 1;
+	if (fd % 64 == 0 && bpf_probe_read_kernel(&fds->word, sizeof(fds->word),
+						  (void *)(fds->open_fds + fd / 8)))
+		return 1;
+	if (fds->word & 1)
+		inherited_fd(fd);
+	fds->word >>= 1;
+	return 0;
+}
+
+/* Descriptors that exec closes are closed by now. */
+SEC("tp_btf/sched_process_exec")
+int handle_inherited_listeners(__u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct inherited fds = { 0 };
+
+	if (!fdt || !tracked(task))
+		return 0;
+	fds.open_fds = (__u64)BPF_CORE_READ(fdt, open_fds);
+	fds.count = BPF_CORE_READ(fdt, max_fds);
+	if (fds.count > INHERITED_MAX)
+		fds.count = INHERITED_MAX;
+	bpf_for_each_map_elem(&turns, inherit, &fds, 0);
+	return 0;
 }
 
 /* ---- waits ---- */
@@ -258,15 +341,6 @@ __noinline int ready_fd(__s32 fd, __u32 how, __u64 enter_ns)
 
 	return sk ? ready_stand(id_of_sk(sk), how, fd, enter_ns, 0) : 0;
 }
-
-/* A loop that the verifier looks at once and not for every turn: the elements of an array are
- * its turns. (bpf_loop is not in 5.15.) */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FDS_MAX);
-	__type(key, __u32);
-	__type(value, __u8);
-} turns SEC(".maps");
 
 /* The descriptors of one poll or select call. */
 struct fds {
