@@ -54,6 +54,8 @@ extern __u64 drop_counts[SL_KIND_LIMIT];
 #define TASK_ROOT      0x2u /* set by the collector: the command itself, not yet executed */
 #define TASK_ANNOUNCED 0x4u /* its TASK event was written */
 #define TASK_COMPAT    0x8u /* 32-bit: its system call numbers are others */
+#define TASK_ENDED     0x10u /* its EXIT event was written */
+#define TASK_NEW       0x20u /* has not run yet */
 
 /* Off-CPU record under construction; see sched.bpf.c. */
 #define OFF_TEXT_MAX  128 /* longest text that is kept */
@@ -68,9 +70,10 @@ struct sched_state {
 	__u64 fault_address;
 	__u64 since_ns, blocked_ns, runnable_ns, count; /* sums past the switch limit */
 	__u32 waker_pid, waker_tid;
-	__u16 context;
-	__u16 is_idle; /* blocked: not counted as running */
+	__u32 context;
+	__u32 is_idle; /* blocked: not counted as running */
 	__u32 text_length;
+	__u32 reserved;
 	char waker_comm[SL_COMM_SIZE];
 	char record[sizeof(struct sl_offcpu) + OFF_TEXT_ROOM] __attribute__((aligned(8)));
 };
@@ -89,6 +92,7 @@ struct task_state {
 	__u64 enter_ns;
 	__u64 offcpu_ns; /* off the CPU since enter_ns */
 	__u64 args[6];	 /* only of calls with a CALL_* bit */
+	__u64 base_run_ns; /* of its run time, what lies before R0 */
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
 	struct sched_state sched;
 	struct net_state net;
@@ -129,16 +133,18 @@ static __always_inline bool tracked(struct task_struct *task)
 #define CALL_FILE 0x08u /* file_exit() */
 #define CALL_FD	  0x10u /* the first argument is a descriptor it may wait for */
 #define CALL_WRITE 0x20u /* … which it writes to */
+#define CALL_TIMED 0x40u /* may have a timeout */
 #define CALL_TRAFFIC 0x80u /* traffic_exit(), on kernels where tracepoints do not tell lengths */
 
-extern const volatile __u8 call_table[512]; /* by system call number */
+#define CALLS 512
+extern const volatile __u8 call_table[CALLS]; /* by system call number */
 
 int net_enter(struct task_state *ts);
 int net_exit(struct task_state *ts, long result);
 int file_exit(struct task_state *ts, long result);
 int traffic_exit(struct task_state *ts, long result);
-int process_enter(struct task_state *ts);
-int process_exit(struct task_state *ts, long result);
+int exec_enter(struct task_state *ts);
+int exec_exit(struct task_state *ts, long result);
 
 /* ---- descriptors and sockets ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /* The maps, the settings and the two system call programs that everything hangs on. */
 #include "bpf/common.bpf.h"
+#include "bpf/percpu.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -14,11 +15,14 @@ const volatile __u32 want_output = 0;
 const volatile __u32 wake_early = 0;
 const volatile __u32 has_length_probes = 1;
 const volatile __u64 ring_wake_bytes = 8 << 20;
+const volatile __u32 n_cpus = 0;
+const volatile __u64 runqueues_offset = 0;
+const volatile __u64 preempt_count_offset = 0;
+const volatile __u64 this_cpu_off_offset = 0;
+__u64 percpu_bases[PERCPU_CPUS];
 __u32 is_ready = 0;
 struct cpu_count cpu_counts[SL_CPUS];
 __u64 drop_counts[SL_KIND_LIMIT];
-
-#define CALLS 512
 
 /* x86-64 numbers. What has no bit costs an untracked thread nothing more, a tracked one only the
  * note that it is in that call. */
@@ -44,7 +48,7 @@ const volatile __u8 call_table[CALLS] = {
 	[__NR_sendmmsg] = CALL_FD | CALL_NET | CALL_TRAFFIC | CALL_WRITE,
 	[__NR_recvfrom] = CALL_FD | CALL_TRAFFIC,
 	[__NR_recvmsg] = CALL_FD | CALL_TRAFFIC,
-	[__NR_recvmmsg] = CALL_FD | CALL_TRAFFIC,
+	[__NR_recvmmsg] = CALL_FD | CALL_TRAFFIC | CALL_TIMED,
 	[__NR_connect] = CALL_FD | CALL_NET | CALL_WRITE,
 	[__NR_bind] = CALL_FD | CALL_NET,
 	[__NR_listen] = CALL_FD | CALL_NET,
@@ -52,13 +56,13 @@ const volatile __u8 call_table[CALLS] = {
 	[__NR_accept4] = CALL_FD | CALL_NET,
 	[__NR_shutdown] = CALL_FD | CALL_WRITE,
 	[__NR_close] = CALL_FD,
-	[__NR_poll] = CALL_NET,
-	[__NR_ppoll] = CALL_NET,
-	[__NR_select] = CALL_NET,
-	[__NR_pselect6] = CALL_NET,
-	[__NR_epoll_wait] = CALL_FD | CALL_NET,
-	[__NR_epoll_pwait] = CALL_FD | CALL_NET,
-	[__NR_epoll_pwait2] = CALL_FD | CALL_NET,
+	[__NR_poll] = CALL_NET | CALL_TIMED,
+	[__NR_ppoll] = CALL_NET | CALL_TIMED,
+	[__NR_select] = CALL_NET | CALL_TIMED,
+	[__NR_pselect6] = CALL_NET | CALL_TIMED,
+	[__NR_epoll_wait] = CALL_FD | CALL_NET | CALL_TIMED,
+	[__NR_epoll_pwait] = CALL_FD | CALL_NET | CALL_TIMED,
+	[__NR_epoll_pwait2] = CALL_FD | CALL_NET | CALL_TIMED,
 	[__NR_epoll_ctl] = CALL_FD | CALL_NET,
 	[__NR_io_uring_enter] = CALL_FD | CALL_NET,
 	[__NR_fsync] = CALL_FD,
@@ -70,6 +74,12 @@ const volatile __u8 call_table[CALLS] = {
 	[__NR_flock] = CALL_FD,
 	[__NR_fcntl] = CALL_FD,
 	[__NR_ioctl] = CALL_FD,
+	[__NR_futex] = CALL_TIMED,
+	[__NR_futex_waitv] = CALL_TIMED,
+	[__NR_nanosleep] = CALL_TIMED,
+	[__NR_clock_nanosleep] = CALL_TIMED,
+	[__NR_rt_sigtimedwait] = CALL_TIMED,
+	[__NR_semtimedop] = CALL_TIMED,
 	[__NR_open] = CALL_FILE,
 	[__NR_openat] = CALL_FILE,
 	[__NR_openat2] = CALL_FILE,
@@ -105,7 +115,22 @@ int handle_sys_enter(__u64 *ctx)
 	if (bits & CALL_NET)
 		net_enter(ts);
 	if (bits & CALL_EXEC)
-		process_enter(ts);
+		exec_enter(ts);
+	return 0;
+}
+
+static __noinline int emit_syscall(struct task_state *ts, __u64 now)
+{
+	struct sl_syscall *event = sl_reserve_for(SL_KIND_SYSCALL, sizeof(*event), now,
+						  bpf_get_current_pid_tgid());
+
+	if (!event)
+		return 0;
+	event->enter_ns = ts->enter_ns;
+	event->offcpu_ns = ts->offcpu_ns;
+	event->number = ts->nr;
+	event->reserved = 0;
+	sl_submit(event, false);
 	return 0;
 }
 
@@ -114,10 +139,15 @@ int handle_sys_exit(__u64 *ctx)
 {
 	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
 	long result = (long)ctx[1];
+	__u64 now, on_ns;
 	__u8 bits;
 
 	if (!ts || !ts->in_syscall)
 		return 0;
+	now = bpf_ktime_get_ns();
+	on_ns = now - ts->enter_ns - ts->offcpu_ns;
+	if (on_ns >= SL_SYSCALL_MIN_NS)
+		emit_syscall(ts, now);
 	bits = call_table[ts->nr & (CALLS - 1)];
 	if (ts->nr < CALLS && bits) {
 		if (bits & CALL_NET)
@@ -127,7 +157,7 @@ int handle_sys_exit(__u64 *ctx)
 		if ((bits & CALL_TRAFFIC) && !has_length_probes)
 			traffic_exit(ts, result);
 		if (bits & CALL_EXEC)
-			process_exit(ts, result);
+			exec_exit(ts, result);
 	}
 	ts->in_syscall = 0;
 	return 0;

@@ -181,6 +181,10 @@ struct task_struct___old { /* < 5.14, and back-ports */
 	volatile long state;
 };
 
+struct task_struct___throttled { /* >= 6.18: one by one */
+	bool throttled;
+};
+
 struct rq {
 	int cpu;
 	struct task_struct *curr;

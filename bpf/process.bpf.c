@@ -1,27 +1,319 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* Processes: fork, exec, exit, and what they used. */
+/* Processes and threads as they come and go: fork, exec, exit. What they used is in
+ * usage.bpf.c. */
 #include "bpf/common.bpf.h"
+#include "bpf/path.bpf.h"
+#include "bpf/process.bpf.h"
 
-int process_enter(struct task_state *ts)
+#include <asm/unistd_64.h>
+
+#define CLONE_VFORK 0x4000ull
+#define AT_BASE	    7  /* where the dynamic loader was mapped */
+#define AT_SECURE   23
+#define AUXV_PAIRS  22 /* struct mm_struct holds at least these */
+
+#define SIGNAL_GROUP_EXIT 0x4u
+
+#define EXEC_TEXT_MAX 2048 /* bytes of the image's path; a power of two */
+#define EXEC_COMPONENTS 64
+#define ARGS_SMALL    (SCRATCH_BYTES - 64) /* up to here a piece is built in the scratch */
+
+__u32 live_threads = 0, live_processes = 0;
+struct process_map processes SEC(".maps");
+
+/* ---- fork ---- */
+
+/* Its process gets one thread more, or comes into being. */
+__noinline int process_count_thread(__u32 tgid, __u64 mm)
 {
+	struct process_state *process = bpf_map_lookup_elem(&processes, &tgid);
+	struct scratch *scratch;
+
+	__sync_fetch_and_add(&live_threads, 1);
+	if (process) {
+		__u32 live = __sync_fetch_and_add(&process->live_threads, 1) + 1;
+
+		if (live > process->threads_peak)
+			process->threads_peak = live;
+		return 0;
+	}
+	scratch = sl_scratch(); /* of the thread that creates it; the stack is too small */
+	if (!scratch)
+		return 0;
+	process = (struct process_state *)scratch->bytes;
+	__builtin_memset(process, 0, sizeof(*process));
+	process->live_threads = 1;
+	process->threads_peak = 1;
+	process->mm = mm;
+	if (bpf_map_update_elem(&processes, &tgid, process, BPF_ANY))
+		return 0;
+	__sync_fetch_and_add(&live_processes, 1);
+	memory_join(mm);
 	return 0;
 }
 
-int process_exit(struct task_state *ts, long result)
+static __always_inline bool is_vfork(struct task_state *ts)
 {
-	return 0;
+	__u64 flags = ts->args[0];
+
+	if (!ts->in_syscall)
+		return false;
+	if (ts->nr == __NR_vfork)
+		return true;
+	if (ts->nr == __NR_clone3 && bpf_probe_read_user(&flags, sizeof(flags), (void *)ts->args[0]))
+		return false;
+	return (ts->nr == __NR_clone || ts->nr == __NR_clone3) && (flags & CLONE_VFORK);
 }
 
 SEC("tp_btf/sched_process_fork")
 int handle_fork(__u64 *ctx)
 {
+	struct task_struct *parent = (struct task_struct *)ctx[0];
 	struct task_struct *child = (struct task_struct *)ctx[1];
+	struct task_state *creator = task_state_of(parent);
 	struct task_state *ts;
+	__u64 now;
+	__u32 flags = 0;
 
-	if (!tracked((struct task_struct *)ctx[0]))
+	if (!creator)
 		return 0;
+	now = bpf_ktime_get_ns();
+	if (child->tgid == parent->tgid)
+		flags |= SL_TASK_THREAD;
+	if (child->mm == parent->mm)
+		flags |= SL_TASK_SHARES_MM;
+	if (is_vfork(creator))
+		flags |= SL_TASK_VFORK;
+	task_emit(child, parent, flags, now);
+
 	ts = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (ts)
-		ts->flags = TASK_TRACKED;
+	if (!ts) { /* no memory: say that something is missing */
+		__sync_fetch_and_add(&drop_counts[SL_KIND_NONE], 1);
+		return 0;
+	}
+	ts->flags = TASK_TRACKED | TASK_ANNOUNCED | TASK_NEW | (creator->flags & TASK_COMPAT);
+	ts->sched.out_ns = now;
+	ts->sched.waker_pid = parent->tgid;
+	ts->sched.waker_tid = parent->pid;
+	sched_created(ts);
+	process_count_thread(child->tgid, memory_key(child));
+	return 0;
+}
+
+/* ---- exec ---- */
+
+/* The functions with "exec_" are global so that the verifier looks at each of them once. */
+
+int exec_image_flags(__u64 address);
+int exec_args_piece(__u64 from, __u32 offset, __u32 length, __u64 now);
+
+/* Flags that the kernel's note for the dynamic loader tells. */
+__noinline int exec_image_flags(__u64 address)
+{
+	struct mm_struct *mm = (void *)address;
+	/* An image of 32 bits ends below 4 GiB, on every architecture. */
+	const bool is_32bit = BPF_CORE_READ(mm, task_size) <= 1ull << 32;
+	const __u32 word = is_32bit ? 4 : 8;
+	const char *auxv = (const char *)mm + bpf_core_field_offset(struct mm_struct, saved_auxv);
+	__u32 flags = SL_EXEC_STATIC | (is_32bit ? SL_EXEC_32BIT : 0);
+
+	for (int i = 0; i < AUXV_PAIRS; i++) {
+		__u64 key = 0, value = 0;
+
+		bpf_probe_read_kernel(&key, word, auxv + 2 * i * word);
+		bpf_probe_read_kernel(&value, word, auxv + (2 * i + 1) * word);
+		if (key == AT_BASE && value)
+			flags &= ~SL_EXEC_STATIC;
+		if (key == AT_SECURE && value)
+			flags |= SL_EXEC_SECURE;
+	}
+	return flags;
+}
+
+/* A piece of argv that is short enough to be copied through the scratch. */
+static __always_inline void args_small(__u64 from, __u32 offset, __u32 length, __u64 now)
+{
+	struct scratch *scratch = sl_scratch();
+	struct sl_args *args;
+
+	if (!scratch || length > ARGS_SMALL) {
+		sl_number(NULL, true, SL_KIND_ARGS);
+		return;
+	}
+	args = (struct sl_args *)scratch->bytes;
+	if (bpf_probe_read_user(args->bytes, length, (void *)from))
+		return; /* swapped out: the piece is missing, as offsets and lengths show */
+	sl_fill(&args->event, SL_KIND_ARGS, 0, now, bpf_get_current_pid_tgid());
+	args->exec_ns = now;
+	args->offset = offset;
+	args->length = length;
+	sl_output(&args->event, sizeof(*args) + length, false);
+}
+
+static __always_inline void args_large(__u64 from, __u32 offset, __u32 length, __u64 now)
+{
+	struct sl_args *args = sl_reserve_for(SL_KIND_ARGS, sizeof(*args) + SL_ARGS_PIECE, now,
+					      bpf_get_current_pid_tgid());
+
+	if (!args)
+		return;
+	args->exec_ns = now;
+	args->offset = offset;
+	if (bpf_probe_read_user(args->bytes, length, (void *)from))
+		length = 0;
+	args->length = length;
+	args->event.size = sizeof(*args) + ((length + 7) & ~7u);
+	sl_submit(args, false);
+}
+
+__noinline int exec_args_piece(__u64 from, __u32 offset, __u32 length, __u64 now)
+{
+	if (length <= ARGS_SMALL)
+		args_small(from, offset, length, now);
+	else
+		args_large(from, offset, length > SL_ARGS_PIECE ? SL_ARGS_PIECE : length, now);
+	return 0;
+}
+
+static __always_inline void emit_args(__u64 from, __u64 total, __u64 now)
+{
+	for (__u32 offset = 0; offset < SL_ARGS_MAX; offset += SL_ARGS_PIECE) {
+		__u64 left = (total < SL_ARGS_MAX ? total : SL_ARGS_MAX) - offset;
+
+		if (offset >= total)
+			break;
+		exec_args_piece(from + offset, offset, left, now);
+	}
+}
+
+/* The process has another memory now. */
+static __always_inline void change_memory(__u32 tgid, __u64 mm)
+{
+	struct process_state *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process || process->mm == mm)
+		return;
+	memory_leave(process->mm);
+	process->mm = mm;
+	memory_join(mm);
+}
+
+SEC("tp_btf/sched_process_exec")
+int handle_exec(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct task_state *ts = task_state_of(task);
+	struct mm_struct *mm = task->mm;
+	struct scratch *scratch;
+	struct sl_exec *event;
+	struct path_text text;
+	struct file *exe;
+	__u64 now, from, total;
+
+	if (!ts || !mm)
+		return 0;
+	now = bpf_ktime_get_ns();
+	change_memory(task->tgid, memory_key(task));
+	ts->flags &= ~(TASK_ROOT | TASK_COMPAT);
+	scratch = sl_scratch();
+	if (!scratch) {
+		sl_number(NULL, true, SL_KIND_EXEC);
+		return 0;
+	}
+	from = mm->arg_start;
+	total = mm->arg_end - from;
+	event = (struct sl_exec *)scratch->bytes;
+	sl_fill(&event->event, SL_KIND_EXEC, 0, now, bpf_get_current_pid_tgid());
+	event->enter_ns = ts->in_syscall ? ts->enter_ns : now;
+	event->caller_tid = (__u32)ctx[1];
+	event->ns_pid = ns_id(task);
+	event->argv_bytes = total < ~0u ? total : ~0u;
+	event->flags = exec_image_flags(memory_key(task)) | (total > SL_ARGS_MAX ? SL_EXEC_ARGS_CUT : 0);
+	event->start_ns = task->group_leader->start_time;
+	if (event->flags & SL_EXEC_32BIT)
+		ts->flags |= TASK_COMPAT;
+	exe = BPF_CORE_READ(mm, exe_file);
+	text = path_walk(exe, event->text, EXEC_TEXT_MAX, EXEC_COMPONENTS);
+	event->event.flags |= SL_FLAG_LEAF | (text.is_cut ? SL_FLAG_CUT : 0);
+	if (text.length <= EXEC_TEXT_MAX + PATH_COMPONENT)
+		sl_output(&event->event, sizeof(*event) + text.length, false);
+	emit_args(from, total, now);
+	return 0;
+}
+
+int exec_exit(struct task_state *ts, long result)
+{
+	struct scratch *scratch;
+	struct sl_execfail *event;
+	const char *path;
+	long length;
+
+	if (!ts || result >= 0)
+		return 0;
+	scratch = sl_scratch();
+	if (!scratch)
+		return 0;
+	event = (struct sl_execfail *)scratch->bytes;
+	sl_fill(&event->event, SL_KIND_EXECFAIL, 0, bpf_ktime_get_ns(), bpf_get_current_pid_tgid());
+	event->enter_ns = ts->enter_ns;
+	event->result = result;
+	event->reserved = 0;
+	path = (const char *)(ts->nr == __NR_execveat ? ts->args[1] : ts->args[0]);
+	length = bpf_probe_read_user_str(event->text, ARGS_SMALL, path);
+	if (length < 0)
+		length = 0;
+	if (length <= ARGS_SMALL)
+		sl_output(&event->event, sizeof(*event) + length, false);
+	return 0;
+}
+
+/* ---- exit ---- */
+
+/* As wait(2) will report it. */
+static __always_inline __u32 process_status(struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+
+	if (signal->flags & SIGNAL_GROUP_EXIT)
+		return signal->group_exit_code;
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
+SEC("tp_btf/sched_process_exit")
+int handle_exit(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct task_state *ts = task_state_of(task);
+	struct process_state *process;
+	struct sl_exit *event;
+	__u32 tgid = task->tgid;
+	bool is_last = false;
+	__u64 now;
+
+	if (!ts || (ts->flags & TASK_ENDED))
+		return 0;
+	now = bpf_ktime_get_ns();
+	ts->flags |= TASK_ENDED;
+	sched_ended(ts, pid_tgid_of(task));
+	usage_thread_ended(ts);
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process)
+		is_last = __sync_fetch_and_sub(&process->live_threads, 1) == 1;
+	event = sl_reserve_for(SL_KIND_EXIT, sizeof(*event), now, pid_tgid_of(task));
+	if (event) {
+		event->status = is_last ? process_status(task) : (__u32)task->exit_code;
+		event->flags = is_last ? SL_EXIT_PROCESS : 0;
+		event->run_ns = run_ns_of(task, ts, now) - ts->base_run_ns;
+		sl_submit(event, false);
+	}
+	__sync_fetch_and_sub(&live_threads, 1);
+	if (!is_last || !process)
+		return 0;
+	process->rss_peak_pages = memory_leave(process->mm);
+	process->mm = 0;
+	usage_emit_ended(tgid);
+	bpf_map_delete_elem(&processes, &tgid);
+	if (__sync_fetch_and_sub(&live_processes, 1) == 1)
+		memory_emit(SL_WHEN_EXIT);
 	return 0;
 }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What is remembered about a process, and what process.bpf.c, sched.bpf.c and memory.bpf.c do
+ * for each other. */
+#ifndef SL_PROCESS_BPF_H
+#define SL_PROCESS_BPF_H
+
+#include "bpf/common.bpf.h"
+
+struct usage_sums {
+	__u64 user_raw, system_raw; /* in ticks' time; only their proportion is used */
+	__u64 run_ns;
+	__u64 minor_faults, major_faults;
+	__u64 voluntary, involuntary;
+	__u64 read_bytes, write_bytes, read_chars, write_chars;
+	__u64 net_rx_bytes, net_tx_bytes;
+};
+
+struct process_state {
+	__u32 live_threads; /* counted here and not by the kernel's `live`, which two threads
+			     * that exit together both see at 0 */
+	__u32 threads_peak;
+	__u64 mm;	       /* whose pages count for it; 0: none */
+	__u64 rss_peak_pages;  /* of its last image, once the process has ended */
+	struct usage_sums ended; /* threads that are gone */
+	struct usage_sums base;	 /* before R0: not the program's */
+	struct usage_sums now;	 /* being summed up by a snapshot */
+};
+
+struct process_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct process_state);
+};
+extern struct process_map processes SEC(".maps");
+
+extern __u32 live_threads, live_processes; /* recorded ones */
+
+/* memory.bpf.c: @mm is an address used as a key. Joining adds its pages to the tree's, once
+ * however many processes share it; leaving returns the highest number of pages it had. */
+int memory_join(__u64 mm);
+__u64 memory_leave(__u64 mm);
+/* Pages now, and their peak so far; ~0: not known. */
+__u64 memory_pages(__u64 mm);
+__u64 memory_peak_pages(__u64 mm);
+int memory_emit(__u32 when);
+
+/* process.bpf.c: a thread more in process @tgid, which may come into being by it. */
+int process_count_thread(__u32 tgid, __u64 mm);
+
+/* usage.bpf.c */
+int usage_thread_ended(struct task_state *ts);
+int usage_emit_ended(__u32 tgid);
+
+/* sched.bpf.c: a thread was created, has ended, is visited by a snapshot. */
+int sched_created(struct task_state *ts);
+int sched_ended(struct task_state *ts, __u64 pid_tgid);
+int sched_snapshot(struct task_state *ts, __u64 pid_tgid);
+
+/* Run time of a thread up to now. The scheduler's own sum stops at the last tick or switch; what
+ * ran since then comes from the clock. */
+static __always_inline __u64 run_ns_of(struct task_struct *task, struct task_state *ts, __u64 now)
+{
+	__u64 sum = task->se.sum_exec_runtime;
+	__u64 in_ns = ts->sched.in_ns;
+	__u64 exact = ts->sched.in_sum_ns + (now - in_ns);
+
+	return in_ns && now > in_ns && exact > sum ? exact : sum;
+}
+
+static __always_inline __u32 ns_id(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+	struct upid *last = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+			    level * bpf_core_type_size(struct upid);
+
+	return BPF_CORE_READ(last, nr);
+}
+
+static __always_inline __u64 pid_tgid_of(struct task_struct *task)
+{
+	return (__u64)task->tgid << 32 | (__u32)task->pid;
+}
+
+/* Its memory, as a key. Read by value: the verifier does not pass kernel pointers as numbers. */
+static __always_inline __u64 memory_key(struct task_struct *task)
+{
+	return (__u64)BPF_CORE_READ(task, mm);
+}
+
+/* Tells about a new thread. */
+static __always_inline void task_emit(struct task_struct *task, struct task_struct *parent,
+				      __u32 flags, __u64 now)
+{
+	struct sl_task *event =
+		sl_reserve_for(SL_KIND_TASK, sizeof(*event), now, pid_tgid_of(task));
+
+	if (!event)
+		return;
+	event->parent_pid = parent->tgid;
+	event->parent_tid = parent->pid;
+	event->ns_tid = ns_id(task);
+	event->ns_pid = ns_id(BPF_CORE_READ(task, group_leader));
+	event->flags = flags;
+	event->reserved = 0;
+	bpf_probe_read_kernel(event->comm, sizeof(event->comm), task->comm);
+	sl_submit(event, false);
+}
+
+#endif

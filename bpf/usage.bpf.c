@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* What processes used: summed over their threads, as these end, and at any moment by a walk over
+ * all tasks that the collector starts by reading an iterator. */
+#include "bpf/common.bpf.h"
+#include "bpf/process.bpf.h"
+
+#define PAGE_BYTES 4096ull
+#define UNKNOWN	   (~0ull)
+
+enum walk {
+	WALK_ANNOUNCE = 1, /* TASK for what the collector has marked */
+	WALK_SUM = 2,	   /* first half of a snapshot: add up the threads */
+	WALK_EMIT = 3,	   /* second half: tell */
+};
+
+__u32 walk = 0;	     /* set by the collector before it reads the iterator */
+__u32 walk_when = 0; /* enum sl_when */
+
+static __always_inline void sums_add(struct usage_sums *sums, struct task_struct *task,
+				     struct task_state *ts, __u64 now)
+{
+	__sync_fetch_and_add(&sums->user_raw, task->utime);
+	__sync_fetch_and_add(&sums->system_raw, task->stime);
+	__sync_fetch_and_add(&sums->run_ns, run_ns_of(task, ts, now));
+	__sync_fetch_and_add(&sums->minor_faults, task->min_flt);
+	__sync_fetch_and_add(&sums->major_faults, task->maj_flt);
+	__sync_fetch_and_add(&sums->voluntary, task->nvcsw);
+	__sync_fetch_and_add(&sums->involuntary, task->nivcsw);
+	__sync_fetch_and_add(&sums->net_rx_bytes, ts->net_rx_bytes);
+	__sync_fetch_and_add(&sums->net_tx_bytes, ts->net_tx_bytes);
+	if (!bpf_core_field_exists(task->ioac))
+		return;
+	__sync_fetch_and_add(&sums->read_chars, task->ioac.rchar);
+	__sync_fetch_and_add(&sums->write_chars, task->ioac.wchar);
+	if (!bpf_core_field_exists(task->ioac.read_bytes))
+		return;
+	__sync_fetch_and_add(&sums->read_bytes, task->ioac.read_bytes);
+	__sync_fetch_and_add(&sums->write_bytes, task->ioac.write_bytes);
+}
+
+/* @part of @whole, of @total; without overflow, to 32 bits. */
+static __always_inline __u64 proportion(__u64 total, __u64 part, __u64 whole)
+{
+	for (int i = 0; i < 40 && (whole >> 24); i++) {
+		whole >>= 1;
+		part >>= 1;
+	}
+	if (!whole)
+		return 0;
+	return total / whole * part + total % whole * part / whole;
+}
+
+/* The kernel charges whole ticks to user or system, and knows the sum of both far better. As
+ * getrusage(2) does, and with the same answer where there was no tick: all of it user time. */
+static __always_inline void split_run(struct sl_usage *event, __u64 run_ns, __u64 user_raw,
+				      __u64 system_raw)
+{
+	event->run_ns = run_ns;
+	event->system_ns = system_raw ? proportion(run_ns, system_raw, user_raw + system_raw) : 0;
+	event->user_ns = run_ns - event->system_ns;
+}
+
+#define ABOVE_BASE(field) (sums->field + process->ended.field - process->base.field)
+
+static __always_inline void emit_usage(struct process_state *process, struct usage_sums *sums,
+				       __u64 pid_tgid, __u32 when, __u64 rss, __u64 rss_peak)
+{
+	struct sl_usage *event =
+		sl_reserve_for(SL_KIND_USAGE, sizeof(*event), bpf_ktime_get_ns(), pid_tgid);
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!event)
+		return;
+	event->when = when;
+	event->threads_peak = process->threads_peak;
+	split_run(event, ABOVE_BASE(run_ns), ABOVE_BASE(user_raw), ABOVE_BASE(system_raw));
+	event->minor_faults = ABOVE_BASE(minor_faults);
+	event->major_faults = ABOVE_BASE(major_faults);
+	event->voluntary_switches = ABOVE_BASE(voluntary);
+	event->involuntary_switches = ABOVE_BASE(involuntary);
+	event->read_bytes = ABOVE_BASE(read_bytes);
+	event->write_bytes = ABOVE_BASE(write_bytes);
+	event->read_chars = ABOVE_BASE(read_chars);
+	event->write_chars = ABOVE_BASE(write_chars);
+	event->net_rx_bytes = ABOVE_BASE(net_rx_bytes);
+	event->net_tx_bytes = ABOVE_BASE(net_tx_bytes);
+	event->rss_bytes = rss == UNKNOWN ? 0 : rss * PAGE_BYTES;
+	event->rss_peak_bytes = rss_peak == UNKNOWN ? 0 : rss_peak * PAGE_BYTES;
+	event->flags = 0;
+	if (!bpf_core_field_exists(task->ioac.read_bytes))
+		event->flags |= SL_USAGE_NO_IO;
+	if (rss_peak == UNKNOWN)
+		event->flags |= SL_USAGE_NO_RSS;
+	sl_submit(event, false);
+}
+
+/* The command's process has done things before R0 that are not its own. Called for each attempt
+ * to execute it; the last one, which succeeds, stays. */
+int exec_enter(struct task_state *ts)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process_state *process;
+	__u32 tgid = task->tgid;
+
+	if (!ts || !(ts->flags & TASK_ROOT))
+		return 0;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (!process)
+		return 0;
+	__builtin_memset(&process->base, 0, sizeof(process->base));
+	ts->base_run_ns = run_ns_of(task, ts, ts->enter_ns);
+	sums_add(&process->base, task, ts, ts->enter_ns);
+	return 0;
+}
+
+/* The current thread is ending: its numbers pass to the process. */
+int usage_thread_ended(struct task_state *ts)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process_state *process;
+	__u32 tgid = task->tgid;
+
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (ts && process)
+		sums_add(&process->ended, task, ts, bpf_ktime_get_ns());
+	return 0;
+}
+
+/* The last thread has ended. */
+int usage_emit_ended(__u32 tgid)
+{
+	struct process_state *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return 0;
+	/* `now` may hold half a snapshot of threads that are counted in `ended` by now. */
+	__builtin_memset(&process->now, 0, sizeof(process->now));
+	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, SL_WHEN_EXIT, 0,
+		   process->rss_peak_pages);
+	return 0;
+}
+
+/* ---- walks ---- */
+
+struct bpf_iter_meta;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
+static __always_inline void announce(struct task_struct *task, struct task_state *ts)
+{
+	if (ts->flags & TASK_ANNOUNCED)
+		return;
+	ts->flags |= TASK_ANNOUNCED;
+	task_emit(task, task->real_parent, SL_TASK_ATTACHED |
+		  (task->pid == task->tgid ? 0 : SL_TASK_THREAD), bpf_ktime_get_ns());
+	sched_created(ts);
+	process_count_thread(task->tgid, memory_key(task));
+}
+
+static __always_inline void tell(struct task_struct *task, struct task_state *ts)
+{
+	struct process_state *process;
+	__u32 tgid = task->tgid;
+
+	if (!(ts->flags & TASK_ENDED))
+		sched_snapshot(ts, pid_tgid_of(task));
+	if ((__u32)task->pid != tgid)
+		return;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (!process)
+		return;
+	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, walk_when,
+		   memory_pages(process->mm), memory_peak_pages(process->mm));
+	__builtin_memset(&process->now, 0, sizeof(process->now));
+}
+
+SEC("iter/task")
+int handle_walk(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct process_state *process;
+	struct task_state *ts;
+	__u32 tgid;
+
+	if (!task) {
+		if (walk == WALK_EMIT)
+			memory_emit(walk_when);
+		return 0;
+	}
+	ts = task_state_of(task);
+	if (!ts)
+		return 0;
+	if (walk == WALK_ANNOUNCE)
+		announce(task, ts);
+	if (walk == WALK_EMIT)
+		tell(task, ts);
+	if (walk != WALK_SUM || (ts->flags & TASK_ENDED))
+		return 0;
+	tgid = task->tgid;
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process)
+		sums_add(&process->now, task, ts, bpf_ktime_get_ns());
+	return 0;
+}
