@@ -41,7 +41,9 @@ BPF_B := build/bpf
 
 LEFT_OUT     := userspace/collect/source_bpf$(if $(filter 0,$(BPF)),,_fallback).c
 SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c))
-OBJECTS      := $(SOURCES:%.c=$(B)/%.o)
+# What a program file is, is asked by the shim and by the collector alike.
+TARGET_CHECK := $(B)/preload-test/target_check.o
+OBJECTS      := $(SOURCES:%.c=$(B)/%.o) $(TARGET_CHECK)
 SHIM_OBJECTS := $(patsubst %.c,$(B)/%.o,$(wildcard preload/*.c))
 BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(BPF_B)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON     := $(BPF_B)/startline.skel.h
@@ -183,6 +185,7 @@ $(B)/tests/%.o: PROGRAM_CFLAGS += -Wno-null-dereference
 # The interposed functions and the constructor stay out: a test is not to be its own target.
 PRELOAD_TESTED := $(filter-out preload/hooks%.c preload/shim.c,$(wildcard preload/*.c))
 
+$(B)/lib/collect.a: $(TARGET_CHECK)
 $(B)/lib/preload.a: $(PRELOAD_TESTED:preload/%.c=$(B)/preload-test/%.o)
 $(B)/lib/%.a: $$(filter-out $(B)/userspace/cmd/main.o,$$(filter $(B)/userspace/$$*/$$(PERCENT),$$(OBJECTS)))
 	$(call say,AR,$@)

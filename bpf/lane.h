@@ -88,9 +88,10 @@ struct sl_lane {
 
 struct sl_tree {
 	__u64 magic;
-	__s64 live; /* flushed live bytes of all processes */
-	__s64 peak;
-	__u64 pad[61];
+	__s64 live;	/* flushed live bytes of all processes, those included that are gone */
+	__s64 departed; /* of which belonged to processes that are gone: only the reader writes it */
+	__s64 peak;	/* highest value of live - departed */
+	__u64 pad[60];
 	/* What is known about files that were looked at before an exec: the upper 60 bits are a hash of
 	 * the file's identity, the lower 4 its enum target. A word is read and written whole. */
 	__u64 targets[SL_TREE_TARGETS];

@@ -24,11 +24,18 @@ static void raise_to(__s64 *peak, __s64 value)
 		;
 }
 
+static void tree_add(__s64 change)
+{
+	const __s64 live = __atomic_add_fetch(&tree->live, change, __ATOMIC_RELAXED);
+
+	raise_to(&tree->peak, live - slot_get(&tree->departed));
+}
+
 static void publish(struct sl_lane *lane, __s64 change)
 {
 	raise_to(&lane->peak, __atomic_add_fetch(&lane->live, change, __ATOMIC_RELAXED));
 	(void)__atomic_add_fetch(&lane->tree_bytes, change, __ATOMIC_RELAXED);
-	raise_to(&tree->peak, __atomic_add_fetch(&tree->live, change, __ATOMIC_RELAXED));
+	tree_add(change);
 }
 
 static void store(__s64 *word, __s64 value)
@@ -141,5 +148,5 @@ void counters_join(struct sl_lane *lane)
 	const __s64 mine = __atomic_load_n(&lane->live, __ATOMIC_RELAXED);
 
 	(void)__atomic_fetch_add(&lane->tree_bytes, mine, __ATOMIC_RELAXED);
-	raise_to(&tree->peak, __atomic_add_fetch(&tree->live, mine, __ATOMIC_RELAXED));
+	tree_add(mine);
 }

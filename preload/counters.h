@@ -71,16 +71,47 @@ static inline void slot_add(__u64 *word, __u64 value)
 {
 	__asm__("addq %1, %0" : "+m"(*word) : "re"(value) : "cc");
 }
+
+static inline void slot_subtract(__u64 *word, __u64 value)
+{
+	__asm__("subq %1, %0" : "+m"(*word) : "re"(value) : "cc");
+}
+
+/* As &thread_state, but without keeping its address over the real call, which would cost a saved
+ * register: loading it again is cheaper. */
+static inline struct sl_lane_slot *current_slot(void)
+{
+	struct sl_lane_slot *slot;
+
+	__asm__ volatile("movq thread_state@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+			 : "=r"(slot));
+	return slot;
+}
 #else
 static inline void slot_add(__u64 *word, __u64 value)
 {
 	(void)__atomic_fetch_add(word, value, __ATOMIC_RELAXED);
+}
+
+static inline void slot_subtract(__u64 *word, __u64 value)
+{
+	(void)__atomic_fetch_sub(word, value, __ATOMIC_RELAXED);
+}
+
+static inline struct sl_lane_slot *current_slot(void)
+{
+	return thread_state.slot;
 }
 #endif
 
 static inline void slot_add_signed(__s64 *word, __s64 value)
 {
 	slot_add((__u64 *)word, (__u64)value);
+}
+
+static inline void slot_subtract_signed(__s64 *word, __s64 value)
+{
+	slot_subtract((__u64 *)word, (__u64)value);
 }
 
 static inline __s64 slot_get(const __s64 *word)
@@ -100,32 +131,36 @@ static inline unsigned int bucket_of(size_t n)
 static inline __s64 chunk_bytes(const void *p)
 {
 	const size_t word = ((const size_t *)p)[-1];
-	const __s64 bytes = (__s64)((word & ~(size_t)7) - 8);
+	__s64 bytes = (__s64)((word & ~(size_t)7) - 8);
 
-	return unlikely((word & 2) != 0) ? bytes - 8 : bytes;
+	if (unlikely((word & 2) != 0)) {
+		bytes -= 8;
+		/* A branch that is never taken is cheaper than a conditional move that always is. */
+		__asm__("" : "+r"(bytes));
+	}
+	return bytes;
 }
 
-/* live passed `up` or fell below `low`. */
+/* What to do when live passed `up`, or fell below `low`. */
 void counters_raise(struct sl_lane *lane, struct sl_lane_slot *s) HIDDEN;
 void counters_flush(struct sl_lane *lane, struct sl_lane_slot *s) HIDDEN;
 
-/* One successful allocation of @n requested and @usable bytes. */
-static inline void slot_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
+/* One successful allocation of @n requested and @usable bytes. True: call counters_raise(). */
+static inline bool slot_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 {
 	slot_add(&s->buckets[bucket_of(n)], 1);
 	slot_add(&s->requested_bytes, n);
 	slot_add_signed(&s->live, usable);
-	if (unlikely(slot_get(&s->live) > slot_get(&s->up)))
-		counters_raise(life.lane, s);
+	return unlikely(slot_get(&s->live) > slot_get(&s->up));
 }
 
-/* One block of @usable bytes is about to be freed; @call is SL_HEAP_FREE or …REALLOC_FREE. */
-static inline void slot_freed(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
+/* One block of @usable bytes is about to be freed; @call is SL_HEAP_FREE or …REALLOC_FREE. True: call
+ * counters_flush(). */
+static inline bool slot_freed(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 {
 	slot_add(&s->calls[call], 1);
-	slot_add_signed(&s->live, -usable);
-	if (unlikely(slot_get(&s->live) < slot_get(&s->low)))
-		counters_flush(life.lane, s);
+	slot_subtract_signed(&s->live, usable);
+	return unlikely(slot_get(&s->live) < slot_get(&s->low));
 }
 
 /* The same for the shared slot, with atomic adds. */

@@ -48,35 +48,40 @@ static __s64 usable_proven(void *p)
 	return usable;
 }
 
-/* Everything but the fast path comes here after the real call: @p is its result. */
-static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, const void *p, size_t n)
+static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 {
-	struct sl_lane *lane = life.lane;
-	__u64 *attempts = call == SL_HEAP_MALLOC ? NULL : &s->calls[call];
+	if (slot_allocated(s, n, usable))
+		counters_raise(life.lane, s);
+}
 
-	if (s == &lane->shared) {
-		if (attempts != NULL)
-			(void)__atomic_fetch_add(attempts, 1, __ATOMIC_RELAXED);
-		if (p == NULL)
-			(void)__atomic_fetch_add(&s->calls[SL_HEAP_FAILED], 1, __ATOMIC_RELAXED);
-		else
-			counters_shared_allocated(lane, n, usable_proven((void *)(uintptr_t)p));
-		return;
-	}
-	if (attempts != NULL)
+/* Everything but the fast path comes here after the real call: @p is its result. */
+static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n)
+{
+	const bool is_shared = s == &life.lane->shared;
+	/* malloc's attempts follow from the others (bpf/lane.h). */
+	__u64 *attempts = call == SL_HEAP_MALLOC ? NULL : &s->calls[call];
+	__u64 *failures = p == NULL ? &s->calls[SL_HEAP_FAILED] : NULL;
+
+	if (is_shared && attempts != NULL)
+		(void)__atomic_fetch_add(attempts, 1, __ATOMIC_RELAXED);
+	else if (attempts != NULL)
 		slot_add(attempts, 1);
-	if (p == NULL)
-		slot_add(&s->calls[SL_HEAP_FAILED], 1);
+	if (is_shared && failures != NULL)
+		(void)__atomic_fetch_add(failures, 1, __ATOMIC_RELAXED);
+	else if (failures != NULL)
+		slot_add(failures, 1);
+	else if (is_shared)
+		counters_shared_allocated(life.lane, n, usable_proven(p));
 	else
-		slot_allocated(s, n, usable_proven((void *)(uintptr_t)p));
+		count_allocated(s, n, usable_proven(p));
 }
 
 static void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 {
 	if (s == &life.lane->shared)
 		counters_shared_freed(life.lane, call, usable);
-	else
-		slot_freed(s, call, usable);
+	else if (slot_freed(s, call, usable))
+		counters_flush(life.lane, s);
 }
 
 /* Makes sure there is something to forward to. */
@@ -122,11 +127,24 @@ static UNUSUAL void *calloc_slow(size_t n, size_t size)
 	return p;
 }
 
-static UNUSUAL void failed(struct sl_lane_slot *s, enum sl_heap_call call)
+/* The fast paths' exceptions. They return what the hook is to return, so that the hooks end in a
+ * jump and need no stack frame for them. */
+static UNUSUAL void *failed(enum sl_heap_call call)
 {
-	if (call != SL_HEAP_MALLOC)
-		slot_add(&s->calls[call], 1);
-	slot_add(&s->calls[SL_HEAP_FAILED], 1);
+	allocated_slow(thread_state.slot, call, NULL, 0);
+	return NULL;
+}
+
+static UNUSUAL void *raised(void *p)
+{
+	counters_raise(life.lane, thread_state.slot);
+	return p;
+}
+
+static UNUSUAL void flush_and_free(void *p)
+{
+	counters_flush(life.lane, thread_state.slot);
+	real.free(p);
 }
 
 /* A block that is resized counts as a free and an allocation. The size is read before the call, since
@@ -153,7 +171,7 @@ static UNUSUAL void *realloc_slow(void *p, size_t n)
 }
 
 /* Aligned requests are rare enough to have no fast path of their own. */
-static void aligned_done(const void *p, size_t n)
+static void aligned_done(void *p, size_t n)
 {
 	struct sl_lane_slot *s = shim_slot();
 
@@ -168,22 +186,23 @@ HOT void *malloc(size_t n)
 	if (unlikely(!is_counting()))
 		return malloc_slow(n);
 	void *p = real.malloc(n);
-	struct sl_lane_slot *s = thread_state.slot;
 	if (unlikely(p == NULL))
-		failed(s, SL_HEAP_MALLOC);
-	else
-		slot_allocated(s, n, chunk_bytes(p));
+		return failed(SL_HEAP_MALLOC);
+	if (slot_allocated(current_slot(), n, chunk_bytes(p)))
+		return raised(p);
 	return p;
 }
 
 HOT void free(void *p)
 {
-	if (unlikely(!is_counting())) {
+	if (unlikely(!is_counting() || p == NULL)) {
 		free_slow(p);
 		return;
 	}
-	if (likely(p != NULL))
-		slot_freed(thread_state.slot, SL_HEAP_FREE, chunk_bytes(p));
+	if (slot_freed(current_slot(), SL_HEAP_FREE, chunk_bytes(p))) {
+		flush_and_free(p);
+		return;
+	}
 	real.free(p);
 }
 
@@ -192,31 +211,29 @@ HOT void *calloc(size_t n, size_t size)
 	if (unlikely(!is_counting()))
 		return calloc_slow(n, size);
 	void *p = real.calloc(n, size);
-	struct sl_lane_slot *s = thread_state.slot;
-	if (unlikely(p == NULL)) {
-		failed(s, SL_HEAP_CALLOC);
-		return p;
-	}
+	if (unlikely(p == NULL))
+		return failed(SL_HEAP_CALLOC);
+	struct sl_lane_slot *s = current_slot();
 	slot_add(&s->calls[SL_HEAP_CALLOC], 1);
-	slot_allocated(s, n * size, chunk_bytes(p));
+	if (slot_allocated(s, n * size, chunk_bytes(p)))
+		return raised(p);
 	return p;
 }
 
 HOT void *realloc(void *p, size_t n)
 {
-	if (unlikely(!is_counting() || n == 0))
+	if (unlikely(!is_counting() || n == 0 || p == NULL))
 		return realloc_slow(p, n);
-	const __s64 old = p == NULL ? 0 : chunk_bytes(p);
+	const __s64 old = chunk_bytes(p);
 	void *q = real.realloc(p, n);
-	struct sl_lane_slot *s = thread_state.slot;
-	if (unlikely(q == NULL)) {
-		failed(s, SL_HEAP_REALLOC);
-		return q;
-	}
-	if (p != NULL)
-		slot_freed(s, SL_HEAP_REALLOC_FREE, old);
+	if (unlikely(q == NULL))
+		return failed(SL_HEAP_REALLOC);
+	struct sl_lane_slot *s = current_slot();
 	slot_add(&s->calls[SL_HEAP_REALLOC], 1);
-	slot_allocated(s, n, chunk_bytes(q));
+	if (slot_freed(s, SL_HEAP_REALLOC_FREE, old))
+		counters_flush(life.lane, s);
+	if (slot_allocated(s, n, chunk_bytes(q)))
+		return raised(q);
 	return q;
 }
 

@@ -49,12 +49,16 @@
 	})
 
 /* Appends one item. Returns 0, or -ENOMEM with the list unchanged. */
-#define vec_push(v, ...)                                               \
-	__extension__({                                                \
-		const int vec_push_rc_ = vec_reserve((v), (v)->n + 1); \
-		if (vec_push_rc_ == 0)                                 \
-			(v)->items[(v)->n++] = (__VA_ARGS__);          \
-		vec_push_rc_;                                          \
+#define vec_push(v, ...)                                                                  \
+	__extension__({                                                                   \
+		const int vec_push_rc_ = vec_reserve((v), (v)->n + 1);                    \
+		if (vec_push_rc_ == 0) {                                                  \
+			/* Known here, but not to analysers: room for one is not NULL. */ \
+			if ((v)->items == NULL)                                           \
+				__builtin_unreachable();                                  \
+			(v)->items[(v)->n++] = (__VA_ARGS__);                             \
+		}                                                                         \
+		vec_push_rc_;                                                             \
 	})
 
 /* Runs the statement for each item; @item is a pointer to it. Do not push inside. */

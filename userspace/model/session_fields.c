@@ -86,7 +86,7 @@ RECORD(process_record, process, "process", false,
 	SCALAR(process, id, "id", FIELD_PROCESS),
 	SCALAR(process, parent, "parent", FIELD_PARENT),
 	INT(process, pid, "pid"),
-	DETAIL(process, exe, "exe"),
+	TEXT(process, exe, "exe"),
 	TEXTS(process, argv, "argv"),
 	{ .key = "execs", .kind = FIELD_ARRAY, .offset = offsetof(struct process, images),
 	  .count_offset = offsetof(struct process, n_images), .record = &image_record },
@@ -150,6 +150,8 @@ RECORD(segment_record, segment, "segment", true,
 RECORD(startup_record, run, "startup", false,
 	INT(run, startup_total_ns, "total_ns"),
 	INT(run, startup_unknown_ns, "unknown_ns"),
+	BOOL(run, has_link_phase, "link_known"),
+	BOOL(run, has_init_phase, "init_known"),
 	ARRAY_IF(run, segments, "segments", segment_record, has_segments));
 
 RECORD(finding_record, finding, "finding", true,
@@ -206,6 +208,7 @@ RECORD(losses_record, run, "losses", false,
 
 RECORD(tree_record, run, "tree", false,
 	INT(run, wall_ns, "wall_ns"),
+	INT(run, cpus, "cpus"),
 	INT(run, peak_rss_bytes, "peak_rss_bytes"),
 	INT(run, peak_rss_error_bytes, "peak_rss_error_bytes"),
 	INT(run, peak_cgroup_bytes, "peak_cgroup_bytes"),
@@ -215,7 +218,7 @@ RECORD(tree_record, run, "tree", false,
 	INT(run, threads_peak, "threads_peak"),
 	INT(run, switches_summed, "switches_summed"));
 
-RECORD(run_record, run, "run", false,
+static const struct field run_fields[] = {
 	BOOL(run, is_complete, "complete"),
 	TEXT(run, incomplete, "incomplete"),
 	TEXT(run, tainted, "tainted"),
@@ -231,7 +234,9 @@ RECORD(run_record, run, "run", false,
 	ARRAY_IF(run, libraries, "libraries", library_record, has_libraries),
 	GROUP("files", files_record),
 	GROUP("losses", losses_record),
-	GROUP("tree", tree_record));
+	GROUP("tree", tree_record),
+	{ .key = NULL },
+};
 
 /* --- the session ---------------------------------------------------------------------------- */
 
@@ -261,6 +266,10 @@ static const struct field session_fields[] = {
 	{ .key = NULL },
 };
 /* clang-format on */
+
+const struct record run_record = { .name = "run",
+				   .size = sizeof(struct run),
+				   .fields = run_fields };
 
 const struct record session_record = { .name = "session",
 				       .size = sizeof(struct session),

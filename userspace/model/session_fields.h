@@ -47,6 +47,7 @@ struct record {
 };
 
 extern const struct record session_record;
+extern const struct record run_record;
 
 #define SESSION_SCHEMA "startline.report/1"
 

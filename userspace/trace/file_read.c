@@ -24,6 +24,10 @@
 
 /* Of decompressed events: what a machine of 16 GB can hold together with what is made of them. */
 #define EVENTS_BYTES_MAX (4ull * 1024 * 1024 * 1024)
+/* Level 1 of zlib, which the writer uses, never gains more than this factor: a file that does was
+ * made to exhaust memory. Small files may do as they like. */
+#define UNPACK_FACTOR 256u
+#define UNPACK_MIN    (64ull * 1024 * 1024)
 /* A file of nothing but block magics would have the reader checksum half a megabyte for each.
  * After this many bytes in vain, as a multiple of the file's size, it stops looking. */
 #define WASTE_FACTOR 4u
@@ -150,12 +154,24 @@ static int take_events(struct reader *r, const struct block_header *block, const
 	return 0;
 }
 
+static int check_limits(const struct reader *r, uint64_t events_bytes)
+{
+	if (events_bytes > EVENTS_BYTES_MAX)
+		return fail(-EFBIG, "'%s' holds more than 4 GiB of events: record a shorter run",
+			    r->name);
+	if (events_bytes > UNPACK_MIN + r->size * UNPACK_FACTOR)
+		return fail(-EFBIG,
+			    "'%s' unpacks to more than %u times its size: no recording does",
+			    r->name, UNPACK_FACTOR);
+	return 0;
+}
+
 static int take_block(struct reader *r, const struct block_header *block,
 		      const unsigned char *payload, enum block_result *ret)
 {
-	if (r->events_bytes + block->raw_size > EVENTS_BYTES_MAX)
-		return fail(-EFBIG, "'%s' holds more than 4 GiB of events: record a shorter run",
-			    r->name);
+	const int rc = check_limits(r, r->events_bytes + block->raw_size);
+	if (rc < 0)
+		return rc;
 	/* malloc aligns for any type, and an empty block is valid. */
 	_cleanup_free_ char *data = malloc(block->raw_size + 1);
 	if (data == NULL)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks at a file that is about to be executed: may the shim be loaded into it? Used by the exec
+ * wrappers inside targets and by startline for the first command, so it is built into both: raw system
+ * calls only, no allocation, no errno, and at most 2 KiB of stack.
+ *
+ * In doubt the answer is TARGET_FITS: a loader that cannot use the shim says so on stderr, but a
+ * file we cannot read or understand is in practice one that cannot be executed either. */
+#ifndef PRELOAD_TARGET_CHECK_H
+#define PRELOAD_TARGET_CHECK_H
+
+#include <stdint.h>
+
+#include "bpf/lane.h"
+
+/* The numbers are kept in sl_tree.targets: below 16. */
+enum target {
+	TARGET_UNKNOWN = 0, /* only inside: not looked at yet */
+	TARGET_FITS = 1,
+	TARGET_STATIC = 2, /* has no dynamic loader that would load the shim */
+	TARGET_32BIT = 3,
+	TARGET_FOREIGN = 4,   /* another processor */
+	TARGET_SANITIZER = 5, /* its runtime insists on coming first */
+	TARGET_SECURE = 6,    /* gains privileges: the loader ignores LD_PRELOAD */
+};
+
+/* @path as execveat takes it, relative to @directory_fd (AT_FDCWD) or, when empty, that descriptor's
+ * own file. Scripts are judged by their interpreter. @cache may be NULL. */
+enum target target_check(int directory_fd, const char *path, struct sl_tree *cache);
+
+/* The coverage reason that belongs to @target; 0 where the shim fits. */
+enum sl_cover_reason target_reason(enum target target);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, locking and removing session directories. */
+#include "userspace/collect/session_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "userspace/base/cleanup.h"
+
+#define PREFIX "startline-"
+
+/* A directory this young may belong to a startline that has not locked it yet. */
+#define GRACE_SECONDS 5
+
+static const char *const parents[] = { "/dev/shm", "/run/shm", "/tmp", "/var/tmp" };
+
+/* Unlinks what is in @fd without following anything. */
+static void empty_directory(int fd)
+{
+	const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (copy < 0)
+		return;
+	_cleanup_closedir_ DIR *d = fdopendir(copy);
+	if (d == NULL) {
+		(void)close(copy);
+		return;
+	}
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, e->d_name, 0) < 0 && errno == EISDIR)
+			(void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
+	}
+}
+
+static void remove_if_stale(int parent_fd, const char *name)
+{
+	struct stat s;
+	_cleanup_close_ int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &s) < 0)
+		return;
+	if (time(NULL) - s.st_ctime < GRACE_SECONDS || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	empty_directory(fd);
+	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
+}
+
+static void remove_stale(const char *parent)
+{
+	_cleanup_closedir_ DIR *d = opendir(parent);
+	if (d == NULL)
+		return;
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) == 0)
+			remove_if_stale(dirfd(d), e->d_name);
+	}
+}
+
+static int prepare(struct session_dir *d, uid_t uid, gid_t gid)
+{
+	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (d->fd < 0 || flock(d->fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	if ((uid != geteuid() || gid != getegid()) && fchown(d->fd, uid, gid) < 0)
+		return -errno;
+	return 0;
+}
+
+int session_dir_make(uid_t uid, gid_t gid, char *why, size_t why_size, struct session_dir *ret)
+{
+	int r = -ENOENT;
+	bool is_made = false;
+
+	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+		remove_stale(parents[i]);
+		if (is_made)
+			continue;
+		struct session_dir d = { .fd = -1 };
+		(void)snprintf(d.path, sizeof(d.path), "%s/" PREFIX "XXXXXX", parents[i]);
+		if (mkdtemp(d.path) == NULL) {
+			r = -errno;
+			continue;
+		}
+		r = prepare(&d, uid, gid);
+		if (r == 0) {
+			*ret = d;
+			is_made = true;
+			continue;
+		}
+		session_dir_remove(&d);
+	}
+	if (is_made)
+		return 0;
+	(void)snprintf(why, why_size, "no directory for shared memory in /dev/shm or /tmp (%s)",
+		       strerror(-r));
+	return r;
+}
+
+void session_dir_remove(struct session_dir *d)
+{
+	if (d->fd >= 0) {
+		empty_directory(d->fd);
+		(void)rmdir(d->path);
+		(void)close(d->fd);
+	} else if (d->path[0] != '\0') {
+		(void)rmdir(d->path);
+	}
+	*d = (struct session_dir){ .fd = -1 };
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The private directory on tmpfs in which the shim makes its lanes. It belongs to the target's user,
+ * so everything in it is hostile; it is locked (flock) while its startline lives, which is how the
+ * next one tells a live directory from one left behind by a crash, also across pid namespaces. */
+#ifndef USERSPACE_COLLECT_SESSION_DIR_H
+#define USERSPACE_COLLECT_SESSION_DIR_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { SESSION_PATH_SIZE = 128 };
+
+struct session_dir {
+	int fd; /* -1: none; carries the lock */
+	char path[SESSION_PATH_SIZE];
+};
+
+/* Makes the directory, mode 0700, owned by @uid and @gid, and removes stale ones of that kind. On failure
+ * @why (of @why_size) says in one line what is missing; nothing is logged. */
+int session_dir_make(uid_t uid, gid_t gid, char *why, size_t why_size, struct session_dir *ret);
+
+/* Removes the directory and what is in it, one level deep: a target that made directories of its
+ * own in there keeps them. */
+void session_dir_remove(struct session_dir *d);
+
+#endif

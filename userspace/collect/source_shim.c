@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/* The shim as a source: the session directory, the environment that brings the shim into the
+ * command, and all lanes of the tree from their appearance to their end. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "preload/settings.h"
+#include "preload/target_check.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/vec.h"
+#include "userspace/collect/emit.h"
+#include "userspace/collect/internal.h"
+#include "userspace/collect/lane_reader.h"
+#include "userspace/collect/session_dir.h"
+#include "userspace/collect/shim_path.h"
+
+/* How often lanes are looked at: for the tier that finds readiness in them, and for totals. */
+#define POLL_NETWORK_NS 4000000l
+#define POLL_HEAP_NS	25000000l
+
+/* Lanes beyond this many are opened anew for each reading: descriptors are limited. */
+#define MAX_OPEN_LANES 256
+/* A target that floods its directory is not followed further. */
+#define MAX_LANES 65536
+
+struct lane_list VEC(struct lane);
+
+struct source_shim {
+	struct session_dir dir;
+	struct shim_settings settings;
+	struct lane_list lanes; /* of images that have not ended */
+	int tree_fd;
+	int inotify_fd; /* -1: the directory is read each time */
+	int timer_fd;
+	int epoll_fd;
+	uint32_t n_lanes_ever;
+	size_t n_open;
+	uint64_t n_lost;
+	int64_t departed;      /* as in struct sl_tree */
+	int64_t highest_peak;  /* of any single process so far */
+	int64_t highest_error; /* of the tree's peak, at any one time */
+	char *environment[3];
+	char variable[SETTING_LIMIT + 32];
+	char *load;
+};
+
+/* ---- opening ---- */
+
+static int make_tree_file(struct source_shim *s)
+{
+	const struct sl_tree tree = { .magic = SL_TREE_MAGIC };
+
+	s->tree_fd = openat(s->dir.fd, SL_TREE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (s->tree_fd < 0)
+		return -errno;
+	if (fchmod(s->tree_fd, 0600) < 0 ||
+	    fchown(s->tree_fd, s->settings.uid, s->settings.gid) < 0)
+		return -errno;
+	/* Allocated, so that the shims' writes can never hit a full file system. */
+	const int r = posix_fallocate(s->tree_fd, 0, sizeof(tree));
+	if (r != 0)
+		return -r;
+	return pwrite(s->tree_fd, &tree, sizeof(tree), 0) == (ssize_t)sizeof(tree) ? 0 : -EIO;
+}
+
+static int watch(struct source_shim *s)
+{
+	const long period = s->settings.wrap_network ? POLL_NETWORK_NS : POLL_HEAP_NS;
+	const struct itimerspec every = { .it_interval.tv_nsec = period,
+					  .it_value.tv_nsec = period };
+	struct epoll_event event = { .events = EPOLLIN };
+
+	s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (s->inotify_fd >= 0 && inotify_add_watch(s->inotify_fd, s->dir.path, IN_CREATE) < 0)
+		cleanup_close(&s->inotify_fd), s->inotify_fd = -1;
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->timer_fd < 0 || s->epoll_fd < 0 ||
+	    timerfd_settime(s->timer_fd, 0, &every, NULL) < 0 ||
+	    epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->timer_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static int find_shim(struct source_shim *s, char *why, size_t why_size)
+{
+	char path[SETTING_LIMIT];
+	const int r = shim_path_find(&s->dir, s->settings.uid, s->settings.gid, path, sizeof(path));
+	if (r < 0) {
+		(void)snprintf(why, why_size, "libstartline.so not found or not usable (%s)",
+			       strerror(-r));
+		return r;
+	}
+	const unsigned int flags = (s->settings.count_heap ? SHIM_COUNTS_HEAP : 0) |
+				   (s->settings.wrap_network ? SHIM_WRAPS_NETWORK : 0);
+	(void)snprintf(s->variable, sizeof(s->variable), SHIM_VARIABLE "%x:%s", flags, s->dir.path);
+	const char *users = getenv("LD_PRELOAD");
+	if (asprintf(&s->load, LOAD_VARIABLE "%s%s%s", path, users == NULL ? "" : ":",
+		     users == NULL ? "" : users) < 0) {
+		s->load = NULL;
+		return -ENOMEM;
+	}
+	s->environment[0] = s->variable;
+	s->environment[1] = s->load;
+	return 0;
+}
+
+int source_shim_open(const struct shim_settings *settings, char *why, size_t why_size,
+		     struct source_shim **ret)
+{
+	struct source_shim *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -ENOMEM;
+	s->settings = *settings;
+	s->dir.fd = s->tree_fd = s->inotify_fd = s->timer_fd = s->epoll_fd = -1;
+
+	int r = session_dir_make(settings->uid, settings->gid, why, why_size, &s->dir);
+	if (r == 0) {
+		r = make_tree_file(s);
+		if (r == 0)
+			r = watch(s);
+		if (r < 0)
+			(void)snprintf(why, why_size, "cannot use '%s' for shared memory: %s",
+				       s->dir.path, strerror(-r));
+	}
+	if (r == 0)
+		r = find_shim(s, why, why_size);
+	if (r < 0) {
+		(void)source_shim_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink)
+{
+	const enum target target = target_check(AT_FDCWD, path, NULL);
+	const enum sl_cover_reason reason = target_reason(target);
+
+	if (reason == 0)
+		return s->environment;
+	const struct sl_cover cover = {
+		.event = emit_header(SL_KIND_COVER, sizeof(cover), now_ns(), 0),
+		.reason = reason,
+		.next = 1,
+	};
+	(void)sink.event(sink.data, &cover.event);
+	return NULL;
+}
+
+int source_shim_fd(const struct source_shim *s)
+{
+	return s->epoll_fd;
+}
+
+/* ---- lanes come ---- */
+
+static bool is_known(const struct source_shim *s, const char *name)
+{
+	vec_foreach(l, &s->lanes) {
+		if (strcmp(l->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_lane(struct source_shim *s, const char *name)
+{
+	if (!lane_name_is_valid(name) || s->lanes.n >= MAX_LANES || is_known(s, name))
+		return 0;
+	struct lane l = { .fd = -1, .number = s->n_lanes_ever };
+	memcpy(l.name, name, strnlen(name, sizeof(l.name) - 1));
+	const int r = vec_push(&s->lanes, l);
+	if (r == 0)
+		s->n_lanes_ever++;
+	return r;
+}
+
+/* Whether something was created since the last call. */
+static bool directory_changed(const struct source_shim *s)
+{
+	char events[4096];
+	bool has_changed = s->inotify_fd < 0;
+
+	while (s->inotify_fd >= 0 && read(s->inotify_fd, events, sizeof(events)) > 0)
+		has_changed = true;
+	return has_changed;
+}
+
+static int find_lanes(struct source_shim *s)
+{
+	if (!directory_changed(s))
+		return 0;
+	const int copy = openat(s->dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (copy < 0)
+		return 0;
+	_cleanup_closedir_ DIR *d = fdopendir(copy);
+	if (d == NULL) {
+		(void)close(copy);
+		return 0;
+	}
+	int r = 0;
+	for (const struct dirent *e = readdir(d); e != NULL && r == 0; e = readdir(d))
+		r = add_lane(s, e->d_name);
+	return r;
+}
+
+/* The lane's descriptor, opened if need be; to be given back with lane_release(). */
+static int lane_acquire(struct source_shim *s, struct lane *l)
+{
+	if (l->fd >= 0)
+		return l->fd;
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(s->dir.fd, l->name, flags);
+	/* A target with a strange umask makes files that not even their owner may read. */
+	if (fd < 0 && errno == EACCES && fchmodat(s->dir.fd, l->name, 0600, 0) == 0)
+		fd = openat(s->dir.fd, l->name, flags);
+	if (fd >= 0 && s->n_open < MAX_OPEN_LANES) {
+		l->fd = fd;
+		s->n_open++;
+	}
+	return fd;
+}
+
+static void lane_release(const struct lane *l, int fd)
+{
+	if (fd != l->fd)
+		(void)close(fd);
+}
+
+/* ---- what they say ---- */
+
+/* The session's sums, as the shims keep them. */
+static void read_tree(const struct source_shim *s, int64_t *ret_live, int64_t *ret_peak)
+{
+	struct sl_tree tree;
+	const size_t n = offsetof(struct sl_tree, pad);
+
+	*ret_live = *ret_peak = 0;
+	if (pread(s->tree_fd, &tree, n, 0) != (ssize_t)n)
+		return;
+	if (__builtin_sub_overflow(tree.live, s->departed, ret_live))
+		*ret_live = 0;
+	*ret_peak = tree.peak;
+}
+
+static uint64_t at_least_zero(int64_t value)
+{
+	return value > 0 ? (uint64_t)value : 0;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What processes did not publish, because it is less than a flush, the shared sum lacks. */
+static int64_t unpublished(const struct lane_sums *sums)
+{
+	const int64_t error = larger(sums->peak_error_bytes, SL_LANE_FLUSH_BYTES);
+
+	return sums->peak_bytes < error ? sums->peak_bytes : error;
+}
+
+static int emit_heap(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
+		     enum sl_when when, struct sink sink)
+{
+	int64_t tree_live = 0, tree_peak = 0;
+
+	read_tree(s, &tree_live, &tree_peak);
+	/* One process at a time is no worse than its own figure. */
+	const bool is_single = s->n_lanes_ever == 1;
+	s->highest_peak = larger(s->highest_peak, sums->peak_bytes);
+	tree_live = larger(tree_live, when == SL_WHEN_EXIT ? 0 : sums->live_bytes);
+	struct sl_heap heap = {
+		.event = emit_header(SL_KIND_HEAP, sizeof(heap), now_ns(), (pid_t)l->ns_pid),
+		.when = when,
+		.ns_pid = l->ns_pid,
+		.since_ns = l->start_ns,
+		.requested_bytes = sums->requested_bytes,
+		.live_bytes = at_least_zero(sums->live_bytes),
+		.peak_bytes = at_least_zero(sums->peak_bytes),
+		.peak_error_bytes = at_least_zero(sums->peak_error_bytes),
+		.tree_live_bytes = at_least_zero(is_single ? sums->live_bytes : tree_live),
+		.tree_peak_bytes = at_least_zero(is_single ? sums->peak_bytes
+							   : larger(tree_peak, s->highest_peak)),
+		.tree_peak_error_bytes =
+			at_least_zero(is_single ? sums->peak_error_bytes : s->highest_error),
+	};
+	memcpy(heap.calls, sums->calls, sizeof(heap.calls));
+	memcpy(heap.buckets, sums->buckets, sizeof(heap.buckets));
+	heap.event.flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
+	heap.event.cpu = l->number;
+	return sink.event(sink.data, &heap.event);
+}
+
+static int emit_tally(const struct lane *l, struct sink sink)
+{
+	const struct sl_tally tally = {
+		.event = emit_header(SL_KIND_TALLY, sizeof(tally), now_ns(), 0),
+		.source = SL_SOURCE_SHIM,
+		.producer = l->number,
+		.count = l->n_delivered + lane_lost(l),
+	};
+	return sink.event(sink.data, &tally.event);
+}
+
+/* ---- lanes go ---- */
+
+/* Takes the image's part out of the tree's sum. Only this word is ours in a page that others write, so
+ * it is stored alone; the shims subtract it themselves. */
+static void depart(struct source_shim *s, int64_t bytes)
+{
+	if (bytes == 0 || __builtin_add_overflow(s->departed, bytes, &s->departed))
+		return;
+	(void)!pwrite(s->tree_fd, &s->departed, sizeof(s->departed),
+		      offsetof(struct sl_tree, departed));
+}
+
+static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
+{
+	struct lane_sums sums;
+	int n = lane_read_records(l, fd, true, sink);
+	int r = n;
+
+	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
+		if ((l->flags & SL_LANE_COUNTS) != 0) {
+			r = emit_heap(s, l, &sums, SL_WHEN_EXIT, sink);
+			n++;
+		}
+		depart(s, sums.tree_bytes);
+	}
+	s->n_lost += lane_lost(l);
+	if (r >= 0)
+		r = emit_tally(l, sink);
+	return r < 0 ? r : n + 1;
+}
+
+static void remove_lane(struct source_shim *s, struct lane *l)
+{
+	(void)unlinkat(s->dir.fd, l->name, 0);
+	if (l->fd >= 0) {
+		(void)close(l->fd);
+		s->n_open--;
+	}
+	*l = s->lanes.items[--s->lanes.n];
+}
+
+/* Reads one lane. *ret_is_done: it is to be removed. */
+static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sink sink,
+		 bool *ret_is_done)
+{
+	*ret_is_done = is_last;
+	const int fd = lane_acquire(s, l);
+	if (fd < 0) {
+		/* Removed by the target, or no descriptor to be had now. */
+		*ret_is_done = is_last || errno == ENOENT || errno == ELOOP;
+		return 0;
+	}
+	/* Before reading: what an ended image left is then complete. */
+	const bool is_over = is_last || lane_is_abandoned(l, fd);
+	int r = l->has_header ? 0 : lane_read_header(l, fd);
+	if (r == 0 && is_over)
+		r = fold(s, l, fd, sink);
+	else if (r == 0)
+		r = lane_read_records(l, fd, false, sink);
+	else
+		r = r == -EBADMSG || r == -EAGAIN ? (*ret_is_done = r == -EBADMSG || is_over, 0)
+						  : r;
+	*ret_is_done |= is_over;
+	lane_release(l, fd);
+	return r;
+}
+
+static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
+{
+	int r = find_lanes(s), n = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->lanes.n;) {
+		bool is_done = false;
+		r = visit(s, &s->lanes.items[i], is_last, sink, &is_done);
+		n += r;
+		if (is_done)
+			remove_lane(s, &s->lanes.items[i]);
+		else
+			i++;
+	}
+	return r < 0 ? r : n;
+}
+
+int source_shim_drain(struct source_shim *s, struct sink sink)
+{
+	uint64_t n_ticks;
+
+	(void)!read(s->timer_fd, &n_ticks, sizeof(n_ticks));
+	return visit_all(s, false, sink);
+}
+
+int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink)
+{
+	int r = visit_all(s, false, sink), n = 0;
+	int64_t error = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->lanes.n; i++) {
+		struct lane *l = &s->lanes.items[i];
+		struct lane_sums sums;
+		const int fd = lane_acquire(s, l);
+		if (fd < 0)
+			continue;
+		if (l->has_header && (l->flags & SL_LANE_COUNTS) != 0 &&
+		    lane_read_sums(l, fd, &sums) == 0) {
+			error += unpublished(&sums);
+			s->highest_error = larger(s->highest_error, error);
+			r = emit_heap(s, l, &sums, when, sink);
+			n++;
+		}
+		lane_release(l, fd);
+	}
+	return r < 0 ? r : n;
+}
+
+int source_shim_finish(struct source_shim *s, struct sink sink)
+{
+	int r = visit_all(s, true, sink);
+	if (r < 0)
+		return r;
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = SL_SOURCE_SHIM,
+		.count = s->n_lost,
+	};
+	r = sink.event(sink.data, &drops.event);
+	session_dir_remove(&s->dir);
+	return r;
+}
+
+struct source_shim *source_shim_free(struct source_shim *s)
+{
+	if (s == NULL)
+		return NULL;
+	vec_foreach(l, &s->lanes)
+		cleanup_close(&l->fd);
+	vec_done(&s->lanes);
+	cleanup_close(&s->tree_fd);
+	cleanup_close(&s->inotify_fd);
+	cleanup_close(&s->timer_fd);
+	cleanup_close(&s->epoll_fd);
+	session_dir_remove(&s->dir);
+	free(s->load);
+	free(s);
+	return NULL;
+}
