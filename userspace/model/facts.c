@@ -9,16 +9,18 @@
 #include "userspace/base/units.h"
 
 #define MAX_RULES 32
+#define MAX_NOTES 64
 #define MAX_ITEMS 65536 /* of a numbered list in META: words of a command line */
 
 enum fact_type { FACT_TEXT, FACT_NUMBER, FACT_LIST };
 
-/* "key" or, for lists, "key.N"; where it goes in struct session. */
+/* "key" or, for lists, "key" repeated or "key.N"; where it goes in struct session. */
 static const struct {
 	const char *key;
 	enum fact_type type;
 	size_t offset;
 } fact_rows[] = {
+	{ "design.ready", FACT_LIST, offsetof(struct session, design.ready) }, /* ROW_READY */
 	{ "version", FACT_TEXT, offsetof(struct session, version) },
 	{ "command", FACT_LIST, offsetof(struct session, command) },
 	{ "host.cpu", FACT_TEXT, offsetof(struct session, host.cpu) },
@@ -28,24 +30,26 @@ static const struct {
 	{ "host.fingerprint", FACT_TEXT, offsetof(struct session, host.fingerprint) },
 	{ "design.runs", FACT_NUMBER, offsetof(struct session, design.runs) },
 	{ "design.warmup", FACT_NUMBER, offsetof(struct session, design.warmup) },
-	{ "design.ready", FACT_LIST, offsetof(struct session, design.ready) },
 	{ "design.probes", FACT_LIST, offsetof(struct session, design.probes) },
 	{ "design.heap", FACT_TEXT, offsetof(struct session, design.heap) },
 	{ "design.until", FACT_TEXT, offsetof(struct session, design.until) },
 };
 #define N_FACT_ROWS (sizeof(fact_rows) / sizeof(fact_rows[0]))
+#define ROW_READY   0
 
 /* Words of the lists while they come in; numbers may be missing or out of order. */
 struct growing_list VEC(const char *);
 
-/* The row that @key belongs to, or -1. For lists *ret_index is the number after the dot. */
+/* The row that @key belongs to, or -1. For lists *ret_index is the number after the dot, or
+ * SIZE_MAX for the next one. */
 static int row_of(const char *key, size_t length, uint64_t *ret_index)
 {
 	for (size_t i = 0; i < N_FACT_ROWS; i++) {
 		const size_t n = strlen(fact_rows[i].key);
 		if (strncmp(fact_rows[i].key, key, n) != 0)
 			continue;
-		if (fact_rows[i].type != FACT_LIST && length == n)
+		*ret_index = SIZE_MAX;
+		if (length == n)
 			return (int)i;
 		if (fact_rows[i].type != FACT_LIST || length < n + 2 || length > n + 8 ||
 		    key[n] != '.')
@@ -58,6 +62,17 @@ static int row_of(const char *key, size_t length, uint64_t *ret_index)
 	return -1;
 }
 
+static bool is_key(const char *text, size_t length, const char *key)
+{
+	return strlen(key) == length && memcmp(text, key, length) == 0;
+}
+
+/* "ok" or "on": NULL, there is nothing to explain. */
+static const char *source_state(const char *value)
+{
+	return strcmp(value, "ok") == 0 || strcmp(value, "on") == 0 ? NULL : value;
+}
+
 static int list_put(struct growing_list *list, size_t index, const char *text)
 {
 	/* Lists come in order, so a hole is damage: what follows it is moved up. */
@@ -66,6 +81,15 @@ static int list_put(struct growing_list *list, size_t index, const char *text)
 		return 0;
 	}
 	return vec_push(list, text);
+}
+
+/* Both keys may name the same rule. */
+static int add_rule(struct growing_list *list, const char *spec)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->items[i], spec) == 0)
+			return 0;
+	return list->n < MAX_RULES ? vec_push(list, spec) : 0;
 }
 
 static int read_rule(struct facts *f, const char *spec)
@@ -91,12 +115,14 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 	const size_t length = (size_t)(equals - text);
 	const char *value = equals + 1;
 
-	if (length == 5 && memcmp(text, "ready", 5) == 0)
-		return read_rule(f, value);
-	if (length == 3 && memcmp(text, "bpf", 3) == 0)
-		f->bpf = strcmp(value, "on") == 0 ? NULL : value;
-	if (length == 4 && memcmp(text, "shim", 4) == 0)
-		f->shim = strcmp(value, "on") == 0 ? NULL : value;
+	if (is_key(text, length, "note"))
+		return f->notes.n < MAX_NOTES ? vec_push(&f->notes, value) : 0;
+	if (is_key(text, length, "source.bpf") || is_key(text, length, "bpf"))
+		f->bpf = source_state(value);
+	if (is_key(text, length, "source.shim") || is_key(text, length, "shim"))
+		f->shim = source_state(value);
+	if (is_key(text, length, "ready"))
+		return add_rule(&lists[ROW_READY], value);
 
 	uint64_t index = 0;
 	const int row = row_of(text, length, &index);
@@ -113,6 +139,8 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 			*(int64_t *)field = number;
 		return 0;
 	case FACT_LIST:
+		if (row == ROW_READY)
+			return add_rule(&lists[row], value);
 		return list_put(&lists[row], (size_t)index, value);
 	}
 	return 0;
@@ -220,6 +248,8 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 	session->design.warmup = UNKNOWN;
 	for (size_t i = 0; i < trace->n_events && rc == 0; i++)
 		rc = read_event(f, lists, trace->events[i]);
+	for (size_t i = 0; i < lists[ROW_READY].n && rc == 0; i++)
+		rc = read_rule(f, lists[ROW_READY].items[i]);
 	/* Older or damaged recordings may lack the word, not the events. */
 	if (f->n_bpf > 0 && f->bpf != NULL && f->bpf[0] == '\0')
 		f->bpf = NULL;
@@ -245,6 +275,7 @@ void facts_done(struct facts *f)
 		ready_rule_done(&f->rules[i]);
 	id_map_done(&f->symbols);
 	vec_done(&f->symbol_names);
+	vec_done(&f->notes);
 	id_map_done(&f->producer_index);
 	vec_done(&f->producers);
 	vec_done(&f->active);

@@ -40,6 +40,7 @@ struct facts {
 	struct session *session;
 	const char *bpf, *shim; /* NULL: it was on; else why not, or "" when nobody said */
 	bool has_end;
+	struct note_text_list VEC(const char *) notes; /* META note: lines to print */
 	struct ready_rule *rules;
 	size_t n_rules;
 	struct id_map symbols; /* wait_ip -> index into symbol_names */

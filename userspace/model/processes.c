@@ -104,7 +104,7 @@ int process_of(struct builder *b, const struct sl_event *event)
 		index = process_lookup_ns(b, event->pid, event->time_ns);
 		/* With kernel events every process is known by its real pid; a number from some
 		 * namespace must not become a process of its own. */
-		if (index < 0 && b->facts->bpf == NULL)
+		if (index < 0 && b->facts->bpf != NULL)
 			index = process_new(b, event->pid, event->pid, event->time_ns);
 		return index;
 	}
@@ -139,9 +139,20 @@ static void new_thread(struct builder *b, const struct sl_task *e, int creator)
 		b->threads_peak = b->threads_now;
 }
 
-static bool is_taken(const struct proc *p)
+/* Whether @p has a life of its own already, so that a TASK means another one. */
+static bool is_taken(const struct proc *p, bool is_attached)
 {
-	return p->has_task || p->end_ns != 0;
+	return p->has_task || p->end_ns != 0 || (p->images.n > 0 && !is_attached);
+}
+
+/* Who forked. It must be in the books before its child: parents have lower indices. */
+static int parent_of(struct builder *b, const struct sl_task *e, bool is_attached)
+{
+	const int parent = id_map_get(&b->by_pid, e->parent_pid);
+	if (parent >= 0 || is_attached || e->parent_pid == 0 ||
+	    e->event.pid == b->procs.items[0].pid)
+		return parent;
+	return process_first(b, e->parent_pid, 0, e->event.time_ns);
 }
 
 void process_task(struct builder *b, const struct sl_task *e)
@@ -156,10 +167,11 @@ void process_task(struct builder *b, const struct sl_task *e)
 		return;
 	}
 
+	const int parent = parent_of(b, e, is_attached);
 	int index = id_map_get(&b->by_pid, event->pid);
 	if (index < 0 && source_of(event) != SL_SOURCE_BPF)
 		index = id_map_get(&b->by_ns_pid, event->pid);
-	if (index < 0 || is_taken(&b->procs.items[index])) {
+	if (index < 0 || is_taken(&b->procs.items[index], is_attached)) {
 		/* Its last user's EXIT may be lost: the number says it ended. */
 		if (index >= 0 && b->procs.items[index].end_ns == 0)
 			b->procs.items[index].end_ns = event->time_ns;
@@ -173,14 +185,9 @@ void process_task(struct builder *b, const struct sl_task *e)
 	struct proc *p = &b->procs.items[index];
 	p->has_task = true;
 	p->out.is_attached = is_attached;
-	if (index == 0)
-		return; /* its parent is startline */
-	int parent = id_map_get(&b->by_pid, e->parent_pid);
-	if (parent < 0 && !is_attached && e->parent_pid != 0)
-		parent = process_first(b, e->parent_pid, 0, event->time_ns);
-	/* A parent that is younger in our books would make a cycle possible. */
-	if (parent < index)
-		b->procs.items[index].parent = parent;
+	/* The command's parent is startline. */
+	if (index > 0 && parent < index)
+		p->parent = parent;
 }
 
 /* execve from another thread than the first: that thread goes on under the process's id. */

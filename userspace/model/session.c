@@ -14,7 +14,6 @@
 #define MAX_RUNS 100000 /* more than anybody repeats; bounds what a made-up trace can cost */
 
 struct span_list VEC(struct span);
-struct note_text_list VEC(const char *);
 
 static bool is_mark(const struct sl_event *event, unsigned int id)
 {
@@ -254,6 +253,8 @@ static int write_notes(const struct facts *f, struct session *s)
 		rc = add_note(s->arena, &notes,
 			      arena_printf(s->arena, "%llu records of a later version were skipped",
 					   (unsigned long long)t->n_unknown));
+	for (size_t i = 0; i < f->notes.n && rc == 0; i++)
+		rc = add_note(s->arena, &notes, f->notes.items[i]);
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
 		if (s->runs[i].switches_summed > 0)
 			rc = add_note(
@@ -267,9 +268,20 @@ static int write_notes(const struct facts *f, struct session *s)
 	return rc;
 }
 
+/* Each warm-up run says so itself; where none does, the first ones are by design. */
+static void mark_warmups(const struct span_list *spans, int64_t n_warmup)
+{
+	for (size_t i = 0; i < spans->n; i++)
+		if (spans->items[i].is_warmup)
+			return;
+	for (size_t i = 0; i < spans->n && (int64_t)i < n_warmup; i++)
+		spans->items[i].is_warmup = true;
+}
+
 static int build_runs(struct facts *f, struct session *s, const struct span_list *spans)
 {
 	f->n_runs = spans->n;
+	mark_warmups(spans, s->design.warmup);
 	s->runs = arena_alloc_array(s->arena, spans->n, sizeof(struct run));
 	if (s->runs == NULL)
 		return -ENOMEM;
