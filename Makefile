@@ -217,7 +217,8 @@ test:
 	$(Q)tools/setup --for test
 	$(SUBMAKE) all workloads unit-tests
 	$(SUBMAKE) unit-tests SAN=address,undefined
-	$(Q)tools/run-tests --unit build --unit build-address-undefined --e2e tests/e2e
+	$(SUBMAKE) fuzzers $(FUZZ_BUILD)
+	$(Q)tools/run-tests --unit build --unit build-address-undefined --fuzz $(FUZZ_B) --e2e tests/e2e
 
 test-unit: unit-tests
 	$(Q)tools/run-tests --unit $(B)
@@ -230,8 +231,9 @@ test-all:
 	$(SUBMAKE) all workloads unit-tests
 	$(SUBMAKE) unit-tests SAN=address,undefined
 	$(SUBMAKE) unit-tests SAN=thread
+	$(SUBMAKE) fuzzers $(FUZZ_BUILD)
 	$(Q)tools/run-tests --unit build --unit build-address-undefined --unit build-thread \
-		--e2e tests/e2e $(if $(wildcard tests/corpus/*.bats),--e2e tests/corpus)
+		--fuzz $(FUZZ_B) --e2e tests/e2e $(if $(wildcard tests/corpus/*.bats),--e2e tests/corpus)
 
 unit-tests: $(UNIT_TESTS)
 
@@ -266,10 +268,13 @@ build/bench/%: tests/bench/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -pthread -o $@ $<
 
-FUZZ_SECONDS ?= 10
+# Each fuzzer runs so long; in the tests less (tools/run-tests).
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD := CC=clang SAN=fuzzer-no-link,address,undefined
+FUZZ_B     := build-fuzzer-no-link-address-undefined
 fuzz:
-	$(SUBMAKE) fuzzers CC=clang SAN=fuzzer-no-link,address,undefined
-	$(Q)tools/fuzz build-fuzzer-no-link-address-undefined $(FUZZ_SECONDS)
+	$(SUBMAKE) fuzzers $(FUZZ_BUILD)
+	$(Q)tools/fuzz $(FUZZ_B) $(FUZZ_SECONDS)
 
 fuzzers: $(FUZZERS)
 
