@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* May the image that is about to be executed be given the shim? See inject.h. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "preload/inject.h"
+#include "preload/shim.h"
+#include "preload/target_check.h"
+
+enum { PATH_LIMIT = 512 };
+
+static void cover_next(enum sl_cover_reason reason, const char *text)
+{
+	/* A forked child has no lane yet. */
+	if (shim_start())
+		shim_cover(reason, true, text);
+}
+
+/* After chroot, or in another mount namespace, the loader would complain on stderr. */
+static bool is_shim_visible(void)
+{
+	return sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.shim, R_OK) == 0;
+}
+
+bool inject_into(int directory_fd, const char *path)
+{
+	shim_prepare();
+	if (shim.is_off || shim.is_sealed || path == NULL)
+		return false;
+	const enum target target = target_check(directory_fd, path, tree);
+	if (target != TARGET_FITS) {
+		cover_next(target_reason(target),
+			   target == TARGET_FOREIGN ? "another processor" : path);
+		return false;
+	}
+	if (!is_shim_visible()) {
+		cover_next(SL_COVER_CHROOT, path);
+		return false;
+	}
+	return true;
+}
+
+static const char *search_path(void)
+{
+	char ***environ_at = shim_environ();
+
+	for (char **e = environ_at == NULL ? NULL : *environ_at; e != NULL && *e != NULL; e++) {
+		const char *value = text_after(*e, "PATH=");
+		if (value != NULL)
+			return value;
+	}
+	return "/usr/local/bin:/bin:/usr/bin";
+}
+
+bool inject_into_found(const char *name)
+{
+	char path[PATH_LIMIT];
+	const char *end = path + sizeof(path);
+
+	shim_prepare();
+	if (shim.is_off || shim.is_sealed || name == NULL)
+		return false;
+	bool has_slash = false;
+	for (const char *c = name; *c != '\0'; c++)
+		has_slash |= *c == '/';
+	if (has_slash || name[0] == '\0')
+		return inject_into(AT_FDCWD, name);
+
+	for (const char *at = search_path();; at++) {
+		char *to = path;
+		while (*at != '\0' && *at != ':' && to + 1 < end)
+			*to++ = *at++;
+		if (to > path) /* an empty element is the working directory */
+			to = text_append(to, end, "/");
+		to = text_append(to, end, name);
+		if (to + 1 < end && sys_call3(SYS_faccessat, AT_FDCWD, (long)path, X_OK) == 0)
+			return inject_into(AT_FDCWD, path);
+		while (*at != '\0' && *at != ':')
+			at++;
+		if (*at == '\0')
+			return true; /* not found: it will fail */
+	}
+}
+
+/* A vfork child shares the memory, but the heap is its parent's. */
+static bool is_own_heap(void)
+{
+	return life.lane != NULL && !shim.is_sealed &&
+	       (uint32_t)sys_call3(SYS_getpid, 0, 0, 0) == shim.pid;
+}
+
+void inject_before_exec(void)
+{
+	if (is_own_heap())
+		counters_leave(life.lane);
+}
+
+void inject_after_exec(void)
+{
+	if (is_own_heap())
+		counters_join(life.lane);
+}
