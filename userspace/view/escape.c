@@ -50,7 +50,8 @@ void escape_markdown(struct buf *out, const char *text)
 	escape_text(&safe, text, true);
 	if (safe.error < 0)
 		out->error = safe.error;
-	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+	const char *begin = buf_str(&safe);
+	for (const char *s = begin; *s != '\0'; s++) {
 		if (*s == '<')
 			(void)buf_adds(out, "&lt;");
 		else if (*s == '>')
@@ -61,7 +62,8 @@ void escape_markdown(struct buf *out, const char *text)
 			(void)buf_adds(out, "&#64;");
 		else if (strncmp(s, "://", 3) == 0) /* else it becomes a link */
 			(void)buf_adds(out, "&#58;");
-		else if (strchr("\\`*_{}[]()#+!|~$", *s) != NULL)
+		else if (strchr("\\`*_[]#|~$", *s) != NULL ||
+			 (s == begin && strchr("+-=", *s) != NULL))
 			(void)buf_addf(out, "\\%c", *s);
 		else
 			(void)buf_addc(out, *s);

@@ -12,6 +12,7 @@
 #define MIN_ELASTIC	  12
 #define MAX_FIXED	  32 /* of a text column that is not elastic */
 #define BAR_WIDTH	  20
+#define MIN_BAR_WIDTH	  12
 #define INDENT		  2
 #define MAX_INDENT_LEVELS 10
 #define MAX_COLUMNS	  32
@@ -127,7 +128,15 @@ static void lay_out(struct layout *l, struct buf *scratch)
 	}
 	if (used <= l->style.width || elastic == t->n_columns)
 		return;
-	const unsigned int excess = used - l->style.width;
+	unsigned int excess = used - l->style.width;
+	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS && excess > 0; i++) {
+		if (l->widths[i] != BAR_WIDTH || table_cell(t, 0, i)->type != CELL_BAR)
+			continue;
+		const unsigned int give =
+			excess < BAR_WIDTH - MIN_BAR_WIDTH ? excess : BAR_WIDTH - MIN_BAR_WIDTH;
+		l->widths[i] -= give;
+		excess -= give;
+	}
 	const unsigned int width = l->widths[elastic];
 	l->widths[elastic] = width > excess + MIN_ELASTIC ? width - excess
 			     : width < MIN_ELASTIC	  ? width
@@ -136,30 +145,43 @@ static void lay_out(struct layout *l, struct buf *scratch)
 
 /* --- lines ---------------------------------------------------------------------------------- */
 
-/* Appends text[0..n) in @width columns, cut with an ellipsis if need be. */
+/* Where the end of text[0..n) that takes at most @width columns begins. */
+static size_t tail_at(const char *text, size_t n, size_t width)
+{
+	size_t at = n > width ? n - width : 0; /* a column takes a byte at least, mostly one */
+	while (at < n &&
+	       (((unsigned char)text[at] & 0xc0) == 0x80 || text_width(text + at, n - at) > width))
+		at++;
+	return at;
+}
+
+/* Appends text[0..n) in @width columns, cut with an ellipsis if need be: a path in front, where it
+ * says least. */
 static void add_fitted(const struct layout *l, struct buf *line, const char *text, size_t n,
 		       unsigned int width, enum align align)
 {
 	const unsigned int own = width_of(text, n);
-	if (own > width) {
-		const char *ellipsis = l->style.is_utf8 ? "…" : "...";
-		const unsigned int ellipsis_width = l->style.is_utf8 ? 1 : 3;
-		const size_t room = width > ellipsis_width ? width - ellipsis_width : 0;
-		const size_t fit = text_fit(text, n, room);
-		(void)buf_add(line, text, fit);
-		(void)buf_adds(line, ellipsis);
-		const unsigned int taken = width_of(text, fit) + ellipsis_width;
-		(void)buf_pad(line, ' ', taken < width ? width - taken : 0);
+	if (own <= width) {
+		(void)buf_pad(line, ' ', align == ALIGN_RIGHT ? width - own : 0);
+		(void)buf_add(line, text, n);
+		(void)buf_pad(line, ' ', align == ALIGN_LEFT ? width - own : 0);
 		return;
 	}
-	if (align == ALIGN_RIGHT)
-		(void)buf_pad(line, ' ', width - own);
-	(void)buf_add(line, text, n);
-	if (align == ALIGN_LEFT)
-		(void)buf_pad(line, ' ', width - own);
+	const char *ellipsis = l->style.is_utf8 ? "…" : "...";
+	const unsigned int ellipsis_width = l->style.is_utf8 ? 1 : 3;
+	const size_t room = width > ellipsis_width ? width - ellipsis_width : 0;
+	const bool is_path = text[0] == '/' && memchr(text, ' ', n) == NULL;
+	const size_t from = is_path ? tail_at(text, n, room) : 0;
+	const size_t to = is_path ? n : text_fit(text, n, room);
+	(void)buf_adds(line, is_path ? ellipsis : "");
+	(void)buf_add(line, text + from, to - from);
+	(void)buf_adds(line, is_path ? "" : ellipsis);
+	const unsigned int taken = width_of(text + from, to - from) + ellipsis_width;
+	(void)buf_pad(line, ' ', taken < width ? width - taken : 0);
 }
 
-static void add_bar(const struct layout *l, struct buf *line, const struct cell *cell)
+static void add_bar(const struct layout *l, struct buf *line, const struct cell *cell,
+		    unsigned int width)
 {
 	double from = cell->from;
 	double to = cell->to;
@@ -167,10 +189,10 @@ static void add_bar(const struct layout *l, struct buf *line, const struct cell 
 		from = 0;
 	if (!(to >= from && to <= 1))
 		to = to > 1 ? 1 : from;
-	unsigned int first = (unsigned int)floor(from * BAR_WIDTH);
-	unsigned int last = (unsigned int)lround(to * BAR_WIDTH);
-	if (first >= BAR_WIDTH)
-		first = BAR_WIDTH - 1;
+	unsigned int first = (unsigned int)floor(from * width);
+	unsigned int last = (unsigned int)lround(to * width);
+	if (first >= width)
+		first = width - 1;
 	const bool is_sliver = last <= first;
 	if (is_sliver)
 		last = first + 1;
@@ -181,10 +203,11 @@ static void add_bar(const struct layout *l, struct buf *line, const struct cell 
 		else
 			(void)buf_adds(line, is_sliver ? "▏" : "█");
 	}
-	(void)buf_pad(line, ' ', BAR_WIDTH - last);
+	(void)buf_pad(line, ' ', width - last);
 }
 
-/* How many bytes of @text the first of its lines takes in @width columns; breaks at a blank. */
+/* How many bytes of @text the first of its lines takes in @width columns. Breaks before a term of
+ * a sum, else at a blank. */
 static size_t fold_at(const char *text, size_t n, unsigned int width)
 {
 	if (width_of(text, n) <= width)
@@ -192,6 +215,10 @@ static size_t fold_at(const char *text, size_t n, unsigned int width)
 	size_t fit = text_fit(text, n, width);
 	if (fit == 0)
 		fit = 1;
+	for (size_t i = fit; i > fit / 3; i--) {
+		if (strncmp(text + i, " + ", 3) == 0)
+			return i;
+	}
 	for (size_t i = fit; i > fit / 3; i--) {
 		if (text[i] == ' ')
 			return i;
@@ -264,7 +291,7 @@ static int print_row(const struct layout *l, size_t row, struct buf *line, struc
 		gap = "  ";
 		const struct cell *cell = table_cell(l->t, row, i);
 		if (cell->type == CELL_BAR) {
-			add_bar(l, line, cell);
+			add_bar(l, line, cell, l->widths[i]);
 			continue;
 		}
 		const bool is_dim =

@@ -14,7 +14,7 @@
 struct part {
 	const char *before; /* "peak ": words around the number */
 	const char *metric;
-	const char *after; /* " allocations" */
+	const char *after; /* " allocation(s)" */
 };
 
 struct cost {
@@ -28,18 +28,18 @@ static const struct cost costs[] = {
 		   { "", "cpu.utilization", " of the CPUs allowed" } } },
 	{ "memory", { { "peak ", "mem.peak_rss", "" }, { "", "mem.ready_rss", " when ready" },
 		      { "cgroup peak ", "mem.peak_cgroup", "" } } },
-	{ "heap", { { "", "heap.allocs", " allocations" }, { "", "heap.frees", " frees" },
+	{ "heap", { { "", "heap.allocs", " allocation(s)" }, { "", "heap.frees", " free(s)" },
 		    { "", "heap.bytes", " asked for" }, { "peak ", "heap.peak", "" },
 		    { "", "heap.exit", " not freed" } } },
 	{ "faults", { { "", "faults.minor", " minor" }, { "", "faults.major", " major" } } },
 	{ "switches", { { "", "ctx.voluntary", " voluntary" },
 			{ "", "ctx.involuntary", " involuntary" } } },
 	{ "disk", { { "read ", "io.read", "" }, { "written ", "io.write", "" } } },
-	{ "files", { { "", "files.opens", " opens" }, { "", "files.misses", " not found" } } },
-	{ "network", { { "", "net.connects", " connects" }, { "received ", "net.rx", "" },
+	{ "files", { { "", "files.opens", " open(s)" }, { "", "files.misses", " not found" } } },
+	{ "network", { { "", "net.connects", " connect(s)" }, { "received ", "net.rx", "" },
 		       { "sent ", "net.tx", "" } } },
-	{ "processes", { { "", "proc.count", "" }, { "", "proc.execs", " execs" },
-			 { "at most ", "proc.threads_peak", " threads at once" } } },
+	{ "processes", { { "", "proc.count", " in all" }, { "", "proc.execs", " exec(s)" },
+			 { "at most ", "proc.threads_peak", " thread(s) at once" } } },
 };
 /* clang-format on */
 
@@ -67,6 +67,18 @@ static const char *format_value(char text[static UNITS_BYTES], enum unit unit, d
 	return format_count(text, value);
 }
 
+/* Words with "(s)" in them, which becomes an "s" or nothing. */
+static void add_plural(struct buf *line, const char *words, double value)
+{
+	const char *plural = strstr(words, "(s)");
+	if (plural == NULL) {
+		(void)buf_adds(line, words);
+		return;
+	}
+	(void)buf_add(line, words, (size_t)(plural - words));
+	(void)buf_addf(line, "%s%s", value == 1 ? "" : "s", plural + 3);
+}
+
 /* The parts that were captured; nothing when none was. */
 static void add_parts(const struct run *run, const struct cost *cost, struct buf *line)
 {
@@ -76,8 +88,9 @@ static void add_parts(const struct run *run, const struct cost *cost, struct buf
 		char text[UNITS_BYTES];
 		if (!isfinite(value))
 			continue;
-		(void)buf_addf(line, "%s%s%s%s", line->len > 0 ? ", " : "", part->before,
-			       format_value(text, unit_of(part->metric), value), part->after);
+		(void)buf_addf(line, "%s%s%s", line->len > 0 ? ", " : "", part->before,
+			       format_value(text, unit_of(part->metric), value));
+		add_plural(line, part->after, value);
 	}
 }
 

@@ -14,33 +14,40 @@ static bool is_ready(const struct run *run, const struct milestone *m)
 	       strcmp(run->ready_level, m->name) == 0 && run->ready_ns == m->time_ns;
 }
 
-/* One note per reason: "not seen: bind, listen (no listener)". */
+/* Whether the milestone was not seen for a reason that none before it has. */
+static bool is_new_reason(const struct run *run, size_t i)
+{
+	const struct milestone *m = &run->milestones[i];
+	bool is_new = m->time_ns == UNKNOWN;
+	for (size_t j = 0; j < i && is_new; j++)
+		is_new = run->milestones[j].time_ns != UNKNOWN ||
+			 strcmp(text_of(run->milestones[j].evidence), text_of(m->evidence)) != 0;
+	return is_new;
+}
+
+/* "not seen: bind, listen (no listener); first_accept (no client came)" */
 static void note_missing(struct table *t, const struct run *run)
 {
-	_cleanup_(buf_done) struct buf names;
-	buf_init(&names, MAX_LABEL);
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LABEL);
 	for (size_t i = 0; i < run->n_milestones; i++) {
-		const struct milestone *m = &run->milestones[i];
-		const char *evidence = text_of(m->evidence);
-		bool is_first = m->time_ns == UNKNOWN;
-		for (size_t j = 0; j < i && is_first; j++)
-			is_first = run->milestones[j].time_ns != UNKNOWN ||
-				   strcmp(text_of(run->milestones[j].evidence), evidence) != 0;
-		if (!is_first)
+		const char *evidence = text_of(run->milestones[i].evidence);
+		if (!is_new_reason(run, i))
 			continue;
-		buf_clear(&names);
+		const char *before = line.len > 0 ? "; " : "not seen: ";
 		for (size_t j = i; j < run->n_milestones; j++) {
 			const struct milestone *other = &run->milestones[j];
-			if (other->time_ns == UNKNOWN &&
-			    strcmp(text_of(other->evidence), evidence) == 0)
-				(void)buf_addf(&names, "%s%s", names.len > 0 ? ", " : "",
-					       other->name);
+			if (other->time_ns != UNKNOWN ||
+			    strcmp(text_of(other->evidence), evidence) != 0)
+				continue;
+			(void)buf_addf(&line, "%s%s", before, text_of(other->name));
+			before = ", ";
 		}
-		if (evidence[0] == '\0')
-			table_note(t, "not seen: %s", buf_str(&names));
-		else
-			table_note(t, "not seen: %s (%s)", buf_str(&names), evidence);
+		if (evidence[0] != '\0')
+			(void)buf_addf(&line, " (%s)", evidence);
 	}
+	if (line.len > 0)
+		table_note(t, "%s", buf_str(&line));
 }
 
 static void add_milestone(struct table *t, const struct run *run, const struct milestone *m,

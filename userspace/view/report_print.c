@@ -55,43 +55,24 @@ static void show(struct page *page, int (*build)(const struct session *, size_t,
 	page->error = build(page->s, page->run, &t);
 	if (page->error < 0)
 		return;
-	(void)fputc('\n', page->f);
+	if (page->format == TABLE_TEXT)
+		(void)fputc('\n', page->f);
 	page->error = table_print(t, page->format, &page->style, page->f);
 }
 
 /* --- the head ------------------------------------------------------------------------------- */
 
-/* Breaks the equation before a "+" where it must: a term stays on one line if it can. */
 static void say_equation(struct page *page)
 {
 	const char *equation = report_equation(page->s, page->run);
-	if (page->format == TABLE_MARKDOWN) {
-		(void)fputs("## startline\n\n**", page->f);
-		_cleanup_(buf_done) struct buf safe;
-		buf_init(&safe, MAX_LINE);
-		escape_markdown(&safe, equation);
-		(void)fprintf(page->f, "%s**\n\n", buf_str(&safe));
+	if (page->format != TABLE_MARKDOWN) {
+		say(page, TONE_STRONG, equation);
 		return;
 	}
-	const size_t width = style_or_default(&page->style).width;
-	_cleanup_(buf_done) struct buf line;
-	_cleanup_(buf_done) struct buf term;
-	buf_init(&line, MAX_LINE);
-	buf_init(&term, MAX_LINE);
-	while (*equation != '\0') {
-		const char *plus = strstr(equation + 1, " + ");
-		const size_t n = plus == NULL ? strlen(equation) : (size_t)(plus - equation);
-		buf_clear(&term);
-		(void)buf_add(&term, equation, n);
-		if (line.len > 0 && line.len + term.len > width) {
-			say(page, TONE_STRONG, buf_str(&line));
-			buf_clear(&line);
-			(void)buf_adds(&line, " ");
-		}
-		(void)buf_adds(&line, buf_str(&term));
-		equation += n;
-	}
-	say(page, TONE_STRONG, buf_str(&line));
+	_cleanup_(buf_done) struct buf safe;
+	buf_init(&safe, MAX_LINE);
+	escape_markdown(&safe, equation);
+	(void)fprintf(page->f, "## startline\n\n**%s**\n\n", buf_str(&safe));
 }
 
 static void say_ending(struct page *page, const struct run *run)
@@ -119,7 +100,7 @@ static void say_head(struct page *page, const struct run *run)
 		     run->ready_endpoint);
 	else if (run->has_ready)
 		sayf(page, TONE_DIM, "%s: %s", line, text_of(run->ready_level));
-	else
+	else if (line[0] != '\0')
 		sayf(page, TONE_DIM, "%s", line);
 	if (page->s->n_runs > 1)
 		sayf(page, TONE_DIM, "Run %zu of %zu, the median one; all runs: see the end.",

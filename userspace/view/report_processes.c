@@ -59,7 +59,8 @@ static void add_process(struct table *t, const struct run *run, const struct pro
 		(p->exit_code != UNKNOWN && p->exit_code != 0) || p->exit_signal != UNKNOWN;
 	table_tone(t, has_failed ? TONE_WARN : TONE_PLAIN);
 	table_indent(t, depth);
-	table_text(t, p->argv.n > 0 ? command_line(&p->argv, scratch) : p->exe);
+	table_text(t, p->argv.n > 0 ? command_line(&p->argv, scratch)
+				    : process_label(run, p->id, scratch));
 	table_count(t, p->id);
 	table_count(t, p->parent);
 	table_count(t, p->pid);
