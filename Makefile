@@ -202,7 +202,7 @@ $(B)/preload-test/%.o: preload/%.c $(B)/flags | $(B)/deps
 .PHONY: workloads
 workloads: $(WORKLOADS)
 
-build/workloads/%: tests/workloads/%.c tools/build-workload
+build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/build-workload
 	$(call say,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/build-workload $< $@

@@ -83,6 +83,7 @@ enum conn_state {
 	CONN_PROGRESS = 2, /* connect returned -EINPROGRESS */
 	CONN_OPEN = 3,
 	CONN_ACCEPTED = 4, /* until its listener's first byte went out */
+	CONN_SERVING = 5,  /* a datagram server: what comes in is no reply, but the next request */
 };
 
 struct conn {
@@ -158,6 +159,11 @@ static __always_inline __u64 sk_of_fd(__s32 fd)
 static __always_inline __u16 type_of_sk(__u64 sk)
 {
 	return BPF_CORE_READ((struct sock *)sk, sk_type);
+}
+
+static __always_inline __u16 family_of_sk(__u64 sk)
+{
+	return BPF_CORE_READ((struct sock *)sk, __sk_common.skc_family);
 }
 
 static __always_inline __u64 id_of_sk(__u64 sk)

@@ -156,7 +156,7 @@ static __noinline int connect_enter(struct task_state *ts)
 /* The other end of a local UNIX connection, once it was accepted. */
 static __always_inline __u64 id_of_unix_peer(__u64 sk)
 {
-	if (BPF_CORE_READ((struct sock *)sk, __sk_common.skc_family) != AF_UNIX)
+	if (family_of_sk(sk) != AF_UNIX)
 		return 0;
 	return id_of_sk((__u64)BPF_CORE_READ((struct unix_sock *)sk, peer));
 }
@@ -324,7 +324,17 @@ static __always_inline __u32 addr_hash(const struct sl_addr *addr)
 	return hash;
 }
 
-/* Its reply is looked for like that of a connected socket. */
+#define USER_BOUND_PORT 8 /* sock.sk_userlocks */
+
+/* A socket bound to a port of its choice is a server's. Of others, the reply is looked for like
+ * that of a connected socket. */
+static __always_inline __u32 datagram_state(__u64 sk)
+{
+	const __u32 locks = BPF_CORE_READ_BITFIELD_PROBED((struct sock *)sk, sk_userlocks);
+
+	return locks & USER_BOUND_PORT ? CONN_SERVING : CONN_OPEN;
+}
+
 static __noinline int datagram_exit(struct task_state *ts, __u64 pointer, __u32 length)
 {
 	struct net_fact fact = { .op = SL_NET_SENDTO, .address = NET_SAVED };
@@ -340,11 +350,13 @@ static __noinline int datagram_exit(struct task_state *ts, __u64 pointer, __u32 
 	fact.enter_ns = ts->enter_ns;
 	conn = conn_of(fact.sk, fact.id);
 	if (!conn)
-		conn = conn_new(fact.sk, fact.id, CONN_OPEN);
+		conn = conn_new(fact.sk, fact.id, datagram_state(fact.sk));
 	if (!conn)
 		return 0;
+	conn->fd = fact.fd;
 	addr_user(pointer, length, &conn->addr);
-	conn->request_ns = bpf_ktime_get_ns();
+	if (conn->state == CONN_OPEN)
+		conn->request_ns = bpf_ktime_get_ns();
 	if (!conn->addr.family || !first_time(fact.id, ONCE_SENDTO, addr_hash(&conn->addr)))
 		return 0;
 	return net_emit(&fact, &conn->addr);

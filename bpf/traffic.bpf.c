@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* Bytes through sockets: counted per thread; the first to go out on a connection of a listener;
+/* Bytes through sockets: those of TCP and UDP counted per thread; the first to go out on a connection of a listener;
  * and the time from a request to its reply.
  *
  * Two tracepoints see every byte, whatever call or io_uring request moved it. Kernels before 6.3
@@ -52,15 +52,19 @@ int moved(struct task_state *ts, const __u64 *place, __u64 length, __u32 is_out)
 __noinline int moved(struct task_state *ts, const __u64 *place, __u64 length, __u32 is_out)
 {
 	struct conn *conn;
+	__u16 family;
 	__u64 sk;
 
 	if (!ts || !place)
 		return 0;
 	sk = *place;
-	if (is_out)
-		ts->net_tx_bytes += length;
-	else
-		ts->net_rx_bytes += length;
+	family = family_of_sk(sk);
+	if (family == AF_INET || family == AF_INET6) {
+		if (is_out)
+			ts->net_tx_bytes += length;
+		else
+			ts->net_rx_bytes += length;
+	}
 	conn = bpf_map_lookup_elem(&conns, &sk);
 	if (!conn)
 		return 0;
@@ -70,7 +74,7 @@ __noinline int moved(struct task_state *ts, const __u64 *place, __u64 length, __
 	}
 	if (is_out && conn->state == CONN_ACCEPTED)
 		first_byte(sk, conn);
-	else if (is_out)
+	else if (is_out && conn->state == CONN_OPEN)
 		conn->request_ns = bpf_ktime_get_ns();
 	else if (conn->request_ns)
 		reply(sk, conn);
