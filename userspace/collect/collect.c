@@ -17,6 +17,7 @@
 #include "userspace/base/units.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/run.h"
+#include "userspace/collect/standin.h"
 
 /* The kernel wakes us only for what may be the ready point, or when the ring fills; everything
  * else waits for the next look. */
@@ -186,7 +187,7 @@ size_t run_alive(struct run *r)
 		source_bpf_activity(r->c->bpf, &threads, &idle_since);
 		return threads;
 	}
-	(void)tree_walk_proc(&r->tree);
+	(void)run_walk(r);
 	return r->tree.pids.n;
 }
 
@@ -214,6 +215,8 @@ static void on_exit_of_command(struct run *r)
 		return;
 	r->is_reaped = true;
 	r->reaped_ns = now_ns();
+	if (r->c->bpf == NULL)
+		(void)standin_exit(collector_sink(r->c), pid, r->status);
 	(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->target.pidfd, NULL);
 	(void)emit_mark(collector_sink(r->c), SL_MARK_REAPED, r->reaped_ns, pid,
 			(uint64_t)(uint32_t)r->status, 0, NULL);
@@ -259,7 +262,10 @@ static int dispatch(struct run *r, enum wake wake)
 		return 0;
 	case WAKE_REPORT:
 		(void)target_read_report(&r->target);
-		return 0;
+		if (r->c->bpf != NULL || r->target.exec_errno != 0)
+			return 0;
+		return standin_exec(collector_sink(r->c), r->target.pid, r->spawn_ns,
+				    r->target.path, r->spec->argv);
 	case WAKE_OUTPUT:
 	case WAKE_ERROR_OUTPUT:
 		on_output(r, wake == WAKE_OUTPUT ? 0 : 1);

@@ -98,6 +98,8 @@ int source_proc_usage(pid_t pid, enum sl_when when, const struct rusage *total,
 /* CPU time of @pid so far, in ns (of the resolution of a scheduler's switch where the kernel keeps
  * it, else of a tick); 0 when it is gone. */
 uint64_t source_proc_cpu(pid_t pid);
+/* When @pid was created, on the clock of all events, rounded down to a tick; 0: it is gone. */
+uint64_t source_proc_start(pid_t pid);
 /* Resident and highest resident bytes of @pid; false when it is gone. */
 bool source_proc_rss(pid_t pid, uint64_t *ret_rss_bytes, uint64_t *ret_peak_bytes);
 

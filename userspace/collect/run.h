@@ -82,6 +82,8 @@ int run_launch(struct run *r);
 /* Reads all sources now. */
 int collector_drain(struct collector *c);
 /* usage.c: resident memory and resource counters, in place of those of the kernel probes. */
+/* Brings the tree up to date from /proc and reports who is new. */
+int run_walk(struct run *r);
 void run_sample(struct run *r, uint64_t now);
 int run_usage_ready(struct run *r);
 int run_usage_exit(struct run *r);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
@@ -209,6 +210,30 @@ static bool add_stat(pid_t pid, struct sl_usage *usage)
 	usage->system_ns = system * tick_ns;
 	usage->run_ns = usage->user_ns + usage->system_ns;
 	return true;
+}
+
+uint64_t source_proc_start(pid_t pid)
+{
+	char text[FILE_MAX];
+	unsigned long long ticks = 0;
+	struct timespec boot;
+	struct timespec monotonic;
+	const long hertz = sysconf(_SC_CLK_TCK);
+	if (hertz <= 0 || !read_of(pid, "stat", text))
+		return 0;
+	const char *after = strrchr(text, ')');
+	if (after == NULL ||
+	    sscanf(after + 1,
+		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &ticks) != 1)
+		return 0;
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	(void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	/* Suspended time counts there and not here. */
+	const uint64_t ahead = (uint64_t)(boot.tv_sec - monotonic.tv_sec) * NS_PER_S +
+			       (uint64_t)(boot.tv_nsec - monotonic.tv_nsec);
+	const uint64_t since_boot = ticks * (NS_PER_S / (uint64_t)hertz);
+	return since_boot > ahead ? since_boot - ahead : 0;
 }
 
 uint64_t source_proc_cpu(pid_t pid)

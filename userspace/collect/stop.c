@@ -30,7 +30,7 @@ static void refresh(void *data)
 	struct run *r = data;
 	(void)collector_drain(r->c);
 	if (!r->tree.has_events || r->tree.use_ns_pids)
-		(void)tree_walk_proc(&r->tree);
+		(void)run_walk(r);
 }
 
 static void signal_command(const struct run *r, int signal)

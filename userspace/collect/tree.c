@@ -34,6 +34,7 @@ void tree_init(struct tree *t, bool has_events)
 void tree_done(struct tree *t)
 {
 	vec_done(&t->pids);
+	vec_done(&t->news);
 }
 
 /* Index of the first pid that is not less than @pid. */
@@ -136,6 +137,7 @@ int tree_walk_proc(struct tree *t)
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
 	if (proc == NULL)
 		return -errno;
+	t->news.n = 0;
 	/* /proc lists in order of pid, so children mostly come after their parents; the rest is
 	 * found by the next walk. */
 	for (const struct dirent *entry; (entry = readdir(proc)) != NULL;) {
@@ -148,7 +150,9 @@ int tree_walk_proc(struct tree *t)
 		const pid_t parent = living_parent_of((pid_t)pid);
 		if (parent <= 1 || !tree_has(t, parent))
 			continue;
-		const int r = tree_add(t, (pid_t)pid);
+		int r = tree_add(t, (pid_t)pid);
+		if (r >= 0)
+			r = vec_push(&t->news, (struct kin){ (pid_t)pid, parent });
 		if (r < 0)
 			return r;
 	}

@@ -7,16 +7,26 @@
 #include "userspace/base/units.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/run.h"
+#include "userspace/collect/standin.h"
 
 /* Reading /proc costs the target nothing but a lock on its page tables' counters. */
 #define SAMPLE_NS (20 * NS_PER_MS)
+
+int run_walk(struct run *r)
+{
+	int e = tree_walk_proc(&r->tree);
+	for (size_t i = 0; e >= 0 && !r->tree.has_events && i < r->tree.news.n; i++)
+		e = standin_found(collector_sink(r->c), r->tree.news.items[i].pid,
+				  r->tree.news.items[i].parent, r->spawn_ns);
+	return e;
+}
 
 void run_sample(struct run *r, uint64_t now)
 {
 	if (r->c->bpf != NULL || r->is_reaped || now < r->sampled_ns + SAMPLE_NS)
 		return;
 	r->sampled_ns = now;
-	(void)tree_walk_proc(&r->tree);
+	(void)run_walk(r);
 	uint64_t sum = 0;
 	for (size_t i = 0; i < r->tree.pids.n; i++) {
 		uint64_t rss = 0;
@@ -38,7 +48,7 @@ void run_sample(struct run *r, uint64_t now)
 
 int run_usage_ready(struct run *r)
 {
-	int e = tree_walk_proc(&r->tree);
+	int e = run_walk(r);
 	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++)
 		e = source_proc_usage(r->tree.pids.items[i], SL_WHEN_READY, NULL, SL_UNKNOWN,
 				      collector_sink(r->c));
@@ -82,7 +92,7 @@ uint64_t run_idle_since(void *data)
 	}
 	/* Without kernel probes: CPU time that no longer grows. */
 	uint64_t cpu_ns = 0;
-	(void)tree_walk_proc(&r->tree);
+	(void)run_walk(r);
 	for (size_t i = 0; i < r->tree.pids.n; i++)
 		cpu_ns += source_proc_cpu(r->tree.pids.items[i]);
 	const uint64_t now = now_ns();

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Builds TASK, EXEC, ARGS and EXIT from what the collector knows itself. */
+
+#include "userspace/collect/standin.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/collect/emit.h"
+
+static int emit_args(struct sink sink, pid_t pid, uint64_t exec_ns, const struct buf *text)
+{
+	static union {
+		struct sl_args args;
+		char room[sizeof(struct sl_args) + SL_ARGS_PIECE + 8];
+	} record;
+	int e = 0;
+	for (size_t at = 0; e >= 0 && at < text->len; at += SL_ARGS_PIECE) {
+		const size_t left = text->len - at;
+		const size_t n = left < SL_ARGS_PIECE ? left : SL_ARGS_PIECE;
+		record.args = (struct sl_args){
+			.event = emit_header(SL_KIND_ARGS, sizeof(record.args) + n, exec_ns, pid),
+			.exec_ns = exec_ns,
+			.offset = (uint32_t)at,
+			.length = (uint32_t)n,
+		};
+		memcpy(record.args.bytes, text->data + at, n);
+		memset(record.args.bytes + n, 0, 8);
+		e = sink.event(sink.data, &record.args.event);
+	}
+	return e;
+}
+
+/* One time for the call and the new image: what the shim reports of the image comes later for
+ * sure, and how long the kernel took is not known. */
+static int emit_exec(struct sink sink, pid_t pid, uint64_t at_ns, const char *path,
+		     const struct buf *args, size_t argv_bytes)
+{
+	union {
+		struct sl_exec exec;
+		char room[sizeof(struct sl_exec) + PATH_MAX + 8];
+	} record = { 0 };
+	const size_t n = strnlen(path, PATH_MAX);
+	record.exec = (struct sl_exec){
+		.event = emit_header(SL_KIND_EXEC, sizeof(record.exec) + n + 1, at_ns, pid),
+		.enter_ns = at_ns,
+		.caller_tid = (uint32_t)pid,
+		.ns_pid = (uint32_t)pid,
+		.argv_bytes = (uint32_t)argv_bytes,
+		.flags = argv_bytes > args->len ? SL_EXEC_ARGS_CUT : 0,
+	};
+	memcpy(record.exec.text, path, n);
+	const int e = sink.event(sink.data, &record.exec.event);
+	return e < 0 ? e : emit_args(sink, pid, at_ns, args);
+}
+
+int standin_exec(struct sink sink, pid_t pid, uint64_t enter_ns, const char *path,
+		 char *const *argv)
+{
+	_cleanup_(buf_done) struct buf text;
+	size_t total = 0;
+	buf_init(&text, SL_ARGS_MAX);
+	for (size_t i = 0; argv[i] != NULL; i++) {
+		const size_t n = strlen(argv[i]) + 1;
+		const size_t room = SL_ARGS_MAX - text.len;
+		(void)buf_add(&text, argv[i], n < room ? n : room);
+		total += n;
+	}
+	return emit_exec(sink, pid, enter_ns, path, &text, total);
+}
+
+int standin_exit(struct sink sink, pid_t pid, int status)
+{
+	const struct sl_exit ended = {
+		.event = emit_header(SL_KIND_EXIT, sizeof(ended), now_ns(), pid),
+		.status = (uint32_t)status,
+		.flags = SL_EXIT_PROCESS,
+	};
+	return sink.event(sink.data, &ended.event);
+}
+
+int standin_found(struct sink sink, pid_t pid, pid_t parent, uint64_t not_before_ns)
+{
+	const uint64_t since = source_proc_start(pid);
+	const uint64_t at_ns = since > not_before_ns ? since : not_before_ns;
+	const struct sl_task task = {
+		.event = emit_header(SL_KIND_TASK, sizeof(task), at_ns, pid),
+		.parent_pid = (uint32_t)parent,
+		.parent_tid = (uint32_t)parent,
+		.ns_pid = (uint32_t)pid,
+		.ns_tid = (uint32_t)pid,
+	};
+	int e = sink.event(sink.data, &task.event);
+	char name[64];
+	char path[PATH_MAX];
+	(void)snprintf(name, sizeof(name), "/proc/%d/exe", pid);
+	const ssize_t n = readlink(name, path, sizeof(path) - 1);
+	if (e < 0 || n <= 0)
+		return e;
+	path[n] = '\0';
+	_cleanup_(buf_done) struct buf args;
+	buf_init(&args, SL_ARGS_MAX);
+	(void)snprintf(name, sizeof(name), "/proc/%d/cmdline", pid);
+	(void)fs_read_file(name, &args);
+	return emit_exec(sink, pid, at_ns, path, &args, args.len);
+}
