@@ -227,8 +227,8 @@ uint64_t source_proc_start(pid_t pid)
 		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 		   &ticks) != 1)
 		return 0;
-	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
 	(void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
 	/* Suspended time counts there and not here. */
 	const uint64_t ahead = (uint64_t)(boot.tv_sec - monotonic.tv_sec) * NS_PER_S +
 			       (uint64_t)(boot.tv_nsec - monotonic.tv_nsec);
