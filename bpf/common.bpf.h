@@ -33,27 +33,24 @@
 
 /* ---- settings and counters, shared with source_bpf.c ---- */
 
-extern const volatile __u32 want_output;	  /* capture writes to descriptors 1 and 2 */
-extern const volatile __u32 wake_early;		  /* wake the reader for what may mean "ready" */
-extern const volatile __u32 has_length_probes;	  /* sock_send_length and -recv_length: >= 6.3 */
-extern const volatile __u64 ring_wake_bytes;	  /* … and otherwise when that much is waiting */
-extern __u32 is_ready;				  /* readiness was reached: stop looking for it */
+extern const volatile __u32 want_output;       /* capture writes to descriptors 1 and 2 */
+extern const volatile __u32 wake_early;	       /* wake the reader for what may mean "ready" */
+extern const volatile __u32 has_length_probes; /* sock_send_length and -recv_length: >= 6.3 */
+extern const volatile __u64 ring_wake_bytes;   /* … and otherwise when that much is waiting */
+extern __u32 is_ready;			       /* readiness was reached: stop looking for it */
 
 #define SL_CPUS 1024 /* more CPUs than that share counters, two by two */
 
-struct cpu_count {
-	__u64 count; /* next sequence number */
-	__u64 reserved[7]; /* a cache line of its own */
-};
-extern struct cpu_count cpu_counts[SL_CPUS];
+#define SL_CPU_WORDS 8 /* a cache line each; the first word is the next sequence number */
+extern __u64 cpu_counts[SL_CPUS][SL_CPU_WORDS];
 extern __u64 drop_counts[SL_KIND_LIMIT];
 
 /* ---- what is remembered about a thread ---- */
 
-#define TASK_TRACKED   0x1u /* set by the collector or inherited; without it nothing is recorded */
-#define TASK_ROOT      0x2u /* set by the collector: the command itself, not yet executed */
-#define TASK_ANNOUNCED 0x4u /* its TASK event was written */
-#define TASK_COMPAT    0x8u /* 32-bit: its system call numbers are others */
+#define TASK_TRACKED   0x1u  /* set by the collector or inherited; without it nothing is recorded */
+#define TASK_ROOT      0x2u  /* set by the collector: the command itself, not yet executed */
+#define TASK_ANNOUNCED 0x4u  /* its TASK event was written */
+#define TASK_COMPAT    0x8u  /* 32-bit: its system call numbers are others */
 #define TASK_ENDED     0x10u /* its EXIT event was written */
 #define TASK_NEW       0x20u /* has not run yet */
 
@@ -62,10 +59,10 @@ extern __u64 drop_counts[SL_KIND_LIMIT];
 #define OFF_TEXT_ROOM (OFF_TEXT_MAX + 256)
 
 struct sched_state {
-	__u64 in_ns;	   /* on the CPU since; 0: it is not */
-	__u64 in_sum_ns;   /* the scheduler's run time sum at in_ns */
-	__u64 out_ns;	   /* off the CPU since; 0: it is not */
-	__u64 wake_ns;	   /* last wake-up */
+	__u64 in_ns;	 /* on the CPU since; 0: it is not */
+	__u64 in_sum_ns; /* the scheduler's run time sum at in_ns */
+	__u64 out_ns;	 /* off the CPU since; 0: it is not */
+	__u64 wake_ns;	 /* last wake-up */
 	__u64 major_faults;
 	__u64 fault_address;
 	__u64 since_ns, blocked_ns, runnable_ns, count; /* sums past the switch limit */
@@ -80,7 +77,7 @@ struct sched_state {
 
 /* For network.bpf.c alone. */
 struct net_state {
-	__u64 sock;  /* from enter to exit of the current call */
+	__u64 sock; /* from enter to exit of the current call */
 	__u64 other;
 	__u64 word[6];
 };
@@ -90,9 +87,9 @@ struct task_state {
 	__u16 nr;    /* system call, if in_syscall */
 	__u16 in_syscall;
 	__u64 enter_ns;
-	__u64 offcpu_ns; /* off the CPU since enter_ns */
-	__u64 args[6];	 /* only of calls with a CALL_* bit */
-	__u64 base_run_ns; /* of its run time, what lies before R0 */
+	__u64 offcpu_ns;		  /* off the CPU since enter_ns */
+	__u64 args[6];			  /* only of calls with a CALL_* bit */
+	__u64 base_run_ns;		  /* of its run time, what lies before R0 */
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
 	struct sched_state sched;
 	struct net_state net;
@@ -127,13 +124,13 @@ static __always_inline bool tracked(struct task_struct *task)
  * verifier wants the check. They run with preemption off. Functions with a body in another file
  * must be global and return int. */
 
-#define CALL_EXEC 0x01u
-#define CALL_FORK 0x02u
-#define CALL_NET  0x04u /* net_enter(), net_exit() */
-#define CALL_FILE 0x08u /* file_exit() */
-#define CALL_FD	  0x10u /* the first argument is a descriptor it may wait for */
-#define CALL_WRITE 0x20u /* … which it writes to */
-#define CALL_TIMED 0x40u /* may have a timeout */
+#define CALL_EXEC    0x01u
+#define CALL_FORK    0x02u
+#define CALL_NET     0x04u /* net_enter(), net_exit() */
+#define CALL_FILE    0x08u /* file_exit() */
+#define CALL_FD	     0x10u /* the first argument is a descriptor it may wait for */
+#define CALL_WRITE   0x20u /* … which it writes to */
+#define CALL_TIMED   0x40u /* may have a timeout */
 #define CALL_TRAFFIC 0x80u /* traffic_exit(), on kernels where tracepoints do not tell lengths */
 
 #define CALLS 512
@@ -206,7 +203,7 @@ extern struct ring_map ring SEC(".maps");
 static __always_inline void sl_number(struct sl_event *event, bool is_lost, __u16 kind)
 {
 	__u32 cpu = bpf_get_smp_processor_id() & (SL_CPUS - 1);
-	__u64 seq = __sync_fetch_and_add(&cpu_counts[cpu].count, 1);
+	__u64 seq = __sync_fetch_and_add(&cpu_counts[cpu][0], 1);
 
 	if (is_lost) {
 		if (kind < SL_KIND_LIMIT)
@@ -218,8 +215,8 @@ static __always_inline void sl_number(struct sl_event *event, bool is_lost, __u1
 }
 
 /* @pid_tgid as bpf_get_current_pid_tgid() returns it: the process in the upper half. */
-static __always_inline void sl_fill(struct sl_event *event, __u16 kind, __u32 size,
-				    __u64 time_ns, __u64 pid_tgid)
+static __always_inline void sl_fill(struct sl_event *event, __u16 kind, __u32 size, __u64 time_ns,
+				    __u64 pid_tgid)
 {
 	event->size = size;
 	event->kind = kind;

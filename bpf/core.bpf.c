@@ -21,7 +21,7 @@ const volatile __u64 preempt_count_offset = 0;
 const volatile __u64 this_cpu_off_offset = 0;
 __u64 percpu_bases[PERCPU_CPUS];
 __u32 is_ready = 0;
-struct cpu_count cpu_counts[SL_CPUS];
+__u64 cpu_counts[SL_CPUS][SL_CPU_WORDS];
 __u64 drop_counts[SL_KIND_LIMIT];
 
 /* x86-64 numbers. What has no bit costs an untracked thread nothing more, a tracked one only the
@@ -121,8 +121,8 @@ int handle_sys_enter(__u64 *ctx)
 
 static __noinline int emit_syscall(struct task_state *ts, __u64 now)
 {
-	struct sl_syscall *event = sl_reserve_for(SL_KIND_SYSCALL, sizeof(*event), now,
-						  bpf_get_current_pid_tgid());
+	struct sl_syscall *event =
+		sl_reserve_for(SL_KIND_SYSCALL, sizeof(*event), now, bpf_get_current_pid_tgid());
 
 	if (!event)
 		return 0;

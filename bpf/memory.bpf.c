@@ -7,12 +7,12 @@
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
 
-#define PAGE_BYTES     4096ull
-#define MEMBERS	       4 /* file, anonymous, swap, shared */
-#define MEMBER_SWAP    2
-#define CPUS_SUMMED    16 /* with more CPUs only this one's part is read: it is per page fault */
-#define PEAK_TRIES     8
-#define THREAD_BATCH   64 /* pages a thread may hold back in its own counters, before 6.2 */
+#define PAGE_BYTES   4096ull
+#define MEMBERS	     4 /* file, anonymous, swap, shared */
+#define MEMBER_SWAP  2
+#define CPUS_SUMMED  16 /* with more CPUs only this one's part is read: it is per page fault */
+#define PEAK_TRIES   8
+#define THREAD_BATCH 64 /* pages a thread may hold back in its own counters, before 6.2 */
 
 struct memory_state {
 	__u64 pages;
@@ -175,7 +175,14 @@ static __always_inline __u64 error_pages(void)
 	return 2 * n_cpus;
 }
 
-/* The sums so far. When the last process has ended, the next run starts from nothing. */
+/* A run begins. */
+int memory_reset(void)
+{
+	tree_pages = tree_peak_pages = tree_peak_ns = 0;
+	return 0;
+}
+
+/* The sums so far. */
 int memory_emit(__u32 when)
 {
 	struct sl_memory *event;
@@ -194,12 +201,10 @@ int memory_emit(__u32 when)
 		event->cgroup_peak_bytes = SL_UNKNOWN;
 		sl_submit(event, false);
 	}
-	if (when == SL_WHEN_EXIT && !live_processes)
-		tree_pages = tree_peak_pages = tree_peak_ns = 0;
 	return 0;
 }
 
-SEC("tp_btf/rss_stat")
+SEC("?tp_btf/rss_stat")
 int handle_rss_stat(__u64 *ctx)
 {
 	__u64 key = ctx[0];

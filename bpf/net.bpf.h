@@ -93,8 +93,8 @@ struct conn {
 	__u64 request_ns; /* a request went out, no reply seen yet; 0: none */
 	__u64 pid_tid;	  /* who connects */
 	__s32 fd;
-	__s32 outcome;	  /* inside the call: 1 established, < 0 failed, 0 not known yet */
-	__u32 state;	  /* enum conn_state */
+	__s32 outcome; /* inside the call: 1 established, < 0 failed, 0 not known yet */
+	__u32 state;   /* enum conn_state */
 	__u32 replies;
 	struct sl_addr addr; /* peer */
 };

@@ -29,16 +29,16 @@ static __always_inline void addr_name(const char *path, long length, bool is_use
 	if (length > UNIX_PATH_MAX)
 		length = UNIX_PATH_MAX;
 	/* One byte more, for the NUL that the helper puts behind a path that fills its field. */
-	done = is_user ? bpf_probe_read_user_str(ret->bytes, length + 1, path) :
-			 bpf_probe_read_kernel_str(ret->bytes, length + 1, path);
+	done = is_user ? bpf_probe_read_user_str(ret->bytes, length + 1, path)
+		       : bpf_probe_read_kernel_str(ret->bytes, length + 1, path);
 	if (done <= 0)
 		return;
 	if (ret->bytes[0]) {
 		ret->length = done - 1;
 		return;
 	}
-	done = is_user ? bpf_probe_read_user(ret->bytes, length, path) :
-			 bpf_probe_read_kernel(ret->bytes, length, path);
+	done = is_user ? bpf_probe_read_user(ret->bytes, length, path)
+		       : bpf_probe_read_kernel(ret->bytes, length, path);
 	ret->length = done ? 0 : length;
 }
 

@@ -28,16 +28,16 @@ static __always_inline __u16 object_of_socket(struct sock *sk)
 		return SL_OBJECT_UNIX;
 	if (family != AF_INET && family != AF_INET6)
 		return SL_OBJECT_SOCKET;
-	return type == SOCK_STREAM ? SL_OBJECT_TCP :
-	       type == SOCK_DGRAM  ? SL_OBJECT_UDP :
-				     SL_OBJECT_SOCKET;
+	return type == SOCK_STREAM  ? SL_OBJECT_TCP
+	       : type == SOCK_DGRAM ? SL_OBJECT_UDP
+				    : SL_OBJECT_SOCKET;
 }
 
 static __always_inline void object_text(struct task_state *ts, struct sl_offcpu *record,
 					struct file *file)
 {
-	struct path_text text = path_walk(file, ts->sched.record + sizeof(*record), OFF_TEXT_MAX,
-					  OFF_COMPONENTS);
+	struct path_text text =
+		path_walk(file, ts->sched.record + sizeof(*record), OFF_TEXT_MAX, OFF_COMPONENTS);
 
 	ts->sched.text_length = text.length;
 	record->event.flags |= SL_FLAG_LEAF | (text.is_cut ? SL_FLAG_CUT : 0);
@@ -67,12 +67,12 @@ static __always_inline void object_of_file(struct task_state *ts, struct sl_offc
 		const char *name = ts->sched.record + sizeof(*record);
 
 		/* "[eventpoll]" */
-		record->object = name[0] == '[' && name[6] == 'p' ? SL_OBJECT_EPOLL :
-								    SL_OBJECT_OTHER;
+		record->object =
+			name[0] == '[' && name[6] == 'p' ? SL_OBJECT_EPOLL : SL_OBJECT_OTHER;
 		return;
 	}
-	record->object = format == MODE_CHARACTER || format == MODE_BLOCK ? SL_OBJECT_DEVICE :
-									    SL_OBJECT_FILE;
+	record->object = format == MODE_CHARACTER || format == MODE_BLOCK ? SL_OBJECT_DEVICE
+									  : SL_OBJECT_FILE;
 }
 
 /* The descriptor it waits for, or -1. */

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /* Processes and threads as they come and go: fork, exec, exit. What they used is in
  * usage.bpf.c. */
+#include "bpf/process.bpf.h"
 #include "bpf/common.bpf.h"
 #include "bpf/path.bpf.h"
-#include "bpf/process.bpf.h"
 
 #include <asm/unistd_64.h>
 
 #define CLONE_VFORK 0x4000ull
-#define AT_BASE	    7  /* where the dynamic loader was mapped */
+#define AT_BASE	    7 /* where the dynamic loader was mapped */
 #define AT_SECURE   23
 #define AUXV_PAIRS  22 /* struct mm_struct holds at least these */
 
 #define SIGNAL_GROUP_EXIT 0x4u
 
-#define EXEC_TEXT_MAX 2048 /* bytes of the image's path; a power of two */
+#define EXEC_TEXT_MAX	2048 /* bytes of the image's path; a power of two */
 #define EXEC_COMPONENTS 64
-#define ARGS_SMALL    (SCRATCH_BYTES - 64) /* up to here a piece is built in the scratch */
+#define ARGS_SMALL	(SCRATCH_BYTES - 64) /* up to here a piece is built in the scratch */
 
 __u32 live_threads = 0, live_processes = 0;
 struct process_map processes SEC(".maps");
@@ -60,7 +60,8 @@ static __always_inline bool is_vfork(struct task_state *ts)
 		return false;
 	if (ts->nr == __NR_vfork)
 		return true;
-	if (ts->nr == __NR_clone3 && bpf_probe_read_user(&flags, sizeof(flags), (void *)ts->args[0]))
+	if (ts->nr == __NR_clone3 &&
+	    bpf_probe_read_user(&flags, sizeof(flags), (void *)ts->args[0]))
 		return false;
 	return (ts->nr == __NR_clone || ts->nr == __NR_clone3) && (flags & CLONE_VFORK);
 }
@@ -228,7 +229,8 @@ int handle_exec(__u64 *ctx)
 	event->caller_tid = (__u32)ctx[1];
 	event->ns_pid = ns_id(task);
 	event->argv_bytes = total < ~0u ? total : ~0u;
-	event->flags = exec_image_flags(memory_key(task)) | (total > SL_ARGS_MAX ? SL_EXEC_ARGS_CUT : 0);
+	event->flags =
+		exec_image_flags(memory_key(task)) | (total > SL_ARGS_MAX ? SL_EXEC_ARGS_CUT : 0);
 	event->start_ns = task->group_leader->start_time;
 	if (event->flags & SL_EXEC_32BIT)
 		ts->flags |= TASK_COMPAT;

@@ -19,8 +19,8 @@ struct process_state {
 	__u32 live_threads; /* counted here and not by the kernel's `live`, which two threads
 			     * that exit together both see at 0 */
 	__u32 threads_peak;
-	__u64 mm;	       /* whose pages count for it; 0: none */
-	__u64 rss_peak_pages;  /* of its last image, once the process has ended */
+	__u64 mm;		 /* whose pages count for it; 0: none */
+	__u64 rss_peak_pages;	 /* of its last image, once the process has ended */
 	struct usage_sums ended; /* threads that are gone */
 	struct usage_sums base;	 /* before R0: not the program's */
 	struct usage_sums now;	 /* being summed up by a snapshot */
@@ -37,6 +37,14 @@ extern struct process_map processes SEC(".maps");
 
 extern __u32 live_threads, live_processes; /* recorded ones */
 
+#define PLACE_FRAMES 6
+
+/* A place in the kernel: the innermost return addresses of a sleeping thread. It gets a number
+ * when it is first seen; the addresses stay here, and the collector turns numbers into names. */
+struct place {
+	__u64 frames[PLACE_FRAMES];
+};
+
 /* memory.bpf.c: @mm is an address used as a key. Joining adds its pages to the tree's, once
  * however many processes share it; leaving returns the highest number of pages it had. */
 int memory_join(__u64 mm);
@@ -45,6 +53,7 @@ __u64 memory_leave(__u64 mm);
 __u64 memory_pages(__u64 mm);
 __u64 memory_peak_pages(__u64 mm);
 int memory_emit(__u32 when);
+int memory_reset(void);
 
 /* process.bpf.c: a thread more in process @tgid, which may come into being by it. */
 int process_count_thread(__u32 tgid, __u64 mm);

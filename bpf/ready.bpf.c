@@ -17,10 +17,10 @@
 
 #include <asm/unistd_64.h>
 
-#define PENDING_MAX   256 /* listeners that nobody is ready to accept from, at one time */
-#define WAITERS_MAX   32  /* entries of one wait queue that are looked at */
-#define FDS_MAX	      1024 /* descriptors of one poll or select that are looked at */
-#define INHERITED_MAX 256  /* descriptors looked at for listeners after an exec */
+#define PENDING_MAX   256     /* listeners that nobody is ready to accept from, at one time */
+#define WAITERS_MAX   32      /* entries of one wait queue that are looked at */
+#define FDS_MAX	      1024    /* descriptors of one poll or select that are looked at */
+#define INHERITED_MAX 256     /* descriptors looked at for listeners after an exec */
 #define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
 
 #define POLL_READ     0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
@@ -181,8 +181,8 @@ __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == walk->file) {
 		events = BPF_CORE_READ(item, event.events);
 		ep = BPF_CORE_READ(item, ep);
-		if (!(events & POLL_READ) || (!epoll_is_waited(ep, walk, &pid_tid) &&
-					      !epoll_is_nested(ep, walk, &pid_tid)))
+		if (!(events & POLL_READ) ||
+		    (!epoll_is_waited(ep, walk, &pid_tid) && !epoll_is_nested(ep, walk, &pid_tid)))
 			return 0;
 		ready_stand(walk->id, events & POLL_EDGE ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL,
 			    BPF_CORE_READ(item, ffd.fd), walk->enter_ns, pid_tid);
@@ -212,14 +212,15 @@ static long walk_listener(void *map, const __u64 *id, struct pending *p, struct 
 	socket = BPF_CORE_READ(sk, sk_socket);
 	walk->id = *id;
 	walk->file = (__u64)BPF_CORE_READ(socket, file);
-	walk->queue = (__u64)BPF_CORE_READ(sk, sk_wq) + bpf_core_field_offset(struct socket_wq, wait);
+	walk->queue =
+		(__u64)BPF_CORE_READ(sk, sk_wq) + bpf_core_field_offset(struct socket_wq, wait);
 	head = (const void *)walk->queue + bpf_core_field_offset(struct wait_queue_head, head);
 	place = head;
 	for (int i = 0; i < WAITERS_MAX; i++) {
 		place = BPF_CORE_READ(place, next);
 		if (!place || place == head ||
 		    entry_is_ready(walk, (__u64)place - bpf_core_field_offset(
-						       struct wait_queue_entry, entry)))
+								struct wait_queue_entry, entry)))
 			break;
 	}
 	return 0;
@@ -305,8 +306,8 @@ static long inherit(void *map, const __u32 *turn, void *value, struct inherited 
 
 	if (fd >= fds->count)
 		return 1;
-	if (fd % 64 == 0 && bpf_probe_read_kernel(&fds->word, sizeof(fds->word),
-						  (void *)(fds->open_fds + fd / 8)))
+	if (fd % 64 == 0 &&
+	    bpf_probe_read_kernel(&fds->word, sizeof(fds->word), (void *)(fds->open_fds + fd / 8)))
 		return 1;
 	if (fds->word & 1)
 		inherited_fd(fd);
@@ -375,8 +376,8 @@ static long select_fd(void *map, const __u32 *turn, void *value, struct fds *fds
 
 	if (fd >= fds->count)
 		return 1;
-	if (fd % 64 == 0 && bpf_probe_read_user(&fds->word, sizeof(fds->word),
-						(void *)(fds->pointer + fd / 8)))
+	if (fd % 64 == 0 &&
+	    bpf_probe_read_user(&fds->word, sizeof(fds->word), (void *)(fds->pointer + fd / 8)))
 		return 1;
 	if (fds->word & 1)
 		ready_fd(fd, SL_HOW_POLL, fds->enter_ns);

@@ -16,13 +16,6 @@
 #define PREEMPT_SOFTIRQ 0x000100u /* running one; 0x200 and up: merely disabled */
 
 #define LONG_SLEEP_NS 50000u /* its place in the kernel is looked up, for about 2 us */
-#define PLACE_FRAMES  6
-
-/* A place in the kernel: the innermost return addresses of a sleeping thread. It gets a number
- * when it is first seen; the addresses stay here, and the collector turns numbers into names. */
-struct place {
-	__u64 frames[PLACE_FRAMES];
-};
 
 struct place_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -36,7 +29,7 @@ struct place_map places SEC(".maps");
 __u64 last_place = 0;
 
 const volatile __u32 has_prev_state = 0; /* sched_switch passes it, >= 5.18 */
-__u64 switch_limit = 0;	 /* OFFCPU records after readiness; 0: no limit */
+__u64 switch_limit = 0;			 /* OFFCPU records after readiness; 0: no limit */
 __u64 switch_count = 0;
 __u32 running = 0;	 /* recorded threads that are not blocked */
 __u64 idle_since_ns = 0; /* when `running` fell to 0 */
@@ -99,8 +92,8 @@ static __always_inline bool is_throttled(struct task_struct *task)
 	return false;
 }
 
-static __always_inline void switch_out(struct task_struct *task, struct task_state *ts,
-				       __u32 state, __u64 now)
+static __always_inline void switch_out(struct task_struct *task, struct task_state *ts, __u32 state,
+				       __u64 now)
 {
 	struct sched_state *s = &ts->sched;
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
@@ -153,8 +146,7 @@ static __always_inline __u64 place_of(struct task_struct *task)
 
 static __always_inline bool past_limit(void)
 {
-	return is_ready && switch_limit &&
-	       __sync_fetch_and_add(&switch_count, 1) >= switch_limit;
+	return is_ready && switch_limit && __sync_fetch_and_add(&switch_count, 1) >= switch_limit;
 }
 
 static __always_inline void sum_up(struct sched_state *s, __u64 wake_ns, __u64 now)
@@ -321,7 +313,7 @@ int handle_waking(__u64 *ctx)
 
 /* ---- page faults ---- */
 
-SEC("tp_btf/page_fault_user")
+SEC("?tp_btf/page_fault_user")
 int handle_page_fault(__u64 *ctx)
 {
 	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
@@ -373,9 +365,9 @@ int sched_snapshot(struct task_state *ts, __u64 pid_tgid)
 		return 0;
 	}
 	record->out_ns = out_ns;
-	record->wake_ns = record->state == SL_STATE_PREEMPTED ? out_ns :
-			  wake_ns >= out_ns			  ? wake_ns :
-								    0;
+	record->wake_ns = record->state == SL_STATE_PREEMPTED ? out_ns
+			  : wake_ns >= out_ns		      ? wake_ns
+							      : 0;
 	record->flags |= SL_OFFCPU_STILL;
 	{
 		__u16 flags = record->event.flags;
@@ -385,8 +377,8 @@ int sched_snapshot(struct task_state *ts, __u64 pid_tgid)
 			length = OFF_TEXT_MAX;
 			flags |= SL_FLAG_CUT;
 		}
-		sl_fill(&record->event, SL_KIND_OFFCPU,
-			sizeof(*record) + ((length + 7) & ~7u), bpf_ktime_get_ns(), pid_tgid);
+		sl_fill(&record->event, SL_KIND_OFFCPU, sizeof(*record) + ((length + 7) & ~7u),
+			bpf_ktime_get_ns(), pid_tgid);
 		record->event.flags = flags;
 	}
 	sl_number(&record->event, false, SL_KIND_OFFCPU);

@@ -127,8 +127,7 @@ __noinline int request_done(const struct request_key *key, __s32 result, __u32 h
 	if (result < 0)
 		return 0;
 	request.sk = sk_of_fd(result);
-	return net_accepted(request.sk, id_of_sk(request.sk), request.id, result,
-			    request.enter_ns);
+	return net_accepted(request.sk, id_of_sk(request.sk), request.id, result, request.enter_ns);
 }
 
 SEC("?tp_btf/io_uring_complete")

@@ -154,8 +154,11 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 	if (ts->flags & TASK_ANNOUNCED)
 		return;
 	ts->flags |= TASK_ANNOUNCED;
-	task_emit(task, task->real_parent, SL_TASK_ATTACHED |
-		  (task->pid == task->tgid ? 0 : SL_TASK_THREAD), bpf_ktime_get_ns());
+	task_emit(task, task->real_parent,
+		  SL_TASK_ATTACHED | (task->pid == task->tgid ? 0 : SL_TASK_THREAD),
+		  bpf_ktime_get_ns());
+	if (!live_processes)
+		memory_reset();
 	sched_created(ts);
 	process_count_thread(task->tgid, memory_key(task));
 }

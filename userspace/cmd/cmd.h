@@ -24,7 +24,7 @@ struct command {
 	const char *help;      /* one line */
 	/* @argv[0] is "startline NAME". Returns the exit status. */
 	int (*run)(int argc, char **argv);
-	int usage_status;	/* for mistakes on the command line */
+	int usage_status;	 /* for mistakes on the command line */
 	const struct argp *argp; /* for `help NAME` */
 };
 

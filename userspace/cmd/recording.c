@@ -20,9 +20,9 @@
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
 
-#define KEPT	 20
-#define LOCAL	 ".startline"
-#define SUFFIX	 ".slt"
+#define KEPT   20
+#define LOCAL  ".startline"
+#define SUFFIX ".slt"
 /* A directory with more than that is not ours to tidy up. */
 #define LIST_MAX 65536u
 
@@ -187,7 +187,8 @@ int recording_find(size_t n, struct buf *ret)
 	}
 	int r = 0;
 	if (names.n == 0)
-		r = fail(-ENOENT, "there is no recording yet: make one with `startline run -- CMD`");
+		r = fail(-ENOENT,
+			 "there is no recording yet: make one with `startline run -- CMD`");
 	else if (n == 0 || n > names.n)
 		r = fail(-ENOENT, "there is no recording ~%zu: the oldest here is ~%zu", n,
 			 names.n);

@@ -191,11 +191,11 @@ WEAK struct table *table_free(struct table *t)
 	(void)t;
 	return NULL;
 }
-#define NAME_STUB(fn, type)                \
+#define NAME_STUB(fn, type)                  \
 	WEAK const char *fn(enum type value) \
-	{                                  \
-		(void)value;               \
-		return "";                 \
+	{                                    \
+		(void)value;                 \
+		return "";                   \
 	}
 NAME_STUB(unit_name, unit)
 NAME_STUB(better_name, better)

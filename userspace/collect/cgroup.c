@@ -20,8 +20,8 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 
-#define FILE_MAX  (64u * 1024)
-#define PREFIX	  "startline-"
+#define FILE_MAX (64u * 1024)
+#define PREFIX	 "startline-"
 
 /* Where each version keeps its memory controller, and what it calls the peak. */
 static const struct hierarchy {
@@ -87,8 +87,7 @@ static bool try_enter(struct cgroup *c, const struct hierarchy *h, pid_t pid, un
 	_cleanup_(buf_done) struct buf path;
 	char number[16];
 	buf_init(&path, PATH_MAX - 64);
-	if (own_path(h, &path) < 0 ||
-	    buf_addf(&path, "/" PREFIX "%d-%u", getpid(), run) < 0)
+	if (own_path(h, &path) < 0 || buf_addf(&path, "/" PREFIX "%d-%u", getpid(), run) < 0)
 		return false;
 	if (mkdir(buf_str(&path), 0755) < 0)
 		return false;

@@ -31,7 +31,8 @@ static int append(void *data, const struct sl_event *event)
 static int store_event(struct collector *c, const struct sl_event *event)
 {
 	/* The kernel probes know nothing of the run's cgroup. */
-	if (event->kind == SL_KIND_MEMORY && c->run != NULL && event->size >= sizeof(struct sl_memory)) {
+	if (event->kind == SL_KIND_MEMORY && c->run != NULL &&
+	    event->size >= sizeof(struct sl_memory)) {
 		struct sl_memory memory = *(const struct sl_memory *)event;
 		memory.event.size = sizeof(memory);
 		memory.cgroup_peak_bytes = cgroup_peak(&c->run->cgroup);
@@ -79,7 +80,8 @@ int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t 
 	if (fd < 0)
 		return 0;
 	struct epoll_event event = { .events = EPOLLIN | flags, .data = { .u32 = wake } };
-	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST ? -errno : 0;
+	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST ? -errno
+											: 0;
 }
 
 /* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. */
@@ -126,7 +128,8 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 	 * kernel side meant for us shall wake us. */
 	r = collector_watch(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
 	if (r == 0)
-		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM, 0);
+		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM,
+				    0);
 	if (r == 0)
 		r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;

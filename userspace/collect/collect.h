@@ -18,8 +18,8 @@ enum probe_set { PROBE_BPF = 1, PROBE_SHIM = 2, PROBE_AUTO = 4 };
 enum until { UNTIL_EXIT, UNTIL_READY, UNTIL_DURATION };
 
 struct collect_spec {
-	char *const *argv; /* NULL-terminated */
-	unsigned int run;  /* number of this run, from 0 */
+	char *const *argv;	   /* NULL-terminated */
+	unsigned int run;	   /* number of this run, from 0 */
 	unsigned int runs, warmup; /* how many are asked for */
 	bool is_warmup;
 	unsigned int probes; /* enum probe_set bits; 0: none */
@@ -35,7 +35,7 @@ struct collect_spec {
 	gid_t gid;
 	const char *user;	   /* name for initgroups, or NULL */
 	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
-	const regex_t *redact; /* mask this in arguments, or NULL */
+	const regex_t *redact;	   /* mask this in arguments, or NULL */
 	bool null_stdin;
 	unsigned int closed_fds; /* STDFD_*: descriptors the command shall find closed */
 };

@@ -30,10 +30,11 @@ static int emit_ready(struct sink sink, const struct collect_spec *spec)
 		const struct ready_rule *rule = &spec->rules[i];
 		e = emit_meta(sink, "design.ready", "%s", rule->spec);
 		if (e >= 0 && ready_rule_is_polled(rule))
-			e = emit_meta(sink, "note",
-				      "--ready %s was probed every 20 ms: its time is late by up to "
-				      "that",
-				      rule->spec);
+			e = emit_meta(
+				sink, "note",
+				"--ready %s was probed every 20 ms: its time is late by up to "
+				"that",
+				rule->spec);
 	}
 	return e;
 }

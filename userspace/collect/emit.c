@@ -41,8 +41,7 @@ int emit_meta(struct sink sink, const char *key, const char *format, ...)
 	} record;
 
 	const size_t head = sizeof(struct sl_meta);
-	const int key_length =
-		snprintf(record.bytes + head, TEXT_MAX, "%s=", key);
+	const int key_length = snprintf(record.bytes + head, TEXT_MAX, "%s=", key);
 	if (key_length < 0 || (size_t)key_length >= TEXT_MAX)
 		return -EINVAL;
 

@@ -95,8 +95,8 @@ static void facts_of_cpu(struct facts *f)
 	fact_of_file(f, "host.cpu", "/proc/cpuinfo", "model name", true);
 	if (sched_getaffinity(0, sizeof(set), &set) == 0)
 		fact_number(f, "host.cpus", (uint64_t)CPU_COUNT(&set), true);
-	fact_of_file(f, "host.governor",
-		     "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", NULL, true);
+	fact_of_file(f, "host.governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+		     NULL, true);
 }
 
 static void facts_of_system(struct facts *f)
@@ -112,8 +112,7 @@ static void facts_of_system(struct facts *f)
 	fact(f, "host.libc", libc, true);
 
 	/* To the nearest gigabyte: what the firmware keeps for itself varies from boot to boot. */
-	const uint64_t memory =
-		(uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	fact_number(f, "host.memory_bytes", memory, false);
 	(void)buf_addf(&f->stable, "memory=%llu\n",
 		       (unsigned long long)((memory + (1u << 29)) >> 30));
@@ -139,9 +138,19 @@ static void fact_of_fingerprint(struct facts *f)
 static void facts_of_environment(struct facts *f)
 {
 	static const char *const names[] = {
-		"LANG",	       "LC_ALL",	   "TZ",	 "MALLOC_ARENA_MAX", "GLIBC_TUNABLES",
-		"LD_BIND_NOW", "PYTHONHASHSEED",   "GOMAXPROCS", "GOGC",	     "NODE_ENV",
-		"RAILS_ENV",   "MALLOC_PERTURB_", "CI",
+		"LANG",
+		"LC_ALL",
+		"TZ",
+		"MALLOC_ARENA_MAX",
+		"GLIBC_TUNABLES",
+		"LD_BIND_NOW",
+		"PYTHONHASHSEED",
+		"GOMAXPROCS",
+		"GOGC",
+		"NODE_ENV",
+		"RAILS_ENV",
+		"MALLOC_PERTURB_",
+		"CI",
 	};
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		const char *value = getenv(names[i]);

@@ -93,9 +93,10 @@ static int run_prepare(struct run *r)
 	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
 		e = logpipe_open(&r->logpipe);
 		if (e >= 0)
-			e = emit_meta(collector_sink(c), "note",
-				      "--ready log: the output went through a pipe, since there are "
-				      "no kernel probes");
+			e = emit_meta(
+				collector_sink(c), "note",
+				"--ready log: the output went through a pipe, since there are "
+				"no kernel probes");
 	}
 	return e;
 }
@@ -164,4 +165,3 @@ int run_launch(struct run *r)
 		probes_start(r->probes, r->spawn_ns);
 	return e;
 }
-

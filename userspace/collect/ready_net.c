@@ -52,7 +52,8 @@ static int split_host(const char *text, size_t length, char host[static HOST_MAX
 		if (*p == ':')
 			host_end = p;
 	}
-	if (host_end < end && snprintf(port, 8, "%.*s", (int)(end - host_end - 1), host_end + 1) >= 8)
+	if (host_end < end &&
+	    snprintf(port, 8, "%.*s", (int)(end - host_end - 1), host_end + 1) >= 8)
 		return -EINVAL;
 	if (text[0] == '[') {
 		text++;
@@ -61,7 +62,7 @@ static int split_host(const char *text, size_t length, char host[static HOST_MAX
 	if (host_end == text)
 		return -EINVAL;
 	return snprintf(host, HOST_MAX, "%.*s", (int)(host_end - text), text) < HOST_MAX ? 0
-											  : -EINVAL;
+											 : -EINVAL;
 }
 
 static int resolve(struct attempt *a, const struct ready_rule *rule, const char *host,
@@ -102,11 +103,11 @@ static int parse_url(struct attempt *a, const struct ready_rule *rule)
 	if (split_host(url, (size_t)(path - url), host, port) < 0)
 		return fail(-EINVAL, "--ready '%s': expected http://HOST[:PORT]/PATH[=STATUS]",
 			    rule->spec);
-	const int n = snprintf(a->request, sizeof(a->request),
-			       "GET %s%.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: startline\r\n"
-			       "Accept: */*\r\nConnection: close\r\n\r\n",
-			       path == end ? "/" : "", (int)(end - path), path, (int)(path - url),
-			       url);
+	const int n =
+		snprintf(a->request, sizeof(a->request),
+			 "GET %s%.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: startline\r\n"
+			 "Accept: */*\r\nConnection: close\r\n\r\n",
+			 path == end ? "/" : "", (int)(end - path), path, (int)(path - url), url);
 	if (n < 0 || n >= (int)sizeof(a->request))
 		return fail(-EINVAL, "--ready: the URL is too long");
 	a->is_http = true;
@@ -197,8 +198,8 @@ static enum attempt_state read_status(struct attempt *a)
 	a->answer[a->answer_length] = '\0';
 	unsigned int status = 0;
 	if (sscanf(a->answer, "HTTP/%*u.%*u %3u", &status) == 1 && status >= 100) {
-		const bool holds = a->status != 0 ? status == a->status
-						  : status >= 200 && status < 400;
+		const bool holds =
+			a->status != 0 ? status == a->status : status >= 200 && status < 400;
 		return holds ? ATTEMPT_HOLDS : ATTEMPT_FAILED;
 	}
 	return n == 0 || a->answer_length >= sizeof(a->answer) - 1 ? ATTEMPT_FAILED

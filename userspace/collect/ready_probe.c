@@ -33,9 +33,9 @@
 struct probe {
 	const struct ready_rule *rule;
 	bool holds;
-	uint64_t next_ns; /* look again then; 0: when readable */
-	int fd;		  /* notify: the socket; file: inotify; cmd: pidfd; -1: none */
-	struct stat before; /* file: what was there at the start; st_ino 0: nothing */
+	uint64_t next_ns;	 /* look again then; 0: when readable */
+	int fd;			 /* notify: the socket; file: inotify; cmd: pidfd; -1: none */
+	struct stat before;	 /* file: what was there at the start; st_ino 0: nothing */
 	struct attempt *attempt; /* tcp, http */
 	bool is_trying;
 	pid_t pid; /* cmd */
@@ -72,8 +72,7 @@ static int notify_open(struct probes *p, struct probe *probe)
 	socklen_t length = sizeof(address);
 	probe->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Binding nothing but the family makes the kernel choose an abstract name, see unix(7). */
-	if (probe->fd < 0 ||
-	    setsockopt(probe->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+	if (probe->fd < 0 || setsockopt(probe->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
 	    bind(probe->fd, (const struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
 	    getsockname(probe->fd, (struct sockaddr *)&address, &length) < 0)
 		return fail(-errno, "--ready notify: cannot make a socket: %s", strerror(errno));
@@ -139,11 +138,13 @@ static void close_passed(struct msghdr *message)
 static int notify_step(struct probes *p, struct probe *probe, uint64_t now)
 {
 	char text[MESSAGE_MAX];
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred)) +
-					      CMSG_SPACE(64 * sizeof(int))];
+	_Alignas(struct cmsghdr) char
+		control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(64 * sizeof(int))];
 	while (!probe->holds) {
 		struct iovec part = { .iov_base = text, .iov_len = sizeof(text) };
-		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+		struct msghdr message = { .msg_iov = &part,
+					  .msg_iovlen = 1,
+					  .msg_control = control,
 					  .msg_controllen = sizeof(control) };
 		const ssize_t n = recvmsg(probe->fd, &message, MSG_CMSG_CLOEXEC);
 		if (n < 0)
@@ -169,12 +170,13 @@ static int file_open(struct probes *p, struct probe *probe)
 	probe->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	const char *slash = strrchr(path, '/');
 	_cleanup_free_ char *directory =
-		slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+		slash == NULL ? strdup(".")
+			      : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 	if (probe->fd < 0 || directory == NULL)
 		return fail(-ENOMEM, "--ready '%s': cannot watch", probe->rule->spec);
-	const int r = inotify_add_watch(probe->fd, directory,
-					IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY |
-						IN_ATTRIB);
+	const int r =
+		inotify_add_watch(probe->fd, directory,
+				  IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB);
 	/* The directory may come later, too: then look now and again. */
 	if (r < 0)
 		probe->next_ns = 1;
@@ -264,8 +266,8 @@ static _Noreturn void command_main(const struct probes *p, const struct probe *p
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		(void)dup2(null, fd);
 	if (c->uid != (uid_t)-1) {
-		const int groups = c->user != NULL ? initgroups(c->user, c->gid)
-						   : setgroups(1, &c->gid);
+		const int groups =
+			c->user != NULL ? initgroups(c->user, c->gid) : setgroups(1, &c->gid);
 		if (groups < 0 || setresgid(c->gid, c->gid, c->gid) < 0 ||
 		    setresuid(c->uid, c->uid, c->uid) < 0)
 			_exit(127);

@@ -29,8 +29,8 @@ enum wake {
 
 struct collector {
 	struct trace_writer *w;
-	struct source_bpf *bpf;	  /* NULL: no kernel events */
-	struct source_shim *shim; /* NULL: no shim */
+	struct source_bpf *bpf;	   /* NULL: no kernel events */
+	struct source_shim *shim;  /* NULL: no shim */
 	struct redactor *redactor; /* NULL: nothing to mask */
 	struct inheritance inheritance;
 	int epoll_fd;

@@ -28,7 +28,7 @@ extern char **environ;
 
 /* The settings are a handful of short variables; this bounds what a bug could send. */
 #define ENVIRONMENT_MAX (256u * 1024)
-#define CANNOT_EXECUTE 127
+#define CANNOT_EXECUTE	127
 
 /* What the child sends: error 0 and a path, or an errno. */
 struct report {
@@ -85,8 +85,8 @@ static int child_drop_privileges(const struct target_spec *spec)
 {
 	if (spec->uid == (uid_t)-1)
 		return 0;
-	const int groups = spec->user != NULL ? initgroups(spec->user, spec->gid)
-					      : setgroups(1, &spec->gid);
+	const int groups =
+		spec->user != NULL ? initgroups(spec->user, spec->gid) : setgroups(1, &spec->gid);
 	if (groups < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
 	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
 		return -errno;
@@ -271,7 +271,9 @@ int target_spawn(const struct target_spec *spec, struct target *ret)
 	}
 
 	(void)close(take_fd(report_write));
-	struct target t = { .pid = pid, .pidfd = -1, .go_fd = take_fd(go_write),
+	struct target t = { .pid = pid,
+			    .pidfd = -1,
+			    .go_fd = take_fd(go_write),
 			    .report_fd = take_fd(report_read) };
 	t.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	int r = t.pidfd < 0 ? fail(-errno, "cannot watch process %d: %s", pid, strerror(errno))
@@ -318,8 +320,8 @@ bool target_usage(const struct target *t, struct rusage *ret)
 {
 	siginfo_t info;
 	/* The library's waitid() has no room for what the system call offers. */
-	return t->pid > 0 && syscall(SYS_waitid, P_PID, t->pid, &info,
-				     WEXITED | WNOHANG | WNOWAIT, ret) == 0;
+	return t->pid > 0 &&
+	       syscall(SYS_waitid, P_PID, t->pid, &info, WEXITED | WNOHANG | WNOWAIT, ret) == 0;
 }
 
 bool target_reap(struct target *t, int *ret_status)

@@ -5,8 +5,8 @@
 #ifndef USERSPACE_COLLECT_TARGET_H
 #define USERSPACE_COLLECT_TARGET_H
 
-#include <stdbool.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -33,9 +33,9 @@ struct target_spec {
 struct target {
 	pid_t pid;
 	int pidfd;
-	int go_fd;     /* release writes here */
-	int report_fd; /* readable: the exec succeeded (end of file) or failed (an errno) */
-	char *path;    /* what will be executed, resolved with the command's own rights */
+	int go_fd;	/* release writes here */
+	int report_fd;	/* readable: the exec succeeded (end of file) or failed (an errno) */
+	char *path;	/* what will be executed, resolved with the command's own rights */
 	int exec_errno; /* why it cannot be executed; 0 so far */
 };
 

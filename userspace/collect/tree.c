@@ -78,8 +78,7 @@ static void tree_remove(struct tree *t, pid_t pid)
 	if (i >= t->pids.n || t->pids.items[i] != pid)
 		return;
 	t->pids.n--;
-	memmove(t->pids.items + i, t->pids.items + i + 1,
-		(t->pids.n - i) * sizeof(*t->pids.items));
+	memmove(t->pids.items + i, t->pids.items + i + 1, (t->pids.n - i) * sizeof(*t->pids.items));
 }
 
 int tree_feed(struct tree *t, const struct sl_event *event)

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel probes as a source: loads and attaches them, hands over what is in their ring. The
+ * only user of libbpf. Everything hangs on descriptors of this process: when it is killed, the
+ * kernel takes the probes out. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "startline.skel.h"
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/base/log.h"
+#include "userspace/collect/emit.h"
+#include "userspace/collect/internal.h"
+#include "userspace/collect/kernel_btf.h"
+#include "userspace/collect/place.h"
+
+#define RING_DEFAULT	  (32u << 20) /* docs/benchmarks.md: what is lost at which size */
+#define RING_MIN	  (64u << 10)
+#define RING_MAX	  (1u << 30)
+#define RING_WAKE_DIV	  4	 /* the reader is woken when a quarter is full */
+#define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
+#define PLACES_LIMIT	  (8u << 20)
+#define PLACE_NAME	  128
+#define LIBBPF_TEXT_LIMIT (1u << 20) /* a verifier's log */
+
+/* As TASK_* in bpf/common.bpf.h and enum walk in bpf/usage.bpf.c. */
+#define TASK_TRACKED_ROOT 0x3u
+enum walk { WALK_ANNOUNCE = 1, WALK_SUM = 2, WALK_EMIT = 3 };
+
+struct source_bpf {
+	struct startline_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct sink sink; /* during source_bpf_drain() */
+	size_t ring_bytes;
+	size_t drained;
+	int n_cpus;
+	bool is_finished;
+};
+
+/* ---- loading ---- */
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	if (!log_shows(LOG_DEBUG))
+		return 0;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, LIBBPF_TEXT_LIMIT);
+	(void)buf_addv(&text, format, args);
+	if (text.len > 0 && text.data[text.len - 1] == '\n')
+		buf_truncate(&text, text.len - 1);
+	log_debug("%s", buf_str(&text));
+	return 0;
+}
+
+/* Sections with a question mark: the kernel may lack that tracepoint. Without one of the others
+ * nothing works. */
+static bool is_optional(const struct bpf_program *program)
+{
+	return *bpf_program__section_name(program) == '?';
+}
+
+/* "sched_switch" of a program in section "tp_btf/sched_switch"; NULL for others. */
+static const char *tracepoint_of(const struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+	if (*section == '?')
+		section++;
+	return strncmp(section, "tp_btf/", 7) == 0 ? section + 7 : NULL;
+}
+
+#define TRACEPOINTS_MAX 32
+
+struct kernel {
+	struct kernel_tracepoint tracepoints[TRACEPOINTS_MAX];
+	size_t n;
+	struct kernel_percpu percpu;
+};
+
+static const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const char *name)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (strcmp(k->tracepoints[i].name, name) == 0)
+			return &k->tracepoints[i];
+	return NULL;
+}
+
+static bool kernel_has(const struct kernel *k, const char *name)
+{
+	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
+	return t != NULL && t->exists;
+}
+
+/* Asks the kernel about each tracepoint the probes want. */
+static int kernel_read(struct startline_bpf *skeleton, struct kernel *k)
+{
+	struct bpf_program *program;
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
+		const char *name = tracepoint_of(program);
+		if (name == NULL || kernel_tracepoint(k, name) != NULL)
+			continue;
+		if (k->n == TRACEPOINTS_MAX)
+			return -E2BIG;
+		k->tracepoints[k->n++].name = name;
+	}
+	return kernel_btf_read(k->tracepoints, k->n, &k->percpu);
+}
+
+static size_t ring_size(size_t wanted)
+{
+	size_t size = RING_MIN;
+	if (wanted == 0)
+		return RING_DEFAULT;
+	while (size < wanted && size < RING_MAX)
+		size *= 2;
+	return size;
+}
+
+static int configure(struct source_bpf *s, const struct bpf_settings *settings,
+		     const struct kernel *k)
+{
+	struct startline_bpf *skeleton = s->skeleton;
+	s->ring_bytes = ring_size(settings->ring_bytes);
+	s->n_cpus = libbpf_num_possible_cpus();
+	if (s->n_cpus < 0)
+		return s->n_cpus;
+	skeleton->rodata->want_output = settings->want_output;
+	skeleton->rodata->wake_early = settings->wake_early;
+	skeleton->rodata->ring_wake_bytes = s->ring_bytes / RING_WAKE_DIV;
+	skeleton->rodata->n_cpus = (uint32_t)s->n_cpus;
+	skeleton->rodata->runqueues_offset = k->percpu.runqueues;
+	skeleton->rodata->preempt_count_offset = k->percpu.preempt_count;
+	skeleton->rodata->this_cpu_off_offset = k->percpu.this_cpu_off;
+	skeleton->rodata->has_rss_stat = kernel_has(k, "rss_stat");
+	skeleton->rodata->has_length_probes =
+		kernel_has(k, "sock_send_length") && kernel_has(k, "sock_recv_length");
+	const struct kernel_tracepoint *switches = kernel_tracepoint(k, "sched_switch");
+	skeleton->rodata->has_prev_state = switches != NULL && switches->arguments >= 4;
+	skeleton->bss->switch_limit = settings->switch_limit;
+	return bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)s->ring_bytes);
+}
+
+/* Returns 0, or -ENOTSUP with the name of what is missing in @why. */
+static int choose_programs(struct source_bpf *s, const struct kernel *k, bool only_needed,
+			   char *why, size_t why_size)
+{
+	struct bpf_program *program;
+	bpf_object__for_each_program(program, s->skeleton->obj)
+	{
+		const char *name = tracepoint_of(program);
+		if (name == NULL)
+			continue;
+		const bool load = kernel_has(k, name) && !(only_needed && is_optional(program));
+		if (!load && !is_optional(program)) {
+			(void)snprintf(why, why_size, "this kernel has no tracepoint %s", name);
+			return -ENOTSUP;
+		}
+		(void)bpf_program__set_autoload(program, load);
+	}
+	return 0;
+}
+
+static int refused(int r, char *why, size_t why_size)
+{
+	if (r == -EPERM || r == -EACCES)
+		(void)snprintf(
+			why, why_size,
+			geteuid() == 0
+				? "not permitted here, although root (a container without CAP_BPF?)"
+				: "not root");
+	else if (r == -ENOENT)
+		(void)snprintf(why, why_size, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+	else
+		(void)snprintf(why, why_size, "the kernel refused the probes: %s (-vv says more)",
+			       strerror(-r));
+	return r;
+}
+
+static int load(struct source_bpf *s, const struct bpf_settings *settings, bool only_needed,
+		char *why, size_t why_size)
+{
+	struct kernel k = { .n = 0 };
+	s->skeleton = startline_bpf__open();
+	if (s->skeleton == NULL)
+		return refused(-errno, why, why_size);
+	int r = kernel_read(s->skeleton, &k);
+	if (r >= 0)
+		r = choose_programs(s, &k, only_needed, why, why_size);
+	if (r == -ENOTSUP)
+		return r;
+	if (r >= 0)
+		r = configure(s, settings, &k);
+	if (r >= 0)
+		r = startline_bpf__load(s->skeleton);
+	return r < 0 ? refused(r, why, why_size) : 0;
+}
+
+/* All but the iterators, which are attached as they are used. */
+static int attach(struct source_bpf *s, char *why, size_t why_size)
+{
+	struct bpf_object_skeleton *skeleton = s->skeleton->skeleton;
+	for (int i = 0; i < skeleton->prog_cnt; i++) {
+		const struct bpf_program *program = *skeleton->progs[i].prog;
+		if (!bpf_program__autoload(program) || tracepoint_of(program) == NULL)
+			continue;
+		*skeleton->progs[i].link = bpf_program__attach(program);
+		if (*skeleton->progs[i].link == NULL)
+			return refused(-errno, why, why_size);
+	}
+	s->skeleton->links.handle_walk =
+		bpf_program__attach_iter(s->skeleton->progs.handle_walk, NULL);
+	return s->skeleton->links.handle_walk == NULL ? refused(-errno, why, why_size) : 0;
+}
+
+static int take_record(void *data, void *record, size_t size)
+{
+	struct source_bpf *s = data;
+	const struct sl_event *event = record;
+	if (size < sizeof(*event) || event->size < sizeof(*event) || event->size > size)
+		return 0; /* the probes write no such record */
+	const int r = s->sink.event(s->sink.data, event);
+	if (r < 0)
+		return r;
+	return ++s->drained >= DRAIN_MAX ? -EAGAIN : 0;
+}
+
+static int open_probes(struct source_bpf *s, const struct bpf_settings *settings, char *why,
+		       size_t why_size)
+{
+	int r = load(s, settings, false, why, why_size);
+	if (r < 0 && r != -EPERM && r != -ENOENT && r != -ENOTSUP) {
+		startline_bpf__destroy(s->skeleton);
+		s->skeleton = NULL;
+		r = load(s, settings, true, why, why_size);
+	}
+	if (r < 0)
+		return r;
+	s->ring = ring_buffer__new(bpf_map__fd(s->skeleton->maps.ring), take_record, s, NULL);
+	if (s->ring == NULL)
+		return refused(-errno, why, why_size);
+	return attach(s, why, why_size);
+}
+
+int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_size,
+		    struct source_bpf **ret)
+{
+	struct source_bpf *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return refused(-ENOMEM, why, why_size);
+	(void)libbpf_set_print(print_libbpf);
+	const int r = open_probes(s, settings, why, why_size);
+	if (r < 0) {
+		(void)source_bpf_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct source_bpf *source_bpf_free(struct source_bpf *s)
+{
+	if (s == NULL)
+		return NULL;
+	ring_buffer__free(s->ring);
+	startline_bpf__destroy(s->skeleton);
+	free(s);
+	return NULL;
+}
+
+/* ---- while it records ---- */
+
+/* Makes the kernel run handle_walk over all tasks, by reading what it prints: nothing. */
+static int walk(struct source_bpf *s, enum walk what, enum sl_when when)
+{
+	char nothing[64];
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(s->skeleton->links.handle_walk));
+	if (fd < 0)
+		return fail(fd, "cannot walk the tasks: %s", strerror(-fd));
+	s->skeleton->bss->walk = what;
+	s->skeleton->bss->walk_when = when;
+	ssize_t n;
+	do
+		n = read(fd, nothing, sizeof(nothing));
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? fail(-errno, "cannot walk the tasks: %s", strerror(errno)) : 0;
+}
+
+int source_bpf_track(struct source_bpf *s, int pidfd)
+{
+	const int map = bpf_map__fd(s->skeleton->maps.tasks);
+	_cleanup_free_ uint32_t *state = calloc(1, bpf_map__value_size(s->skeleton->maps.tasks));
+	if (state == NULL)
+		return -ENOMEM;
+	*state = TASK_TRACKED_ROOT;
+	s->skeleton->bss->is_ready = 0;
+	s->skeleton->bss->switch_count = 0;
+	if (bpf_map_update_elem(map, &pidfd, state, BPF_ANY) < 0)
+		return fail(-errno, "cannot mark the process for recording: %s", strerror(errno));
+	return walk(s, WALK_ANNOUNCE, SL_WHEN_START);
+}
+
+int source_bpf_fd(const struct source_bpf *s)
+{
+	return bpf_map__fd(s->skeleton->maps.ring);
+}
+
+int source_bpf_drain(struct source_bpf *s, struct sink sink)
+{
+	s->sink = sink;
+	s->drained = 0;
+	const int r = ring_buffer__consume(s->ring);
+	return r < 0 && r != -EAGAIN ? r : (int)s->drained;
+}
+
+int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)
+{
+	const int r = walk(s, WALK_SUM, when);
+	return r < 0 ? r : walk(s, WALK_EMIT, when);
+}
+
+int source_bpf_ready(struct source_bpf *s)
+{
+	s->skeleton->bss->switch_count = 0;
+	s->skeleton->bss->is_ready = 1;
+	return 0;
+}
+
+void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
+			 uint64_t *ret_idle_since_ns)
+{
+	/* The kernel writes these while we look. */
+	const volatile struct startline_bpf__bss *bss = s->skeleton->bss;
+	*ret_threads = bss->live_threads;
+	*ret_idle_since_ns = bss->running == 0 ? bss->idle_since_ns : 0;
+}
+
+size_t source_bpf_ring_bytes(const struct source_bpf *s)
+{
+	return s->ring_bytes;
+}
+
+/* ---- the end ---- */
+
+static int emit_symbol(struct sink sink, uint64_t ip, const char *name)
+{
+	static union {
+		struct sl_symbol symbol;
+		char bytes[sizeof(struct sl_symbol) + PLACE_NAME];
+	} record;
+	record.symbol.event = emit_header(SL_KIND_SYMBOL, sizeof(record), now_ns(), 0);
+	record.symbol.ip = ip;
+	(void)snprintf(record.symbol.text, PLACE_NAME, "%s", name);
+	return sink.event(sink.data, &record.symbol.event);
+}
+
+static int name_places(struct source_bpf *s, struct sink sink)
+{
+	if (s->skeleton->bss->last_place == 0)
+		return 0;
+	union bpf_iter_link_info info = {
+		.map = { .map_fd = (uint32_t)bpf_map__fd(s->skeleton->maps.places) },
+	};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
+		    .link_info_len = sizeof(info));
+	s->skeleton->links.handle_places =
+		bpf_program__attach_iter(s->skeleton->progs.handle_places, &options);
+	if (s->skeleton->links.handle_places == NULL)
+		return 0; /* places without names are printed as unknown */
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(s->skeleton->links.handle_places));
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, PLACES_LIMIT);
+	if (fd < 0 || fs_read_fd(fd, &text) < 0)
+		return 0;
+	char *rest = text.data, *line;
+	int r = 0;
+	while (r >= 0 && (line = strsep(&rest, "\n")) != NULL) {
+		uint64_t number;
+		const char *name = place_name(line, &number);
+		if (name != NULL)
+			r = emit_symbol(sink, number, name);
+	}
+	return r;
+}
+
+/* Programs that the kernel skipped because one of them was running on that CPU. */
+static uint64_t count_skipped(const struct source_bpf *s)
+{
+	uint64_t n = 0;
+	struct bpf_program *program;
+	bpf_object__for_each_program(program, s->skeleton->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+		const int fd = bpf_program__fd(program);
+		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+			n += info.recursion_misses;
+	}
+	return n;
+}
+
+static int emit_drops(struct source_bpf *s, struct sink sink)
+{
+	const uint64_t skipped = count_skipped(s);
+	for (uint32_t kind = 0; kind < SL_KIND_LIMIT; kind++) {
+		const uint64_t count =
+			s->skeleton->bss->drop_counts[kind] + (kind == 0 ? skipped : 0);
+		if (count == 0 && kind != 0)
+			continue;
+		const struct sl_drops drops = {
+			.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+			.source = SL_SOURCE_BPF,
+			.kind = kind,
+			.count = count,
+		};
+		const int r = sink.event(sink.data, &drops.event);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int emit_tallies(struct source_bpf *s, struct sink sink)
+{
+	const int n =
+		(int)(sizeof(s->skeleton->bss->cpu_counts) / sizeof(*s->skeleton->bss->cpu_counts));
+	for (int cpu = 0; cpu < s->n_cpus && cpu < n; cpu++) {
+		const struct sl_tally tally = {
+			.event = emit_header(SL_KIND_TALLY, sizeof(tally), now_ns(), 0),
+			.source = SL_SOURCE_BPF,
+			.producer = (uint32_t)cpu,
+			.count = s->skeleton->bss->cpu_counts[cpu][0],
+		};
+		const int r = sink.event(sink.data, &tally.event);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void detach(struct source_bpf *s)
+{
+	struct bpf_object_skeleton *skeleton = s->skeleton->skeleton;
+	for (int i = 0; i < skeleton->prog_cnt; i++) {
+		(void)bpf_link__destroy(*skeleton->progs[i].link);
+		*skeleton->progs[i].link = NULL;
+	}
+}
+
+int source_bpf_finish(struct source_bpf *s, struct sink sink)
+{
+	if (s->is_finished)
+		return 0;
+	s->is_finished = true;
+	detach(s);
+	int r;
+	do
+		r = source_bpf_drain(s, sink);
+	while (r > 0);
+	if (r >= 0)
+		r = name_places(s, sink);
+	if (r >= 0)
+		r = emit_drops(s, sink);
+	return r < 0 ? r : emit_tallies(s, sink);
+}
