@@ -7,6 +7,20 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+/* Without kernel events only startline itself saw the command end. */
+static void end_command(struct builder *b)
+{
+	struct proc *command = &b->procs.items[0];
+	if (command->end_ns != 0 || !b->has_status || b->reaped_ns < command->start_ns)
+		return;
+	command->end_ns = b->reaped_ns;
+	command->out.exit_ns = rel(b, b->reaped_ns);
+	if (WIFEXITED((int)b->wait_status))
+		command->out.exit_code = WEXITSTATUS((int)b->wait_status);
+	else if (WIFSIGNALED((int)b->wait_status))
+		command->out.exit_signal = WTERMSIG((int)b->wait_status);
+}
+
 static void set_exit(struct builder *b)
 {
 	static const char *const reasons[] = {
@@ -20,10 +34,6 @@ static void set_exit(struct builder *b)
 
 	run->exit_code = command->exit_code;
 	run->exit_signal = command->exit_signal;
-	if (b->has_status && WIFEXITED((int)b->wait_status))
-		run->exit_code = WEXITSTATUS((int)b->wait_status);
-	else if (b->has_status && WIFSIGNALED((int)b->wait_status))
-		run->exit_signal = WTERMSIG((int)b->wait_status);
 	if (b->stop_reason > 0 && b->stop_reason < sizeof(reasons) / sizeof(reasons[0]))
 		run->exit_reason = reasons[b->stop_reason];
 	else
@@ -154,6 +164,7 @@ void ending_finish(struct builder *b)
 {
 	struct ready_point point = { 0 };
 
+	end_command(b);
 	set_exit(b);
 	if (find_point(b, &point) && point.time_ns >= b->zero_ns)
 		ready_by_rules(b, &point);

@@ -182,8 +182,10 @@ static struct producer *producer_of(struct facts *f, uint32_t source, uint32_t i
 
 void producers_see(struct facts *f, const struct sl_event *event)
 {
-	/* The collector writes the file itself: what it could not write, nobody could. */
-	if (source_of(event) == SL_SOURCE_COLLECT)
+	/* The collector writes the file itself: what it could not write, nobody could. HEAP is
+	 * its copy of counters in shared memory, no record of a lane. */
+	if (source_of(event) == SL_SOURCE_COLLECT ||
+	    (source_of(event) == SL_SOURCE_SHIM && event->kind == SL_KIND_HEAP))
 		return;
 	struct producer *p = producer_of(f, source_of(event), event->cpu);
 	if (p == NULL)

@@ -107,7 +107,7 @@ static void tree_rss(struct builder *b)
 	}
 	/* One process: the kernel's own high-water mark is exact. */
 	if (b->procs.n == 1 && b->procs.items[0].out.peak_rss_bytes != UNKNOWN &&
-	    (m != NULL || b->facts->bpf == NULL)) {
+	    (m == NULL || b->facts->bpf == NULL)) {
 		run->peak_rss_bytes = b->procs.items[0].out.peak_rss_bytes;
 		run->peak_rss_error_bytes = 0;
 	}
