@@ -272,7 +272,8 @@ static void a_bomb_is_refused(void **state)
 	test_add_file_header(&file);
 	/* 100 MiB from 120 KB. */
 	for (int i = 0; i < 200; i++)
-		test_add_block(&file, raw, BLOCK_RAW_MAX, BLOCK_RAW_MAX / SL_EVENT_MAX, BLOCK_ZLIB);
+		test_add_block(&file, raw, BLOCK_RAW_MAX, BLOCK_RAW_MAX / SL_EVENT_MAX,
+			       BLOCK_DEFLATE);
 	test_write_bytes(file.data, file.len);
 	assert_int_equal(refuse(), -EFBIG);
 	assert_non_null(strstr(test_said, "256 times its size"));

@@ -113,7 +113,7 @@ static bool unpack(struct reader *r, const struct block_header *block, const uns
 		memcpy(ret, payload, block->raw_size);
 		return true;
 	}
-	if (block->method != BLOCK_ZLIB || inflateReset(&r->inflate) != Z_OK)
+	if (block->method != BLOCK_DEFLATE || inflateReset(&r->inflate) != Z_OK)
 		return false;
 	r->inflate.next_in = payload;
 	r->inflate.avail_in = block->stored_size;
@@ -345,7 +345,7 @@ int trace_load_fd(int fd, const char *name, struct trace **ret)
 	r->fd = fd;
 	r->name = name;
 	r->chunks = calloc(1, sizeof(*r->chunks));
-	if (r->chunks == NULL || inflateInit(&r->inflate) != Z_OK)
+	if (r->chunks == NULL || inflateInit2(&r->inflate, DEFLATE_WINDOW) != Z_OK)
 		return fail(-ENOMEM, "'%s': no memory to read it", name);
 	r->has_inflate = true;
 

@@ -39,7 +39,10 @@ struct file_header {
 };
 _Static_assert(sizeof(struct file_header) == 32, "file_header has padding");
 
-enum block_method { BLOCK_PLAIN = 0, BLOCK_ZLIB = 1 };
+enum block_method { BLOCK_PLAIN = 0, BLOCK_DEFLATE = 1 };
+/* Window bits for zlib: negative means no header and no checksum of its own around the data, which
+ * would cost a twentieth of the time and says what crc32 says. */
+#define DEFLATE_WINDOW (-15)
 
 struct block_header {
 	char magic[BLOCK_MAGIC_SIZE];
