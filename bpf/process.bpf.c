@@ -9,13 +9,12 @@
 
 #define CLONE_VFORK 0x4000ull
 #define AT_BASE	    7 /* where the dynamic loader was mapped */
-#define AT_SECURE   23
-#define AUXV_PAIRS  22 /* struct mm_struct holds at least these */
+#define AUXV_PAIRS  16
 
 #define SIGNAL_GROUP_EXIT 0x4u
 
 #define EXEC_TEXT_MAX	2048 /* bytes of the image's path; a power of two */
-#define EXEC_COMPONENTS 64
+#define EXEC_COMPONENTS 32
 #define ARGS_SMALL	(SCRATCH_BYTES - 64) /* up to here a piece is built in the scratch */
 
 __u32 live_threads = 0, live_processes = 0;
@@ -108,7 +107,8 @@ int handle_fork(__u64 *ctx)
 int exec_image_flags(__u64 address);
 int exec_args_piece(__u64 from, __u32 offset, __u32 length, __u64 now);
 
-/* Flags that the kernel's note for the dynamic loader tells. */
+/* Whether the image has a dynamic loader, from the kernel's note for it: AT_BASE is among the
+ * first entries on every architecture. */
 __noinline int exec_image_flags(__u64 address)
 {
 	struct mm_struct *mm = (void *)address;
@@ -116,19 +116,14 @@ __noinline int exec_image_flags(__u64 address)
 	const bool is_32bit = BPF_CORE_READ(mm, task_size) <= 1ull << 32;
 	const __u32 word = is_32bit ? 4 : 8;
 	const char *auxv = (const char *)mm + bpf_core_field_offset(struct mm_struct, saved_auxv);
-	__u32 flags = SL_EXEC_STATIC | (is_32bit ? SL_EXEC_32BIT : 0);
+	__u64 key = 0, base = 0;
 
-	for (int i = 0; i < AUXV_PAIRS; i++) {
-		__u64 key = 0, value = 0;
-
-		bpf_probe_read_kernel(&key, word, auxv + 2 * i * word);
-		bpf_probe_read_kernel(&value, word, auxv + (2 * i + 1) * word);
-		if (key == AT_BASE && value)
-			flags &= ~SL_EXEC_STATIC;
-		if (key == AT_SECURE && value)
-			flags |= SL_EXEC_SECURE;
+	for (int i = 0; i < AUXV_PAIRS && key != AT_BASE; i++) {
+		bpf_probe_read_kernel(&key, word, auxv);
+		bpf_probe_read_kernel(&base, word, auxv + word);
+		auxv += 2 * word;
 	}
-	return flags;
+	return (key == AT_BASE && base ? 0 : SL_EXEC_STATIC) | (is_32bit ? SL_EXEC_32BIT : 0);
 }
 
 /* A piece of argv that is short enough to be copied through the scratch. */
@@ -229,8 +224,11 @@ int handle_exec(__u64 *ctx)
 	event->caller_tid = (__u32)ctx[1];
 	event->ns_pid = ns_id(task);
 	event->argv_bytes = total < ~0u ? total : ~0u;
-	event->flags =
-		exec_image_flags(memory_key(task)) | (total > SL_ARGS_MAX ? SL_EXEC_ARGS_CUT : 0);
+	event->flags = exec_image_flags(memory_key(task));
+	if (BPF_CORE_READ_BITFIELD_PROBED((struct linux_binprm *)ctx[2], secureexec))
+		event->flags |= SL_EXEC_SECURE;
+	if (total > SL_ARGS_MAX)
+		event->flags |= SL_EXEC_ARGS_CUT;
 	event->start_ns = task->group_leader->start_time;
 	if (event->flags & SL_EXEC_32BIT)
 		ts->flags |= TASK_COMPAT;
