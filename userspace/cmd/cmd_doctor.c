@@ -1,16 +1,127 @@
 /* SPDX-License-Identifier: MIT */
-/* doctor: what this machine allows. */
+/* doctor = survey -> table. */
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/output.h"
+#include "userspace/collect/survey.h"
+#include "userspace/view/report.h"
 
-static const char doc[] = "Shows what this machine allows.\v"
-			  "EXAMPLES\n  startline doctor\n  startline doctor --format json\n";
+struct opts {
+	const char *output_path;
+	int format; /* enum table_format */
+};
 
-const struct argp doctor_argp = { NULL, NULL, NULL, doc, NULL, NULL, NULL };
+static const struct argp_option options[] = {
+	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
+	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
+	{ "quiet", 'q', NULL, 0, "errors only", 0 },
+	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Shows what this machine allows startline to do, what each missing piece costs, and what "
+	"to type to get it."
+	"\v"
+	"EXAMPLES\n"
+	"  startline doctor\n"
+	"  sudo startline doctor\n"
+	"  startline doctor --format json\n";
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+	switch (key) {
+	case OPTION_FORMAT:
+		o->format = parse_format(arg, state);
+		return 0;
+	case 'o':
+		o->output_path = arg;
+		return 0;
+	case 'q':
+		be_quiet();
+		return 0;
+	case 'v':
+		more_verbose();
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "doctor takes no arguments");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp doctor_argp = { options, parse_option, "", doc, NULL, NULL, NULL };
+
+static const char *const state_names[] = {
+	[SURVEY_OK] = "ok",
+	[SURVEY_LIMITED] = "limited",
+	[SURVEY_MISSING] = "missing",
+};
+
+static const enum tone state_tones[] = {
+	[SURVEY_OK] = TONE_GOOD,
+	[SURVEY_LIMITED] = TONE_WARN,
+	[SURVEY_MISSING] = TONE_BAD,
+};
+
+static const struct column columns[] = {
+	{ .title = "what", .key = "name" },
+	{ .title = "state", .key = "state" },
+	{ .title = "found", .key = "found", .is_folded = true },
+	{ .title = "costs", .key = "cost", .audience = FOR_PROGRAMS },
+	{ .title = "do", .key = "remedy", .audience = FOR_PROGRAMS },
+};
+
+/* In text, what is missing is explained below the table: three sentences do not fit a row. */
+static int build(struct table **ret)
+{
+	struct survey_row rows[SURVEY_ROWS_MAX];
+	const size_t n = survey_machine(rows);
+	struct table *t = NULL;
+	const int r = table_new("What this machine allows", columns,
+				sizeof(columns) / sizeof(*columns), &t);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		const struct survey_row *row = &rows[i];
+		table_tone(t, state_tones[row->state]);
+		table_text(t, row->name);
+		table_text(t, state_names[row->state]);
+		table_text(t, row->found);
+		table_text(t, row->cost);
+		table_text(t, row->remedy[0] != '\0' ? row->remedy : NULL);
+		if (row->cost != NULL)
+			table_note(t, "%s: %s", row->name, row->cost);
+		if (row->remedy[0] != '\0')
+			table_note(t, "  to get it: %s", row->remedy);
+	}
+	*ret = t;
+	return 0;
+}
 
 int cmd_doctor(int argc, char **argv)
 {
-	if (argp_parse(&doctor_argp, argc, argv, 0, NULL, NULL) != 0)
+	struct opts o = { .format = TABLE_TEXT };
+	if (argp_parse(&doctor_argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
-	return 0;
+	struct table *table = NULL;
+	if (build(&table) < 0)
+		return EXIT_STARTLINE;
+	FILE *f = NULL;
+	int r = output_open(o.output_path, stdout, &f);
+	if (r >= 0) {
+		struct print_style style;
+		print_style_of(f, &style);
+		r = table_print(table, (enum table_format)o.format, &style, f);
+		r = output_close(o.output_path, f, r);
+	}
+	(void)table_free(table);
+	return r < 0 ? EXIT_STARTLINE : 0;
 }

@@ -8,7 +8,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/recording.h"
+#include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/model/session.h"
 #include "userspace/view/report.h"
@@ -91,18 +91,9 @@ static int print_view(const struct opts *o, const struct report *view, struct se
 
 static int print_to(const struct opts *o, const struct report *view, struct session *s)
 {
-	if (o->output_path == NULL)
-		return print_view(o, view, s, stdout);
-	user_rights_take();
-	FILE *f = fopen(o->output_path, "we");
-	const int error = errno;
-	user_rights_give_back();
-	if (f == NULL)
-		return fail(-error, "cannot write '%s': %s", o->output_path, strerror(error));
-	int r = print_view(o, view, s, f);
-	if (fclose(f) != 0 && r >= 0)
-		r = fail(-errno, "cannot write '%s': %s", o->output_path, strerror(errno));
-	return r;
+	FILE *f = NULL;
+	const int r = output_open(o->output_path, stdout, &f);
+	return r < 0 ? r : output_close(o->output_path, f, print_view(o, view, s, f));
 }
 
 static void list_views(FILE *f)

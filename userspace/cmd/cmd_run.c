@@ -15,6 +15,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/output.h"
 #include "userspace/cmd/recording.h"
 #include "userspace/cmd/run_options.h"
 #include "userspace/collect/collect.h"
@@ -148,30 +149,16 @@ static int record(struct recorder *r)
 	return e < 0 ? e : finished;
 }
 
-static FILE *open_report(const char *path)
-{
-	if (path == NULL)
-		return fdopen(dup(STDERR_FILENO), "w");
-	user_rights_take();
-	FILE *f = fopen(path, "we");
-	const int error = errno;
-	user_rights_give_back();
-	if (f == NULL)
-		(void)fail(-error, "cannot write '%s': %s", path, strerror(error));
-	return f;
-}
-
 static int print_session(const struct run_options *o, struct session *s)
 {
-	FILE *f = open_report(o->output_path);
-	if (f == NULL)
-		return -EIO;
+	FILE *f = NULL;
+	const int r = output_open(o->output_path, stderr, &f);
+	if (r < 0)
+		return r;
 	struct print_style style;
 	print_style_of(f, &style);
-	int e = report_print(s, (enum table_format)o->format, &style, f);
-	if (fclose(f) != 0 && e == 0)
-		e = fail(-errno, "cannot write the report: %s", strerror(errno));
-	return e;
+	return output_close(o->output_path, f,
+			    report_print(s, (enum table_format)o->format, &style, f));
 }
 
 static int report(const struct recorder *r, int trace_fd)

@@ -28,9 +28,10 @@ static const struct hierarchy {
 	const char *controller; /* as /proc/self/cgroup names it */
 	const char *mount;
 	const char *peak_name;
+	const char *version;
 } hierarchies[] = {
-	{ "memory", "/sys/fs/cgroup/memory", "memory.max_usage_in_bytes" },
-	{ "", "/sys/fs/cgroup", "memory.peak" },
+	{ "memory", "/sys/fs/cgroup/memory", "memory.max_usage_in_bytes", "cgroup v1" },
+	{ "", "/sys/fs/cgroup", "memory.peak", "cgroup v2" },
 };
 
 /* Appends the path of our own cgroup in @h. */
@@ -82,24 +83,47 @@ static uint64_t read_number(const char *directory, const char *name)
 	return sscanf(text, "%llu", &value) == 1 ? value : SL_UNKNOWN;
 }
 
+/* Makes an empty one with a peak to read, at *ret_path. */
+static bool try_make(const struct hierarchy *h, unsigned int run, struct buf *ret_path)
+{
+	if (own_path(h, ret_path) < 0 ||
+	    buf_addf(ret_path, "/" PREFIX "%d-%u", getpid(), run) < 0 ||
+	    mkdir(buf_str(ret_path), 0755) < 0)
+		return false;
+	if (read_number(buf_str(ret_path), h->peak_name) != SL_UNKNOWN)
+		return true;
+	(void)rmdir(buf_str(ret_path));
+	return false;
+}
+
 static bool try_enter(struct cgroup *c, const struct hierarchy *h, pid_t pid, unsigned int run)
 {
 	_cleanup_(buf_done) struct buf path;
 	char number[16];
 	buf_init(&path, PATH_MAX - 64);
-	if (own_path(h, &path) < 0 || buf_addf(&path, "/" PREFIX "%d-%u", getpid(), run) < 0)
-		return false;
-	if (mkdir(buf_str(&path), 0755) < 0)
+	if (!try_make(h, run, &path))
 		return false;
 	(void)snprintf(number, sizeof(number), "%d", pid);
-	if (read_number(buf_str(&path), h->peak_name) == SL_UNKNOWN ||
-	    write_text(buf_str(&path), "cgroup.procs", number) < 0) {
+	if (write_text(buf_str(&path), "cgroup.procs", number) < 0) {
 		(void)rmdir(buf_str(&path));
 		return false;
 	}
 	c->path = buf_take(&path);
 	c->peak_name = h->peak_name;
 	return c->path != NULL;
+}
+
+const char *cgroup_possible(void)
+{
+	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
+		_cleanup_(buf_done) struct buf path;
+		buf_init(&path, PATH_MAX - 64);
+		if (!try_make(&hierarchies[i], 0, &path))
+			continue;
+		(void)rmdir(buf_str(&path));
+		return hierarchies[i].version;
+	}
+	return NULL;
 }
 
 void cgroup_enter(struct cgroup *c, pid_t pid, unsigned int run)

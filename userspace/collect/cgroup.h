@@ -19,6 +19,8 @@ void cgroup_enter(struct cgroup *c, pid_t pid, unsigned int run);
 uint64_t cgroup_peak(const struct cgroup *c);
 /* Removes it. What is still in it goes back to our own cgroup first. */
 void cgroup_leave(struct cgroup *c);
+/* The hierarchy in which one can be made ("cgroup v1", "cgroup v2"), or NULL. */
+const char *cgroup_possible(void);
 /* Removes those that startlines left behind that were killed. */
 void cgroup_sweep(void);
 

@@ -16,7 +16,7 @@ struct kin {
 };
 
 struct tree {
-	struct pid_list VEC(pid_t) pids; /* sorted */
+	struct pid_list VEC(pid_t) pids;      /* sorted */
 	struct kin_list VEC(struct kin) news; /* found by the last walk of /proc */
 	bool has_events;  /* kernel events tell of births and deaths; else /proc is walked */
 	bool use_ns_pids; /* startline lives in a pid namespace: kernel ids are not ours */
