@@ -263,6 +263,9 @@ static void a_full_disk_is_said_once_and_leaves_whole_blocks(void **state)
 	assert_int_equal(test_n_said, 1);
 	assert_non_null(strstr(test_said, "--trace"));
 	assert_int_equal(trace_flush(w), -EFBIG);
+	struct stat status;
+	assert_int_equal(stat(test_path, &status), 0);
+	assert_int_equal(status.st_size, trace_writer_bytes(w));
 	assert_int_equal(trace_writer_close(w), -EFBIG);
 	assert_int_equal(test_n_said, 1);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -303,6 +303,35 @@ static void of_two_waiting_threads_the_one_that_stays_counts(void **state)
 	assert_int_equal(ready_at("accept", story, 129 * MS, &point), NEVER);
 	assert_int_equal(ready_at("accept", story, 130 * MS, &point), 30 * MS);
 	assert_int_equal(point.tid, 104);
+	const char *other = EDGE "30ms net 100/104 accept_ready sock=1 addr=0.0.0.0:80 "
+				 "how=epoll_edge\n"
+				 "40ms offcpu 100/104 out=31ms\n";
+	assert_int_equal(ready_at("accept", other, 102 * MS, &point), 2 * MS);
+	assert_int_equal(point.tid, 103);
+}
+
+struct feeding {
+	struct ready_watch *w;
+	struct ready_point point;
+};
+
+static void feed(const struct sl_event *event, void *user)
+{
+	struct feeding *f = user;
+	(void)ready_watch_feed(f->w, event, &f->point);
+}
+
+static void a_record_of_an_earlier_sleep_that_arrives_late_says_nothing(void **state)
+{
+	(void)state;
+	struct ready_rule rule;
+	struct feeding f = { .w = NULL };
+	assert_int_equal(ready_rule_parse("accept", &rule), 0);
+	assert_int_equal(ready_watch_new(&rule, 1, &f.w), 0);
+	events_each(EDGE "1.9ms offcpu 100/103 out=1ms\n", feed, &f);
+	assert_true(ready_watch_tick(f.w, EVENTS_BASE_NS + 102 * MS, &f.point));
+	ready_watch_free(f.w);
+	ready_rule_done(&rule);
 }
 
 static void the_deadline_is_that_of_the_oldest_candidate(void **state)
@@ -433,6 +462,7 @@ int main(void)
 		TEST(an_accept_attempt_confirms_an_edge_triggered_listener),
 		TEST(a_thread_that_leaves_its_wait_is_no_candidate),
 		TEST(of_two_waiting_threads_the_one_that_stays_counts),
+		TEST(a_record_of_an_earlier_sleep_that_arrives_late_says_nothing),
 		TEST(the_deadline_is_that_of_the_oldest_candidate),
 		TEST(a_log_line_may_come_in_pieces),
 		TEST(several_lines_come_in_one_piece),
