@@ -78,7 +78,7 @@ static void emit_running(struct walker *w, int thread, uint64_t from, uint64_t t
 {
 	const struct builder *b = w->b;
 	const struct thread *t = &b->threads.items[thread];
-	const struct call *calls = &b->calls.items[t->first_call];
+	const struct call *calls = t->n_calls > 0 ? &b->calls.items[t->first_call] : NULL;
 	const struct why user = { CAUSE_CPU, "" };
 	size_t low = 0, high = t->n_calls;
 
@@ -181,7 +181,8 @@ static void walk_thread(struct walker *w, const struct piece *piece, int depth)
 {
 	const struct builder *b = w->b;
 	const struct thread *t = &b->threads.items[piece->thread];
-	const struct stay *stays = &b->stays.items[t->first_stay];
+	/* Nothing may be added to a null pointer, not even 0. */
+	const struct stay *stays = t->n_stays > 0 ? &b->stays.items[t->first_stay] : NULL;
 	const int thread = piece->thread;
 	uint64_t at = piece->from_ns;
 	size_t low = 0, high = t->n_stays;
