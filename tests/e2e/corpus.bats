@@ -105,10 +105,7 @@ server_gone() {
 @test "make -j2 of a small project" {
 	mkdir src
 	for i in 1 2 3 4 5 6 7; do echo "int f$i(void) { return $i; }" >"src/f$i.c"; done
-	cat >Makefile <<-'END'
-		libf.a: $(patsubst %.c,%.o,$(wildcard src/*.c))
-			ar rcs $@ $^
-	END
+	printf 'libf.a: $(patsubst %%.c,%%.o,$(wildcard src/*.c))\n\tar rcs $@ $^\n' >Makefile
 	session -- make -j2 CC=gcc
 	[ "$status" -eq 0 ]
 	[ -f libf.a ]
