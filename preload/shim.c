@@ -75,6 +75,10 @@ static bool lane_begin(void)
 	struct sl_lane *lane = lane_open(&spec);
 	if (lane == NULL)
 		return false;
+	/* In a child the parent's lane is only in the way: as long as anybody maps it, it looks alive. */
+	if (shim.lane != NULL)
+		(void)sys_call3(SYS_munmap, (long)shim.lane, shim.lane->bytes, 0);
+	shim.lane = lane;
 	shim.pid = spec.ns_pid;
 	shim.last_generation += 2;
 	life.lane = lane;
@@ -174,6 +178,13 @@ char ***shim_environ(void)
 	if (environ_at == NULL)
 		environ_at = real_first("__environ");
 	return environ_at;
+}
+
+/* A hint, no more: the collector notices by itself when a process has ended, only a little later. */
+__attribute__((destructor)) static void shim_destructor(void)
+{
+	if (life.lane != NULL)
+		counters_leave(life.lane);
 }
 
 __attribute__((constructor)) static void shim_constructor(void)

@@ -24,6 +24,7 @@ struct shim {
 	uint32_t n_proofs;
 	uint64_t last_generation; /* never given out twice, not even across fork */
 	uint32_t pid;		  /* of the process that opened life.lane */
+	struct sl_lane *lane;	  /* what is mapped: life.lane, in a forked child its parent's */
 };
 
 extern struct shim shim HIDDEN;
