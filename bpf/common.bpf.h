@@ -56,7 +56,7 @@ extern __u64 drop_counts[SL_KIND_LIMIT];
 
 /* Off-CPU record under construction; see sched.bpf.c. */
 #define OFF_TEXT_MAX  128 /* longest text that is kept */
-#define OFF_TEXT_ROOM (OFF_TEXT_MAX + 256)
+#define OFF_TEXT_ROOM (OFF_TEXT_MAX + 256 + 8)
 
 struct sched_state {
 	__u64 in_ns;	 /* on the CPU since; 0: it is not */
@@ -90,6 +90,7 @@ struct task_state {
 	__u64 offcpu_ns;		  /* off the CPU since enter_ns */
 	__u64 args[6];			  /* only of calls with a CALL_* bit */
 	__u64 base_run_ns;		  /* of its run time, what lies before R0 */
+	__u64 system_ns;		  /* on the CPU in system calls */
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
 	struct sched_state sched;
 	struct net_state net;

@@ -146,6 +146,7 @@ int handle_sys_exit(__u64 *ctx)
 		return 0;
 	now = bpf_ktime_get_ns();
 	on_ns = now - ts->enter_ns - ts->offcpu_ns;
+	ts->system_ns += on_ns;
 	if (on_ns >= SL_SYSCALL_MIN_NS)
 		emit_syscall(ts, now);
 	bits = call_table[ts->nr & (CALLS - 1)];

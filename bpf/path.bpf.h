@@ -7,6 +7,7 @@
 #include "bpf/common.bpf.h"
 
 #define PATH_COMPONENT 256 /* NAME_MAX and the NUL */
+#define PATH_PADDING   8
 
 struct path_text {
 	__u32 length; /* at most max + PATH_COMPONENT */
@@ -27,7 +28,7 @@ struct path_position { /* addresses, as numbers */
  * turn of each loop. */
 int path_up(struct path_position *at);
 
-/* Writes the path of @file to @out, which has room for @max + PATH_COMPONENT bytes. @max is a
+/* Writes the path of @file to @out, which has room for @max + PATH_COMPONENT + PATH_PADDING bytes. @max is a
  * constant power of two, @components a constant. */
 static __always_inline struct path_text path_walk(struct file *file, char *out, const __u32 max,
 						  const int components)
@@ -58,6 +59,8 @@ static __always_inline struct path_text path_walk(struct file *file, char *out, 
 		}
 	}
 	text.length = at.length < max + PATH_COMPONENT ? at.length : max + PATH_COMPONENT;
+	/* A record's size is a multiple of 8: what fills it up is no component. */
+	__builtin_memset(out + text.length, 0, PATH_PADDING);
 	return text;
 }
 

@@ -95,6 +95,8 @@ int handle_fork(__u64 *ctx)
 	ts->sched.out_ns = now;
 	ts->sched.waker_pid = parent->tgid;
 	ts->sched.waker_tid = parent->pid;
+	ts->sched.context = SL_CONTEXT_TASK;
+	bpf_probe_read_kernel(ts->sched.waker_comm, sizeof(ts->sched.waker_comm), parent->comm);
 	sched_created(ts);
 	process_count_thread(child->tgid, memory_key(child));
 	return 0;

@@ -7,7 +7,8 @@
 #include "bpf/common.bpf.h"
 
 struct usage_sums {
-	__u64 user_raw, system_raw; /* in ticks' time; only their proportion is used */
+	__u64 user_raw, system_raw; /* by ticks; only their proportion is used */
+	__u64 system_ns;	    /* in system calls, measured */
 	__u64 run_ns;
 	__u64 minor_faults, major_faults;
 	__u64 voluntary, involuntary;

@@ -5,6 +5,7 @@
 #include "bpf/process.bpf.h"
 
 #define PAGE_BYTES 4096ull
+#define TICKS_TELL_NS 100000000ull
 #define UNKNOWN	   (~0ull)
 
 enum walk {
@@ -16,11 +17,20 @@ enum walk {
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
 
+/* With the call it is in, which may be the one that it never returns from. */
+static __always_inline __u64 system_ns_of(struct task_state *ts, __u64 now)
+{
+	__u64 on_ns = now - ts->enter_ns - ts->offcpu_ns;
+
+	return ts->system_ns + (ts->in_syscall && ts->sched.in_ns && now > ts->enter_ns ? on_ns : 0);
+}
+
 static __always_inline void sums_add(struct usage_sums *sums, struct task_struct *task,
 				     struct task_state *ts, __u64 now)
 {
 	__sync_fetch_and_add(&sums->user_raw, task->utime);
 	__sync_fetch_and_add(&sums->system_raw, task->stime);
+	__sync_fetch_and_add(&sums->system_ns, system_ns_of(ts, now));
 	__sync_fetch_and_add(&sums->run_ns, run_ns_of(task, ts, now));
 	__sync_fetch_and_add(&sums->minor_faults, task->min_flt);
 	__sync_fetch_and_add(&sums->major_faults, task->maj_flt);
@@ -50,13 +60,16 @@ static __always_inline __u64 proportion(__u64 total, __u64 part, __u64 whole)
 	return total / whole * part + total % whole * part / whole;
 }
 
-/* The kernel charges whole ticks to user or system, and knows the sum of both far better. As
- * getrusage(2) does, and with the same answer where there was no tick: all of it user time. */
+/* The kernel charges whole ticks to user or system, and knows the sum of both far better; their
+ * proportion is applied to the sum, as getrusage(2) does. Before there were enough ticks for that
+ * to mean anything, time in system calls is system time, and page faults count as user time. */
 static __always_inline void split_run(struct sl_usage *event, __u64 run_ns, __u64 user_raw,
-				      __u64 system_raw)
+				      __u64 system_raw, __u64 system_ns)
 {
+	if (user_raw + system_raw >= TICKS_TELL_NS)
+		system_ns = proportion(run_ns, system_raw, user_raw + system_raw);
 	event->run_ns = run_ns;
-	event->system_ns = system_raw ? proportion(run_ns, system_raw, user_raw + system_raw) : 0;
+	event->system_ns = system_ns < run_ns ? system_ns : run_ns;
 	event->user_ns = run_ns - event->system_ns;
 }
 
@@ -73,7 +86,8 @@ static __always_inline void emit_usage(struct process_state *process, struct usa
 		return;
 	event->when = when;
 	event->threads_peak = process->threads_peak;
-	split_run(event, ABOVE_BASE(run_ns), ABOVE_BASE(user_raw), ABOVE_BASE(system_raw));
+	split_run(event, ABOVE_BASE(run_ns), ABOVE_BASE(user_raw), ABOVE_BASE(system_raw),
+		  ABOVE_BASE(system_ns));
 	event->minor_faults = ABOVE_BASE(minor_faults);
 	event->major_faults = ABOVE_BASE(major_faults);
 	event->voluntary_switches = ABOVE_BASE(voluntary);
@@ -160,7 +174,8 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 	if (!live_processes)
 		memory_reset();
 	sched_created(ts);
-	process_count_thread(task->tgid, memory_key(task));
+	/* The command's memory before it is executed is a copy of the collector's. */
+	process_count_thread(task->tgid, ts->flags & TASK_ROOT ? 0 : memory_key(task));
 }
 
 static __always_inline void tell(struct task_struct *task, struct task_state *ts)
