@@ -171,4 +171,13 @@ static __always_inline __u64 id_of_sk(__u64 sk)
 	return sk ? sock_id((struct sock *)sk) : 0;
 }
 
+static __always_inline bool is_listening(__u64 number)
+{
+	const struct sock *sk = (const struct sock *)number;
+	const __u16 type = BPF_CORE_READ(sk, sk_type);
+
+	return (type == SOCK_STREAM || type == SOCK_SEQPACKET) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+}
+
 #endif

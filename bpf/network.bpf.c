@@ -387,7 +387,7 @@ __noinline int net_enter(struct task_state *ts)
 	case __NR_accept:
 	case __NR_accept4:
 		ts->net.sock = sk_of_fd(ts->args[0]);
-		ts->net.other = id_of_sk(ts->net.sock);
+		ts->net.other = is_listening(ts->net.sock) ? id_of_sk(ts->net.sock) : 0;
 		return ready_enter(ts);
 	default:
 		return ready_enter(ts);

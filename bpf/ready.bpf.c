@@ -28,39 +28,77 @@
 #define EPOLL_CTL_ADD 1
 #define EPOLL_CTL_MOD 3
 
+/* A slot of the array of pending listeners. The array is what is walked: going through a hash map
+ * takes microseconds, however few are in it. */
 struct pending {
+	__u64 id; /* 0: free */
 	__u64 sk;
 	__u64 edge_ns; /* last time an edge-triggered wait was sent; 0: never */
 };
 
+#define SLOT_TAKEN (~0ull) /* pending.id while a slot is filled in */
+#define SLOT_TRIES 8
+
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PENDING_MAX);
-	__type(key, __u64); /* identity */
+	__type(key, __u32);
 	__type(value, struct pending);
 } pending SEC(".maps");
 
+/* All listeners, by identity; the value is the slot, also of those that have left theirs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u64);
 	__type(value, __u32);
-} known_listeners SEC(".maps");
+} listeners SEC(".maps");
 
 __u32 pending_count = 0;
+__u32 pending_next = 0; /* slots taken so far; they are taken in turn */
 
-static __always_inline bool pending_remove(__u64 id)
+static __always_inline struct pending *pending_of(__u64 id)
 {
-	if (bpf_map_delete_elem(&pending, &id))
+	const __u32 *slot = bpf_map_lookup_elem(&listeners, &id);
+	struct pending *p = slot ? bpf_map_lookup_elem(&pending, slot) : NULL;
+
+	return p && p->id == id ? p : NULL;
+}
+
+/* False if another thread has just done so. */
+static __always_inline bool pending_remove(struct pending *p, __u64 id)
+{
+	if (__sync_val_compare_and_swap(&p->id, id, 0) != id)
 		return false;
 	__sync_fetch_and_sub(&pending_count, 1);
 	return true;
 }
 
+/* False: no free slot. */
+static __always_inline bool pending_add(__u64 sk, __u64 id)
+{
+	struct pending *p;
+	__u32 slot;
+
+	for (int i = 0; i < SLOT_TRIES; i++) {
+		slot = __sync_fetch_and_add(&pending_next, 1) % PENDING_MAX;
+		p = bpf_map_lookup_elem(&pending, &slot);
+		if (!p || __sync_val_compare_and_swap(&p->id, 0, SLOT_TAKEN) != 0)
+			continue;
+		p->sk = sk;
+		p->edge_ns = 0;
+		bpf_map_update_elem(&listeners, &id, &slot, BPF_ANY);
+		p->id = id;
+		__sync_fetch_and_add(&pending_count, 1);
+		return true;
+	}
+	return false;
+}
+
 __noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 pid_tid)
 {
 	struct net_fact fact = { .op = SL_NET_ACCEPT_READY, .address = NET_LOCAL };
-	struct pending *p = bpf_map_lookup_elem(&pending, &id);
+	struct pending *p = pending_of(id);
 	const __u64 now = bpf_ktime_get_ns();
 
 	if (!p)
@@ -79,7 +117,7 @@ __noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 
 	}
 	if (how == SL_HOW_ACCEPT && p->edge_ns)
 		fact.how = SL_HOW_EDGE_ACCEPT;
-	if (pending_remove(id)) /* of two threads at once, one */
+	if (pending_remove(p, id)) /* of two threads at once, one */
 		net_emit(&fact, NULL);
 	return 0;
 }
@@ -199,18 +237,23 @@ __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 	return task != NULL;
 }
 
-static long walk_listener(void *map, const __u64 *id, struct pending *p, struct walk *walk)
+static long walk_listener(void *map, const __u32 *slot, struct pending *p, struct walk *walk)
 {
 	const struct sock *sk = (const struct sock *)p->sk;
 	const struct list_head *head, *place;
 	const struct socket *socket;
+	const __u64 id = p->id;
 
-	if (id_of_sk(p->sk) != *id) { /* closed in the meantime */
-		pending_remove(*id);
+	if (*slot >= pending_next)
+		return 1;
+	if (!id || id == SLOT_TAKEN)
+		return 0;
+	if (id_of_sk((__u64)sk) != id) { /* closed in the meantime */
+		pending_remove(p, id);
 		return 0;
 	}
 	socket = BPF_CORE_READ(sk, sk_socket);
-	walk->id = *id;
+	walk->id = id;
 	walk->file = (__u64)BPF_CORE_READ(socket, file);
 	walk->queue =
 		(__u64)BPF_CORE_READ(sk, sk_wq) + bpf_core_field_offset(struct socket_wq, wait);
@@ -247,29 +290,17 @@ struct {
 
 /* ---- listeners come ---- */
 
-static __always_inline bool is_listening(__u64 number)
-{
-	const struct sock *sk = (const struct sock *)number;
-	const __u16 type = BPF_CORE_READ(sk, sk_type);
-
-	return (type == SOCK_STREAM || type == SOCK_SEQPACKET) &&
-	       BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
-}
-
 /* False if it is known already: listen may be called twice, and a listener inherited often. */
 static __always_inline bool listener_add(__u64 sk, __u64 id)
 {
-	const struct pending p = { .sk = sk };
-	const __u32 yes = 1;
+	const __u32 none = PENDING_MAX;
 
-	if (!id || bpf_map_update_elem(&known_listeners, &id, &yes, BPF_NOEXIST))
+	if (!id || bpf_map_update_elem(&listeners, &id, &none, BPF_NOEXIST))
 		return false;
-	if (bpf_map_update_elem(&pending, &id, &p, BPF_NOEXIST)) {
-		sl_number(NULL, true, SL_KIND_NET); /* full: its ACCEPT_READY will be missing */
-		return false;
-	}
-	__sync_fetch_and_add(&pending_count, 1);
-	return true;
+	if (pending_add(sk, id))
+		return true;
+	sl_number(NULL, true, SL_KIND_NET); /* its ACCEPT_READY will be missing */
+	return false;
 }
 
 /* A thread may have waited before it listened. */
