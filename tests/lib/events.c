@@ -173,15 +173,8 @@ static void task_of(const struct story *s, const char *text, uint32_t *ret_pid, 
 
 static void store(struct story *s, const struct field *f, uint64_t value)
 {
-	const uint16_t value16 = (uint16_t)value;
-	const uint32_t value32 = (uint32_t)value;
-	char *at = s->record + f->offset;
-	if (f->size == sizeof(value16))
-		memcpy(at, &value16, sizeof(value16));
-	else if (f->size == sizeof(value32))
-		memcpy(at, &value32, sizeof(value32));
-	else
-		memcpy(at, &value, sizeof(value));
+	/* Both sides little-endian: the low bytes come first. */
+	memcpy(s->record + f->offset, &value, f->size < sizeof(value) ? f->size : sizeof(value));
 }
 
 static void store_name(struct story *s, const struct field *f, const char *text)
