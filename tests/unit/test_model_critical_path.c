@@ -175,6 +175,25 @@ static void unknown_is_said(void **state)
 	(void)session_free(s);
 }
 
+static void waiting_for_a_peer_is_told_as_such(void **state)
+{
+	(void)state;
+	/* 2 answers on a socket that 1 connected, then on a socketpair without a name. */
+	struct session *s = build(
+		BEGIN "0 exec 1 /x argv=x\n0 task 2 parent=1\n"
+		      "1ms net 2 listen sock=7 addr=unix:/run/s\n"
+		      "5ms offcpu 1 out=2ms wake=5ms waker=2 syscall=connect object=unix sock=8\n"
+		      "5ms net 1 connect sock=8 addr=unix:/run/s type=stream enter=2ms\n"
+		      "7ms offcpu 1 out=6ms wake=7ms waker=2 syscall=read object=unix sock=8\n"
+		      "9ms offcpu 1 out=8ms wake=9ms waker=2 syscall=read object=unix sock=9\n"
+		      "10ms exit 1 code=0\n");
+	PATH(s, "0+2 p1 main running cpu", "2+3 p1 main blocked connect unix /run/s",
+	     "5+1 p1 main running cpu", "6+1 p1 main blocked network unix /run/s",
+	     "7+1 p1 main running cpu", "8+1 p2 child running cpu", "9+1 p1 main running cpu");
+	assert_int_equal(s->runs[0].connections[0].peer_process, 2);
+	(void)session_free(s);
+}
+
 static void without_kernel_events_there_is_no_path(void **state)
 {
 	(void)state;
@@ -296,6 +315,7 @@ int main(void)
 		cmocka_unit_test(exec_from_another_thread_keeps_its_past),
 		cmocka_unit_test(unfinished_wait_is_replaced_by_its_end),
 		cmocka_unit_test(unknown_is_said),
+		cmocka_unit_test(waiting_for_a_peer_is_told_as_such),
 		cmocka_unit_test(without_kernel_events_there_is_no_path),
 		cmocka_unit_test(every_made_up_path_adds_up),
 	};

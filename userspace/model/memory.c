@@ -101,8 +101,10 @@ static void tree_rss(struct builder *b)
 	struct run *run = b->run;
 	const struct sl_memory *m = b->memory_last;
 	if (m != NULL) {
-		run->peak_rss_bytes = counter(m->peak_bytes);
-		run->peak_rss_error_bytes = counter(m->error_bytes);
+		/* A peak before R0 is that of the launcher, not of the run. */
+		const bool is_ours = m->peak_ns == 0 || m->peak_ns >= b->zero_ns;
+		run->peak_rss_bytes = is_ours ? counter(m->peak_bytes) : UNKNOWN;
+		run->peak_rss_error_bytes = is_ours ? counter(m->error_bytes) : UNKNOWN;
 		run->peak_cgroup_bytes = counter(m->cgroup_peak_bytes);
 	}
 	/* One process: the kernel's own high-water mark is exact. */
