@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/model/session.h"
+#include "userspace/trace/dump.h"
+#include "userspace/trace/trace.h"
 #include "userspace/view/report.h"
 
 struct opts {
@@ -96,10 +99,28 @@ static int print_to(const struct opts *o, const struct report *view, struct sess
 	return r < 0 ? r : output_close(o->output_path, f, print_view(o, view, s, f));
 }
 
+/* Not a table of the session but its raw material, as text whatever the format. */
+static int print_events(const struct opts *o)
+{
+	_cleanup_free_ char *path = NULL;
+	struct trace *trace = NULL;
+	FILE *f = NULL;
+	int r = ref_trace_path(o->ref, &path);
+	if (r >= 0)
+		r = trace_load(path, &trace);
+	if (r >= 0)
+		r = output_open(o->output_path, stdout, &f);
+	if (r >= 0)
+		r = output_close(o->output_path, f, trace_dump(trace, f));
+	(void)trace_free(trace);
+	return r;
+}
+
 static void list_views(FILE *f)
 {
 	for (const struct report *r = reports; r->name != NULL; r++)
 		(void)fprintf(f, "  %-12s %s\n", r->name, r->help);
+	(void)fprintf(f, "  %-12s %s\n", "events", "every event as it was recorded, one a line");
 }
 
 int cmd_report(int argc, char **argv)
@@ -107,6 +128,8 @@ int cmd_report(int argc, char **argv)
 	struct opts o = { .format = TABLE_TEXT };
 	if (argp_parse(&report_argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
+	if (o.view != NULL && strcmp(o.view, "events") == 0)
+		return print_events(&o) < 0 ? EXIT_USAGE : 0;
 	const struct report *view = o.view != NULL ? report_find(o.view) : NULL;
 	if (o.view != NULL && strcmp(o.view, "help") == 0) {
 		list_views(stdout);
