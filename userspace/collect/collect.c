@@ -264,8 +264,7 @@ static int dispatch(struct run *r, enum wake wake)
 		on_exit_of_command(r);
 		return 0;
 	case WAKE_REPORT:
-		(void)target_read_report(&r->target);
-		if (r->c->bpf != NULL || r->target.exec_errno != 0)
+		if (!target_read_report(&r->target) || r->c->bpf != NULL)
 			return 0;
 		return standin_exec(collector_sink(r->c), r->target.pid, r->spawn_ns,
 				    r->target.path, r->spec->argv);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The command's process between fork and exec. The child drops privileges, finds the program with
- * its own rights and reports the path; then it waits for the environment the shim wants, which
- * depends on that path; then it executes. Failures come back over the report pipe, which the exec
- * itself closes. If startline dies meanwhile, the child sees the end of the pipe and ends. */
+/* The command's process between creation and exec. It drops privileges, finds the program with its
+ * own rights and reports the path; then it waits for the environment the shim wants, which depends
+ * on that path; then it executes. If startline dies meanwhile, it sees the end of the pipe and ends.
+ *
+ * It shares startline's memory until it executes (CLONE_VM, as posix_spawn does): a copy of all our
+ * page tables, the kernel's event buffer among them, would be torn down inside the exec and cost the
+ * command a millisecond. Hence the rules for all that is called child_*: it runs only while startline
+ * waits for it, or else makes nothing but raw system calls, since errno is shared as well; it changes
+ * no variable of ours but those in `struct launch`. Another user's process that shares our memory is
+ * no danger: the kernel makes memory undumpable when credentials change, so it cannot be traced. */
 
 #include "userspace/collect/target.h"
 
@@ -10,10 +16,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,14 +33,20 @@
 
 extern char **environ;
 
-/* The settings are a handful of short variables; this bounds what a bug could send. */
-#define ENVIRONMENT_MAX (256u * 1024)
-#define CANNOT_EXECUTE	127
+#define CANNOT_EXECUTE 127
+#define GROUPS_MAX     65536
+#define STACK_BYTES    (64u * 1024)
 
-/* What the child sends: error 0 and a path, or an errno. */
-struct report {
-	int32_t error;
-	uint32_t path_length;
+/* What startline and the process that is to become the command share. */
+struct launch {
+	struct target_spec spec;
+	gid_t *groups;
+	int n_groups;
+	int go_fd, report_fd;
+	char path[PATH_MAX];
+	char *const *environment; /* complete; set before release */
+	char **script; /* arguments for /bin/sh, should the file turn out to be a script */
+	int32_t error; /* 0, or an errno: why it cannot be executed */
 };
 
 void inheritance_take(struct inheritance *ret, unsigned int closed_fds)
@@ -56,39 +69,29 @@ static void inheritance_restore(const struct inheritance *in)
 
 /* ---- in the child ---- */
 
-static ssize_t read_fully(int fd, void *data, size_t n)
+static long child_execve(const char *path, char *const *argv, char *const *environment)
 {
-	size_t got = 0;
-	while (got < n) {
-		const ssize_t r = read(fd, (char *)data + got, n - got);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return r < 0 ? -errno : (ssize_t)got;
-		got += (size_t)r;
-	}
-	return (ssize_t)got;
+#ifdef __x86_64__
+	long r = SYS_execve;
+	__asm__ volatile("syscall"
+			 : "+a"(r)
+			 : "D"(path), "S"(argv), "d"(environment)
+			 : "rcx", "r11", "memory");
+	return r;
+#else
+	return syscall(SYS_execve, path, argv, environment) < 0 ? -errno : 0;
+#endif
 }
 
-static void child_report(int fd, int error, const char *path)
+/* Raw calls: the library's would try to change all threads of the process it believes to be in. */
+static int child_drop_privileges(const struct launch *l)
 {
-	const struct report report = {
-		.error = error,
-		.path_length = path != NULL ? (uint32_t)strlen(path) : 0,
-	};
-	(void)write_all(fd, &report, sizeof(report));
-	if (path != NULL)
-		(void)write_all(fd, path, report.path_length);
-}
-
-static int child_drop_privileges(const struct target_spec *spec)
-{
+	const struct target_spec *spec = &l->spec;
 	if (spec->uid == (uid_t)-1)
 		return 0;
-	const int groups =
-		spec->user != NULL ? initgroups(spec->user, spec->gid) : setgroups(1, &spec->gid);
-	if (groups < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
-	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
+	if (syscall(SYS_setgroups, l->n_groups, l->groups) < 0 ||
+	    syscall(SYS_setresgid, spec->gid, spec->gid, spec->gid) < 0 ||
+	    syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid) < 0)
 		return -errno;
 	return 0;
 }
@@ -143,42 +146,6 @@ static int find_program(const char *name, char path[static PATH_MAX])
 	}
 }
 
-/* Takes the strings over into the environment. They stay allocated: the image is about to go. */
-static int child_receive_environment(int fd)
-{
-	uint32_t length = 0;
-	if (read_fully(fd, &length, sizeof(length)) != sizeof(length) || length > ENVIRONMENT_MAX)
-		return -EPIPE;
-	if (length == 0)
-		return 0;
-	char *text = malloc(length);
-	if (text == NULL)
-		return -ENOMEM;
-	if (read_fully(fd, text, length) != (ssize_t)length || text[length - 1] != '\0')
-		return -EPIPE;
-	for (char *item = text; item < text + length; item += strlen(item) + 1) {
-		if (putenv(item) != 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* A script without "#!" is run by the shell, as execvp(3) does. */
-static void exec_as_script(const char *path, char *const *argv)
-{
-	size_t n = 0;
-	while (argv[n] != NULL)
-		n++;
-	const char **script = calloc(n + 3, sizeof(*script));
-	if (script == NULL)
-		return;
-	script[0] = "/bin/sh";
-	script[1] = path;
-	for (size_t i = 1; i < n; i++)
-		script[i + 1] = argv[i];
-	(void)execve(script[0], (char *const *)(uintptr_t)script, environ);
-}
-
 static void child_redirect(const struct target_spec *spec)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -194,52 +161,38 @@ static void child_redirect(const struct target_spec *spec)
 	}
 }
 
-static _Noreturn void child_main(const struct target_spec *spec, int go_fd, int report_fd)
+static void child_tell(const struct launch *l)
 {
-	int r = child_drop_privileges(spec);
-	if (r < 0) {
-		child_report(report_fd, -r, NULL);
-		_exit(CANNOT_EXECUTE);
+	const char byte = 0;
+	(void)write_all(l->report_fd, &byte, sizeof(byte));
+}
+
+static int child_main(void *data)
+{
+	struct launch *l = data;
+	char byte = 0;
+	int r = child_drop_privileges(l);
+	if (r == 0)
+		r = find_program(l->spec.argv[0], l->path);
+	l->error = -r;
+	if (r == 0) {
+		child_redirect(&l->spec);
+		inheritance_restore(l->spec.inheritance);
 	}
-
-	static char path[PATH_MAX];
-	r = find_program(spec->argv[0], path);
-	if (spec->notify_text != NULL)
-		(void)putenv(strdup(spec->notify_text));
-	child_report(report_fd, -r, r == 0 ? path : NULL);
-	if (r < 0 || child_receive_environment(go_fd) < 0)
+	child_tell(l);
+	if (r < 0 || read(l->go_fd, &byte, sizeof(byte)) != sizeof(byte))
 		_exit(CANNOT_EXECUTE);
 
-	child_redirect(spec);
-	inheritance_restore(spec->inheritance);
-	(void)execve(path, spec->argv, environ);
-	if (errno == ENOEXEC)
-		exec_as_script(path, spec->argv);
-	child_report(report_fd, errno, NULL);
+	/* From here on startline runs as well. */
+	long error = child_execve(l->path, l->spec.argv, l->environment);
+	if (error == -ENOEXEC)
+		error = child_execve(l->script[0], l->script, l->environment);
+	l->error = (int32_t)-error;
+	child_tell(l);
 	_exit(CANNOT_EXECUTE);
 }
 
 /* ---- in startline ---- */
-
-static int read_first_report(struct target *t)
-{
-	struct report report;
-	const ssize_t n = read_fully(t->report_fd, &report, sizeof(report));
-	if (n != sizeof(report))
-		return fail(-ECHILD, "cannot start the command: its process ended early");
-	if (report.error != 0) {
-		t->exec_errno = report.error;
-		return 0;
-	}
-	if (report.path_length >= PATH_MAX)
-		return fail(-EPROTO, "cannot start the command: impossible path");
-	t->path = calloc(1, PATH_MAX);
-	if (t->path == NULL)
-		return -ENOMEM;
-	if (read_fully(t->report_fd, t->path, report.path_length) != (ssize_t)report.path_length)
-		return fail(-ECHILD, "cannot start the command: its process ended early");
-	return 0;
-}
 
 static void reap_now(struct target *t)
 {
@@ -248,72 +201,172 @@ static void reap_now(struct target *t)
 	t->pid = 0;
 }
 
-int target_spawn(const struct target_spec *spec, struct target *ret)
+/* The command's supplementary groups. */
+static int find_groups(struct launch *l)
+{
+	const struct target_spec *spec = &l->spec;
+	if (spec->uid == (uid_t)-1)
+		return 0;
+	l->groups = calloc(GROUPS_MAX, sizeof(*l->groups));
+	if (l->groups == NULL)
+		return -ENOMEM;
+	l->n_groups = GROUPS_MAX;
+	if (spec->user == NULL ||
+	    getgrouplist(spec->user, spec->gid, l->groups, &l->n_groups) < 0) {
+		l->groups[0] = spec->gid;
+		l->n_groups = 1;
+	}
+	return 0;
+}
+
+/* A script without "#!" is run by the shell, as execvp(3) does. */
+static int prepare_script(struct launch *l)
+{
+	char *const *argv = l->spec.argv;
+	size_t n = 0;
+	while (argv[n] != NULL)
+		n++;
+	static char shell[] = "/bin/sh";
+	l->script = calloc(n + 3, sizeof(*l->script));
+	if (l->script == NULL)
+		return -ENOMEM;
+	l->script[0] = shell;
+	l->script[1] = l->path;
+	for (size_t i = 1; i < n; i++)
+		l->script[i + 1] = argv[i];
+	return 0;
+}
+
+static int launch_prepare(const struct target_spec *spec, struct target *t)
+{
+	t->launch = calloc(1, sizeof(*t->launch));
+	t->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (t->stack == MAP_FAILED)
+		t->stack = NULL;
+	if (t->launch == NULL || t->stack == NULL)
+		return -ENOMEM;
+	t->launch->spec = *spec;
+	const int r = find_groups(t->launch);
+	return r < 0 ? r : prepare_script(t->launch);
+}
+
+static int create_process(struct target *t)
 {
 	int go[2];
 	int report[2];
 	if (pipe2(go, O_CLOEXEC) < 0)
-		return fail(-errno, "cannot make a pipe: %s", strerror(errno));
+		return -errno;
 	_cleanup_close_ int go_read = go[0];
 	_cleanup_close_ int go_write = go[1];
 	if (pipe2(report, O_CLOEXEC) < 0)
-		return fail(-errno, "cannot make a pipe: %s", strerror(errno));
+		return -errno;
 	_cleanup_close_ int report_read = report[0];
 	_cleanup_close_ int report_write = report[1];
+	t->launch->go_fd = go_read;
+	t->launch->report_fd = report_write;
 
-	const pid_t pid = fork();
+	/* No handler of ours may run in the child; it restores the mask itself. */
+	sigset_t all;
+	sigset_t before;
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	const pid_t pid = clone(child_main, t->stack + STACK_BYTES, CLONE_VM | SIGCHLD, t->launch);
+	const int error = errno;
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
-		return fail(-errno, "cannot create a process: %s", strerror(errno));
-	if (pid == 0) {
-		(void)close(go_write);
-		(void)close(report_read);
-		child_main(spec, go_read, report_write);
-	}
+		return -error;
+	t->pid = pid;
+	t->go_fd = take_fd(go_write);
+	t->report_fd = take_fd(report_read);
+	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return t->pidfd < 0 ? -errno : 0;
+}
 
-	(void)close(take_fd(report_write));
-	struct target t = { .pid = pid,
-			    .pidfd = -1,
-			    .go_fd = take_fd(go_write),
-			    .report_fd = take_fd(report_read) };
-	t.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	int r = t.pidfd < 0 ? fail(-errno, "cannot watch process %d: %s", pid, strerror(errno))
-			    : read_first_report(&t);
-	if (r < 0 || t.exec_errno != 0) {
-		(void)close(take_fd(t.go_fd));
-		reap_now(&t);
-	}
-	if (r < 0)
+/* One byte from the child; false: it has executed, or ended. */
+static bool wait_for_child(const struct target *t)
+{
+	char byte;
+	ssize_t n;
+	do
+		n = read(t->report_fd, &byte, sizeof(byte));
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(byte);
+}
+
+int target_spawn(const struct target_spec *spec, struct target *ret)
+{
+	struct target t = { .pidfd = -1, .go_fd = -1, .report_fd = -1 };
+	int r = launch_prepare(spec, &t);
+	if (r == 0)
+		r = create_process(&t);
+	if (r == 0 && !wait_for_child(&t))
+		r = -ECHILD;
+	if (r < 0) {
 		target_done(&t);
-	else
-		*ret = t;
-	return r;
+		return fail(r, "cannot create a process: %s", strerror(-r));
+	}
+	t.path = t.launch->path;
+	t.exec_errno = t.launch->error;
+	*ret = t;
+	return 0;
+}
+
+static size_t count_strings(char *const *strings)
+{
+	size_t n = 0;
+	while (strings != NULL && strings[n] != NULL)
+		n++;
+	return n;
+}
+
+static bool is_same_variable(const char *a, const char *b)
+{
+	const size_t n = strcspn(a, "=");
+	return strncmp(a, b, n) == 0 && b[n] == '=';
+}
+
+/* Our own environment with @more in place of variables of the same name. */
+static char **merge_environment(char *const *more, const char *one_more)
+{
+	const size_t n_more = count_strings(more);
+	char **merged = calloc(count_strings(environ) + n_more + 2, sizeof(*merged));
+	size_t n = 0;
+	if (merged == NULL)
+		return NULL;
+	for (char **item = environ; item != NULL && *item != NULL; item++) {
+		bool is_replaced = one_more != NULL && is_same_variable(one_more, *item);
+		for (size_t i = 0; i < n_more; i++)
+			is_replaced = is_replaced || is_same_variable(more[i], *item);
+		if (!is_replaced)
+			merged[n++] = *item;
+	}
+	for (size_t i = 0; i < n_more; i++)
+		merged[n++] = more[i];
+	if (one_more != NULL)
+		merged[n++] = (char *)(uintptr_t)one_more;
+	return merged;
 }
 
 int target_release(struct target *t, char *const *environment)
 {
-	struct buf text;
-	buf_init(&text, ENVIRONMENT_MAX);
-	for (size_t i = 0; environment != NULL && environment[i] != NULL; i++)
-		(void)buf_add(&text, environment[i], strlen(environment[i]) + 1);
-	int r = text.error;
-	const uint32_t length = (uint32_t)text.len;
-	if (r == 0)
-		r = write_all(t->go_fd, &length, sizeof(length));
-	if (r == 0 && length > 0)
-		r = write_all(t->go_fd, text.data, text.len);
-	buf_done(&text);
+	const char byte = 0;
+	t->environment = merge_environment(environment, t->launch->spec.notify_text);
+	if (t->environment == NULL)
+		return -ENOMEM;
+	t->launch->environment = t->environment;
+	const int r = write_all(t->go_fd, &byte, sizeof(byte));
 	(void)close(take_fd(t->go_fd));
 	return r < 0 ? fail(r, "cannot start the command: %s", strerror(-r)) : 0;
 }
 
 bool target_read_report(struct target *t)
 {
-	struct report report;
-	const ssize_t n = read_fully(t->report_fd, &report, sizeof(report));
-	if (n == sizeof(report))
-		t->exec_errno = report.error != 0 ? report.error : EIO;
+	const bool has_failed = wait_for_child(t);
+	if (has_failed)
+		t->exec_errno = t->launch->error != 0 ? t->launch->error : EIO;
 	(void)close(take_fd(t->report_fd));
-	return true;
+	return !has_failed;
 }
 
 bool target_usage(const struct target *t, struct rusage *ret)
@@ -339,14 +392,24 @@ bool target_reap(struct target *t, int *ret_status)
 
 void target_done(struct target *t)
 {
-	const bool was_released = t->go_fd < 0;
+	const bool was_released = t->pid > 0 && t->go_fd < 0;
 	if (t->go_fd >= 0)
 		(void)close(take_fd(t->go_fd));
+	/* Until it has executed it stands on a stack of ours. */
+	if (was_released && t->report_fd >= 0)
+		(void)wait_for_child(t);
 	if (t->report_fd >= 0)
 		(void)close(take_fd(t->report_fd));
 	if (!was_released)
 		reap_now(t);
 	if (t->pidfd >= 0)
 		(void)close(take_fd(t->pidfd));
-	free(take_ptr(t->path));
+	if (t->stack != NULL)
+		(void)munmap(t->stack, STACK_BYTES);
+	if (t->launch != NULL) {
+		free(t->launch->groups);
+		free(t->launch->script);
+	}
+	free(take_ptr(t->launch));
+	free(take_ptr(t->environment));
 }

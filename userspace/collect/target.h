@@ -33,10 +33,13 @@ struct target_spec {
 struct target {
 	pid_t pid;
 	int pidfd;
-	int go_fd;	/* release writes here */
-	int report_fd;	/* readable: the exec succeeded (end of file) or failed (an errno) */
-	char *path;	/* what will be executed, resolved with the command's own rights */
-	int exec_errno; /* why it cannot be executed; 0 so far */
+	int go_fd;	       /* release writes here */
+	int report_fd;	       /* readable: the exec succeeded (end of file) or failed (an errno) */
+	char *path;	       /* what will be executed, resolved with the command's own rights */
+	int exec_errno;	       /* why it cannot be executed; 0 so far */
+	struct launch *launch; /* private, as is what follows */
+	char *stack;
+	char **environment;
 };
 
 /* Creates the suspended process and learns @path. A command that cannot be found or executed is
@@ -44,7 +47,7 @@ struct target {
 int target_spawn(const struct target_spec *spec, struct target *ret);
 /* Lets it execute, with the "NAME=value" strings of @environment set in addition (NULL: none). */
 int target_release(struct target *t, char *const *environment);
-/* Call when report_fd is readable. True: the answer is there, in exec_errno. */
+/* Call when report_fd is readable. True: it executed; else exec_errno says why not. */
 bool target_read_report(struct target *t);
 /* What it and the children it waited for have used, once it has ended and before it is reaped. */
 bool target_usage(const struct target *t, struct rusage *ret);
