@@ -39,7 +39,7 @@ struct output {
 	int32_t fd;
 	bool is_headless; /* the beginning of the line was let go */
 	size_t length;
-	char line[LINE_BYTES];
+	char line[LINE_BYTES + 1]; /* a string: regexec wants one */
 };
 
 struct listeners VEC(struct listener);
@@ -338,20 +338,19 @@ static struct output *output_of(struct ready_watch *w, uint32_t pid, int32_t fd)
 	return output;
 }
 
-static void match_line(struct ready_watch *w, const struct output *output, bool is_complete,
+static void match_line(struct ready_watch *w, struct output *output, bool is_complete,
 		       const struct ready_point *point)
 {
 	size_t length = output->length;
 	/* What a terminal or a network protocol adds is not part of the line. */
 	if (is_complete && length > 0 && output->line[length - 1] == '\r')
 		length--;
-	const int flags = REG_STARTEND | (output->is_headless ? REG_NOTBOL : 0) |
-			  (is_complete ? 0 : REG_NOTEOL);
+	output->line[length] = '\0';
+	const int flags = (output->is_headless ? REG_NOTBOL : 0) | (is_complete ? 0 : REG_NOTEOL);
 	for (size_t i = 0; i < w->n_conditions; i++) {
 		struct condition *c = &w->conditions[i];
-		regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)length };
 		if (c->rule->type == READY_LOG && !c->holds && c->rule->has_regex &&
-		    regexec(&c->rule->regex, output->line, 1, &range, flags) == 0)
+		    regexec(&c->rule->regex, output->line, 0, NULL, flags) == 0)
 			hold(c, point);
 	}
 }
@@ -367,7 +366,9 @@ static size_t append_line(struct output *output, const char *bytes, size_t n)
 	}
 	const size_t room = LINE_BYTES - output->length;
 	const size_t taken = n < room ? n : room;
-	memcpy(output->line + output->length, bytes, taken);
+	/* A NUL would end the string and hide what follows. */
+	for (size_t i = 0; i < taken; i++)
+		output->line[output->length + i] = bytes[i] != '\0' ? bytes[i] : '\1';
 	output->length += taken;
 	return taken;
 }
