@@ -409,13 +409,13 @@ static void check_references(const struct record *record, void *object, size_t n
 
 static void finish_run(struct reading *r, struct run *run, size_t index)
 {
-	check_references(&run_record, run, run->n_processes);
 	for (size_t i = 0; i < run->n_processes; i++) {
 		struct process *p = &run->processes[i];
 		if (p->id != 0 && p->id != (int)i + 1)
 			json_set_error(&r->json, "the ids of the processes are not in order");
 		p->id = (int)i + 1;
 	}
+	check_references(&run_record, run, run->n_processes);
 	const size_t n = metrics_count();
 	run->values = arena_alloc_array(r->session->arena, n, sizeof(*run->values));
 	if (run->values == NULL) {

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* A session made by hand, for the tests of reports and of the session document: a server that
+ * waits for its database, started by a shell. */
+#ifndef TESTS_UNIT_SAMPLE_SESSION_H
+#define TESTS_UNIT_SAMPLE_SESSION_H
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/model/metrics.h"
+#include "userspace/model/session.h"
+
+#define MS 1000000LL
+
+/* Copies @n items into the session's arena. */
+static void *sample_copy(struct session *s, const void *items, size_t n_bytes)
+{
+	void *copy = arena_memdup(s->arena, items, n_bytes);
+	assert(copy != NULL);
+	return copy;
+}
+#define SAMPLE(s, to, count, from)                          \
+	do {                                                \
+		(to) = sample_copy(s, from, sizeof(from));  \
+		(count) = sizeof(from) / sizeof((from)[0]); \
+	} while (0)
+
+static struct session *sample_new(size_t n_runs)
+{
+	struct arena *arena = arena_new();
+	assert(arena != NULL);
+	struct session *s = arena_alloc(arena, sizeof(*s));
+	s->arena = arena;
+	s->version = "0.1.0";
+	s->runs = arena_alloc_array(arena, n_runs, sizeof(*s->runs));
+	s->n_runs = n_runs;
+	s->design = (struct design){ .runs = (int64_t)n_runs, .warmup = 0, .until = "exit" };
+	s->host.cpus = UNKNOWN;
+	for (size_t i = 0; i < n_runs; i++) {
+		struct run *run = &s->runs[i];
+		*run = (struct run){ .exit_code = 0,
+				     .exit_signal = UNKNOWN,
+				     .exit_reason = "exit",
+				     .is_complete = true,
+				     .tax_ns = UNKNOWN,
+				     .ready_ns = UNKNOWN,
+				     .startup_total_ns = 0,
+				     .startup_unknown_ns = 0,
+				     .has_segments = true,
+				     .file_opens = UNKNOWN,
+				     .file_misses = UNKNOWN,
+				     .lost_bpf = UNKNOWN,
+				     .lost_shim = UNKNOWN,
+				     .wall_ns = UNKNOWN,
+				     .cpus = UNKNOWN,
+				     .peak_rss_bytes = UNKNOWN,
+				     .peak_rss_error_bytes = UNKNOWN,
+				     .peak_cgroup_bytes = UNKNOWN,
+				     .ready_rss_bytes = UNKNOWN,
+				     .heap_peak_bytes = UNKNOWN,
+				     .heap_peak_error_bytes = UNKNOWN,
+				     .threads_peak = UNKNOWN,
+				     .switches_summed = UNKNOWN };
+		run->values = arena_alloc_array(arena, metrics_count(), sizeof(double));
+		for (size_t m = 0; m < metrics_count(); m++)
+			run->values[m] = NAN;
+	}
+	return s;
+}
+
+static void sample_value(struct run *run, const char *id, double value)
+{
+	for (size_t i = 0; metrics[i].id != NULL; i++) {
+		if (strcmp(metrics[i].id, id) == 0) {
+			run->values[i] = value;
+			return;
+		}
+	}
+	assert(!"no such metric");
+}
+
+/* Adds a segment that begins where the last one ended. */
+static struct segment *sample_segment(struct session *s, struct run *run, int64_t duration_ns,
+				      enum phase phase, enum cause cause, const char *detail)
+{
+	struct segment *grown = arena_alloc_array(s->arena, run->n_segments + 1, sizeof(*grown));
+	assert(grown != NULL);
+	if (run->n_segments > 0)
+		memcpy(grown, run->segments, run->n_segments * sizeof(*grown));
+	struct segment *last = &grown[run->n_segments++];
+	run->segments = grown;
+	*last = (struct segment){ .start_ns = run->startup_total_ns,
+				  .duration_ns = duration_ns,
+				  .process = 1,
+				  .thread = 4123,
+				  .phase = phase,
+				  .state = cause == CAUSE_CPU	     ? ACTIVITY_RUNNING
+					   : cause == CAUSE_RUNQUEUE ? ACTIVITY_RUNNABLE
+								     : ACTIVITY_BLOCKED,
+				  .cause = cause,
+				  .detail = detail };
+	run->startup_total_ns += duration_ns;
+	return last;
+}
+
+static struct process sample_process(struct session *s, int id, const char *exe,
+				     const char *argument)
+{
+	const char *argv[] = { exe, argument };
+	struct process p = { .id = id,
+			     .parent = id > 1 ? 1 : 0,
+			     .pid = 4122 + id,
+			     .exe = exe,
+			     .start_ns = (id - 1) * 11 * MS,
+			     .exit_ns = UNKNOWN,
+			     .exit_code = UNKNOWN,
+			     .exit_signal = UNKNOWN,
+			     .user_ns = id * 5100000,
+			     .system_ns = id * 2100000,
+			     .run_ns = id * 7200000,
+			     .peak_rss_bytes = id * 8500000,
+			     .ready_rss_bytes = id * 8100000,
+			     .minor_faults = id * 812,
+			     .major_faults = 0,
+			     .read_bytes = 0,
+			     .write_bytes = 4096,
+			     .read_chars = 23,
+			     .write_chars = 41,
+			     .voluntary_switches = 7,
+			     .involuntary_switches = 3,
+			     .net_rx_bytes = 117,
+			     .net_tx_bytes = UNKNOWN,
+			     .threads_peak = 5,
+			     .coverage_heap = "counted",
+			     .coverage_kernel = "bpf" };
+	SAMPLE(s, p.argv.items, p.argv.n, argv);
+	struct image images[] = { { .time_ns = p.start_ns,
+				    .done_ns = p.start_ns + MS,
+				    .linked_ns = p.start_ns + 24 * MS,
+				    .main_ns = UNKNOWN,
+				    .exe = exe,
+				    .argv = p.argv,
+				    .argv_bytes = 31,
+				    .result = "ok" } };
+	SAMPLE(s, p.images, p.n_images, images);
+	p.heap = (struct heap){ .is_known = true,
+				.allocs = 3412,
+				.frees = 901,
+				.bytes = 2400000,
+				.peak_bytes = 1200000,
+				.peak_error_bytes = 4096,
+				.ready_bytes = 1100000,
+				.exit_bytes = 1100001,
+				.calls = { 3001, 211, 150, 50, 800, 101, 0, 1 },
+				.buckets = { 0, 0, 5, 0, 0, 2312, 1000, 95 } };
+	return p;
+}
+
+static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
+{
+	const struct process processes[] = {
+		sample_process(s, 1, "/bin/sh", "entry.sh"),
+		sample_process(s, 2, "/usr/bin/server", "--port=7777"),
+		sample_process(s, 3, "/bin/busybox", "sleep 1"),
+	};
+	const struct milestone milestones[] = {
+		{ "exec", 0, 1, "execve", "bpf" },
+		{ "linked", 24 * MS, 2, "libraries relocated", "shim" },
+		{ "main", 26 * MS, 2, "main is entered", "shim" },
+		{ "bind", 40 * MS, 2, "tcp 127.0.0.1:7777", "bpf" },
+		{ "listen", 56 * MS, 2, "tcp 127.0.0.1:7777", "bpf" },
+		{ "accept_ready", 456 * MS + late_ns, 2, "epoll_wait", "bpf" },
+		{ "first_accept", UNKNOWN, 0, "no client came", "" },
+		{ "first_byte", UNKNOWN, 0, "no client came", "" },
+	};
+	const struct listener listeners[] = { { .process = 2,
+						.endpoint = "tcp 127.0.0.1:7777",
+						.bind_ns = 40 * MS,
+						.listen_ns = 56 * MS,
+						.accept_ready_ns = 456 * MS + late_ns,
+						.first_accept_ns = UNKNOWN,
+						.first_byte_ns = UNKNOWN,
+						.accept_ready_process = 2,
+						.evidence = "epoll_wait" } };
+	int64_t replies[] = { 3 * MS, 2 * MS };
+	struct connection connections[] = { { .process = 2,
+					      .peer = "tcp 127.0.0.1:5432",
+					      .start_ns = 56 * MS,
+					      .duration_ns = 400 * MS,
+					      .reply_ns = 3 * MS,
+					      .result = "ok" } };
+	const struct library libraries[] = {
+		{ 2, "/lib/x86_64-linux-gnu/libc.so.6", 100000, 300000, 200000, 20000 },
+		{ 2, "/opt/lib/libbig.so", 5 * MS, 2 * MS, 13 * MS, UNKNOWN },
+	};
+	const struct finding findings[] = {
+		{ "port-lie", 400 * MS,
+		  "tcp 127.0.0.1:7777: listen at 56 ms, served from 456 ms on",
+		  "call listen when the program can serve, or wait for accept_ready" },
+	};
+	const struct loss losses[] = { { "bpf", "open", 12 }, { "bpf", "exec", 1 } };
+	SAMPLE(s, run->processes, run->n_processes, processes);
+	run->processes[2].heap.is_known = false;
+	run->processes[2].coverage_heap = "static";
+	run->processes[2].exit_ns = 33 * MS;
+	run->processes[2].exit_code = 1;
+	SAMPLE(s, run->milestones, run->n_milestones, milestones);
+	SAMPLE(s, run->listeners, run->n_listeners, listeners);
+	SAMPLE(s, connections[0].replies_ns, connections[0].n_replies, replies);
+	SAMPLE(s, run->connections, run->n_connections, connections);
+	SAMPLE(s, run->libraries, run->n_libraries, libraries);
+	SAMPLE(s, run->findings, run->n_findings, findings);
+	SAMPLE(s, run->losses, run->n_losses, losses);
+	run->has_libraries = true;
+	run->has_link_phase = true;
+	run->has_init_phase = true;
+	run->has_ready = true;
+	run->ready_ns = 456 * MS + late_ns;
+	run->ready_level = "accept_ready";
+	run->ready_process = 2;
+	run->ready_endpoint = "tcp 127.0.0.1:7777";
+	run->exit_reason = "ready";
+	run->file_opens = 41;
+	run->file_misses = 3;
+	run->lost_bpf = 13;
+	run->lost_shim = 0;
+	run->is_complete = false;
+	run->incomplete = "13 records were lost";
+	run->tax_ns = 310000;
+	run->wall_ns = 480 * MS;
+	run->cpus = 2;
+	run->peak_rss_bytes = 25500000;
+
+	(void)sample_segment(s, run, 812000, PHASE_EXEC, CAUSE_CPU, "execve");
+	(void)sample_segment(s, run, 188000, PHASE_EXEC, CAUSE_DISK, "/usr/bin/server");
+	for (int i = 0; i < 23; i++) {
+		(void)sample_segment(s, run, 900000, PHASE_LINK, CAUSE_CPU, "");
+		(void)sample_segment(s, run, 100000, PHASE_LINK, CAUSE_PAGE_FAULT, "libbig.so");
+	}
+	(void)sample_segment(s, run, 2 * MS, PHASE_INIT, CAUSE_CPU, "");
+	(void)sample_segment(s, run, 16 * MS, PHASE_MAIN, CAUSE_CPU, "");
+	(void)sample_segment(s, run, 4 * MS, PHASE_MAIN, CAUSE_RUNQUEUE, "");
+	(void)sample_segment(s, run, 10 * MS, PHASE_MAIN, CAUSE_CPU, "read");
+	(void)sample_segment(s, run, 400 * MS + late_ns, PHASE_MAIN, CAUSE_CONNECT,
+			     "tcp 127.0.0.1:5432");
+	for (size_t i = 0; i < run->n_segments; i++) {
+		run->segments[i].process = 2;
+		run->segments[i].thread = 4124;
+	}
+
+	sample_value(run, "time.wall", (double)run->wall_ns);
+	sample_value(run, "startup.ready", (double)run->ready_ns);
+	sample_value(run, "cpu.user", 15300000);
+	sample_value(run, "cpu.system", 6300000);
+	sample_value(run, "cpu.utilization", 0.0225);
+	sample_value(run, "mem.peak_rss", 25500000);
+	sample_value(run, "heap.allocs", 6824);
+	sample_value(run, "heap.frees", 1802);
+	sample_value(run, "heap.bytes", 4800000);
+	sample_value(run, "heap.peak", 2400000);
+	sample_value(run, "faults.minor", 4872);
+	sample_value(run, "faults.major", 0);
+	sample_value(run, "proc.count", 3);
+	sample_value(run, "proc.execs", 3);
+	sample_value(run, "net.connects", 1);
+	sample_value(run, "files.opens", 41);
+	sample_value(run, "files.misses", 3);
+}
+
+__attribute__((unused)) static struct session *sample_server(size_t n_runs)
+{
+	struct session *s = sample_new(n_runs);
+	const char *command[] = { "sh", "entry.sh" };
+	const char *ready[] = { "accept" };
+	const char *probes[] = { "bpf", "shim" };
+	const char *notes[] = { "the ring was 64 KiB" };
+	SAMPLE(s, s->command.items, s->command.n, command);
+	SAMPLE(s, s->design.ready.items, s->design.ready.n, ready);
+	SAMPLE(s, s->design.probes.items, s->design.probes.n, probes);
+	SAMPLE(s, s->notes, s->n_notes, notes);
+	s->design.heap = "count";
+	s->design.until = "ready";
+	s->design.warmup = 1;
+	s->host = (struct host){ .cpu = "A CPU",
+				 .kernel = "6.1.0",
+				 .libc = "glibc 2.36",
+				 .fingerprint = "sha256:1234",
+				 .cpus = 2 };
+	for (size_t i = 0; i < n_runs; i++)
+		sample_fill_run(s, &s->runs[i], (int64_t)i * MS);
+	const int rc = metrics_collect(s);
+	assert(rc == 0);
+	(void)rc;
+	return s;
+}
+
+#endif
