@@ -34,6 +34,11 @@ struct scale {
 	int decimals;
 };
 
+static int64_t rounded(int64_t ns, int64_t quantum_ns)
+{
+	return ns / quantum_ns + (ns % quantum_ns * 2 >= quantum_ns);
+}
+
 static struct scale scale_of(int64_t total_ns)
 {
 	static const struct scale scales[] = {
@@ -50,8 +55,7 @@ static struct scale scale_of(int64_t total_ns)
 	};
 	/* The first in which the rounded total has at most three digits. */
 	for (size_t i = 0; i < N_OF(scales); i++) {
-		if (total_ns / scales[i].quantum_ns < 999 ||
-		    (total_ns - 999 * scales[i].quantum_ns) * 2 < scales[i].quantum_ns)
+		if (rounded(total_ns, scales[i].quantum_ns) <= 999)
 			return scales[i];
 	}
 	return scales[N_OF(scales) - 1];
@@ -202,8 +206,7 @@ static int add_equation(const struct run *run, struct buf *line)
 		total_ns = sum_ns; /* a damaged document */
 
 	const struct scale scale = scale_of(total_ns);
-	const int64_t total_units =
-		total_ns / scale.quantum_ns + (total_ns % scale.quantum_ns * 2 >= scale.quantum_ns);
+	const int64_t total_units = rounded(total_ns, scale.quantum_ns);
 	round_terms(&terms, total_units, scale.quantum_ns);
 	add_units(line, total_units, &scale);
 	(void)buf_addf(line, " %s", scale.name);

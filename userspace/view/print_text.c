@@ -11,6 +11,7 @@
 #define MIN_WIDTH	  40 /* of a terminal; below it nothing is readable anyway */
 #define MIN_ELASTIC	  12
 #define MAX_FIXED	  32 /* of a text column that is not elastic */
+#define MIN_FIXED	  8
 #define BAR_WIDTH	  20
 #define MIN_BAR_WIDTH	  12
 #define INDENT		  2
@@ -103,6 +104,15 @@ static bool has_texts(const struct table *t, size_t column)
 	return false;
 }
 
+/* Takes from a column what is too much, down to @least; nothing from one that is not shown. */
+static void shrink(unsigned int *width, unsigned int least, unsigned int *excess)
+{
+	const unsigned int spare = *width > least ? *width - least : 0;
+	const unsigned int take = spare < *excess ? spare : *excess;
+	*width -= take;
+	*excess -= take;
+}
+
 /* Widths that fit the terminal: numbers get what they need, texts up to a limit, and the elastic
  * column what is left. */
 static void lay_out(struct layout *l, struct buf *scratch)
@@ -126,21 +136,18 @@ static void lay_out(struct layout *l, struct buf *scratch)
 		l->widths[i] = width;
 		used += width + (used > 0 ? GAP : 0);
 	}
-	if (used <= l->style.width || elastic == t->n_columns)
+	if (used <= l->style.width || elastic >= MAX_COLUMNS || elastic == t->n_columns)
 		return;
 	unsigned int excess = used - l->style.width;
-	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS && excess > 0; i++) {
-		if (l->widths[i] != BAR_WIDTH || table_cell(t, 0, i)->type != CELL_BAR)
-			continue;
-		const unsigned int give =
-			excess < BAR_WIDTH - MIN_BAR_WIDTH ? excess : BAR_WIDTH - MIN_BAR_WIDTH;
-		l->widths[i] -= give;
-		excess -= give;
+	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
+		if (table_cell(t, 0, i)->type == CELL_BAR)
+			shrink(&l->widths[i], MIN_BAR_WIDTH, &excess);
 	}
-	const unsigned int width = l->widths[elastic];
-	l->widths[elastic] = width > excess + MIN_ELASTIC ? width - excess
-			     : width < MIN_ELASTIC	  ? width
-							  : MIN_ELASTIC;
+	shrink(&l->widths[elastic], MIN_ELASTIC, &excess);
+	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
+		if (has_texts(t, i))
+			shrink(&l->widths[i], MIN_FIXED, &excess);
+	}
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */
