@@ -166,7 +166,7 @@ static int report(const struct recorder *r, int trace_fd)
 	if (r->o->is_quiet && r->o->output_path == NULL)
 		return 0;
 	struct trace *trace = NULL;
-	int e = trace_load_fd(trace_fd, r->path, &trace);
+	int e = trace_load_fd(trace_fd, r->path != NULL ? r->path : "the recording", &trace);
 	if (e < 0)
 		return e;
 	struct session *session = NULL;

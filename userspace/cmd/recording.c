@@ -72,7 +72,8 @@ static int name_now(char name[static NAME_MAX])
 /* The directory to write to: made if need be. */
 static int writable_directory(struct buf *ret)
 {
-	if (fs_mkdir_p(LOCAL, 0700, NULL) == 0 && access(LOCAL, W_OK | X_OK) == 0)
+	if (fs_mkdir_p(LOCAL, 0700, NULL) == 0 &&
+	    faccessat(AT_FDCWD, LOCAL, W_OK | X_OK, AT_EACCESS) == 0)
 		return buf_adds(ret, LOCAL);
 	const struct fs_owner owner = invoking_user();
 	int r = fs_state_dir(&owner, ret);
@@ -85,25 +86,26 @@ static int default_path(struct buf *ret)
 {
 	char name[NAME_MAX];
 	int r = writable_directory(ret);
-	if (r < 0)
-		return fail(r, "no place for the recording (use --trace FILE): %s", strerror(-r));
-	r = name_now(name);
-	if (r < 0)
-		return fail(r, "cannot name the recording: %s", strerror(-r));
-	return buf_addf(ret, "/%s", name);
+	if (r == 0)
+		r = name_now(name);
+	return r < 0 ? r : buf_addf(ret, "/%s", name);
 }
 
+/* Where nothing can be kept the run goes on all the same: its report is what was asked for. */
 static int create(const char *path, struct trace_writer **ret, char **ret_path)
 {
 	_cleanup_(buf_done) struct buf name;
 	buf_init(&name, PATH_MAX);
-	int r = path != NULL ? buf_adds(&name, path) : default_path(&name);
-	if (r < 0)
-		return r;
+	const int found = path != NULL ? buf_adds(&name, path) : default_path(&name);
+	if (found < 0) {
+		log_warning("there is no place to keep the recording (use --trace FILE): %s",
+			    strerror(-found));
+		return trace_writer_open(NULL, (unsigned int)-1, (unsigned int)-1, ret);
+	}
 	_cleanup_free_ char *copy = buf_take(&name);
 	if (copy == NULL)
 		return -ENOMEM;
-	r = trace_writer_open(copy, (unsigned int)-1, (unsigned int)-1, ret);
+	const int r = trace_writer_open(copy, (unsigned int)-1, (unsigned int)-1, ret);
 	if (r == 0)
 		*ret_path = take_ptr(copy);
 	return r;

@@ -10,7 +10,7 @@
 #include "userspace/trace/trace.h"
 
 /* Creates the file of a new recording: at @path if not NULL, else where recordings are kept.
- * *ret_path is its name, for the user; the caller frees it. */
+ * *ret_path is its name, for the user; the caller frees it; NULL: it is not kept (said). */
 int recording_create(const char *path, struct trace_writer **ret, char **ret_path);
 /* Removes all but the last 20 recordings in the directory of @path, which recording_create() has
  * chosen. */

@@ -129,6 +129,8 @@ static int run_spawn(struct run *r)
 		.notify_text = r->probes != NULL ? probes_environment(r->probes) : NULL,
 		.inheritance = &r->c->inheritance,
 	};
+	uint64_t rss = 0;
+	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
 	const int e = target_spawn(&target, &r->target);
 	logpipe_close_writers(&r->logpipe);
 	return e;

@@ -23,9 +23,14 @@ int run_walk(struct run *r)
 
 void run_sample(struct run *r, uint64_t now)
 {
-	if (r->c->bpf != NULL || r->is_reaped || now < r->sampled_ns + SAMPLE_NS)
+	/* Before it has executed the command's memory is still ours. */
+	if (r->c->bpf != NULL || r->is_reaped || r->target.report_fd >= 0 ||
+	    now < r->sampled_ns + SAMPLE_NS)
 		return;
 	r->sampled_ns = now;
+	/* The first sample comes so early that it says nothing about a peak. */
+	if (r->n_samples++ == 0)
+		return;
 	(void)run_walk(r);
 	uint64_t sum = 0;
 	for (size_t i = 0; i < r->tree.pids.n; i++) {
@@ -58,8 +63,18 @@ int run_usage_ready(struct run *r)
 int run_usage_exit(struct run *r)
 {
 	struct rusage total;
-	const uint64_t peak = r->command_peak_bytes != 0 ? r->command_peak_bytes : SL_UNKNOWN;
+	uint64_t peak = r->command_peak_bytes != 0 ? r->command_peak_bytes : SL_UNKNOWN;
 	const bool is_known = target_usage(&r->target, &total);
+	/* The kernel's own peak of the command and the children it waited for. It is never lower than
+	 * what we had when the command was created, so only a higher one means anything. */
+	const uint64_t highest = is_known ? (uint64_t)total.ru_maxrss * 1024 : 0;
+	if (highest > r->own_peak_bytes && (peak == SL_UNKNOWN || highest > peak)) {
+		peak = highest;
+		if (highest > r->tree_peak_bytes) {
+			r->tree_peak_bytes = highest;
+			r->tree_peak_ns = now_ns();
+		}
+	}
 	return source_proc_usage(r->target.pid, SL_WHEN_EXIT, is_known ? &total : NULL, peak,
 				 collector_sink(r->c));
 }
