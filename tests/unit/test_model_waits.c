@@ -27,7 +27,7 @@ static void assert_cause(const char *words, const char *expected)
 		       "1ms net 9 connect sock=2 addr=10.0.0.2:53 type=dgram enter=1ms\n"
 		       "5ms offcpu 9 out=2ms wake=5ms %s\n"
 		       "6ms net 9 connect sock=4 addr=unix:/run/full type=stream enter=2ms\n"
-		       "7ms exit 9 code=0\n",
+		       "7ms exec 9 /bin/next argv=next enter=1500us\n8ms exit 9 code=0\n",
 		       words);
 	struct trace *t = events_trace(story);
 	struct session *s = NULL;
@@ -88,6 +88,7 @@ static void storage(void **state)
 		     "file_read|/etc/passwd");
 	assert_cause("syscall=read object=file leaf text=passwd\\0etc\\0 state=D",
 		     "file_read|/etc/passwd");
+	assert_cause("syscall=execve state=D iowait", "file_read|/bin/next");
 	assert_cause("syscall=fsync object=file text=/db state=D iowait", "file_write|/db");
 	assert_cause("syscall=munmap state=D iowait", "disk|munmap");
 	assert_cause("object=fault_file text=/lib/x.so state=D", "page_fault|/lib/x.so");

@@ -73,6 +73,15 @@ struct image_note *image_at(const struct proc *p, uint64_t at_ns)
 	return NULL;
 }
 
+const struct image_note *image_after(const struct proc *p, uint64_t at_ns)
+{
+	const struct image_note *before = image_before(p, at_ns);
+	const size_t next = before == NULL ? 0 : (size_t)(before - p->images.items) + 1;
+	if (next >= p->images.n || p->images.items[next].enter_ns > at_ns)
+		return NULL;
+	return &p->images.items[next];
+}
+
 void image_args(struct builder *b, const struct sl_args *e)
 {
 	const int proc = process_lookup(b, e->event.pid, e->event.time_ns);

@@ -242,6 +242,8 @@ void image_mark(struct builder *b, const struct sl_mark *e);
 void images_finish(struct builder *b, struct proc *p);
 /* The image in place at @at_ns, or NULL. */
 struct image_note *image_at(const struct proc *p, uint64_t at_ns);
+/* The one whose execve was under way at @at_ns, failed ones included, or NULL. */
+const struct image_note *image_after(const struct proc *p, uint64_t at_ns);
 
 /* threads.c */
 int thread_new(struct builder *b, uint32_t tid, int proc, int creator, uint64_t start_ns);

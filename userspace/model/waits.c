@@ -106,6 +106,9 @@ void waits_finish(struct builder *b)
 
 /* ---- causes ---- */
 
+#define SYS_EXECVE   59 /* x86-64, as in the record */
+#define SYS_EXECVEAT 322
+
 enum detail { DETAIL_NONE, DETAIL_TEXT, DETAIL_PEER, DETAIL_CHILD, DETAIL_WAKER, DETAIL_SYSCALL };
 
 #define BIT(x) (1u << (x))
@@ -191,12 +194,24 @@ static const char *peer_of(struct builder *b, const struct sl_offcpu *e)
 	return text[0] != '\0' ? text : waker_name(b, e);
 }
 
+/* The path in the record; execve has none yet, but the image it put in place has. */
+static const char *path_of(struct builder *b, const struct stay *s)
+{
+	const struct sl_offcpu *e = s->event;
+	const char *text = text_path(b->arena, &e->event, e->text);
+	if (text[0] != '\0' || (e->syscall != SYS_EXECVE && e->syscall != SYS_EXECVEAT))
+		return text;
+	const struct proc *p = &b->procs.items[b->threads.items[s->thread].proc];
+	const struct image_note *i = image_after(p, s->out_ns);
+	return i != NULL ? i->out.exe : "";
+}
+
 static const char *detail_of(struct builder *b, const struct stay *s, enum detail detail)
 {
 	const struct sl_offcpu *e = s->event;
 	switch (detail) {
 	case DETAIL_TEXT:
-		return text_path(b->arena, &e->event, e->text);
+		return path_of(b, s);
 	case DETAIL_PEER:
 		return peer_of(b, e);
 	case DETAIL_CHILD:
