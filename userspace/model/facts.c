@@ -238,6 +238,16 @@ static int read_event(struct facts *f, struct growing_list *lists, const struct 
 	}
 }
 
+/* Why a source that left no word about itself is missing. */
+static const char *silence_of(const struct session *s, const char *probe)
+{
+	for (size_t i = 0; i < s->design.probes.n; i++)
+		if (strcmp(s->design.probes.items[i], probe) == 0)
+			return "";
+	return s->design.probes.n > 0 || s->design.runs != UNKNOWN ? "not asked for (--probes)"
+								   : "";
+}
+
 int facts_read(const struct trace *trace, struct session *session, struct facts *ret)
 {
 	struct growing_list lists[N_FACT_ROWS] = { 0 };
@@ -268,6 +278,10 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 		}
 		vec_done(&lists[i]);
 	}
+	if (f->bpf != NULL && f->bpf[0] == '\0')
+		f->bpf = silence_of(session, "bpf");
+	if (f->shim != NULL && f->shim[0] == '\0')
+		f->shim = silence_of(session, "shim");
 	return rc;
 }
 

@@ -130,7 +130,7 @@ void image_mark(struct builder *b, const struct sl_mark *e)
 		return;
 	struct image_note *i = image_at(&b->procs.items[proc], e->event.time_ns);
 	const bool begins = e->mark == SL_MARK_LINKED;
-	if (b->facts->bpf != NULL && (i == NULL || begins))
+	if (b->facts->bpf != NULL && (i == NULL || (begins && i->linked_ns != 0)))
 		i = image_from_mark(b, proc, e);
 	if (i == NULL)
 		return;

@@ -120,7 +120,7 @@ static void find_zero(struct builder *b)
 		const bool is_sane = e->enter_ns != 0 && e->enter_ns <= e->event.time_ns;
 		b->zero_ns = is_sane ? e->enter_ns : e->event.time_ns;
 		b->zero_evidence = is_sane ? "execve entered the kernel" : "execve returned";
-		b->zero_source = "bpf";
+		b->zero_source = source_of(&e->event) == SL_SOURCE_BPF ? "bpf" : "collector";
 		pid = e->event.pid;
 		ns_pid = e->ns_pid;
 		break;
