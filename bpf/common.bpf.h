@@ -107,8 +107,12 @@ extern struct task_map tasks SEC(".maps");
 /* NULL unless @task is recorded. */
 static __always_inline struct task_state *task_state_of(struct task_struct *task)
 {
-	struct task_state *ts = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct task_state *ts;
 
+	/* Most tasks have no storage at all: seen without a call. */
+	if (!task->bpf_storage)
+		return NULL;
+	ts = bpf_task_storage_get(&tasks, task, NULL, 0);
 	return ts && (ts->flags & TASK_TRACKED) ? ts : NULL;
 }
 
@@ -127,15 +131,16 @@ static __always_inline bool tracked(struct task_struct *task)
 
 #define CALL_EXEC    0x01u
 #define CALL_FORK    0x02u
-#define CALL_NET     0x04u /* net_enter(), net_exit() */
-#define CALL_FILE    0x08u /* file_exit() */
-#define CALL_FD	     0x10u /* the first argument is a descriptor it may wait for */
-#define CALL_WRITE   0x20u /* … which it writes to */
-#define CALL_TIMED   0x40u /* may have a timeout */
-#define CALL_TRAFFIC 0x80u /* traffic_exit(), on kernels where tracepoints do not tell lengths */
+#define CALL_NET     0x04u  /* net_enter(), net_exit() */
+#define CALL_FILE    0x08u  /* file_exit() */
+#define CALL_FD	     0x10u  /* the first argument is a descriptor it may wait for */
+#define CALL_WRITE   0x20u  /* … which it writes to */
+#define CALL_TIMED   0x40u  /* may have a timeout */
+#define CALL_TRAFFIC 0x80u  /* traffic_exit(), on kernels where tracepoints do not tell lengths */
+#define CALL_QUICK   0x100u /* never sleeps and never lasts: not looked at */
 
 #define CALLS 512
-extern const volatile __u8 call_table[CALLS]; /* by system call number */
+extern const volatile __u16 call_table[CALLS]; /* by system call number */
 
 int net_enter(struct task_state *ts);
 int net_exit(struct task_state *ts, long result);

@@ -26,7 +26,7 @@ __u64 drop_counts[SL_KIND_LIMIT];
 
 /* x86-64 numbers. What has no bit costs an untracked thread nothing more, a tracked one only the
  * note that it is in that call. */
-const volatile __u8 call_table[CALLS] = {
+const volatile __u16 call_table[CALLS] = {
 	[__NR_execve] = CALL_EXEC,
 	[__NR_execveat] = CALL_EXEC,
 	[__NR_clone] = CALL_FORK,
@@ -84,34 +84,101 @@ const volatile __u8 call_table[CALLS] = {
 	[__NR_openat] = CALL_FILE,
 	[__NR_openat2] = CALL_FILE,
 	[__NR_creat] = CALL_FILE,
+	[__NR_getpid] = CALL_QUICK,
+	[__NR_getppid] = CALL_QUICK,
+	[__NR_gettid] = CALL_QUICK,
+	[__NR_getuid] = CALL_QUICK,
+	[__NR_geteuid] = CALL_QUICK,
+	[__NR_getgid] = CALL_QUICK,
+	[__NR_getegid] = CALL_QUICK,
+	[__NR_getpgrp] = CALL_QUICK,
+	[__NR_getpgid] = CALL_QUICK,
+	[__NR_getsid] = CALL_QUICK,
+	[__NR_clock_gettime] = CALL_QUICK,
+	[__NR_gettimeofday] = CALL_QUICK,
+	[__NR_time] = CALL_QUICK,
+	[__NR_umask] = CALL_QUICK,
+	[__NR_getcpu] = CALL_QUICK,
+	[__NR_rt_sigprocmask] = CALL_QUICK,
+	[__NR_rt_sigaction] = CALL_QUICK,
+	[__NR_rt_sigpending] = CALL_QUICK,
+	[__NR_sigaltstack] = CALL_QUICK,
+	[__NR_getrlimit] = CALL_QUICK,
+	[__NR_times] = CALL_QUICK,
+	[__NR_uname] = CALL_QUICK,
+	[__NR_alarm] = CALL_QUICK,
+	[__NR_set_tid_address] = CALL_QUICK,
+	[__NR_set_robust_list] = CALL_QUICK,
+	[__NR_get_robust_list] = CALL_QUICK,
+	[__NR_sched_getaffinity] = CALL_QUICK,
+	[__NR_sched_getparam] = CALL_QUICK,
+	[__NR_sched_getscheduler] = CALL_QUICK,
+	[__NR_getresuid] = CALL_QUICK,
+	[__NR_getresgid] = CALL_QUICK,
+	[__NR_getpriority] = CALL_QUICK,
+	[__NR_clock_getres] = CALL_QUICK,
 };
 
-SEC("tp_btf/sys_enter")
-int handle_sys_enter(__u64 *ctx)
+/* Numbers of 32-bit x86 that matter, as those of 64 bits. */
+static __always_inline __u16 compat_number(__u64 nr)
 {
-	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
-	struct pt_regs *regs;
-	__u64 nr = ctx[1];
-	__u8 bits;
+	switch (nr) {
+	case 11:
+		return __NR_execve;
+	case 120:
+		return __NR_clone;
+	case 190:
+		return __NR_vfork;
+	default:
+		return SL_NO_SYSCALL;
+	}
+}
 
-	if (!ts)
-		return 0;
-	ts->enter_ns = bpf_ktime_get_ns();
-	ts->offcpu_ns = 0;
-	ts->in_syscall = 1;
-	ts->nr = nr < SL_NO_SYSCALL ? nr : SL_NO_SYSCALL;
-	if (nr >= CALLS)
-		return 0;
-	bits = call_table[nr & (CALLS - 1)];
-	if (!bits)
-		return 0;
-	regs = (struct pt_regs *)ctx[0];
+static __always_inline void note_arguments(struct task_state *ts, struct pt_regs *regs)
+{
 	ts->args[0] = regs->di;
 	ts->args[1] = regs->si;
 	ts->args[2] = regs->dx;
 	ts->args[3] = regs->r10;
 	ts->args[4] = regs->r8;
 	ts->args[5] = regs->r9;
+}
+
+/* A 32-bit program: its own numbers and registers. Only what concerns processes is followed. */
+static __noinline int enter_compat(struct task_state *ts, __u64 nr, __u64 argument)
+{
+	ts->nr = compat_number(nr);
+	ts->args[0] = argument;
+	if (ts->nr == __NR_execve)
+		exec_enter(ts);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int handle_sys_enter(__u64 *ctx)
+{
+	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+	const __u64 nr = ctx[1];
+	const __u16 bits = call_table[nr & (CALLS - 1)];
+	struct task_state *ts;
+
+	/* Before anything else: it decides what the cheapest call costs. */
+	if (nr < CALLS && (bits & CALL_QUICK))
+		return 0;
+	ts = task_state_of(bpf_get_current_task_btf());
+	if (!ts)
+		return 0;
+	ts->enter_ns = bpf_ktime_get_ns();
+	ts->offcpu_ns = 0;
+	ts->in_syscall = 1;
+	if (ts->flags & TASK_COMPAT) {
+		enter_compat(ts, nr, regs->bx);
+		return 0;
+	}
+	ts->nr = nr < SL_NO_SYSCALL ? nr : SL_NO_SYSCALL;
+	if (nr >= CALLS || !bits)
+		return 0;
+	note_arguments(ts, regs);
 	if (bits & CALL_NET)
 		net_enter(ts);
 	if (bits & CALL_EXEC)
@@ -137,11 +204,16 @@ static __noinline int emit_syscall(struct task_state *ts, __u64 now)
 SEC("tp_btf/sys_exit")
 int handle_sys_exit(__u64 *ctx)
 {
-	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
-	long result = (long)ctx[1];
+	struct pt_regs *regs = (struct pt_regs *)ctx[0];
+	const __u64 entered = regs->orig_ax;
+	const long result = (long)ctx[1];
+	struct task_state *ts;
 	__u64 now, on_ns;
-	__u8 bits;
+	__u16 bits;
 
+	if (entered < CALLS && (call_table[entered & (CALLS - 1)] & CALL_QUICK))
+		return 0;
+	ts = task_state_of(bpf_get_current_task_btf());
 	if (!ts || !ts->in_syscall)
 		return 0;
 	now = bpf_ktime_get_ns();

@@ -29,7 +29,7 @@ typedef struct {
 
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, r9;
-	unsigned long ax, orig_ax, ip, sp;
+	unsigned long ax, bx, orig_ax;
 };
 
 /* ---- files ---- */
@@ -143,6 +143,7 @@ struct signal_struct {
 };
 
 struct rq;
+struct bpf_local_storage;
 
 struct cfs_rq {
 	struct rq *rq;
@@ -175,6 +176,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct task_io_accounting ioac;
+	struct bpf_local_storage *bpf_storage;
 };
 
 struct task_struct___old { /* < 5.14, and back-ports */

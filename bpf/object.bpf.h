@@ -156,7 +156,7 @@ static __always_inline void object_note(struct task_struct *task, struct task_st
 					struct sl_offcpu *record)
 {
 	struct file *file;
-	__u8 bits;
+	__u16 bits;
 	int fd;
 
 	if (!ts->in_syscall) {

@@ -244,7 +244,7 @@ int handle_switch(__u64 *ctx)
 		__u32 state = (__u8)ctx[0] ? 0 : prev_state(ctx, prev);
 
 		now = bpf_ktime_get_ns();
-		if (state & STATE_DEAD)
+		if ((state & STATE_DEAD) || (ts->flags & TASK_ENDED))
 			ts->sched.out_ns = 0;
 		else
 			switch_out(prev, ts, state, now);

@@ -4,9 +4,9 @@
 #include "bpf/common.bpf.h"
 #include "bpf/process.bpf.h"
 
-#define PAGE_BYTES 4096ull
+#define PAGE_BYTES    4096ull
 #define TICKS_TELL_NS 100000000ull
-#define UNKNOWN	   (~0ull)
+#define UNKNOWN	      (~0ull)
 
 enum walk {
 	WALK_ANNOUNCE = 1, /* TASK for what the collector has marked */
@@ -22,7 +22,8 @@ static __always_inline __u64 system_ns_of(struct task_state *ts, __u64 now)
 {
 	__u64 on_ns = now - ts->enter_ns - ts->offcpu_ns;
 
-	return ts->system_ns + (ts->in_syscall && ts->sched.in_ns && now > ts->enter_ns ? on_ns : 0);
+	return ts->system_ns +
+	       (ts->in_syscall && ts->sched.in_ns && now > ts->enter_ns ? on_ns : 0);
 }
 
 static __always_inline void sums_add(struct usage_sums *sums, struct task_struct *task,

@@ -43,22 +43,22 @@ static const struct milestone *rung(const struct run *run, const char *name)
 	return NULL;
 }
 
-#define SERVER                                                                              \
-	"0 meta source.bpf=ok\n0 meta source.shim=ok\n0 meta host.cpus=2\n"                 \
-	"0 meta command=server\n0 meta command=--port\n0 meta command=80\n"                 \
-	"0 meta ready=accept\n"                                                             \
-	"0 task 100 parent=1 attached\n"                                                    \
-	"1ms mark 100 spawn\n"                                                              \
-	"2ms exec 100 /usr/bin/server argv=server,--port,80 enter=1900us\n"                 \
-	"4ms mark 100 linked\n5ms mark 100 main\n"                                          \
-	"6ms net 100 bind sock=1 addr=127.0.0.1:80\n"                                       \
-	"7ms net 100 listen sock=1 addr=127.0.0.1:80\n"                                     \
-	"20ms net 100 accept_ready sock=1 addr=127.0.0.1:80 how=epoll\n"                    \
-	"20ms usage 100 ready rss=4M peak=5M\n"                                             \
-	"25ms net 100 accept sock=2 other=1 addr=127.0.0.1:5000\n"                          \
-	"26ms net 100 first_byte sock=2 other=1\n"                                          \
-	"30ms mark 100 stop detail=ready value=15\n"                                        \
-	"31ms usage 100 exit user=3ms system=1ms run=4ms peak=6M threads=1\n"               \
+#define SERVER                                                                \
+	"0 meta source.bpf=ok\n0 meta source.shim=ok\n0 meta host.cpus=2\n"   \
+	"0 meta command=server\n0 meta command=--port\n0 meta command=80\n"   \
+	"0 meta ready=accept\n"                                               \
+	"0 task 100 parent=1 attached\n"                                      \
+	"1ms mark 100 spawn\n"                                                \
+	"2ms exec 100 /usr/bin/server argv=server,--port,80 enter=1900us\n"   \
+	"4ms mark 100 linked\n5ms mark 100 main\n"                            \
+	"6ms net 100 bind sock=1 addr=127.0.0.1:80\n"                         \
+	"7ms net 100 listen sock=1 addr=127.0.0.1:80\n"                       \
+	"20ms net 100 accept_ready sock=1 addr=127.0.0.1:80 how=epoll\n"      \
+	"20ms usage 100 ready rss=4M peak=5M\n"                               \
+	"25ms net 100 accept sock=2 other=1 addr=127.0.0.1:5000\n"            \
+	"26ms net 100 first_byte sock=2 other=1\n"                            \
+	"30ms mark 100 stop detail=ready value=15\n"                          \
+	"31ms usage 100 exit user=3ms system=1ms run=4ms peak=6M threads=1\n" \
 	"31ms exit 100 code=0 run=4ms\n32ms mark 100 reaped code=0\n33ms mark 0 gone\n"
 
 static void server_climbs_the_ladder(void **state)
@@ -118,15 +118,15 @@ static void server_has_its_metrics(void **state)
 static void edge_triggered_wait_is_confirmed_by_its_accept(void **state)
 {
 	(void)state;
-	struct session *s = build(
-		"0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /s argv=s static\n"
-		"2ms net 9 listen sock=1 addr=[::]:80\n"
-		"3ms net 9 accept_ready sock=1 addr=[::]:80 how=epoll_edge\n"
-		"4ms net 9 accept_ready sock=1 addr=[::]:80 how=epoll_edge\n"
-		"9ms net 9 accept_ready sock=1 addr=[::]:80 how=edge_accept\n"
-		"2ms net 9 listen sock=2 addr=unix:@second\n"
-		"3ms net 9 accept_ready sock=2 how=epoll_edge\n"
-		"5ms net 9 accept_ready sock=2 how=epoll_edge\n10ms exit 9 code=0\n");
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /s argv=s static\n"
+		      "2ms net 9 listen sock=1 addr=[::]:80\n"
+		      "3ms net 9 accept_ready sock=1 addr=[::]:80 how=epoll_edge\n"
+		      "4ms net 9 accept_ready sock=1 addr=[::]:80 how=epoll_edge\n"
+		      "9ms net 9 accept_ready sock=1 addr=[::]:80 how=edge_accept\n"
+		      "2ms net 9 listen sock=2 addr=unix:@second\n"
+		      "3ms net 9 accept_ready sock=2 how=epoll_edge\n"
+		      "5ms net 9 accept_ready sock=2 how=epoll_edge\n10ms exit 9 code=0\n");
 	const struct listener *l = s->runs[0].listeners;
 
 	assert_int_equal(s->runs[0].n_listeners, 2);
@@ -166,11 +166,12 @@ static void lost_records_still_make_processes(void **state)
 {
 	(void)state;
 	/* TASK of 20 and 30 are lost, and so is the EXIT of 20's first life. */
-	struct session *s = build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /bin/sh argv=sh\n"
-				  "2ms exec 20 /bin/a argv=a\n3ms task 30 parent=20\n"
-				  "4ms task 20 parent=9\n5ms exec 20 /bin/b argv=b\n"
-				  "6ms exit 20 code=0\n7ms exec 20 /bin/c argv=c\n"
-				  "8ms task 50 parent=40\n9ms exit 9 code=0\n");
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /bin/sh argv=sh\n"
+		      "2ms exec 20 /bin/a argv=a\n3ms task 30 parent=20\n"
+		      "4ms task 20 parent=9\n5ms exec 20 /bin/b argv=b\n"
+		      "6ms exit 20 code=0\n7ms exec 20 /bin/c argv=c\n"
+		      "8ms task 50 parent=40\n9ms exit 9 code=0\n");
 	const struct run *run = &s->runs[0];
 
 	assert_int_equal(run->n_processes, 7);
@@ -224,10 +225,10 @@ static void failed_execs_of_the_launcher_do_not_count(void **state)
 static void args_with_a_hole_are_truncated(void **state)
 {
 	(void)state;
-	struct session *s = build(
-		"0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x argv_bytes=11\n"
-		"1ms args 9 exec=1ms offset=0 bytes=x\\0aa\\0\n"
-		"1ms args 9 exec=1ms offset=8 bytes=cc\\0\n9ms exit 9 code=0\n");
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x argv_bytes=11\n"
+		      "1ms args 9 exec=1ms offset=0 bytes=x\\0aa\\0\n"
+		      "1ms args 9 exec=1ms offset=8 bytes=cc\\0\n9ms exit 9 code=0\n");
 	const struct process *p = s->runs[0].processes;
 
 	assert_int_equal(p->argv.n, 2);
@@ -325,10 +326,11 @@ static void empty_recording_is_no_session(void **state)
 static void complete_needs_gapless_numbers(void **state)
 {
 	(void)state;
-#define COUNTED                                                               \
+#define COUNTED                                                                    \
 	"0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x\n2ms exit 9 code=0\n" \
 	"3ms mark 9 reaped code=0\n3ms mark 0 gone\n"
-	struct session *s = build(COUNTED "4ms tally bpf producer=0 count=2\n4ms drops bpf kind=any\n");
+	struct session *s =
+		build(COUNTED "4ms tally bpf producer=0 count=2\n4ms drops bpf kind=any\n");
 	assert_true(s->runs[0].is_complete);
 	assert_int_equal(s->runs[0].lost_bpf, 0);
 	assert_int_equal(s->runs[0].lost_shim, UNKNOWN);

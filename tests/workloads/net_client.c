@@ -160,7 +160,8 @@ static void to_replier(const char *how)
 	start(answer_late);
 	address = address_of(server_fd);
 	fd = connected(socket(AF_INET, SOCK_STREAM, 0), &address, sizeof(address));
-	if (write(fd, bytes, 11) != 11 || write(fd, bytes, REQUEST_BYTES - 11) != REQUEST_BYTES - 11)
+	if (write(fd, bytes, 11) != 11 ||
+	    write(fd, bytes, REQUEST_BYTES - 11) != REQUEST_BYTES - 11)
 		exit(1);
 	before = now_ns();
 	if (read(fd, bytes, REPLY_BYTES) != REPLY_BYTES)

@@ -114,9 +114,9 @@ static inline void uring_open(struct uring *ring, bool sqpoll)
 		size = ring->params.sq_off.array + ring->params.sq_entries * sizeof(unsigned int);
 	ring->rings = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
 			   IORING_OFF_SQ_RING);
-	ring->entries = mmap(NULL, ring->params.sq_entries * sizeof(struct io_uring_sqe),
-			     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
-			     IORING_OFF_SQES);
+	ring->entries =
+		mmap(NULL, ring->params.sq_entries * sizeof(struct io_uring_sqe),
+		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
 	if (ring->rings == MAP_FAILED || ring->entries == MAP_FAILED)
 		exit(77);
 }

@@ -11,8 +11,8 @@
 #include "tests/workloads/net_server.h"
 
 #include <poll.h>
-#include <sys/prctl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 static void log_ready(void)
 {
