@@ -87,7 +87,7 @@ SHIM_CFLAGS := $(COMMON_CFLAGS) -O2 -g -fPIC -fvisibility=hidden -ftls-model=ini
 	-fasynchronous-unwind-tables
 # noseparate-code and norelro save the loader two mappings and a system call in every process.
 SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-z,defs \
-	-Wl,-z,now -Wl,-z,nodelete -Wl,-z,noseparate-code -Wl,-z,norelro \
+	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,nodelete -Wl,-z,noseparate-code -Wl,-z,norelro \
 	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so
 
 # Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look.

@@ -149,28 +149,6 @@ static void *map_find(const struct link_map *map, const char *name)
 	return object_find(&o, name);
 }
 
-uintptr_t real_next(const char *name)
-{
-	if (list.self == NULL)
-		return 0;
-	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
-		const void *found = map_find(m, name);
-		if (found != NULL)
-			return (uintptr_t)found;
-	}
-	return 0;
-}
-
-void *real_first(const char *name)
-{
-	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
-		void *found = m == list.self ? NULL : map_find(m, name);
-		if (found != NULL)
-			return found;
-	}
-	return NULL;
-}
-
 /* ---- finding the list ---- */
 
 static size_t auxv_read(Elf64_auxv_t *auxv, size_t size)
@@ -255,12 +233,42 @@ static bool list_find(void)
 	list.head = debug->r_map;
 	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
 		if (m->l_ld == own_dynamic)
-			list.self = m;
+			__atomic_store_n(&list.self, m, __ATOMIC_RELEASE);
 	}
 	return list.self != NULL;
 }
 
 /* ---- what the shim asks for ---- */
+
+/* Any hook may be the first to be called: a library's constructor, before anything was allocated. */
+static bool list_is_known(void)
+{
+	return __atomic_load_n(&list.self, __ATOMIC_ACQUIRE) != NULL || list_find();
+}
+
+uintptr_t real_next(const char *name)
+{
+	if (!list_is_known())
+		return 0;
+	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
+		const void *found = map_find(m, name);
+		if (found != NULL)
+			return (uintptr_t)found;
+	}
+	return 0;
+}
+
+void *real_first(const char *name)
+{
+	if (!list_is_known())
+		return NULL;
+	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
+		void *found = m == list.self ? NULL : map_find(m, name);
+		if (found != NULL)
+			return found;
+	}
+	return NULL;
+}
 
 #define RESOLVE(name) real.name = (__typeof__(real.name))real_next(#name)
 
@@ -268,7 +276,7 @@ bool real_resolve(void)
 {
 	if (real.is_resolved)
 		return real.malloc != NULL;
-	if (!list_find()) {
+	if (!list_is_known()) {
 		real.is_resolved = true;
 		return false;
 	}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+# The malloc family is counted exactly, however a program ends and whatever it is linked with.
+load helpers
+
+setup() {
+	setup_workdir
+}
+
+# The counts of the process whose executable is heap_counts; the last one, when it forked.
+counts() {
+	q '[.runs[0].processes[] | select(.heap != null)] | last | .heap
+	   | "\(.allocs) \(.frees) \(.bytes)"'
+}
+
+# 23 + 41 mallocs of 41 and 5 reallocs to 97; 7 frees and 5 reallocated.
+ALL="69 12 3109"
+# Without the constructor's part.
+CHILD="46 12 2166"
+
+expect() { # expected counts, exit status, program and arguments
+	expected=$1
+	wanted=$2
+	shift 2
+	session --probes shim -- "$@"
+	[ "$status" = "$wanted" ]
+	[ "$(counts)" = "$expected" ]
+}
+
+@test "a program that returns from main" {
+	expect "$ALL" 3 "$WORKLOADS/heap_counts" return
+}
+
+@test "a program that ends by _exit, SIGKILL or SIGSEGV" {
+	expect "$ALL" 3 "$WORKLOADS/heap_counts" _exit
+	expect "$ALL" 137 "$WORKLOADS/heap_counts" kill
+	expect "$ALL" 139 "$WORKLOADS/heap_counts" segv
+}
+
+@test "a program that is not position-independent" {
+	expect "$ALL" 3 "$WORKLOADS/heap_counts.nopie" _exit
+}
+
+@test "a musl program" {
+	[ -x "$WORKLOADS/heap_counts.musl" ] || skip "no musl-gcc"
+	expect "$ALL" 3 "$WORKLOADS/heap_counts.musl" _exit
+	expect "$CHILD" 3 "$WORKLOADS/heap_counts.musl" clone
+}
+
+@test "a program started through the loader" {
+	expect "$ALL" 3 /lib64/ld-linux-x86-64.so.2 "$WORKLOADS/heap_counts" _exit
+}
+
+@test "a forked child has counts of its own, also when forked by a raw system call" {
+	expect "$CHILD" 3 "$WORKLOADS/heap_counts" fork
+	expect "$CHILD" 3 "$WORKLOADS/heap_counts" clone
+	# … and the parent's are not touched: 23 before main.
+	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.frees) \(.bytes)"')" = "23 0 943" ]
+}
+
+@test "vfork and exec: the child has its counts, the parent keeps its own" {
+	expect "$ALL" 3 "$WORKLOADS/heap_counts" vfork "$WORKLOADS/heap_counts" _exit
+	[ "$(q '[.runs[0].processes[] | .heap.allocs] | @csv')" = "69,69" ]
+}
+
+@test "eight threads lose nothing" {
+	session --probes shim -- "$WORKLOADS/heap_counts" threads
+	[ "$status" = 3 ]
+	# Starting threads allocates too (their stacks' bookkeeping), so mallocs of 41 bytes, which
+	# are in the bucket of 32 to 63, and reallocs to 97, in that of 64 to 127, are compared.
+	[ "$(q '.runs[0].processes[0].heap.calls.realloc')" = 40 ]
+	[ "$(q '.runs[0].processes[0].heap.frees >= 96')" = true ]
+	[ "$(q '.runs[0].processes[0].heap.allocs >= 23 + 8 * 46')" = true ]
+}
+
+@test "exec of something else: both images are counted, under one process" {
+	session --probes shim -- "$WORKLOADS/heap_counts" exec "$WORKLOADS/heap_counts" _exit
+	[ "$status" = 3 ]
+	[ "$(counts)" = "138 24 6218" ]
+}
+
+@test "the peak of a single thread is exact" {
+	session --probes shim -- "$WORKLOADS/heap_counts" _exit
+	# 64 blocks of 56 usable bytes; resizing frees first: 57 * 56 - 5 * 56 + 5 * 104 is less.
+	[ "$(q '.runs[0].processes[0].heap.peak_bytes')" = 3584 ]
+	[ "$(q '.runs[0].processes[0].heap.exit_bytes')" = 3432 ]
+}
+
+@test "seccomp in strict mode, closed descriptors, a small stack: the program does not notice" {
+	session --probes shim -- "$WORKLOADS/heap_sealed" strict
+	[ "$status" = 3 ]
+	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.frees)"')" = "42 8" ]
+	session --probes shim -- "$WORKLOADS/heap_sealed" closed
+	[ "$status" = 3 ]
+	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.frees)"')" = "41 7" ]
+	session --probes shim -- "$WORKLOADS/heap_sealed" altstack
+	[ "$status" = 3 ]
+	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.frees)"')" = "41 7" ]
+}
+
+@test "a wrapped function called before anything was allocated" {
+	env -i LD_PRELOAD="$(realpath "$WORKLOADS/heap_early.so")" "$STARTLINE" run --probes shim \
+		-o report -- "$WORKLOADS/heap_counts" _exit || status=$?
+	[ "$status" = 3 ]
+}

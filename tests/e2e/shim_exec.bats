@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+# The shim goes along with programs that are executed, and leaves alone those it must not touch. The
+# program never sees it.
+load helpers
+
+setup() {
+	setup_workdir
+}
+
+counted() { # number of processes or images with exactly the known counts
+	q '[.runs[0].processes[] | select(.heap.allocs == 69 and .heap.frees == 12)] | length'
+}
+
+@test "every way to execute takes the shim along, with a hand-made environment too" {
+	for libc in "" .musl; do
+		[ -x "$WORKLOADS/heap_exec$libc" ] || continue
+		for way in execve execv execvp execvpe execl execlp execle fexecve posix_spawn \
+			posix_spawnp system popen; do
+			session --probes shim -- "$WORKLOADS/heap_exec$libc" "$way" "$WORKLOADS/heap_counts"
+			[ "$status" = 3 ] || { echo "$libc $way: status $status"; return 1; }
+			[ "$(counted)" = 1 ] || { echo "$libc $way: not counted"; return 1; }
+		done
+	done
+}
+
+@test "env prints what env prints" {
+	# The shell's own _ would differ: it names the program the shell starts.
+	env -i A=1 PATH="$PATH" LC_ALL=C /usr/bin/env >bare
+	env -i A=1 PATH="$PATH" LC_ALL=C "$STARTLINE" run --probes shim -o report -- /usr/bin/env >seen
+	cmp bare seen
+	env -i A=1 LD_PRELOAD= PATH="$PATH" /usr/bin/env >bare
+	env -i A=1 LD_PRELOAD= PATH="$PATH" "$STARTLINE" run --probes shim -o report -- /usr/bin/env >seen
+	cmp bare seen
+}
+
+@test "the user's own LD_PRELOAD stays, and is seen as it was" {
+	library=$(ls /lib/x86_64-linux-gnu/libm.so.6)
+	env -i LD_PRELOAD="$library" B=2 /usr/bin/env >bare
+	env -i LD_PRELOAD="$library" B=2 "$STARTLINE" run --probes shim -o report -- /usr/bin/env >seen
+	cmp bare seen
+	env -i LD_PRELOAD="$library" "$STARTLINE" run --probes shim -o report -- \
+		/bin/sh -c 'grep -c libm.so.6 /proc/self/maps' >seen
+	[ "$(cat seen)" -gt 0 ]
+	# Through a shell and an exec as well.
+	env -i LD_PRELOAD="$library" "$STARTLINE" run --probes shim -o report -- \
+		/bin/sh -c '/usr/bin/env; :' | grep -v '^_=\|^PWD=' >seen
+	[ "$(grep LD_PRELOAD seen)" = "LD_PRELOAD=$library" ]
+	! grep -q STARTLINE seen
+}
+
+@test "static, 32-bit and sanitizer-built programs run unharmed and print nothing extra" {
+	for variant in static m32 asan; do
+		program="$WORKLOADS/heap_counts.$variant"
+		[ -x "$program" ] || continue
+		session --probes shim -- "$program" _exit
+		[ "$status" = 3 ] && [ ! -s stdout ] && [ ! -s messages ]
+		# As a child, through a shell, which executes it without fork or after fork.
+		session --probes shim -- /bin/sh -c "'$program' _exit; exit \$?"
+		[ "$status" = 3 ] && [ ! -s stdout ] && [ ! -s messages ]
+		# By vfork and exec.
+		session --probes shim -- "$WORKLOADS/heap_counts" vfork "$program" _exit
+		[ "$status" = 3 ] && [ ! -s stdout ] && [ ! -s messages ]
+	done
+}
+
+@test "a chrooted child prints nothing extra" {
+	[ "$(id -u)" = 0 ] || skip "chroot needs root"
+	mkdir -p jail/bin jail/lib64 jail/lib/x86_64-linux-gnu
+	cp /bin/true jail/bin/
+	cp /lib64/ld-linux-x86-64.so.2 jail/lib64/
+	cp /lib/x86_64-linux-gnu/libc.so.6 jail/lib/x86_64-linux-gnu/
+	session --probes shim -- chroot jail /bin/true
+	[ "$status" = 0 ]
+	[ ! -s messages ]
+}
+
+@test "a program that drops its privileges goes on, without counts" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	session --probes shim -- setpriv --reuid=65534 --clear-groups /bin/sh -c 'echo ran'
+	[ "$status" = 0 ]
+	[ "$(cat stdout)" = ran ]
+	[ ! -s messages ]
+}
+
+@test "a full tmpfs switches the shim off and nothing else" {
+	[ "$(id -u)" = 0 ] || skip "mounting needs root"
+	cat >script <<-EOF
+		mount -t tmpfs -o size=12k none /dev/shm || exit 77
+		"$STARTLINE" run --probes shim -o report -- "$WORKLOADS/heap_counts" _exit
+	EOF
+	run unshare -m sh script
+	[ "$status" = 3 ]
+}
+
+@test "a file size limit does not kill the program" {
+	run sh -c "ulimit -f 2; exec '$STARTLINE' run --probes shim --trace /dev/null -o /dev/null -- '$WORKLOADS/heap_counts' _exit"
+	[ "$status" = 3 ] || [ "$status" = 125 ]
+}
+
+@test "nothing is left in shared memory, and what a killed startline left is removed later" {
+	session --probes shim -- /bin/true
+	! ls -d /dev/shm/startline-* 2>/dev/null | grep -v "$(ls -d /dev/shm/startline-* 2>/dev/null | head -c 0)x" || true
+	mkdir -p -m 700 /dev/shm/startline-stale1
+	touch /dev/shm/startline-stale1/123-456
+	# Older than the grace given to a startline that is just starting.
+	sleep 6
+	session --probes shim -- /bin/true
+	[ ! -e /dev/shm/startline-stale1 ]
+}
+
+@test "the library needs nothing, leaves nothing undefined, and has at most 16 bytes of TLS" {
+	shim="$(dirname "$STARTLINE")/libstartline.so"
+	! readelf -d "$shim" | grep NEEDED
+	[ "$(readelf -W --dyn-syms "$shim" | grep -c ' UND ')" = 1 ] # symbol 0
+	[ "$(readelf -W -l "$shim" | awk '$1 == "TLS" { print ($6 == "0x000010") }')" = 1 ]
+	! readelf -W -r "$shim" | grep -E 'IRELATIV|JUMP_SLOT|GLOB_DAT'
+}
