@@ -1,133 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The critical path as a waterfall. Programs get every segment. People get at most a screen:
- * neighbours that say the same become one row, and so do runs of neighbours that are too short to
- * matter, with the threshold raised until it fits. */
+/* The critical path as a waterfall: every segment for programs, a screen for people. */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
 #include "userspace/view/report_parts.h"
+#include "userspace/view/stretch.h"
 
-#define MAX_ROWS   20
+#define MAX_ROWS   18
 #define MAX_LABEL  ((size_t)64 << 10)
+#define MOST	   0.9	/* of a row: the rest goes without saying */
 #define BIG_WAIT   0.2	/* of the total: worth a colour */
 #define SMALL_PART 0.01 /* of the total: shown dim */
 
-/* Neighbouring segments that people see as one row. */
-struct stretch {
-	int64_t start_ns, duration_ns;
-	const struct segment *longest;
-	size_t n_segments;
-	bool is_one_cause, is_one_detail, is_one_phase, is_one_process;
-	bool is_small; /* every segment is below the threshold */
-	int64_t causes_ns[CAUSE_COUNT];
-};
-
-struct stretch_list VEC(struct stretch);
-
-/* How eagerly neighbours are merged: those shorter than @share of the total; within one process
- * and phase or across them. */
-struct level {
-	double share;
-	bool is_across;
-};
-
-static const struct level levels[] = {
-	{ 0, false },	 { 0.001, false }, { 0.002, false }, { 0.005, false },
-	{ 0.01, false }, { 0.02, false },  { 0.01, true },   { 0.02, true },
-	{ 0.04, true },	 { 0.1, true },	   { 1.1, true },
-};
-
-static bool is_same(const struct segment *a, const struct segment *b)
+static bool is_most(int64_t part_ns, const struct stretch *stretch)
 {
-	return a->process == b->process && a->phase == b->phase && a->state == b->state &&
-	       a->cause == b->cause && strcmp(a->detail, b->detail) == 0;
+	return (double)part_ns >= MOST * (double)stretch->duration_ns;
 }
 
-static bool can_join(const struct stretch *last, const struct segment *s, bool is_small,
-		     const struct level *level)
-{
-	const struct segment *own = last->longest;
-	if (last->is_one_cause && last->is_one_detail && last->is_one_phase &&
-	    last->is_one_process && is_same(own, s))
-		return true;
-	if (!last->is_small || !is_small)
-		return false;
-	if (level->is_across)
-		return true;
-	return last->is_one_process && last->is_one_phase && own->process == s->process &&
-	       own->phase == s->phase;
-}
-
-static void join(struct stretch *to, const struct segment *s, bool is_small)
-{
-	const struct segment *own = to->longest;
-	to->is_one_cause = to->is_one_cause && own->cause == s->cause;
-	to->is_one_detail = to->is_one_detail && strcmp(own->detail, s->detail) == 0;
-	to->is_one_phase = to->is_one_phase && own->phase == s->phase;
-	to->is_one_process = to->is_one_process && own->process == s->process;
-	to->is_small = to->is_small && is_small;
-	to->duration_ns = sum_known(to->duration_ns, s->duration_ns);
-	to->causes_ns[s->cause] = sum_known(to->causes_ns[s->cause], s->duration_ns);
-	to->n_segments++;
-	if (s->duration_ns > own->duration_ns)
-		to->longest = s;
-}
-
-/* Fills @ret with at most MAX_ROWS stretches; 1 when there would be more. */
-static int merge_at(const struct run *run, const struct level *level, struct stretch_list *ret)
-{
-	const double threshold = level->share * (double)run->startup_total_ns;
-	ret->n = 0;
-	for (size_t i = 0; i < run->n_segments; i++) {
-		const struct segment *s = &run->segments[i];
-		if (s->duration_ns <= 0)
-			continue;
-		const bool is_small = (double)s->duration_ns < threshold;
-		if (ret->n > 0 && can_join(vec_last(ret), s, is_small, level)) {
-			join(vec_last(ret), s, is_small);
-			continue;
-		}
-		const bool is_last_level = level == &levels[N_OF(levels) - 1];
-		if (ret->n == MAX_ROWS && !is_last_level)
-			return 1;
-		struct stretch stretch = {
-			.start_ns = s->start_ns,
-			.duration_ns = s->duration_ns,
-			.longest = s,
-			.n_segments = 1,
-			.is_one_cause = true,
-			.is_one_detail = true,
-			.is_one_phase = true,
-			.is_one_process = true,
-			.is_small = is_small,
-		};
-		stretch.causes_ns[s->cause] = s->duration_ns;
-		if (vec_push(ret, stretch) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int merge_for_people(const struct run *run, struct stretch_list *ret)
-{
-	int rc = 1;
-	for (size_t i = 0; i < N_OF(levels) && rc == 1; i++)
-		rc = merge_at(run, &levels[i], ret);
-	return rc;
-}
-
-/* "cpu 8.1 ms, page_fault 1.2 ms": the largest three. */
+/* "cpu 8.1 ms, page_fault 1.2 ms": the largest three, those of a hundredth of the row and more. */
 static void add_causes(struct buf *out, const struct stretch *stretch)
 {
 	bool is_used[CAUSE_COUNT] = { false };
 	for (int round = 0; round < 3; round++) {
 		int largest = -1;
 		for (int i = 0; i < CAUSE_COUNT; i++) {
-			if (!is_used[i] && stretch->causes_ns[i] > 0 &&
+			if (!is_used[i] && stretch->causes_ns[i] > stretch->duration_ns / 100 &&
 			    (largest < 0 || stretch->causes_ns[i] > stretch->causes_ns[largest]))
 				largest = i;
 		}
@@ -141,19 +41,46 @@ static void add_causes(struct buf *out, const struct stretch *stretch)
 	}
 }
 
+/* The object; where there are several, the causes, or the one that took longest. */
 static void describe(const struct stretch *stretch, struct buf *out)
 {
+	const int64_t cause_ns = stretch->causes_ns[stretch_cause(stretch)];
+	const char *detail = stretch->longest->detail;
 	buf_clear(out);
-	if (stretch->is_one_cause && stretch->is_one_detail) {
-		(void)buf_adds(out, stretch->longest->detail);
-		return;
-	}
-	if (!stretch->is_one_cause)
+	if (stretch->is_one_detail)
+		(void)buf_adds(out, detail);
+	else if (!is_most(cause_ns, stretch))
 		add_causes(out, stretch);
-	else if (stretch->longest->detail[0] != '\0')
-		(void)buf_addf(out, "%s and others", stretch->longest->detail);
-	else
-		(void)buf_addf(out, "in %zu pieces", stretch->n_segments);
+	else if (is_most(stretch->longest->duration_ns, stretch))
+		(void)buf_adds(out, detail);
+	else if (detail[0] != '\0' && (int)stretch->longest->cause == stretch_cause(stretch))
+		(void)buf_addf(out, "%s, ...", detail);
+	else if (cause_ns < stretch->duration_ns)
+		add_causes(out, stretch);
+}
+
+/* "server[4124]", with dots when others had a part in it. */
+static const char *processes_of(const struct run *run, const struct stretch *stretch,
+				struct buf *out)
+{
+	(void)process_label(run, stretch->process, out);
+	if (!is_most(stretch->process_ns, stretch))
+		(void)buf_adds(out, ",...");
+	return buf_str(out);
+}
+
+static const char *phases_of(const struct stretch *stretch)
+{
+	const int phase = stretch_phase(stretch);
+	return is_most(stretch->phases_ns[phase], stretch) ? phase_name((enum phase)phase)
+							   : "mixed";
+}
+
+static const char *causes_of(const struct stretch *stretch)
+{
+	const int cause = stretch_cause(stretch);
+	return is_most(stretch->causes_ns[cause], stretch) ? cause_name((enum cause)cause)
+							   : "mixed";
 }
 
 static enum tone tone_of(const struct stretch *stretch, double share)
@@ -161,7 +88,8 @@ static enum tone tone_of(const struct stretch *stretch, double share)
 	const enum activity state = stretch->longest->state;
 	if (share < SMALL_PART)
 		return TONE_DIM;
-	if (state == ACTIVITY_RUNNING || share < BIG_WAIT || !stretch->is_one_cause)
+	if (state == ACTIVITY_RUNNING || share < BIG_WAIT ||
+	    !is_most(stretch->longest->duration_ns, stretch))
 		return TONE_PLAIN;
 	return state == ACTIVITY_BLOCKED ? TONE_WARN : TONE_BAD;
 }
@@ -170,20 +98,18 @@ static void add_stretch(struct table *t, const struct run *run, const struct str
 			struct buf *scratch)
 {
 	const double total = run->startup_total_ns > 0 ? (double)run->startup_total_ns : 1;
-	const struct segment *s = stretch->longest;
 	table_audience(t, FOR_PEOPLE);
 	table_tone(t, tone_of(stretch, (double)stretch->duration_ns / total));
 	table_ns(t, stretch->start_ns);
 	table_ns(t, stretch->duration_ns);
 	table_bar(t, (double)stretch->start_ns / total,
 		  ((double)stretch->start_ns + (double)stretch->duration_ns) / total);
-	table_text(t,
-		   stretch->is_one_process ? process_label(run, s->process, scratch) : "several");
+	table_text(t, processes_of(run, stretch, scratch));
 	table_count(t, UNKNOWN);
 	table_count(t, UNKNOWN);
-	table_text(t, stretch->is_one_phase ? phase_name(s->phase) : "several");
+	table_text(t, phases_of(stretch));
 	table_text(t, NULL);
-	table_text(t, stretch->is_one_cause ? cause_name(s->cause) : "mixed");
+	table_text(t, causes_of(stretch));
 	describe(stretch, scratch);
 	table_text(t, buf_str(scratch));
 }
@@ -234,7 +160,7 @@ static int fill_waterfall(const struct run *run, struct table *t)
 	_cleanup_(buf_done) struct buf scratch;
 	struct stretch_list stretches = { 0 };
 	buf_init(&scratch, MAX_LABEL);
-	const int rc = merge_for_people(run, &stretches);
+	const int rc = stretches_of(run, MAX_ROWS, &stretches);
 	owner = stretches.items;
 	if (rc < 0)
 		return rc;
