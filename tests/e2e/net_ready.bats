@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# When a program first stands ready to accept, in each way there is, against its own clock.
+
+load helpers
+load net_helpers
+
+setup() {
+	setup_workdir
+	require_bpf
+}
+
+# ready_by WORKLOAD_HOW EVENT_HOW: binds, sleeps 150 ms, listens, computes 230 ms, waits.
+ready_by() {
+	observe --ready accept -- "$WORKLOADS/net_server" "$1"
+	[ "$status" -eq 0 ] &&
+		[ "$(count listen)" = 1 ] &&
+		[ "$(count accept_ready)" = 1 ] &&
+		[ "$(event accept_ready 3)" = "$2" ] &&
+		[ "$(event accept_ready 7)" = "$(event listen 7)" ] &&
+		[ "$(event accept_ready 11)" = "$(event bind 11)" ] &&
+		same "$(event listen 1)" "$(logged listen after)" &&
+		same "$(event accept_ready 1)" "$(logged ready)" &&
+		q '.runs[0].listeners[0] | (.accept_ready_ns - .listen_ns) >= 230e6' | grep -qx true
+}
+
+@test "accept: ready when it blocks" {
+	attempts ready_by accept accept
+}
+
+@test "poll: ready when it polls the listener" {
+	attempts ready_by poll poll
+}
+
+@test "poll: also when the call returns at once for another descriptor" {
+	attempts ready_by busy poll
+}
+
+@test "select: ready when the listener is in the set, beyond its first word" {
+	attempts ready_by select poll
+}
+
+@test "epoll: ready at the wait, not when the listener is added" {
+	attempts ready_by epoll epoll
+}
+
+@test "epoll: a set inside the one that is waited on counts" {
+	attempts ready_by nested epoll
+}
+
+@test "epoll: a listener added while a thread waits counts at once, for that thread" {
+	attempts ready_by late epoll
+	[ "$(event accept_ready 9)" = "$(event listen 9)" ]
+	[ "$(event accept_ready 10)" != "$(event listen 10)" ]
+}
+
+@test "io_uring: ready when the accept is submitted" {
+	attempts ready_by io_uring io_uring
+}
+
+@test "io_uring: multishot accept" {
+	attempts ready_by multishot io_uring
+}
+
+@test "io_uring: submitted by a kernel thread, still the process's" {
+	attempts ready_by sqpoll io_uring
+	[ "$(event accept_ready 9)" = "$(event listen 9)" ]
+}
+
+@test "io_uring: a registered file" {
+	attempts ready_by fixed io_uring
+}
+
+edge_until_accept() {
+	observe --until 1500ms -- "$WORKLOADS/net_server" edge
+	[ "$status" -eq 0 ] &&
+		same "$(event accept_ready 1 epoll_edge)" "$(logged ready)" &&
+		same "$(event accept_ready 1 edge_accept)" "$(logged accept)" &&
+		[ "$(event accept 5)" = -11 ]
+}
+
+@test "edge-triggered: unconfirmed at the wait, ready at the first accept try 170 ms later" {
+	attempts edge_until_accept
+	q '.runs[0].listeners[0].evidence' | grep -qx 'edge-triggered, first accept'
+	near "$(q '.runs[0].listeners[0] | .accept_ready_ns - .listen_ns')" \
+		$(($(logged accept) - $(logged listen after))) 0 "$MS"
+}
+
+@test "edge-triggered: --ready accept takes the wait after 100 ms of quiet" {
+	observe --ready accept -- "$WORKLOADS/net_server" edge
+	[ "$status" -eq 0 ]
+	q '.runs[0].listeners[0].evidence' | grep -qx 'edge-triggered, unconfirmed'
+	q '.runs[0].ready.time_ns == .runs[0].listeners[0].accept_ready_ns' | grep -qx true
+}
