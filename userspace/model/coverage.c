@@ -195,16 +195,17 @@ void producers_finish(struct builder *b, bool is_last)
 	if (is_only && dropped(f, SL_SOURCE_SHIM) > shim)
 		shim = dropped(f, SL_SOURCE_SHIM);
 
+	const uint64_t lost = bpf + shim;
 	run->is_complete = true;
 	run->lost_bpf = f->bpf == NULL ? counter(bpf) : UNKNOWN;
 	run->lost_shim = f->shim == NULL ? counter(shim) : UNKNOWN;
 	list_losses(b, SL_SOURCE_BPF, bpf);
 	list_losses(b, SL_SOURCE_SHIM, shim);
 	const char *text =
-		arena_printf(b->arena, "%llu records were lost", (unsigned long long)(bpf + shim));
+		arena_printf(b->arena, "%llu records were lost", (unsigned long long)lost);
 	if (f->trace->n_damaged > 0)
 		say_incomplete(b, "a part of the recording is damaged");
-	if (bpf + shim > 0)
+	if (lost > 0)
 		say_incomplete(b, text != NULL ? text : "records were lost");
 	if (is_last && (f->trace->is_truncated || !f->has_end))
 		say_incomplete(b, "the recording has no end: startline was killed, or the file "

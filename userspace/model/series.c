@@ -180,7 +180,7 @@ static int count_use(struct session *s, struct candidate_list *list, struct id_m
 	if (key == NULL)
 		return -ENOMEM;
 	const int known = id_map_get(index, (uint64_t)(uintptr_t)key);
-	if (known >= 0) {
+	if (known >= 0 && list->items != NULL) {
 		list->items[known].n_uses++;
 		return 0;
 	}
