@@ -77,3 +77,15 @@ check_session() {
 	q '.runs[] | .processes as $p | $p | map(.parent == 0 or (.parent as $x | $p | map(.id) | index($x) != null)) | all' |
 		grep -qx true
 }
+
+# gone PID: the process has ended. A container's first process may never reap orphans, so a zombie
+# counts.
+gone() {
+	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+	'' | Z* | X*) return 0 ;;
+	*)
+		echo "process $1 still runs"
+		return 1
+		;;
+	esac
+}

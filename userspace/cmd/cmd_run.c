@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,7 @@ struct recorder {
 	char *path;
 	struct collector *collector;
 	int status;
+	bool has_run; /* there is something to report */
 };
 
 static void show_progress(const struct recorder *r, unsigned int run, unsigned int total)
@@ -129,6 +131,8 @@ static int record_runs(struct recorder *r)
 		if (e < 0)
 			return e;
 		r->status = judge(o, &result);
+		if (result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE)
+			r->has_run = true;
 		if (r->status != 0)
 			break;
 	}
@@ -212,14 +216,11 @@ int cmd_run(int argc, char **argv)
 	r.collector = collector_free(r.collector);
 	if (e >= 0 && closed < 0)
 		e = closed;
-	if (e >= 0 && r.path != NULL && o.trace_path == NULL)
+	if (r.path != NULL && o.trace_path == NULL)
 		recording_prune(r.path);
-	const bool was_executed = r.status != EXIT_NO_PROGRAM && r.status != EXIT_CANNOT_EXECUTE;
-	if (e >= 0 && fd >= 0 && was_executed)
-		e = report(&r, fd);
+	/* Also after a failure, of what was recorded until then. */
+	const int reported = fd >= 0 && r.has_run ? report(&r, fd) : 0;
 	free(r.path);
 	run_options_done(&o);
-	if (e < 0)
-		return EXIT_TROUBLE;
-	return r.status;
+	return e < 0 || reported < 0 ? EXIT_TROUBLE : r.status;
 }

@@ -22,10 +22,26 @@
 /* The kernel wakes us only for what may be the ready point, or when the ring fills; everything
  * else waits for the next look. */
 #define DRAIN_PERIOD_NS (10 * NS_PER_MS)
+/* What a killed startline loses at most. */
+#define FLUSH_PERIOD_NS (1 * NS_PER_S)
 
+/* When the disk is full the recording ends there (the writer has said so), but the command goes on
+ * and is still waited for: it must not notice. */
 static int append(void *data, const struct sl_event *event)
 {
-	return trace_append(data, event);
+	struct collector *c = data;
+	const int e = trace_append(c->w, event);
+	if (e < 0 && c->write_error == 0)
+		c->write_error = e;
+	return 0;
+}
+
+static int flush(struct collector *c)
+{
+	const int e = trace_flush(c->w);
+	if (e < 0 && c->write_error == 0)
+		c->write_error = e;
+	return 0;
 }
 
 static int store_event(struct collector *c, const struct sl_event *event)
@@ -36,11 +52,11 @@ static int store_event(struct collector *c, const struct sl_event *event)
 		struct sl_memory memory = *(const struct sl_memory *)event;
 		memory.event.size = sizeof(memory);
 		memory.cgroup_peak_bytes = cgroup_peak(&c->run->cgroup);
-		return trace_append(c->w, &memory.event);
+		return append(c, &memory.event);
 	}
 	if (c->redactor != NULL)
-		return redactor_event(c->redactor, event, (struct sink){ append, c->w });
-	return trace_append(c->w, event);
+		return redactor_event(c->redactor, event, (struct sink){ append, c });
+	return append(c, event);
 }
 
 static int take_event(void *data, const struct sl_event *event)
@@ -161,9 +177,11 @@ int collector_finish(struct collector *c)
 		r = r < 0 ? r : s;
 	}
 	if (c->redactor != NULL) {
-		const int d = redactor_flush(c->redactor, (struct sink){ append, c->w });
+		const int d = redactor_flush(c->redactor, (struct sink){ append, c });
 		r = r < 0 ? r : d;
 	}
+	if (r >= 0)
+		r = c->write_error;
 	return r < 0 ? r : 0;
 }
 
@@ -243,7 +261,7 @@ static int on_ready(struct run *r)
 		e = source_proc_host(SL_WHEN_READY, collector_sink(c));
 	if (e >= 0)
 		e = collector_drain(c);
-	return e < 0 ? e : trace_flush(c->w);
+	return e < 0 ? e : flush(c);
 }
 
 static void on_output(struct run *r, int i)
@@ -310,6 +328,10 @@ static int run_turn(struct run *r, uint64_t now)
 		r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
 	if (e >= 0 && r->probes != NULL && !r->is_ready)
 		e = probes_step(r->probes, now);
+	if (e >= 0 && now >= r->flushed_ns + FLUSH_PERIOD_NS) {
+		e = flush(r->c);
+		r->flushed_ns = now;
+	}
 	run_sample(r, now);
 	if (e >= 0 && r->is_ready && !r->ready_is_done)
 		e = on_ready(r);
@@ -376,7 +398,7 @@ static int run_record(struct run *r)
 		e = emit_mark(collector_sink(c), SL_MARK_GONE, now_ns(), 0, 0, 0, NULL);
 	if (e >= 0)
 		e = source_proc_host(SL_WHEN_EXIT, collector_sink(c));
-	return e < 0 ? e : trace_flush(c->w);
+	return e < 0 ? e : flush(c);
 }
 
 static void run_done(struct run *r)
@@ -396,6 +418,7 @@ int collector_run(struct collector *c, const struct collect_spec *spec, struct c
 		.spec = spec,
 		.target = { .pidfd = -1, .go_fd = -1, .report_fd = -1 },
 		.drained_ns = now_ns(),
+		.flushed_ns = now_ns(),
 	};
 	logpipe_init(&r.logpipe);
 	tree_init(&r.tree, c->bpf != NULL);

@@ -63,7 +63,8 @@ struct collect_result {
 struct collector;
 int collector_new(const struct collect_spec *spec, struct trace_writer *w, struct collector **ret);
 int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret);
-/* Ends the recording: final DROPS and TALLY records. */
+/* Ends the recording: final DROPS and TALLY records. Also returns what kept the recording from
+ * being written in full: runs go on without. */
 int collector_finish(struct collector *c);
 struct collector *collector_free(struct collector *c);
 

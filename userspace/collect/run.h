@@ -29,6 +29,7 @@ enum wake {
 
 struct collector {
 	struct trace_writer *w;
+	int write_error; /* why the recording is not complete; 0 so far */
 	struct source_bpf *bpf;	   /* NULL: no kernel events */
 	struct source_shim *shim;  /* NULL: no shim */
 	struct redactor *redactor; /* NULL: nothing to mask */
@@ -53,6 +54,7 @@ struct run {
 
 	uint64_t spawn_ns;
 	uint64_t drained_ns; /* when the sources were last read */
+	uint64_t flushed_ns; /* when what is recorded was last written out */
 	uint64_t sampled_ns; /* … and, without kernel probes, resident memory */
 	unsigned int n_samples;
 	uint64_t own_peak_bytes; /* startline's, when it created the command */

@@ -9,13 +9,16 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/base/utf8.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session_json.h"
 #include "userspace/view/internal.h"
 #include "userspace/view/report_parts.h"
 
 #define MAX_LINE ((size_t)256 << 10)
-#define HANG	 2 /* indentation of continued lines */
+/* Of the command line, which may have a megabyte: about three lines. */
+#define HEAD_COLUMNS 200
+#define HANG	     2 /* indentation of continued lines */
 
 struct page {
 	const struct session *s;
@@ -93,7 +96,13 @@ static void say_head(struct page *page, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf command;
 	buf_init(&command, MAX_LINE);
-	const char *line = command_line(&page->s->command, &command);
+	(void)command_line(&page->s->command, &command);
+	const size_t fits = text_fit(buf_str(&command), command.len, HEAD_COLUMNS);
+	if (fits < command.len) {
+		buf_truncate(&command, fits);
+		(void)buf_adds(&command, " ...");
+	}
+	const char *line = buf_str(&command);
 	say_equation(page);
 	if (run->has_ready && run->ready_endpoint != NULL)
 		sayf(page, TONE_DIM, "%s: %s on %s", line, text_of(run->ready_level),

@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# startline report: the same recording, printed again, in all ways.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+	setup_workdir
+	"$STARTLINE" run --trace t.slt -- sh -c 'ls / >/dev/null; exit 3' 2>printed || true
+}
+
+@test "report prints what run printed" {
+	"$STARTLINE" report t.slt >again
+	diff printed again
+}
+
+@test "~N counts back from the last recording, which is the default" {
+	"$STARTLINE" run -q --probes none -- sh -c 'exit 0'
+	"$STARTLINE" run -q --probes none -- true
+	"$STARTLINE" report >a
+	"$STARTLINE" report '~1' >b
+	diff a b
+	grep -q '^true' a
+	"$STARTLINE" report '~2' >c
+	grep -q "exit 0" c
+	for ref in '~3' '~0' '~x'; do
+		status=0
+		"$STARTLINE" report "$ref" 2>messages || status=$?
+		[ "$status" = 2 ]
+		[ "$(wc -l <messages)" = 1 ]
+	done
+}
+
+@test "a session document can be read back and says the same" {
+	"$STARTLINE" report t.slt --format json -o one.json
+	"$STARTLINE" report one.json --format json -o two.json
+	diff one.json two.json
+}
+
+@test "every view has every format" {
+	for view in startup memory processes connections libraries waits findings; do
+		for format in text json csv markdown; do
+			echo "$view $format"
+			"$STARTLINE" report t.slt --view $view --format $format >out
+			[ -s out ]
+			[ $format != json ] || jq . out >/dev/null
+		done
+	done
+}
+
+@test "text fits 80 columns" {
+	"$STARTLINE" report t.slt >out
+	[ "$(wc -L <out)" -le 80 ]
+}
+
+@test "the events themselves" {
+	"$STARTLINE" report t.slt --view events >out
+	grep -q ' exec ' out
+	grep -q ' end ' out
+}
+
+@test "-o writes a file, as the user's" {
+	"$STARTLINE" report t.slt -o out
+	"$STARTLINE" report t.slt >again
+	diff out again
+}
+
+@test "help ends with examples" {
+	"$STARTLINE" report --help | grep -q '^EXAMPLES'
+	"$STARTLINE" report --view help | grep -q startup
+}

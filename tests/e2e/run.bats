@@ -1,0 +1,319 @@
+#!/usr/bin/env bats
+# startline run: what the user types, what the command notices (nothing), and what comes back.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+	setup_workdir
+}
+
+@test "the exit status is the program's own" {
+	session -- sh -c 'exit 41'
+	[ "$status" = 41 ]
+	[ "$(q '.runs[0].exit.code')" = 41 ]
+	[ "$(q '.runs[0].exit.reason')" = exit ]
+}
+
+@test "death by a signal is 128 + its number" {
+	session -- sh -c 'kill -SEGV $$'
+	[ "$status" = 139 ]
+	[ "$(q '.runs[0].exit.signal')" = 11 ]
+}
+
+@test "the environment is what it was" {
+	env -u _ sh -c env | sort >without
+	env -u _ "$STARTLINE" run -q -- sh -c env | sort >with
+	diff without with
+}
+
+@test "input and output are the program's own" {
+	printf 'a\nb\n' | "$STARTLINE" run -q -- sh -c 'tac; echo err >&2' >out 2>err
+	[ "$(cat out)" = "b
+a" ]
+	[ "$(cat err)" = err ]
+}
+
+@test "descriptors, group, mask, dispositions and limits are what they were" {
+	show='ls -l /proc/self/fd | sed "s/.*:.. //" | grep -v /proc/; ps -o pgid=,sid= -p $$
+		grep -E "^(Sig|Shd)(Blk|Ign|Cgt)" /proc/self/status; ulimit -a; umask; pwd'
+	echo input >input
+	sh -c "$show" >without 2>&1 5<input <>input
+	"$STARTLINE" run -q -- sh -c "$show" >with 2>&1 5<input <>input
+	# The pipe to sed and the name of the output differ, nothing else may.
+	sed -E 's/pipe:\[[0-9]+\]/pipe/; s/with(out)?$/file/' without >a
+	sed -E 's/pipe:\[[0-9]+\]/pipe/; s/with(out)?$/file/' with >b
+	diff a b
+	grep -q SigIgn a
+}
+
+@test "a signal that was ignored stays ignored, SIGPIPE stays deadly" {
+	(
+		trap '' USR1
+		"$STARTLINE" run -q -- sh -c 'kill -USR1 $$; exit 0'
+	)
+	status=0
+	"$STARTLINE" run -q -- sh -c 'kill -PIPE $$' || status=$?
+	[ "$status" = 141 ]
+}
+
+@test "a script without #! is run by the shell, as execvp does" {
+	printf 'exit 23\n' >script
+	chmod +x script
+	session -- ./script
+	[ "$status" = 23 ]
+}
+
+@test "options end where the command begins" {
+	status=0
+	"$STARTLINE" run -q sh -c 'exit 7' -n 3 || status=$?
+	[ "$status" = 7 ]
+}
+
+@test "closed descriptors stay closed for the program" {
+	status=0
+	"$STARTLINE" run -q -o report -- python3 -c 'import os
+for fd in (0, 1, 2):
+    try:
+        os.fstat(fd)
+        os._exit(fd + 1)
+    except OSError:
+        pass' <&- >&- 2>&- || status=$?
+	[ "$status" = 0 ]
+	[ -s report ]
+}
+
+@test "n runs: input is /dev/null from the second on" {
+	echo once | "$STARTLINE" run -q -n 3 -- cat >out
+	[ "$(cat out)" = once ]
+}
+
+@test "n runs: each is measured, warm-up is not" {
+	session -n 3 --warmup 2 -- sh -c 'echo x >>count'
+	[ "$status" = 0 ]
+	[ "$(wc -l <count)" = 5 ]
+	[ "$(q '.runs | length')" = 3 ]
+	[ "$(q '.design.runs')" = 3 ]
+	[ "$(q '.design.warmup')" = 2 ]
+	[ "$(q '.metrics[] | select(.id == "time.wall") | .n')" = 3 ]
+}
+
+@test "n runs: the first that fails ends the series with its status" {
+	session -n 5 -- sh -c 'echo x >>count; [ $(wc -l <count) -lt 3 ] || exit 9'
+	[ "$status" = 9 ]
+	[ "$(wc -l <count)" = 3 ]
+}
+
+@test "ready: stopped with TERM, status 0" {
+	session --ready file:up -- sh -c 'trap "echo term >got; exit 5" TERM; echo >up
+		while :; do sleep 0.05; done'
+	[ "$status" = 0 ]
+	[ "$(cat got)" = term ]
+	[ "$(q '.runs[0].exit.reason')" = ready ]
+}
+
+@test "ready: --stop-signal, by name and number" {
+	session --ready file:up --stop-signal INT -- sh -c 'trap "echo int >got; exit" INT; echo >up
+		while :; do sleep 0.05; done'
+	[ "$(cat got)" = int ]
+	rm up
+	session --ready file:up --stop-signal 12 -- sh -c 'trap "echo usr2 >got; exit" USR2; echo >up
+		while :; do sleep 0.05; done'
+	[ "$(cat got)" = usr2 ]
+}
+
+@test "ready: what ignores TERM is killed after 5 s, children too" {
+	start=$(date +%s%N)
+	session --ready file:up -- sh -c 'trap "" TERM; sh -c "trap \"\" TERM; echo \$\$ >child
+		while :; do sleep 0.1; done" & echo $$ >parent; sleep 0.2; echo >up
+		while :; do sleep 0.1; done'
+	elapsed=$((($(date +%s%N) - start) / 1000000))
+	[ "$status" = 0 ]
+	[ "$elapsed" -ge 5000 ]
+	[ "$elapsed" -lt 9000 ]
+	gone "$(cat parent)"
+	gone "$(cat child)"
+}
+
+@test "ready: what outlives the command is stopped as well" {
+	session --ready file:up -- sh -c 'sleep 60 & echo $! >child; echo >up; wait'
+	[ "$status" = 0 ]
+	gone "$(cat child)"
+}
+
+@test "ready: several conditions must all hold" {
+	session --ready file:a --ready file:b -- sh -c 'echo >a; sleep 0.3; echo >b; sleep 30'
+	[ "$status" = 0 ]
+	near "$(q '.runs[0].ready.time_ns')" 300000000 30
+}
+
+@test "ready: a file left by an earlier run does not count" {
+	echo old >pid
+	session --ready file:pid -- sh -c 'sleep 0.2; echo new >pid; sleep 30'
+	[ "$status" = 0 ]
+	near "$(q '.runs[0].ready.time_ns')" 200000000 40
+}
+
+@test "ready: a log line, also over a pipe without kernel probes" {
+	for probes in auto none; do
+		"$STARTLINE" run -q --probes $probes --ready 'log:^server is [a-z]+$' -o report -- \
+			sh -c 'echo "server is"; sleep 0.1; echo "server is up"; sleep 30' >out
+		[ "$(cat out)" = "server is
+server is up" ]
+		grep -q '^ready in' report
+	done
+	grep -q 'through a pipe' report
+}
+
+@test "ready: sd_notify" {
+	session --ready notify -- python3 -c '
+import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+name = os.environ["NOTIFY_SOCKET"]
+name = "\0" + name[1:] if name[0] == "@" else name
+s.sendto(b"STATUS=starting", name)
+time.sleep(0.2)
+s.sendto(b"READY=1\nSTATUS=up", name)
+time.sleep(30)'
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].ready.time_ns > 200000000')" = true ]
+}
+
+@test "ready: quiet" {
+	session --ready quiet -- sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 30'
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].ready.level')" = quiet ]
+}
+
+@test "ready: tcp, http and cmd are probed, and the report says so" {
+	port=$(free_port)
+	for spec in "tcp:127.0.0.1:$port" "http://localhost:$port/" "http:http://127.0.0.1:$port/no=404" \
+		"cmd:python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", $port))'"; do
+		session --ready "$spec" -- python3 -m http.server --bind 127.0.0.1 "$port"
+		[ "$status" = 0 ]
+		"$STARTLINE" report >report
+		grep -q 'probed' report
+	done
+}
+
+@test "until exit: readiness is noted, nothing is stopped" {
+	session --ready file:up --until exit -- sh -c 'sleep 0.1; echo >up; sleep 0.2; exit 3'
+	[ "$status" = 3 ]
+	[ "$(q '.runs[0].ready.time_ns < 250000000')" = true ]
+	[ "$(q '.runs[0].exit.reason')" = exit ]
+}
+
+@test "until a duration" {
+	session --until 300ms -- sleep 30
+	[ "$status" = 0 ]
+	near "$(q '.metrics[] | select(.id == "time.wall") | .median')" 300000000 40
+}
+
+@test "timeout: 124, and the program is stopped" {
+	session --ready accept --timeout 300ms -- sh -c 'echo $$ >pid; exec sleep 30'
+	[ "$status" = 124 ]
+	[ "$(q '.runs[0].exit.reason')" = timeout ]
+	gone "$(cat pid)"
+	grep -q 'not ready' messages
+}
+
+@test "exit before ready: its status, or 125 when that was 0" {
+	session --ready accept -- sh -c 'exit 3'
+	[ "$status" = 3 ]
+	session --ready accept -- true
+	[ "$status" = 125 ]
+	grep -q 'ended before it was ready' messages
+}
+
+@test "a daemon that leaves its parent can still become ready" {
+	require_bpf
+	port=$(free_port)
+	session --ready accept -- sh -c "setsid python3 -m http.server --bind 127.0.0.1 $port >/dev/null 2>&1 & exit 0"
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].ready.level')" = accept_ready ]
+	run ! python3 -c "import socket; socket.create_connection(('127.0.0.1', $port))"
+}
+
+@test "what runs on after the command ended is left alone" {
+	start=$(date +%s%N)
+	session -- sh -c 'sleep 20 >/dev/null 2>&1 & echo $! >child'
+	elapsed=$((($(date +%s%N) - start) / 1000000))
+	[ "$elapsed" -lt 3000 ]
+	kill "$(cat child)"
+}
+
+@test "recordings are private, 20 are kept" {
+	for i in $(seq 22); do
+		"$STARTLINE" run -q --probes none -- true
+	done
+	[ "$(ls .startline/*.slt | wc -l)" = 20 ]
+	[ "$(stat -c %a .startline)" = 700 ]
+	[ "$(stat -c %a .startline/*.slt | sort -u)" = 600 ]
+}
+
+@test "the heap is not counted with --heap off" {
+	session --heap off -- true
+	[ "$(q '.runs[0].processes[0].heap.allocs')" = null ]
+	[ "$(q '.design.heap')" = off ]
+}
+
+@test "--redact masks arguments in the recording, also in large ones" {
+	require_bpf
+	big=$(printf '%016384d' 0)
+	session --redact 'hunter[0-9]+' --trace t.slt -- sh -c 'sh -c ": $1 $2 password=hunter23" x' x "$big" password=hunter41
+	[ "$status" = 0 ]
+	"$STARTLINE" report --view events t.slt >events
+	run ! grep -q hunter events
+	run ! grep -q hunter session.json
+	grep -q 'password=\*' session.json
+	[ "$(q '.runs[0].processes[0].execs[0].truncated')" = false ]
+}
+
+@test "--user runs it as somebody else, with nobody's rights" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	chmod 777 .
+	session --user nobody -- sh -c 'id -un; grep CapEff /proc/self/status'
+	[ "$status" = 0 ]
+	[ "$(head -n 1 stdout)" = nobody ]
+	grep -q 'CapEff:.0000000000000000' stdout
+}
+
+@test "under sudo the program and the files are the caller's" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	chown nobody .
+	SUDO_UID=$(id -u nobody) SUDO_GID=$(id -g nobody) SUDO_USER=nobody \
+		"$STARTLINE" run -q -o report -- sh -c 'id -u; id -G; grep CapPrm /proc/self/status' >out
+	[ "$(sed -n 1p out)" = "$(id -u nobody)" ]
+	[ "$(sed -n 2p out)" = "$(id -G nobody)" ]
+	grep -q 'CapPrm:.0000000000000000' out
+	[ "$(stat -c %U .startline .startline/*.slt report | sort -u)" = nobody ]
+}
+
+@test "without root and without probes: less, and it says what" {
+	[ "$(id -u)" = 0 ] || skip "needs root to become nobody"
+	chmod 777 .
+	port=$(free_port)
+	setpriv --reuid nobody --regid nogroup --clear-groups \
+		"$STARTLINE" run --ready accept -- redis-server --port "$port" --save '' >/dev/null 2>report
+	grep -q '^ready in' report
+	grep -q 'epoll_wait' report
+	grep -q 'not root' report
+	"$STARTLINE" run --probes none -- sh -c 'exit 0' 2>report
+	grep -q '^done in' report
+}
+
+@test "the memory cgroup is removed again" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	"$STARTLINE" run -q -n 2 -- true 3>&- &
+	pid=$!
+	wait $pid
+	[ -z "$(find /sys/fs/cgroup -name "startline-$pid-*" 2>/dev/null)" ]
+}
+
+@test "help ends with examples" {
+	"$STARTLINE" run --help >help
+	grep -q '^EXAMPLES' help
+	"$STARTLINE" help run >help2
+	diff help help2
+	"$STARTLINE" help >help
+	grep -q '^EXAMPLES' help
+}
