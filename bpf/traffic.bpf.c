@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* Bytes through sockets: those of TCP and UDP counted per thread; the first to go out on a connection of a listener;
- * and the time from a request to its reply.
+/* Bytes through sockets: those of TCP and UDP counted per thread; the first to go out on a
+ * connection of a listener; and the time from a request to its reply.
  *
  * Two tracepoints see every byte, whatever call or io_uring request moved it. Kernels before 6.3
  * do not have them: there the system calls are watched, and io_uring is not seen. */
