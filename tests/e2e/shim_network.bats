@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# Without kernel probes the shim reports sockets: the same milestones, within a millisecond of the
+# server's own clock.
+load helpers
+
+setup() {
+	setup_workdir
+}
+
+# logged STEP: when the server's log says it happened, in ns; of two lines the first.
+logged() {
+	awk -v step="$1" '$1 == step { printf "%d\n", ($2 + $3) / 2; exit }' log
+}
+
+serves() { # how the server waits, expected evidence
+	session --probes shim --ready accept --timeout 10s -- "$WORKLOADS/net_server" "$1" log
+	[ "$status" = 0 ] || { echo "$1: status $status"; cat messages; return 1; }
+	wanted=$(($(logged ready) - $(logged listen)))
+	seen=$(q '.runs[0].listeners[0] | .accept_ready_ns - .listen_ns')
+	near "$seen" "$wanted" 0 1500000
+}
+
+@test "bind, listen and accept_ready of accept, poll, select and epoll" {
+	for how in accept poll select epoll nested late; do
+		serves "$how" || { echo "$how failed"; return 1; }
+	done
+}
+
+@test "a server on redis, on python and on node" {
+	port=$(free_port)
+	for server in "redis-server --port $port --save ''" "python3 -m http.server $port"; do
+		session --probes shim --ready "accept:$port" --timeout 20s -- sh -c "exec $server"
+		[ "$status" = 0 ] || { echo "$server: status $status"; return 1; }
+		[ "$(q '.runs[0].listeners[0].accept_ready_ns > 0')" = true ]
+	done
+}
+
+@test "a connection to the server is reported by both sides" {
+	cat >both.py <<-EOF
+		import socket
+		s = socket.create_server(("127.0.0.1", 0))
+		c = socket.create_connection(s.getsockname())
+		a, _ = s.accept()
+	EOF
+	session --probes shim -- python3 both.py
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].connections | length')" = 1 ]
+	[ "$(q '.runs[0].connections[0].result')" = ok ]
+	[ "$(q '.runs[0].listeners[0].first_accept_ns > 0')" = true ]
+}
+
+@test "a refused connection, in the background too" {
+	port=$(free_port)
+	cat >refused.py <<-EOF
+		import select, socket
+		s = socket.socket()
+		try:
+		    s.connect(("127.0.0.1", $port))
+		except ConnectionRefusedError:
+		    pass
+		s = socket.socket()
+		s.setblocking(False)
+		s.connect_ex(("127.0.0.1", $port))
+		select.select([], [s], [], 5)
+		assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 111
+	EOF
+	session --probes shim -- python3 refused.py
+	[ "$status" = 0 ]
+	[ "$(q '[.runs[0].connections[].result] | map(select(. == "ok")) | length')" = 0 ]
+	[ "$(q '.runs[0].connections | length')" = 2 ]
+}
