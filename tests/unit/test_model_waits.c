@@ -81,6 +81,27 @@ static void network(void **state)
 		     "connect|unix /run/full");
 }
 
+/* An event loop waits on many sockets at once; what came in tells which one it was. */
+static void loops(void **state)
+{
+	(void)state;
+#define REPLY	"\n5500us net 9 reply sock=1 addr=10.0.0.1:5432 enter=1ms"
+#define PENDING "\n1500us net 9 connect sock=6 addr=10.0.0.3:80 type=stream result=EINPROGRESS"
+#define THROUGH "\n4980us net 9 established sock=6 addr=10.0.0.3:80"
+	assert_cause("syscall=epoll_wait object=epoll context=softirq" REPLY,
+		     "network|tcp 10.0.0.1:5432");
+	assert_cause("syscall=epoll_wait object=epoll waker=500 comm=db" REPLY,
+		     "network|tcp 10.0.0.1:5432");
+	assert_cause("syscall=epoll_wait object=epoll context=softirq" PENDING THROUGH,
+		     "connect|tcp 10.0.0.3:80");
+	assert_cause("syscall=poll object=pipe waker=500 comm=cat" REPLY, "pipe|cat");
+	assert_cause("syscall=epoll_wait object=epoll context=hardirq timeout" REPLY, "sleep|");
+	/* Another thread read it. */
+	assert_cause("syscall=epoll_wait object=epoll context=softirq"
+		     "\n5500us net 9/10 reply sock=1 addr=10.0.0.1:5432 enter=1ms",
+		     "network|");
+}
+
 static void storage(void **state)
 {
 	(void)state;
@@ -101,10 +122,8 @@ static void storage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sleeps),
-		cmocka_unit_test(others),
-		cmocka_unit_test(network),
-		cmocka_unit_test(storage),
+		cmocka_unit_test(sleeps), cmocka_unit_test(others),  cmocka_unit_test(network),
+		cmocka_unit_test(loops),  cmocka_unit_test(storage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,17 +132,17 @@ static void walk_chain(struct walker *w, size_t first_piece, int depth);
 
 /* Waiting for a named peer is told as such, also when the peer is in the tree and its time could
  * be told instead: to the program it is a dependency with an address. */
-static bool is_peer_wait(const struct builder *b, const struct sl_offcpu *e)
+static bool is_peer_wait(const struct builder *b, const struct stay *s)
 {
-	const struct socket *s = socket_of(b, e->sock);
-	return s != NULL && s->peer != NULL;
+	bool is_connect;
+	return wait_peer(b, s, &is_connect) != NULL;
 }
 
 /* The thread of the tree that ended the sleep, or -1. */
 static int waker_of(const struct walker *w, const struct stay *s)
 {
 	const struct sl_offcpu *e = s->event;
-	if (is_peer_wait(w->b, e))
+	if (is_peer_wait(w->b, s))
 		return -1;
 	if (e->context != SL_CONTEXT_TASK || e->wake_ns == 0)
 		return -1;

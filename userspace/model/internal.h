@@ -137,6 +137,15 @@ struct socket {
 	int listener;	/* index into run->listeners, after sockets_finish(); -1 */
 };
 
+/* Something came in on a connected socket: it may be what a wait on many sockets waited for. */
+struct delivery {
+	uint64_t at_ns;
+	int proc;
+	uint32_t tid;
+	uint64_t sock;
+	bool is_connect; /* the connection came through or failed */
+};
+
 struct connection_note {
 	struct connection out;
 	int proc;
@@ -167,6 +176,7 @@ struct builder {
 	struct socket_list VEC(struct socket) sockets;
 	struct id_map by_sock;
 	struct note_list VEC(struct connection_note) connections;
+	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
 
 	/* marks */
 	uint64_t reaped_ns, gone_ns, ready_mark_ns, notified_ns;
@@ -253,6 +263,10 @@ int thread_of(struct builder *b, const struct sl_event *event, uint64_t since_ns
 /* sockets.c */
 void socket_event(struct builder *b, const struct sl_net *e);
 const struct socket *socket_of(const struct builder *b, uint64_t sock);
+/* What @proc's thread @tid, asleep until @wake_ns, running again from @back_ns and waiting next at
+ * @next_ns, was woken for; NULL: not known. */
+const struct delivery *delivery_of(const struct builder *b, int proc, uint32_t tid,
+				   uint64_t wake_ns, uint64_t back_ns, uint64_t next_ns);
 void sockets_finish(struct builder *b);
 /* The listener that got ready first, or listened first; NULL. Index into run->listeners. */
 const struct listener *listener_first(const struct run *run);
@@ -266,6 +280,8 @@ void wait_offcpu(struct builder *b, const struct sl_offcpu *e);
 void wait_syscall(struct builder *b, const struct sl_syscall *e);
 void waits_finish(struct builder *b); /* sorts stays and calls by thread and time */
 struct why wait_cause(struct builder *b, const struct stay *s);
+/* The socket with a named peer that it waited for, also through poll or epoll; NULL: none. */
+const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect);
 
 /* phases.c */
 void phases_finish(struct builder *b);

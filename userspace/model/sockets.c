@@ -138,6 +138,46 @@ static void came_through(struct builder *b, struct connection_note *c, uint64_t 
 	c->out.result = result >= 0 ? "ok" : result == -1 ? "failed" : text_errno(b->arena, result);
 }
 
+static void deliver(struct builder *b, const struct sl_net *e, int proc, bool is_connect)
+{
+	push(b, &b->deliveries,
+	     (struct delivery){
+		     .at_ns = e->event.time_ns,
+		     .proc = proc,
+		     .tid = e->event.tid,
+		     .sock = e->sock,
+		     .is_connect = is_connect,
+	     });
+}
+
+/* A connection is through a moment before it wakes who waits for it; data is read after. */
+#define CONNECT_LEAD_NS 50000
+#define MAX_DELIVERIES	64 /* looked at, per wait */
+
+const struct delivery *delivery_of(const struct builder *b, int proc, uint32_t tid,
+				   uint64_t wake_ns, uint64_t back_ns, uint64_t next_ns)
+{
+	const uint64_t from = wake_ns > CONNECT_LEAD_NS ? wake_ns - CONNECT_LEAD_NS : 0;
+	size_t low = 0, high = b->deliveries.n;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (b->deliveries.items[middle].at_ns < from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (int n = 0; low < b->deliveries.n && n < MAX_DELIVERIES; low++, n++) {
+		const struct delivery *d = &b->deliveries.items[low];
+		if (d->at_ns >= next_ns)
+			break;
+		/* The former may run in somebody else's context, so its tid says nothing. */
+		if (d->is_connect ? d->proc == proc && d->at_ns <= back_ns
+				  : d->tid == tid && d->at_ns >= wake_ns)
+			return d;
+	}
+	return NULL;
+}
+
 static void add_reply(struct builder *b, struct connection_note *c, const struct sl_net *e)
 {
 	if (e->enter_ns == 0 || e->enter_ns > e->event.time_ns)
@@ -173,19 +213,23 @@ static void client_event(struct builder *b, const struct sl_net *e, int proc)
 	case SL_NET_ESTABLISHED:
 	case SL_NET_REFUSED:
 		c = connection_of(b, e->sock);
-		if (c != NULL && c->is_pending)
-			came_through(b, c, e->event.time_ns,
-				     e->op == SL_NET_ESTABLISHED ? 0
-				     : e->result < 0		 ? e->result
-								 : -1);
+		if (c == NULL || !c->is_pending)
+			break;
+		deliver(b, e, c->proc, true);
+		came_through(b, c, e->event.time_ns,
+			     e->op == SL_NET_ESTABLISHED ? 0
+			     : e->result < 0		 ? e->result
+							 : -1);
 		break;
 	case SL_NET_SENDTO:
 		(void)connection_new(b, e, proc);
 		break;
 	case SL_NET_REPLY:
 		c = connection_of(b, e->sock);
-		if (c != NULL)
-			add_reply(b, c, e);
+		if (c == NULL)
+			break;
+		deliver(b, e, proc, false);
+		add_reply(b, c, e);
 		break;
 	default:
 		break;

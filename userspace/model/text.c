@@ -49,6 +49,9 @@ static const char *path_from_leaf(struct arena *a, const char *text, size_t n, b
 		text += length + 1;
 		n -= length + 1;
 	}
+	/* "[eventpoll]" and the like are names of no path. */
+	if (at < sizeof(path) - 1 && path[at] == '/' && path[at + 1] == '[')
+		at++;
 	static const char ellipsis[] = "…";
 	if (is_cut && at >= sizeof(ellipsis) - 1) {
 		at -= sizeof(ellipsis) - 1;

@@ -115,6 +115,7 @@ enum detail { DETAIL_NONE, DETAIL_TEXT, DETAIL_PEER, DETAIL_CHILD, DETAIL_WAKER,
 #define SOCKETS \
 	(BIT(SL_OBJECT_TCP) | BIT(SL_OBJECT_UDP) | BIT(SL_OBJECT_UNIX) | BIT(SL_OBJECT_SOCKET))
 #define FAULTS	   (BIT(SL_OBJECT_FAULT_FILE) | BIT(SL_OBJECT_FAULT_ANON))
+#define LOOPS	   (BIT(SL_OBJECT_NONE) | BIT(SL_OBJECT_EPOLL))
 #define FILES	   BIT(SL_OBJECT_FILE)
 #define ANYTHING   0xffffffffu
 #define BY_TIMER   BIT(SL_CONTEXT_HARDIRQ)
@@ -183,15 +184,63 @@ static const char *child_line(struct builder *b, const struct stay *s)
 	return waker_name(b, s->event);
 }
 
-static const char *peer_of(struct builder *b, const struct sl_offcpu *e)
+/* Whether who woke @s may have sent on @socket: somebody outside the tree, or its peer in it. The
+ * loop may have been woken by something else and found data waiting. */
+static bool is_from(const struct builder *b, const struct socket *socket, const struct stay *s)
 {
-	const struct socket *s = socket_of(b, e->sock);
-	if (s != NULL && s->peer != NULL)
+	if (s->event->context != SL_CONTEXT_TASK || socket->connection < 0)
+		return true;
+	const int waker = thread_lookup(b, s->event->waker_tid, s->wake_ns);
+	const struct connection *c = &b->run->connections[socket->connection];
+	return waker < 0 || b->threads.items[waker].proc + 1 == c->peer_process;
+}
+
+/* Which of many sockets a wait on all of them ended for is seen by what came in on one. */
+static const struct socket *delivered_socket(const struct builder *b, const struct stay *s,
+					     bool *ret_connect)
+{
+	const struct thread *t = &b->threads.items[s->thread];
+	const struct stay *next = s + 1;
+	const bool has_next = next < b->stays.items + b->stays.n && next->thread == s->thread;
+	const struct delivery *d = delivery_of(b, t->proc, t->tid, s->wake_ns, s->back_ns,
+					       has_next ? next->out_ns : FOREVER);
+	if (d == NULL)
+		return NULL;
+	const struct socket *socket = socket_of(b, d->sock);
+	if (socket == NULL || !is_from(b, socket, s))
+		return NULL;
+	*ret_connect = d->is_connect;
+	return socket;
+}
+
+const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect)
+{
+	const struct sl_offcpu *e = s->event;
+	const bool is_poll = syscall_class(e->syscall) == WAIT_POLL && e->object < 32 &&
+			     (BIT(e->object) & (SOCKETS | LOOPS)) != 0;
+	const bool is_timer = e->context == SL_CONTEXT_HARDIRQ;
+	const struct socket *socket = socket_of(b, e->sock);
+
+	*ret_connect = false;
+	if (is_poll && !is_timer) {
+		const struct socket *delivered = delivered_socket(b, s, ret_connect);
+		if (delivered != NULL)
+			socket = delivered;
+	}
+	return socket != NULL && socket->peer != NULL ? socket : NULL;
+}
+
+static const char *peer_of(struct builder *b, const struct stay *stay)
+{
+	const struct sl_offcpu *e = stay->event;
+	bool is_connect;
+	const struct socket *s = wait_peer(b, stay, &is_connect);
+	if (s != NULL)
 		return s->peer;
+	s = socket_of(b, e->sock);
 	if (s != NULL && s->listener >= 0)
 		return b->run->listeners[s->listener].endpoint;
-	const char *text = text_path(b->arena, &e->event, e->text);
-	return text[0] != '\0' ? text : waker_name(b, e);
+	return e->object == SL_OBJECT_EPOLL ? "" : text_path(b->arena, &e->event, e->text);
 }
 
 /* The path in the record; execve has none yet, but the image it put in place has. */
@@ -213,7 +262,7 @@ static const char *detail_of(struct builder *b, const struct stay *s, enum detai
 	case DETAIL_TEXT:
 		return path_of(b, s);
 	case DETAIL_PEER:
-		return peer_of(b, e);
+		return peer_of(b, s);
 	case DETAIL_CHILD:
 		return child_line(b, s);
 	case DETAIL_WAKER:
@@ -224,12 +273,6 @@ static const char *detail_of(struct builder *b, const struct stay *s, enum detai
 	default:
 		return "";
 	}
-}
-
-static bool is_dns(const struct builder *b, const struct sl_offcpu *e)
-{
-	const struct socket *s = socket_of(b, e->sock);
-	return s != NULL && s->is_dns;
 }
 
 /* No rule knows it: the place in the kernel, if it was sampled, else the call it slept in. */
@@ -246,6 +289,21 @@ static struct why unknown_cause(struct builder *b, const struct stay *s)
 			     text[0] != '\0' ? text : detail_of(b, s, DETAIL_SYSCALL) };
 }
 
+/* A wait for the network whose peer is known: a resolver, or a connection on its way. */
+static struct why refined(struct builder *b, const struct stay *s, struct why why)
+{
+	bool is_connect;
+	const struct socket *peer = wait_peer(b, s, &is_connect);
+	if (peer == NULL)
+		return why;
+	why.detail = peer->peer;
+	if (is_connect)
+		why.cause = CAUSE_CONNECT;
+	if (peer->is_dns)
+		why.cause = CAUSE_DNS;
+	return why;
+}
+
 struct why wait_cause(struct builder *b, const struct stay *s)
 {
 	const struct sl_offcpu *e = s->event;
@@ -259,9 +317,8 @@ struct why wait_cause(struct builder *b, const struct stay *s)
 		    (e->flags & rules[i].flags) != rules[i].flags)
 			continue;
 		struct why why = { rules[i].cause, detail_of(b, s, rules[i].detail) };
-		if (is_dns(b, e) && (why.cause == CAUSE_NETWORK || why.cause == CAUSE_CONNECT))
-			why.cause = CAUSE_DNS;
-		return why;
+		return why.cause == CAUSE_NETWORK || why.cause == CAUSE_CONNECT ? refined(b, s, why)
+										: why;
 	}
 	return unknown_cause(b, s);
 }
