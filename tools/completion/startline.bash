@@ -4,21 +4,20 @@
 
 _startline_values() { # option -> what may follow, or nothing for "a file"
 	case $1 in
-	--format) echo 'text json csv markdown html' ;;
+	--format) echo 'text json csv markdown' ;;
 	--until) echo 'ready exit' ;;
 	--probes) echo 'auto bpf shim none bpf,shim' ;;
-	--heap) echo 'off count sample exact' ;;
+	--heap) echo 'off count' ;;
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
-	--view) echo 'startup memory processes connections libraries waits findings' ;;
-	--to) echo 'perfetto pprof folded openmetrics otlp csv' ;;
-	--runs | -n | --warmup | --timeout | --redact | --ring | --pid | --what-if | --save) echo ' ' ;;
+	--view) echo 'startup memory processes connections libraries waits findings events help' ;;
+	--runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
 	esac
 }
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report doctor attach wait compare ab check baseline history export'
+	local commands='run report doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -50,15 +49,16 @@ _startline() {
 	fi
 
 	case $command in
+	help)
+		mapfile -t COMPREPLY < <(compgen -W "${commands% help}" -- "$cur")
+		return
+		;;
 	run)
 		options='--runs --warmup --until --ready --timeout --stop-signal --probes --heap --trace
 			--output --format --user --follow-cgroup --redact --ring'
 		;;
 	report) options='--view --format --output' ;;
-	attach) options='--pid --cgroup --trace --output --format' ;;
-	wait) options='--ready --pid --timeout' ;;
-	export) options='--to --output' ;;
-	compare | history | doctor | baseline | ab | check) options='--format --output' ;;
+	doctor) options='--format --output' ;;
 	*) options= ;;
 	esac
 

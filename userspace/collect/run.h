@@ -29,7 +29,7 @@ enum wake {
 
 struct collector {
 	struct trace_writer *w;
-	int write_error; /* why the recording is not complete; 0 so far */
+	int write_error;	   /* why the recording is not complete; 0 so far */
 	struct source_bpf *bpf;	   /* NULL: no kernel events */
 	struct source_shim *shim;  /* NULL: no shim */
 	struct redactor *redactor; /* NULL: nothing to mask */
