@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "bpf/schema.h"
@@ -178,6 +180,24 @@ void cgroup_leave(struct cgroup *c)
 	if (c->path != NULL)
 		remove_cgroup(c->path);
 	free(take_ptr(c->path));
+}
+
+int cgroup_id_of(const char *path, uint64_t *ret)
+{
+	static const char *const mounts[] = { "", "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+		char full[PATH_MAX];
+		struct statfs fs;
+		struct stat st;
+		if (snprintf(full, sizeof(full), "%s%s", mounts[i], path) < (int)sizeof(full) &&
+		    statfs(full, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&
+		    stat(full, &st) == 0 && S_ISDIR(st.st_mode)) {
+			/* On 64-bit kernels the inode's number is the id. */
+			*ret = st.st_ino;
+			return 0;
+		}
+	}
+	return fail(-EINVAL, "--follow-cgroup '%s': not a cgroup of version 2", path);
 }
 
 void cgroup_sweep(void)

@@ -21,6 +21,9 @@ uint64_t cgroup_peak(const struct cgroup *c);
 void cgroup_leave(struct cgroup *c);
 /* The hierarchy in which one can be made ("cgroup v1", "cgroup v2"), or NULL. */
 const char *cgroup_possible(void);
+/* The kernel's id of the version 2 cgroup at @path (absolute, or as /proc/PID/cgroup shows it).
+ * Negative errno, logged. */
+int cgroup_id_of(const char *path, uint64_t *ret);
 /* Removes those that startlines left behind that were killed. */
 void cgroup_sweep(void);
 

@@ -40,7 +40,14 @@ int collector_open_bpf(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
 		return 0;
+	uint64_t cgroup_id = 0;
+	if (spec->follow_cgroup != NULL) {
+		const int e = cgroup_id_of(spec->follow_cgroup, &cgroup_id);
+		if (e < 0)
+			return e;
+	}
 	const struct bpf_settings settings = {
+		.cgroup_id = cgroup_id,
 		.ring_bytes = spec->ring_bytes,
 		.want_output = needs_output(spec),
 		.wake_early = spec->n_rules > 0,

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The set of live processes, from births and deaths. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "userspace/collect/tree.h"
+
+static void born(struct tree *t, uint32_t pid, uint32_t flags)
+{
+	const struct sl_task task = {
+		.event = { .size = sizeof(task), .kind = SL_KIND_TASK, .pid = pid, .tid = pid },
+		.ns_pid = pid + 1000,
+		.flags = flags,
+	};
+	assert_int_equal(tree_feed(t, &task.event), 0);
+}
+
+static void died(struct tree *t, uint32_t pid, uint32_t flags)
+{
+	const struct sl_exit ended = {
+		.event = { .size = sizeof(ended), .kind = SL_KIND_EXIT, .pid = pid, .tid = pid },
+		.flags = flags,
+	};
+	assert_int_equal(tree_feed(t, &ended.event), 0);
+}
+
+static struct tree *fresh(void)
+{
+	static struct tree t;
+	tree_done(&t);
+	tree_init(&t, true);
+	t.use_ns_pids = false;
+	return &t;
+}
+
+static void processes_come_and_go(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	assert_int_equal(tree_add(t, 41), 0);
+	born(t, 23, 0);
+	born(t, 97, 0);
+	assert_true(tree_has(t, 23));
+	assert_true(tree_has(t, 41));
+	assert_true(tree_has(t, 97));
+	died(t, 41, SL_EXIT_PROCESS);
+	assert_false(tree_has(t, 41));
+	assert_int_equal(t->pids.n, 2);
+	tree_done(t);
+}
+
+static void threads_are_not_processes(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	assert_int_equal(tree_add(t, 41), 0);
+	born(t, 42, SL_TASK_THREAD);
+	assert_false(tree_has(t, 42));
+	died(t, 41, 0);
+	assert_true(tree_has(t, 41));
+	tree_done(t);
+}
+
+static void being_born_twice_counts_once(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	born(t, 41, 0);
+	born(t, 41, SL_TASK_ATTACHED);
+	assert_int_equal(t->pids.n, 1);
+	tree_done(t);
+}
+
+static void in_a_pid_namespace_the_ids_of_that_count(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	t->use_ns_pids = true;
+	born(t, 41, 0);
+	assert_true(tree_has(t, 1041));
+	assert_false(tree_has(t, 41));
+	tree_done(t);
+}
+
+static void init_is_never_a_member(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	assert_int_equal(tree_add(t, 1), 0);
+	assert_int_equal(tree_add(t, 0), 0);
+	assert_int_equal(tree_add(t, -1), 0);
+	assert_int_equal(t->pids.n, 0);
+	tree_done(t);
+}
+
+static void nothing(void *data)
+{
+	(void)data;
+}
+
+static void forget_all(void *data)
+{
+	struct tree *t = data;
+	t->pids.n = 0;
+}
+
+static void what_died_meanwhile_gets_no_signal(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	assert_int_equal(tree_add(t, getpid()), 0);
+	assert_int_equal(tree_signal(t, 0, nothing, t), 1);
+	assert_int_equal(tree_signal(t, 0, forget_all, t), 0);
+	tree_done(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(processes_come_and_go),
+		cmocka_unit_test(threads_are_not_processes),
+		cmocka_unit_test(being_born_twice_counts_once),
+		cmocka_unit_test(in_a_pid_namespace_the_ids_of_that_count),
+		cmocka_unit_test(init_is_never_a_member),
+		cmocka_unit_test(what_died_meanwhile_gets_no_signal),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
