@@ -150,7 +150,7 @@ void network_event(const struct network_fact *fact)
 
 /* ---- listeners ---- */
 
-static struct listener *listener_of(int fd)
+static struct listener *listener_by_number(int fd)
 {
 	const uint32_t n = LOAD(n_listeners);
 
@@ -161,9 +161,25 @@ static struct listener *listener_of(int fd)
 	return NULL;
 }
 
+/* Also under another number: a duplicate, or passed on. */
+static struct listener *listener_of(int fd)
+{
+	const uint32_t n = LOAD(n_listeners);
+	struct listener *l = listener_by_number(fd);
+	const uint64_t sock = l != NULL || n == 0 ? 0 : socket_of(fd);
+
+	for (uint32_t i = 0; l == NULL && sock != 0 && i < n && i < MAX_LISTENERS; i++) {
+		if (LOAD(listeners[i].fd_plus_1) != 0 && listeners[i].sock == sock) {
+			l = &listeners[i];
+			STORE(l->fd_plus_1, fd + 1); /* the first number may be closed by now */
+		}
+	}
+	return l;
+}
+
 void listener_add(int fd)
 {
-	struct listener *l = listener_of(fd);
+	struct listener *l = listener_by_number(fd);
 	const uint64_t sock = socket_of(fd);
 
 	if (sock == 0 || (l != NULL && l->sock == sock)) /* nginx listens twice on one socket */
@@ -183,9 +199,9 @@ void listener_add(int fd)
 	STORE(l->fd_plus_1, fd + 1);
 }
 
-static void listener_ready(struct listener *l, enum sl_ready_how how)
+/* @fd is the number it was used under. */
+static void listener_ready(struct listener *l, int fd, enum sl_ready_how how)
 {
-	const int fd = l->fd_plus_1 - 1;
 	const bool is_final = how != SL_HOW_EPOLL_EDGE;
 
 	if (LOAD(l->is_ready) != 0 || socket_of(fd) != l->sock)
@@ -206,7 +222,7 @@ void listener_waited(int fd)
 	struct listener *l = listener_of(fd);
 
 	if (l != NULL)
-		listener_ready(l, SL_HOW_POLL);
+		listener_ready(l, fd, SL_HOW_POLL);
 }
 
 uint64_t listener_accepting(int fd)
@@ -219,7 +235,7 @@ uint64_t listener_accepting(int fd)
 	}
 	if (l == NULL)
 		return 0;
-	listener_ready(l, LOAD(l->is_edge) != 0 ? SL_HOW_EDGE_ACCEPT : SL_HOW_ACCEPT);
+	listener_ready(l, fd, LOAD(l->is_edge) != 0 ? SL_HOW_EDGE_ACCEPT : SL_HOW_ACCEPT);
 	return l->sock;
 }
 
@@ -268,7 +284,8 @@ void epoll_waits(int epoll_fd)
 	for (uint32_t i = 0; i < n && i < MAX_LISTENERS; i++) {
 		struct listener *l = &listeners[i];
 		if (LOAD(l->fd_plus_1) != 0 && is_inside(l, epoll_fd))
-			listener_ready(l, LOAD(l->is_edge) != 0 ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL);
+			listener_ready(l, LOAD(l->fd_plus_1) - 1,
+				       LOAD(l->is_edge) != 0 ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL);
 	}
 }
 

@@ -13,6 +13,7 @@ logged() {
 }
 
 serves() { # how the server waits, expected evidence
+	rm -f log # it is appended to
 	session --probes shim --ready accept --timeout 10s -- "$WORKLOADS/net_server" "$1" log
 	[ "$status" = 0 ] || { echo "$1: status $status"; cat messages; return 1; }
 	wanted=$(($(logged ready) - $(logged listen)))
