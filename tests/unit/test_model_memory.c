@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Heap counters over images and processes, resident memory, coverage and contention. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tests/lib/events.h"
+#include "userspace/model/metrics.h"
+#include "userspace/model/session.h"
+
+static struct session *build(const char *story)
+{
+	struct trace *t = events_trace(story);
+	struct session *s = NULL;
+	assert_int_equal(session_build(t, &s), 0);
+	(void)trace_free(t);
+	return s;
+}
+
+static double value_of(struct session *s, const char *id)
+{
+	const struct series *series = metrics_find(s, id);
+	assert_non_null(series);
+	return series->values[0];
+}
+
+#define BOTH  "0 meta source.bpf=ok\n0 meta source.shim=ok\n"
+#define BEGIN BOTH "0 mark 9 spawn\n1ms exec 9 /x argv=x\n"
+
+static void images_of_a_process_add_up(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN
+		"2ms heap 9 ready since=1ms malloc=23 live=100 peak=700 tree_peak=700\n"
+		"3ms exec 9 /y argv=y\n"
+		"3ms heap 9 exec since=1ms malloc=41 calloc=2 realloc=5 realloc_free=3 free=7 "
+		"failed=1 requested=1000 live=50 peak=900 tree_peak=900 b3=41\n"
+		"9ms heap 9 exit since=3ms malloc=11 free=5 requested=70 live=30 peak=60 "
+		"tree_peak=900 tree_error=8 b3=2\n9ms exit 9 signal=9\n");
+	const struct heap *heap = &s->runs[0].processes[0].heap;
+
+	assert_true(heap->is_known);
+	assert_int_equal(heap->allocs, 41 + 2 + 5 - 1 + 11);
+	assert_int_equal(heap->frees, 7 + 3 + 5);
+	assert_int_equal(heap->bytes, 1070);
+	assert_int_equal(heap->peak_bytes, 900);
+	assert_int_equal(heap->ready_bytes, 100);
+	assert_int_equal(heap->exit_bytes, 30);
+	assert_int_equal(heap->buckets[3], 43);
+	assert_int_equal(value_of(s, "heap.allocs"), 58);
+	assert_int_equal(value_of(s, "heap.peak"), 900);
+	(void)session_free(s);
+}
+
+static void uncounted_processes_say_why(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN "2ms cover 9 counted\n2ms task 10 parent=9\n2ms task 11 parent=9\n"
+		      "2ms task 12 parent=9\n2ms task 13 parent=9\n2ms cover 11 sanitizer next\n"
+		      "3ms exec 10 /static argv=static static\n3ms exec 11 /san argv=san\n"
+		      "3ms exec 12 /own argv=own\n3ms cover 12 own\n3ms exec 13 /bare argv=bare\n"
+		      "4ms heap 9 exit since=1ms malloc=1\n5ms exit 9 code=0\n");
+	const struct process *p = s->runs[0].processes;
+
+	assert_string_equal(p[0].coverage_heap, "counted");
+	assert_string_equal(p[1].coverage_heap, "static");
+	assert_string_equal(p[2].coverage_heap, "sanitizer");
+	assert_string_equal(p[3].coverage_heap, "own allocator");
+	assert_string_equal(p[4].coverage_heap, "environment cleared");
+	assert_string_equal(p[4].coverage_kernel, "bpf");
+	assert_int_equal(value_of(s, "heap.allocs"), 1);
+	(void)session_free(s);
+}
+
+static void resident_peak_is_of_the_tree(void **state)
+{
+	(void)state;
+	struct session *s = build(BEGIN "2ms task 10 parent=9\n"
+					"3ms usage 9 exec peak=5M rss=1M\n"
+					"4ms usage 9 exit peak=3M user=1ms no_io\n"
+					"4ms usage 10 exit peak=2M user=2ms read=7\n"
+					"5ms memory exit now=0 peak=6M at=3ms error=64K cgroup=9M\n"
+					"5ms exit 9 code=0\n");
+
+	assert_int_equal(s->runs[0].processes[0].peak_rss_bytes, 5 << 20);
+	assert_int_equal(value_of(s, "mem.peak_rss"), 6 << 20);
+	assert_int_equal(s->runs[0].peak_rss_error_bytes, 64 << 10);
+	assert_int_equal(value_of(s, "mem.peak_cgroup"), 9 << 20);
+	assert_int_equal(value_of(s, "cpu.user"), 3000000);
+	assert_int_equal(s->runs[0].processes[0].read_bytes, UNKNOWN);
+	assert_int_equal(value_of(s, "io.read"), 7);
+	(void)session_free(s);
+}
+
+static void launchers_peak_is_not_the_runs(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BOTH "0 mark 9 spawn\n2ms exec 9 /x argv=x\n3ms task 10 parent=9\n"
+			   "5ms memory exit peak=80M at=1ms\n5ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].peak_rss_bytes, UNKNOWN);
+	(void)session_free(s);
+}
+
+static void contention_taints(void **state)
+{
+	(void)state;
+	struct session *s = build("0 meta host.cpus=2\n" BOTH
+				  "0 host start cpu_pressure=5ms steal=0\n0 mark 9 spawn\n"
+				  "1ms exec 9 /x argv=x\n99ms exit 9 code=0\n"
+				  "100ms host exit cpu_pressure=25ms steal=1ms\n");
+	assert_string_equal(s->runs[0].tainted,
+			    "tasks waited for a CPU during 20 % of the run (PSI)");
+	(void)session_free(s);
+
+	s = build(BOTH "0 host start cpu_pressure=5ms steal=~0\n0 mark 9 spawn\n"
+		       "1ms exec 9 /x argv=x\n99ms exit 9 code=0\n"
+		       "100ms host exit cpu_pressure=8ms steal=~0\n");
+	assert_null(s->runs[0].tainted);
+	(void)session_free(s);
+}
+
+static void losses_stay_with_the_run_they_happened_in(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		"0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n2ms exit 9 code=0\n"
+		"3ms mark 0 gone\n4ms mark 8 spawn value=1\n5ms exec 8 /x argv=x seq=9\n"
+		"6ms exit 8 code=0 seq=10\n7ms mark 0 gone\n8ms tally bpf producer=0 count=11\n"
+		"8ms drops bpf kind=any count=7\n");
+
+	/* argv makes two records of an exec: 0, 1, 2 in the first run; 9, 3 (ARGS), 10 then. */
+	assert_true(s->runs[0].is_complete);
+	assert_int_equal(s->runs[0].lost_bpf, 0);
+	assert_false(s->runs[1].is_complete);
+	assert_true(s->runs[1].lost_bpf > 0);
+	(void)session_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(images_of_a_process_add_up),
+		cmocka_unit_test(uncounted_processes_say_why),
+		cmocka_unit_test(resident_peak_is_of_the_tree),
+		cmocka_unit_test(launchers_peak_is_not_the_runs),
+		cmocka_unit_test(contention_taints),
+		cmocka_unit_test(losses_stay_with_the_run_they_happened_in),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
