@@ -52,6 +52,18 @@ static void a_short_phase_keeps_its_row(void **state)
 	session_free(s);
 }
 
+static void causes_are_told_apart(void **state)
+{
+	(void)state;
+	struct session *s = sample_new(1);
+	(void)sample_segment(s, &s->runs[0], 400 * MS, PHASE_MAIN, CAUSE_CPU, "");
+	(void)sample_segment(s, &s->runs[0], 100 * MS, PHASE_MAIN, CAUSE_DISK, "");
+	struct stretch_list list = must_join(&s->runs[0]);
+	assert_int_equal(list.n, 2);
+	vec_done(&list);
+	session_free(s);
+}
+
 static void what_took_long_is_not_swallowed(void **state)
 {
 	(void)state;
@@ -133,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_neighbours_are_one),
 		cmocka_unit_test(a_short_phase_keeps_its_row),
+		cmocka_unit_test(causes_are_told_apart),
 		cmocka_unit_test(what_took_long_is_not_swallowed),
 		cmocka_unit_test(rows_add_up),
 		cmocka_unit_test(no_path_is_no_row),

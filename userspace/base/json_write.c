@@ -12,6 +12,11 @@
 
 #include "userspace/base/utf8.h"
 
+/* One thread writes here: the locks of stdio are half of the time. */
+#define put_char(c, f)	   (void)fputc_unlocked(c, f)
+#define put_text(s, f)	   (void)fputs_unlocked(s, f)
+#define put_bytes(s, n, f) (void)fwrite_unlocked(s, 1, n, f)
+
 #define MAX_WHOLE 9007199254740992.0 /* 2^53: up to here every whole double is exact */
 
 void json_start(struct json_writer *w, FILE *f)
@@ -26,9 +31,9 @@ static bool is_inline(const struct json_writer *w)
 
 static void new_line(const struct json_writer *w)
 {
-	(void)fputc('\n', w->f);
+	put_char('\n', w->f);
 	for (int i = 0; i < w->depth; i++)
-		(void)fputs("  ", w->f);
+		put_text("  ", w->f);
 }
 
 static bool is_hex(char c)
@@ -59,36 +64,51 @@ static void write_char(FILE *f, const char *s, size_t n, uint32_t code_point)
 	if (code_point == '"' || code_point == '\\')
 		(void)fprintf(f, "\\%c", (char)code_point);
 	else if (code_point == '\n')
-		(void)fputs("\\n", f);
+		put_text("\\n", f);
 	else if (code_point == '\t')
-		(void)fputs("\\t", f);
+		put_text("\\t", f);
 	else if (!is_harmless(code_point))
 		(void)fprintf(f, "\\u%04x", (unsigned int)code_point); /* all below U+10000 */
 	else
-		(void)fwrite(s, 1, n, f);
+		put_bytes(s, n, f);
+}
+
+/* Bytes at s that need no second look: no escape, no part of a longer character. */
+static size_t plain_length(const char *s)
+{
+	size_t n = 0;
+	while ((unsigned char)s[n] >= 0x20 && (unsigned char)s[n] < 0x7f && s[n] != '"' &&
+	       s[n] != '\\' && s[n] != '#')
+		n++;
+	return n;
 }
 
 static void write_text(FILE *f, const char *s)
 {
 	const char *begin = s;
 	const char *end = s + strlen(s);
-	(void)fputc('"', f);
-	while (s < end) {
+	put_char('"', f);
+	for (;;) {
+		const size_t n_plain = plain_length(s);
+		put_bytes(s, n_plain, f);
+		s += n_plain;
+		if (s == end)
+			break;
 		uint32_t code_point = 0;
 		size_t n = utf8_next(s, (size_t)(end - s), &code_point);
 		if (n == 0) {
 			(void)fprintf(f, "\\\\x%02x", (unsigned int)(unsigned char)*s);
 			n = 1;
 		} else if (is_byte_escape(s, (size_t)(end - s))) {
-			(void)fputs("\\\\x5c", f);
+			put_text("\\\\x5c", f);
 		} else if (*s == '#' && s > begin && s[-1] == '#') {
-			(void)fputs("\\u0023", f);
+			put_text("\\u0023", f);
 		} else {
 			write_char(f, s, n, code_point);
 		}
 		s += n;
 	}
-	(void)fputc('"', f);
+	put_char('"', f);
 }
 
 /* Comma, place and key of the next value. */
@@ -97,16 +117,16 @@ static void before_value(struct json_writer *w, const char *key)
 	if (w->depth > 0) {
 		bool *has_items = &w->has_items[w->depth - 1];
 		if (*has_items)
-			(void)fputc(',', w->f);
+			put_char(',', w->f);
 		if (!is_inline(w))
 			new_line(w);
 		else if (*has_items || !w->is_array[w->depth - 1])
-			(void)fputc(' ', w->f);
+			put_char(' ', w->f);
 		*has_items = true;
 	}
 	if (key != NULL) {
 		write_text(w->f, key);
-		(void)fputs(": ", w->f);
+		put_text(": ", w->f);
 	}
 }
 
@@ -114,7 +134,7 @@ void json_open(struct json_writer *w, const char *key, char bracket)
 {
 	before_value(w, key);
 	assert(w->depth < JSON_MAX_DEPTH);
-	(void)fputc(bracket, w->f);
+	put_char(bracket, w->f);
 	w->has_items[w->depth] = false;
 	w->is_array[w->depth] = bracket == '[';
 	w->depth++;
@@ -139,21 +159,30 @@ void json_close(struct json_writer *w)
 	if (has_items && !was_inline)
 		new_line(w);
 	else if (has_items && !is_array)
-		(void)fputc(' ', w->f);
-	(void)fputc(is_array ? ']' : '}', w->f);
+		put_char(' ', w->f);
+	put_char(is_array ? ']' : '}', w->f);
 }
 
 void json_int(struct json_writer *w, const char *key, int64_t value)
 {
+	char digits[24];
+	size_t at = sizeof(digits);
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 	before_value(w, key);
-	(void)fprintf(w->f, "%" PRId64, value);
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		digits[--at] = '-';
+	put_bytes(digits + at, sizeof(digits) - at, w->f);
 }
 
 void json_double(struct json_writer *w, const char *key, double value)
 {
 	before_value(w, key);
 	if (!isfinite(value)) {
-		(void)fputs("null", w->f);
+		put_text("null", w->f);
 		return;
 	}
 	if (value == trunc(value) && fabs(value) <= MAX_WHOLE) {
@@ -166,19 +195,19 @@ void json_double(struct json_writer *w, const char *key, double value)
 		if (strtod(text, NULL) == value)
 			break;
 	}
-	(void)fputs(text, w->f);
+	put_text(text, w->f);
 }
 
 void json_bool(struct json_writer *w, const char *key, bool value)
 {
 	before_value(w, key);
-	(void)fputs(value ? "true" : "false", w->f);
+	put_text(value ? "true" : "false", w->f);
 }
 
 void json_null(struct json_writer *w, const char *key)
 {
 	before_value(w, key);
-	(void)fputs("null", w->f);
+	put_text("null", w->f);
 }
 
 void json_text(struct json_writer *w, const char *key, const char *text)
@@ -194,6 +223,6 @@ void json_text(struct json_writer *w, const char *key, const char *text)
 int json_finish(struct json_writer *w)
 {
 	assert(w->depth == 0);
-	(void)fputc('\n', w->f);
+	put_char('\n', w->f);
 	return fflush(w->f) != 0 || ferror(w->f) ? -EIO : 0;
 }

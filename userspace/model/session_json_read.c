@@ -255,8 +255,9 @@ static void read_array(struct reading *r, const struct field *field, void *objec
 	while (json_next_item(&r->json)) {
 		if (!may_use(r, size))
 			break;
-		check_push(r, vec_reserve(&list, list.n + size));
-		if (r->json.error != NULL)
+		const int rc = vec_reserve(&list, list.n + size);
+		check_push(r, rc);
+		if (rc < 0 || list.items == NULL)
 			break;
 		/* Aligned: malloc's memory, and whole multiples of the size. */
 		void *item = list.items + list.n;

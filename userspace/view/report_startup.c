@@ -166,11 +166,10 @@ static int fill_waterfall(const struct run *run, struct table *t)
 		return rc;
 	vec_foreach(stretch, &stretches)
 		add_stretch(t, run, stretch, &scratch);
-	for (size_t i = 0; i < run->n_segments; i++)
-		add_segment(t, run, &run->segments[i], &scratch);
 	return 0;
 }
 
+/* For people only: there may be a million segments. */
 int build_waterfall(const struct session *s, size_t run_index, struct table **ret)
 {
 	static const struct column one_process[] = COLUMNS(FOR_PROGRAMS);
@@ -197,7 +196,13 @@ int build_waterfall(const struct session *s, size_t run_index, struct table **re
 int build_startup(const struct session *s, size_t run_index, struct table **ret)
 {
 	const int rc = build_waterfall(s, run_index, ret);
-	if (rc == 0)
-		table_lead(*ret, "%s", report_equation(s, run_index));
-	return rc;
+	if (rc < 0)
+		return rc;
+	const struct run *run = &s->runs[run_index];
+	_cleanup_(buf_done) struct buf scratch;
+	buf_init(&scratch, MAX_LABEL);
+	for (size_t i = 0; i < run->n_segments; i++)
+		add_segment(*ret, run, &run->segments[i], &scratch);
+	table_lead(*ret, "%s", report_equation(s, run_index));
+	return 0;
 }
