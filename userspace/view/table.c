@@ -79,7 +79,8 @@ void table_text(struct table *t, const char *text)
 }
 
 /* The formatted text in the arena of the table. */
-static const char *formatted(struct table *t, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static const char *formatted(struct table *t,
+								   const char *format, va_list args)
 {
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, MAX_CELL_LEN);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads a session document that the fuzzer makes up, prints every report of it in every format,
+ * and holds the reader to its word: what was read and written once is the same ever after. Text
+ * for a terminal must not hold a control byte. */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/log.h"
+#include "userspace/model/session_json.h"
+#include "userspace/view/report.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void silence(enum log_level level, const char *message, void *user)
+{
+	(void)level;
+	(void)message;
+	(void)user;
+}
+
+static void check_text(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char c = (unsigned char)text[i];
+		if (c >= 0x7f || (c < 0x20 && c != '\n'))
+			abort();
+	}
+}
+
+static void print_all(struct session *s)
+{
+	for (int format = TABLE_TEXT; format <= TABLE_MARKDOWN; format++) {
+		char *text = NULL;
+		size_t n = 0;
+		FILE *f = open_memstream(&text, &n);
+		(void)report_print(s, (enum table_format)format, NULL, f);
+		for (const struct report *r = reports; r->name != NULL && s->n_runs > 0; r++) {
+			struct table *t = NULL;
+			if (r->build(s, 0, &t) == 0)
+				(void)table_print(t, (enum table_format)format, NULL, f);
+			(void)table_free(t);
+		}
+		(void)fclose(f);
+		if (format == TABLE_TEXT)
+			check_text(text, n);
+		free(text);
+	}
+}
+
+static char *written(const struct session *s, size_t *ret_n)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, ret_n);
+	if (session_write_json(s, f) < 0)
+		abort();
+	(void)fclose(f);
+	return text;
+}
+
+static void check_round_trip(const struct session *s)
+{
+	size_t n_first = 0;
+	size_t n_second = 0;
+	struct session *again = NULL;
+	char *first = written(s, &n_first);
+	if (session_read_json(first, n_first, "again", &again) < 0)
+		abort();
+	char *second = written(again, &n_second);
+	if (n_first != n_second || memcmp(first, second, n_first) != 0)
+		abort();
+	free(first);
+	free(second);
+	(void)session_free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct session *s = NULL;
+	log_set_sink(silence, NULL);
+	(void)session_sniff_json((const char *)data, size);
+	if (session_read_json((const char *)data, size, "fuzz", &s) < 0)
+		return 0;
+	check_round_trip(s);
+	print_all(s);
+	(void)session_free(s);
+	return 0;
+}
