@@ -140,6 +140,24 @@ static void edge_triggered_wait_is_confirmed_by_its_accept(void **state)
 	(void)session_free(s);
 }
 
+static void log_line_has_its_rung_and_ready_waits_for_all(void **state)
+{
+	(void)state;
+	struct session *s = build("0 meta source.bpf=ok\n0 meta ready=log:up.*now\n"
+				  "0 meta ready=accept\n0 mark 9 spawn\n1ms exec 9 /s argv=s\n"
+				  "3ms output 9 fd=1 bytes=\"up and now\\n\"\n"
+				  "5ms net 9 listen sock=1 addr=[::1]:80\n"
+				  "6ms net 9 accept_ready sock=1 addr=[::1]:80 how=poll\n"
+				  "9ms exit 9 code=0\n");
+	const struct run *run = &s->runs[0];
+
+	assert_int_equal(run->ready_ns, 5 * MS);
+	assert_string_equal(run->ready_level, "accept_ready");
+	assert_int_equal(rung(run, "notified")->time_ns, 2 * MS);
+	assert_string_equal(rung(run, "notified")->evidence, "log:up.*now");
+	(void)session_free(s);
+}
+
 static void reused_pid_is_another_process(void **state)
 {
 	(void)state;
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test(server_climbs_the_ladder),
 		cmocka_unit_test(server_has_its_metrics),
 		cmocka_unit_test(edge_triggered_wait_is_confirmed_by_its_accept),
+		cmocka_unit_test(log_line_has_its_rung_and_ready_waits_for_all),
 		cmocka_unit_test(reused_pid_is_another_process),
 		cmocka_unit_test(lost_records_still_make_processes),
 		cmocka_unit_test(shim_events_join_by_namespace_pid),

@@ -70,18 +70,39 @@ static bool feed(struct builder *b, struct ready_watch *watch, struct ready_poin
 	return false;
 }
 
-static bool find_point(struct builder *b, struct ready_point *ret)
+static bool find_point(struct builder *b, const struct ready_rule *rules, size_t n,
+		       struct ready_point *ret)
 {
 	struct ready_watch *watch = NULL;
-	if (b->facts->n_rules == 0)
+	if (n == 0)
 		return false;
-	if (ready_watch_new(b->facts->rules, b->facts->n_rules, &watch) < 0) {
+	if (ready_watch_new(rules, n, &watch) < 0) {
 		b->error = -ENOMEM;
 		return false;
 	}
 	const bool found = feed(b, watch, ret);
 	(void)ready_watch_free(watch);
-	return found;
+	return found && ret->time_ns >= b->zero_ns;
+}
+
+/* R6 has a rung of its own, also when another rule held last. */
+static void find_notified(struct builder *b)
+{
+	const struct facts *f = b->facts;
+	if (b->notified_mark != NULL) {
+		b->notified_ns = b->notified_mark->event.time_ns;
+		b->notified_by = "READY=1";
+	}
+	for (size_t i = 0; i < f->n_rules; i++) {
+		struct ready_point point = { 0 };
+		if (strcmp(ready_rule_level(&f->rules[i]), "notified") != 0 ||
+		    !find_point(b, &f->rules[i], 1, &point))
+			continue;
+		if (b->notified_ns != 0 && b->notified_ns <= point.time_ns)
+			continue;
+		b->notified_ns = point.time_ns;
+		b->notified_by = arena_strdup(b->arena, f->rules[i].spec);
+	}
 }
 
 static const struct ready_rule *rule_of(const struct facts *f, enum ready_type type)
@@ -166,7 +187,8 @@ void ending_finish(struct builder *b)
 
 	end_command(b);
 	set_exit(b);
-	if (find_point(b, &point) && point.time_ns >= b->zero_ns)
+	find_notified(b);
+	if (find_point(b, b->facts->rules, b->facts->n_rules, &point))
 		ready_by_rules(b, &point);
 	else if (b->ready_mark != NULL && b->ready_mark->event.time_ns >= b->zero_ns)
 		ready_by_mark(b);

@@ -180,6 +180,7 @@ struct builder {
 
 	/* marks */
 	uint64_t reaped_ns, gone_ns, ready_mark_ns, notified_ns;
+	const char *notified_by; /* the rule, when notified_ns is set */
 	uint32_t wait_status, stop_reason;
 	bool has_status, has_segments_source;
 	const struct sl_mark *ready_mark, *notified_mark;

@@ -114,16 +114,14 @@ static void notified_rung(struct builder *b)
 			     .evidence = "no --ready asked for it",
 			     .source = "collector" };
 	const struct run *run = b->run;
-	if (b->notified_mark != NULL) {
-		rung.time_ns = rel(b, b->notified_mark->event.time_ns);
-		rung.evidence = "READY=1";
+	if (b->notified_ns != 0) {
+		rung.time_ns = rel(b, b->notified_ns);
+		rung.evidence = b->notified_by != NULL ? b->notified_by : "";
 		rung.process = run->ready_process;
 	} else if (run->has_ready && strcmp(run->ready_level, "notified") == 0) {
 		rung.time_ns = run->ready_ns;
 		rung.process = run->ready_process;
-		rung.evidence = b->ready_mark != NULL ? text_of(b->arena, &b->ready_mark->event,
-								b->ready_mark->text)
-						      : "the log line";
+		rung.evidence = "startline saw it";
 	}
 	add(b, "notified", rung);
 }
