@@ -21,12 +21,13 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* 601 rounds of what reading a configuration directory costs. */
+/* 101 rounds of what reading a configuration directory costs: about 400 system calls, where
+ * redis-server makes about 300 until it listens. */
 static void load_configuration(void)
 {
 	char line[256];
 
-	for (int i = 0; i < 601; i++) {
+	for (int i = 0; i < 101; i++) {
 		char *copy[23];
 		const int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 		struct stat st;
@@ -64,7 +65,7 @@ int main(int argc, char **argv)
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	load_configuration();
-	compute(7000000);
+	compute(8000000);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) ||
 	    listen(fd, 64))
 		return 1;
