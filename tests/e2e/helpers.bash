@@ -74,8 +74,7 @@ check_session() {
 		cat messages
 		return 1
 	fi
-	q '.runs[] | .processes as $p | $p | map(.parent == 0 or (.parent as $x | $p | map(.id) | index($x) != null)) | all' |
-		grep -qx true
+	q '[.runs[].processes | .[] | .parent == 0 or .parent < .id] | all' | grep -qx true
 }
 
 # gone PID: the process has ended. A container's first process may never reap orphans, so a zombie
