@@ -23,7 +23,7 @@ int build_findings(const struct session *s, size_t run_index, struct table **ret
 		table_text(*ret, f->id);
 		table_ns(*ret, f->cost_ns);
 		const char *remedy = text_of(f->remedy);
-		table_textf(*ret, "%s%s%s", text_of(f->evidence), remedy[0] == '\0' ? "" : ". ",
+		table_textf(*ret, "%s%s%s", text_of(f->evidence), remedy[0] == '\0' ? "" : "; ",
 			    remedy);
 		table_text(*ret, f->evidence);
 		table_text(*ret, f->remedy);
