@@ -12,6 +12,9 @@
  * is not known beforehand, build it in sl_scratch() and hand it to sl_output(). Never build one
  * in per-CPU memory: another program may run on the same CPU in between.
  *
+ * Programs are raw_tp where they do without the types of their arguments: a tp_btf program costs
+ * some 3 ms more to load, because the kernel looks up its tracepoint's types one by one.
+ *
  * There is one program on sys_enter and one on sys_exit, in core.bpf.c. A new call that somebody
  * wants to see gets a CALL_* bit in the table there. */
 #ifndef SL_COMMON_BPF_H
@@ -107,13 +110,17 @@ extern struct task_map tasks SEC(".maps");
 /* NULL unless @task is recorded. */
 static __always_inline struct task_state *task_state_of(struct task_struct *task)
 {
-	struct task_state *ts;
+	struct task_state *ts = bpf_task_storage_get(&tasks, task, NULL, 0);
 
-	/* Most tasks have no storage at all: seen without a call. */
-	if (!task->bpf_storage)
-		return NULL;
-	ts = bpf_task_storage_get(&tasks, task, NULL, 0);
 	return ts && (ts->flags & TASK_TRACKED) ? ts : NULL;
+}
+
+/* The same for where every task of the machine comes by: most have no storage at all, which is
+ * seen without a call. Not for everywhere, because each place where a program follows a pointer of
+ * a task costs the verifier some 2 ms, in a search by name through all types of the kernel. */
+static __always_inline struct task_state *task_state_quickly(struct task_struct *task)
+{
+	return task->bpf_storage ? task_state_of(task) : NULL;
 }
 
 /* tracked(task): is it recorded? */

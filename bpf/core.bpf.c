@@ -165,7 +165,7 @@ int handle_sys_enter(__u64 *ctx)
 	/* Before anything else: it decides what the cheapest call costs. */
 	if (nr < CALLS && (bits & CALL_QUICK))
 		return 0;
-	ts = task_state_of(bpf_get_current_task_btf());
+	ts = task_state_quickly(bpf_get_current_task_btf());
 	if (!ts)
 		return 0;
 	ts->enter_ns = bpf_ktime_get_ns();
@@ -213,7 +213,7 @@ int handle_sys_exit(__u64 *ctx)
 
 	if (entered < CALLS && (call_table[entered & (CALLS - 1)] & CALL_QUICK))
 		return 0;
-	ts = task_state_of(bpf_get_current_task_btf());
+	ts = task_state_quickly(bpf_get_current_task_btf());
 	if (!ts || !ts->in_syscall)
 		return 0;
 	now = bpf_ktime_get_ns();

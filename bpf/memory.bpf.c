@@ -204,7 +204,7 @@ int memory_emit(__u32 when)
 	return 0;
 }
 
-SEC("?tp_btf/rss_stat")
+SEC("?raw_tp/rss_stat")
 int handle_rss_stat(__u64 *ctx)
 {
 	__u64 key = ctx[0];

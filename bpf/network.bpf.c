@@ -250,7 +250,7 @@ __noinline int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 
 }
 
 /* Runs wherever the packet arrived: `current` is somebody else. */
-SEC("tp_btf/inet_sock_set_state")
+SEC("raw_tp/inet_sock_set_state")
 int handle_inet_sock_set_state(__u64 *ctx)
 {
 	const struct sock *sk = (const struct sock *)ctx[0];
@@ -258,7 +258,7 @@ int handle_inet_sock_set_state(__u64 *ctx)
 	const __u64 number = ctx[0];
 
 	if (before == TCP_SYN_SENT || now == TCP_CLOSE || now == TCP_SYN_SENT)
-		state_changed(&number, before, now, sk->sk_err);
+		state_changed(&number, before, now, BPF_CORE_READ(sk, sk_err));
 	return 0;
 }
 

@@ -80,7 +80,7 @@ int handle_fork(__u64 *ctx)
 	now = bpf_ktime_get_ns();
 	if (child->tgid == parent->tgid)
 		flags |= SL_TASK_THREAD;
-	if (child->mm == parent->mm)
+	if (memory_key(child) == memory_key(parent))
 		flags |= SL_TASK_SHARES_MM;
 	if (is_vfork(creator))
 		flags |= SL_TASK_VFORK;
@@ -196,12 +196,12 @@ static __always_inline void change_memory(__u32 tgid, __u64 mm)
 	memory_join(mm);
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC("raw_tp/sched_process_exec")
 int handle_exec(__u64 *ctx)
 {
-	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *ts = task_state_of(task);
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	struct scratch *scratch;
 	struct sl_exec *event;
 	struct path_text text;
@@ -218,8 +218,8 @@ int handle_exec(__u64 *ctx)
 		sl_number(NULL, true, SL_KIND_EXEC);
 		return 0;
 	}
-	from = mm->arg_start;
-	total = mm->arg_end - from;
+	from = BPF_CORE_READ(mm, arg_start);
+	total = BPF_CORE_READ(mm, arg_end) - from;
 	event = (struct sl_exec *)scratch->bytes;
 	sl_fill(&event->event, SL_KIND_EXEC, 0, now, bpf_get_current_pid_tgid());
 	event->enter_ns = ts->in_syscall ? ts->enter_ns : now;
@@ -231,7 +231,7 @@ int handle_exec(__u64 *ctx)
 		event->flags |= SL_EXEC_SECURE;
 	if (total > SL_ARGS_MAX)
 		event->flags |= SL_EXEC_ARGS_CUT;
-	event->start_ns = task->group_leader->start_time;
+	event->start_ns = BPF_CORE_READ(task, group_leader, start_time);
 	if (event->flags & SL_EXEC_32BIT)
 		ts->flags |= TASK_COMPAT;
 	exe = BPF_CORE_READ(mm, exe_file);
@@ -274,17 +274,15 @@ int exec_exit(struct task_state *ts, long result)
 /* As wait(2) will report it. */
 static __always_inline __u32 process_status(struct task_struct *task)
 {
-	struct signal_struct *signal = task->signal;
-
-	if (signal->flags & SIGNAL_GROUP_EXIT)
-		return signal->group_exit_code;
+	if (BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT)
+		return BPF_CORE_READ(task, signal, group_exit_code);
 	return BPF_CORE_READ(task, group_leader, exit_code);
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("raw_tp/sched_process_exit")
 int handle_exit(__u64 *ctx)
 {
-	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *ts = task_state_of(task);
 	struct process_state *process;
 	struct sl_exit *event;

@@ -109,8 +109,8 @@ static __always_inline void task_emit(struct task_struct *task, struct task_stru
 
 	if (!event)
 		return;
-	event->parent_pid = parent->tgid;
-	event->parent_tid = parent->pid;
+	event->parent_pid = BPF_CORE_READ(parent, tgid);
+	event->parent_tid = BPF_CORE_READ(parent, pid);
 	event->ns_tid = ns_id(task);
 	event->ns_pid = ns_id(BPF_CORE_READ(task, group_leader));
 	event->flags = flags;

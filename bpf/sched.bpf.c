@@ -237,7 +237,7 @@ int handle_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (struct task_struct *)ctx[1];
 	struct task_struct *next = (struct task_struct *)ctx[2];
-	struct task_state *ts = task_state_of(prev);
+	struct task_state *ts = task_state_quickly(prev);
 	__u64 now = 0;
 
 	if (ts) {
@@ -249,7 +249,7 @@ int handle_switch(__u64 *ctx)
 		else
 			switch_out(prev, ts, state, now);
 	}
-	ts = task_state_of(next);
+	ts = task_state_quickly(next);
 	if (ts)
 		switch_in(next, ts, now ? now : bpf_ktime_get_ns());
 	return 0;
@@ -294,7 +294,7 @@ static __always_inline __u32 waker_context(struct task_struct *current)
 SEC("tp_btf/sched_waking")
 int handle_waking(__u64 *ctx)
 {
-	struct task_state *ts = task_state_of((struct task_struct *)ctx[0]);
+	struct task_state *ts = task_state_quickly((struct task_struct *)ctx[0]);
 	struct task_struct *current;
 	struct sched_state *s;
 
@@ -313,7 +313,7 @@ int handle_waking(__u64 *ctx)
 
 /* ---- page faults ---- */
 
-SEC("?tp_btf/page_fault_user")
+SEC("?raw_tp/page_fault_user")
 int handle_page_fault(__u64 *ctx)
 {
 	struct task_state *ts = task_state_of(bpf_get_current_task_btf());

@@ -104,14 +104,14 @@ static __always_inline int length_seen(const __u64 *ctx, __u32 is_out)
 	return ts ? moved(ts, &sk, length, is_out) : 0;
 }
 
-SEC("?tp_btf/sock_send_length")
+SEC("?raw_tp/sock_send_length")
 int handle_sock_send_length(__u64 *ctx)
 {
 	length_seen(ctx, 1);
 	return 0;
 }
 
-SEC("?tp_btf/sock_recv_length")
+SEC("?raw_tp/sock_recv_length")
 int handle_sock_recv_length(__u64 *ctx)
 {
 	length_seen(ctx, 0);

@@ -72,36 +72,36 @@ __noinline int request_seen(const struct request_key *key, __u64 sk, __s32 fd, _
 	return 0;
 }
 
-SEC("?tp_btf/io_uring_submit_req")
+SEC("?raw_tp/io_uring_submit_req")
 int handle_io_uring_submit_req(__u64 *ctx)
 {
 	struct io_kiocb *req = (struct io_kiocb *)ctx[0];
 	struct request_key key = { 0 };
-	const __u8 opcode = req->opcode;
-	const __s32 fd = req->cqe.fd;
+	const __u8 opcode = BPF_CORE_READ(req, opcode);
+	const __s32 fd = BPF_CORE_READ(req, cqe.fd);
 
-	if (!is_of_interest(opcode) || (req->flags & REQUEST_FIXED_FILE) || !is_ours())
+	if (!is_of_interest(opcode) || (BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) || !is_ours())
 		return 0;
-	key.ring = (__u64)req->ctx;
-	key.user_data = req->cqe.user_data;
+	key.ring = (__u64)BPF_CORE_READ(req, ctx);
+	key.user_data = BPF_CORE_READ(req, cqe.user_data);
 	request_seen(&key, sk_of_fd(fd), fd, opcode);
 	return 0;
 }
 
 /* No connection is waiting: it begins to wait. */
-SEC("?tp_btf/io_uring_poll_arm")
+SEC("?raw_tp/io_uring_poll_arm")
 int handle_io_uring_poll_arm(__u64 *ctx)
 {
 	struct io_kiocb *req = (struct io_kiocb *)ctx[0];
 	struct request_key key = { 0 };
-	const __u8 opcode = req->opcode;
+	const __u8 opcode = BPF_CORE_READ(req, opcode);
 	__u64 file;
 
-	if (!is_of_interest(opcode) || !(req->flags & REQUEST_FIXED_FILE) || !is_ours())
+	if (!is_of_interest(opcode) || !(BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) || !is_ours())
 		return 0;
-	key.ring = (__u64)req->ctx;
-	key.user_data = req->cqe.user_data;
-	file = (__u64)req->file;
+	key.ring = (__u64)BPF_CORE_READ(req, ctx);
+	key.user_data = BPF_CORE_READ(req, cqe.user_data);
+	file = (__u64)BPF_CORE_READ(req, file);
 	request_seen(&key, (__u64)sock_of_file((struct file *)file), -1, opcode);
 	return 0;
 }
@@ -130,17 +130,17 @@ __noinline int request_done(const struct request_key *key, __s32 result, __u32 h
 	return net_accepted(request.sk, id_of_sk(request.sk), request.id, result, request.enter_ns);
 }
 
-SEC("?tp_btf/io_uring_complete")
+SEC("?raw_tp/io_uring_complete")
 int handle_io_uring_complete(__u64 *ctx)
 {
 	struct request_key key = { .ring = ctx[0] };
 	struct io_kiocb *req = (struct io_kiocb *)ctx[1];
 	struct io_uring_cqe *cqe = (struct io_uring_cqe *)ctx[2];
-	const __s32 result = cqe->res;
-	const __u32 flags = cqe->flags;
+	const __s32 result = BPF_CORE_READ(cqe, res);
+	const __u32 flags = BPF_CORE_READ(cqe, flags);
 	__u32 opcode = 0;
 
-	key.user_data = cqe->user_data;
+	key.user_data = BPF_CORE_READ(cqe, user_data);
 	if (req)
 		opcode = BPF_CORE_READ(req, opcode);
 	if ((req && !is_of_interest(opcode)) || !is_ours())

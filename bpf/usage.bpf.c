@@ -169,7 +169,7 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 	if (ts->flags & TASK_ANNOUNCED)
 		return;
 	ts->flags |= TASK_ANNOUNCED;
-	task_emit(task, task->real_parent,
+	task_emit(task, BPF_CORE_READ(task, real_parent),
 		  SL_TASK_ATTACHED | (task->pid == task->tgid ? 0 : SL_TASK_THREAD),
 		  bpf_ktime_get_ns());
 	if (!live_processes)

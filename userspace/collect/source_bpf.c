@@ -69,13 +69,14 @@ static bool is_optional(const struct bpf_program *program)
 	return *bpf_program__section_name(program) == '?';
 }
 
-/* "sched_switch" of a program in section "tp_btf/sched_switch"; NULL for others. */
+/* "rss_stat" of a program in section "?raw_tp/rss_stat" or "tp_btf/…"; NULL for others. */
 static const char *tracepoint_of(const struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);
-	if (*section == '?')
-		section++;
-	return strncmp(section, "tp_btf/", 7) == 0 ? section + 7 : NULL;
+	section += *section == '?';
+	const bool is_tracepoint = strncmp(section, "tp_btf/", 7) == 0 ||
+				   strncmp(section, "raw_tp/", 7) == 0;
+	return is_tracepoint ? section + 7 : NULL;
 }
 
 #define TRACEPOINTS_MAX 32
