@@ -63,17 +63,17 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 }
 
 /* Sections with a question mark: the kernel may lack that tracepoint. Without one of the others
- * nothing works. */
+ * nothing works. libbpf drops the mark from the name and keeps it as "not to be loaded", so this
+ * holds until choose_programs() has decided. */
 static bool is_optional(const struct bpf_program *program)
 {
-	return *bpf_program__section_name(program) == '?';
+	return !bpf_program__autoload(program);
 }
 
-/* "rss_stat" of a program in section "?raw_tp/rss_stat" or "tp_btf/…"; NULL for others. */
+/* "rss_stat" of a program in section "raw_tp/rss_stat" or "tp_btf/…"; NULL for others. */
 static const char *tracepoint_of(const struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);
-	section += *section == '?';
 	const bool is_tracepoint = strncmp(section, "tp_btf/", 7) == 0 ||
 				   strncmp(section, "raw_tp/", 7) == 0;
 	return is_tracepoint ? section + 7 : NULL;
@@ -95,10 +95,13 @@ static const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k,
 	return NULL;
 }
 
+/* io_uring_complete: older kernels hand over the parts of the completion one by one. */
 static bool kernel_has(const struct kernel *k, const char *name)
 {
 	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
-	return t != NULL && t->exists;
+	if (t == NULL || !t->exists)
+		return false;
+	return strcmp(name, "io_uring_complete") != 0 || t->arguments == 3;
 }
 
 /* Asks the kernel about each tracepoint the probes want. */
@@ -142,9 +145,10 @@ static int configure(struct source_bpf *s, const struct bpf_settings *settings,
 	skeleton->rodata->runqueues_offset = k->percpu.runqueues;
 	skeleton->rodata->preempt_count_offset = k->percpu.preempt_count;
 	skeleton->rodata->this_cpu_off_offset = k->percpu.this_cpu_off;
-	skeleton->rodata->has_rss_stat = kernel_has(k, "rss_stat");
+	skeleton->rodata->has_rss_stat = bpf_program__autoload(skeleton->progs.handle_rss_stat);
 	skeleton->rodata->has_length_probes =
-		kernel_has(k, "sock_send_length") && kernel_has(k, "sock_recv_length");
+		bpf_program__autoload(skeleton->progs.handle_sock_send_length) &&
+		bpf_program__autoload(skeleton->progs.handle_sock_recv_length);
 	const struct kernel_tracepoint *switches = kernel_tracepoint(k, "sched_switch");
 	skeleton->rodata->has_prev_state = switches != NULL && switches->arguments >= 4;
 	skeleton->bss->switch_limit = settings->switch_limit;
@@ -161,8 +165,9 @@ static int choose_programs(struct source_bpf *s, const struct kernel *k, bool on
 		const char *name = tracepoint_of(program);
 		if (name == NULL)
 			continue;
-		const bool load = kernel_has(k, name) && !(only_needed && is_optional(program));
-		if (!load && !is_optional(program)) {
+		const bool optional = is_optional(program);
+		const bool load = kernel_has(k, name) && !(only_needed && optional);
+		if (!load && !optional) {
 			(void)snprintf(why, why_size, "this kernel has no tracepoint %s", name);
 			return -ENOTSUP;
 		}
