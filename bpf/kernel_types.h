@@ -142,6 +142,26 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct rq;
 struct bpf_local_storage;
 
@@ -177,6 +197,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct task_io_accounting ioac;
 	struct bpf_local_storage *bpf_storage;
+	struct css_set *cgroups;
 };
 
 struct task_struct___old { /* < 5.14, and back-ports */

@@ -75,14 +75,14 @@ int handle_fork(__u64 *ctx)
 	__u64 now;
 	__u32 flags = 0;
 
-	if (!creator)
+	if (!creator && !(followed_cgroup && cgroup_is_followed(leader_address(child))))
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (child->tgid == parent->tgid)
 		flags |= SL_TASK_THREAD;
 	if (memory_key(child) == memory_key(parent))
 		flags |= SL_TASK_SHARES_MM;
-	if (is_vfork(creator))
+	if (creator && is_vfork(creator))
 		flags |= SL_TASK_VFORK;
 	task_emit(child, parent, flags, now);
 
@@ -91,13 +91,15 @@ int handle_fork(__u64 *ctx)
 		__sync_fetch_and_add(&drop_counts[SL_KIND_NONE], 1);
 		return 0;
 	}
-	ts->flags = TASK_TRACKED | TASK_ANNOUNCED | TASK_NEW | (creator->flags & TASK_COMPAT);
+	ts->flags = TASK_TRACKED | TASK_ANNOUNCED | TASK_NEW;
+	if (creator)
+		ts->flags |= creator->flags & TASK_COMPAT;
 	ts->sched.out_ns = now;
 	ts->sched.waker_pid = parent->tgid;
 	ts->sched.waker_tid = parent->pid;
 	ts->sched.context = SL_CONTEXT_TASK;
 	bpf_probe_read_kernel(ts->sched.waker_comm, sizeof(ts->sched.waker_comm), parent->comm);
-	sched_created(ts);
+	sched_created(ts, false);
 	process_count_thread(child->tgid, memory_key(child));
 	return 0;
 }

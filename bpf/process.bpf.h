@@ -59,12 +59,16 @@ int memory_reset(void);
 /* process.bpf.c: a thread more in process @tgid, which may come into being by it. */
 int process_count_thread(__u32 tgid, __u64 mm);
 
+extern const volatile __u64 followed_cgroup; /* 0: none */
+/* cgroup.bpf.c: whether the task at this address is in the control group that is followed. */
+int cgroup_is_followed(__u64 task);
+
 /* usage.bpf.c */
 int usage_thread_ended(struct task_state *ts);
 int usage_emit_ended(__u32 tgid);
 
 /* sched.bpf.c: a thread was created, has ended, is visited by a snapshot. */
-int sched_created(struct task_state *ts);
+int sched_created(struct task_state *ts, __u32 is_asleep);
 int sched_ended(struct task_state *ts, __u64 pid_tgid);
 int sched_snapshot(struct task_state *ts, __u64 pid_tgid);
 
@@ -94,10 +98,29 @@ static __always_inline __u64 pid_tgid_of(struct task_struct *task)
 	return (__u64)task->tgid << 32 | (__u32)task->pid;
 }
 
+/* Address of its process's leader: read by value, as the verifier does not pass kernel pointers as
+ * numbers. */
+static __always_inline __u64 leader_address(struct task_struct *task)
+{
+	__u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &task->group_leader);
+	return number;
+}
+
 /* Its memory, as a key. Read by value: the verifier does not pass kernel pointers as numbers. */
 static __always_inline __u64 memory_key(struct task_struct *task)
 {
 	return (__u64)BPF_CORE_READ(task, mm);
+}
+
+static __always_inline bool is_asleep(struct task_struct *task)
+{
+	struct task_struct___old *old = (void *)task;
+
+	if (bpf_core_field_exists(old->state))
+		return BPF_CORE_READ(old, state) != 0;
+	return BPF_CORE_READ(task, __state) != 0;
 }
 
 /* Tells about a new thread. */

@@ -50,12 +50,13 @@ static __always_inline void count_running(struct task_state *ts)
 		__sync_fetch_and_add(&running, 1);
 }
 
-int sched_created(struct task_state *ts)
+int sched_created(struct task_state *ts, __u32 is_asleep)
 {
 	if (!ts)
 		return 0;
 	ts->sched.is_idle = 1;
-	count_running(ts);
+	if (!is_asleep)
+		count_running(ts);
 	return 0;
 }
 

@@ -80,7 +80,8 @@ int handle_io_uring_submit_req(__u64 *ctx)
 	const __u8 opcode = BPF_CORE_READ(req, opcode);
 	const __s32 fd = BPF_CORE_READ(req, cqe.fd);
 
-	if (!is_of_interest(opcode) || (BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) || !is_ours())
+	if (!is_of_interest(opcode) || (BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) ||
+	    !is_ours())
 		return 0;
 	key.ring = (__u64)BPF_CORE_READ(req, ctx);
 	key.user_data = BPF_CORE_READ(req, cqe.user_data);
@@ -97,7 +98,8 @@ int handle_io_uring_poll_arm(__u64 *ctx)
 	const __u8 opcode = BPF_CORE_READ(req, opcode);
 	__u64 file;
 
-	if (!is_of_interest(opcode) || !(BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) || !is_ours())
+	if (!is_of_interest(opcode) || !(BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) ||
+	    !is_ours())
 		return 0;
 	key.ring = (__u64)BPF_CORE_READ(req, ctx);
 	key.user_data = BPF_CORE_READ(req, cqe.user_data);

@@ -164,8 +164,12 @@ struct bpf_iter__task {
 	struct task_struct *task;
 } __attribute__((preserve_access_index));
 
+/* @task, which is recorded from now on, was there before: what it has used so far is not ours. */
 static __always_inline void announce(struct task_struct *task, struct task_state *ts)
 {
+	struct process_state *process;
+	__u32 tgid = task->tgid;
+
 	if (ts->flags & TASK_ANNOUNCED)
 		return;
 	ts->flags |= TASK_ANNOUNCED;
@@ -174,9 +178,43 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 		  bpf_ktime_get_ns());
 	if (!live_processes)
 		memory_reset();
-	sched_created(ts);
+	sched_created(ts, is_asleep(task));
 	/* The command's memory before it is executed is a copy of the collector's. */
-	process_count_thread(task->tgid, ts->flags & TASK_ROOT ? 0 : memory_key(task));
+	process_count_thread(tgid, ts->flags & TASK_ROOT ? 0 : memory_key(task));
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (!process)
+		return;
+	ts->base_run_ns = task->se.sum_exec_runtime;
+	sums_add(&process->base, task, ts, bpf_ktime_get_ns());
+}
+
+/* Does @task belong to the control group that is followed? Then it is recorded. */
+static __always_inline struct task_state *follow(struct task_struct *task)
+{
+	struct task_state *ts;
+
+	if (!followed_cgroup || (__u32)task->tgid == bpf_get_current_pid_tgid() >> 32 ||
+	    !cgroup_is_followed(leader_address(task)))
+		return NULL;
+	ts = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (ts)
+		ts->flags |= TASK_TRACKED;
+	return ts;
+}
+
+/* A process is moved; only loaded when a group is followed. It is in its new place by now. */
+SEC("?tp_btf/cgroup_attach_task")
+int handle_cgroup_attach(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[2];
+	struct task_state *ts;
+
+	if (tracked(task))
+		return 0;
+	ts = follow(task);
+	if (ts)
+		announce(task, ts);
+	return 0;
 }
 
 static __always_inline void tell(struct task_struct *task, struct task_state *ts)
@@ -210,6 +248,8 @@ int handle_walk(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	ts = task_state_of(task);
+	if (!ts && walk == WALK_ANNOUNCE)
+		ts = follow(task);
 	if (!ts)
 		return 0;
 	if (walk == WALK_ANNOUNCE)

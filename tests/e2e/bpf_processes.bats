@@ -142,3 +142,22 @@ lost() {
 		! bpftool prog show id "$id" >/dev/null 2>&1 || return 1
 	done <programs
 }
+
+@test "a followed cgroup brings in what others started there" {
+	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[ -n "$root" ] || skip "no cgroup of version 2 is mounted"
+	group=$root/startline-test-$$
+	mkdir "$group"
+	sh -c 'until [ -e go ]; do sleep 0.02; done; /bin/true inside' &
+	worker=$!
+	echo "$worker" >"$group/cgroup.procs"
+	sh -c 'echo $$ >mover; until [ -e moved ]; do sleep 0.02; done; /bin/true moved' &
+	mover=$!
+	session --probes bpf --until 800ms --follow-cgroup "$group" -- \
+		sh -c "echo $mover >$group/cgroup.procs; touch go moved; sleep 5"
+	wait "$worker" "$mover" || true
+	rmdir "$group"
+	[ "$(q '[.runs[0].processes[].argv | select(.[0] == "/bin/true") | .[1]] | sort | join(" ")')" = "inside moved" ]
+	# Nothing that is not in there.
+	[ "$(q "[.runs[0].processes[] | select(.pid == $worker or .pid == $mover)] | length")" = 2 ]
+}

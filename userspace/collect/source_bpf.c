@@ -166,7 +166,9 @@ static int choose_programs(struct source_bpf *s, const struct kernel *k, bool on
 		if (name == NULL)
 			continue;
 		const bool optional = is_optional(program);
-		const bool load = kernel_has(k, name) && !(only_needed && optional);
+		bool load = kernel_has(k, name) && !(only_needed && optional);
+		if (program == s->skeleton->progs.handle_cgroup_attach)
+			load = load && s->skeleton->rodata->followed_cgroup != 0;
 		if (!load && !optional) {
 			(void)snprintf(why, why_size, "this kernel has no tracepoint %s", name);
 			return -ENOTSUP;
@@ -199,6 +201,7 @@ static int load(struct source_bpf *s, const struct bpf_settings *settings, bool 
 	s->skeleton = startline_bpf__open();
 	if (s->skeleton == NULL)
 		return refused(-errno, why, why_size);
+	s->skeleton->rodata->followed_cgroup = settings->cgroup_id;
 	int r = kernel_read(s->skeleton, &k);
 	if (r >= 0)
 		r = choose_programs(s, &k, only_needed, why, why_size);
