@@ -98,23 +98,6 @@ static bool try_make(const struct hierarchy *h, unsigned int run, struct buf *re
 	return false;
 }
 
-static bool try_enter(struct cgroup *c, const struct hierarchy *h, pid_t pid, unsigned int run)
-{
-	_cleanup_(buf_done) struct buf path;
-	char number[16];
-	buf_init(&path, PATH_MAX - 64);
-	if (!try_make(h, run, &path))
-		return false;
-	(void)snprintf(number, sizeof(number), "%d", pid);
-	if (write_text(buf_str(&path), "cgroup.procs", number) < 0) {
-		(void)rmdir(buf_str(&path));
-		return false;
-	}
-	c->path = buf_take(&path);
-	c->peak_name = h->peak_name;
-	return c->path != NULL;
-}
-
 const char *cgroup_possible(void)
 {
 	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
@@ -128,18 +111,38 @@ const char *cgroup_possible(void)
 	return NULL;
 }
 
-void cgroup_enter(struct cgroup *c, pid_t pid, unsigned int run)
+static bool try_open(struct cgroup *c, const struct hierarchy *h, unsigned int run)
 {
-	*c = (struct cgroup){ 0 };
+	_cleanup_(buf_done) struct buf path;
+	char procs[PATH_MAX];
+	buf_init(&path, PATH_MAX - 64);
+	if (!try_make(h, run, &path))
+		return false;
+	(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", buf_str(&path));
+	c->procs_fd = open(procs, O_WRONLY | O_CLOEXEC);
+	if (c->procs_fd < 0) {
+		(void)rmdir(buf_str(&path));
+		return false;
+	}
+	c->path = buf_take(&path);
+	c->peak_name = h->peak_name;
+	return true;
+}
+
+void cgroup_make(struct cgroup *c, unsigned int run)
+{
+	*c = (struct cgroup){ .procs_fd = -1 };
 	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
-		if (try_enter(c, &hierarchies[i], pid, run))
+		if (try_open(c, &hierarchies[i], run))
 			return;
 	}
 }
 
 uint64_t cgroup_peak(const struct cgroup *c)
 {
-	return c->path != NULL ? read_number(c->path, c->peak_name) : SL_UNKNOWN;
+	const uint64_t peak = c->path != NULL ? read_number(c->path, c->peak_name) : SL_UNKNOWN;
+	/* Nobody uses no memory at all: the command could not join. */
+	return peak != 0 ? peak : SL_UNKNOWN;
 }
 
 /* Moves what still runs in @path one level up, where it was before. */
@@ -177,8 +180,10 @@ static void remove_cgroup(const char *path)
 
 void cgroup_leave(struct cgroup *c)
 {
-	if (c->path != NULL)
-		remove_cgroup(c->path);
+	if (c->path == NULL)
+		return;
+	(void)close(take_fd(c->procs_fd));
+	remove_cgroup(c->path);
 	free(take_ptr(c->path));
 }
 

@@ -11,10 +11,11 @@
 struct cgroup {
 	char *path;	       /* NULL: there is none */
 	const char *peak_name; /* the file with the peak */
+	int procs_fd;	       /* writing "0" here moves the writer into it; -1 */
 };
 
-/* Makes one for @pid and moves it there. Quiet: without one the peak is not known. */
-void cgroup_enter(struct cgroup *c, pid_t pid, unsigned int run);
+/* Makes one. Quiet: without one the peak is not known. */
+void cgroup_make(struct cgroup *c, unsigned int run);
 /* In bytes; SL_UNKNOWN: not known. */
 uint64_t cgroup_peak(const struct cgroup *c);
 /* Removes it. What is still in it goes back to our own cgroup first. */

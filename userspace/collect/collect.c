@@ -133,21 +133,7 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 	if (r < 0)
 		return r;
 	cgroup_sweep();
-	r = collector_open_bpf(c, spec);
-	if (r < 0)
-		return r;
-	r = collector_open_shim(c, spec);
-	if (r < 0)
-		return r;
-
-	/* Edge-triggered: the ring is readable whenever anything is in it; only a wake-up that the
-	 * kernel side meant for us shall wake us. */
-	r = collector_watch(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
-	if (r == 0)
-		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM,
-				    0);
-	if (r == 0)
-		r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
+	r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "userspace/base/log.h"
@@ -36,7 +37,7 @@ static int report_source(struct collector *c, const struct collect_spec *spec, c
 	return emit_meta(collector_sink(c), key, "%s", why);
 }
 
-int collector_open_bpf(struct collector *c, const struct collect_spec *spec)
+static int open_bpf(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
 		return 0;
@@ -62,7 +63,7 @@ int collector_open_bpf(struct collector *c, const struct collect_spec *spec)
 			 source_bpf_ring_bytes(c->bpf));
 }
 
-int collector_open_shim(struct collector *c, const struct collect_spec *spec)
+static int open_shim(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
 		return 0;
@@ -75,6 +76,26 @@ int collector_open_shim(struct collector *c, const struct collect_spec *spec)
 	char why[WHY_MAX] = "unknown reason";
 	const int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
 	return report_source(c, spec, "shim", "source.shim", r, why);
+}
+
+/* Once per collector. META says which sources are there. */
+static int open_sources(struct collector *c, const struct collect_spec *spec)
+{
+	if (c->has_opened)
+		return 0;
+	int r = open_bpf(c, spec);
+	if (r >= 0)
+		r = open_shim(c, spec);
+	if (r < 0)
+		return r;
+	c->has_opened = true;
+	/* Edge-triggered: the ring is readable whenever anything is in it; only a wake-up that the
+	 * kernel side meant for us shall wake us. */
+	r = collector_watch(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
+	if (r == 0)
+		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM,
+				    0);
+	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
 }
 
 /* What has to stand before the command's process is made. */
@@ -97,6 +118,9 @@ static int run_prepare(struct run *r)
 	};
 	if (e >= 0)
 		e = probes_new(&context, &r->probes);
+	/* Only here it matters to the command itself whether there are kernel probes. */
+	if (e >= 0 && needs_output(spec))
+		e = open_sources(c, spec);
 	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
 		e = logpipe_open(&r->logpipe);
 		if (e >= 0)
@@ -126,7 +150,9 @@ static int run_watch(const struct run *r)
 static int run_spawn(struct run *r)
 {
 	const struct collect_spec *spec = r->spec;
+	cgroup_make(&r->cgroup, spec->run);
 	const struct target_spec target = {
+		.cgroup_fd = r->cgroup.procs_fd,
 		.argv = spec->argv,
 		.uid = spec->uid,
 		.gid = spec->gid,
@@ -136,10 +162,28 @@ static int run_spawn(struct run *r)
 		.notify_text = r->probes != NULL ? probes_environment(r->probes) : NULL,
 		.inheritance = &r->c->inheritance,
 	};
-	uint64_t rss = 0;
-	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
 	const int e = target_spawn(&target, &r->target);
 	logpipe_close_writers(&r->logpipe);
+	return e;
+}
+
+static int run_release(struct run *r)
+{
+	struct collector *c = r->c;
+	uint64_t rss = 0;
+	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
+	char *const *environment = NULL;
+	if (c->shim != NULL)
+		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
+	int e = source_proc_host(SL_WHEN_START, collector_sink(c));
+	r->spawn_ns = now_ns();
+	if (e >= 0)
+		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
+			      r->spec->run, 0, NULL);
+	if (e >= 0)
+		e = target_release(&r->target, environment);
+	if (e >= 0 && r->probes != NULL)
+		probes_start(r->probes, r->spawn_ns);
 	return e;
 }
 
@@ -151,26 +195,14 @@ int run_launch(struct run *r)
 		e = run_spawn(r);
 	if (e < 0 || r->target.exec_errno != 0)
 		return e;
-	cgroup_enter(&r->cgroup, r->target.pid, r->spec->run);
-	e = tree_add(&r->tree, r->target.pid);
+	/* Joining its cgroup takes the kernel some 15 ms, loading the probes 100: at the same time. */
+	e = open_sources(c, r->spec);
+	if (e >= 0)
+		e = tree_add(&r->tree, r->target.pid);
+	r->tree.has_events = c->bpf != NULL;
 	if (e >= 0 && c->bpf != NULL)
 		e = source_bpf_track(c->bpf, r->target.pidfd);
 	if (e >= 0)
 		e = run_watch(r);
-	if (e < 0)
-		return e;
-
-	char *const *environment = NULL;
-	if (c->shim != NULL)
-		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
-	e = source_proc_host(SL_WHEN_START, collector_sink(c));
-	r->spawn_ns = now_ns();
-	if (e >= 0)
-		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
-			      r->spec->run, 0, NULL);
-	if (e >= 0)
-		e = target_release(&r->target, environment);
-	if (e >= 0 && r->probes != NULL)
-		probes_start(r->probes, r->spawn_ns);
-	return e;
+	return e < 0 ? e : run_release(r);
 }

@@ -32,6 +32,7 @@ struct collector {
 	int write_error;	   /* why the recording is not complete; 0 so far */
 	struct source_bpf *bpf;	   /* NULL: no kernel events */
 	struct source_shim *shim;  /* NULL: no shim */
+	bool has_opened;	   /* the sources, as far as they are there */
 	struct redactor *redactor; /* NULL: nothing to mask */
 	struct inheritance inheritance;
 	int epoll_fd;
@@ -78,9 +79,6 @@ struct run {
 struct sink collector_sink(struct collector *c);
 /* Adds @fd (-1: nothing) to the loop; @flags: EPOLLET. */
 int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags);
-/* launch.c: opens the sources that were asked for and says in META which are there. */
-int collector_open_bpf(struct collector *c, const struct collect_spec *spec);
-int collector_open_shim(struct collector *c, const struct collect_spec *spec);
 /* launch.c: creates the command's process, tells the sources, and lets it go. */
 int run_launch(struct run *r);
 /* Reads all sources now. */

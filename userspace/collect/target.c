@@ -69,18 +69,26 @@ static void inheritance_restore(const struct inheritance *in)
 
 /* ---- in the child ---- */
 
-static long child_execve(const char *path, char *const *argv, char *const *environment)
+/* A system call without errno. */
+static long child_call(long number, const void *a, const void *b, const void *c)
 {
 #ifdef __x86_64__
-	long r = SYS_execve;
-	__asm__ volatile("syscall"
-			 : "+a"(r)
-			 : "D"(path), "S"(argv), "d"(environment)
-			 : "rcx", "r11", "memory");
+	long r = number;
+	__asm__ volatile("syscall" : "+a"(r) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
 	return r;
 #else
-	return syscall(SYS_execve, path, argv, environment) < 0 ? -errno : 0;
+	return syscall(number, a, b, c) < 0 ? -errno : 0;
 #endif
+}
+
+static const void *as_argument(long number)
+{
+	return (const void *)(uintptr_t)number;
+}
+
+static long child_execve(const char *path, char *const *argv, char *const *environment)
+{
+	return child_call(SYS_execve, path, argv, environment);
 }
 
 /* Raw calls: the library's would try to change all threads of the process it believes to be in. */
@@ -180,10 +188,14 @@ static int child_main(void *data)
 		inheritance_restore(l->spec.inheritance);
 	}
 	child_tell(l);
-	if (r < 0 || read(l->go_fd, &byte, sizeof(byte)) != sizeof(byte))
+	if (r < 0)
 		_exit(CANNOT_EXECUTE);
 
 	/* From here on startline runs as well. */
+	if (l->spec.cgroup_fd >= 0)
+		(void)child_call(SYS_write, as_argument(l->spec.cgroup_fd), "0", as_argument(1));
+	if (child_call(SYS_read, as_argument(l->go_fd), &byte, as_argument(1)) != 1)
+		_exit(CANNOT_EXECUTE);
 	long error = child_execve(l->path, l->spec.argv, l->environment);
 	if (error == -ENOEXEC)
 		error = child_execve(l->script[0], l->script, l->environment);

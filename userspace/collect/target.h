@@ -25,6 +25,7 @@ struct target_spec {
 	gid_t gid;
 	const char *user;
 	bool null_stdin;
+	int cgroup_fd;		 /* "0" is written here, which may take long; -1: nowhere */
 	const int *output_fds;	 /* two, for descriptors 1 and 2 (-1: as ours are); NULL: both */
 	const char *notify_text; /* "NOTIFY_SOCKET=…" or NULL */
 	const struct inheritance *inheritance;
