@@ -28,7 +28,7 @@
 
 #define SL_LANE_SLOTS	    31u	       /* threads at a time with counters of their own */
 #define SL_LANE_PAD	    512u       /* keeps a bucket index of up to 63 inside the file */
-#define SL_LANE_RECORDS	    8192u      /* end of the records: enough for marks and exec notices */
+#define SL_LANE_RECORDS	    4096u      /* end of the records: enough for marks and exec notices */
 #define SL_LANE_RECORDS_NET 262144u    /* … and for network events, when the shim reports those */
 #define SL_LANE_MAX_BYTES   (1u << 24) /* a reader refuses more */
 
@@ -79,6 +79,9 @@ struct sl_lane {
 	__s64 tree_bytes; /* this lane's part of sl_session.live */
 	__u64 pad[51];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
+	/* Calls and requested bytes of forked children that allocated too little to have lanes of their
+	 * own (most live only until they execute something). Taken out again when one gets its own. */
+	struct sl_lane_slot children;
 };
 
 /* Session-wide file "tree". */
@@ -99,7 +102,7 @@ struct sl_tree {
 };
 
 SL_SIZE_IS(sl_lane_slot, 512);
-SL_SIZE_IS(sl_lane, 1024);
+SL_SIZE_IS(sl_lane, 1536);
 SL_SIZE_IS(sl_tree, 4096);
 
 #endif

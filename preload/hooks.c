@@ -57,6 +57,10 @@ static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 /* Everything but the fast path comes here after the real call: @p is its result. */
 static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n)
 {
+	if (s == &life.nursery) {
+		counters_nurse(shim.lane, call, p != NULL, n, p == NULL ? 0 : usable_proven(p));
+		return;
+	}
 	const bool is_shared = s == &life.lane->shared;
 	/* malloc's attempts follow from the others (bpf/lane.h). */
 	__u64 *attempts = call == SL_HEAP_MALLOC ? NULL : &s->calls[call];
@@ -78,7 +82,9 @@ static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void 
 
 static void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 {
-	if (s == &life.lane->shared)
+	if (s == &life.nursery)
+		counters_nurse(shim.lane, call, true, 0, usable);
+	else if (s == &life.lane->shared)
 		counters_shared_freed(life.lane, call, usable);
 	else if (slot_freed(s, call, usable))
 		counters_flush(life.lane, s);

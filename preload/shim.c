@@ -13,6 +13,8 @@
 #define MADV_WIPEONFORK 18
 #endif
 
+enum { NURSED_CALLS = 32 };
+
 struct shim shim HIDDEN;
 
 static struct process_facts facts;
@@ -75,9 +77,15 @@ static bool lane_begin(void)
 	struct sl_lane *lane = lane_open(&spec);
 	if (lane == NULL)
 		return false;
-	/* In a child the parent's lane is only in the way: as long as anybody maps it, it looks alive. */
-	if (shim.lane != NULL)
-		(void)sys_call3(SYS_munmap, (long)shim.lane, shim.lane->bytes, 0);
+	/* In a child the ancestor's lane is now only in the way: as long as anybody maps it, it looks
+	 * alive. */
+	if (shim.lane != NULL) {
+		if (life.n_nursed != 0)
+			counters_move_out(shim.lane, counters_claim(lane, thread_pointer()));
+		/* Covered, not unmapped: another thread may be writing there just now. */
+		(void)sys_call6(SYS_mmap, (long)shim.lane, shim.lane->bytes, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
 	shim.lane = lane;
 	shim.pid = spec.ns_pid;
 	shim.last_generation += 2;
@@ -96,10 +104,8 @@ bool shim_start(void)
 		return false;
 	if (__atomic_load_n(&life.generation, __ATOMIC_ACQUIRE) != 0)
 		return true;
-	if (shim.is_sealed) {
-		shim.is_off = true;
+	if (shim.is_sealed)
 		return false;
-	}
 	/* A signal handler in the middle of this, or a second thread, goes without. */
 	uint32_t expected = 0;
 	if (!__atomic_compare_exchange_n(&life.is_starting, &expected, 1, false, __ATOMIC_ACQUIRE,
@@ -109,6 +115,16 @@ bool shim_start(void)
 	if (!is_begun)
 		shim.is_off = true;
 	return is_begun;
+}
+
+/* Most forked children allocate a little and execute something else: not worth a file. With a seccomp
+ * filter there is no other way. */
+static bool may_nurse(void)
+{
+	if (shim.lane == NULL || shim.is_off || !shim.counts)
+		return false;
+	return __atomic_fetch_add(&life.n_nursed, 1, __ATOMIC_RELAXED) < NURSED_CALLS ||
+	       shim.is_sealed;
 }
 
 struct sl_lane_slot *shim_slot(void)
@@ -123,6 +139,8 @@ struct sl_lane_slot *shim_slot(void)
 			thread_state.generation = generation;
 		return thread_state.slot;
 	}
+	if (generation == 0 && may_nurse())
+		return &life.nursery;
 	if (!shim_start() || !shim.counts)
 		return NULL;
 	thread_state.slot = counters_claim(life.lane, thread_pointer());

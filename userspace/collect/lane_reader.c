@@ -310,6 +310,8 @@ int lane_read_sums(const struct lane *l, int fd, struct lane_sums *ret)
 	if (!read_whole(fd, &h, sizeof(h), 0))
 		return -EBADMSG;
 	add_slot(&h.shared, ret);
+	h.children.live = 0; /* not in this process */
+	add_slot(&h.children, ret);
 	const uint64_t n = h.slots_used < l->n_slots ? h.slots_used : l->n_slots;
 	for (uint64_t i = 0; i < n; i += SLOTS_AT_ONCE) {
 		const uint64_t now = n - i < SLOTS_AT_ONCE ? n - i : SLOTS_AT_ONCE;
