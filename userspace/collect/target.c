@@ -338,25 +338,47 @@ static bool is_same_variable(const char *a, const char *b)
 	return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-/* Our own environment with @more in place of variables of the same name. */
-static char **merge_environment(char *const *more, const char *one_more)
+/* The string of @more that sets the variable @item sets, or NULL. */
+static char *replacement_of(const char *item, char *const *more)
 {
-	const size_t n_more = count_strings(more);
-	char **merged = calloc(count_strings(environ) + n_more + 2, sizeof(*merged));
+	for (; more != NULL && *more != NULL; more++) {
+		if (is_same_variable(*more, item))
+			return *more;
+	}
+	return NULL;
+}
+
+static bool contains(char *const *strings, size_t n, const char *string)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strings[i] == string)
+			return true;
+	}
+	return false;
+}
+
+/* Our own environment with @more in place of variables of the same name: each where the old one was,
+ * since the shim takes itself out again and the order shall then be the user's. */
+static char **merge_environment(char *const *more, const char *one_more_text)
+{
+	char *one_more = (char *)(uintptr_t)one_more_text; /* only ever read by execve */
+	char *const last[] = { one_more, NULL };
+	char **merged = calloc(count_strings(environ) + count_strings(more) + 2, sizeof(*merged));
 	size_t n = 0;
 	if (merged == NULL)
 		return NULL;
 	for (char **item = environ; item != NULL && *item != NULL; item++) {
-		bool is_replaced = one_more != NULL && is_same_variable(one_more, *item);
-		for (size_t i = 0; i < n_more; i++)
-			is_replaced = is_replaced || is_same_variable(more[i], *item);
-		if (!is_replaced)
-			merged[n++] = *item;
+		char *other = replacement_of(*item, more);
+		if (other == NULL)
+			other = replacement_of(*item, last);
+		merged[n++] = other != NULL ? other : *item;
 	}
-	for (size_t i = 0; i < n_more; i++)
-		merged[n++] = more[i];
-	if (one_more != NULL)
-		merged[n++] = (char *)(uintptr_t)one_more;
+	for (; more != NULL && *more != NULL; more++) {
+		if (!contains(merged, n, *more))
+			merged[n++] = *more;
+	}
+	if (one_more != NULL && !contains(merged, n, one_more))
+		merged[n++] = one_more;
 	return merged;
 }
 
