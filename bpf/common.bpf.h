@@ -40,7 +40,8 @@ extern const volatile __u32 want_output;       /* capture writes to descriptors 
 extern const volatile __u32 wake_early;	       /* wake the reader for what may mean "ready" */
 extern const volatile __u32 has_length_probes; /* sock_send_length and -recv_length: >= 6.3 */
 extern const volatile __u64 ring_wake_bytes;   /* … and otherwise when that much is waiting */
-extern __u32 is_ready;			       /* readiness was reached: stop looking for it */
+extern __u32 is_over;  /* the recording ended: the probes only wait to be detached */
+extern __u32 is_ready; /* readiness was reached: stop looking for it */
 
 #define SL_CPUS 1024 /* more CPUs than that share counters, two by two */
 
@@ -244,8 +245,11 @@ static __always_inline void sl_fill(struct sl_event *event, __u16 kind, __u32 si
  * the ring is not cleared. */
 static __always_inline void *sl_reserve_for(__u16 kind, __u32 size, __u64 time_ns, __u64 pid_tgid)
 {
-	struct sl_event *event = bpf_ringbuf_reserve(&ring, size, 0);
+	struct sl_event *event;
 
+	if (is_over)
+		return NULL;
+	event = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!event) {
 		sl_number(NULL, true, kind);
 		return NULL;
@@ -289,6 +293,8 @@ static __always_inline bool sl_output(struct sl_event *event, __u32 size, bool w
 	const __u16 kind = event->kind;
 	__u64 flags;
 
+	if (is_over)
+		return false;
 	size = (size + 7) & ~7u;
 	event->size = size;
 	sl_number(event, false, kind);

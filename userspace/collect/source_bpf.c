@@ -21,6 +21,7 @@
 #include "userspace/collect/emit.h"
 #include "userspace/collect/internal.h"
 #include "userspace/collect/kernel_btf.h"
+#include "userspace/collect/linger.h"
 #include "userspace/collect/place.h"
 
 #define RING_DEFAULT	  (32u << 20) /* docs/benchmarks.md: what is lost at which size */
@@ -74,8 +75,8 @@ static bool is_optional(const struct bpf_program *program)
 static const char *tracepoint_of(const struct bpf_program *program)
 {
 	const char *section = bpf_program__section_name(program);
-	const bool is_tracepoint = strncmp(section, "tp_btf/", 7) == 0 ||
-				   strncmp(section, "raw_tp/", 7) == 0;
+	const bool is_tracepoint =
+		strncmp(section, "tp_btf/", 7) == 0 || strncmp(section, "raw_tp/", 7) == 0;
 	return is_tracepoint ? section + 7 : NULL;
 }
 
@@ -456,9 +457,18 @@ static int emit_tallies(struct source_bpf *s, struct sink sink)
 	return 0;
 }
 
+#define LINKS_MAX 64
+
 static void detach(struct source_bpf *s)
 {
 	struct bpf_object_skeleton *skeleton = s->skeleton->skeleton;
+	int fds[LINKS_MAX];
+	size_t n_fds = 0;
+	for (int i = 0; i < skeleton->prog_cnt && n_fds < LINKS_MAX; i++)
+		if (*skeleton->progs[i].link != NULL)
+			fds[n_fds++] = bpf_link__fd(*skeleton->progs[i].link);
+	s->skeleton->bss->is_over = 1;
+	linger(fds, n_fds);
 	for (int i = 0; i < skeleton->prog_cnt; i++) {
 		(void)bpf_link__destroy(*skeleton->progs[i].link);
 		*skeleton->progs[i].link = NULL;
