@@ -79,8 +79,8 @@ struct sl_lane {
 	__s64 tree_bytes; /* this lane's part of sl_session.live */
 	__u64 pad[51];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
-	/* Calls and requested bytes of forked children that allocated too little to have lanes of their
-	 * own (most live only until they execute something). Taken out again when one gets its own. */
+	/* Calls and requested bytes of forked children that could not open lanes of their own, because
+	 * the program has installed a seccomp filter. */
 	struct sl_lane_slot children;
 };
 

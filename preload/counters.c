@@ -90,58 +90,19 @@ void counters_shared_freed(struct sl_lane *lane, enum sl_heap_call call, __s64 u
 	publish(lane, -usable);
 }
 
-static void add_to_both(__u64 *one, __u64 *other, __u64 value)
+void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success, size_t n)
 {
-	(void)__atomic_fetch_add(one, value, __ATOMIC_RELAXED);
-	(void)__atomic_fetch_add(other, value, __ATOMIC_RELAXED);
-}
-
-void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success, size_t n,
-		    __s64 usable)
-{
-	struct sl_lane_slot *own = &life.nursery;
-	struct sl_lane_slot *theirs = &ancestor->children;
+	struct sl_lane_slot *s = &ancestor->children;
 	const bool is_free = call == SL_HEAP_FREE || call == SL_HEAP_REALLOC_FREE;
 
 	if (call != SL_HEAP_MALLOC)
-		add_to_both(&own->calls[call], &theirs->calls[call], 1);
+		(void)__atomic_fetch_add(&s->calls[call], 1, __ATOMIC_RELAXED);
 	if (!is_success)
-		add_to_both(&own->calls[SL_HEAP_FAILED], &theirs->calls[SL_HEAP_FAILED], 1);
-	if (is_success && !is_free) {
-		const unsigned int b = bucket_of(n) % SL_HEAP_BUCKETS;
-		add_to_both(&own->buckets[b], &theirs->buckets[b], 1);
-		add_to_both(&own->requested_bytes, &theirs->requested_bytes, n);
-	}
-	/* Live bytes are nobody's but the child's. */
-	const __s64 live =
-		__atomic_add_fetch(&own->live, is_free ? -usable : usable, __ATOMIC_RELAXED);
-	raise_to(&own->up, live);
-}
-
-static void move(__u64 *from, __u64 *ancestors, __u64 *to)
-{
-	const __u64 value = __atomic_exchange_n(from, 0, __ATOMIC_RELAXED);
-
-	if (value == 0)
+		(void)__atomic_fetch_add(&s->calls[SL_HEAP_FAILED], 1, __ATOMIC_RELAXED);
+	if (!is_success || is_free)
 		return;
-	(void)__atomic_fetch_sub(ancestors, value, __ATOMIC_RELAXED);
-	slot_add(to, value);
-}
-
-void counters_move_out(struct sl_lane *ancestor, struct sl_lane_slot *slot)
-{
-	struct sl_lane_slot *own = &life.nursery;
-	struct sl_lane_slot *theirs = &ancestor->children;
-
-	for (int i = 0; i < SL_HEAP_CALLS; i++)
-		move(&own->calls[i], &theirs->calls[i], &slot->calls[i]);
-	for (int i = 0; i < SL_HEAP_BUCKETS; i++)
-		move(&own->buckets[i], &theirs->buckets[i], &slot->buckets[i]);
-	move(&own->requested_bytes, &theirs->requested_bytes, &slot->requested_bytes);
-	slot_add_signed(&slot->live, __atomic_exchange_n(&own->live, 0, __ATOMIC_RELAXED));
-	raise_to(&slot->high, slot_get(&own->up));
-	raise_to(&slot->up,
-		 slot_get(&own->up) < slot->flush_up ? slot_get(&own->up) : slot->flush_up);
+	(void)__atomic_fetch_add(&s->buckets[bucket_of(n) % SL_HEAP_BUCKETS], 1, __ATOMIC_RELAXED);
+	(void)__atomic_fetch_add(&s->requested_bytes, n, __ATOMIC_RELAXED);
 }
 
 static struct sl_lane_slot *slots_of(struct sl_lane *lane)

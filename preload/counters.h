@@ -37,10 +37,9 @@
 struct life {
 	uint64_t generation;
 	uint32_t is_starting; /* one thread is opening the lane */
-	uint32_t n_nursed;    /* calls counted in `nursery` */
+	uint32_t reserved;
 	struct sl_lane *lane;
-	/* A forked child's own counts until it is worth a lane; they are in its ancestor's `children` at
-	 * the same time, so that they are known if it never is. */
+	/* Stands for "count in the ancestor's lane": of a forked child that may not open its own. */
 	struct sl_lane_slot nursery;
 } __attribute__((aligned(4096)));
 
@@ -174,11 +173,9 @@ void counters_shared_freed(struct sl_lane *lane, enum sl_heap_call call, __s64 u
  * shared one when all are taken. Never NULL. */
 struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner) HIDDEN;
 
-/* A forked child without a lane: counts in life.nursery and in @ancestor's `children`. */
-void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success, size_t n,
-		    __s64 usable) HIDDEN;
-/* The child has got @lane: moves what was counted so far to @slot of it. */
-void counters_move_out(struct sl_lane *ancestor, struct sl_lane_slot *slot) HIDDEN;
+/* A forked child without a lane: counts in @ancestor's `children`. */
+void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success,
+		    size_t n) HIDDEN;
 
 /* This lane's bytes no longer count in the tree: its process ends or executes something else.
  * Idempotent; what is flushed later counts again. counters_join() undoes it. */

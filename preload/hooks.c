@@ -58,7 +58,7 @@ static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n)
 {
 	if (s == &life.nursery) {
-		counters_nurse(shim.lane, call, p != NULL, n, p == NULL ? 0 : usable_proven(p));
+		counters_nurse(shim.lane, call, p != NULL, n);
 		return;
 	}
 	const bool is_shared = s == &life.lane->shared;
@@ -83,7 +83,7 @@ static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void 
 static void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 {
 	if (s == &life.nursery)
-		counters_nurse(shim.lane, call, true, 0, usable);
+		counters_nurse(shim.lane, call, true, 0);
 	else if (s == &life.lane->shared)
 		counters_shared_freed(life.lane, call, usable);
 	else if (slot_freed(s, call, usable))

@@ -13,8 +13,6 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-enum { NURSED_CALLS = 32 };
-
 struct shim shim HIDDEN;
 
 static struct process_facts facts;
@@ -80,8 +78,6 @@ static bool lane_begin(void)
 	/* In a child the ancestor's lane is now only in the way: as long as anybody maps it, it looks
 	 * alive. */
 	if (shim.lane != NULL) {
-		if (life.n_nursed != 0)
-			counters_move_out(shim.lane, counters_claim(lane, thread_pointer()));
 		/* Covered, not unmapped: another thread may be writing there just now. */
 		(void)sys_call6(SYS_mmap, (long)shim.lane, shim.lane->bytes, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -117,14 +113,10 @@ bool shim_start(void)
 	return is_begun;
 }
 
-/* Most forked children allocate a little and execute something else: not worth a file. With a seccomp
- * filter there is no other way. */
-static bool may_nurse(void)
+/* With a seccomp filter a forked child cannot open a lane. */
+static bool must_nurse(void)
 {
-	if (shim.lane == NULL || shim.is_off || !shim.counts)
-		return false;
-	return __atomic_fetch_add(&life.n_nursed, 1, __ATOMIC_RELAXED) < NURSED_CALLS ||
-	       shim.is_sealed;
+	return shim.is_sealed && shim.lane != NULL && !shim.is_off && shim.counts;
 }
 
 struct sl_lane_slot *shim_slot(void)
@@ -139,7 +131,7 @@ struct sl_lane_slot *shim_slot(void)
 			thread_state.generation = generation;
 		return thread_state.slot;
 	}
-	if (generation == 0 && may_nurse())
+	if (generation == 0 && must_nurse())
 		return &life.nursery;
 	if (!shim_start() || !shim.counts)
 		return NULL;

@@ -57,6 +57,11 @@ expect() { # expected counts, exit status, program and arguments
 	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.frees) \(.bytes)"')" = "23 0 943" ]
 }
 
+@test "a forked child that allocates just seven times is counted as itself" {
+	expect "7 0 91" 3 "$WORKLOADS/heap_counts" few
+	[ "$(q '.runs[0].processes[0].heap.allocs')" = 23 ]
+}
+
 @test "vfork and exec: the child has its counts, the parent keeps its own" {
 	expect "$ALL" 3 "$WORKLOADS/heap_counts" vfork "$WORKLOADS/heap_counts" _exit
 	[ "$(q '[.runs[0].processes[] | .heap.allocs] | @csv')" = "69,69" ]
