@@ -229,6 +229,16 @@ start() {
 	"$STARTLINE" report t.slt >out
 }
 
+@test "KILL to startline before the program was released: nothing is left" {
+	"$STARTLINE" run -q -n 1000 -- "$(command -v true)" </dev/null >out 2>&1 3>&- &
+	pid=$!
+	sleep 0.53
+	kill -KILL $pid
+	wait $pid || true
+	sleep 0.2
+	[ -z "$(pgrep -f "^$STARTLINE run -q -n 1000")" ]
+}
+
 @test "two startlines at once" {
 	"$STARTLINE" run -q --format json -o a.json -- sh -c 'sleep 0.5; ls / >/dev/null; exit 3' 3>&- &
 	a=$!

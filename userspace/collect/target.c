@@ -43,6 +43,7 @@ struct launch {
 	gid_t *groups;
 	int n_groups;
 	int go_fd, report_fd;
+	int parent_go_fd, parent_report_fd; /* the other ends */
 	char path[PATH_MAX];
 	char *const *environment; /* complete; set before release */
 	char **script; /* arguments for /bin/sh, should the file turn out to be a script */
@@ -179,6 +180,9 @@ static int child_main(void *data)
 {
 	struct launch *l = data;
 	char byte = 0;
+	/* With a copy of our own of the other end, its closing would go unnoticed. */
+	(void)close(l->parent_go_fd);
+	(void)close(l->parent_report_fd);
 	int r = child_drop_privileges(l);
 	if (r == 0)
 		r = find_program(l->spec.argv[0], l->path);
@@ -277,6 +281,8 @@ static int create_process(struct target *t)
 	_cleanup_close_ int report_write = report[1];
 	t->launch->go_fd = go_read;
 	t->launch->report_fd = report_write;
+	t->launch->parent_go_fd = go_write;
+	t->launch->parent_report_fd = report_read;
 
 	/* No handler of ours may run in the child; it restores the mask itself. */
 	sigset_t all;
