@@ -54,6 +54,9 @@ server_gone() {
 	[ "$(q '.runs[0].listeners[0].process')" = 1 ]
 	[ "$(q '.runs[0].ready.process')" -gt 1 ]
 	[ "$(q '.runs[0].ready.process as $id | .runs[0].processes[] | select(.id == $id).parent')" = 1 ]
+	# The worker runs the image that the master executed.
+	[ "$(q '[.runs[0].milestones[] | select(.name == "linked" or .name == "main")
+	        | .process == 1 and .time_ns > 0] | all')" = true ]
 	server_gone "$port"
 }
 

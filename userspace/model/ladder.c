@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define MAX_RUNGS 10
+#define MAX_RUNGS     10
+#define MAX_ANCESTORS 1000 /* bounds the way up the process tree */
 
 struct rung {
 	int64_t time_ns;
@@ -42,10 +43,26 @@ static const char *no_mark(const struct builder *b, const struct process *p,
 	return fallback;
 }
 
-static void program_rungs(struct builder *b, int proc)
+/* A forked worker runs the image of whoever executed it last among its ancestors. */
+static int whose_image(const struct builder *b, int proc)
 {
+	uint64_t at_ns = b->end_ns;
+	for (int at = proc, steps = 0; at >= 0 && steps < MAX_ANCESTORS; steps++) {
+		const struct proc *p = &b->procs.items[at];
+		if (image_at(p, at_ns) != NULL)
+			return at;
+		at_ns = p->start_ns;
+		at = p->parent;
+	}
+	return proc;
+}
+
+static void program_rungs(struct builder *b, int ready)
+{
+	const int proc = whose_image(b, ready);
 	const struct proc *p = &b->procs.items[proc];
-	const struct image_note *image = image_at(p, b->end_ns);
+	const uint64_t until_ns = proc == ready ? b->end_ns : b->procs.items[ready].start_ns;
+	const struct image_note *image = image_at(p, until_ns);
 	const bool is_static = image != NULL && image->out.is_static;
 	struct rung linked = { .time_ns = UNKNOWN, .process = proc + 1, .source = "shim" };
 	struct rung main_entered = linked;
