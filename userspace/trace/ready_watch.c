@@ -368,7 +368,7 @@ static size_t append_line(struct output *output, const char *bytes, size_t n)
 	const size_t taken = n < room ? n : room;
 	/* A NUL would end the string and hide what follows. */
 	for (size_t i = 0; i < taken; i++)
-		output->line[output->length + i] = bytes[i] != '\0' ? bytes[i] : '\1';
+		output->line[output->length + i] = (char)(bytes[i] != '\0' ? bytes[i] : '\1');
 	output->length += taken;
 	return taken;
 }
