@@ -67,13 +67,14 @@ static void fill_array(struct filling *f, const struct field *field, void *objec
 static void fill_field(struct filling *f, const struct field *field, void *object)
 {
 	void *value = at(object, field->offset);
-	const int64_t numbers[] = { f->next++, UNKNOWN, INT64_MAX - f->next++ };
+	/* Up to 2^53 whole numbers come back exactly. */
+	const int64_t numbers[] = { f->next++, UNKNOWN, INT64_C(9007199254740992) - f->next++ };
 	struct text_list *texts = value;
 	if (field->has_gate)
 		*(bool *)at(object, field->gate_offset) = true;
 	switch (field->kind) {
 	case FIELD_INT:
-		*(int64_t *)value = numbers[0] & 1 ? 9007199254740993 + f->next : -f->next;
+		*(int64_t *)value = numbers[0] & 1 ? numbers[2] : -f->next;
 		break;
 	case FIELD_PROCESS:
 	case FIELD_PARENT:

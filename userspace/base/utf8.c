@@ -2,7 +2,6 @@
 
 #include "userspace/base/utf8.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define ESCAPED_BYTE_LEN 4 /* \xNN */
@@ -348,7 +347,7 @@ size_t utf8_next(const char *s, size_t n, uint32_t *ret_code_point)
 	return len;
 }
 
-static bool is_unsafe(uint32_t code_point)
+bool utf8_is_unsafe(uint32_t code_point)
 {
 	return code_point < 0x20 || (code_point >= 0x7f && code_point <= 0x9f) ||
 	       IN(unsafe, code_point);
@@ -372,7 +371,7 @@ static struct piece next_piece(const char *s, size_t n)
 		return (struct piece){ .n_bytes = 1,
 				       .n_columns = ESCAPED_BYTE_LEN,
 				       .is_escaped = true };
-	if (is_unsafe(code_point))
+	if (utf8_is_unsafe(code_point))
 		return (struct piece){ .n_bytes = len,
 				       .n_columns = len * ESCAPED_BYTE_LEN,
 				       .is_escaped = true };

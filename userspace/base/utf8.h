@@ -11,6 +11,7 @@
  * too: the result is for reading, not for parsing back.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@
 /* Reads one character from s[0..n). Returns its length in bytes and stores its code point; 0 when
  * there is no valid character (n is 0, or the first byte is not the start of valid UTF-8). */
 size_t utf8_next(const char *s, size_t n, uint32_t *ret_code_point);
+
+/* Whether a valid character is one of those that are escaped, see above. */
+bool utf8_is_unsafe(uint32_t code_point);
 
 /* Appends the escaped form of s[0..n). Returns 0 or the buffer's error. */
 int text_escape(struct buf *out, const char *s, size_t n);

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <math.h>
 
-#include "userspace/base/json.h"
 #include "userspace/base/log.h"
+#include "userspace/model/json_tree.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session_fields.h"
 
@@ -16,184 +16,210 @@ static const void *at(const void *object, size_t offset)
 	return (const char *)object + offset;
 }
 
-static void write_int(struct json_writer *w, const char *key, int64_t value)
+static cJSON *int_value(int64_t value)
 {
-	if (value == UNKNOWN)
-		json_null(w, key);
-	else
-		json_int(w, key, value);
+	return value == UNKNOWN ? cJSON_CreateNull() : json_int(value);
 }
 
-static void write_texts(struct json_writer *w, const char *key, const char *const *items, size_t n)
+static cJSON *text_value(const char *text)
 {
-	json_open_inline(w, key, '[');
+	return json_text(text == NULL ? "" : text);
+}
+
+static void add_texts(struct json_tree *tree, cJSON *json, const char *key,
+		      const char *const *items, size_t n)
+{
+	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
 	for (size_t i = 0; i < n; i++)
-		json_text(w, NULL, items[i] == NULL ? "" : items[i]);
-	json_close(w);
+		(void)json_add(tree, list, NULL, text_value(items[i]));
 }
 
-static void write_ints(struct json_writer *w, const char *key, const int64_t *values, size_t n)
+static void add_ints(struct json_tree *tree, cJSON *json, const char *key, const int64_t *values,
+		     size_t n)
 {
-	json_open_inline(w, key, '[');
+	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
 	for (size_t i = 0; i < n; i++)
-		write_int(w, NULL, values[i]);
-	json_close(w);
+		(void)json_add(tree, list, NULL, int_value(values[i]));
 }
 
-static void write_histogram(struct json_writer *w, const char *key, const int64_t *buckets)
+static void add_histogram(struct json_tree *tree, cJSON *json, const char *key,
+			  const int64_t *buckets)
 {
 	size_t n = HEAP_BUCKETS;
 	while (n > 0 && buckets[n - 1] == 0)
 		n--;
-	write_ints(w, key, buckets, n);
+	add_ints(tree, json, key, buckets, n);
 }
 
-static void write_series(struct json_writer *w, const struct series *series)
+static void add_doubles(struct json_tree *tree, cJSON *json, const char *key, const double *values,
+			size_t n)
+{
+	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
+	for (size_t i = 0; i < n; i++)
+		(void)json_add(tree, list, NULL, json_double(values[i]));
+}
+
+static void add_summary(struct json_tree *tree, cJSON *row, const struct summary *s)
+{
+	const double ci95[] = { s->ci95_low, s->ci95_high };
+	(void)json_add(tree, row, "n", json_int((int64_t)s->n));
+	(void)json_add(tree, row, "median", json_double(s->median));
+	(void)json_add(tree, row, "mad", json_double(s->mad));
+	(void)json_add(tree, row, "mean", json_double(s->mean));
+	(void)json_add(tree, row, "stddev", json_double(s->stddev));
+	(void)json_add(tree, row, "min", json_double(s->min));
+	(void)json_add(tree, row, "max", json_double(s->max));
+	(void)json_add(tree, row, "p95", json_double(s->p95));
+	if (isfinite(s->ci95_low) && isfinite(s->ci95_high))
+		add_doubles(tree, row, "ci95", ci95, 2);
+	else
+		(void)json_add(tree, row, "ci95", cJSON_CreateNull());
+	(void)json_add(tree, row, "q1", json_double(s->q1));
+	(void)json_add(tree, row, "q3", json_double(s->q3));
+	(void)json_add(tree, row, "p99", json_double(s->p99));
+	(void)json_add(tree, row, "outliers", json_int((int64_t)s->n_outliers));
+}
+
+static void add_series(struct json_tree *tree, cJSON *list, const struct series *series)
 {
 	const struct metric *metric = series->metric;
-	const struct summary *s = &series->summary;
-	json_open_inline(w, NULL, '{');
-	json_text(w, "id", series->id);
-	json_text(w, "unit", unit_name(metric->unit));
-	json_text(w, "better", better_name(metric->better));
-	json_text(w, "class", metric_class_name(metric->class));
-	json_open_inline(w, "values", '[');
-	for (size_t i = 0; i < series->n_values; i++)
-		json_double(w, NULL, series->values[i]);
-	json_close(w);
-	json_int(w, "n", (int64_t)s->n);
-	json_double(w, "median", s->median);
-	json_double(w, "mad", s->mad);
-	json_double(w, "mean", s->mean);
-	json_double(w, "stddev", s->stddev);
-	json_double(w, "min", s->min);
-	json_double(w, "max", s->max);
-	json_double(w, "p95", s->p95);
-	if (isfinite(s->ci95_low) && isfinite(s->ci95_high)) {
-		json_open_inline(w, "ci95", '[');
-		json_double(w, NULL, s->ci95_low);
-		json_double(w, NULL, s->ci95_high);
-		json_close(w);
-	} else {
-		json_null(w, "ci95");
-	}
-	json_double(w, "q1", s->q1);
-	json_double(w, "q3", s->q3);
-	json_double(w, "p99", s->p99);
-	json_int(w, "outliers", (int64_t)s->n_outliers);
-	json_close(w);
+	cJSON *row = cJSON_CreateObject();
+	(void)json_add(tree, row, "id", json_text(series->id));
+	(void)json_add(tree, row, "unit", json_text(unit_name(metric->unit)));
+	(void)json_add(tree, row, "better", json_text(better_name(metric->better)));
+	(void)json_add(tree, row, "class", json_text(metric_class_name(metric->class)));
+	add_doubles(tree, row, "values", series->values, series->n_values);
+	add_summary(tree, row, &series->summary);
+	json_add_row(tree, list, row);
 }
 
-static void write_metrics(struct json_writer *w, const char *key, const struct session *s)
+static void add_metrics(struct json_tree *tree, cJSON *json, const char *key,
+			const struct session *s)
 {
-	json_open(w, key, '[');
+	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
 	for (size_t i = 0; i < s->n_series; i++) {
 		if (s->series[i].metric != NULL)
-			write_series(w, &s->series[i]);
+			add_series(tree, list, &s->series[i]);
 	}
-	json_close(w);
 }
 
-static void write_field(struct json_writer *w, const struct field *field, const void *object);
+static void add_members(struct json_tree *tree, cJSON *json, const struct record *record,
+			const void *object);
 
-static void write_object(struct json_writer *w, const char *key, const struct record *record,
-			 const void *object)
+static void add_array(struct json_tree *tree, cJSON *json, const struct field *field,
+		      const void *object)
 {
-	if (record->is_inline)
-		json_open_inline(w, key, '{');
-	else
-		json_open(w, key, '{');
-	for (const struct field *field = record->fields; field->key != NULL; field++)
-		write_field(w, field, object);
-	json_close(w);
-}
-
-static void write_array(struct json_writer *w, const struct field *field, const void *object)
-{
+	cJSON *list = json_add(tree, json, field->key, cJSON_CreateArray());
+	const struct record *record = field->record;
 	const char *items = *(const char *const *)at(object, field->offset);
 	const size_t n = *(const size_t *)at(object, field->count_offset);
-	json_open(w, field->key, '[');
-	for (size_t i = 0; i < n; i++)
-		write_object(w, NULL, field->record, items + i * field->record->size);
-	json_close(w);
+	for (size_t i = 0; i < n; i++) {
+		cJSON *item = cJSON_CreateObject();
+		if (!record->is_inline)
+			item = json_add(tree, list, NULL, item);
+		add_members(tree, item, record, items + i * record->size);
+		if (record->is_inline)
+			json_add_row(tree, list, item);
+	}
 }
 
-static void write_field(struct json_writer *w, const struct field *field, const void *object)
+/* The values that are no list and no object. */
+static cJSON *scalar(enum field_kind kind, const void *value)
+{
+	switch (kind) {
+	case FIELD_INT:
+		return int_value(*(const int64_t *)value);
+	case FIELD_PROCESS:
+		return int_value(*(const int *)value == 0 ? UNKNOWN : *(const int *)value);
+	case FIELD_PARENT:
+		return json_int(*(const int *)value);
+	case FIELD_BOOL:
+		return cJSON_CreateBool(*(const bool *)value);
+	case FIELD_TEXT:
+		return json_text(*(const char *const *)value);
+	case FIELD_DETAIL:
+		return text_value(*(const char *const *)value);
+	case FIELD_PHASE:
+		return json_text(phase_name(*(const enum phase *)value));
+	case FIELD_STATE:
+		return json_text(activity_name(*(const enum activity *)value));
+	case FIELD_CAUSE:
+		return json_text(cause_name(*(const enum cause *)value));
+	case FIELD_TEXTS:
+	case FIELD_LINES:
+	case FIELD_INTS:
+	case FIELD_OBJECT:
+	case FIELD_ARRAY:
+	case FIELD_HISTOGRAM:
+	case FIELD_METRICS:
+	case FIELD_NOTHING:
+		break;
+	}
+	return cJSON_CreateNull();
+}
+
+static void add_field(struct json_tree *tree, cJSON *json, const struct field *field,
+		      const void *object)
 {
 	const void *value = at(object, field->offset);
-	const char *text = NULL;
+	const struct text_list *texts = value;
 	if (field->has_gate && !*(const bool *)at(object, field->gate_offset)) {
-		json_null(w, field->key);
+		(void)json_add(tree, json, field->key, cJSON_CreateNull());
 		return;
 	}
 	switch (field->kind) {
-	case FIELD_INT:
-		write_int(w, field->key, *(const int64_t *)value);
-		break;
-	case FIELD_PROCESS:
-		write_int(w, field->key, *(const int *)value == 0 ? UNKNOWN : *(const int *)value);
-		break;
-	case FIELD_PARENT:
-		json_int(w, field->key, *(const int *)value);
-		break;
-	case FIELD_BOOL:
-		json_bool(w, field->key, *(const bool *)value);
-		break;
-	case FIELD_TEXT:
-		json_text(w, field->key, *(const char *const *)value);
-		break;
-	case FIELD_DETAIL:
-		text = *(const char *const *)value;
-		json_text(w, field->key, text == NULL ? "" : text);
-		break;
 	case FIELD_TEXTS:
-		write_texts(w, field->key, ((const struct text_list *)value)->items,
-			    ((const struct text_list *)value)->n);
+		add_texts(tree, json, field->key, texts->items, texts->n);
 		break;
 	case FIELD_LINES:
-		write_texts(w, field->key, *(const char *const *const *)value,
-			    *(const size_t *)at(object, field->count_offset));
+		add_texts(tree, json, field->key, *(const char *const *const *)value,
+			  *(const size_t *)at(object, field->count_offset));
 		break;
 	case FIELD_INTS:
-		write_ints(w, field->key, *(const int64_t *const *)value,
-			   *(const size_t *)at(object, field->count_offset));
-		break;
-	case FIELD_PHASE:
-		json_text(w, field->key, phase_name(*(const enum phase *)value));
-		break;
-	case FIELD_STATE:
-		json_text(w, field->key, activity_name(*(const enum activity *)value));
-		break;
-	case FIELD_CAUSE:
-		json_text(w, field->key, cause_name(*(const enum cause *)value));
+		add_ints(tree, json, field->key, *(const int64_t *const *)value,
+			 *(const size_t *)at(object, field->count_offset));
 		break;
 	case FIELD_OBJECT:
-		write_object(w, field->key, field->record, value);
+		add_members(tree, json_add(tree, json, field->key, cJSON_CreateObject()),
+			    field->record, value);
 		break;
 	case FIELD_ARRAY:
-		write_array(w, field, object);
+		add_array(tree, json, field, object);
 		break;
 	case FIELD_HISTOGRAM:
-		write_histogram(w, field->key, value);
-		break;
-	case FIELD_NOTHING:
-		json_null(w, field->key);
+		add_histogram(tree, json, field->key, value);
 		break;
 	case FIELD_METRICS:
-		write_metrics(w, field->key, object);
+		add_metrics(tree, json, field->key, object);
+		break;
+	case FIELD_INT:
+	case FIELD_PROCESS:
+	case FIELD_PARENT:
+	case FIELD_BOOL:
+	case FIELD_TEXT:
+	case FIELD_DETAIL:
+	case FIELD_PHASE:
+	case FIELD_STATE:
+	case FIELD_CAUSE:
+	case FIELD_NOTHING:
+		(void)json_add(tree, json, field->key, scalar(field->kind, value));
 		break;
 	}
+}
+
+static void add_members(struct json_tree *tree, cJSON *json, const struct record *record,
+			const void *object)
+{
+	for (const struct field *field = record->fields; field->key != NULL; field++)
+		add_field(tree, json, field, object);
 }
 
 int session_write_json(const struct session *s, FILE *f)
 {
-	struct json_writer w;
-	json_start(&w, f);
-	json_open(&w, NULL, '{');
-	json_text(&w, "schema", SESSION_SCHEMA);
-	for (const struct field *field = session_record.fields; field->key != NULL; field++)
-		write_field(&w, field, s);
-	json_close(&w);
-	const int rc = json_finish(&w);
+	struct json_tree tree;
+	cJSON *root = json_init(&tree);
+	(void)json_add(&tree, root, "schema", json_text(SESSION_SCHEMA));
+	add_members(&tree, root, &session_record, s);
+	const int rc = json_write(&tree, f);
 	return rc < 0 ? fail(rc, "the session document could not be written") : 0;
 }
