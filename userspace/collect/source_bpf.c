@@ -20,9 +20,9 @@
 #include "userspace/base/log.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/internal.h"
-#include "userspace/collect/kernel_btf.h"
 #include "userspace/collect/linger.h"
 #include "userspace/collect/place.h"
+#include "userspace/collect/source_bpf_kernel.h"
 
 #define RING_DEFAULT	  (32u << 20) /* docs/benchmarks.md: what is lost at which size */
 #define RING_MIN	  (64u << 10)
@@ -71,56 +71,6 @@ static bool is_optional(const struct bpf_program *program)
 	return !bpf_program__autoload(program);
 }
 
-/* "rss_stat" of a program in section "raw_tp/rss_stat" or "tp_btf/…"; NULL for others. */
-static const char *tracepoint_of(const struct bpf_program *program)
-{
-	const char *section = bpf_program__section_name(program);
-	const bool is_tracepoint =
-		strncmp(section, "tp_btf/", 7) == 0 || strncmp(section, "raw_tp/", 7) == 0;
-	return is_tracepoint ? section + 7 : NULL;
-}
-
-#define TRACEPOINTS_MAX 32
-
-struct kernel {
-	struct kernel_tracepoint tracepoints[TRACEPOINTS_MAX];
-	size_t n;
-	struct kernel_percpu percpu;
-};
-
-static const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const char *name)
-{
-	for (size_t i = 0; i < k->n; i++)
-		if (strcmp(k->tracepoints[i].name, name) == 0)
-			return &k->tracepoints[i];
-	return NULL;
-}
-
-/* io_uring_complete: older kernels hand over the parts of the completion one by one. */
-static bool kernel_has(const struct kernel *k, const char *name)
-{
-	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
-	if (t == NULL || !t->exists)
-		return false;
-	return strcmp(name, "io_uring_complete") != 0 || t->arguments == 3;
-}
-
-/* Asks the kernel about each tracepoint the probes want. */
-static int kernel_read(struct startline_bpf *skeleton, struct kernel *k)
-{
-	struct bpf_program *program;
-	bpf_object__for_each_program(program, skeleton->obj)
-	{
-		const char *name = tracepoint_of(program);
-		if (name == NULL || kernel_tracepoint(k, name) != NULL)
-			continue;
-		if (k->n == TRACEPOINTS_MAX)
-			return -E2BIG;
-		k->tracepoints[k->n++].name = name;
-	}
-	return kernel_btf_read(k->tracepoints, k->n, &k->percpu);
-}
-
 static size_t ring_size(size_t wanted)
 {
 	size_t size = RING_MIN;
@@ -157,15 +107,19 @@ static int configure(struct source_bpf *s, const struct bpf_settings *settings,
 }
 
 /* Returns 0, or -ENOTSUP with the name of what is missing in @why. */
-static int choose_programs(struct source_bpf *s, const struct kernel *k, bool only_needed,
-			   char *why, size_t why_size)
+static int choose_programs(struct source_bpf *s, struct kernel *k, bool only_needed, char *why,
+			   size_t why_size)
 {
 	struct bpf_program *program;
 	bpf_object__for_each_program(program, s->skeleton->obj)
 	{
 		const char *name = tracepoint_of(program);
-		if (name == NULL)
+		if (name == NULL) {
+			const int r = kernel_number(k, program);
+			if (r < 0)
+				return r;
 			continue;
+		}
 		const bool optional = is_optional(program);
 		bool load = kernel_has(k, name) && !(only_needed && optional);
 		if (program == s->skeleton->progs.handle_cgroup_attach)
@@ -175,6 +129,8 @@ static int choose_programs(struct source_bpf *s, const struct kernel *k, bool on
 			return -ENOTSUP;
 		}
 		(void)bpf_program__set_autoload(program, load);
+		if (load && kernel_number(k, program) < 0)
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -195,24 +151,33 @@ static int refused(int r, char *why, size_t why_size)
 	return r;
 }
 
-static int load(struct source_bpf *s, const struct bpf_settings *settings, bool only_needed,
-		char *why, size_t why_size)
+static int load_with(struct source_bpf *s, const struct bpf_settings *settings, struct kernel *k,
+		     bool only_needed, char *why, size_t why_size)
 {
-	struct kernel k = { .n = 0 };
-	s->skeleton = startline_bpf__open();
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = k->path);
+	s->skeleton = startline_bpf__open_opts(&options);
 	if (s->skeleton == NULL)
 		return refused(-errno, why, why_size);
 	s->skeleton->rodata->followed_cgroup = settings->cgroup_id;
-	int r = kernel_read(s->skeleton, &k);
+	int r = kernel_learn(k, s->skeleton->obj);
 	if (r >= 0)
-		r = choose_programs(s, &k, only_needed, why, why_size);
+		r = choose_programs(s, k, only_needed, why, why_size);
 	if (r == -ENOTSUP)
 		return r;
 	if (r >= 0)
-		r = configure(s, settings, &k);
+		r = configure(s, settings, k);
 	if (r >= 0)
 		r = startline_bpf__load(s->skeleton);
 	return r < 0 ? refused(r, why, why_size) : 0;
+}
+
+static int load(struct source_bpf *s, const struct bpf_settings *settings, bool only_needed,
+		char *why, size_t why_size)
+{
+	_cleanup_(kernel_done) struct kernel k;
+	const int r = kernel_prepare(&k);
+	return r < 0 ? refused(r, why, why_size)
+		     : load_with(s, settings, &k, only_needed, why, why_size);
 }
 
 /* All but the iterators, which are attached as they are used. */
@@ -223,7 +188,9 @@ static int attach(struct source_bpf *s, char *why, size_t why_size)
 		const struct bpf_program *program = *skeleton->progs[i].prog;
 		if (!bpf_program__autoload(program) || tracepoint_of(program) == NULL)
 			continue;
-		*skeleton->progs[i].link = bpf_program__attach(program);
+		*skeleton->progs[i].link = bpf_program__type(program) == BPF_PROG_TYPE_TRACING
+						   ? bpf_program__attach_trace(program)
+						   : bpf_program__attach(program);
 		if (*skeleton->progs[i].link == NULL)
 			return refused(-errno, why, why_size);
 	}

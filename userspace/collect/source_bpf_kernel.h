@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* What libbpf is told about the running kernel, so that it need not read all of the kernel's type
+ * information by itself: an excerpt of it for the places of members (CO-RE), and for each typed
+ * probe the number of what it is attached to.
+ *
+ *	kernel_prepare(&k);
+ *	object = ….open_opts(btf_custom_path = k.path)
+ *	kernel_learn(&k, object);     from now on kernel_has()
+ *	kernel_number(&k, program);   those of its programs that shall be loaded
+ *	… load …
+ *	kernel_done(&k);
+ *
+ * libbpf keeps one table of section handlers for the whole process: one at a time. */
+#ifndef USERSPACE_COLLECT_SOURCE_BPF_KERNEL_H
+#define USERSPACE_COLLECT_SOURCE_BPF_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "userspace/collect/kernel_btf.h"
+
+struct bpf_object;
+struct bpf_program;
+
+#define KERNEL_TRACEPOINTS_MAX 32
+#define KERNEL_HANDLERS	       2
+
+struct kernel {
+	struct kernel_tracepoint tracepoints[KERNEL_TRACEPOINTS_MAX];
+	size_t n;
+	struct kernel_percpu percpu;
+	int excerpt_fd; /* -1: none */
+	char path[32];	/* of it */
+	int handlers[KERNEL_HANDLERS];
+};
+
+int kernel_prepare(struct kernel *k);
+
+/* Asks the kernel about each tracepoint and iterator that the probes want, and about the types
+ * they use. -ENOENT: this kernel has no type information. */
+int kernel_learn(struct kernel *k, struct bpf_object *object);
+
+/* To be called for each program that will be loaded. */
+int kernel_number(struct kernel *k, struct bpf_program *program);
+
+void kernel_done(struct kernel *k);
+
+/* "rss_stat" of a program in section "raw_tp/rss_stat" or "tp_btf/…"; NULL for others. */
+const char *tracepoint_of(const struct bpf_program *program);
+
+/* NULL: not one of the probes'. */
+const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const char *name);
+
+/* Whether the kernel has that tracepoint, in the shape the probes know. */
+bool kernel_has(const struct kernel *k, const char *name);
+
+#endif
