@@ -209,7 +209,7 @@ build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/bui
 
 # --- testing ---------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-e2e test-all unit-tests corpus demo
+.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus demo
 # In parallel, unless the caller has said how.
 SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -226,14 +226,16 @@ test-unit: unit-tests
 test-e2e: all workloads
 	$(Q)tools/run-tests --e2e tests/e2e
 
-test-all:
+# What takes longer or needs more packages than `make test`.
+test-rest:
 	$(Q)tools/setup --for test-all
-	$(SUBMAKE) all workloads unit-tests
-	$(SUBMAKE) unit-tests SAN=address,undefined
+	$(SUBMAKE) all workloads
 	$(SUBMAKE) unit-tests SAN=thread
-	$(SUBMAKE) fuzzers $(FUZZ_BUILD)
-	$(Q)tools/run-tests --unit build --unit build-address-undefined --unit build-thread \
-		--fuzz $(FUZZ_B) --e2e tests/e2e $(if $(wildcard tests/corpus/*.bats),--e2e tests/corpus)
+	$(Q)tools/run-tests --unit build-thread --e2e tests/corpus
+
+test-all:
+	$(SUBMAKE) test
+	$(SUBMAKE) test-rest
 
 unit-tests: $(UNIT_TESTS)
 

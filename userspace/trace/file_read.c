@@ -247,7 +247,7 @@ static int read_blocks(struct reader *r, uint64_t at)
 {
 	const uint64_t waste_max = WASTE_MIN + r->size * WASTE_FACTOR;
 	while (at < r->size) {
-		enum block_result result;
+		enum block_result result = BLOCK_DAMAGED;
 		uint64_t size = 0;
 		int rc = read_block(r, at, &result, &size);
 		if (rc < 0)
