@@ -108,6 +108,120 @@ static void every_view_prints_as_agreed(void **state)
 	session_free(s);
 }
 
+static void spend(struct session *s, int process, int64_t ns, enum cause cause, const char *detail)
+{
+	sample_segment(s, &s->runs[0], ns, process == 1 ? PHASE_MAIN : PHASE_CHILD, cause, detail)
+		->process = process;
+}
+
+static void start(struct session *s, int id, int parent, const char *const *argv)
+{
+	struct run *run = &s->runs[0];
+	struct process *p = &run->processes[id - 1];
+	size_t n = 0;
+	while (argv[n] != NULL)
+		n++;
+	*p = sample_process(s, id, argv[0], "");
+	p->parent = parent;
+	p->start_ns = run->startup_total_ns;
+	p->exit_ns = p->start_ns + 11 * MS;
+	p->exit_code = 0;
+	p->argv.items = sample_copy(s, argv, n * sizeof(*argv));
+	p->argv.n = n;
+	p->images[0].argv = p->argv;
+	p->images[0].time_ns = p->start_ns + (id > 1 ? MS / 10 : 0);
+	if (id > 1)
+		spend(s, id, MS / 10, CAUSE_CPU, ""); /* between fork and exec */
+}
+
+#define ARGV(...) ((const char *[]){ __VA_ARGS__, NULL })
+
+/* A build: a file after the other, each with a compiler and an assembler; then a fetch that waits
+ * for a server. Nothing listens, nothing is asked to be ready. */
+static struct session *build_session(void)
+{
+	enum { N_FILES = 5, N = 1 + 3 * N_FILES + 1 };
+	struct session *s = sample_new(1);
+	struct run *run = &s->runs[0];
+	const char *command[] = { "make", "-j2" };
+	const struct milestone milestones[] = {
+		{ "exec", 0, 1, "execve entered the kernel", "bpf" },
+		{ "linked", 724000, 1, "libraries relocated", "shim" },
+		{ "main", 746000, 1, "main is entered", "shim" },
+		{ "bind", UNKNOWN, 0, "no listening socket", "" },
+		{ "first_accept", UNKNOWN, 0, "no client came", "" },
+	};
+	SAMPLE(s, s->command.items, s->command.n, command);
+	SAMPLE(s, run->milestones, run->n_milestones, milestones);
+	run->processes = arena_alloc_array(s->arena, N, sizeof(*run->processes));
+	run->n_processes = N;
+	run->tainted = "tasks waited for a CPU during 31 % of the run (PSI)";
+	start(s, 1, 0, ARGV("/usr/bin/make", "-j2"));
+	spend(s, 1, 3 * MS, CAUSE_CPU, "");
+	for (int i = 0; i < N_FILES; i++) {
+		const int gcc = 2 + 3 * i;
+		char *source = arena_strdup(s->arena, "src/f0.c");
+		source[5] = (char)('1' + i);
+		start(s, gcc, 1, ARGV("gcc", "-O2", "-Wall", "-c", "-o", "src/f.o", source));
+		spend(s, gcc, 2 * MS, CAUSE_CPU, "");
+		start(s, gcc + 1, gcc, ARGV("/usr/lib/cc1", "-quiet", source, "-o", "/tmp/c.s"));
+		for (int turn = 0; turn < 41; turn++) {
+			spend(s, gcc + 1, 400000, CAUSE_CPU, "");
+			spend(s, gcc + 1, 100000, CAUSE_RUNQUEUE, "");
+		}
+		start(s, gcc + 2, gcc, ARGV("as", "-o", "src/f.o", "/tmp/c.s"));
+		spend(s, gcc + 2, 3 * MS, CAUSE_CPU, "");
+		spend(s, 1, 300000, CAUSE_CPU, "");
+	}
+	start(s, N, 1, ARGV("/usr/bin/curl", "-sf", "http://127.0.0.1:8080/artifact"));
+	spend(s, N, 5 * MS, CAUSE_CPU, "");
+	spend(s, N, 23 * MS, CAUSE_CONNECT, "tcp 127.0.0.1:8080");
+	spend(s, N, 6 * MS, CAUSE_FILE_READ, "/usr/lib/x86_64-linux-gnu/libcurl.so.4");
+	spend(s, N, 5 * MS, CAUSE_CPU, "");
+	assert_int_equal(metrics_collect(s), 0);
+	return s;
+}
+
+static void a_build_prints_as_agreed(void **state)
+{
+	(void)state;
+	struct session *s = build_session();
+	check_printed(s, TABLE_TEXT, true, "report-build.txt");
+	check_printed(s, TABLE_MARKDOWN, true, "report-build.md");
+	session_free(s);
+}
+
+static void a_command_that_serves_nobody_has_no_ladder(void **state)
+{
+	(void)state;
+	struct session *s = build_session();
+	_cleanup_free_ char *text = printed(s, TABLE_TEXT, NULL);
+	assert_null(strstr(text, "not seen"));
+	assert_null(strstr(text, "Readiness"));
+	const char *ready[] = { "accept" };
+	SAMPLE(s, s->design.ready.items, s->design.ready.n, ready);
+	_cleanup_free_ char *asked = printed(s, TABLE_TEXT, NULL);
+	assert_non_null(strstr(asked, "Readiness\n"));
+	assert_non_null(strstr(asked, "not seen: bind (no listening socket); first_accept"));
+	session_free(s);
+}
+
+static void waiting_for_a_cpu_is_said_when_it_is_much(void **state)
+{
+	(void)state;
+	struct session *s = build_session();
+	_cleanup_free_ char *much = printed(s, TABLE_TEXT, NULL);
+	assert_non_null(strstr(much, "\nCPU wait: ready to run for 20.5 ms (12 %), but the machine "
+				     "was busy (tainted)\n"));
+	s->runs[0].tainted = NULL;
+	_cleanup_free_ char *own = printed(s, TABLE_TEXT, NULL);
+	assert_non_null(strstr(own, "but no CPU was free\n"));
+	spend(s, 1, 200 * MS, CAUSE_CPU, "");
+	_cleanup_free_ char *little = printed(s, TABLE_TEXT, NULL);
+	assert_null(strstr(little, "ready to run"));
+	session_free(s);
+}
+
 static size_t n_lines(const char *text)
 {
 	size_t n = 0;
@@ -310,6 +424,9 @@ int main(void)
 		cmocka_unit_test(one_run_prints_as_agreed),
 		cmocka_unit_test(several_runs_print_their_statistics),
 		cmocka_unit_test(every_view_prints_as_agreed),
+		cmocka_unit_test(a_build_prints_as_agreed),
+		cmocka_unit_test(a_command_that_serves_nobody_has_no_ladder),
+		cmocka_unit_test(waiting_for_a_cpu_is_said_when_it_is_much),
 		cmocka_unit_test(a_report_is_one_screen),
 		cmocka_unit_test(a_long_path_is_merged_for_people_only),
 		cmocka_unit_test(many_processes_are_a_short_list),

@@ -13,7 +13,7 @@
 #define MAX_FIXED	  32 /* of a text column that is not elastic */
 #define MIN_FIXED	  8
 #define BAR_WIDTH	  20
-#define MIN_BAR_WIDTH	  12
+#define MIN_BAR_WIDTH	  10
 #define INDENT		  2
 #define MAX_INDENT_LEVELS 10
 #define MAX_COLUMNS	  32

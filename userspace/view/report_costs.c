@@ -28,14 +28,14 @@ static const struct cost costs[] = {
 		   { "", "cpu.utilization", " of the CPUs allowed" } } },
 	{ "memory", { { "peak ", "mem.peak_rss", "" }, { "", "mem.ready_rss", " when ready" },
 		      { "cgroup peak ", "mem.peak_cgroup", "" } } },
-	{ "heap", { { "", "heap.allocs", " allocation(s)" }, { "", "heap.frees", " free(s)" },
-		    { "", "heap.bytes", " asked for" }, { "peak ", "heap.peak", "" },
-		    { "", "heap.exit", " not freed" } } },
+	{ "heap", { { "peak ", "heap.peak", "" }, { "", "heap.exit", " left" },
+		    { "", "heap.bytes", " in all" }, { "", "heap.allocs", " alloc(s)" },
+		    { "", "heap.frees", " free(s)" } } },
 	{ "faults", { { "", "faults.minor", " minor" }, { "", "faults.major", " major" },
 		      { "context switches: ", "ctx.voluntary", " voluntary" },
 		      { "", "ctx.involuntary", " not" } } },
 	{ "files", { { "", "files.opens", " open(s)" }, { "", "files.misses", " not found" },
-		     { "", "io.read", " read from disk" }, { "", "io.write", " written to it" } } },
+		     { "", "io.read", " read from disk" }, { "", "io.write", " written" } } },
 	{ "network", { { "", "net.connects", " connect(s)" }, { "received ", "net.rx", "" },
 		       { "sent ", "net.tx", "" } } },
 	{ "processes", { { "", "proc.count", " in all" }, { "", "proc.execs", " exec(s)" },
@@ -94,6 +94,34 @@ static void add_parts(const struct run *run, const struct cost *cost, struct buf
 	}
 }
 
+/* Most programs use no network: not worth a line. */
+static bool is_all_zero(const struct run *run, const struct cost *cost)
+{
+	size_t n_known = 0;
+	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
+		const double value = run_value(run, cost->parts[i].metric);
+		if (isfinite(value) && value != 0)
+			return false;
+		n_known += isfinite(value);
+	}
+	return n_known > 0;
+}
+
+/* Most programs use no network: known to be nothing is not worth a line. */
+static bool is_unused(const struct run *run, const struct cost *cost)
+{
+	size_t n_known = 0;
+	if (strcmp(cost->label, "network") != 0)
+		return false;
+	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
+		const double value = run_value(run, cost->parts[i].metric);
+		if (isfinite(value) && value != 0)
+			return false;
+		n_known += isfinite(value);
+	}
+	return n_known > 0;
+}
+
 static void add_heap_reason(const struct run *run, struct buf *line)
 {
 	const char *reason = run->n_processes == 0 ? "" : text_of(run->processes[0].coverage_heap);
@@ -115,6 +143,10 @@ int build_costs(const struct session *s, size_t run_index, struct table **ret)
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, MAX_LINE);
 	for (size_t i = 0; i < N_OF(costs); i++) {
+		if (is_all_zero(run, &costs[i]))
+			continue;
+		if (is_unused(run, &costs[i]))
+			continue;
 		buf_clear(&line);
 		add_parts(run, &costs[i], &line);
 		if (line.len == 0 && strcmp(costs[i].label, "heap") == 0)

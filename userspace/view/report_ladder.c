@@ -25,14 +25,25 @@ static bool is_new_reason(const struct run *run, size_t i)
 	return is_new;
 }
 
+/* What is not seen of most servers: nobody asked for it, or nobody came. */
+static bool is_usual(const struct milestone *m)
+{
+	static const char *const names[] = { "notified", "first_accept", "first_byte", "quiet" };
+	for (size_t i = 0; i < N_OF(names); i++) {
+		if (strcmp(m->name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* "not seen: bind, listen (no listener); first_accept (no client came)" */
-static void note_missing(struct table *t, const struct run *run)
+static void note_missing(struct table *t, const struct run *run, bool is_short)
 {
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, MAX_LABEL);
 	for (size_t i = 0; i < run->n_milestones; i++) {
 		const char *evidence = text_of(run->milestones[i].evidence);
-		if (!is_new_reason(run, i))
+		if (!is_new_reason(run, i) || (is_short && is_usual(&run->milestones[i])))
 			continue;
 		const char *before = line.len > 0 ? "; " : "not seen: ";
 		for (size_t j = i; j < run->n_milestones; j++) {
@@ -77,7 +88,7 @@ static void add_milestone(struct table *t, const struct run *run, const struct m
 }
 /* clang-format on */
 
-int build_ladder(const struct session *s, size_t run_index, struct table **ret)
+static int build(const struct session *s, size_t run_index, bool is_short, struct table **ret)
 {
 	static const struct column one_process[] = COLUMNS(FOR_PROGRAMS);
 	static const struct column processes[] = COLUMNS(FOR_ALL);
@@ -97,6 +108,19 @@ int build_ladder(const struct session *s, size_t run_index, struct table **ret)
 		if (m->time_ns != UNKNOWN)
 			last_ns = m->time_ns;
 	}
-	note_missing(*ret, run);
+	note_missing(*ret, run, is_short);
 	return 0;
+}
+
+int build_ladder(const struct session *s, size_t run_index, struct table **ret)
+{
+	return build(s, run_index, false, ret);
+}
+
+/* In a report, what was not seen is worth a line only where it tells something: after all, the run
+ * may have become ready without it. */
+int build_short_ladder(const struct session *s, size_t run_index, struct table **ret)
+{
+	const struct run *run = &s->runs[run_index];
+	return build(s, run_index, run->has_ready || s->design.ready.n == 0, ret);
 }

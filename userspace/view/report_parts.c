@@ -8,16 +8,11 @@
 #include <string.h>
 
 #include "userspace/model/metrics.h"
+#include "userspace/view/label.h"
 
 const struct process *process_find(const struct run *run, int id)
 {
 	return id >= 1 && (size_t)id <= run->n_processes ? &run->processes[id - 1] : NULL;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash == NULL || slash[1] == '\0' ? path : slash + 1;
 }
 
 const char *process_label(const struct run *run, int id, struct buf *ret)
@@ -31,7 +26,7 @@ const char *process_label(const struct run *run, int id, struct buf *ret)
 	const char *exe = p->exe == NULL ? "" : p->exe;
 	if (exe[0] == '\0' && p->argv.n > 0)
 		exe = p->argv.items[0];
-	(void)buf_adds(ret, exe[0] == '\0' ? "?" : base_name(exe));
+	(void)buf_adds(ret, exe[0] == '\0' ? "?" : label_base(exe));
 	if (run->n_processes > 1 && p->pid != UNKNOWN)
 		(void)buf_addf(ret, "[%" PRId64 "]", p->pid);
 	return buf_str(ret);

@@ -27,8 +27,9 @@ struct wait_list VEC(struct wait_sum);
 int waits_sum(const struct run *run, struct wait_list *ret);
 
 int build_startup(const struct session *s, size_t run, struct table **ret);
-int build_waterfall(const struct session *s, size_t run, struct table **ret);
+int build_waterfall(const struct session *s, size_t run, size_t max_rows, struct table **ret);
 int build_ladder(const struct session *s, size_t run, struct table **ret);
+int build_short_ladder(const struct session *s, size_t run, struct table **ret);
 int build_costs(const struct session *s, size_t run, struct table **ret);
 int build_memory(const struct session *s, size_t run, struct table **ret);
 int build_processes(const struct session *s, size_t run, struct table **ret);
@@ -65,6 +66,9 @@ int64_t sum_known(int64_t a, int64_t b);
 /* The notes of what was not seen: processes without heap counts, without kernel events, by
  * reason. */
 void note_coverage(const struct session *s, size_t run, struct table *t);
+
+/* Appends the number without a unit, to as many places as @whole_ns, which has one, is printed. */
+void add_in_unit_of(struct buf *out, int64_t ns, int64_t whole_ns);
 
 /* The value of a fixed metric in a run; NAN when not captured. */
 double run_value(const struct run *run, const char *metric_id);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
@@ -19,6 +20,9 @@
 /* Of the command line, which may have a megabyte: about three lines. */
 #define HEAD_COLUMNS 200
 #define HANG	     2 /* indentation of continued lines */
+#define PAGE_LINES   45
+#define MIN_ROWS     10 /* of the waterfall, which takes the lines that the rest leaves */
+#define MAX_ROWS     20
 
 struct page {
 	const struct session *s;
@@ -50,17 +54,21 @@ __attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum t
 		(void)fputc('\n', page->f);
 }
 
+static void show_table(struct page *page, const struct table *t)
+{
+	if (page->format == TABLE_TEXT)
+		(void)fputc('\n', page->f);
+	page->error = table_print(t, page->format, &page->style, page->f);
+}
+
 static void show(struct page *page, int (*build)(const struct session *, size_t, struct table **))
 {
 	if (page->error < 0)
 		return;
 	_cleanup_(table_freep) struct table *t = NULL;
 	page->error = build(page->s, page->run, &t);
-	if (page->error < 0)
-		return;
-	if (page->format == TABLE_TEXT)
-		(void)fputc('\n', page->f);
-	page->error = table_print(t, page->format, &page->style, page->f);
+	if (page->error == 0)
+		show_table(page, t);
 }
 
 /* --- the head ------------------------------------------------------------------------------- */
@@ -115,6 +123,34 @@ static void say_head(struct page *page, const struct run *run)
 		sayf(page, TONE_DIM, "Run %zu of %zu, the median one; all runs: see the end.",
 		     page->run + 1, page->s->n_runs);
 	say_ending(page, run);
+}
+
+/* --- the way to readiness ------------------------------------------------------------------- */
+
+/* The milestones of a command that serves nobody are two: one line. */
+static void say_start(struct page *page, const struct run *run)
+{
+	_cleanup_(buf_done) struct buf line;
+	char text[UNITS_BYTES];
+	buf_init(&line, MAX_LINE);
+	for (size_t i = 0; i < run->n_milestones; i++) {
+		const struct milestone *m = &run->milestones[i];
+		const bool is_start =
+			strcmp(m->name, "linked") == 0 || strcmp(m->name, "main") == 0;
+		if (is_start && m->time_ns != UNKNOWN)
+			(void)buf_addf(&line, "%s%s at %s", line.len > 0 ? ", " : "", m->name,
+				       format_ns(text, (double)m->time_ns));
+	}
+	if (line.len > 0)
+		sayf(page, TONE_DIM, "%s (nothing listened)", buf_str(&line));
+}
+
+static void show_readiness(struct page *page, const struct run *run)
+{
+	if (run->n_listeners > 0 || page->s->design.ready.n > 0 || run->has_ready)
+		show(page, build_short_ladder);
+	else
+		say_start(page, run);
 }
 
 /* --- how far to trust it -------------------------------------------------------------------- */
@@ -186,6 +222,67 @@ static void say_trust(struct page *page, const struct run *run)
 
 /* --- the report ----------------------------------------------------------------------------- */
 
+static void print_before(struct page *page, const struct run *run)
+{
+	say_head(page, run);
+	if (run->n_milestones > 0)
+		show_readiness(page, run);
+}
+
+static void print_after(struct page *page, const struct run *run)
+{
+	show(page, build_costs);
+	if (run->n_processes > 1)
+		show(page, build_top_processes);
+	if (run->n_findings > 0)
+		show(page, build_findings);
+	if (page->s->n_runs > 1)
+		show(page, build_main_metrics);
+	say_trust(page, run);
+}
+
+/* What the part prints, for free(); NULL: no memory. */
+static char *printed(struct page *page, const struct run *run,
+		     void (*print)(struct page *, const struct run *))
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = page->f;
+	page->f = open_memstream(&text, &n);
+	if (page->f == NULL) {
+		page->f = out;
+		return NULL;
+	}
+	print(page, run);
+	const bool has_failed = fclose(page->f) != 0;
+	page->f = out;
+	if (!has_failed)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+	for (; *text != '\0'; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static void show_waterfall(struct page *page, size_t n_other_lines)
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	size_t n_rows = MAX_ROWS;
+	const size_t n_taken = n_other_lines + 4; /* a blank, the title, the titles, a note */
+	if (page->format == TABLE_TEXT && n_taken + MAX_ROWS > PAGE_LINES)
+		n_rows = n_taken + MIN_ROWS > PAGE_LINES ? MIN_ROWS : PAGE_LINES - n_taken;
+	if (page->error == 0)
+		page->error = build_waterfall(page->s, page->run, n_rows, &t);
+	if (page->error == 0)
+		show_table(page, t);
+}
+
 static int print_page(struct page *page)
 {
 	const struct session *s = page->s;
@@ -194,18 +291,13 @@ static int print_page(struct page *page)
 		return page->error;
 	}
 	const struct run *run = &s->runs[page->run];
-	say_head(page, run);
-	if (run->n_milestones > 0)
-		show(page, build_ladder);
-	show(page, build_waterfall);
-	show(page, build_costs);
-	if (run->n_processes > 0)
-		show(page, build_top_processes);
-	if (run->n_findings > 0)
-		show(page, build_findings);
-	if (s->n_runs > 1)
-		show(page, build_main_metrics);
-	say_trust(page, run);
+	_cleanup_free_ char *before = printed(page, run, print_before);
+	_cleanup_free_ char *after = printed(page, run, print_after);
+	if (before == NULL || after == NULL)
+		return -ENOMEM;
+	(void)fputs(before, page->f);
+	show_waterfall(page, count_lines(before) + count_lines(after));
+	(void)fputs(after, page->f);
 	return page->error;
 }
 

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/view/label.h"
 #include "userspace/view/report_parts.h"
 
-#define MAX_ARGV ((size_t)256 << 10) /* of one command line, as printed */
-#define N_TOP	 6
+#define MAX_ARGV   ((size_t)256 << 10) /* of one command line, as printed */
+#define N_TOP	   6
+#define SHORT_NAME 28 /* columns of a command in the short list */
 
 /* clang-format off */
 static const struct column columns[] = {
@@ -52,15 +54,20 @@ static int64_t wall_of(const struct run *run, const struct process *p)
 	return difference(p->exit_ns == UNKNOWN ? run->wall_ns : p->exit_ns, p->start_ns);
 }
 
+/* @columns_of_name: the command in about as many, 0: all of it. */
 static void add_process(struct table *t, const struct run *run, const struct process *p,
-			unsigned int depth, struct buf *scratch)
+			unsigned int depth, size_t columns_of_name, struct buf *scratch)
 {
 	const bool has_failed =
 		(p->exit_code != UNKNOWN && p->exit_code != 0) || p->exit_signal != UNKNOWN;
 	table_tone(t, has_failed ? TONE_WARN : TONE_PLAIN);
 	table_indent(t, depth);
-	table_text(t, p->argv.n > 0 ? command_line(&p->argv, scratch)
-				    : process_label(run, p->id, scratch));
+	if (p->argv.n == 0)
+		table_text(t, process_label(run, p->id, scratch));
+	else if (columns_of_name > 0)
+		table_text(t, label_command(p->exe, &p->argv, columns_of_name, scratch));
+	else
+		table_text(t, command_line(&p->argv, scratch));
 	table_count(t, p->id);
 	table_count(t, p->parent);
 	table_count(t, p->pid);
@@ -119,7 +126,7 @@ static void show_below(struct table *t, const struct run *run, const struct tree
 	int id = root;
 	while (id != 0) {
 		const struct process *p = &run->processes[id - 1];
-		add_process(t, run, p, depth, scratch);
+		add_process(t, run, p, depth, 0, scratch);
 		tree->is_shown[id] = true;
 		if (tree->first_child[id] != 0) {
 			id = tree->first_child[id];
@@ -152,7 +159,7 @@ int build_processes(const struct session *s, size_t run_index, struct table **re
 		show_below(*ret, run, &tree, root, &scratch);
 	for (size_t i = 0; i < run->n_processes; i++) {
 		if (!is_shown[i + 1])
-			add_process(*ret, run, &run->processes[i], 0, &scratch);
+			add_process(*ret, run, &run->processes[i], 0, 0, &scratch);
 	}
 	return 0;
 }
@@ -204,7 +211,7 @@ int build_top_processes(const struct session *s, size_t run_index, struct table 
 	_cleanup_(buf_done) struct buf scratch;
 	buf_init(&scratch, MAX_ARGV);
 	for (size_t i = 0; i < n_shown; i++)
-		add_process(*ret, run, ranked[i].p, 0, &scratch);
+		add_process(*ret, run, ranked[i].p, 0, SHORT_NAME, &scratch);
 	if (n_shown < n)
 		table_note(*ret, "and %zu more: startline report --view processes", n - n_shown);
 	return 0;

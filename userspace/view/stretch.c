@@ -1,133 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes a screen of a critical path of up to millions of segments. First runs of neighbours that
- * are too short to matter become one, with the threshold raised until a few hundred are left. Then
- * the two neighbours whose union says least wrong are joined, again and again. */
+/* What the rows of a critical path hold, and whose they are. */
 
-#include <errno.h>
-#include <math.h>
-#include <string.h>
-
-#include "userspace/view/report_parts.h"
 #include "userspace/view/stretch.h"
 
-#define MAX_COARSE 400	/* what the second step, quadratic, is given */
-#define NEGLIGIBLE 0.01 /* of the total: a loss not worth a row, however few there are */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
-/* What a joined row no longer says of its shorter part, in shares of that part's time. */
-#define LOSS_OF_PHASE	4.0
-#define LOSS_OF_CAUSE	1.0
-#define LOSS_OF_PROCESS 0.5
-#define LOSS_OF_DETAIL	0.25
+#include "userspace/base/cleanup.h"
+#include "userspace/view/cut.h"
+#include "userspace/view/report_parts.h"
 
-/* How eagerly neighbours are joined in the first step: those shorter than @share of the total;
- * within one process and phase, or across them. */
-struct level {
-	double share;
-	bool is_across;
+/* Per place in the lineage, for the row in hand; all zero between rows. */
+struct shares {
+	const struct lineage *lineage;
+	int64_t *own_ns, *all_ns; /* in the program itself; with its descendants */
+	bool *is_seen;
+	struct VEC(int) seen;
+	size_t *row_of; /* by process: the last row, from 1, it was counted in */
 };
-
-static const struct level levels[] = {
-	{ 0, false },	  { 0.0001, false }, { 0.0005, false }, { 0.001, false }, { 0.002, false },
-	{ 0.0005, true }, { 0.001, true },   { 0.0025, true },	{ 0.005, true },  { 1.1, true },
-};
-
-static struct stretch stretch_of(const struct segment *s)
-{
-	struct stretch stretch = {
-		.start_ns = s->start_ns,
-		.duration_ns = s->duration_ns,
-		.longest = s,
-		.n_segments = 1,
-		.process = s->process,
-		.process_ns = s->duration_ns,
-		.is_one_detail = true,
-	};
-	stretch.causes_ns[s->cause] = s->duration_ns;
-	stretch.phases_ns[s->phase] = s->duration_ns;
-	return stretch;
-}
-
-static bool is_same(const struct segment *a, const struct segment *b)
-{
-	return a->process == b->process && a->phase == b->phase && a->state == b->state &&
-	       a->cause == b->cause && strcmp(a->detail, b->detail) == 0;
-}
-
-/* Who ran most of the union. A guess where three and more take turns, which is all a row needs. */
-static void join_process(struct stretch *to, const struct stretch *s)
-{
-	if (to->process == s->process) {
-		to->process_ns = sum_known(to->process_ns, s->process_ns);
-	} else if (s->process_ns > to->process_ns) {
-		to->process = s->process;
-		to->process_ns = s->process_ns;
-	}
-}
-
-static void join(struct stretch *to, const struct stretch *s)
-{
-	to->is_one_detail = to->is_one_detail && s->is_one_detail &&
-			    to->longest->cause == s->longest->cause &&
-			    strcmp(to->longest->detail, s->longest->detail) == 0;
-	join_process(to, s);
-	to->duration_ns = sum_known(to->duration_ns, s->duration_ns);
-	to->n_segments += s->n_segments;
-	for (int i = 0; i < CAUSE_COUNT; i++)
-		to->causes_ns[i] = sum_known(to->causes_ns[i], s->causes_ns[i]);
-	for (int i = 0; i < PHASE_COUNT; i++)
-		to->phases_ns[i] = sum_known(to->phases_ns[i], s->phases_ns[i]);
-	if (s->longest->duration_ns > to->longest->duration_ns)
-		to->longest = s->longest;
-}
-
-/* --- first step ----------------------------------------------------------------------------- */
-
-struct coarse {
-	const struct run *run;
-	const struct level *level;
-	const struct segment *last; /* that went into the last stretch */
-	bool is_last_small, is_last_uniform;
-};
-
-static bool can_join(const struct coarse *c, const struct segment *s, bool is_small)
-{
-	if (c->is_last_uniform && is_same(c->last, s))
-		return true;
-	if (!c->is_last_small || !is_small)
-		return false;
-	return c->level->is_across ||
-	       (c->last->process == s->process && c->last->phase == s->phase);
-}
-
-/* Fills @ret with at most MAX_COARSE stretches; 1 when there would be more. */
-static int join_small(struct coarse *c, struct stretch_list *ret)
-{
-	const double threshold = c->level->share * (double)c->run->startup_total_ns;
-	ret->n = 0;
-	for (size_t i = 0; i < c->run->n_segments; i++) {
-		const struct segment *s = &c->run->segments[i];
-		if (s->duration_ns <= 0)
-			continue;
-		const struct stretch own = stretch_of(s);
-		const bool is_small = (double)s->duration_ns < threshold;
-		if (ret->n > 0 && can_join(c, s, is_small)) {
-			c->is_last_uniform = c->is_last_uniform && is_same(c->last, s);
-			c->is_last_small = c->is_last_small && is_small;
-			join(vec_last(ret), &own);
-		} else if (ret->n == MAX_COARSE) {
-			return 1;
-		} else {
-			c->is_last_uniform = true;
-			c->is_last_small = is_small;
-			if (vec_push(ret, own) < 0)
-				return -ENOMEM;
-		}
-		c->last = s;
-	}
-	return 0;
-}
-
-/* --- second step ---------------------------------------------------------------------------- */
 
 int stretch_phase(const struct stretch *s)
 {
@@ -149,66 +40,166 @@ int stretch_cause(const struct stretch *s)
 	return largest;
 }
 
-/* How much of the truth, as a time, the union of neighbours hides. */
-static double loss_of(const struct stretch *a, const struct stretch *b)
+static void add_segment(struct stretch *to, const struct segment *s)
 {
-	double loss = 0;
-	if (stretch_phase(a) != stretch_phase(b))
-		loss += LOSS_OF_PHASE;
-	if (stretch_cause(a) != stretch_cause(b))
-		loss += LOSS_OF_CAUSE;
-	if (a->process != b->process)
-		loss += LOSS_OF_PROCESS;
-	if (strcmp(a->longest->detail, b->longest->detail) != 0)
-		loss += LOSS_OF_DETAIL;
-	return loss * (double)(a->duration_ns < b->duration_ns ? a->duration_ns : b->duration_ns);
+	if (s->duration_ns <= 0)
+		return;
+	if (to->longest == NULL) {
+		to->start_ns = s->start_ns;
+		to->longest = s;
+		to->is_one_detail = true;
+	}
+	to->is_one_detail = to->is_one_detail && to->longest->cause == s->cause &&
+			    strcmp(to->longest->detail, s->detail) == 0;
+	to->duration_ns = sum_known(to->duration_ns, s->duration_ns);
+	to->causes_ns[s->cause] = sum_known(to->causes_ns[s->cause], s->duration_ns);
+	to->phases_ns[s->phase] = sum_known(to->phases_ns[s->phase], s->duration_ns);
+	if (s->duration_ns > to->longest->duration_ns)
+		to->longest = s;
 }
 
-/* The first of the two neighbours to join next, their loss in @ret_loss. */
-static size_t cheapest_of(const struct stretch_list *list, bool keeps_phases, double *ret_loss)
+/* --- whose it is ---------------------------------------------------------------------------- */
+
+static int see(struct shares *shares, int kin)
 {
-	size_t cheapest = 0;
-	*ret_loss = INFINITY;
-	for (size_t i = 0; i + 1 < list->n; i++) {
-		const struct stretch *a = &list->items[i];
-		const struct stretch *b = &list->items[i + 1];
-		if (keeps_phases && stretch_phase(a) != stretch_phase(b))
-			continue;
-		const double loss = loss_of(a, b);
-		if (loss < *ret_loss) {
-			*ret_loss = loss;
-			cheapest = i;
+	if (shares->is_seen[kin])
+		return 0;
+	shares->is_seen[kin] = true;
+	return vec_push(&shares->seen, kin);
+}
+
+static int add_share(struct shares *shares, int kin, int64_t ns)
+{
+	shares->own_ns[kin] = sum_known(shares->own_ns[kin], ns);
+	return see(shares, kin);
+}
+
+/* Gives to each what its descendants have. */
+static int add_up(struct shares *shares)
+{
+	const struct kin *all = shares->lineage->kin.items;
+	const size_t n_own = shares->seen.n;
+	for (size_t i = 0; i < n_own; i++) {
+		const int64_t ns = shares->own_ns[shares->seen.items[i]];
+		for (int kin = shares->seen.items[i];; kin = all[kin].parent) {
+			shares->all_ns[kin] = sum_known(shares->all_ns[kin], ns);
+			if (see(shares, kin) < 0)
+				return -ENOMEM;
+			if (kin == 0)
+				break;
 		}
 	}
-	return cheapest;
+	return 0;
 }
 
-/* Down to @max_rows in any case; then on while nothing is lost that matters. The phases are what a
- * reader looks for first: as long as there is room, even a short one keeps its row. */
-static void join_cheapest(struct stretch_list *list, size_t max_rows, double negligible_ns)
+/* The child with most of the row; -1: none has a part. */
+static int largest_child(const struct shares *shares, int above)
 {
-	while (list->n > 1) {
-		const bool has_room = list->n <= max_rows;
-		double loss = 0;
-		const size_t i = cheapest_of(list, has_room, &loss);
-		if (has_room && loss >= negligible_ns)
-			return;
-		join(&list->items[i], &list->items[i + 1]);
-		memmove(&list->items[i + 1], &list->items[i + 2],
-			(list->n - i - 2) * sizeof(*list->items));
-		list->n--;
+	int largest = -1;
+	for (size_t i = 0; i < shares->seen.n; i++) {
+		const int kin = shares->seen.items[i];
+		if (kin != above && shares->lineage->kin.items[kin].parent == above &&
+		    (largest < 0 || shares->all_ns[kin] > shares->all_ns[largest]))
+			largest = kin;
 	}
+	return largest;
+}
+
+/* As far down as nearly all of the row goes; then to a program, as only these have names. */
+static int owner_of(const struct shares *shares)
+{
+	const double enough = STRETCH_NEARLY_ALL * (double)shares->all_ns[0];
+	int owner = 0;
+	for (int depth = 0; depth <= LINEAGE_DEPTH; depth++) {
+		const int child = largest_child(shares, owner);
+		const bool is_name = shares->lineage->kin.items[owner].is_leaf && owner != 0;
+		if (child < 0 || (is_name && (double)shares->all_ns[child] < enough))
+			break;
+		owner = child;
+	}
+	return owner;
+}
+
+static size_t count_others(struct shares *shares, size_t row, int process)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < shares->seen.n; i++) {
+		const int id = shares->lineage->kin.items[shares->seen.items[i]].process;
+		if (shares->own_ns[shares->seen.items[i]] <= 0 || shares->row_of[id] == row)
+			continue;
+		shares->row_of[id] = row;
+		n += id != process && id != 0;
+	}
+	return n;
+}
+
+static void forget(struct shares *shares)
+{
+	vec_foreach(kin, &shares->seen) {
+		shares->own_ns[*kin] = 0;
+		shares->all_ns[*kin] = 0;
+		shares->is_seen[*kin] = false;
+	}
+	shares->seen.n = 0;
+}
+
+/* --- all rows ------------------------------------------------------------------------------- */
+
+static int add_row(const struct run *run, const int *kin_of, const struct piece *piece,
+		   struct shares *shares, struct stretch_list *ret)
+{
+	struct stretch row = { .from = piece->from, .to = piece->to };
+	for (size_t i = piece->from; i < piece->to; i++) {
+		add_segment(&row, &run->segments[i]);
+		if (run->segments[i].duration_ns > 0 &&
+		    add_share(shares, kin_of[i], run->segments[i].duration_ns) < 0)
+			return -ENOMEM;
+	}
+	if (row.longest == NULL)
+		return 0;
+	if (add_up(shares) < 0)
+		return -ENOMEM;
+	const struct kin *owner = &shares->lineage->kin.items[owner_of(shares)];
+	row.process = owner->process;
+	row.image = owner->image;
+	row.n_others = count_others(shares, ret->n + 1, owner->process);
+	forget(shares);
+	return vec_push(ret, row);
+}
+
+static int add_rows(const struct run *run, const int *kin_of, const struct piece_list *pieces,
+		    const struct lineage *lineage, struct stretch_list *ret)
+{
+	_cleanup_free_ int64_t *own_ns = calloc(lineage->kin.n, sizeof(*own_ns));
+	_cleanup_free_ int64_t *all_ns = calloc(lineage->kin.n, sizeof(*all_ns));
+	_cleanup_free_ bool *is_seen = calloc(lineage->kin.n, sizeof(*is_seen));
+	_cleanup_free_ size_t *row_of = calloc(lineage->n_processes + 1, sizeof(*row_of));
+	if (own_ns == NULL || all_ns == NULL || is_seen == NULL || row_of == NULL)
+		return -ENOMEM;
+	struct shares shares = { .lineage = lineage,
+				 .own_ns = own_ns,
+				 .all_ns = all_ns,
+				 .is_seen = is_seen,
+				 .row_of = row_of };
+	int rc = 0;
+	for (size_t i = 0; i < pieces->n && rc == 0; i++)
+		rc = add_row(run, kin_of, &pieces->items[i], &shares, ret);
+	vec_done(&shares.seen);
+	return rc;
 }
 
 int stretches_of(const struct run *run, size_t max_rows, struct stretch_list *ret)
 {
-	int rc = 1;
-	for (size_t i = 0; i < N_OF(levels) && rc == 1; i++) {
-		struct coarse coarse = { .run = run, .level = &levels[i] };
-		rc = join_small(&coarse, ret);
-	}
-	if (rc < 0)
-		return rc;
-	join_cheapest(ret, max_rows, NEGLIGIBLE * (double)run->startup_total_ns);
-	return 0;
+	_cleanup_(lineage_done) struct lineage lineage = { 0 };
+	_cleanup_free_ int *kin_of = calloc(run->n_segments + 1, sizeof(*kin_of));
+	_cleanup_free_ struct piece *owner = NULL;
+	struct piece_list pieces = { 0 };
+	if (kin_of == NULL || lineage_of(run, &lineage) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->n_segments; i++)
+		kin_of[i] =
+			lineage_at(&lineage, run->segments[i].process, run->segments[i].start_ns);
+	const int rc = cut_path(run, &lineage, kin_of, max_rows, &pieces);
+	owner = pieces.items;
+	return rc < 0 ? rc : add_rows(run, kin_of, &pieces, &lineage, ret);
 }
