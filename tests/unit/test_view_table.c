@@ -162,13 +162,13 @@ static void what_is_cut_shows_it(void **state)
 	struct table *t = table_of("a name that is cut in any case, for its length");
 	_cleanup_free_ char *plain = printed(t, TABLE_TEXT, &ascii);
 	_cleanup_free_ char *pretty = printed(t, TABLE_TEXT, &utf8);
-	assert_non_null(strstr(plain, "a name that is... "));
-	assert_non_null(strstr(pretty, "a name that is c… "));
+	assert_non_null(strstr(plain, "a name that is c... "));
+	assert_non_null(strstr(pretty, "a name that is cut… "));
 	assert_non_null(strstr(pretty, "█"));
 	table_free(t);
 	t = table_of("/usr/lib/x86_64-linux-gnu/libfoo.so.1");
 	_cleanup_free_ char *path = printed(t, TABLE_TEXT, &utf8);
-	assert_non_null(strstr(path, "…-gnu/libfoo.so.1 "));
+	assert_non_null(strstr(path, "…ux-gnu/libfoo.so.1 "));
 	table_free(t);
 }
 

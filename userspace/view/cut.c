@@ -17,6 +17,7 @@
 #define SHORT_OF_ONE  0.01 /* of the total: at first, for one program */
 #define SHORT_OF_MANY 0.03 /* where programs take turns, less than this is only noise */
 #define SHORT_GROWS   1.25
+#define MAX_ROUNDS    21  /* from the smaller to the whole */
 #define SPOILS	      0.4 /* of what is short: not so short that it may cost another its name */
 /* Before what is short is joined: more pieces are not worth joining, the next measure is tried. */
 #define MAX_PIECES 512
@@ -418,10 +419,11 @@ static int cut_all(struct cut *c, size_t max_rows)
 	const int64_t total_ns = c->run->startup_total_ns;
 	int rc = 1;
 	c->big_wait_ns = share_of(total_ns, STRETCH_BIG_WAIT);
-	const double first = c->is_one_program ? SHORT_OF_ONE : SHORT_OF_MANY;
-	for (double share = first; share < 1; share *= SHORT_GROWS) {
+	double share = c->is_one_program ? SHORT_OF_ONE : SHORT_OF_MANY;
+	for (int round = 0; round < MAX_ROUNDS; round++) {
 		c->pieces->n = 0;
 		c->short_ns = share_of(total_ns, share);
+		share *= SHORT_GROWS;
 		rc = cut_by_program(c, 0, c->run->n_segments);
 		if (rc < 0)
 			return rc;

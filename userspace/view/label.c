@@ -130,28 +130,27 @@ static struct text_list without_env(const struct text_list *argv)
 	return is_env ? (struct text_list){ argv->items + 1, argv->n - 1 } : *argv;
 }
 
-const char *label_command(const char *exe, const struct text_list *all, size_t columns,
+const char *label_command(const char *exe, const struct text_list *argv, size_t columns,
 			  struct buf *ret)
 {
-	const struct text_list rest = without_env(all);
-	const struct text_list *argv = &rest;
-	const char *name = argv->n > 0 ? word_at(argv, 0) : text_of(exe);
+	const struct text_list words = without_env(argv);
+	const char *name = words.n > 0 ? word_at(&words, 0) : text_of(exe);
 	buf_clear(ret);
 	if (name[0] == '\0')
 		(void)buf_addc(ret, '?');
 	else
 		add_word(ret, label_base(name));
 	const size_t name_len = ret->len;
-	add_words(argv, false, ret);
+	add_words(&words, false, ret);
 	if (!fits(ret, columns)) {
 		buf_truncate(ret, name_len);
-		add_words(argv, true, ret);
+		add_words(&words, true, ret);
 	}
 	if (!fits(ret, columns)) {
 		_cleanup_(buf_done) struct buf shorter;
 		buf_init(&shorter, 8 * MAX_BYTES);
 		(void)buf_add(&shorter, buf_str(ret), name_len);
-		if (add_making(argv, &shorter)) {
+		if (add_making(&words, &shorter)) {
 			buf_clear(ret);
 			(void)buf_add(ret, buf_str(&shorter), shorter.len);
 		}
