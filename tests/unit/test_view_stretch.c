@@ -193,10 +193,9 @@ static struct session *make_session(int n_compilers, int64_t work_ns, int64_t ma
 	return s;
 }
 
-static void a_program_and_its_children_are_a_row(void **state)
+static void check_turns(int64_t work_ns, int64_t make_ns)
 {
-	(void)state;
-	struct session *s = make_session(5, 8 * MS, 5 * MS);
+	struct session *s = make_session(5, work_ns, make_ns);
 	struct stretch_list list = must_join(&s->runs[0]);
 	assert_int_equal(list.n, 10);
 	for (size_t i = 0; i < list.n; i++) {
@@ -204,10 +203,23 @@ static void a_program_and_its_children_are_a_row(void **state)
 		const bool is_make = i % 2 == 0;
 		assert_int_equal(row->process, is_make ? 1 : 2 + (int)i - 1);
 		assert_int_equal(row->n_others, is_make ? 0 : 1);
-		assert_true(row->duration_ns == (is_make ? 5 * MS : 10 * MS));
+		assert_true(row->duration_ns == (is_make ? make_ns : work_ns + 2 * MS));
 	}
 	vec_done(&list);
 	session_free(s);
+}
+
+static void a_program_and_its_children_are_a_row(void **state)
+{
+	(void)state;
+	check_turns(8 * MS, 5 * MS);
+}
+
+/* Short as they are, the turns of make would make "make" of everything. */
+static void nobody_loses_its_name_to_the_whole(void **state)
+{
+	(void)state;
+	check_turns(17 * MS, 2500000);
 }
 
 /* What the parent does in between is too little for a row, and for another name. */
@@ -310,6 +322,7 @@ int main(void)
 		cmocka_unit_test(what_took_long_is_not_swallowed),
 		cmocka_unit_test(rows_add_up),
 		cmocka_unit_test(a_program_and_its_children_are_a_row),
+		cmocka_unit_test(nobody_loses_its_name_to_the_whole),
 		cmocka_unit_test(little_between_goes_unnamed),
 		cmocka_unit_test(the_images_of_a_process_are_told_apart),
 		cmocka_unit_test(a_big_wait_is_never_joined),
