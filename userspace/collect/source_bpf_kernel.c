@@ -80,9 +80,18 @@ int kernel_number(struct kernel *k, struct bpf_program *program)
 	return bpf_program__set_attach_target(program, k->excerpt_fd, NULL);
 }
 
+/* libbpf's handlers of sections are the whole process's. They are never taken back: libbpf before
+ * 1.4 frees its table twice when the last one goes and another comes. */
+static struct handlers {
+	bool are_there;
+	struct kernel *kernel; /* of what is being loaded */
+} handlers;
+
 static int put_number(struct bpf_program *program, struct bpf_prog_load_opts *options, long cookie)
 {
-	const struct kernel_tracepoint *target = typed_target((struct kernel *)cookie, program);
+	const struct handlers *h = (const struct handlers *)cookie;
+	const struct kernel_tracepoint *target =
+		h->kernel != NULL ? typed_target(h->kernel, program) : NULL;
 	if (target == NULL || !target->exists)
 		return -ESRCH;
 	options->attach_prog_fd = 0;
@@ -167,27 +176,34 @@ int kernel_learn(struct kernel *k, struct bpf_object *object)
 	return r;
 }
 
+static int handlers_register(void)
+{
+	if (handlers.are_there)
+		return 0;
+	LIBBPF_OPTS(libbpf_prog_handler_opts, options, .cookie = (long)&handlers,
+		    .prog_prepare_load_fn = put_number);
+	int r = libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
+					     &options);
+	if (r >= 0)
+		r = libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
+						 &options);
+	handlers.are_there = r >= 0;
+	return r < 0 ? r : 0;
+}
+
 int kernel_prepare(struct kernel *k)
 {
-	*k = (struct kernel){ .excerpt_fd = memfd_create("kernel-types", MFD_CLOEXEC),
-			      .handlers = { -1, -1 } };
+	*k = (struct kernel){ .excerpt_fd = memfd_create("kernel-types", MFD_CLOEXEC) };
 	if (k->excerpt_fd < 0)
 		return -errno;
 	(void)snprintf(k->path, sizeof(k->path), "/proc/self/fd/%d", k->excerpt_fd);
-	LIBBPF_OPTS(libbpf_prog_handler_opts, options, .cookie = (long)k,
-		    .prog_prepare_load_fn = put_number);
-	k->handlers[0] = libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_TRACING,
-						      BPF_TRACE_RAW_TP, &options);
-	k->handlers[1] = libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_TRACING,
-						      BPF_TRACE_ITER, &options);
-	return k->handlers[0] < 0 ? k->handlers[0] : k->handlers[1] < 0 ? k->handlers[1] : 0;
+	handlers.kernel = k;
+	return handlers_register();
 }
 
 void kernel_done(struct kernel *k)
 {
-	for (size_t i = 0; i < KERNEL_HANDLERS; i++)
-		if (k->handlers[i] >= 0)
-			(void)libbpf_unregister_prog_handler(k->handlers[i]);
+	handlers.kernel = NULL;
 	cleanup_close(&k->excerpt_fd);
-	*k = (struct kernel){ .excerpt_fd = -1, .handlers = { -1, -1 } };
+	*k = (struct kernel){ .excerpt_fd = -1 };
 }

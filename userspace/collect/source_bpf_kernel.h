@@ -23,7 +23,6 @@ struct bpf_object;
 struct bpf_program;
 
 #define KERNEL_TRACEPOINTS_MAX 32
-#define KERNEL_HANDLERS	       2
 
 struct kernel {
 	struct kernel_tracepoint tracepoints[KERNEL_TRACEPOINTS_MAX];
@@ -31,7 +30,6 @@ struct kernel {
 	struct kernel_percpu percpu;
 	int excerpt_fd; /* -1: none */
 	char path[32];	/* of it */
-	int handlers[KERNEL_HANDLERS];
 };
 
 int kernel_prepare(struct kernel *k);
