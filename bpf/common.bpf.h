@@ -205,6 +205,20 @@ static __always_inline __u64 sock_id(struct sock *sk)
 	return BPF_CORE_READ(alloc, vfs_inode.i_ino);
 }
 
+/* ---- loops ---- */
+
+/* A loop that the verifier looks at once and not for every turn: the elements of an array are
+ * its turns, for bpf_for_each_map_elem(). (bpf_loop is not in 5.15.) */
+#define TURNS 1024
+
+struct turns_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TURNS);
+	__type(key, __u32);
+	__type(value, __u8);
+};
+extern struct turns_map turns SEC(".maps");
+
 /* ---- writing events ---- */
 
 struct ring_map {

@@ -10,6 +10,7 @@ char program_license[] SEC("license") = "Dual MIT/GPL";
 struct task_map tasks SEC(".maps");
 struct scratch_map scratches SEC(".maps");
 struct ring_map ring SEC(".maps");
+struct turns_map turns SEC(".maps");
 
 const volatile __u32 want_output = 0;
 const volatile __u32 wake_early = 0;

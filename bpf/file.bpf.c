@@ -91,24 +91,40 @@ static __always_inline int write_exit(const struct task_state *ts, long result)
 	return output_piece(ts->args[1], result, ts->args[0]);
 }
 
-static __always_inline int writev_exit(const struct task_state *ts, long result)
+struct pieces {
+	__u64 pointer, count;
+	__u64 left; /* bytes */
+	__s32 fd;
+};
+
+static long writev_piece(void *map, const __u32 *turn, void *value, struct pieces *pieces)
 {
 	struct {
 		__u64 base, length;
 	} piece;
-	__u64 left = result;
 
-	for (__u32 i = 0; i < PIECES_MAX; i++) {
-		if (i >= ts->args[2] || !left ||
-		    bpf_probe_read_user(&piece, sizeof(piece),
-					(void *)(ts->args[1] + i * sizeof(piece))))
-			break;
-		if (piece.length > left)
-			piece.length = left;
-		left -= piece.length;
-		if (piece.length)
-			output_piece(piece.base, piece.length, ts->args[0]);
-	}
+	if (*turn >= PIECES_MAX || *turn >= pieces->count || !pieces->left ||
+	    bpf_probe_read_user(&piece, sizeof(piece),
+				(void *)(pieces->pointer + *turn * sizeof(piece))))
+		return 1;
+	if (piece.length > pieces->left)
+		piece.length = pieces->left;
+	pieces->left -= piece.length;
+	if (piece.length)
+		output_piece(piece.base, piece.length, pieces->fd);
+	return 0;
+}
+
+static __always_inline int writev_exit(const struct task_state *ts, long result)
+{
+	struct pieces pieces = {
+		.pointer = ts->args[1],
+		.count = ts->args[2],
+		.left = result,
+		.fd = ts->args[0],
+	};
+
+	bpf_for_each_map_elem(&turns, writev_piece, &pieces, 0);
 	return 0;
 }
 

@@ -49,8 +49,9 @@ static __noinline __s64 counter_before_6_2(__u64 mm, __u32 member)
 }
 
 /* One of the counters of @mm. Before 6.2 there was one number and a share of up to THREAD_BATCH
- * pages in each thread. */
-static __always_inline __s64 counter_sum(__u64 mm, __u32 member)
+ * pages in each thread. Global, so that it is verified once. */
+__s64 counter_sum(__u64 mm, __u32 member);
+__noinline __s64 counter_sum(__u64 mm, __u32 member)
 {
 	struct percpu_counter *counter;
 	__s64 sum = 0;

@@ -19,46 +19,59 @@ enum path_step { PATH_END, PATH_NAME, PATH_LAST_NAME, PATH_MOUNT };
 struct path_position { /* addresses, as numbers */
 	__u64 dentry, vfsmount, root;
 	__u64 name; /* of the component just passed */
-	/* Bytes written. Here, because the verifier forgets what it knew of memory that it passes to
-	 * a global function: else it would follow every combination of lengths. */
-	__u64 length;
 };
 
-/* One component or mount up; enum path_step. Global, so that it is verified once and not in each
- * turn of each loop. */
+/* One component or mount up; enum path_step. Global, so that it is verified once. */
 int path_up(struct path_position *at);
 
-/* Writes the path of @file to @out, which has room for @max + PATH_COMPONENT + PATH_PADDING bytes. @max is a
- * constant power of two, @components a constant. */
+struct path_walk {
+	struct path_position at;
+	char *out;
+	__u32 max, components;
+	__u32 length; /* bytes written */
+	__u32 is_cut;
+};
+
+static long path_turn(void *map, const __u32 *turn, void *value, struct path_walk *walk)
+{
+	const int step = path_up(&walk->at);
+	const __u32 length = walk->length;
+	long n;
+
+	if (step == PATH_END || length >= walk->max || *turn >= walk->components) {
+		walk->is_cut = step != PATH_END;
+		return 1;
+	}
+	if (step == PATH_MOUNT)
+		return 0;
+	n = bpf_probe_read_kernel_str(walk->out + (length & (walk->max - 1)), PATH_COMPONENT,
+				      (void *)walk->at.name);
+	if (n > 0)
+		walk->length = length + n;
+	walk->is_cut = step != PATH_LAST_NAME;
+	return step == PATH_LAST_NAME;
+}
+
+/* Writes the path of @file to @out, which has room for @max + PATH_COMPONENT + PATH_PADDING bytes.
+ * @max is a constant power of two, @components a constant. */
 static __always_inline struct path_text path_walk(struct file *file, char *out, const __u32 max,
 						  const int components)
 {
-	struct path_text text = { .length = 0, .is_cut = true };
 	struct vfsmount *vfsmount = BPF_CORE_READ(file, f_path.mnt);
-	struct path_position at = { .dentry = (__u64)BPF_CORE_READ(file, f_path.dentry),
-				    .vfsmount = (__u64)vfsmount,
-				    .root = (__u64)BPF_CORE_READ(vfsmount, mnt_root) };
+	struct path_walk walk = { .at = { .dentry = (__u64)BPF_CORE_READ(file, f_path.dentry),
+					  .vfsmount = (__u64)vfsmount,
+					  .root = (__u64)BPF_CORE_READ(vfsmount, mnt_root) },
+				  .out = out,
+				  .max = max,
+				  .components = components,
+				  .is_cut = true };
+	struct path_text text;
 
-	for (int i = 0; i < components; i++) {
-		const int step = path_up(&at);
-		__u32 length = at.length & (2 * max - 1);
-		long n;
-
-		if (step == PATH_END || length >= max) {
-			text.is_cut = step != PATH_END;
-			break;
-		}
-		if (step == PATH_MOUNT)
-			continue;
-		n = bpf_probe_read_kernel_str(out + (length & (max - 1)), PATH_COMPONENT,
-					      (void *)at.name);
-		at.length = n > 0 ? length + n : length;
-		if (step == PATH_LAST_NAME) {
-			text.is_cut = false;
-			break;
-		}
-	}
-	text.length = at.length < max + PATH_COMPONENT ? at.length : max + PATH_COMPONENT;
+	bpf_for_each_map_elem(&turns, path_turn, &walk, 0);
+	text.is_cut = walk.is_cut;
+	text.length = walk.length;
+	if (text.length > max + PATH_COMPONENT) /* for the verifier */
+		text.length = max + PATH_COMPONENT;
 	/* A record's size is a multiple of 8: what fills it up is no component. */
 	__builtin_memset(out + text.length, 0, PATH_PADDING);
 	return text;

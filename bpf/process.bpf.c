@@ -118,16 +118,23 @@ __noinline int exec_image_flags(__u64 address)
 	struct mm_struct *mm = (void *)address;
 	/* An image of 32 bits ends below 4 GiB, on every architecture. */
 	const bool is_32bit = BPF_CORE_READ(mm, task_size) <= 1ull << 32;
-	const __u32 word = is_32bit ? 4 : 8;
-	const char *auxv = (const char *)mm + bpf_core_field_offset(struct mm_struct, saved_auxv);
-	__u64 key = 0, base = 0;
+	union {
+		__u64 words[2 * AUXV_PAIRS];
+		__u32 halves[2 * AUXV_PAIRS];
+	} auxv = { 0 };
 
-	for (int i = 0; i < AUXV_PAIRS && key != AT_BASE; i++) {
-		bpf_probe_read_kernel(&key, word, auxv);
-		bpf_probe_read_kernel(&base, word, auxv + word);
-		auxv += 2 * word;
+	bpf_probe_read_kernel(&auxv, sizeof(auxv),
+			      (char *)mm + bpf_core_field_offset(struct mm_struct, saved_auxv));
+	if (is_32bit) {
+		for (int i = 0; i < 2 * AUXV_PAIRS; i += 2)
+			if (auxv.halves[i] == AT_BASE)
+				return SL_EXEC_32BIT | (auxv.halves[i + 1] ? 0 : SL_EXEC_STATIC);
+		return SL_EXEC_32BIT | SL_EXEC_STATIC;
 	}
-	return (key == AT_BASE && base ? 0 : SL_EXEC_STATIC) | (is_32bit ? SL_EXEC_32BIT : 0);
+	for (int i = 0; i < 2 * AUXV_PAIRS; i += 2)
+		if (auxv.words[i] == AT_BASE)
+			return auxv.words[i + 1] ? 0 : SL_EXEC_STATIC;
+	return SL_EXEC_STATIC;
 }
 
 /* A piece of argv that is short enough to be copied through the scratch. */
@@ -175,15 +182,27 @@ __noinline int exec_args_piece(__u64 from, __u32 offset, __u32 length, __u64 now
 	return 0;
 }
 
+struct args {
+	__u64 from, total, now;
+};
+
+static long args_turn(void *map, const __u32 *turn, void *value, const struct args *args)
+{
+	const __u32 offset = *turn * SL_ARGS_PIECE;
+
+	if (*turn >= SL_ARGS_MAX / SL_ARGS_PIECE || offset >= args->total)
+		return 1;
+	exec_args_piece(args->from + offset, offset,
+			(args->total < SL_ARGS_MAX ? args->total : SL_ARGS_MAX) - offset,
+			args->now);
+	return 0;
+}
+
 static __always_inline void emit_args(__u64 from, __u64 total, __u64 now)
 {
-	for (__u32 offset = 0; offset < SL_ARGS_MAX; offset += SL_ARGS_PIECE) {
-		__u64 left = (total < SL_ARGS_MAX ? total : SL_ARGS_MAX) - offset;
+	struct args args = { .from = from, .total = total, .now = now };
 
-		if (offset >= total)
-			break;
-		exec_args_piece(from + offset, offset, left, now);
-	}
+	bpf_for_each_map_elem(&turns, args_turn, &args, 0);
 }
 
 /* The process has another memory now. */

@@ -19,7 +19,7 @@
 
 #define PENDING_MAX   256     /* listeners that nobody is ready to accept from, at one time */
 #define WAITERS_MAX   32      /* entries of one wait queue that are looked at */
-#define FDS_MAX	      1024    /* descriptors of one poll or select that are looked at */
+#define FDS_MAX	      TURNS   /* descriptors of one poll or select that are looked at */
 #define INHERITED_MAX 256     /* descriptors looked at for listeners after an exec */
 #define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
 
@@ -278,15 +278,6 @@ static __always_inline int walk_pending(__u64 epoll, __u64 enter_ns)
 }
 
 /* ---- loops over descriptors ---- */
-
-/* A loop that the verifier looks at once and not for every turn: the elements of an array are
- * its turns. (bpf_loop is not in 5.15.) */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FDS_MAX);
-	__type(key, __u32);
-	__type(value, __u8);
-} turns SEC(".maps");
 
 /* ---- listeners come ---- */
 

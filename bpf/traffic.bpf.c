@@ -5,6 +5,7 @@
  * Two tracepoints see every byte, whatever call or io_uring request moved it. Kernels before 6.3
  * do not have them: there the system calls are watched, and io_uring is not seen. */
 #include "bpf/net.bpf.h"
+#include "bpf/process.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -46,25 +47,40 @@ static __always_inline void reply(__u64 sk, struct conn *conn)
 	net_emit(&fact, &conn->addr);
 }
 
-/* @length > 0 bytes went out of the socket, or came in, by the current thread. The socket comes by
- * reference: a typed pointer in a register is not a number for the verifier, in memory it is. */
+/* A worker thread of io_uring has no state of its own, but its process is known. False: the current
+ * thread is not even that. */
+static __always_inline bool worker_moved(__u64 length, __u32 is_out)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct process_state *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return false;
+	__sync_fetch_and_add(is_out ? &process->ended.net_tx_bytes : &process->ended.net_rx_bytes,
+			     length);
+	return true;
+}
+
+/* @length > 0 bytes went out of the socket, or came in, by the current thread, whose state @ts is
+ * NULL if it has none. The socket comes by reference: a typed pointer in a register is not a number
+ * for the verifier, in memory it is. */
 int moved(struct task_state *ts, const __u64 *place, __u64 length, __u32 is_out);
 __noinline int moved(struct task_state *ts, const __u64 *place, __u64 length, __u32 is_out)
 {
 	struct conn *conn;
+	bool is_internet;
 	__u16 family;
 	__u64 sk;
 
-	if (!ts || !place)
+	if (!place)
 		return 0;
 	sk = *place;
 	family = family_of_sk(sk);
-	if (family == AF_INET || family == AF_INET6) {
-		if (is_out)
-			ts->net_tx_bytes += length;
-		else
-			ts->net_rx_bytes += length;
-	}
+	is_internet = family == AF_INET || family == AF_INET6;
+	if (ts && is_internet)
+		*(is_out ? &ts->net_tx_bytes : &ts->net_rx_bytes) += length;
+	if (!ts && !worker_moved(is_internet ? length : 0, is_out))
+		return 0;
 	conn = bpf_map_lookup_elem(&conns, &sk);
 	if (!conn)
 		return 0;
@@ -83,25 +99,14 @@ __noinline int moved(struct task_state *ts, const __u64 *place, __u64 length, __
 
 /* ---- by tracepoint ---- */
 
-/* A worker thread of io_uring has no storage of its own: its process's leader has. */
-static __always_inline struct task_state *mover(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *ts = task_state_of(task);
-
-	return ts ? ts : task_state_of(task->group_leader);
-}
-
 static __always_inline int length_seen(const __u64 *ctx, __u32 is_out)
 {
 	const int length = (int)ctx[1];
 	const __u64 sk = ctx[0];
-	struct task_state *ts;
 
 	if (length <= 0)
 		return 0;
-	ts = mover();
-	return ts ? moved(ts, &sk, length, is_out) : 0;
+	return moved(task_state_of(bpf_get_current_task_btf()), &sk, length, is_out);
 }
 
 SEC("?raw_tp/sock_send_length")

@@ -6,6 +6,7 @@
  * by a number of the ring's: its file is seen when it begins to wait. With SQPOLL a kernel thread
  * of the process submits, also recorded as that process's. */
 #include "bpf/net.bpf.h"
+#include "bpf/process.bpf.h"
 
 #define OP_POLL_ADD 6 /* enum io_uring_op: frozen numbers */
 #define OP_ACCEPT   13
@@ -34,12 +35,12 @@ struct {
 	__type(value, struct request);
 } requests SEC(".maps");
 
-/* A worker or SQPOLL thread has no storage of its own: its process's leader has. */
+/* A worker or SQPOLL thread has no storage of its own, but its process is known. */
 static __always_inline bool is_ours(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	return tracked(task) || tracked(task->group_leader);
+	return bpf_map_lookup_elem(&processes, &tgid) != NULL;
 }
 
 static __always_inline bool is_of_interest(__u8 opcode)

@@ -52,9 +52,11 @@ static __always_inline void sums_add(struct usage_sums *sums, struct task_struct
 /* @part of @whole, of @total; without overflow, to 32 bits. */
 static __always_inline __u64 proportion(__u64 total, __u64 part, __u64 whole)
 {
-	for (int i = 0; i < 40 && (whole >> 24); i++) {
-		whole >>= 1;
-		part >>= 1;
+	for (int bits = 32; bits; bits /= 2) {
+		if (whole >> (23 + bits)) {
+			whole >>= bits;
+			part >>= bits;
+		}
 	}
 	if (!whole)
 		return 0;
