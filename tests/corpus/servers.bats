@@ -9,20 +9,21 @@ setup() {
 	require_bpf
 }
 
+teardown() {
+	remove_public_copy
+}
+
 @test "PostgreSQL as a user of its own: ready when the postmaster first polls" {
 	bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 	port=$(free_port)
 	# Its user must reach all of this.
-	place=$(mktemp -d)
-	chmod 755 "$place"
-	cp "$STARTLINE" "$ROOT/build/libstartline.so" "$place"
+	public_copy
+	place=$PUBLIC
 	install -d -o postgres "$place/data" "$place/run"
 	(cd "$place" && setpriv --reuid=postgres --regid=postgres --clear-groups \
 		"$bin/initdb" -D "$place/data" -A trust >/dev/null)
-	STARTLINE="$place/startline"
 	session --user postgres --trace "$PWD/t.slt" --ready accept -- \
 		"$bin/postgres" -D "$place/data" -p "$port" -k "$place/run"
-	rm -rf "$place"
 	[ "$status" -eq 0 ]
 	check_session
 	[ "$(q '.runs[0].ready.endpoint' | sed 's/.*://')" = "$port" ]

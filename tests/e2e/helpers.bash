@@ -22,6 +22,19 @@ require_bpf() {
 	have_bpf || skip "no BPF here: not root, or the kernel has no BTF"
 }
 
+# For tests that give up root: a copy where everybody may reach it, as the checkout may lie in
+# somebody's home. Call remove_public_copy in teardown.
+public_copy() {
+	PUBLIC=$(mktemp -d /tmp/startline-test.XXXXXX)
+	chmod 755 "$PUBLIC"
+	cp "$ROOT/build/startline" "$ROOT/build/libstartline.so" "$PUBLIC"
+	STARTLINE="$PUBLIC/startline"
+}
+
+remove_public_copy() {
+	[ -z "${PUBLIC:-}" ] || rm -rf "$PUBLIC"
+}
+
 # session [run options...] -- CMD: records CMD; the session document is in ./session.json, the
 # report's status in $status, what startline itself said in ./messages.
 session() {

@@ -7,6 +7,10 @@ setup() {
 	setup_workdir
 }
 
+teardown() {
+	remove_public_copy
+}
+
 @test "the exit status is the program's own" {
 	session -- sh -c 'exit 41'
 	[ "$status" = 41 ]
@@ -280,6 +284,7 @@ time.sleep(30)'
 @test "under sudo the program and the files are the caller's" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	chown nobody .
+	public_copy
 	SUDO_UID=$(id -u nobody) SUDO_GID=$(id -g nobody) SUDO_USER=nobody \
 		"$STARTLINE" run -q -o report -- sh -c 'id -u; id -G; grep CapPrm /proc/self/status' >out
 	[ "$(sed -n 1p out)" = "$(id -u nobody)" ]
@@ -291,6 +296,7 @@ time.sleep(30)'
 @test "without root and without probes: less, and it says what" {
 	[ "$(id -u)" = 0 ] || skip "needs root to become nobody"
 	chmod 777 .
+	public_copy
 	port=$(free_port)
 	setpriv --reuid nobody --regid nogroup --clear-groups \
 		"$STARTLINE" run --ready accept -- redis-server --port "$port" --save '' >/dev/null 2>report
