@@ -222,6 +222,21 @@ static void nobody_loses_its_name_to_the_whole(void **state)
 	check_turns(17 * MS, 2500000);
 }
 
+/* Nor little by little. */
+static void a_name_is_not_worn_away(void **state)
+{
+	(void)state;
+	for (int64_t make_ns = MS; make_ns < 4 * MS; make_ns += MS / 10) {
+		struct session *s = make_session(5, 18 * MS, make_ns);
+		struct stretch_list list = must_join(&s->runs[0]);
+		for (size_t i = 0; i < list.n; i++)
+			assert_true(list.items[i].process != 1 ||
+				    list.items[i].duration_ns < 10 * MS);
+		vec_done(&list);
+		session_free(s);
+	}
+}
+
 /* What the parent does in between is too little for a row, and for another name. */
 static void little_between_goes_unnamed(void **state)
 {
@@ -323,6 +338,7 @@ int main(void)
 		cmocka_unit_test(rows_add_up),
 		cmocka_unit_test(a_program_and_its_children_are_a_row),
 		cmocka_unit_test(nobody_loses_its_name_to_the_whole),
+		cmocka_unit_test(a_name_is_not_worn_away),
 		cmocka_unit_test(little_between_goes_unnamed),
 		cmocka_unit_test(the_images_of_a_process_are_told_apart),
 		cmocka_unit_test(a_big_wait_is_never_joined),

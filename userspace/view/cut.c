@@ -17,8 +17,8 @@
 #define SHORT_OF_ONE  0.01 /* of the total: at first, for one program */
 #define SHORT_OF_MANY 0.03 /* where programs take turns, less than this is only noise */
 #define SHORT_GROWS   1.25
-#define MAX_ROUNDS    21  /* from the smaller to the whole */
-#define SPOILS	      0.4 /* of what is short: not so short that it may cost another its name */
+#define MAX_ROUNDS    21   /* from the smaller to the whole */
+#define SPOILS	      0.25 /* of what is short: not so short that it may cost another its name */
 /* Before what is short is joined: more pieces are not worth joining, the next measure is tried. */
 #define MAX_PIECES 512
 #define MAX_PHASES 8 /* of one program that keep their rows however short; more is back and forth */
@@ -71,6 +71,7 @@ static int add_piece(struct cut *c, struct piece piece)
 	if (c->pieces->n >= MAX_PIECES)
 		return 1;
 	piece.kin = common_of(c, piece.from, piece.to);
+	piece.own_ns = piece.ns;
 	for (size_t i = piece.from; i < piece.to && !piece.is_many; i++)
 		piece.is_many = c->kin_of[i] != piece.kin;
 	return vec_push(c->pieces, piece);
@@ -228,11 +229,13 @@ static void join_at(const struct cut *c, size_t i)
 	const int64_t ns = sum_known(left->ns, right->ns);
 	const bool is_same_wait = left->is_wait && right->is_wait &&
 				  is_same_object(at(c, left->from), at(c, right->from));
+	const int common = lineage_common(c->lineage, left->kin, right->kin);
+	const int64_t own_ns =
+		common == larger->kin ? sum_known(left->own_ns, right->own_ns) : larger->own_ns;
+	const bool keeps_name = (double)own_ns >= STRETCH_NEARLY_ALL * (double)ns;
 	left->is_many = left->is_many || right->is_many || left->kin != right->kin;
-	if ((double)larger->ns >= STRETCH_NEARLY_ALL * (double)ns)
-		left->kin = larger->kin;
-	else
-		left->kin = lineage_common(c->lineage, left->kin, right->kin);
+	left->own_ns = keeps_name ? own_ns : ns;
+	left->kin = keeps_name ? larger->kin : common;
 	left->is_wait = larger->is_wait;
 	left->wait_ns = is_same_wait ? sum_known(left->wait_ns, right->wait_ns) : larger->wait_ns;
 	left->is_keeper = left->is_keeper || right->is_keeper;
@@ -271,7 +274,7 @@ static bool spoils(const struct cut *c, const struct piece *piece, const struct 
 	const double all_ns = (double)piece->ns + (double)other->ns;
 	return kin[common].depth <= kin[c->top].depth &&
 	       kin[common].process != kin[other->kin].process &&
-	       (double)other->ns < STRETCH_NEARLY_ALL * all_ns && other->ns >= c->short_ns &&
+	       (double)other->own_ns < STRETCH_NEARLY_ALL * all_ns && other->ns >= c->short_ns &&
 	       (double)piece->ns >= SPOILS * (double)c->short_ns;
 }
 

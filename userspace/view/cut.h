@@ -11,6 +11,7 @@ struct piece {
 	int64_t ns;
 	int64_t wait_ns; /* of a wait: before anything was joined to it */
 	int kin;	 /* in the lineage: what all of it, or nearly, descends from */
+	int64_t own_ns;	 /* of that and its descendants */
 	bool is_many;	 /* and not all of it is that one itself */
 	bool is_wait;	 /* for one thing, or nearly so: not joined with what is not */
 	bool is_keeper;	 /* not joined because it is short */
