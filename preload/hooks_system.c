@@ -58,7 +58,8 @@ static char **environ_swap(void)
 		return NULL;
 	char ***environ_at = shim_environ();
 	char **before = environ_at == NULL ? NULL : *environ_at;
-	const size_t n = settings_room(&shim.settings, before, &text_bytes);
+	/* clearenv() leaves no environment at all. */
+	const size_t n = before == NULL ? 0 : settings_room(&shim.settings, before, &text_bytes);
 	if (n == 0 || !grow(n * sizeof(char *) + text_bytes)) {
 		__atomic_store_n(&swap.is_taken, 0, __ATOMIC_RELEASE);
 		return NULL;

@@ -119,3 +119,9 @@ counted() { # number of processes or images with exactly the known counts
 	[ "$(readelf -W -l "$shim" | awk '$1 == "TLS" { print ($6 == "0x000010") }')" = 1 ]
 	! readelf -W -r "$shim" | grep -E 'IRELATIV|JUMP_SLOT|GLOB_DAT'
 }
+
+@test "a program without any environment can still use system and popen" {
+	session --probes shim -- "$WORKLOADS/env_cleared"
+	[ "$status" = 3 ]
+	[ "$(tr '\n' ' ' <stdout)" = "here here " ]
+}
