@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts PROGRAM COUNT times, one after the other, by fork and exec, and waits for each. Prints
- * the median nanoseconds from just before fork to the child's end.
- * usage: exec_storm COUNT PROGRAM */
+ * the median nanoseconds from just before fork to the child's end, and the sum of all.
+ * usage: exec_storm COUNT PROGRAM [ARG...] */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +24,10 @@ static int compare(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	const size_t count = strtoul(argv[1], NULL, 10);
+	uint64_t sum = 0;
 	uint64_t *took = calloc(count ? count : 1, sizeof(*took));
 
 	if (!took || !count)
@@ -35,15 +36,16 @@ int main(int argc, char **argv)
 		const uint64_t start = now_ns();
 		const pid_t child = fork();
 		if (child == 0) {
-			execl(argv[2], argv[2], (char *)NULL);
+			execv(argv[2], argv + 2);
 			_exit(127);
 		}
 		if (child < 0 || waitpid(child, NULL, 0) != child)
 			return 1;
 		took[i] = now_ns() - start;
+		sum += took[i];
 	}
 	qsort(took, count, sizeof(*took), compare);
-	printf("%llu\n", (unsigned long long)took[count / 2]);
+	printf("%llu %llu\n", (unsigned long long)took[count / 2], (unsigned long long)sum);
 	free(took);
 	return 0;
 }
