@@ -96,6 +96,11 @@ struct task_state {
 	__u64 base_run_ns;		  /* of its run time, what lies before R0 */
 	__u64 system_ns;		  /* on the CPU in system calls */
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
+	__u64 probe_ns;			  /* in probes; see tax.bpf.h */
+	__u32 probe_calls;		  /* system calls that were looked at */
+	__u32 probe_hits;		  /* runs of all other programs */
+	__u32 probe_left;		  /* runs until the next one that is timed */
+	__u32 reserved;
 	struct sched_state sched;
 	struct net_state net;
 };
@@ -146,6 +151,7 @@ static __always_inline bool tracked(struct task_struct *task)
 #define CALL_TIMED   0x40u  /* may have a timeout */
 #define CALL_TRAFFIC 0x80u  /* traffic_exit(), on kernels where tracepoints do not tell lengths */
 #define CALL_QUICK   0x100u /* never sleeps and never lasts: not looked at */
+#define CALL_TELLS   0x200u /* mostly writes an event, so that its exit is always timed */
 
 #define CALLS 512
 extern const volatile __u16 call_table[CALLS]; /* by system call number */

@@ -2,6 +2,7 @@
 /* The maps, the settings and the two system call programs that everything hangs on. */
 #include "bpf/common.bpf.h"
 #include "bpf/percpu.bpf.h"
+#include "bpf/tax.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -82,10 +83,10 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_clock_nanosleep] = CALL_TIMED,
 	[__NR_rt_sigtimedwait] = CALL_TIMED,
 	[__NR_semtimedop] = CALL_TIMED,
-	[__NR_open] = CALL_FILE,
-	[__NR_openat] = CALL_FILE,
-	[__NR_openat2] = CALL_FILE,
-	[__NR_creat] = CALL_FILE,
+	[__NR_open] = CALL_FILE | CALL_TELLS,
+	[__NR_openat] = CALL_FILE | CALL_TELLS,
+	[__NR_openat2] = CALL_FILE | CALL_TELLS,
+	[__NR_creat] = CALL_FILE | CALL_TELLS,
 	[__NR_getpid] = CALL_QUICK,
 	[__NR_getppid] = CALL_QUICK,
 	[__NR_gettid] = CALL_QUICK,
@@ -156,6 +157,15 @@ static __noinline int enter_compat(struct task_state *ts, __u64 nr, __u64 argume
 	return 0;
 }
 
+static __always_inline void enter_known(struct task_state *ts, struct pt_regs *regs, __u16 bits)
+{
+	note_arguments(ts, regs);
+	if (bits & CALL_NET)
+		net_enter(ts);
+	if (bits & CALL_EXEC)
+		exec_enter(ts);
+}
+
 SEC("tp_btf/sys_enter")
 int handle_sys_enter(__u64 *ctx)
 {
@@ -178,13 +188,11 @@ int handle_sys_enter(__u64 *ctx)
 		return 0;
 	}
 	ts->nr = nr < SL_NO_SYSCALL ? nr : SL_NO_SYSCALL;
-	if (nr >= CALLS || !bits)
-		return 0;
-	note_arguments(ts, regs);
-	if (bits & CALL_NET)
-		net_enter(ts);
-	if (bits & CALL_EXEC)
-		exec_enter(ts);
+	if (nr < CALLS && bits)
+		enter_known(ts, regs, bits);
+	ts->probe_calls++;
+	if (tax_is_due(ts))
+		tax_add(ts, ts->enter_ns, TAX_SAMPLE);
 	return 0;
 }
 
@@ -201,6 +209,18 @@ static __noinline int emit_syscall(struct task_state *ts, __u64 now)
 	event->reserved = 0;
 	sl_submit(event, false);
 	return 0;
+}
+
+static __always_inline void exit_known(struct task_state *ts, __u16 bits, long result)
+{
+	if (bits & CALL_NET)
+		net_exit(ts, result);
+	if (bits & CALL_FILE)
+		file_exit(ts, result);
+	if ((bits & CALL_TRAFFIC) && !has_length_probes)
+		traffic_exit(ts, result);
+	if (bits & CALL_EXEC)
+		exec_exit(ts, result);
 }
 
 SEC("tp_btf/sys_exit")
@@ -223,17 +243,13 @@ int handle_sys_exit(__u64 *ctx)
 	ts->system_ns += on_ns;
 	if (on_ns >= SL_SYSCALL_MIN_NS)
 		emit_syscall(ts, now);
-	bits = call_table[ts->nr & (CALLS - 1)];
-	if (ts->nr < CALLS && bits) {
-		if (bits & CALL_NET)
-			net_exit(ts, result);
-		if (bits & CALL_FILE)
-			file_exit(ts, result);
-		if ((bits & CALL_TRAFFIC) && !has_length_probes)
-			traffic_exit(ts, result);
-		if (bits & CALL_EXEC)
-			exec_exit(ts, result);
-	}
+	bits = ts->nr < CALLS ? call_table[ts->nr & (CALLS - 1)] : 0;
+	if (bits)
+		exit_known(ts, bits, result);
 	ts->in_syscall = 0;
+	if (bits & CALL_TELLS)
+		tax_add(ts, now, 1);
+	else if (tax_is_due(ts))
+		tax_add(ts, now, TAX_SAMPLE);
 	return 0;
 }

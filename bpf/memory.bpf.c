@@ -6,6 +6,7 @@
 #include "bpf/common.bpf.h"
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/tax.bpf.h"
 
 #define PAGE_BYTES   4096ull
 #define MEMBERS	     4 /* file, anonymous, swap, shared */
@@ -19,6 +20,7 @@ struct memory_state {
 	__u64 peak_pages;
 	__u64 users; /* processes */
 	__s64 member[MEMBERS];
+	__u64 probe_left; /* runs until the next one that is timed */
 };
 
 struct memory_map {
@@ -129,6 +131,7 @@ int memory_join(__u64 mm)
 		__sync_fetch_and_add(&memory->users, 1);
 		return 0;
 	}
+	fresh.probe_left = bpf_get_prandom_u32() % TAX_SAMPLE;
 	bpf_map_update_elem(&memories, &mm, &fresh, BPF_ANY);
 	memory = bpf_map_lookup_elem(&memories, &mm);
 	if (memory)
@@ -211,6 +214,8 @@ int handle_rss_stat(__u64 *ctx)
 	__u64 key = ctx[0];
 	__u32 member = (__u32)ctx[1];
 	struct memory_state *memory;
+	struct task_state *payer;
+	__u64 begin = 0;
 	__s64 pages;
 
 	if (!live_processes)
@@ -218,6 +223,10 @@ int handle_rss_stat(__u64 *ctx)
 	memory = bpf_map_lookup_elem(&memories, &key);
 	if (!memory || member == MEMBER_SWAP)
 		return 0;
+	if (!memory->probe_left--) {
+		memory->probe_left = TAX_SAMPLE - 1;
+		begin = bpf_ktime_get_ns() + clock_cost_ns;
+	}
 	percpu_learn();
 	pages = counter_sum(key, member);
 	if (member == 0)
@@ -227,5 +236,13 @@ int handle_rss_stat(__u64 *ctx)
 	else
 		memory->member[3] = pages;
 	memory_set(memory, memory->member[0] + memory->member[1] + memory->member[3]);
+	if (!begin)
+		return 0;
+	/* Whoever changed the memory: hardly ever another than the one it belongs to. */
+	payer = task_state_of(bpf_get_current_task_btf());
+	if (payer) {
+		payer->probe_hits += TAX_SAMPLE;
+		tax_add(payer, begin, TAX_SAMPLE);
+	}
 	return 0;
 }

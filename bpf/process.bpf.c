@@ -4,6 +4,7 @@
 #include "bpf/process.bpf.h"
 #include "bpf/common.bpf.h"
 #include "bpf/path.bpf.h"
+#include "bpf/tax.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -99,8 +100,13 @@ int handle_fork(__u64 *ctx)
 	ts->sched.waker_tid = parent->pid;
 	ts->sched.context = SL_CONTEXT_TASK;
 	bpf_probe_read_kernel(ts->sched.waker_comm, sizeof(ts->sched.waker_comm), parent->comm);
+	ts->probe_left = now % TAX_SAMPLE;
 	sched_created(ts, false);
 	process_count_thread(child->tgid, memory_key(child));
+	if (creator) {
+		creator->probe_hits++;
+		tax_add(creator, now, 1);
+	}
 	return 0;
 }
 
@@ -261,6 +267,8 @@ int handle_exec(__u64 *ctx)
 	if (text.length <= EXEC_TEXT_MAX + PATH_COMPONENT)
 		sl_output(&event->event, sizeof(*event) + text.length, false);
 	emit_args(from, total, now);
+	ts->probe_hits++;
+	tax_add(ts, now, 1);
 	return 0;
 }
 

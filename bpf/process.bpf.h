@@ -14,6 +14,7 @@ struct usage_sums {
 	__u64 voluntary, involuntary;
 	__u64 read_bytes, write_bytes, read_chars, write_chars;
 	__u64 net_rx_bytes, net_tx_bytes;
+	__u64 probe_ns, probe_calls, probe_hits;
 };
 
 struct process_state {

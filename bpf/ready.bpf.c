@@ -14,6 +14,7 @@
  * the very queue they hang in, and the file of the socket. No addresses of kernel functions are
  * needed, which would mean reading kallsyms at every start. */
 #include "bpf/net.bpf.h"
+#include "bpf/tax.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -343,15 +344,20 @@ int handle_inherited_listeners(__u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	struct task_state *ts = task_state_of(task);
 	struct inherited fds = { 0 };
+	__u64 begin;
 
-	if (!fdt || !tracked(task))
+	if (!fdt || !ts)
 		return 0;
+	begin = bpf_ktime_get_ns();
 	fds.open_fds = (__u64)BPF_CORE_READ(fdt, open_fds);
 	fds.count = BPF_CORE_READ(fdt, max_fds);
 	if (fds.count > INHERITED_MAX)
 		fds.count = INHERITED_MAX;
 	bpf_for_each_map_elem(&turns, inherit, &fds, 0);
+	ts->probe_hits++;
+	tax_add(ts, begin, 1);
 	return 0;
 }
 

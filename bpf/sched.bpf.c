@@ -6,6 +6,7 @@
 #include "bpf/object.bpf.h"
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/tax.bpf.h"
 
 #define STATE_INTERRUPTIBLE   0x1u
 #define STATE_UNINTERRUPTIBLE 0x2u
@@ -238,7 +239,7 @@ int handle_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (struct task_struct *)ctx[1];
 	struct task_struct *next = (struct task_struct *)ctx[2];
-	struct task_state *ts = task_state_quickly(prev);
+	struct task_state *ts = task_state_quickly(prev), *payer = ts;
 	__u64 now = 0;
 
 	if (ts) {
@@ -251,8 +252,15 @@ int handle_switch(__u64 *ctx)
 			switch_out(prev, ts, state, now);
 	}
 	ts = task_state_quickly(next);
-	if (ts)
-		switch_in(next, ts, now ? now : bpf_ktime_get_ns());
+	if (ts) {
+		now = now ? now : bpf_ktime_get_ns();
+		switch_in(next, ts, now);
+		payer = ts;
+	}
+	if (payer) {
+		payer->probe_hits++;
+		tax_add(payer, now, 1);
+	}
 	return 0;
 }
 
@@ -298,17 +306,23 @@ int handle_waking(__u64 *ctx)
 	struct task_state *ts = task_state_quickly((struct task_struct *)ctx[0]);
 	struct task_struct *current;
 	struct sched_state *s;
+	__u64 now;
 
 	if (!ts)
 		return 0;
 	current = bpf_get_current_task_btf();
 	s = &ts->sched;
-	s->wake_ns = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	s->wake_ns = now;
 	s->waker_pid = current->tgid;
 	s->waker_tid = current->pid;
 	s->context = waker_context(current);
 	bpf_get_current_comm(s->waker_comm, sizeof(s->waker_comm));
 	count_running(ts);
+	/* Paid by the waker, but noted with who waited for it: the two follow each other. */
+	ts->probe_hits++;
+	if (tax_is_due(ts))
+		tax_add(ts, now, TAX_SAMPLE);
 	return 0;
 }
 
@@ -319,8 +333,15 @@ int handle_page_fault(__u64 *ctx)
 {
 	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
 
-	if (ts)
-		ts->sched.fault_address = ctx[0];
+	__u64 begin;
+
+	if (!ts)
+		return 0;
+	begin = tax_begin(ts);
+	ts->sched.fault_address = ctx[0];
+	ts->probe_hits++;
+	if (begin)
+		tax_add(ts, begin, TAX_SAMPLE);
 	return 0;
 }
 

@@ -220,6 +220,10 @@ struct sl_usage {
 	__u64 net_rx_bytes;
 	__u64 net_tx_bytes;
 	__u64 flags; /* SL_USAGE_*: which groups could not be read */
+	/* What the kernel probes cost it; all 0 where there are none. */
+	__u64 probe_ns;	   /* inside probes, from samples */
+	__u64 probe_calls; /* system calls that were looked at */
+	__u64 probe_hits;  /* other occasions on which a probe ran */
 };
 #define SL_USAGE_NO_IO	0x1u
 #define SL_USAGE_NO_NET 0x2u
@@ -477,7 +481,7 @@ SL_SIZE_IS(sl_exec, 64);
 SL_SIZE_IS(sl_args, 48);
 SL_SIZE_IS(sl_execfail, 48);
 SL_SIZE_IS(sl_exit, 48);
-SL_SIZE_IS(sl_usage, 168);
+SL_SIZE_IS(sl_usage, 192);
 SL_SIZE_IS(sl_offcpu, 104);
 SL_SIZE_IS(sl_syscall, 56);
 SL_SIZE_IS(sl_schedsum, 64);

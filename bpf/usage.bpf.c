@@ -3,6 +3,7 @@
  * all tasks that the collector starts by reading an iterator. */
 #include "bpf/common.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/tax.bpf.h"
 
 #define PAGE_BYTES    4096ull
 #define TICKS_TELL_NS 100000000ull
@@ -16,6 +17,44 @@ enum walk {
 
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
+
+/* ---- what the probes cost ---- */
+
+#define CLOCK_READINGS 8
+#define TAX_LIMIT_NS   4000 /* a timed run that took longer was interrupted */
+
+__u32 clock_cost_ns = 0;
+
+__noinline int tax_add(struct task_state *ts, __u64 since_ns, __u32 weight)
+{
+	__u64 ns;
+
+	/* Each program does this before it reads a clock. */
+	bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	ns = bpf_ktime_get_ns() - since_ns;
+	if (!ts || (__s64)ns <= 0)
+		return 0;
+	if (weight > 1 && ns > TAX_LIMIT_NS)
+		ns = TAX_LIMIT_NS;
+	ts->probe_ns += ns * weight;
+	return 0;
+}
+
+/* What reading the clock costs: the shortest time between two readings. */
+static __always_inline void measure_clock(void)
+{
+	__u64 last = bpf_ktime_get_ns();
+	__u32 least = ~0u;
+
+	for (int i = 0; i < CLOCK_READINGS; i++) {
+		const __u64 now = bpf_ktime_get_ns();
+
+		if (now - last < least)
+			least = now - last;
+		last = now;
+	}
+	clock_cost_ns = least;
+}
 
 /* With the call it is in, which may be the one that it never returns from. */
 static __always_inline __u64 system_ns_of(struct task_state *ts, __u64 now)
@@ -39,6 +78,9 @@ static __always_inline void sums_add(struct usage_sums *sums, struct task_struct
 	__sync_fetch_and_add(&sums->involuntary, task->nivcsw);
 	__sync_fetch_and_add(&sums->net_rx_bytes, ts->net_rx_bytes);
 	__sync_fetch_and_add(&sums->net_tx_bytes, ts->net_tx_bytes);
+	__sync_fetch_and_add(&sums->probe_ns, ts->probe_ns);
+	__sync_fetch_and_add(&sums->probe_calls, ts->probe_calls);
+	__sync_fetch_and_add(&sums->probe_hits, ts->probe_hits);
 	if (!bpf_core_field_exists(task->ioac))
 		return;
 	__sync_fetch_and_add(&sums->read_chars, task->ioac.rchar);
@@ -101,6 +143,9 @@ static __always_inline void emit_usage(struct process_state *process, struct usa
 	event->write_chars = ABOVE_BASE(write_chars);
 	event->net_rx_bytes = ABOVE_BASE(net_rx_bytes);
 	event->net_tx_bytes = ABOVE_BASE(net_tx_bytes);
+	event->probe_ns = ABOVE_BASE(probe_ns);
+	event->probe_calls = ABOVE_BASE(probe_calls);
+	event->probe_hits = ABOVE_BASE(probe_hits);
 	event->rss_bytes = rss == UNKNOWN ? 0 : rss * PAGE_BYTES;
 	event->rss_peak_bytes = rss_peak == UNKNOWN ? 0 : rss_peak * PAGE_BYTES;
 	event->flags = 0;
@@ -247,6 +292,8 @@ int handle_walk(struct bpf_iter__task *ctx)
 	if (!task) {
 		if (walk == WALK_EMIT)
 			memory_emit(walk_when);
+		if (walk == WALK_ANNOUNCE)
+			measure_clock();
 		return 0;
 	}
 	ts = task_state_of(task);

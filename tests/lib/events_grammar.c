@@ -164,7 +164,9 @@ static const struct field usage[] = {
 	NUMBER("write", usage, write_bytes), NUMBER("rchar", usage, read_chars),
 	NUMBER("wchar", usage, write_chars), NUMBER("rss", usage, rss_bytes),
 	NUMBER("peak", usage, rss_peak_bytes), NUMBER("rx", usage, net_rx_bytes),
-	NUMBER("tx", usage, net_tx_bytes), FLAG("no_io", usage, flags, SL_USAGE_NO_IO),
+	NUMBER("tx", usage, net_tx_bytes), NUMBER("probe_ns", usage, probe_ns),
+	NUMBER("probe_calls", usage, probe_calls), NUMBER("probe_hits", usage, probe_hits),
+	FLAG("no_io", usage, flags, SL_USAGE_NO_IO),
 	FLAG("no_net", usage, flags, SL_USAGE_NO_NET), FLAG("no_rss", usage, flags, SL_USAGE_NO_RSS),
 	FLAG("no_cpu", usage, flags, SL_USAGE_NO_CPU), LAST,
 };

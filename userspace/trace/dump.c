@@ -242,6 +242,9 @@ static void print_usage(struct line *l, const struct sl_usage *e)
 	add_number(l, "peak", e->rss_peak_bytes);
 	add_number(l, "rx", e->net_rx_bytes);
 	add_number(l, "tx", e->net_tx_bytes);
+	add_number(l, "probe_ns", e->probe_ns);
+	add_number(l, "probe_calls", e->probe_calls);
+	add_number(l, "probe_hits", e->probe_hits);
 	add_flag(l, e->flags, SL_USAGE_NO_IO, "no_io");
 	add_flag(l, e->flags, SL_USAGE_NO_NET, "no_net");
 	add_flag(l, e->flags, SL_USAGE_NO_RSS, "no_rss");
