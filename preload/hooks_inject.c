@@ -22,11 +22,8 @@ static bool is_shim_visible(void)
 	return sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.shim, R_OK) == 0;
 }
 
-bool inject_into(int directory_fd, const char *path)
+static bool decide(int directory_fd, const char *path)
 {
-	shim_prepare();
-	if (shim.is_off || shim.is_sealed || path == NULL)
-		return false;
 	const enum target target = target_check(directory_fd, path, tree);
 	if (target != TARGET_FITS) {
 		cover_next(target_reason(target),
@@ -38,6 +35,17 @@ bool inject_into(int directory_fd, const char *path)
 		return false;
 	}
 	return true;
+}
+
+bool inject_into(int directory_fd, const char *path)
+{
+	shim_prepare();
+	if (shim.is_off || shim.is_sealed || path == NULL)
+		return false;
+	const uint64_t begin_ns = clock_ns();
+	const bool is_wanted = decide(directory_fd, path);
+	shim_spent(begin_ns);
+	return is_wanted;
 }
 
 static const char *search_path(void)

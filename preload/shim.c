@@ -58,6 +58,7 @@ static void cover_own_image(void)
 static bool lane_begin(void)
 {
 	const bool is_forked = shim.last_generation != 0;
+	const uint64_t begin_ns = is_forked ? clock_ns() : 0;
 	const struct lane_spec spec = {
 		.directory = shim.settings.directory,
 		.records_end = (shim.settings.flags & SHIM_WRAPS_NETWORK) != 0 ? SL_LANE_RECORDS_NET
@@ -89,6 +90,8 @@ static bool lane_begin(void)
 	cover_own_image();
 	if (!is_forked)
 		shim_mark(SL_MARK_LINKED);
+	else
+		shim_spent(begin_ns);
 	__atomic_store_n(&life.generation, shim.last_generation, __ATOMIC_RELEASE);
 	return true;
 }
@@ -179,6 +182,14 @@ void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text)
 	if (n != 0)
 		copy_bytes(cover->text, text, n);
 	lane_commit(event, SL_KIND_COVER);
+}
+
+void shim_spent(uint64_t begin_ns)
+{
+	/* Relaxed: a sum of its own. A child without a lane writes its parent's. */
+	if (shim.lane != NULL)
+		(void)__atomic_fetch_add(&shim.lane->own_ns, clock_ns() - begin_ns,
+					 __ATOMIC_RELAXED);
 }
 
 char ***shim_environ(void)

@@ -45,6 +45,9 @@ void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text) HID
 /* Reserves a record, fills in the header's time and ids. NULL: none. Commit with lane_commit(). */
 struct sl_event *shim_record(size_t size) HIDDEN;
 
+/* Notes that the time since @begin_ns was spent on the shim's own account. */
+void shim_spent(uint64_t begin_ns) HIDDEN;
+
 /* environ of the program as it is now. */
 char ***shim_environ(void) HIDDEN;
 

@@ -326,6 +326,7 @@ int lane_read_sums(const struct lane *l, int fd, struct lane_sums *ret)
 	derive(ret);
 	derive_peak(&h, &first, n, ret);
 	ret->tree_bytes = h.tree_bytes;
+	ret->own_ns = h.own_ns;
 	return 0;
 }
 

@@ -40,6 +40,7 @@ struct lane_sums {
 	int64_t peak_bytes;
 	int64_t peak_error_bytes;
 	int64_t tree_bytes; /* its part of the session's live bytes */
+	uint64_t own_ns;    /* what the shim says it spent, see bpf/lane.h */
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };
 
