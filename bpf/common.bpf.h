@@ -87,18 +87,18 @@ struct net_state {
 };
 
 struct task_state {
-	__u32 flags; /* TASK_*; first, because the collector writes it */
+	__u32 flags; /* TASK_*; written by the collector */
 	__u16 nr;    /* system call, if in_syscall */
 	__u16 in_syscall;
+	__u64 probe_ns;	   /* in probes; see tax.bpf.h */
+	__u32 probe_calls; /* system calls that were looked at */
+	__u32 probe_hits;  /* runs of all other programs; up to here source_bpf.c knows the order */
 	__u64 enter_ns;
 	__u64 offcpu_ns;		  /* off the CPU since enter_ns */
 	__u64 args[6];			  /* only of calls with a CALL_* bit */
 	__u64 base_run_ns;		  /* of its run time, what lies before R0 */
 	__u64 system_ns;		  /* on the CPU in system calls */
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
-	__u64 probe_ns;			  /* in probes; see tax.bpf.h */
-	__u32 probe_calls;		  /* system calls that were looked at */
-	__u32 probe_hits;		  /* runs of all other programs */
 	__u32 probe_left;		  /* runs until the next one that is timed */
 	__u32 reserved;
 	struct sched_state sched;

@@ -132,6 +132,10 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 		r = emit_design(collector_sink(c), spec);
 	if (r < 0)
 		return r;
+	if (spec->probes & (PROBE_SHIM | PROBE_AUTO))
+		/* Hardly anybody asks for kernel probes in vain. */
+		tax_trial_start(shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
+				&c->trial);
 	cgroup_sweep();
 	r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
@@ -143,7 +147,7 @@ int collector_new(const struct collect_spec *spec, struct trace_writer *w, struc
 	if (c == NULL)
 		return -ENOMEM;
 	c->w = w;
-	c->epoll_fd = c->signal_fd = -1;
+	c->epoll_fd = c->signal_fd = c->trial.fd = -1;
 	const int r = collector_open(c, spec);
 	if (r < 0) {
 		(void)collector_free(c);
@@ -178,6 +182,7 @@ struct collector *collector_free(struct collector *c)
 	(void)source_bpf_free(c->bpf);
 	(void)source_shim_free(c->shim);
 	(void)redactor_free(c->redactor);
+	tax_trial_done(&c->trial);
 	cleanup_close(&c->epoll_fd);
 	cleanup_close(&c->signal_fd);
 	free(c);

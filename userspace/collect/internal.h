@@ -37,6 +37,11 @@ int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_s
 		    struct source_bpf **ret);
 /* Records @pidfd's process and all it will create. */
 int source_bpf_track(struct source_bpf *s, int pidfd);
+/* Has the probes treat this very process as if it were recorded, without anything being recorded,
+ * while @work(@data) runs: what they measured of themselves meanwhile, and in how many calls. Not
+ * during a run. */
+int source_bpf_try(struct source_bpf *s, void (*work)(void *data), void *data, uint64_t *ret_ns,
+		   uint64_t *ret_calls);
 /* Poll for reading. */
 int source_bpf_fd(const struct source_bpf *s);
 /* Hands over what is in the ring. Returns the number of events or a negative errno. */

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "preload/settings.h"
 #include "userspace/base/log.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/run.h"
@@ -55,8 +56,11 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 		.switch_limit = SWITCH_LIMIT,
 	};
 	char why[WHY_MAX] = "unknown reason";
+	const uint64_t call_ps = tax_measure_call();
 	int r = source_bpf_open(&settings, why, sizeof(why), &c->bpf);
 	r = report_source(c, spec, "bpf", "source.bpf", r, why);
+	if (r >= 0 && c->bpf != NULL)
+		r = tax_emit_calls(c->bpf, call_ps, collector_sink(c));
 	if (r < 0 || c->bpf == NULL)
 		return r;
 	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",
@@ -78,6 +82,21 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 	return report_source(c, spec, "shim", "source.shim", r, why);
 }
 
+unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf)
+{
+	return (spec->count_heap ? SHIM_COUNTS_HEAP : 0) | (has_bpf ? 0 : SHIM_WRAPS_NETWORK);
+}
+
+static int finish_trial(struct collector *c, const struct collect_spec *spec)
+{
+	const unsigned int flags = shim_flags(spec, c->bpf != NULL);
+	if (flags != c->trial.flags) {
+		tax_trial_done(&c->trial);
+		tax_trial_start(flags, &c->trial);
+	}
+	return tax_trial_finish(&c->trial, collector_sink(c));
+}
+
 /* Once per collector. META says which sources are there. */
 static int open_sources(struct collector *c, const struct collect_spec *spec)
 {
@@ -86,6 +105,8 @@ static int open_sources(struct collector *c, const struct collect_spec *spec)
 	int r = open_bpf(c, spec);
 	if (r >= 0)
 		r = open_shim(c, spec);
+	if (r >= 0 && c->shim != NULL)
+		r = finish_trial(c, spec);
 	if (r < 0)
 		return r;
 	c->has_opened = true;

@@ -13,6 +13,7 @@
 #include "userspace/collect/ready_probe.h"
 #include "userspace/collect/redact.h"
 #include "userspace/collect/target.h"
+#include "userspace/collect/tax.h"
 #include "userspace/collect/tree.h"
 
 /* What a readable descriptor of the loop means. */
@@ -35,6 +36,7 @@ struct collector {
 	bool has_opened;	   /* the sources, as far as they are there */
 	struct redactor *redactor; /* NULL: nothing to mask */
 	struct inheritance inheritance;
+	struct tax_trial trial; /* until the sources are open */
 	int epoll_fd;
 	int signal_fd;
 	struct run *run; /* the one in progress, for the sink */
@@ -81,6 +83,8 @@ struct sink collector_sink(struct collector *c);
 int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags);
 /* launch.c: creates the command's process, tells the sources, and lets it go. */
 int run_launch(struct run *r);
+/* SHIM_* for the shim of this recording. */
+unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf);
 /* Reads all sources now. */
 int collector_drain(struct collector *c);
 /* usage.c: resident memory and resource counters, in place of those of the kernel probes. */

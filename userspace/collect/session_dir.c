@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/lane.h"
 #include "userspace/base/cleanup.h"
 
 #define PREFIX "startline-"
@@ -104,6 +105,25 @@ int session_dir_make(uid_t uid, gid_t gid, char *why, size_t why_size, struct se
 	(void)snprintf(why, why_size, "no directory for shared memory in /dev/shm or /tmp (%s)",
 		       strerror(-r));
 	return r;
+}
+
+int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int *ret)
+{
+	const struct sl_tree tree = { .magic = SL_TREE_MAGIC };
+	_cleanup_close_ int fd =
+		openat(d->fd, SL_TREE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fchmod(fd, 0600) < 0 || fchown(fd, uid, gid) < 0)
+		return -errno;
+	/* Allocated, so that the shims' writes can never hit a full file system. */
+	const int r = posix_fallocate(fd, 0, sizeof(tree));
+	if (r != 0)
+		return -r;
+	if (pwrite(fd, &tree, sizeof(tree), 0) != (ssize_t)sizeof(tree))
+		return -EIO;
+	*ret = fd;
+	fd = -1;
+	return 0;
 }
 
 void session_dir_remove(struct session_dir *d)

@@ -19,6 +19,10 @@ struct session_dir {
  * @why (of @why_size) says in one line what is missing; nothing is logged. */
 int session_dir_make(uid_t uid, gid_t gid, char *why, size_t why_size, struct session_dir *ret);
 
+/* Makes the page that all images of the session share, struct sl_tree, in it. The descriptor is the
+ * caller's. */
+int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int *ret);
+
 /* Removes the directory and what is in it, one level deep: a target that made directories of its
  * own in there keeps them. */
 void session_dir_remove(struct session_dir *d);

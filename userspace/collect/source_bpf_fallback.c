@@ -21,6 +21,17 @@ int source_bpf_track(struct source_bpf *s, int pidfd)
 	return -ENOTSUP;
 }
 
+int source_bpf_try(struct source_bpf *s, void (*work)(void *), void *data, uint64_t *ret_ns,
+		   uint64_t *ret_calls)
+{
+	(void)s;
+	(void)work;
+	(void)data;
+	(void)ret_ns;
+	(void)ret_calls;
+	return -ENOTSUP;
+}
+
 int source_bpf_fd(const struct source_bpf *s)
 {
 	(void)s;

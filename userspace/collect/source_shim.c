@@ -56,23 +56,6 @@ struct source_shim {
 
 /* ---- opening ---- */
 
-static int make_tree_file(struct source_shim *s)
-{
-	const struct sl_tree tree = { .magic = SL_TREE_MAGIC };
-
-	s->tree_fd = openat(s->dir.fd, SL_TREE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (s->tree_fd < 0)
-		return -errno;
-	if (fchmod(s->tree_fd, 0600) < 0 ||
-	    fchown(s->tree_fd, s->settings.uid, s->settings.gid) < 0)
-		return -errno;
-	/* Allocated, so that the shims' writes can never hit a full file system. */
-	const int r = posix_fallocate(s->tree_fd, 0, sizeof(tree));
-	if (r != 0)
-		return -r;
-	return pwrite(s->tree_fd, &tree, sizeof(tree), 0) == (ssize_t)sizeof(tree) ? 0 : -EIO;
-}
-
 static int watch(struct source_shim *s)
 {
 	const long period = s->settings.wrap_network ? POLL_NETWORK_NS : POLL_HEAP_NS;
@@ -126,7 +109,7 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 
 	int r = session_dir_make(settings->uid, settings->gid, why, why_size, &s->dir);
 	if (r == 0) {
-		r = make_tree_file(s);
+		r = session_dir_make_tree(&s->dir, settings->uid, settings->gid, &s->tree_fd);
 		if (r == 0)
 			r = watch(s);
 		if (r < 0)
@@ -305,6 +288,22 @@ static int emit_heap(struct source_shim *s, const struct lane *l, const struct l
 	return sink.event(sink.data, &heap.event);
 }
 
+/* What the shim spent in this image besides what each image costs. */
+static int emit_tax(const struct lane *l, const struct lane_sums *sums, enum sl_when when,
+		    struct sink sink)
+{
+	struct sl_mark mark = {
+		.event = emit_header(SL_KIND_MARK, sizeof(mark), now_ns(), (pid_t)l->ns_pid),
+		.mark = SL_MARK_TAX,
+		.detail = when,
+		.value = sums->own_ns,
+	};
+	if (sums->own_ns == 0)
+		return 0;
+	mark.event.flags |= SL_FLAG_NS_IDS;
+	return sink.event(sink.data, &mark.event);
+}
+
 static int emit_tally(const struct lane *l, struct sink sink)
 {
 	const struct sl_tally tally = {
@@ -335,7 +334,8 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 	int r = n;
 
 	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
-		if ((l->flags & SL_LANE_COUNTS) != 0) {
+		r = emit_tax(l, &sums, SL_WHEN_EXIT, sink);
+		if (r >= 0 && (l->flags & SL_LANE_COUNTS) != 0) {
 			r = emit_heap(s, l, &sums, SL_WHEN_EXIT, sink);
 			n++;
 		}
@@ -418,12 +418,14 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 		const int fd = lane_acquire(s, l);
 		if (fd < 0)
 			continue;
-		if (l->has_header && (l->flags & SL_LANE_COUNTS) != 0 &&
-		    lane_read_sums(l, fd, &sums) == 0) {
-			error += unpublished(&sums);
-			s->highest_error = larger(s->highest_error, error);
-			r = emit_heap(s, l, &sums, when, sink);
-			n++;
+		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {
+			r = emit_tax(l, &sums, when, sink);
+			if (r >= 0 && (l->flags & SL_LANE_COUNTS) != 0) {
+				error += unpublished(&sums);
+				s->highest_error = larger(s->highest_error, error);
+				r = emit_heap(s, l, &sums, when, sink);
+				n++;
+			}
 		}
 		lane_release(l, fd);
 	}
