@@ -68,3 +68,14 @@ setup() {
 	"$STARTLINE" report --help | grep -q '^EXAMPLES'
 	"$STARTLINE" report --view help | grep -q startup
 }
+
+@test "the tax is there, and its parts add up" {
+	for probes in shim auto; do
+		"$STARTLINE" run -q --probes $probes --trace tax.slt -- sh -c 'ls / >/dev/null; true'
+		"$STARTLINE" report tax.slt --format json >tax.json
+		jq -e '.runs[0] | .tax_ns > 0 and .tax_ns < .tree.wall_ns' tax.json
+		jq -e '.runs[0] | ((.tax_probes_ns // 0) + .tax_shim_ns - .tax_ns) | fabs <= 1' tax.json
+		"$STARTLINE" report tax.slt >tax.txt
+		grep -q '^tax: .* shim [0-9]' tax.txt
+	done
+}

@@ -21,7 +21,7 @@
  *
  *	meta KEY=VALUE                       the rest of the line as it is
  *	mark S spawn|linked|main|ready|stop|reaped|gone|tax|notified value=N text=
- *		detail=ready|timeout|duration|signal code=N signal=N (wait status, into value)
+ *		detail=ready|timeout|duration|signal|N code=N signal=N (wait status, into value)
  *	task S parent=PID[/TID] ns=PID[/TID] comm= thread shares vfork attached
  *	exec S PATH argv=a,b,c enter=TIME start=TIME caller=TID ns=PID argv_bytes=N
  *		secure static 32bit args_cut    (ARGS events for argv follow by themselves; enter
@@ -32,7 +32,7 @@
  *		tid is the pid)
  *	usage S exit|ready|start|exec threads= user= system= run= minor= major= voluntary=
  *		involuntary= read= write= rchar= wchar= rss= peak= rx= tx=
- *		no_io no_net no_rss no_cpu
+ *		probe_ns= probe_calls= probe_hits= no_io no_net no_rss no_cpu
  *	offcpu S out=TIME wake=TIME waker=PID[/TID] state=R|S|D|T|N (default S)
  *		context=unknown|task|softirq|hardirq (task if there is a waker) syscall=NAME|N (default
  *		none) object=file|tcp|udp|unix|socket|pipe|device|fault_file|fault_anon|epoll|other

@@ -44,6 +44,8 @@ static struct session *sample_new(size_t n_runs)
 				     .exit_reason = "exit",
 				     .is_complete = true,
 				     .tax_ns = UNKNOWN,
+				     .tax_probes_ns = UNKNOWN,
+				     .tax_shim_ns = UNKNOWN,
 				     .ready_ns = UNKNOWN,
 				     .startup_total_ns = 0,
 				     .startup_unknown_ns = 0,
@@ -228,6 +230,8 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	run->is_complete = false;
 	run->incomplete = "13 records were lost";
 	run->tax_ns = 310000;
+	run->tax_probes_ns = 120000;
+	run->tax_shim_ns = 190000;
 	run->wall_ns = 480 * MS;
 	run->cpus = 2;
 	run->peak_rss_bytes = 25500000;

@@ -199,5 +199,4 @@ void ending_finish(struct builder *b)
 	b->run->startup_total_ns = rel(b, b->end_ns);
 	const uint64_t wall_end_ns = tree_end(b);
 	b->run->wall_ns = wall_end_ns >= b->zero_ns ? rel(b, wall_end_ns) : UNKNOWN;
-	b->run->tax_ns = b->has_tax ? counter(b->tax_ns) : UNKNOWN;
 }

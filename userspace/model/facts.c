@@ -67,6 +67,25 @@ static bool is_key(const char *text, size_t length, const char *key)
 	return strlen(key) == length && memcmp(text, key, length) == 0;
 }
 
+/* A cost of the recording itself. */
+static void read_tax(struct facts *f, const char *key, size_t length, const char *value)
+{
+	const struct {
+		const char *key;
+		int64_t *number;
+	} rows[] = {
+		{ "tax.call_ps", &f->tax.call_ps },
+		{ "tax.hit_ps", &f->tax.hit_ps },
+		{ "tax.image_ns", &f->tax.image_ns },
+		{ "tax.hook_ps", &f->tax.hook_ps },
+	};
+	int64_t number;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (is_key(key, length, rows[i].key) && parse_i64(value, &number) == 0 &&
+		    number >= 0)
+			*rows[i].number = number;
+}
+
 /* "ok" or "on": NULL, there is nothing to explain. */
 static const char *source_state(const char *value)
 {
@@ -124,6 +143,7 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 	if (is_key(text, length, "ready"))
 		return add_rule(&lists[ROW_READY], value);
 
+	read_tax(f, text, length, value);
 	uint64_t index = 0;
 	const int row = row_of(text, length, &index);
 	if (row < 0)
@@ -254,7 +274,13 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 	struct facts *f = ret;
 	int rc = 0;
 
-	*f = (struct facts){ .trace = trace, .session = session, .bpf = "", .shim = "" };
+	*f = (struct facts){
+		.trace = trace,
+		.session = session,
+		.bpf = "",
+		.shim = "",
+		.tax = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN },
+	};
 	session->host.cpus = UNKNOWN;
 	session->design.runs = UNKNOWN;
 	session->design.warmup = UNKNOWN;

@@ -37,9 +37,7 @@ static void fold_mark(struct builder *b, const struct sl_mark *e)
 		b->gone_ns = e->event.time_ns;
 		break;
 	case SL_MARK_TAX:
-		b->has_tax = true;
-		if (__builtin_add_overflow(b->tax_ns, e->value, &b->tax_ns))
-			b->tax_ns = UINT64_MAX;
+		tax_mark(b, e);
 		break;
 	default: /* SPAWN opened the run; others are of a later version */
 		break;

@@ -35,6 +35,14 @@ struct producer {
 	uint64_t tally;	      /* numbers given out in all; UINT64_MAX: no TALLY */
 };
 
+/* What things cost on the recording's machine; UNKNOWN: nobody measured. */
+struct tax_facts {
+	int64_t call_ps;  /* a system call, for being looked at */
+	int64_t hit_ps;	  /* the kernel's way to any other run of a probe */
+	int64_t image_ns; /* an image, for having the shim */
+	int64_t hook_ps;  /* an allocation or free that is counted */
+};
+
 struct facts {
 	const struct trace *trace;
 	struct session *session;
@@ -47,8 +55,9 @@ struct facts {
 	struct symbol_list VEC(const char *) symbol_names;
 	struct id_map producer_index; /* source << 32 | producer */
 	struct producer_list VEC(struct producer) producers;
-	uint64_t drops[4][SL_KIND_LIMIT];   /* [enum sl_source][kind] */
-	uint64_t n_bpf, n_shim;		    /* events of that source */
+	uint64_t drops[4][SL_KIND_LIMIT]; /* [enum sl_source][kind] */
+	uint64_t n_bpf, n_shim;		  /* events of that source */
+	struct tax_facts tax;
 	size_t n_runs;			    /* warm-up runs included */
 	size_t run;			    /* the one being folded, from 1 */
 	struct active_list VEC(int) active; /* producers seen in it */
@@ -94,6 +103,7 @@ struct proc {
 	struct heap_list VEC(struct heap_note) heaps;
 	const struct sl_usage *usage[WHEN_LIMIT];
 	const struct sl_cover *cover, *cover_next; /* of the current image, of the next one */
+	uint64_t shim_ns;			   /* MARK TAX until startup ended */
 	int64_t live_threads;
 	struct step_list VEC(struct step) steps; /* see phases.c */
 };
@@ -184,8 +194,7 @@ struct builder {
 	uint32_t wait_status, stop_reason;
 	bool has_status, has_segments_source;
 	const struct sl_mark *ready_mark, *notified_mark;
-	uint64_t tax_ns;
-	bool has_tax;
+	bool has_ready_usage; /* counters at readiness were seen */
 
 	/* tree */
 	int64_t threads_now, threads_peak;
@@ -293,6 +302,8 @@ enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t 
 void ending_finish(struct builder *b); /* ending.c: exit, ready, end of startup */
 void ladder_finish(struct builder *b); /* ladder.c */
 void critical_path(struct builder *b); /* critical_path.c */
+void tax_mark(struct builder *b, const struct sl_mark *e); /* tax.c */
+void tax_finish(struct builder *b);
 void memory_heap(struct builder *b, const struct sl_heap *e); /* memory.c */
 void memory_finish(struct builder *b);
 void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */

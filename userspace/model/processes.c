@@ -267,6 +267,7 @@ void process_usage(struct builder *b, const struct sl_usage *e)
 		return;
 	struct proc *p = &b->procs.items[index];
 	p->usage[e->when] = e;
+	b->has_ready_usage |= e->when == SL_WHEN_READY;
 	const int64_t peak = counter(e->rss_peak_bytes);
 	/* Each image has its own peak; the process's is the highest of them. */
 	if ((e->flags & SL_USAGE_NO_RSS) == 0 && peak > p->out.peak_rss_bytes)

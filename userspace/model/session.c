@@ -77,6 +77,8 @@ static void run_clear(struct run *run)
 		&run->exit_code,
 		&run->exit_signal,
 		&run->tax_ns,
+		&run->tax_probes_ns,
+		&run->tax_shim_ns,
 		&run->ready_ns,
 		&run->startup_total_ns,
 		&run->startup_unknown_ns,
@@ -169,6 +171,7 @@ static void finish_run(struct builder *b, bool is_last)
 	phases_finish(b);
 	ladder_finish(b);
 	critical_path(b);
+	tax_finish(b);
 	copy_processes(b);
 	finish_counts(b);
 	producers_finish(b, is_last);

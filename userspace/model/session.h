@@ -167,6 +167,7 @@ struct run {
 	const char *incomplete; /* why not, or NULL */
 	const char *tainted;	/* contention on the machine during the run, or NULL */
 	int64_t tax_ns;		/* startline's own cost on the way to the end of startup */
+	int64_t tax_probes_ns, tax_shim_ns; /* of which; UNKNOWN: that source was not there */
 
 	bool has_ready;
 	int64_t ready_ns;

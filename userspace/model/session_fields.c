@@ -223,6 +223,8 @@ static const struct field run_fields[] = {
 	TEXT(run, incomplete, "incomplete"),
 	TEXT(run, tainted, "tainted"),
 	INT(run, tax_ns, "tax_ns"),
+	INT(run, tax_probes_ns, "tax_probes_ns"),
+	INT(run, tax_shim_ns, "tax_shim_ns"),
 	GROUP("exit", exit_record),
 	GROUP_IF(run, "ready", ready_record, has_ready),
 	ARRAY(run, milestones, "milestones", milestone_record),
