@@ -39,7 +39,10 @@ comma := ,
 B     := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 BPF_B := build/bpf
 
-LEFT_OUT     := userspace/collect/source_bpf$(if $(filter 0,$(BPF)),,_fallback).c
+# What only one of the two builds has.
+WITH_BPF     := userspace/collect/source_bpf.c userspace/collect/source_bpf_kernel.c
+WITHOUT_BPF  := userspace/collect/source_bpf_fallback.c
+LEFT_OUT     := $(if $(filter 0,$(BPF)),$(WITH_BPF),$(WITHOUT_BPF))
 SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c))
 # What a program file is, is asked by the shim and by the collector alike.
 TARGET_CHECK := $(B)/preload-test/target_check.o
@@ -231,6 +234,7 @@ test-rest:
 	$(Q)tools/setup --for test-all
 	$(SUBMAKE) all workloads
 	$(SUBMAKE) unit-tests SAN=thread
+	$(SUBMAKE) all BPF=0 B=build-without-bpf
 	$(Q)tools/run-tests --unit build-thread --e2e tests/corpus
 
 test-all:
