@@ -9,8 +9,8 @@
  * survives an exec that lets another thread become the leader.
  *
  * To write an event: sl_reserve(), fill what follows the header, sl_submit(); or, when its length
- * is not known beforehand, build it in sl_scratch() and hand it to sl_output(). Never build one
- * in per-CPU memory: another program may run on the same CPU in between.
+ * is not known beforehand, build it in what sl_scratch_take() returns, hand it to sl_output() and
+ * give the scratch back.
  *
  * Programs are raw_tp where they do without the types of their arguments: a tp_btf program costs
  * some 3 ms more to load, because the kernel looks up its tracepoint's types one by one.
@@ -331,28 +331,46 @@ static __always_inline bool sl_output(struct sl_event *event, __u32 size, bool w
 #define SCRATCH_BYTES 4096 /* usable; text behind it is cut */
 #define SCRATCH_ROOM  (SCRATCH_BYTES + 512)
 
-/* Of one thread. Its system call and process programs may use it, one after the other; the
- * scheduler's programs must not, as they may come in between. */
+/* Each CPU has some, so that nothing is allocated for a thread that may only live for a moment.
+ * More than one are taken only where programs can be preempted, which kernels up to now do not
+ * do. */
+#define SCRATCHES 2
+
 struct scratch {
 	union {
 		struct sl_event event;
 		char bytes[SCRATCH_ROOM];
 	};
+	__u64 is_taken;
 };
 
 struct scratch_map {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCHES);
+	__type(key, __u32);
 	__type(value, struct scratch);
 };
 extern struct scratch_map scratches SEC(".maps");
 
-/* The current thread's; NULL when there is no memory. Not cleared. */
-static __always_inline struct scratch *sl_scratch(void)
+static __always_inline struct scratch *sl_scratch_try(__u32 number)
 {
-	return bpf_task_storage_get(&scratches, bpf_get_current_task_btf(), NULL,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &number);
+
+	return scratch && !__sync_lock_test_and_set(&scratch->is_taken, 1) ? scratch : NULL;
+}
+
+/* One that nobody uses, not cleared, until it is given back; NULL when there is none. For programs
+ * in the context of a thread; those that may run in an interrupt must not. */
+static __always_inline struct scratch *sl_scratch_take(void)
+{
+	struct scratch *scratch = sl_scratch_try(0);
+
+	return scratch ? scratch : sl_scratch_try(SCRATCHES - 1);
+}
+
+static __always_inline void sl_scratch_give(struct scratch *scratch)
+{
+	scratch->is_taken = 0;
 }
 
 #endif

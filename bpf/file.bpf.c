@@ -21,18 +21,18 @@
  * kernel has just read it. */
 static __noinline int open_exit(struct task_state *ts, __u64 path, __u32 flags, long result)
 {
-	struct scratch *scratch = sl_scratch();
+	struct scratch *scratch = sl_scratch_take();
 	struct sl_open *open;
 	long length;
 
-	if (!ts || !scratch) {
+	if (!scratch) {
 		sl_number(NULL, true, SL_KIND_OPEN);
 		return 0;
 	}
 	open = (struct sl_open *)scratch->bytes;
 	sl_fill(&open->event, SL_KIND_OPEN, sizeof(*open), bpf_ktime_get_ns(),
 		bpf_get_current_pid_tgid());
-	open->enter_ns = ts->enter_ns;
+	open->enter_ns = ts ? ts->enter_ns : 0;
 	open->result = result;
 	open->flags = flags;
 	length = bpf_probe_read_user_str(scratch->bytes + sizeof(*open), PATH_BYTES, (void *)path);
@@ -43,6 +43,7 @@ static __noinline int open_exit(struct task_state *ts, __u64 path, __u32 flags, 
 	if (length > PATH_BYTES) /* for the verifier */
 		length = PATH_BYTES;
 	sl_output(&open->event, sizeof(*open) + length, false);
+	sl_scratch_give(scratch);
 	return 0;
 }
 
@@ -61,7 +62,7 @@ static __always_inline __u32 flags_of_how(__u64 how)
 int output_piece(__u64 from, __u64 length, __s32 fd);
 __noinline int output_piece(__u64 from, __u64 length, __s32 fd)
 {
-	struct scratch *scratch = sl_scratch();
+	struct scratch *scratch = sl_scratch_take();
 	struct sl_output *output;
 	__u32 kept = OUTPUT_BYTES;
 
@@ -78,11 +79,12 @@ __noinline int output_piece(__u64 from, __u64 length, __s32 fd)
 	} else {
 		kept = length;
 	}
-	if (bpf_probe_read_user(scratch->bytes + sizeof(*output), kept, (void *)from))
-		return 0;
-	output->fd = fd;
-	output->length = kept;
-	sl_output(&output->event, sizeof(*output) + kept, true);
+	if (!bpf_probe_read_user(scratch->bytes + sizeof(*output), kept, (void *)from)) {
+		output->fd = fd;
+		output->length = kept;
+		sl_output(&output->event, sizeof(*output) + kept, true);
+	}
+	sl_scratch_give(scratch);
 	return 0;
 }
 

@@ -28,6 +28,7 @@ __noinline int process_count_thread(__u32 tgid, __u64 mm)
 {
 	struct process_state *process = bpf_map_lookup_elem(&processes, &tgid);
 	struct scratch *scratch;
+	long r;
 
 	__sync_fetch_and_add(&live_threads, 1);
 	if (process) {
@@ -37,7 +38,7 @@ __noinline int process_count_thread(__u32 tgid, __u64 mm)
 			process->threads_peak = live;
 		return 0;
 	}
-	scratch = sl_scratch(); /* of the thread that creates it; the stack is too small */
+	scratch = sl_scratch_take(); /* the stack is too small */
 	if (!scratch)
 		return 0;
 	process = (struct process_state *)scratch->bytes;
@@ -45,7 +46,9 @@ __noinline int process_count_thread(__u32 tgid, __u64 mm)
 	process->live_threads = 1;
 	process->threads_peak = 1;
 	process->mm = mm;
-	if (bpf_map_update_elem(&processes, &tgid, process, BPF_ANY))
+	r = bpf_map_update_elem(&processes, &tgid, process, BPF_ANY);
+	sl_scratch_give(scratch);
+	if (r)
 		return 0;
 	__sync_fetch_and_add(&live_processes, 1);
 	memory_join(mm);
@@ -146,21 +149,23 @@ __noinline int exec_image_flags(__u64 address)
 /* A piece of argv that is short enough to be copied through the scratch. */
 static __always_inline void args_small(__u64 from, __u32 offset, __u32 length, __u64 now)
 {
-	struct scratch *scratch = sl_scratch();
+	struct scratch *scratch = sl_scratch_take();
 	struct sl_args *args;
 
-	if (!scratch || length > ARGS_SMALL) {
+	if (!scratch) {
 		sl_number(NULL, true, SL_KIND_ARGS);
 		return;
 	}
 	args = (struct sl_args *)scratch->bytes;
-	if (bpf_probe_read_user(args->bytes, length, (void *)from))
-		return; /* swapped out: the piece is missing, as offsets and lengths show */
-	sl_fill(&args->event, SL_KIND_ARGS, 0, now, bpf_get_current_pid_tgid());
-	args->exec_ns = now;
-	args->offset = offset;
-	args->length = length;
-	sl_output(&args->event, sizeof(*args) + length, false);
+	/* Swapped out: the piece is missing, as offsets and lengths show. */
+	if (length <= ARGS_SMALL && !bpf_probe_read_user(args->bytes, length, (void *)from)) {
+		sl_fill(&args->event, SL_KIND_ARGS, 0, now, bpf_get_current_pid_tgid());
+		args->exec_ns = now;
+		args->offset = offset;
+		args->length = length;
+		sl_output(&args->event, sizeof(*args) + length, false);
+	}
+	sl_scratch_give(scratch);
 }
 
 static __always_inline void args_large(__u64 from, __u32 offset, __u32 length, __u64 now)
@@ -240,7 +245,7 @@ int handle_exec(__u64 *ctx)
 	now = bpf_ktime_get_ns();
 	change_memory(task->tgid, memory_key(task));
 	ts->flags &= ~(TASK_ROOT | TASK_COMPAT);
-	scratch = sl_scratch();
+	scratch = sl_scratch_take();
 	if (!scratch) {
 		sl_number(NULL, true, SL_KIND_EXEC);
 		return 0;
@@ -266,6 +271,7 @@ int handle_exec(__u64 *ctx)
 	event->event.flags |= SL_FLAG_LEAF | (text.is_cut ? SL_FLAG_CUT : 0);
 	if (text.length <= EXEC_TEXT_MAX + PATH_COMPONENT)
 		sl_output(&event->event, sizeof(*event) + text.length, false);
+	sl_scratch_give(scratch);
 	emit_args(from, total, now);
 	ts->probe_hits++;
 	tax_add(ts, now, 1);
@@ -281,9 +287,11 @@ int exec_exit(struct task_state *ts, long result)
 
 	if (!ts || result >= 0)
 		return 0;
-	scratch = sl_scratch();
-	if (!scratch)
+	scratch = sl_scratch_take();
+	if (!scratch) {
+		sl_number(NULL, true, SL_KIND_EXECFAIL);
 		return 0;
+	}
 	event = (struct sl_execfail *)scratch->bytes;
 	sl_fill(&event->event, SL_KIND_EXECFAIL, 0, bpf_ktime_get_ns(), bpf_get_current_pid_tgid());
 	event->enter_ns = ts->enter_ns;
@@ -295,6 +303,7 @@ int exec_exit(struct task_state *ts, long result)
 		length = 0;
 	if (length <= ARGS_SMALL)
 		sl_output(&event->event, sizeof(*event) + length, false);
+	sl_scratch_give(scratch);
 	return 0;
 }
 

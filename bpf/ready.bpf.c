@@ -303,7 +303,8 @@ __noinline int ready_listener(__u64 sk, __u64 id)
 
 struct inherited {
 	__u64 open_fds; /* the kernel's bit map */
-	__u64 word;	/* of it, the current descriptor in bit 0 */
+	__u64 word;	/* of it, those not yet looked at */
+	__u32 next;	/* the first descriptor of the next word */
 	__u32 count;
 };
 
@@ -323,18 +324,36 @@ __noinline int inherited_fd(__s32 fd)
 	return listener_add(fact.sk, fact.id);
 }
 
+/* The lowest bit set in @word, which is not 0. */
+int lowest_bit(__u64 word);
+__noinline int lowest_bit(__u64 word)
+{
+	int bit = 0;
+
+	for (int half = 32; half; half /= 2) {
+		if (!(word & ((1ull << half) - 1))) {
+			word >>= half;
+			bit += half;
+		}
+	}
+	return bit;
+}
+
+/* A turn for each word and each open descriptor. */
 static long inherit(void *map, const __u32 *turn, void *value, struct inherited *fds)
 {
-	const __u32 fd = *turn;
+	const __u64 word = fds->word;
 
-	if (fd >= fds->count)
+	if (word) {
+		fds->word = word & (word - 1);
+		inherited_fd(fds->next - 64 + lowest_bit(word));
+		return 0;
+	}
+	if (fds->next >= fds->count ||
+	    bpf_probe_read_kernel(&fds->word, sizeof(fds->word),
+				  (void *)(fds->open_fds + fds->next / 8)))
 		return 1;
-	if (fd % 64 == 0 &&
-	    bpf_probe_read_kernel(&fds->word, sizeof(fds->word), (void *)(fds->open_fds + fd / 8)))
-		return 1;
-	if (fds->word & 1)
-		inherited_fd(fd);
-	fds->word >>= 1;
+	fds->next += 64;
 	return 0;
 }
 

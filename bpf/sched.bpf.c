@@ -61,6 +61,33 @@ int sched_created(struct task_state *ts, __u32 is_asleep)
 	return 0;
 }
 
+/* ---- page faults ---- */
+
+/* The last fault on each CPU. It comes by so often that it is only noted whose it was: a thread
+ * that waits for its page finds it here when it leaves the CPU. */
+enum fault_word { FAULT_ADDRESS, FAULT_TID, FAULT_WORDS };
+
+__u64 faults[SL_CPUS][FAULT_WORDS];
+
+SEC("?raw_tp/page_fault_user")
+int handle_page_fault(__u64 *ctx)
+{
+	__u64 *fault = faults[bpf_get_smp_processor_id() & (SL_CPUS - 1)];
+
+	fault[FAULT_ADDRESS] = ctx[0];
+	fault[FAULT_TID] = (__u32)bpf_get_current_pid_tgid();
+	return 0;
+}
+
+/* @ts leaves the CPU; if in the midst of a fault, it may come back on another one. */
+static __always_inline void keep_fault(struct task_struct *task, struct task_state *ts)
+{
+	const __u64 *fault = faults[bpf_get_smp_processor_id() & (SL_CPUS - 1)];
+
+	if (fault[FAULT_TID] == (__u32)task->pid)
+		ts->sched.fault_address = fault[FAULT_ADDRESS];
+}
+
 /* ---- leaving the CPU ---- */
 
 static __always_inline __u16 state_of(__u32 state)
@@ -99,7 +126,7 @@ static __always_inline void switch_out(struct task_struct *task, struct task_sta
 {
 	struct sched_state *s = &ts->sched;
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
-	__u64 faults = task->maj_flt;
+	__u64 major_faults = task->maj_flt;
 
 	s->out_ns = now;
 	s->in_ns = 0;
@@ -113,9 +140,10 @@ static __always_inline void switch_out(struct task_struct *task, struct task_sta
 	record->sock = 0;
 	record->wait_ip = 0;
 	/* Faults are counted when they end: this one ended after the previous stay. */
-	if (faults != s->major_faults)
+	if (major_faults != s->major_faults)
 		record->flags |= SL_OFFCPU_MAJOR;
-	s->major_faults = faults;
+	s->major_faults = major_faults;
+	keep_fault(task, ts);
 	if (!state) {
 		if (is_throttled(task))
 			record->flags |= SL_OFFCPU_THROTTLED;
@@ -323,25 +351,6 @@ int handle_waking(__u64 *ctx)
 	ts->probe_hits++;
 	if (tax_is_due(ts))
 		tax_add(ts, now, TAX_SAMPLE);
-	return 0;
-}
-
-/* ---- page faults ---- */
-
-SEC("?raw_tp/page_fault_user")
-int handle_page_fault(__u64 *ctx)
-{
-	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
-
-	__u64 begin;
-
-	if (!ts)
-		return 0;
-	begin = tax_begin(ts);
-	ts->sched.fault_address = ctx[0];
-	ts->probe_hits++;
-	if (begin)
-		tax_add(ts, begin, TAX_SAMPLE);
 	return 0;
 }
 

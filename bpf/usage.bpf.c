@@ -15,6 +15,8 @@ enum walk {
 	WALK_EMIT = 3,	   /* second half: tell */
 };
 
+const volatile __u32 has_fault_probe = 0;
+
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
 
@@ -80,7 +82,10 @@ static __always_inline void sums_add(struct usage_sums *sums, struct task_struct
 	__sync_fetch_and_add(&sums->net_tx_bytes, ts->net_tx_bytes);
 	__sync_fetch_and_add(&sums->probe_ns, ts->probe_ns);
 	__sync_fetch_and_add(&sums->probe_calls, ts->probe_calls);
-	__sync_fetch_and_add(&sums->probe_hits, ts->probe_hits);
+	/* handle_page_fault leaves no trace in the thread. */
+	__sync_fetch_and_add(&sums->probe_hits,
+			     ts->probe_hits +
+				     (has_fault_probe ? task->min_flt + task->maj_flt : 0));
 	if (!bpf_core_field_exists(task->ioac))
 		return;
 	__sync_fetch_and_add(&sums->read_chars, task->ioac.rchar);

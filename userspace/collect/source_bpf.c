@@ -99,6 +99,8 @@ static int configure(struct source_bpf *s, const struct bpf_settings *settings,
 	skeleton->rodata->preempt_count_offset = k->percpu.preempt_count;
 	skeleton->rodata->this_cpu_off_offset = k->percpu.this_cpu_off;
 	skeleton->rodata->has_rss_stat = bpf_program__autoload(skeleton->progs.handle_rss_stat);
+	skeleton->rodata->has_fault_probe =
+		bpf_program__autoload(skeleton->progs.handle_page_fault);
 	skeleton->rodata->has_length_probes =
 		bpf_program__autoload(skeleton->progs.handle_sock_send_length) &&
 		bpf_program__autoload(skeleton->progs.handle_sock_recv_length);
