@@ -18,9 +18,11 @@
 struct memory_state {
 	__u64 pages;
 	__u64 peak_pages;
-	__u64 users; /* processes */
+	__u64 users;	 /* processes */
+	__u32 is_shared; /* by several threads, now or once */
+	__u32 probe_left; /* runs until the next one that is timed */
 	__s64 member[MEMBERS];
-	__u64 probe_left; /* runs until the next one that is timed */
+	__s32 parts[MEMBERS][CPUS_SUMMED]; /* each CPU's, as last seen */
 };
 
 struct memory_map {
@@ -50,29 +52,64 @@ static __noinline __s64 counter_before_6_2(__u64 mm, __u32 member)
 	return sum;
 }
 
-/* One of the counters of @mm. Before 6.2 there was one number and a share of up to THREAD_BATCH
- * pages in each thread. Global, so that it is verified once. */
-__s64 counter_sum(__u64 mm, __u32 member);
-__noinline __s64 counter_sum(__u64 mm, __u32 member)
-{
-	struct percpu_counter *counter;
-	__s64 sum = 0;
-	__s32 *parts;
+struct counter {
+	__s64 count;
+	const __s32 *parts;
+};
 
-	if (bpf_core_type_exists(struct mm_rss_stat))
-		return counter_before_6_2(mm, member);
-	counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
-		  member * bpf_core_type_size(struct percpu_counter);
-	sum = BPF_CORE_READ(counter, count);
-	parts = BPF_CORE_READ(counter, counters);
-	if (n_cpus > CPUS_SUMMED)
-		return sum + percpu_s32(parts, bpf_get_smp_processor_id());
+#define COUNTER_BYTES 64
+
+/* In one read, as long as what lies between the two is as short as it is without debugging. */
+static __always_inline struct counter counter_load(__u64 mm, __u32 member)
+{
+	struct percpu_counter *address = (void *)mm +
+					 bpf_core_field_offset(struct mm_struct, rss_stat) +
+					 member * bpf_core_type_size(struct percpu_counter);
+	const __u32 first = bpf_core_field_offset(struct percpu_counter, count);
+	const __u32 last = bpf_core_field_offset(struct percpu_counter, counters);
+	char bytes[COUNTER_BYTES] = { 0 };
+	struct counter counter;
+
+	if (last < first || last - first > COUNTER_BYTES - sizeof(__u64)) {
+		counter.count = BPF_CORE_READ(address, count);
+		counter.parts = BPF_CORE_READ(address, counters);
+		return counter;
+	}
+	bpf_probe_read_kernel(bytes, last - first + sizeof(__u64), (void *)address + first);
+	counter.count = *(__s64 *)bytes;
+	counter.parts = *(const __s32 **)(bytes + (last - first));
+	return counter;
+}
+
+/* Updates one of the numbers of @memory from the counter of @mm. With @only_here, it is only this
+ * CPU's part that can have changed. Before 6.2 there was one number and a share of up to
+ * THREAD_BATCH pages in each thread. Global, so that it is verified once. */
+int counter_sum(struct memory_state *memory, __u64 mm, __u32 member, __u32 only_here);
+__noinline int counter_sum(struct memory_state *memory, __u64 mm, __u32 member, __u32 only_here)
+{
+	const __u32 here = bpf_get_smp_processor_id();
+	struct counter counter;
+
+	if (!memory || member >= MEMBERS)
+		return 0;
+	if (bpf_core_type_exists(struct mm_rss_stat)) {
+		memory->member[member] = counter_before_6_2(mm, member);
+		return 0;
+	}
+	counter = counter_load(mm, member);
+	if (n_cpus > CPUS_SUMMED) {
+		memory->member[member] = counter.count + percpu_s32(counter.parts, here);
+		return 0;
+	}
 	for (__u32 cpu = 0; cpu < CPUS_SUMMED; cpu++) {
 		if (cpu >= n_cpus)
 			break;
-		sum += percpu_s32(parts, cpu);
+		if (!only_here || cpu == here)
+			memory->parts[member][cpu] = percpu_s32(counter.parts, cpu);
+		counter.count += memory->parts[member][cpu];
 	}
-	return sum;
+	memory->member[member] = counter.count;
+	return 0;
 }
 
 static __always_inline void raise(__u64 *peak, __u64 value, bool is_tree)
@@ -112,7 +149,7 @@ static __always_inline void memory_read(struct memory_state *memory, __u64 mm)
 	__s64 sum = 0;
 
 	for (__u32 member = 0; member < MEMBERS; member++) {
-		memory->member[member] = counter_sum(mm, member);
+		counter_sum(memory, mm, member, false);
 		if (member != MEMBER_SWAP)
 			sum += memory->member[member];
 	}
@@ -121,7 +158,8 @@ static __always_inline void memory_read(struct memory_state *memory, __u64 mm)
 
 int memory_join(__u64 mm)
 {
-	struct memory_state *memory, fresh = { .users = 1 };
+	static const struct memory_state fresh = { .users = 1 };
+	struct memory_state *memory;
 
 	if (!mm)
 		return 0;
@@ -129,13 +167,24 @@ int memory_join(__u64 mm)
 	memory = bpf_map_lookup_elem(&memories, &mm);
 	if (memory) {
 		__sync_fetch_and_add(&memory->users, 1);
+		memory->is_shared = 1;
 		return 0;
 	}
-	fresh.probe_left = bpf_get_prandom_u32() % TAX_SAMPLE;
 	bpf_map_update_elem(&memories, &mm, &fresh, BPF_ANY);
 	memory = bpf_map_lookup_elem(&memories, &mm);
-	if (memory)
+	if (memory) {
+		memory->probe_left = bpf_get_prandom_u32() % TAX_SAMPLE;
 		memory_read(memory, mm);
+	}
+	return 0;
+}
+
+int memory_share(__u64 mm)
+{
+	struct memory_state *memory = bpf_map_lookup_elem(&memories, &mm);
+
+	if (memory)
+		memory->is_shared = 1;
 	return 0;
 }
 
@@ -216,7 +265,6 @@ int handle_rss_stat(__u64 *ctx)
 	struct memory_state *memory;
 	struct task_state *payer;
 	__u64 begin = 0;
-	__s64 pages;
 
 	if (!live_processes)
 		return 0;
@@ -228,13 +276,7 @@ int handle_rss_stat(__u64 *ctx)
 		begin = bpf_ktime_get_ns() + clock_cost_ns;
 	}
 	percpu_learn();
-	pages = counter_sum(key, member);
-	if (member == 0)
-		memory->member[0] = pages;
-	else if (member == 1)
-		memory->member[1] = pages;
-	else
-		memory->member[3] = pages;
+	counter_sum(memory, key, member, !memory->is_shared);
 	memory_set(memory, memory->member[0] + memory->member[1] + memory->member[3]);
 	if (!begin)
 		return 0;

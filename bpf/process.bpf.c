@@ -36,6 +36,7 @@ __noinline int process_count_thread(__u32 tgid, __u64 mm)
 
 		if (live > process->threads_peak)
 			process->threads_peak = live;
+		memory_share(process->mm);
 		return 0;
 	}
 	scratch = sl_scratch_take(); /* the stack is too small */

@@ -50,6 +50,8 @@ struct place {
 /* memory.bpf.c: @mm is an address used as a key. Joining adds its pages to the tree's, once
  * however many processes share it; leaving returns the highest number of pages it had. */
 int memory_join(__u64 mm);
+/* Another thread of the same process uses it: its counters change on several CPUs at a time. */
+int memory_share(__u64 mm);
 __u64 memory_leave(__u64 mm);
 /* Pages now, and their peak so far; ~0: not known. */
 __u64 memory_pages(__u64 mm);
