@@ -199,9 +199,9 @@ static void say_complete(struct page *page, const struct run *run)
 static void say_tax(struct page *page, const struct run *run)
 {
 	char text[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf line;
 	if (run->tax_ns == UNKNOWN)
 		return;
+	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, MAX_LINE);
 	(void)buf_addf(&line, "tax: %s of this", format_ns(text, (double)run->tax_ns));
 	if (run->startup_total_ns != UNKNOWN && run->startup_total_ns > 0)
