@@ -104,12 +104,15 @@ counted() { # number of processes or images with exactly the known counts
 	session --probes shim -- /bin/sh -c 'grep -o "/[^ ]*/startline-[^/]*" /proc/$$/maps | head -1'
 	directory=$(cat stdout)
 	[ -n "$directory" ] && [ ! -e "$directory" ]
-	mkdir -p -m 700 /dev/shm/startline-stale1
-	touch /dev/shm/startline-stale1/123-456
+	mkdir -p -m 700 /dev/shm/startline-stale1 /dev/shm/startline-other1
+	touch /dev/shm/startline-stale1/123-456 /dev/shm/startline-other1/123-456
+	{ printf 'slt-tree'; head -c 4088 /dev/zero; } >/dev/shm/startline-stale1/tree
 	# Older than the grace given to a startline that is just starting.
 	sleep 6
 	session --probes shim -- /bin/true
 	[ ! -e /dev/shm/startline-stale1 ]
+	[ -e /dev/shm/startline-other1/123-456 ] # somebody else's
+	rm -r /dev/shm/startline-other1
 }
 
 @test "the library needs nothing, leaves nothing undefined, and has at most 16 bytes of TLS" {

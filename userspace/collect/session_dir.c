@@ -17,7 +17,8 @@
 #include "bpf/lane.h"
 #include "userspace/base/cleanup.h"
 
-#define PREFIX "startline-"
+#define PREFIX	       "startline-"
+#define RANDOM_LETTERS 6 /* mkdtemp() */
 
 /* A directory this young may belong to a startline that has not locked it yet. */
 #define GRACE_SECONDS 5
@@ -43,6 +44,24 @@ static void empty_directory(int fd)
 	}
 }
 
+/* Others name directories like that too. Ours hold the session's page, but for a moment at their
+ * beginning, in which they are empty. */
+static bool is_session(int fd)
+{
+	struct sl_tree tree;
+	_cleanup_close_ int file =
+		openat(fd, SL_TREE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return file >= 0 && pread(file, &tree, sizeof(tree), 0) == (ssize_t)sizeof(tree) &&
+	       tree.magic == SL_TREE_MAGIC;
+}
+
+static bool is_session_name(const char *name)
+{
+	return strncmp(name, PREFIX, strlen(PREFIX)) == 0 &&
+	       strlen(name) == strlen(PREFIX) + RANDOM_LETTERS;
+}
+
 static void remove_if_stale(int parent_fd, const char *name)
 {
 	struct stat s;
@@ -52,7 +71,8 @@ static void remove_if_stale(int parent_fd, const char *name)
 		return;
 	if (time(NULL) - s.st_ctime < GRACE_SECONDS || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return;
-	empty_directory(fd);
+	if (is_session(fd))
+		empty_directory(fd);
 	(void)unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
@@ -62,7 +82,7 @@ static void remove_stale(const char *parent)
 	if (d == NULL)
 		return;
 	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-		if (strncmp(e->d_name, PREFIX, strlen(PREFIX)) == 0)
+		if (is_session_name(e->d_name))
 			remove_if_stale(dirfd(d), e->d_name);
 	}
 }
