@@ -18,8 +18,8 @@
 struct memory_state {
 	__u64 pages;
 	__u64 peak_pages;
-	__u64 users;	 /* processes */
-	__u32 is_shared; /* by several threads, now or once */
+	__u64 users;	  /* processes */
+	__u32 is_shared;  /* by several threads, now or once */
 	__u32 probe_left; /* runs until the next one that is timed */
 	__s64 member[MEMBERS];
 	__s32 parts[MEMBERS][CPUS_SUMMED]; /* each CPU's, as last seen */
