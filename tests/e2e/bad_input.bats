@@ -176,6 +176,31 @@ start() {
 	[ "$(cat report_status)" = 0 ]
 }
 
+@test "past the file size limit: as on a full disk, and the program still has its own signal" {
+	# 512-byte blocks, or 1024.
+	status=0
+	sh -c 'ulimit -f 300; exec "$0" run --trace t.slt -- sh -c "$1"' "$STARTLINE" '
+		i=0
+		while [ $i -lt 20000 ]; do true </nothing-here; true </dev/null; i=$((i+1)); done 2>/dev/null
+		head -c 4000000 /dev/zero >big; echo $? >finished; exit 3' 2>messages || status=$?
+	if have_bpf; then
+		[ "$status" = 125 ]
+		[ "$(grep -c "^startline: error" messages)" = 1 ]
+		grep -q 'File too large' messages
+	fi
+	[ "$(cat finished)" = $((128 + $(kill -l XFSZ))) ]
+	"$STARTLINE" report t.slt >out
+}
+
+@test "SIGXFSZ is the program's as it was startline's" {
+	"$STARTLINE" run -q -- grep SigIgn /proc/self/status >seen
+	grep SigIgn /proc/self/status >bare
+	cmp seen bare
+	sh -c 'trap "" XFSZ; "$0" run -q -- grep SigIgn /proc/self/status' "$STARTLINE" >seen
+	sh -c 'trap "" XFSZ; grep SigIgn /proc/self/status' >bare
+	cmp seen bare
+}
+
 @test "shared memory is full: not counted, and the program does not notice" {
 	[ "$(id -u)" = 0 ] || skip "needs root to mount"
 	unshare -m sh -c 'mount -t tmpfs -o size=8k none /dev/shm && dd if=/dev/zero of=/dev/shm/f bs=4k count=1 2>/dev/null

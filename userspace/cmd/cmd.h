@@ -6,6 +6,7 @@
 #define USERSPACE_CMD_CMD_H
 
 #include <argp.h>
+#include <stdbool.h>
 
 /* Exit status of `run`, besides the program's own. */
 enum {
@@ -32,6 +33,8 @@ extern const struct command commands[]; /* ends with a NULL name */
 
 /* STDFD_* bits: which of 0, 1, 2 were closed when startline started. */
 extern unsigned int closed_fds;
+/* Whether SIGXFSZ was ignored when startline started. */
+extern bool size_signal_was_ignored;
 
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);

@@ -200,6 +200,7 @@ static void fill_spec(const struct run_options *o, struct collect_spec *spec)
 	spec->ring_bytes = o->ring_bytes;
 	spec->follow_cgroup = o->follow_cgroup;
 	spec->closed_fds = closed_fds;
+	spec->ignores_size_signal = size_signal_was_ignored;
 }
 
 int cmd_run(int argc, char **argv)

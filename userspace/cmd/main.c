@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ const struct command commands[] = {
 };
 
 unsigned int closed_fds;
+bool size_signal_was_ignored;
 
 static enum log_level level = LOG_WARNING;
 
@@ -181,8 +183,18 @@ static void check_stdout(void)
 	_exit(EXIT_STARTLINE);
 }
 
+/* Past the file size limit (ulimit -f) a write shall fail, as on a full disk, and not kill us. */
+static void ignore_size_signal(void)
+{
+	const struct sigaction ignored = { .sa_handler = SIG_IGN };
+	struct sigaction before = { 0 };
+	(void)sigaction(SIGXFSZ, &ignored, &before);
+	size_signal_was_ignored = before.sa_handler == SIG_IGN;
+}
+
 int main(int argc, char **argv)
 {
+	ignore_size_signal();
 	if (stdfd_ensure_open(&closed_fds) < 0)
 		return EXIT_TROUBLE;
 	(void)setlocale(LC_CTYPE, "");

@@ -117,7 +117,7 @@ static int take_signals(struct collector *c)
 
 static int collector_open(struct collector *c, const struct collect_spec *spec)
 {
-	inheritance_take(&c->inheritance, spec->closed_fds);
+	inheritance_take(&c->inheritance, spec->closed_fds, spec->ignores_size_signal);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return fail(-errno, "cannot wait for events: %s", strerror(errno));

@@ -37,7 +37,8 @@ struct collect_spec {
 	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
 	const regex_t *redact;	   /* mask this in arguments, or NULL */
 	bool null_stdin;
-	unsigned int closed_fds; /* STDFD_*: descriptors the command shall find closed */
+	unsigned int closed_fds;  /* STDFD_*: descriptors the command shall find closed */
+	bool ignores_size_signal; /* the command shall find SIGXFSZ ignored, as startline did */
 };
 
 enum collect_end {

@@ -50,13 +50,16 @@ struct launch {
 	int32_t error; /* 0, or an errno: why it cannot be executed */
 };
 
-void inheritance_take(struct inheritance *ret, unsigned int closed_fds)
+void inheritance_take(struct inheritance *ret, unsigned int closed_fds, bool ignores_size_signal)
 {
 	(void)sigprocmask(SIG_SETMASK, NULL, &ret->mask);
 	(void)sigaction(SIGPIPE, NULL, &ret->pipe_action);
 	(void)getrlimit(RLIMIT_NOFILE, &ret->files);
 	(void)getrlimit(RLIMIT_MEMLOCK, &ret->memlock);
 	ret->closed_fds = closed_fds;
+	ret->size_action = (struct sigaction){
+		.sa_handler = ignores_size_signal ? SIG_IGN : SIG_DFL,
+	};
 }
 
 static void inheritance_restore(const struct inheritance *in)
@@ -65,6 +68,7 @@ static void inheritance_restore(const struct inheritance *in)
 	(void)setrlimit(RLIMIT_NOFILE, &in->files);
 	(void)setrlimit(RLIMIT_MEMLOCK, &in->memlock);
 	(void)sigaction(SIGPIPE, &in->pipe_action, NULL);
+	(void)sigaction(SIGXFSZ, &in->size_action, NULL);
 	(void)sigprocmask(SIG_SETMASK, &in->mask, NULL);
 }
 

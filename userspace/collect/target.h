@@ -15,9 +15,10 @@ struct inheritance {
 	sigset_t mask;
 	struct sigaction pipe_action; /* startline ignores SIGPIPE; the command must not */
 	struct rlimit files, memlock;
-	unsigned int closed_fds; /* STDFD_* bits */
+	unsigned int closed_fds;      /* STDFD_* bits */
+	struct sigaction size_action; /* startline ignores SIGXFSZ from its beginning */
 };
-void inheritance_take(struct inheritance *ret, unsigned int closed_fds);
+void inheritance_take(struct inheritance *ret, unsigned int closed_fds, bool ignores_size_signal);
 
 struct target_spec {
 	char *const *argv;
