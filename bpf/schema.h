@@ -317,11 +317,12 @@ struct sl_symbol {
 
 /* ---- files ---- */
 
+#define SL_OPEN_OWN 0x40000000u /* the shim's; the kernel ignores unknown bits: openat2(2) */
 struct sl_open {
 	struct sl_event event; /* time_ns = the call returned */
 	__u64 enter_ns;
 	__s32 result; /* descriptor or negative errno */
-	__u32 flags;  /* O_* as given */
+	__u32 flags;  /* O_* as given, SL_OPEN_OWN */
 	char text[];  /* path as the program gave it */
 };
 

@@ -83,7 +83,7 @@ struct sl_lane *lane_open(const struct lane_spec *spec)
 	if (at + 1 >= end || !may_grow_to(n_bytes))
 		return NULL;
 
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | SL_OPEN_OWN;
 	const int fd = (int)sys_call4(SYS_openat, AT_FDCWD, (long)path, flags, 0600);
 	if (fd < 0)
 		return NULL;
@@ -108,7 +108,7 @@ struct sl_tree *tree_open(const char *directory)
 	if (at + 1 >= end)
 		return NULL;
 	const int fd = (int)sys_call4(SYS_openat, AT_FDCWD, (long)path,
-				      O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+				      O_RDWR | O_CLOEXEC | O_NOFOLLOW | SL_OPEN_OWN, 0);
 	if (fd < 0)
 		return NULL;
 	struct sl_tree *mapped = map_shared(fd, sizeof(struct sl_tree));

@@ -4,10 +4,12 @@
 #include "preload/real.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "bpf/schema.h"
 #include "preload/sys.h"
 
 #ifndef PR_GET_AUXV
@@ -157,7 +159,8 @@ static size_t auxv_read(Elf64_auxv_t *auxv, size_t size)
 
 	if (n > 0) /* Linux 6.4; the full size is returned, also when less was written */
 		return (size_t)n < size ? (size_t)n : size;
-	const long fd = sys_call4(SYS_openat, -100, (long)"/proc/self/auxv", 02000000, 0);
+	const long fd = sys_call4(SYS_openat, -100, (long)"/proc/self/auxv",
+				  O_RDONLY | O_CLOEXEC | SL_OPEN_OWN, 0);
 	if (fd < 0)
 		return 0;
 	n = sys_call3(SYS_read, fd, (long)auxv, (long)size);

@@ -308,7 +308,7 @@ static int open_target(int directory_fd, const char *path)
 	}
 	/* O_NONBLOCK: a FIFO must not make us wait. */
 	return (int)sys_call4(SYS_openat, directory_fd, (long)path,
-			      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+			      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | SL_OPEN_OWN, 0);
 }
 
 /* One file. *ret_next is set to the interpreter, inside @line, for a script. */

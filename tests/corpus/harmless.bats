@@ -103,6 +103,23 @@ same() {
 	END
 }
 
+@test "opens and misses are those that strace counts" {
+	require_bpf
+	while read -r command; do
+		strace -f -qq -e trace=open,openat,openat2,creat -o calls sh -c "$command" >/dev/null 2>&1 </dev/null || true
+		session -- sh -c "$command" </dev/null
+		q '.runs[0].files | "\(.opens) \(.misses)"' >seen
+		echo "$(grep -c '= [0-9]' calls) $(grep -c '= -1' calls)" >expected
+		echo "$command"
+		diff expected seen
+	done <<-'END'
+		true
+		ls /; ls /nothing-here; cat /etc/hostname | wc -l
+		/usr/bin/python3 -c 'import subprocess; subprocess.run(["ls", "/"])'
+		perl -e 'fork; system "true"'
+	END
+}
+
 @test "a process that inspects itself finds neither shim variables nor descriptors" {
 	"$STARTLINE" run -q -o /dev/null -- sh -c 'tr "\0" "\n" </proc/self/environ | grep -c "STARTLINE\|LD_PRELOAD"; ls /proc/self/fd | wc -l' >seen || true
 	sh -c 'ls /proc/self/fd | wc -l' >bare

@@ -366,6 +366,35 @@ static void complete_needs_gapless_numbers(void **state)
 	(void)session_free(s);
 }
 
+static void own_opens_do_not_count(void **state)
+{
+	(void)state;
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 meta source.shim.path=/lib/shim.so\n"
+		      "1ms mark 9 spawn\n2ms exec 9 /p argv=p enter=2ms\n"
+		      "3ms open 9 /lib/shim.so result=3\n3ms open 9 /lib/shim.so.1 result=3\n"
+		      "3ms open 9 /lib/shim.s result=3\n3ms open 9 /dev/shm/x result=3 "
+		      "flags=0x40080000\n3ms open 9 /y result=ENOENT flags=0x40000000\n"
+		      "3ms open 9 /y result=ENOENT flags=0x80000\n4ms mark 9 reaped code=0\n");
+	assert_int_equal(s->runs[0].file_opens, 2);
+	assert_int_equal(s->runs[0].file_misses, 1);
+	(void)session_free(s);
+}
+
+static void sums_in_place_of_stays_are_said(void **state)
+{
+	(void)state;
+	struct session *s = build("0 meta source.bpf=ok\n1ms mark 9 spawn\n"
+				  "2ms exec 9 /p argv=p enter=2ms\n"
+				  "7ms schedsum 9 since=4ms blocked=1ms runnable=1ms count=41\n"
+				  "8ms schedsum 9/10 since=4ms blocked=1ms runnable=1ms count=23\n"
+				  "9ms mark 9 reaped code=0\n");
+	assert_int_equal(s->runs[0].switches_summed, 64);
+	assert_int_equal(s->n_notes, 2);
+	assert_non_null(strstr(s->notes[1], "sums stand for"));
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +412,8 @@ int main(void)
 		cmocka_unit_test(runs_are_kept_apart_and_warmups_left_out),
 		cmocka_unit_test(empty_recording_is_no_session),
 		cmocka_unit_test(complete_needs_gapless_numbers),
+		cmocka_unit_test(own_opens_do_not_count),
+		cmocka_unit_test(sums_in_place_of_stays_are_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

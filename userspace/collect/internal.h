@@ -77,6 +77,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
  * (the user's own LD_PRELOAD is kept, after ours). NULL, with the reason in a COVER event sent to
  * @sink, when @path must not be preloaded (static, sanitizer, 32-bit, setuid …). Owned by @s. */
 char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink);
+/* The file that is preloaded, under the name by which the loader opens it. Owned by @s. */
+const char *source_shim_path(const struct source_shim *s);
 /* A descriptor that becomes readable when lanes have something (inotify, timer), or -1. */
 int source_shim_fd(const struct source_shim *s);
 /* Reads what is new in all lanes. Lanes of processes that ended are folded (HEAP, when = EXIT)

@@ -78,8 +78,11 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 		.gid = spec->gid != (gid_t)-1 ? spec->gid : getegid(),
 	};
 	char why[WHY_MAX] = "unknown reason";
-	const int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
-	return report_source(c, spec, "shim", "source.shim", r, why);
+	int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
+	r = report_source(c, spec, "shim", "source.shim", r, why);
+	if (r < 0 || c->shim == NULL)
+		return r;
+	return emit_meta(collector_sink(c), "source.shim.path", "%s", source_shim_path(c->shim));
 }
 
 unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf)

@@ -52,6 +52,7 @@ struct source_shim {
 	char *environment[3];
 	char variable[SETTING_LIMIT + 32];
 	char *load;
+	char path[SETTING_LIMIT]; /* of the shim */
 };
 
 /* ---- opening ---- */
@@ -87,6 +88,7 @@ static int find_shim(struct source_shim *s, char *why, size_t why_size)
 	const unsigned int flags = (s->settings.count_heap ? SHIM_COUNTS_HEAP : 0) |
 				   (s->settings.wrap_network ? SHIM_WRAPS_NETWORK : 0);
 	(void)snprintf(s->variable, sizeof(s->variable), SHIM_VARIABLE "%x:%s", flags, s->dir.path);
+	(void)snprintf(s->path, sizeof(s->path), "%s", path);
 	const char *users = getenv("LD_PRELOAD");
 	if (asprintf(&s->load, LOAD_VARIABLE "%s%s%s", path, users == NULL ? "" : ":",
 		     users == NULL ? "" : users) < 0) {
@@ -140,6 +142,11 @@ char *const *source_shim_environment(struct source_shim *s, const char *path, st
 	};
 	(void)sink.event(sink.data, &cover.event);
 	return NULL;
+}
+
+const char *source_shim_path(const struct source_shim *s)
+{
+	return s->path;
 }
 
 int source_shim_fd(const struct source_shim *s)

@@ -140,6 +140,8 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 		f->bpf = source_state(value);
 	if (is_key(text, length, "source.shim") || is_key(text, length, "shim"))
 		f->shim = source_state(value);
+	if (is_key(text, length, "source.shim.path"))
+		f->shim_path = value;
 	if (is_key(text, length, "ready"))
 		return add_rule(&lists[ROW_READY], value);
 

@@ -3,6 +3,8 @@
  * table comes from the schema, so a kind without its function does not compile. */
 #include "userspace/model/internal.h"
 
+#include <string.h>
+
 static void fold_meta(struct builder *b, const struct sl_meta *e)
 {
 	(void)b; /* facts.c: META is about the recording */
@@ -85,9 +87,19 @@ static void fold_syscall(struct builder *b, const struct sl_syscall *e)
 	wait_syscall(b, e);
 }
 
+/* Startline's own doing in the program: the shim's opens, and the loader's of the shim. */
+static bool is_own_open(const struct builder *b, const struct sl_open *e)
+{
+	const char *path = b->facts->shim_path;
+	if ((e->flags & SL_OPEN_OWN) != 0)
+		return true;
+	const size_t n = event_text_length(&e->event, e->text);
+	return path != NULL && n == strlen(path) && memcmp(e->text, path, n) == 0;
+}
+
 static void fold_open(struct builder *b, const struct sl_open *e)
 {
-	if (e->event.time_ns < b->zero_ns)
+	if (e->event.time_ns < b->zero_ns || is_own_open(b, e))
 		return;
 	b->has_opens = true;
 	if (e->result < 0)

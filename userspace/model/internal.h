@@ -47,6 +47,7 @@ struct facts {
 	const struct trace *trace;
 	struct session *session;
 	const char *bpf, *shim; /* NULL: it was on; else why not, or "" when nobody said */
+	const char *shim_path;	/* what the loader opens for it; NULL: unknown */
 	bool has_end;
 	struct note_text_list VEC(const char *) notes; /* META note: lines to print */
 	struct ready_rule *rules;
