@@ -40,8 +40,9 @@ extern const volatile __u32 want_output;       /* capture writes to descriptors 
 extern const volatile __u32 wake_early;	       /* wake the reader for what may mean "ready" */
 extern const volatile __u32 has_length_probes; /* sock_send_length and -recv_length: >= 6.3 */
 extern const volatile __u64 ring_wake_bytes;   /* … and otherwise when that much is waiting */
-extern __u32 is_over;  /* the recording ended: the probes only wait to be detached */
-extern __u32 is_ready; /* readiness was reached: stop looking for it */
+extern __u32 is_over;	     /* the recording ended: the probes only wait to be detached */
+extern __u32 is_ready;	     /* readiness was reached */
+extern __u32 faults_are_off; /* page faults are no longer noted */
 
 #define SL_CPUS 1024 /* more CPUs than that share counters, two by two */
 

@@ -144,7 +144,7 @@ static __always_inline void object_of_fault(struct task_struct *task, struct tas
 	__u64 data = 0;
 
 	if (record->state != SL_STATE_UNINTERRUPTIBLE || (task->flags & PF_EXITING) ||
-	    !ts->sched.fault_address)
+	    !ts->sched.fault_address || faults_are_off)
 		return;
 	record->object = SL_OBJECT_FAULT_ANON;
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))

@@ -68,6 +68,7 @@ int sched_created(struct task_state *ts, __u32 is_asleep)
 enum fault_word { FAULT_ADDRESS, FAULT_TID, FAULT_WORDS };
 
 __u64 faults[SL_CPUS][FAULT_WORDS];
+__u32 faults_are_off = 0;
 
 SEC("?raw_tp/page_fault_user")
 int handle_page_fault(__u64 *ctx)

@@ -243,6 +243,9 @@ static int on_ready(struct run *r)
 		e = source_bpf_snapshot(c->bpf, SL_WHEN_READY);
 		if (e >= 0)
 			e = source_bpf_ready(c->bpf);
+		/* Where the run ends now, it would take longer than it saves. */
+		if (e >= 0 && r->spec->until != UNTIL_READY)
+			e = source_bpf_thin_out(c->bpf, collector_sink(c));
 	} else {
 		e = run_usage_ready(r);
 	}

@@ -49,8 +49,11 @@ int source_bpf_drain(struct source_bpf *s, struct sink sink);
 /* Makes the kernel append USAGE for each live process, MEMORY, and OFFCPU (STILL) for each
  * thread off the CPU. Drain afterwards. */
 int source_bpf_snapshot(struct source_bpf *s, enum sl_when when);
-/* Readiness was reached: what is only needed before is detached, the switch limit starts. */
+/* Readiness was reached: the switch limit starts. */
 int source_bpf_ready(struct source_bpf *s);
+/* … and the run goes on: what nothing later needs is detached, and META says so. The next
+ * source_bpf_track() puts it back. */
+int source_bpf_thin_out(struct source_bpf *s, struct sink sink);
 /* Live tracked threads now, and since when none of them has been running (0: one runs). */
 void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 			 uint64_t *ret_idle_since_ns);

@@ -21,9 +21,9 @@
 #include "userspace/base/log.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/internal.h"
-#include "userspace/collect/linger.h"
 #include "userspace/collect/place.h"
 #include "userspace/collect/source_bpf_kernel.h"
+#include "userspace/collect/source_bpf_links.h"
 
 #define RING_DEFAULT	  (32u << 20) /* docs/benchmarks.md: what is lost at which size */
 #define RING_MIN	  (64u << 10)
@@ -184,20 +184,11 @@ static int load(struct source_bpf *s, const struct bpf_settings *settings, bool 
 		     : load_with(s, settings, &k, only_needed, why, why_size);
 }
 
-/* All but the iterators, which are attached as they are used. */
 static int attach(struct source_bpf *s, char *why, size_t why_size)
 {
-	struct bpf_object_skeleton *skeleton = s->skeleton->skeleton;
-	for (int i = 0; i < skeleton->prog_cnt; i++) {
-		const struct bpf_program *program = *skeleton->progs[i].prog;
-		if (!bpf_program__autoload(program) || tracepoint_of(program) == NULL)
-			continue;
-		*skeleton->progs[i].link = bpf_program__type(program) == BPF_PROG_TYPE_TRACING
-						   ? bpf_program__attach_trace(program)
-						   : bpf_program__attach(program);
-		if (*skeleton->progs[i].link == NULL)
-			return refused(-errno, why, why_size);
-	}
+	const int r = links_attach(s->skeleton->skeleton);
+	if (r < 0)
+		return refused(r, why, why_size);
 	s->skeleton->links.handle_walk =
 		bpf_program__attach_iter(s->skeleton->progs.handle_walk, NULL);
 	return s->skeleton->links.handle_walk == NULL ? refused(-errno, why, why_size) : 0;
@@ -276,6 +267,16 @@ static int walk(struct source_bpf *s, enum walk what, enum sl_when when)
 	return n < 0 ? fail(-errno, "cannot walk the tasks: %s", strerror(errno)) : 0;
 }
 
+/* What an earlier run no longer needed. */
+static int restore(struct source_bpf *s)
+{
+	if (!s->skeleton->bss->faults_are_off)
+		return 0;
+	s->skeleton->bss->faults_are_off = 0;
+	const int r = links_attach(s->skeleton->skeleton);
+	return r < 0 ? fail(r, "cannot attach the probes again: %s", strerror(-r)) : 0;
+}
+
 int source_bpf_track(struct source_bpf *s, int pidfd)
 {
 	const int map = bpf_map__fd(s->skeleton->maps.tasks);
@@ -285,6 +286,9 @@ int source_bpf_track(struct source_bpf *s, int pidfd)
 	*state = TASK_TRACKED_ROOT;
 	s->skeleton->bss->is_ready = 0;
 	s->skeleton->bss->switch_count = 0;
+	const int r = restore(s);
+	if (r < 0)
+		return r;
 	if (bpf_map_update_elem(map, &pidfd, state, BPF_ANY) < 0)
 		return fail(-errno, "cannot mark the process for recording: %s", strerror(errno));
 	return walk(s, WALK_ANNOUNCE, SL_WHEN_START);
@@ -349,6 +353,20 @@ int source_bpf_ready(struct source_bpf *s)
 	s->skeleton->bss->switch_count = 0;
 	s->skeleton->bss->is_ready = 1;
 	return 0;
+}
+
+/* What the others see counts for the whole run: processes and their memory, CPU time in system
+ * calls (which takes the scheduler's switches), files, listeners and connections that are yet to
+ * come. An address that faulted only names what a thread waits for, and the breakdown ends at
+ * readiness. */
+int source_bpf_thin_out(struct source_bpf *s, struct sink sink)
+{
+	if (s->skeleton->links.handle_page_fault == NULL)
+		return 0;
+	s->skeleton->bss->faults_are_off = 1;
+	links_detach_one(&s->skeleton->links.handle_page_fault);
+	memset(s->skeleton->bss->faults, 0, sizeof(s->skeleton->bss->faults));
+	return emit_meta(sink, "source.bpf.detached", "%s", "page_fault_user");
 }
 
 void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
@@ -463,30 +481,13 @@ static int emit_tallies(struct source_bpf *s, struct sink sink)
 	return 0;
 }
 
-#define LINKS_MAX 64
-
-static void detach(struct source_bpf *s)
-{
-	struct bpf_object_skeleton *skeleton = s->skeleton->skeleton;
-	int fds[LINKS_MAX];
-	size_t n_fds = 0;
-	for (int i = 0; i < skeleton->prog_cnt && n_fds < LINKS_MAX; i++)
-		if (*skeleton->progs[i].link != NULL)
-			fds[n_fds++] = bpf_link__fd(*skeleton->progs[i].link);
-	s->skeleton->bss->is_over = 1;
-	linger(fds, n_fds);
-	for (int i = 0; i < skeleton->prog_cnt; i++) {
-		(void)bpf_link__destroy(*skeleton->progs[i].link);
-		*skeleton->progs[i].link = NULL;
-	}
-}
-
 int source_bpf_finish(struct source_bpf *s, struct sink sink)
 {
 	if (s->is_finished)
 		return 0;
 	s->is_finished = true;
-	detach(s);
+	s->skeleton->bss->is_over = 1;
+	links_detach(s->skeleton->skeleton);
 	int r;
 	do
 		r = source_bpf_drain(s, sink);

@@ -58,6 +58,13 @@ int source_bpf_ready(struct source_bpf *s)
 	return -ENOTSUP;
 }
 
+int source_bpf_thin_out(struct source_bpf *s, struct sink sink)
+{
+	(void)s;
+	(void)sink;
+	return -ENOTSUP;
+}
+
 void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 			 uint64_t *ret_idle_since_ns)
 {
