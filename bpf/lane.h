@@ -28,8 +28,8 @@
 
 #define SL_LANE_SLOTS	    31u	       /* threads at a time with counters of their own */
 #define SL_LANE_PAD	    512u       /* keeps a bucket index of up to 63 inside the file */
-#define SL_LANE_RECORDS	    4096u      /* end of the records: enough for marks and exec notices */
-#define SL_LANE_RECORDS_NET 262144u    /* … and for network events, when the shim reports those */
+#define SL_LANE_RECORDS	    4096u      /* end of the records: enough for marks and notices */
+#define SL_LANE_RECORDS_NET 262144u    /* … and for what kernel probes would report */
 #define SL_LANE_MAX_BYTES   (1u << 24) /* a reader refuses more */
 
 /* Unpublished live bytes a thread may have: bounds the error of a multi-threaded peak. */
@@ -78,7 +78,8 @@ struct sl_lane {
 	__s64 live;	  /* sum of what threads flushed */
 	__s64 peak;	  /* highest value of live */
 	__s64 tree_bytes; /* this lane's part of sl_session.live */
-	__u64 pad[51];
+	__u64 left_ns; /* the program ended by itself; 0: not (yet). Only without kernel probes */
+	__u64 pad[50];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */

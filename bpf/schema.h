@@ -188,7 +188,8 @@ struct sl_execfail {
 	char text[]; /* the path as the program gave it */
 };
 
-#define SL_EXIT_PROCESS 0x1u /* it was the last thread: the process ended */
+#define SL_EXIT_PROCESS	  0x1u /* it was the last thread: the process ended */
+#define SL_EXIT_NO_STATUS 0x2u /* how is not known: status means nothing */
 
 struct sl_exit {
 	struct sl_event event;

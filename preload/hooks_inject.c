@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "preload/announce.h"
 #include "preload/inject.h"
 #include "preload/shim.h"
 #include "preload/target_check.h"
@@ -12,8 +13,10 @@ enum { PATH_LIMIT = 512 };
 static void cover_next(enum sl_cover_reason reason, const char *text)
 {
 	/* A forked child has no lane yet. */
-	if (shim_start())
-		shim_cover(reason, true, text);
+	if (!shim_start())
+		return;
+	announce_child();
+	shim_cover(reason, true, text);
 }
 
 /* After chroot, or in another mount namespace, the loader would complain on stderr. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "preload/announce.h"
 #include "preload/real.h"
 #include "preload/sys.h"
 
@@ -83,10 +84,12 @@ static bool lane_begin(void)
 		(void)sys_call6(SYS_mmap, (long)shim.lane, shim.lane->bytes, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	}
+	const uint32_t ancestor_pid = shim.pid;
 	shim.lane = lane;
 	shim.pid = spec.ns_pid;
 	shim.last_generation += 2;
 	life.lane = lane;
+	announce(is_forked, ancestor_pid);
 	cover_own_image();
 	if (!is_forked)
 		shim_mark(SL_MARK_LINKED);
@@ -204,6 +207,7 @@ char ***shim_environ(void)
 /* A hint, no more: the collector notices by itself when a process has ended, only a little later. */
 __attribute__((destructor)) static void shim_destructor(void)
 {
+	announce_end();
 	if (life.lane != NULL)
 		counters_leave(life.lane);
 }

@@ -28,7 +28,7 @@
  *		defaults to the event's time, caller to the tid, ns to the pid)
  *	args S exec=TIME offset=N bytes=     (with \0 between strings)
  *	execfail S PATH result=ENOENT enter=TIME
- *	exit S code=N|signal=N run=NS thread (not the end of the process; default: it is if the
+ *	exit S code=N|signal=N run=NS no_status thread (not the end of the process; default: it is if the
  *		tid is the pid)
  *	usage S exit|ready|start|exec threads= user= system= run= minor= major= voluntary=
  *		involuntary= read= write= rchar= wchar= rss= peak= rx= tx=

@@ -14,9 +14,16 @@
 enum { BYTES = 24576, RANDOM_ROUNDS = 400, SEEN = 64 };
 
 struct seen {
+	bool may_announce;
 	size_t n;
 	struct sl_event events[SEEN];
 };
+
+static bool is_announcement(const struct sl_event *event)
+{
+	return event->kind == SL_KIND_TASK || event->kind == SL_KIND_EXEC ||
+	       event->kind == SL_KIND_ARGS;
+}
 
 static int see(void *data, const struct sl_event *event)
 {
@@ -24,7 +31,7 @@ static int see(void *data, const struct sl_event *event)
 
 	/* A hostile lane must not make the source hand over what only others may say. */
 	assert_true(event->kind == SL_KIND_MARK || event->kind == SL_KIND_COVER ||
-		    event->kind == SL_KIND_NET);
+		    event->kind == SL_KIND_NET || (s->may_announce && is_announcement(event)));
 	assert_int_equal(event->flags & SL_FLAG_SOURCE, SL_SOURCE_SHIM);
 	if (s->n < SEEN)
 		s->events[s->n] = *event;
@@ -147,6 +154,48 @@ static void marks_that_are_not_the_shims_are_refused(void **state)
 	assert_int_equal(lane_read_records(&l, fd, true, sink), 0);
 	assert_int_equal(lane_lost(&l), 2);
 	(void)close(fd);
+}
+
+static void add_task(unsigned char *bytes, uint32_t pid, uint32_t parent, uint32_t flags)
+{
+	struct sl_lane *h = (struct sl_lane *)(void *)bytes;
+	struct sl_task *t = (struct sl_task *)(void *)(bytes + (uint32_t)h->cursor);
+
+	t->event = (struct sl_event){
+		.size = sizeof(*t),
+		.kind = SL_KIND_TASK,
+		.time_ns = now(),
+		.pid = pid,
+		.tid = pid,
+	};
+	t->parent_pid = parent;
+	t->ns_pid = pid;
+	t->flags = flags;
+	h->cursor += (1ull << 32) + sizeof(*t);
+}
+
+/* The lane is that of process 7. */
+static void a_process_speaks_of_itself_and_its_children_only(void **state)
+{
+	(void)state;
+	for (int may = 0; may <= 1; may++) {
+		_Alignas(8) static unsigned char bytes[BYTES];
+		struct seen seen = { .may_announce = may };
+		const struct sink sink = { see, &seen };
+		struct lane l = { .fd = -1, .announces = may };
+
+		memset(bytes, 0, sizeof(bytes));
+		fill_header((struct sl_lane *)(void *)bytes);
+		add_task(bytes, 7, 3, 0);
+		add_task(bytes, 8, 7, 0);
+		add_task(bytes, 8, 3, 0);
+		add_task(bytes, 7, 3, SL_TASK_ATTACHED);
+		const int fd = file_of(bytes, sizeof(bytes));
+		assert_int_equal(lane_read_header(&l, fd), 0);
+		assert_int_equal(lane_read_records(&l, fd, true, sink), may ? 2 : 0);
+		assert_int_equal(lane_lost(&l), may ? 2 : 4);
+		(void)close(fd);
+	}
 }
 
 static void counters_are_summed_and_completed(void **state)
@@ -272,6 +321,7 @@ int main(void)
 		cmocka_unit_test(records_are_handed_over_once),
 		cmocka_unit_test(an_unfinished_record_is_waited_for_then_stepped_over),
 		cmocka_unit_test(marks_that_are_not_the_shims_are_refused),
+		cmocka_unit_test(a_process_speaks_of_itself_and_its_children_only),
 		cmocka_unit_test(counters_are_summed_and_completed),
 		cmocka_unit_test(a_clock_in_another_namespace_is_corrected),
 		cmocka_unit_test(random_bytes_do_no_harm),

@@ -221,6 +221,45 @@ static void shim_events_join_by_namespace_pid(void **state)
 	(void)session_free(s);
 }
 
+/* 10 is the command; 11 is found in /proc before it says what it is, 12 after; 13 says no word. */
+static void without_kernel_events_a_process_is_told_of_twice(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		"0 meta source.bpf=not root\n0 meta source.shim=ok\n"
+		"0 mark 10 spawn source=collect\n0 exec 10 /bin/sh argv=sh source=collect\n"
+		"1ms task 10 parent=1 ns=10 source=shim nsids\n"
+		"1ms exec 10 /usr/bin/dash argv=sh,-x source=shim nsids ns=10\n"
+		"1ms mark 10 linked nsids\n"
+		"2ms task 11 parent=10 ns=11 source=collect\n2ms exec 11 /usr/bin/dash argv=sh source=collect\n"
+		"3ms task 11 parent=10 ns=11 source=shim nsids\n"
+		"3ms exec 11 /bin/ls argv=ls,/ source=shim nsids ns=11\n"
+		"4ms task 12 parent=10 ns=12 source=shim nsids\n"
+		"4ms exec 12 /bin/cat argv=cat source=shim nsids ns=12\n"
+		"5ms task 12 parent=10 ns=12 source=collect\n5ms exec 12 /bin/cat argv=cat source=collect\n"
+		"6ms cover 13 static next nsids ns=13 text=/opt/tool\n"
+		"7ms exit 12 no_status source=collect\n"
+		"8ms exit 10 no_status source=collect\n"
+		"9ms exit 10 code=3 source=collect\n9ms mark 10 reaped code=3\n10ms mark 0 gone\n");
+	const struct run *run = &s->runs[0];
+
+	assert_int_equal(run->n_processes, 4);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(run->processes[i].n_images, 1);
+	assert_int_equal(run->processes[0].argv.n, 2);
+	assert_int_equal(run->processes[0].images[0].time_ns, 0);
+	assert_int_equal(run->processes[0].exit_ns, 9 * MS);
+	assert_int_equal(run->processes[0].exit_code, 3);
+	assert_string_equal(run->processes[1].exe, "/bin/ls");
+	assert_int_equal(run->processes[1].exit_ns, UNKNOWN);
+	assert_int_equal(run->processes[2].parent, 1);
+	assert_int_equal(run->processes[2].exit_ns, 7 * MS);
+	assert_int_equal(run->processes[2].exit_code, UNKNOWN);
+	assert_string_equal(run->processes[3].exe, "/opt/tool");
+	assert_string_equal(run->processes[3].coverage_heap, "static");
+	(void)session_free(s);
+}
+
 static void failed_execs_of_the_launcher_do_not_count(void **state)
 {
 	(void)state;
@@ -405,6 +444,7 @@ int main(void)
 		cmocka_unit_test(reused_pid_is_another_process),
 		cmocka_unit_test(lost_records_still_make_processes),
 		cmocka_unit_test(shim_events_join_by_namespace_pid),
+		cmocka_unit_test(without_kernel_events_a_process_is_told_of_twice),
 		cmocka_unit_test(failed_execs_of_the_launcher_do_not_count),
 		cmocka_unit_test(args_with_a_hole_are_truncated),
 		cmocka_unit_test(connections_know_peer_and_replies),

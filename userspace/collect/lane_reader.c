@@ -131,7 +131,21 @@ int lane_read_header(struct lane *l, int fd)
 
 /* ---- records ---- */
 
-static bool is_welcome(const struct sl_event *event, size_t room)
+/* What a process may say in place of kernel probes: about itself, and that it has a child. */
+static bool is_own_announcement(const struct lane *l, const struct sl_event *event)
+{
+	const struct sl_task *task = (const struct sl_task *)(const void *)event;
+
+	if (!l->announces)
+		return false;
+	if (event->kind == SL_KIND_TASK)
+		return task->flags == 0 && task->ns_pid == event->pid &&
+		       (event->pid == l->ns_pid || task->parent_pid == l->ns_pid);
+	return event->pid == l->ns_pid &&
+	       (event->kind == SL_KIND_EXEC || event->kind == SL_KIND_ARGS);
+}
+
+static bool is_welcome(const struct lane *l, const struct sl_event *event, size_t room)
 {
 	if (!event_is_valid(event, room))
 		return false;
@@ -139,7 +153,8 @@ static bool is_welcome(const struct sl_event *event, size_t room)
 		const __u32 mark = ((const struct sl_mark *)(const void *)event)->mark;
 		return mark == SL_MARK_LINKED || mark == SL_MARK_MAIN;
 	}
-	return event->kind == SL_KIND_COVER || event->kind == SL_KIND_NET;
+	return event->kind == SL_KIND_COVER || event->kind == SL_KIND_NET ||
+	       is_own_announcement(l, event);
 }
 
 static int hand_over(struct lane *l, struct sl_event *event, struct sink sink)
@@ -151,6 +166,12 @@ static int hand_over(struct lane *l, struct sl_event *event, struct sink sink)
 	if (event->kind == SL_KIND_NET) {
 		struct sl_net *net = (struct sl_net *)(void *)event;
 		net->enter_ns = our_time(l, net->enter_ns);
+	}
+	if (event->kind == SL_KIND_EXEC)
+		((struct sl_exec *)(void *)event)->enter_ns = event->time_ns;
+	if (event->kind == SL_KIND_ARGS) {
+		struct sl_args *args = (struct sl_args *)(void *)event;
+		args->exec_ns = our_time(l, args->exec_ns);
 	}
 	return sink.event(sink.data, event);
 }
@@ -179,7 +200,7 @@ static int deliver(struct lane *l, unsigned char *bytes, size_t n, struct sink s
 		if (!event_is_sized(event, n - at))
 			break;
 		const size_t size = event->size;
-		if (is_welcome(event, n - at)) {
+		if (is_welcome(l, event, n - at)) {
 			const int r = hand_over(l, event, sink);
 			if (r < 0)
 				return r;
@@ -327,6 +348,7 @@ int lane_read_sums(const struct lane *l, int fd, struct lane_sums *ret)
 	derive_peak(&h, &first, n, ret);
 	ret->tree_bytes = h.tree_bytes;
 	ret->own_ns = h.own_ns;
+	ret->left_ns = h.left_ns == 0 ? 0 : our_time(l, h.left_ns);
 	return 0;
 }
 

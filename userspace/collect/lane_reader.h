@@ -18,7 +18,9 @@ struct lane {
 	char name[LANE_NAME_SIZE];
 	int fd; /* -1: opened again for each reading */
 	uint32_t number;
-	bool has_header; /* facts below are checked and frozen */
+	bool announces;	   /* it may also say what kernel probes would: TASK, EXEC, ARGS */
+	uint64_t alive_ns; /* when it was last seen in use */
+	bool has_header;   /* facts below are checked and frozen */
 	uint32_t ns_pid;
 	uint32_t n_slots;
 	uint32_t records_end;
@@ -40,6 +42,7 @@ struct lane_sums {
 	int64_t peak_bytes;
 	int64_t peak_error_bytes;
 	int64_t tree_bytes; /* its part of the session's live bytes */
+	uint64_t left_ns;   /* when the program ended by its own word, on our clock; 0: not said */
 	uint64_t own_ns;    /* what the shim says it spent, see bpf/lane.h */
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };

@@ -18,6 +18,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
+#include "userspace/collect/departures.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/internal.h"
 #include "userspace/collect/lane_reader.h"
@@ -38,7 +39,8 @@ struct lane_list VEC(struct lane);
 struct source_shim {
 	struct session_dir dir;
 	struct shim_settings settings;
-	struct lane_list lanes; /* of images that have not ended */
+	struct lane_list lanes;	      /* of images that have not ended */
+	struct departures departures; /* without kernel probes: processes that may have ended */
 	int tree_fd;
 	int inotify_fd; /* -1: the directory is read each time */
 	int timer_fd;
@@ -169,7 +171,11 @@ static int add_lane(struct source_shim *s, const char *name)
 {
 	if (!lane_name_is_valid(name) || s->lanes.n >= MAX_LANES || is_known(s, name))
 		return 0;
-	struct lane l = { .fd = -1, .number = s->n_lanes_ever };
+	struct lane l = {
+		.fd = -1,
+		.number = s->n_lanes_ever,
+		.announces = s->settings.wrap_network,
+	};
 	memcpy(l.name, name, strnlen(name, sizeof(l.name) - 1));
 	const int r = vec_push(&s->lanes, l);
 	if (r == 0)
@@ -347,6 +353,8 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 			n++;
 		}
 		depart(s, sums.tree_bytes);
+		if (r >= 0 && l->announces)
+			r = departures_add(&s->departures, l->ns_pid, l->alive_ns, sums.left_ns);
 	}
 	s->n_lost += lane_lost(l);
 	if (r >= 0)
@@ -364,6 +372,24 @@ static void remove_lane(struct source_shim *s, struct lane *l)
 	*l = s->lanes.items[--s->lanes.n];
 }
 
+struct lane_sink {
+	struct source_shim *s;
+	const struct lane *l;
+	struct sink next;
+};
+
+/* A child without a lane has nobody else to ask whether it still lives. */
+static int watch_children(void *data, const struct sl_event *event)
+{
+	const struct lane_sink *to = data;
+	int r = 0;
+
+	if (event->kind == SL_KIND_TASK && event->pid != to->l->ns_pid &&
+	    to->s->departures.n < MAX_LANES)
+		r = departures_add(&to->s->departures, event->pid, 0, 0);
+	return r < 0 ? r : to->next.event(to->next.data, event);
+}
+
 /* Reads one lane. *ret_is_done: it is to be removed. */
 static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sink sink,
 		 bool *ret_is_done)
@@ -376,12 +402,17 @@ static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sin
 		return 0;
 	}
 	/* Before reading: what an ended image left is then complete. */
+	const uint64_t now = now_ns();
 	const bool is_over = is_last || lane_is_abandoned(l, fd);
+	if (!is_over)
+		l->alive_ns = now;
+	struct lane_sink to = { s, l, sink };
+	const struct sink watching = { watch_children, &to };
 	int r = l->has_header ? 0 : lane_read_header(l, fd);
 	if (r == 0 && is_over)
-		r = fold(s, l, fd, sink);
+		r = fold(s, l, fd, watching);
 	else if (r == 0)
-		r = lane_read_records(l, fd, false, sink);
+		r = lane_read_records(l, fd, false, watching);
 	else
 		r = r == -EBADMSG || r == -EAGAIN ? (*ret_is_done = r == -EBADMSG || is_over, 0)
 						  : r;
@@ -403,6 +434,8 @@ static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
 		else
 			i++;
 	}
+	if (r >= 0)
+		r = departures_look(&s->departures, sink);
 	return r < 0 ? r : n;
 }
 
@@ -461,6 +494,7 @@ struct source_shim *source_shim_free(struct source_shim *s)
 	vec_foreach(l, &s->lanes)
 		cleanup_close(&l->fd);
 	vec_done(&s->lanes);
+	vec_done(&s->departures);
 	cleanup_close(&s->tree_fd);
 	cleanup_close(&s->inotify_fd);
 	cleanup_close(&s->timer_fd);

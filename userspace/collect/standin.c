@@ -12,6 +12,7 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
+#include "userspace/base/units.h"
 #include "userspace/collect/emit.h"
 
 static int emit_args(struct sink sink, pid_t pid, uint64_t exec_ns, const struct buf *text)
@@ -85,10 +86,50 @@ int standin_exit(struct sink sink, pid_t pid, int status)
 	return sink.event(sink.data, &ended.event);
 }
 
+int standin_gone(struct sink sink, pid_t ns_pid, uint64_t at_ns)
+{
+	struct sl_exit ended = {
+		.event = emit_header(SL_KIND_EXIT, sizeof(ended), at_ns, ns_pid),
+		.flags = SL_EXIT_PROCESS | SL_EXIT_NO_STATUS,
+	};
+	ended.event.flags |= SL_FLAG_NS_IDS;
+	return sink.event(sink.data, &ended.event);
+}
+
+/* What /proc says @pid executes. False: nothing, it is gone or somebody else's. */
+static bool read_image(pid_t pid, char path[static PATH_MAX], struct buf *args)
+{
+	char name[64];
+	(void)snprintf(name, sizeof(name), "/proc/%d/exe", pid);
+	const ssize_t n = readlink(name, path, PATH_MAX - 1);
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	(void)snprintf(name, sizeof(name), "/proc/%d/cmdline", pid);
+	buf_init(args, SL_ARGS_MAX);
+	(void)fs_read_file(name, args);
+	return true;
+}
+
+/* A child that runs what its parent runs has not executed anything yet. */
+static bool is_same_image(pid_t parent, const char *path, const struct buf *args)
+{
+	char parents[PATH_MAX];
+	_cleanup_(buf_done) struct buf text = { 0 };
+	return read_image(parent, parents, &text) && strcmp(parents, path) == 0 &&
+	       text.len == args->len &&
+	       (args->len == 0 || memcmp(text.data, args->data, args->len) == 0);
+}
+
 int standin_found(struct sink sink, pid_t pid, pid_t parent, uint64_t not_before_ns)
 {
+	const long hertz = sysconf(_SC_CLK_TCK);
+	const uint64_t tick_ns = hertz > 0 ? NS_PER_S / (uint64_t)hertz : 0;
+	const uint64_t now = now_ns();
 	const uint64_t since = source_proc_start(pid);
-	const uint64_t at_ns = since > not_before_ns ? since : not_before_ns;
+	/* /proc rounds down. Rounded up, a child does not precede what its parent said before. */
+	const uint64_t latest = since == 0 || since + tick_ns > now ? now : since + tick_ns;
+	const uint64_t at_ns = latest > not_before_ns ? latest : not_before_ns;
 	const struct sl_task task = {
 		.event = emit_header(SL_KIND_TASK, sizeof(task), at_ns, pid),
 		.parent_pid = (uint32_t)parent,
@@ -96,17 +137,10 @@ int standin_found(struct sink sink, pid_t pid, pid_t parent, uint64_t not_before
 		.ns_pid = (uint32_t)pid,
 		.ns_tid = (uint32_t)pid,
 	};
-	int e = sink.event(sink.data, &task.event);
-	char name[64];
+	const int e = sink.event(sink.data, &task.event);
 	char path[PATH_MAX];
-	(void)snprintf(name, sizeof(name), "/proc/%d/exe", pid);
-	const ssize_t n = readlink(name, path, sizeof(path) - 1);
-	if (e < 0 || n <= 0)
+	_cleanup_(buf_done) struct buf args = { 0 };
+	if (e < 0 || !read_image(pid, path, &args) || is_same_image(parent, path, &args))
 		return e;
-	path[n] = '\0';
-	_cleanup_(buf_done) struct buf args;
-	buf_init(&args, SL_ARGS_MAX);
-	(void)snprintf(name, sizeof(name), "/proc/%d/cmdline", pid);
-	(void)fs_read_file(name, &args);
 	return emit_exec(sink, pid, at_ns, path, &args, args.len);
 }

@@ -13,8 +13,10 @@
 int standin_exec(struct sink sink, pid_t pid, uint64_t enter_ns, const char *path,
 		 char *const *argv);
 int standin_exit(struct sink sink, pid_t pid, int status);
-/* A descendant was found. It began when /proc says, which is rounded down to a tick, but not before
- * @not_before_ns. */
+/* Process @ns_pid was gone at @at_ns, nobody knows how. */
+int standin_gone(struct sink sink, pid_t ns_pid, uint64_t at_ns);
+/* A descendant was found. It began in the tick that /proc says, at the end of which it is
+ * put, but not before @not_before_ns. */
 int standin_found(struct sink sink, pid_t pid, pid_t parent, uint64_t not_before_ns);
 
 #endif

@@ -35,6 +35,7 @@ void tree_done(struct tree *t)
 {
 	vec_done(&t->pids);
 	vec_done(&t->news);
+	vec_done(&t->dead);
 }
 
 /* Index of the first pid that is not less than @pid. */
@@ -99,36 +100,58 @@ int tree_feed(struct tree *t, const struct sl_event *event)
 	return 0;
 }
 
-/* The parent of @pid from /proc/PID/stat; 0: it is gone or a zombie. */
-static pid_t living_parent_of(pid_t pid)
+/* Whether @pid lives, according to /proc/PID/stat, and who its parent is. Zombies do not live. */
+static bool read_stat(pid_t pid, pid_t *ret_parent)
 {
 	char path[64];
 	char text[1024];
+	*ret_parent = 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return false;
 	const ssize_t n = read(fd, text, sizeof(text) - 1);
 	if (n <= 0)
-		return 0;
+		return false;
 	text[n] = '\0';
 	/* The command's name may contain anything, closing parentheses included. */
 	const char *after = strrchr(text, ')');
 	char state = 'Z';
 	int parent = 0;
-	if (after == NULL || sscanf(after + 1, " %c %d", &state, &parent) != 2)
-		return 0;
-	return state == 'Z' || state == 'X' ? 0 : (pid_t)parent;
+	if (after == NULL || sscanf(after + 1, " %c %d", &state, &parent) != 2 || state == 'Z' ||
+	    state == 'X')
+		return false;
+	*ret_parent = (pid_t)parent;
+	return true;
 }
 
-static void drop_the_dead(struct tree *t)
+/* 0: it is gone or a zombie. */
+static pid_t living_parent_of(pid_t pid)
+{
+	pid_t parent;
+	return read_stat(pid, &parent) ? parent : 0;
+}
+
+bool tree_is_alive(pid_t pid)
+{
+	pid_t parent;
+	return read_stat(pid, &parent);
+}
+
+static int drop_the_dead(struct tree *t)
 {
 	size_t kept = 0;
+	int r = 0;
+	t->dead.n = 0;
 	for (size_t i = 0; i < t->pids.n; i++) {
-		if (living_parent_of(t->pids.items[i]) != 0)
-			t->pids.items[kept++] = t->pids.items[i];
+		const pid_t pid = t->pids.items[i];
+		if (living_parent_of(pid) != 0)
+			t->pids.items[kept++] = pid;
+		else if (r >= 0)
+			r = vec_push(&t->dead, pid);
 	}
 	t->pids.n = kept;
+	return r;
 }
 
 int tree_walk_proc(struct tree *t)
@@ -155,8 +178,7 @@ int tree_walk_proc(struct tree *t)
 		if (r < 0)
 			return r;
 	}
-	drop_the_dead(t);
-	return 0;
+	return drop_the_dead(t);
 }
 
 size_t tree_signal(struct tree *t, int signal, void (*refresh)(void *data), void *data)

@@ -18,6 +18,7 @@ struct kin {
 struct tree {
 	struct pid_list VEC(pid_t) pids;      /* sorted */
 	struct kin_list VEC(struct kin) news; /* found by the last walk of /proc */
+	struct pid_list dead;		      /* … and those it no longer found */
 	bool has_events;  /* kernel events tell of births and deaths; else /proc is walked */
 	bool use_ns_pids; /* startline lives in a pid namespace: kernel ids are not ours */
 };
@@ -30,6 +31,8 @@ int tree_add(struct tree *t, pid_t pid);
 int tree_feed(struct tree *t, const struct sl_event *event);
 /* Without events: adds living descendants of known processes, drops the dead. */
 int tree_walk_proc(struct tree *t);
+/* Whether @pid runs: zombies do not. */
+bool tree_is_alive(pid_t pid);
 bool tree_has(const struct tree *t, pid_t pid);
 /* Sends @signal to each process, by pidfd. @refresh is called between opening the pidfds and
  * sending, and must bring the set up to date. Returns how many were reached. */

@@ -18,6 +18,8 @@ int run_walk(struct run *r)
 	for (size_t i = 0; e >= 0 && !r->tree.has_events && i < r->tree.news.n; i++)
 		e = standin_found(collector_sink(r->c), r->tree.news.items[i].pid,
 				  r->tree.news.items[i].parent, r->spawn_ns);
+	for (size_t i = 0; e >= 0 && !r->tree.has_events && i < r->tree.dead.n; i++)
+		e = standin_gone(collector_sink(r->c), r->tree.dead.items[i], now_ns());
 	return e;
 }
 

@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+/* Without kernel events startline tells of an image and the image of itself: that is one. The
+ * image startline told of last, if @e is about that; its own word counts more. */
+static struct image_note *image_told(const struct builder *b, struct proc *p,
+				     const struct sl_exec *e)
+{
+	if (b->facts->bpf == NULL || source_of(&e->event) != SL_SOURCE_SHIM || p->images.n == 0)
+		return NULL;
+	struct image_note *i = vec_last(&p->images);
+	return i->is_ok && i->linked_ns == 0 ? i : NULL;
+}
+
 void image_exec(struct builder *b, struct proc *p, const struct sl_exec *e)
 {
 	const uint64_t done_ns = e->event.time_ns;
@@ -22,7 +33,17 @@ void image_exec(struct builder *b, struct proc *p, const struct sl_exec *e)
 			.result = "ok",
 		},
 	};
-	push(b, &p->images, note);
+	if (b->facts->bpf != NULL && source_of(&e->event) == SL_SOURCE_COLLECT && p->has_own_word)
+		return;
+	p->has_own_word = p->has_own_word || source_of(&e->event) == SL_SOURCE_SHIM;
+	struct image_note *told = image_told(b, p, e);
+	if (told == NULL) {
+		push(b, &p->images, note);
+		return;
+	}
+	const uint64_t enter_ns = told->enter_ns;
+	*told = note;
+	told->enter_ns = enter_ns;
 }
 
 void image_execfail(struct builder *b, const struct sl_execfail *e)
@@ -84,7 +105,9 @@ const struct image_note *image_after(const struct proc *p, uint64_t at_ns)
 
 void image_args(struct builder *b, const struct sl_args *e)
 {
-	const int proc = process_lookup(b, e->event.pid, e->event.time_ns);
+	const bool is_ns = (e->event.flags & SL_FLAG_NS_IDS) != 0;
+	const int proc = is_ns ? process_lookup_ns(b, e->event.pid, e->event.time_ns)
+			       : process_lookup(b, e->event.pid, e->event.time_ns);
 	if (proc < 0)
 		return;
 	struct image_note *i = image_before(&b->procs.items[proc], e->exec_ns);

@@ -100,6 +100,7 @@ struct proc {
 	int parent;		      /* index; -1 */
 	int main_thread, last_thread; /* last_thread: the last that ended; -1 */
 	bool has_task;
+	bool has_own_word; /* the shim in it told what it executes */
 	struct image_list VEC(struct image_note) images;
 	struct heap_list VEC(struct heap_note) heaps;
 	const struct sl_usage *usage[WHEN_LIMIT];

@@ -155,6 +155,23 @@ static int parent_of(struct builder *b, const struct sl_task *e, bool is_attache
 	return process_first(b, e->parent_pid, 0, e->event.time_ns);
 }
 
+/* Without kernel events a process is announced by each image and found in /proc as well: whose
+ * child it is may be news, that it exists is not. */
+static bool process_is_known(struct builder *b, const struct sl_task *e)
+{
+	if (source_of(&e->event) == SL_SOURCE_BPF || b->facts->bpf == NULL)
+		return false;
+	const int index = process_lookup(b, e->event.pid, e->event.time_ns);
+	if (index < 0 || b->procs.items[index].end_ns != 0)
+		return false;
+	struct proc *p = &b->procs.items[index];
+	const int parent = process_lookup(b, e->parent_pid, e->event.time_ns);
+	if (p->parent < 0 && index > 0 && parent < index)
+		p->parent = parent;
+	p->has_task = true;
+	return true;
+}
+
 void process_task(struct builder *b, const struct sl_task *e)
 {
 	const struct sl_event *event = &e->event;
@@ -167,6 +184,8 @@ void process_task(struct builder *b, const struct sl_task *e)
 		return;
 	}
 
+	if (process_is_known(b, e))
+		return;
 	const int parent = parent_of(b, e, is_attached);
 	int index = id_map_get(&b->by_pid, event->pid);
 	if (index < 0 && source_of(event) != SL_SOURCE_BPF)
@@ -237,6 +256,12 @@ static void end_thread(struct builder *b, int proc, const struct sl_exit *e)
 	b->procs.items[proc].last_thread = index;
 }
 
+/* The command is waited for: its end comes with a status, a little later. */
+static bool says_how(int index, const struct sl_exit *e)
+{
+	return index > 0 || (e->flags & SL_EXIT_NO_STATUS) == 0;
+}
+
 void process_exit(struct builder *b, const struct sl_exit *e)
 {
 	const int index = process_of(b, &e->event);
@@ -251,9 +276,11 @@ void process_exit(struct builder *b, const struct sl_exit *e)
 	const int64_t run_ns = counter(e->run_ns);
 	if (run_ns != UNKNOWN && p->out.run_ns < INT64_MAX - run_ns)
 		p->out.run_ns = p->out.run_ns == UNKNOWN ? run_ns : p->out.run_ns + run_ns;
-	if (!is_last || p->end_ns != 0)
+	if (!is_last || p->end_ns != 0 || !says_how(index, e))
 		return;
 	p->end_ns = e->event.time_ns;
+	if ((e->flags & SL_EXIT_NO_STATUS) != 0)
+		return;
 	if (WIFEXITED((int)e->status))
 		p->out.exit_code = WEXITSTATUS((int)e->status);
 	else if (WIFSIGNALED((int)e->status))
@@ -309,6 +336,18 @@ static void inherit_image(const struct builder *b, struct proc *p)
 	p->out.argv = i != NULL ? i->out.argv : parent->out.argv;
 }
 
+/* Without kernel events an image that the shim cannot enter is known by what was said before it. */
+static void name_from_cover(struct builder *b, struct proc *p)
+{
+	const struct sl_cover *next = p->cover_next;
+	if (next == NULL)
+		return;
+	const char *path = text_of(b->arena, &next->event, next->text);
+	p->cover = next;
+	p->out.argv = (struct text_list){ 0 };
+	p->out.exe = next->reason != SL_COVER_OFF && path[0] != '\0' ? path : NULL;
+}
+
 static void finish_one(struct builder *b, int index)
 {
 	struct proc *p = &b->procs.items[index];
@@ -331,7 +370,9 @@ static void finish_one(struct builder *b, int index)
 	if (ready != NULL && (ready->flags & SL_USAGE_NO_RSS) == 0)
 		out->ready_rss_bytes = counter(ready->rss_bytes);
 	images_finish(b, p);
-	if (out->exe == NULL && b->facts->bpf == NULL)
+	if (b->facts->bpf != NULL)
+		name_from_cover(b, p);
+	if (out->exe == NULL)
 		inherit_image(b, p);
 	out->coverage_heap = "";
 	out->coverage_kernel = "";

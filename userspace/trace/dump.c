@@ -218,9 +218,11 @@ static void print_execfail(struct line *l, const struct sl_execfail *e)
 
 static void print_exit(struct line *l, const struct sl_exit *e)
 {
-	(void)buf_addf(l->out, " status=0x%x", e->status);
+	if ((e->flags & SL_EXIT_NO_STATUS) == 0)
+		(void)buf_addf(l->out, " status=0x%x", e->status);
 	add_number(l, "run", e->run_ns);
 	add_flag(l, e->flags, SL_EXIT_PROCESS, "process");
+	add_flag(l, e->flags, SL_EXIT_NO_STATUS, "no_status");
 }
 
 static void print_usage(struct line *l, const struct sl_usage *e)

@@ -96,6 +96,6 @@ const char *exit_text(const struct process *p, struct buf *ret)
 	else if (p->exit_code != UNKNOWN)
 		(void)buf_addf(ret, "exit %" PRId64, p->exit_code);
 	else
-		(void)buf_adds(ret, p->exit_ns == UNKNOWN ? "running" : "-");
+		(void)buf_adds(ret, p->exit_ns == UNKNOWN ? "running" : "ended");
 	return buf_str(ret);
 }

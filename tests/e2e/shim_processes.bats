@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# Without kernel probes processes tell of themselves: whose children they are, what they execute,
+# and that they have ended; how they ended nobody knows but their parents.
+load helpers
+
+setup() {
+	setup_workdir
+}
+
+# of NAME FILTER: FILTER over the processes whose program is called NAME.
+of() {
+	q "[.runs[0].processes[] | select((.exe // \"\") | endswith(\"/$1\"))] | $2"
+}
+
+@test "every process has a name, a parent, and an end" {
+	session --probes shim -- sh -c '/bin/true; ls / | sort >/dev/null; (sleep 0.03; cat </dev/null)'
+	[ "$status" = 0 ] || { cat messages; false; }
+	[ "$(q '[.runs[0].processes[] | select(.exe == null or .exit_ns == null)] | length')" = 0 ]
+	[ "$(q '[.runs[0].processes[] | select(.parent == 0)] | length')" = 1 ]
+	[ "$(of true 'map(.argv) | tojson')" = '[["/bin/true"]]' ]
+	[ "$(of ls 'map(.argv) | tojson')" = '[["ls","/"]]' ]
+	near "$(of sleep '.[0] | .exit_ns - .start_ns')" 30000000 0 10000000
+	q '.runs[0].processes[] | select(.exe | endswith("/true")) | .execs | length' | grep -qx 1
+}
+
+@test "how a child ended is not known, and not made up" {
+	session --probes shim -- sh -c 'sh -c "exit 3"; sh -c "kill -SEGV \$\$"; exit 7'
+	[ "$status" = 7 ]
+	[ "$(q '[.runs[0].processes[1:][] | .exit_code, .exit_signal] | unique | tojson')" = '[null]' ]
+	[ "$(q '[.runs[0].processes[1:][] | .exit_ns == null] | any')" = false ]
+	[ "$(q '.runs[0].processes[0].exit_code')" = 7 ]
+	"$STARTLINE" report --view processes session.json >report
+	grep -q 'exit 7' report
+	[ "$(grep -c ' ended ' report)" -ge 3 ] # the heading and two children
+	[ "$(grep -c running report)" = 0 ]
+}
+
+@test "programs that the shim cannot enter are named by who starts them" {
+	gcc -static -O1 -x c -o quiet - <<<'int main(void) { return 4; }' || skip "no static libc"
+	session --probes shim -- sh -c "./quiet one; ls / >/dev/null"
+	[ "$(q '.runs[0].processes[1] | [.parent, .exe, .coverage.heap, .exit_ns != null] | tojson')" = \
+		'[1,"./quiet","static",true]' ]
+}
+
+@test "a long command line, and one that is not text" {
+	long=$(head -c 40000 /dev/zero | tr '\0' x)
+	session --probes shim -- sh -c "/bin/true $long; printf '\\377\\033[31m' >/dev/null; /bin/true \"\$(printf 'a\\nb\\377')\"; :"
+	[ "$status" = 0 ]
+	[ "$(of true '.[0].argv[1] | length')" = 40000 ]
+	[ "$(of true '.[0].execs[0].argv_bytes')" = 40011 ]
+	[ "$(of true 'length')" = 2 ]
+}
+
+@test "words to be hidden are hidden" {
+	session --probes shim --redact 'hunter[0-9]' -- sh -c '/bin/echo hunter2; true'
+	[ "$(of echo 'map(.argv[1]) | tojson')" != '["hunter2"]' ]
+	[ "$(grep -c hunter2 session.json)" = 0 ]
+}
