@@ -8,6 +8,9 @@
 #include "userspace/collect/standin.h"
 #include "userspace/collect/tree.h"
 
+/* More children than this, all alive and without lanes, are a lie. */
+#define MAX_ADDED 65536
+
 int departures_add(struct departures *d, uint32_t ns_pid, uint64_t alive_ns, uint64_t left_ns)
 {
 	const uint64_t now = now_ns();
@@ -22,6 +25,16 @@ int departures_add(struct departures *d, uint32_t ns_pid, uint64_t alive_ns, uin
 		}
 	}
 	return vec_push(d, ((struct departure){ ns_pid, end_ns }));
+}
+
+int departures_tap(void *tap, const struct sl_event *event)
+{
+	const struct departures_tap *t = tap;
+	int r = 0;
+
+	if (event->kind == SL_KIND_TASK && event->pid != t->lane->ns_pid && t->to->n < MAX_ADDED)
+		r = departures_add(t->to, event->pid, 0, 0);
+	return r < 0 ? r : t->next.event(t->next.data, event);
 }
 
 int departures_look(struct departures *d, struct sink sink)

@@ -10,6 +10,7 @@
 
 #include "userspace/base/vec.h"
 #include "userspace/collect/internal.h"
+#include "userspace/collect/lane_reader.h"
 
 struct departure {
 	uint32_t ns_pid;
@@ -21,6 +22,13 @@ struct departures VEC(struct departure);
 /* An image of @ns_pid has ended, or it never had a lane. It was seen alive at @alive_ns. @left_ns: when by its own word; 0: none,
  * or not to be believed. 0 or -ENOMEM. */
 int departures_add(struct departures *d, uint32_t ns_pid, uint64_t alive_ns, uint64_t left_ns);
+/* A sink's function that adds children without lanes, whom a lane told of, on the way to @next. */
+struct departures_tap {
+	struct departures *to;
+	const struct lane *lane;
+	struct sink next;
+};
+int departures_tap(void *tap, const struct sl_event *event);
 /* Hands over EXIT for those whose process is gone. 0, or what the sink returned. */
 int departures_look(struct departures *d, struct sink sink);
 

@@ -372,24 +372,6 @@ static void remove_lane(struct source_shim *s, struct lane *l)
 	*l = s->lanes.items[--s->lanes.n];
 }
 
-struct lane_sink {
-	struct source_shim *s;
-	const struct lane *l;
-	struct sink next;
-};
-
-/* A child without a lane has nobody else to ask whether it still lives. */
-static int watch_children(void *data, const struct sl_event *event)
-{
-	const struct lane_sink *to = data;
-	int r = 0;
-
-	if (event->kind == SL_KIND_TASK && event->pid != to->l->ns_pid &&
-	    to->s->departures.n < MAX_LANES)
-		r = departures_add(&to->s->departures, event->pid, 0, 0);
-	return r < 0 ? r : to->next.event(to->next.data, event);
-}
-
 /* Reads one lane. *ret_is_done: it is to be removed. */
 static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sink sink,
 		 bool *ret_is_done)
@@ -406,8 +388,8 @@ static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sin
 	const bool is_over = is_last || lane_is_abandoned(l, fd);
 	if (!is_over)
 		l->alive_ns = now;
-	struct lane_sink to = { s, l, sink };
-	const struct sink watching = { watch_children, &to };
+	struct departures_tap tap = { &s->departures, l, sink };
+	const struct sink watching = { departures_tap, &tap };
 	int r = l->has_header ? 0 : lane_read_header(l, fd);
 	if (r == 0 && is_over)
 		r = fold(s, l, fd, watching);
