@@ -50,6 +50,22 @@ serves() { # how the server waits, expected evidence
 	[ "$(q '.runs[0].listeners[0].first_accept_ns > 0')" = true ]
 }
 
+@test "what this tier does not see of a connection is said, not taken for silence" {
+	cat >answer.py <<-EOF
+		import socket
+		s = socket.create_server(("127.0.0.1", 0))
+		c = socket.create_connection(s.getsockname())
+		a, _ = s.accept()
+		c.sendall(b"question"), a.recv(9), a.sendall(b"answer"), c.recv(9)
+	EOF
+	session --probes shim -- python3 answer.py
+	[ "$(q '.runs[0].milestones[] | select(.name == "first_byte") | [.time_ns, .evidence] | tojson')" = \
+		'[null,"not seen without kernel probes"]' ]
+	[ "$(q '.runs[0].connections[0].reply_ns')" = null ]
+	"$STARTLINE" report session.json | grep -F 'not seen: first_byte (not seen without kernel probes)'
+	"$STARTLINE" report --view connections session.json | grep -F 'reply: not seen without'
+}
+
 @test "a refused connection, in the background too" {
 	port=$(free_port)
 	cat >refused.py <<-EOF

@@ -91,6 +91,8 @@ static void program_rungs(struct builder *b, int ready)
 	add(b, "main", main_entered);
 }
 
+static const char no_network[] = "not seen without bpf and shim";
+
 static const struct listener *chosen_listener(const struct builder *b)
 {
 	const struct run *run = b->run;
@@ -104,9 +106,8 @@ static void listener_rungs(struct builder *b)
 {
 	const struct listener *l = chosen_listener(b);
 	const char *source = network_source(b);
-	const char *none = b->facts->bpf != NULL && b->facts->shim != NULL
-				   ? "not seen without bpf and shim"
-				   : "no listening socket";
+	const char *none = b->facts->bpf != NULL && b->facts->shim != NULL ? no_network
+									   : "no listening socket";
 	if (l == NULL) {
 		const struct rung nothing = { .time_ns = UNKNOWN, .evidence = none };
 		add(b, "bind", nothing);
@@ -150,12 +151,16 @@ static void client_rungs(struct builder *b)
 	const int64_t byte_ns = l != NULL ? l->first_byte_ns : UNKNOWN;
 	const int proc = l != NULL ? l->accept_ready_process : 0;
 	const char *source = network_source(b);
+	/* The shim follows calls that make connections, not those that use them. */
+	const char *no_byte =
+		b->facts->bpf != NULL ? "not seen without kernel probes" : "nothing was answered";
+	const char *no_accept =
+		b->facts->bpf != NULL && b->facts->shim != NULL ? no_network : "no client came";
 	add(b, "first_accept",
-	    (struct rung){ accept_ns, proc, accept_ns == UNKNOWN ? "no client came" : l->endpoint,
+	    (struct rung){ accept_ns, proc, accept_ns == UNKNOWN ? no_accept : l->endpoint,
 			   source });
 	add(b, "first_byte",
-	    (struct rung){ byte_ns, proc, byte_ns == UNKNOWN ? "nothing was answered" : l->endpoint,
-			   source });
+	    (struct rung){ byte_ns, proc, byte_ns == UNKNOWN ? no_byte : l->endpoint, source });
 }
 
 void ladder_finish(struct builder *b)

@@ -44,7 +44,9 @@ int build_connections(const struct session *s, size_t run_index, struct table **
 	buf_init(&label, MAX_LABEL);
 	for (size_t i = 0; i < run->n_connections; i++)
 		add_connection(*ret, run, &run->connections[i], &label);
-	if (run->n_connections > 0)
+	if (run->n_connections > 0 && run->lost_bpf == UNKNOWN)
+		table_note(*ret, "reply: not seen without kernel probes");
+	else if (run->n_connections > 0)
 		table_note(*ret, "reply: from the last byte of the first request to the first "
 				 "byte of its answer");
 	return 0;

@@ -25,10 +25,21 @@ static bool is_new_reason(const struct run *run, size_t i)
 	return is_new;
 }
 
+static bool has_client(const struct run *run)
+{
+	for (size_t i = 0; i < run->n_milestones; i++) {
+		if (strcmp(run->milestones[i].name, "first_accept") == 0)
+			return run->milestones[i].time_ns != UNKNOWN;
+	}
+	return false;
+}
+
 /* What is not seen of most servers: nobody asked for it, or nobody came. */
-static bool is_usual(const struct milestone *m)
+static bool is_usual(const struct run *run, const struct milestone *m)
 {
 	static const char *const names[] = { "notified", "first_accept", "first_byte", "quiet" };
+	if (strcmp(m->name, "first_byte") == 0 && has_client(run))
+		return false;
 	for (size_t i = 0; i < N_OF(names); i++) {
 		if (strcmp(m->name, names[i]) == 0)
 			return true;
@@ -43,7 +54,7 @@ static void note_missing(struct table *t, const struct run *run, bool is_short)
 	buf_init(&line, MAX_LABEL);
 	for (size_t i = 0; i < run->n_milestones; i++) {
 		const char *evidence = text_of(run->milestones[i].evidence);
-		if (!is_new_reason(run, i) || (is_short && is_usual(&run->milestones[i])))
+		if (!is_new_reason(run, i) || (is_short && is_usual(run, &run->milestones[i])))
 			continue;
 		const char *before = line.len > 0 ? "; " : "not seen: ";
 		for (size_t j = i; j < run->n_milestones; j++) {
