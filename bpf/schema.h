@@ -426,10 +426,10 @@ enum sl_cover_reason {
 	SL_COVER_OFF = 8,	    /* switched itself off; text says why */
 	SL_COVER_ENVIRONMENT = 9,   /* environment cleared on the way */
 	SL_COVER_DEEPBIND = 10,
+	SL_COVER_USER = 11, /* another user now, who cannot reach the session's directory */
 };
 
-/* From the shim: about its own image (next == 0), or about the image its process is just
- * about to execute (next == 1). */
+/* From the shim: about its own image (next == 0), or the one it is about to execute (next == 1). */
 struct sl_cover {
 	struct sl_event event;
 	__u32 reason; /* enum sl_cover_reason */

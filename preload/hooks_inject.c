@@ -37,6 +37,10 @@ static bool decide(int directory_fd, const char *path)
 		cover_next(SL_COVER_CHROOT, path);
 		return false;
 	}
+	if (!shim_may_write()) {
+		cover_next(SL_COVER_USER, path);
+		return false;
+	}
 	return true;
 }
 

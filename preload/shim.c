@@ -3,8 +3,10 @@
  * loader allocates long before constructors run), and again in each forked child. */
 #include "preload/shim.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "preload/announce.h"
 #include "preload/real.h"
@@ -99,6 +101,26 @@ static bool lane_begin(void)
 	return true;
 }
 
+/* Who has given up root cannot open a lane in root's directory. (It stays closed: who could write
+ * there could also cut the page that all shims share, which is a SIGBUS in root's processes.)
+ * This call asks for the real user without capabilities, which is what an exec leaves. */
+bool shim_may_write(void)
+{
+	const long result =
+		sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.directory, W_OK | X_OK);
+
+	return result != -EACCES && result != -EPERM;
+}
+
+/* A forked child's last word, in its ancestor's lane: about itself and about what it may execute. */
+static void note_refusal(void)
+{
+	if (shim.lane == NULL || shim_may_write())
+		return;
+	shim_cover(SL_COVER_USER, false, NULL);
+	shim_cover(SL_COVER_USER, true, NULL);
+}
+
 bool shim_start(void)
 {
 	shim_prepare();
@@ -114,8 +136,10 @@ bool shim_start(void)
 					 __ATOMIC_RELAXED))
 		return false;
 	const bool is_begun = lane_begin();
-	if (!is_begun)
+	if (!is_begun) {
+		note_refusal();
 		shim.is_off = true;
+	}
 	return is_begun;
 }
 
@@ -146,11 +170,11 @@ struct sl_lane_slot *shim_slot(void)
 	return thread_state.slot;
 }
 
-struct sl_event *shim_record(size_t size)
+static struct sl_event *record_in(struct sl_lane *lane, size_t size)
 {
-	if (shim.is_off || shim.is_sealed || life.lane == NULL)
+	if (shim.is_off || shim.is_sealed || lane == NULL)
 		return NULL;
-	struct sl_event *event = lane_reserve(life.lane, size);
+	struct sl_event *event = lane_reserve(lane, size);
 	if (event == NULL)
 		return NULL;
 	event->flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
@@ -159,6 +183,11 @@ struct sl_event *shim_record(size_t size)
 	event->pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0);
 	event->tid = (uint32_t)sys_call3(SYS_gettid, 0, 0, 0);
 	return event;
+}
+
+struct sl_event *shim_record(size_t size)
+{
+	return record_in(life.lane, size);
 }
 
 void shim_mark(enum sl_mark_id mark)
@@ -174,7 +203,8 @@ void shim_mark(enum sl_mark_id mark)
 void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text)
 {
 	const size_t n = text == NULL ? 0 : text_length(text) + 1;
-	struct sl_event *event = shim_record(sizeof(struct sl_cover) + n);
+	struct sl_lane *lane = life.lane != NULL ? life.lane : shim.lane;
+	struct sl_event *event = record_in(lane, sizeof(struct sl_cover) + n);
 
 	if (event == NULL)
 		return;

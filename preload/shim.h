@@ -39,6 +39,9 @@ bool shim_start(void) HIDDEN;
  * every allocation hook. */
 struct sl_lane_slot *shim_slot(void) HIDDEN;
 
+/* Whether lanes can be opened here, as the user that the process is now. */
+bool shim_may_write(void) HIDDEN;
+
 /* Records. All do nothing when there is no lane. */
 void shim_mark(enum sl_mark_id mark) HIDDEN;
 void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text) HIDDEN;

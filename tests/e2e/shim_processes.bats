@@ -56,3 +56,47 @@ of() {
 	[ "$(of echo 'map(.argv[1]) | tojson')" != '["hunter2"]' ]
 	[ "$(grep -c hunter2 session.json)" = 0 ]
 }
+
+# coverage: what is said of the heap, per process, in order.
+coverage() {
+	q '[.runs[0].processes[] | .coverage.heap] | tojson'
+}
+
+@test "who drops to another user is not counted, and why is said" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	cat >drop.py <<-EOF
+		import os, subprocess
+		subprocess.run(["/bin/ls", "/"], user=1000, stdout=subprocess.DEVNULL)
+	EOF
+	for probes in auto shim; do
+		session --probes $probes -- setpriv --reuid 1000 --clear-groups ls /
+		[ "$status" = 0 ]
+		[ "$(coverage)" = '["dropped to another user"]' ]
+		session --probes $probes -- /usr/bin/python3 drop.py
+		[ "$status" = 0 ]
+		[ ! -s messages ]
+		[ "$(coverage)" = '["counted","dropped to another user"]' ]
+	done
+	require_bpf
+	session -- setpriv --reuid 1000 --clear-groups sh -c 'ls / >/dev/null; true'
+	[ "$(coverage)" = '["dropped to another user","parent: dropped to another user"]' ]
+}
+
+@test "chrooted programs run unharmed, static or not, and so do their children" {
+	[ "$(id -u)" = 0 ] || skip "chroot needs root"
+	mkdir -p jail
+	# shellcheck disable=SC2046 # paths of libraries
+	cp --parents /bin/bash /bin/cat $(ldd /bin/bash /bin/cat | grep -o '/[^ :]*' | sort -u) jail
+	gcc -static -O1 -x c -o jail/quiet - <<<'int main(void) { return 4; }' || skip "no static libc"
+	chroot jail /bin/bash -c '/quiet; echo $?; exec /bin/cat /nothing' >bare.out 2>bare.err || true
+	for probes in auto shim; do
+		session --probes $probes -- chroot jail /bin/bash -c '/quiet; echo $?; exec /bin/cat /nothing'
+		[ "$status" = 1 ]
+		cmp stdout bare.out
+		cmp messages bare.err
+		[ "$(q '.runs[0].processes[0].coverage.heap')" = chroot ]
+	done
+	require_bpf
+	session -- chroot jail /bin/bash -c '/quiet; /bin/cat /nothing; true'
+	[ "$(coverage)" = '["chroot","static","parent: chroot"]' ]
+}

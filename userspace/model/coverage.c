@@ -14,13 +14,21 @@ void coverage_cover(struct builder *b, const struct sl_cover *e)
 		proc = process_lookup_ns(b, e->ns_pid, e->event.time_ns);
 	if (proc < 0)
 		proc = process_of(b, &e->event);
-	/* Before R0 it is about the image that the launcher is about to execute. */
+	/* Of no process, it is about the image that startline is about to execute. */
+	if (proc < 0 && source_of(&e->event) == SL_SOURCE_COLLECT && b->procs.n > 0)
+		proc = 0;
 	if (proc < 0)
 		return;
 	if (e->next != 0)
 		b->procs.items[proc].cover_next = e;
 	else
 		b->procs.items[proc].cover = e;
+}
+
+bool coverage_is_in(const struct sl_cover *c)
+{
+	return c->reason == SL_COVER_COUNTED || c->reason == SL_COVER_OWN_ALLOCATOR ||
+	       c->reason == SL_COVER_OFF || (c->reason == SL_COVER_SANITIZER && c->next == 0);
 }
 
 static const char *const reasons[] = {
@@ -34,6 +42,7 @@ static const char *const reasons[] = {
 	[SL_COVER_OFF] = "switched off",
 	[SL_COVER_ENVIRONMENT] = "environment cleared",
 	[SL_COVER_DEEPBIND] = "deepbind",
+	[SL_COVER_USER] = "dropped to another user",
 };
 
 static const char *reason_text(struct builder *b, const struct sl_cover *c)
@@ -52,12 +61,67 @@ static const struct image_note *last_image(const struct proc *p)
 	return image_at(p, FOREVER);
 }
 
+/* The counters of a process may be those of images before its last one. */
+static bool counts_last_image(const struct proc *p)
+{
+	const struct image_note *image = last_image(p);
+	if (image == NULL || image->linked_ns != 0 || image->main_ns != 0)
+		return true;
+	vec_foreach(note, &p->heaps) {
+		if (note->since_ns >= image->done_ns)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the shim is in what @p runs at last, counting or not. */
+static bool is_in(const struct proc *p, const char *coverage)
+{
+	static const char *const words[] = { "counted", "environment cleared",
+					     "no allocation after fork" };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(coverage, words[i]) == 0)
+			return true;
+	}
+	return p->cover != NULL && coverage_is_in(p->cover);
+}
+
+/* What no shim can be in; NULL: any other image. */
+static const char *kind_of_image(const struct image *image)
+{
+	if (image->is_static)
+		return "static";
+	if (image->is_secure)
+		return "secure-exec";
+	return image->is_32bit ? "32-bit" : NULL;
+}
+
+/* The shim goes from parent to child: what it was not in cannot hand it on. Parents come first, so
+ * theirs is known. NULL: the parent is not to blame. */
+static const char *parents_reason(struct builder *b, const struct proc *p)
+{
+	static const char prefix[] = "parent: ";
+	if (p->parent < 0)
+		return NULL;
+	const struct proc *parent = &b->procs.items[p->parent];
+	const struct image_note *image = image_at(parent, p->start_ns);
+	const char *reason = image == NULL ? NULL : kind_of_image(&image->out);
+	if (reason == NULL && image == last_image(parent))
+		reason = parent->out.coverage_heap;
+	if (reason == NULL || is_in(parent, reason))
+		return NULL;
+	if (strncmp(reason, prefix, strlen(prefix)) == 0)
+		return reason;
+	return arena_printf(b->arena, "%s%s", prefix, reason);
+}
+
 static const char *heap_coverage(struct builder *b, const struct proc *p)
 {
 	const struct facts *f = b->facts;
 	const struct image_note *image = last_image(p);
 
-	if (p->out.heap.is_known && (p->cover == NULL || p->cover->reason == SL_COVER_COUNTED))
+	if (p->out.heap.is_known && counts_last_image(p) &&
+	    (p->cover == NULL || p->cover->reason == SL_COVER_COUNTED))
 		return "counted";
 	if (p->cover != NULL && p->cover->reason != SL_COVER_COUNTED)
 		return reason_text(b, p->cover);
@@ -66,18 +130,15 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 						f->shim[0] != '\0' ? f->shim : "not recorded");
 		return text != NULL ? text : "no shim";
 	}
-	if (image != NULL && image->out.is_static)
-		return "static";
-	if (image != NULL && image->out.is_secure)
-		return "secure-exec";
-	if (image != NULL && image->out.is_32bit)
-		return "32-bit";
+	if (image != NULL && kind_of_image(&image->out) != NULL)
+		return kind_of_image(&image->out);
 	/* A child that never executed anything shares its parent's lane until it allocates. */
 	if (image == NULL && p->parent >= 0)
 		return "no allocation after fork";
 	if (p->cover != NULL)
 		return "not counted: its counters were not found";
-	return "environment cleared";
+	const char *reason = parents_reason(b, p);
+	return reason != NULL ? reason : "environment cleared";
 }
 
 static const char *kernel_coverage(struct builder *b)

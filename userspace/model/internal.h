@@ -309,6 +309,8 @@ void tax_finish(struct builder *b);
 void memory_heap(struct builder *b, const struct sl_heap *e); /* memory.c */
 void memory_finish(struct builder *b);
 void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */
+/* Whether @c is about an image that the shim runs in, counting or not. */
+bool coverage_is_in(const struct sl_cover *c);
 void coverage_finish(struct builder *b);
 void producers_begin(struct facts *f); /* the next run begins */
 void producers_see(struct facts *f, const struct sl_event *event);

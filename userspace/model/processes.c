@@ -242,7 +242,9 @@ void process_exec(struct builder *b, const struct sl_exec *e)
 	p = &b->procs.items[index];
 	b->threads_now -= p->live_threads - 1;
 	p->live_threads = 1;
-	p->cover = p->cover_next;
+	/* What the shim was not in cannot hand it on. */
+	if (p->cover_next != NULL || p->cover == NULL || coverage_is_in(p->cover))
+		p->cover = p->cover_next;
 	p->cover_next = NULL;
 	image_exec(b, p, e);
 }
@@ -383,6 +385,7 @@ void processes_finish(struct builder *b)
 	for (size_t i = 0; i < b->procs.n; i++)
 		finish_one(b, (int)i);
 	/* Without kernel events the command's own words are known all the same. */
-	if (b->procs.n > 0 && b->procs.items[0].out.argv.n == 0)
+	if (b->procs.n > 0 && b->procs.items[0].out.argv.n == 0 &&
+	    b->procs.items[0].cover_next == NULL)
 		b->procs.items[0].out.argv = b->facts->session->command;
 }

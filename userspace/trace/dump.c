@@ -59,7 +59,7 @@ static const char *const hows[] = {
 static const char *const reasons[] = {
 	"?",	    "counted", "static",	"secure", "sanitizer",
 	"32bit",    "chroot",  "own allocator", "off",	  "environment cleared",
-	"deepbind",
+	"deepbind", "user",
 };
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 
