@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Millions of events: what is kept then, and what the recorder needs for it.
+bats_require_minimum_version 1.5.0
+load ../e2e/helpers
+
+MEMORY_KIB=65536 # docs/architecture.md: the recorder's own, without the ring
+
+setup() {
+	setup_workdir
+	require_bpf
+}
+
+# Switches after readiness past which there are sums, as in userspace/collect/launch.c.
+LIMIT=2000000
+
+@test "past two million switches after readiness there are sums, which are right" {
+	session --trace t.slt --ready 'log:^ready$' --until exit -- "$WORKLOADS/pingpong" 23 1100000
+	[ "$status" = 0 ]
+	check_session
+	"$STARTLINE" report t.slt >report
+	"$STARTLINE" report t.slt --view events >events
+	# By thread: its switches, kept singly and in sums; for how many ms the scheduler says that it
+	# ran; the time that the sums are about, and off the CPU in it.
+	awk '
+		function value(key, i) {
+			for (i = 4; i <= NF; i++)
+				if (index($i, key "=") == 1)
+					return substr($i, length(key) + 2)
+		}
+		{ split($3, id, "/"); tid = id[2] }
+		$2 == "offcpu" && !/ new / { n[tid]++ }
+		$2 == "schedsum" {
+			off[tid] += (value("blocked") + value("runnable")) / 1e6
+			sum[tid] += value("count")
+			span[tid] = $1 - value("since")
+		}
+		$2 == "exit" { ran[tid] = value("run") / 1e6 }
+		END {
+			for (tid in ran)
+				print tid, n[tid] + sum[tid], sum[tid], ran[tid], span[tid], off[tid]
+		}
+	' events >threads
+	cat threads stdout
+	[ "$(wc -l <threads)" = 2 ]
+	while read -r tid switches sum ran span off; do
+		# Each thread counts itself, a moment before its end and from before R0 on.
+		near "$switches" "$(awk -v t="$tid" '$2 == t { print $4 }' stdout)" 0 30
+		near "$ran" "$(awk -v t="$tid" '$2 == t { print $6 / 1e6 }' stdout)" 1
+		# All rounds are alike: so much of its time it ran while there were sums.
+		near "$off" "$(echo "$span $ran $sum $switches" | awk '{ print $1 - $2 * $3 / $4 }')" 10
+	done <threads
+	# What the scheduler counted for all, less the singles: the limit, and what came before.
+	switches=$(q '[.metrics[] | select(.id == "ctx.voluntary" or .id == "ctx.involuntary").values[0]] | add')
+	summed=$(q '.runs[0].tree.switches_summed')
+	[ "$summed" = "$(awk '{ n += $3 } END { print n }' threads)" ]
+	[ $((switches - summed)) -ge $LIMIT ]
+	[ $((switches - summed)) -lt $((LIMIT + 300)) ]
+	grep -q "note: $summed switches after readiness kept as sums" report
+}
