@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
@@ -110,6 +111,21 @@ static void freeing_nothing_is_fine(void **state)
 	assert_null(arena_free(NULL));
 }
 
+static void adopted_objects_end_with_the_arena(void **state)
+{
+	(void)state;
+	struct arena *a = arena_new();
+	/* That they are freed, and once, is seen by the sanitizers. */
+	for (int i = 0; i < 3; i++) {
+		char *object = malloc(41);
+		assert_non_null(object);
+		memset(object, 'x', 41);
+		assert_true(arena_adopt(a, object));
+		assert_int_equal(object[40], 'x');
+	}
+	(void)arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -121,6 +137,7 @@ int main(void)
 		cmocka_unit_test(equal_strings_intern_to_one_pointer),
 		cmocka_unit_test(interning_survives_growth_of_its_table),
 		cmocka_unit_test(freeing_nothing_is_fine),
+		cmocka_unit_test(adopted_objects_end_with_the_arena),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

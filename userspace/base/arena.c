@@ -3,7 +3,6 @@
 
 #include "userspace/base/arena.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,11 @@ struct block {
 	max_align_t data[];
 };
 
+struct adopted {
+	struct adopted *next;
+	void *object;
+};
+
 struct slot {
 	const char *text;
 	uint64_t hash;
@@ -28,6 +32,7 @@ struct slot {
 
 struct arena {
 	struct block *blocks; /* the first one is being filled */
+	struct adopted *adopted;
 	struct slot *slots;
 	size_t n_slots;
 	size_t n_interned;
@@ -43,6 +48,9 @@ struct arena *arena_free(struct arena *a)
 {
 	if (a == NULL)
 		return NULL;
+	/* These notes lie in the blocks. */
+	for (const struct adopted *taken = a->adopted; taken != NULL; taken = taken->next)
+		free(taken->object);
 	for (struct block *b = a->blocks; b != NULL;) {
 		struct block *next = b->next;
 		free(b);
@@ -103,6 +111,16 @@ void *arena_memdup(struct arena *a, const void *data, size_t n)
 	if (copy != NULL && n > 0)
 		memcpy(copy, data, n);
 	return copy;
+}
+
+bool arena_adopt(struct arena *a, void *object)
+{
+	struct adopted *taken = arena_alloc(a, sizeof(*taken));
+	if (taken == NULL)
+		return false;
+	*taken = (struct adopted){ .next = a->adopted, .object = object };
+	a->adopted = taken;
+	return true;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)

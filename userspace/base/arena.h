@@ -13,6 +13,7 @@
  */
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "userspace/base/cleanup.h"
@@ -36,6 +37,10 @@ void *arena_alloc_array(struct arena *a, size_t n, size_t item_size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 void *arena_memdup(struct arena *a, const void *data, size_t n);
+
+/* Takes over @object, which came from malloc(), instead of copying something large. False when
+ * memory is short: then it is still the caller's. */
+bool arena_adopt(struct arena *a, void *object);
 
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

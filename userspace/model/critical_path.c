@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/cleanup.h"
+
 #define MAX_DEPTH 64	    /* sleeper to waker to its waker …; also the depth of recursion */
 #define MAX_CHAIN 1024	    /* thread to creator to its creator … */
 #define MAX_STEPS 100000000 /* of all walks together; afterwards sleepers keep their own cause */
@@ -236,17 +238,18 @@ static void walk_chain(struct walker *w, size_t first_piece, int depth)
 	}
 }
 
-static void hand_over(struct builder *b, const struct walker *w)
+static void hand_over(struct builder *b, struct walker *w)
 {
 	struct run *run = b->run;
 	int64_t at = 0;
-	run->segments = keep(b, arena_memdup(b->arena,
-					     w->segments.n > 0 ? w->segments.items
-							       : (const struct segment[1]){ 0 },
-					     w->segments.n * sizeof(struct segment)));
-	if (run->segments == NULL)
+	if (w->segments.n == 0) {
+		run->segments = arena_alloc(b->arena, sizeof(struct segment));
+	} else if (arena_adopt(b->arena, w->segments.items)) {
+		run->segments = take_ptr(w->segments.items);
+		run->n_segments = w->segments.n;
+	}
+	if (keep(b, run->segments) == NULL)
 		return;
-	run->n_segments = w->segments.n;
 	run->has_segments = true;
 	run->startup_unknown_ns = 0;
 	for (size_t i = 0; i < run->n_segments; i++) {

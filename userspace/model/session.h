@@ -56,12 +56,12 @@ int cause_of(const char *name);
  * startup_total_ns. */
 struct segment {
 	int64_t start_ns, duration_ns;
+	int64_t thread;	    /* tid */
+	const char *detail; /* never NULL */
 	int process;
-	int64_t thread; /* tid */
 	enum phase phase;
 	enum activity state;
 	enum cause cause;
-	const char *detail; /* never NULL */
 };
 
 struct text_list {
