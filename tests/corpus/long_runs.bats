@@ -58,3 +58,32 @@ LIMIT=2000000
 	[ $((switches - summed)) -lt $((LIMIT + 300)) ]
 	grep -q "note: $summed switches after readiness kept as sums" report
 }
+
+# watch PID: the most that the process PID had for itself, in KiB, until ./over is there.
+watch() {
+	most=0
+	while [ ! -e over ] && kill -0 "$1"; do
+		now=$(awk '/^Private_Dirty/ { print $2 }' "/proc/$1/smaps_rollup") || break
+		[ "${now:-0}" -le $most ] || most=$now
+		sleep 0.05
+	done
+	echo $most
+}
+
+@test "ten million events: all are kept, and the recorder needs at most 64 MiB for itself" {
+	"$STARTLINE" run -q --format json -o session.json --trace t.slt -- \
+		sh -c '"$0" 10000019; touch over; sleep 0.2' "$WORKLOADS/open_storm" </dev/null >out 2>messages 3>&- &
+	pid=$!
+	most=$(watch $pid)
+	wait $pid
+	echo "# $most KiB, $(stat -c %s t.slt) bytes of recording" >&3
+	[ "$most" -gt 0 ]
+	[ "$most" -le $MEMORY_KIB ]
+	check_session
+	[ "$(q '.runs[0].files.misses')" -ge 10000019 ]
+	# Reading it takes its size in memory; 70 bytes an event here.
+	start=$(date +%s)
+	prlimit --as=$((2 << 30)) "$STARTLINE" report t.slt >report
+	[ $(($(date +%s) - start)) -lt 60 ]
+	grep -q 'complete: yes' report
+}
