@@ -91,7 +91,7 @@ SHIM_CFLAGS := $(COMMON_CFLAGS) -O2 -g -fPIC -fvisibility=hidden -ftls-model=ini
 # noseparate-code and norelro save the loader two mappings and a system call in every process.
 SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-z,defs \
 	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,nodelete -Wl,-z,noseparate-code -Wl,-z,norelro \
-	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so
+	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so -Wl,-T,preload/layout.ld
 
 # Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I. -Wall -Wextra -Wno-unused-parameter \
@@ -116,7 +116,7 @@ $(B)/userspace/%.o: userspace/%.c $(B)/flags | $(B)/deps
 $(B)/userspace/collect/source_bpf.o: PROGRAM_CFLAGS += -isystem $(BPF_B)
 $(B)/userspace/collect/source_bpf.o: $(SKELETON)
 
-$(SHIM): $(SHIM_OBJECTS) preload/exports.map
+$(SHIM): $(SHIM_OBJECTS) preload/exports.map preload/layout.ld
 	$(call say,LD,$@)
 	$(Q)$(SHIM_CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
 	$(Q)if readelf -d $@ | grep NEEDED; then echo '$@: must not need other libraries' >&2; exit 1; fi

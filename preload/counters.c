@@ -8,10 +8,10 @@
  * (counters_raise) until it reaches flush_up. */
 #include "preload/counters.h"
 
-union life_page life_page HIDDEN __attribute__((aligned(4096)));
+union life_page life_page HIDDEN __attribute__((aligned(4096), section(".bss.wiped")));
 __thread struct thread_state thread_state HIDDEN = { .slot = NULL, .generation = 1 };
 
-static struct sl_tree no_tree;
+static struct sl_tree no_tree __attribute__((section(".cold")));
 struct sl_tree *tree HIDDEN = &no_tree;
 
 /* Relaxed throughout: each word is a sum or a maximum of its own, nothing is read by way of it. */
