@@ -69,7 +69,7 @@ static char *const *or_empty(char *const *envp)
 
 static char *const *own_environment(void)
 {
-	char ***environ_at = shim_environ();
+	char ***environ_at = real_environ();
 
 	return or_empty(environ_at == NULL ? NULL : *environ_at);
 }
@@ -99,7 +99,7 @@ EXPORT int execve(const char *path, strings argv, strings envp)
 
 	if (inject_into(AT_FDCWD, path))
 		with = WITH_SHIM(with);
-	return exec_real(REAL(exec_fn, "execve"), path, argv, with);
+	return exec_real(real.execve, path, argv, with);
 }
 
 EXPORT int execvpe(const char *file, strings argv, strings envp)
@@ -108,7 +108,7 @@ EXPORT int execvpe(const char *file, strings argv, strings envp)
 
 	if (inject_into_found(file))
 		with = WITH_SHIM(with);
-	return exec_real(REAL(exec_fn, "execvpe"), file, argv, with);
+	return exec_real(real.execvpe, file, argv, with);
 }
 
 EXPORT int execv(const char *path, strings argv)

@@ -5,6 +5,7 @@
 
 #include "preload/announce.h"
 #include "preload/inject.h"
+#include "preload/real.h"
 #include "preload/shim.h"
 #include "preload/target_check.h"
 
@@ -57,7 +58,7 @@ bool inject_into(int directory_fd, const char *path)
 
 static const char *search_path(void)
 {
-	char ***environ_at = shim_environ();
+	char ***environ_at = real_environ();
 
 	for (char **e = environ_at == NULL ? NULL : *environ_at; e != NULL && *e != NULL; e++) {
 		const char *value = text_after(*e, "PATH=");

@@ -27,7 +27,7 @@ int __libc_start_main(main_fn *main, int argc, char **argv, void (*init)(void), 
 {
 	/* Also where nothing ran our constructor and nothing was allocated yet. */
 	const bool is_on = shim_start();
-	start_fn *start = (start_fn *)real_next("__libc_start_main");
+	start_fn *start = (start_fn *)real.__libc_start_main;
 
 	if (is_on)
 		programs_main = main;

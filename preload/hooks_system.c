@@ -56,7 +56,7 @@ static char **environ_swap(void)
 	if (!__atomic_compare_exchange_n(&swap.is_taken, &free_now, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_RELAXED))
 		return NULL;
-	char ***environ_at = shim_environ();
+	char ***environ_at = real_environ();
 	char **before = environ_at == NULL ? NULL : *environ_at;
 	/* clearenv() leaves no environment at all. */
 	const size_t n = before == NULL ? 0 : settings_room(&shim.settings, before, &text_bytes);
@@ -96,7 +96,7 @@ static void carry_over(char *const *from, char **to)
 
 static void environ_restore(char **before)
 {
-	char ***environ_at = shim_environ();
+	char ***environ_at = real_environ();
 	char **now = __atomic_load_n(environ_at, __ATOMIC_ACQUIRE);
 
 	/* setenv of a new name has made libc move to an array of its own. */

@@ -77,7 +77,16 @@ static bool symbol_matches(const struct object *o, uint32_t index, const char *n
 	return text_equal(o->names + s->st_name, name);
 }
 
-static const Elf64_Sym *find_gnu(const struct object *o, const char *name)
+static uint32_t gnu_hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+
+	for (const char *c = name; *c != '\0'; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	return hash;
+}
+
+static const Elf64_Sym *find_gnu(const struct object *o, const char *name, uint32_t hash)
 {
 	const uint32_t *table = o->gnu_hash;
 	const uint32_t n_buckets = table[0];
@@ -87,13 +96,9 @@ static const Elf64_Sym *find_gnu(const struct object *o, const char *name)
 	const uint64_t *bloom = (const uint64_t *)(const void *)&table[4];
 	const uint32_t *buckets = (const uint32_t *)(const void *)&bloom[n_bloom];
 	const uint32_t *chain = &buckets[n_buckets];
-	uint32_t hash = 5381;
 
-	for (const char *c = name; *c != '\0'; c++)
-		hash = hash * 33 + (unsigned char)*c;
 	if (n_buckets == 0 || n_bloom == 0)
 		return NULL;
-
 	const uint64_t word = bloom[(hash / 64) & (n_bloom - 1)];
 	if ((word >> (hash % 64) & word >> ((hash >> shift) % 64) & 1) == 0)
 		return NULL;
@@ -130,25 +135,26 @@ static const Elf64_Sym *find_sysv(const struct object *o, const char *name)
 	return NULL;
 }
 
-static void *object_find(const struct object *o, const char *name)
+/* @hash is gnu_hash_of(@name). */
+static void *object_find(const struct object *o, const char *name, uint32_t hash)
 {
 	const Elf64_Sym *s = NULL;
 
 	if (o->symbols == NULL || o->names == NULL)
 		return NULL;
 	if (o->gnu_hash != NULL)
-		s = find_gnu(o, name);
+		s = find_gnu(o, name, hash);
 	else if (o->sysv_hash != NULL)
 		s = find_sysv(o, name);
 	return s == NULL ? NULL : (void *)(o->base + s->st_value);
 }
 
-static void *map_find(const struct link_map *map, const char *name)
+static void *map_find(const struct link_map *map, const char *name, uint32_t hash)
 {
 	struct object o;
 
 	object_read(map->l_addr, map->l_ld, &o);
-	return object_find(&o, name);
+	return object_find(&o, name, hash);
 }
 
 /* ---- finding the list ---- */
@@ -205,8 +211,10 @@ static const struct r_debug *debug_of(const Elf64_Phdr *headers, size_t n)
 		/* "ld.so prog": the program the kernel knows is the loader. */
 		struct object o;
 		object_read(bias, dynamic, &o);
-		const struct r_debug *glibcs = object_find(&o, "_r_debug");
-		const struct r_debug *const *musls = object_find(&o, "_dl_debug_addr");
+		const struct r_debug *glibcs =
+			object_find(&o, "_r_debug", gnu_hash_of("_r_debug"));
+		const struct r_debug *const *musls =
+			object_find(&o, "_dl_debug_addr", gnu_hash_of("_dl_debug_addr"));
 		return glibcs != NULL || musls == NULL ? glibcs : *musls;
 	}
 	return NULL;
@@ -251,10 +259,12 @@ static bool list_is_known(void)
 
 uintptr_t real_next(const char *name)
 {
+	const uint32_t hash = gnu_hash_of(name);
+
 	if (!list_is_known())
 		return 0;
 	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
-		const void *found = map_find(m, name);
+		const void *found = map_find(m, name, hash);
 		if (found != NULL)
 			return (uintptr_t)found;
 	}
@@ -263,46 +273,119 @@ uintptr_t real_next(const char *name)
 
 void *real_first(const char *name)
 {
+	const uint32_t hash = gnu_hash_of(name);
+
 	if (!list_is_known())
 		return NULL;
 	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
-		void *found = m == list.self ? NULL : map_find(m, name);
+		void *found = m == list.self ? NULL : map_find(m, name, hash);
 		if (found != NULL)
 			return found;
 	}
 	return NULL;
 }
 
-#define RESOLVE(name) real.name = (__typeof__(real.name))real_next(#name)
+/* ---- what each start asks for, in one walk ---- */
+
+/* malloc last: who sees it set sees the others. The first ones are the members of struct real. */
+#define WANTED(each)                                                                              \
+	each(free) each(calloc) each(realloc) each(posix_memalign) each(aligned_alloc)            \
+	each(memalign) each(valloc) each(pvalloc) each(free_sized) each(free_aligned_sized)       \
+	each(malloc_usable_size) each(execve) each(execvpe) each(__libc_start_main) each(malloc)
+
+static const char *const marks[] = { "__asan_init", "__tsan_init", "__hwasan_init", "__lsan_init",
+				     "__msan_init" };
+
+enum wanted {
+#define AS_NUMBER(name) WANTED_##name,
+	WANTED(AS_NUMBER) N_WANTED,
+	N_MARKS = sizeof(marks) / sizeof(marks[0])
+};
+
+/* What the walk found; written before `real`. */
+static struct {
+	uintptr_t first_malloc;
+	char ***environ_at;
+	const long *const *stack_end;
+	bool has_sanitizer;
+} found;
+
+struct walk {
+	uintptr_t address[N_WANTED];
+	uint32_t hashes[N_WANTED];
+	uint32_t mark_hashes[N_MARKS];
+	bool is_behind_us;
+};
+
+static const char *const wanted_names[] = {
+#define AS_NAME(name) #name,
+	WANTED(AS_NAME)
+};
+
+static void walk_init(struct walk *w)
+{
+	for (int i = 0; i < N_WANTED; i++) {
+		w->address[i] = 0;
+		w->hashes[i] = gnu_hash_of(wanted_names[i]);
+	}
+	for (int i = 0; i < N_MARKS; i++)
+		w->mark_hashes[i] = gnu_hash_of(marks[i]);
+	w->is_behind_us = false;
+}
+
+/* All from one allocator: the object that has malloc, else a mixture could arise when a library
+ * overrides only a part. */
+static void take_wanted(struct walk *w, const struct object *o)
+{
+	const bool had_malloc = w->address[WANTED_malloc] != 0;
+
+	for (int i = 0; i < N_WANTED; i++) {
+		if (w->address[i] == 0)
+			w->address[i] =
+				(uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
+	}
+	if (!had_malloc && w->address[WANTED_malloc] != 0)
+		real.is_glibc = object_find(o, "gnu_get_libc_version",
+					    gnu_hash_of("gnu_get_libc_version")) != NULL;
+}
+
+static void look_at(struct walk *w, const struct link_map *map)
+{
+	struct object o;
+
+	object_read(map->l_addr, map->l_ld, &o);
+	for (int i = 0; i < N_MARKS && !found.has_sanitizer; i++)
+		found.has_sanitizer = object_find(&o, marks[i], w->mark_hashes[i]) != NULL;
+	if (w->is_behind_us)
+		take_wanted(w, &o);
+	if (found.first_malloc == 0)
+		found.first_malloc = (uintptr_t)object_find(&o, "malloc", w->hashes[WANTED_malloc]);
+	if (found.environ_at == NULL)
+		found.environ_at = object_find(&o, "__environ", gnu_hash_of("__environ"));
+	if (found.stack_end == NULL && (map->l_addr == list.loader_base || list.loader_base == 0))
+		found.stack_end =
+			object_find(&o, "__libc_stack_end", gnu_hash_of("__libc_stack_end"));
+}
 
 bool real_resolve(void)
 {
+	struct walk w;
+
 	if (real.is_resolved)
 		return real.malloc != NULL;
 	if (!list_is_known()) {
 		real.is_resolved = true;
 		return false;
 	}
-	/* All from one allocator: the object that has malloc, else a mixture could arise when a
-	 * library overrides only a part. */
-	RESOLVE(free);
-	RESOLVE(calloc);
-	RESOLVE(realloc);
-	RESOLVE(posix_memalign);
-	RESOLVE(aligned_alloc);
-	RESOLVE(memalign);
-	RESOLVE(valloc);
-	RESOLVE(pvalloc);
-	RESOLVE(free_sized);
-	RESOLVE(free_aligned_sized);
-	RESOLVE(malloc_usable_size);
-	RESOLVE(malloc);
-	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
-		if (map_find(m, "malloc") != NULL) {
-			real.is_glibc = map_find(m, "gnu_get_libc_version") != NULL;
-			break;
-		}
+	walk_init(&w);
+	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
+		if (m == list.self)
+			w.is_behind_us = true;
+		else
+			look_at(&w, m);
 	}
+#define TAKE(name) real.name = (__typeof__(real.name))w.address[WANTED_##name];
+	WANTED(TAKE)
 	__atomic_store_n(&real.is_resolved, true, __ATOMIC_RELEASE);
 	return real.malloc != NULL && real.free != NULL;
 }
@@ -311,31 +394,12 @@ bool real_resolve(void)
  * makes the first allocation. musl sets environ before anything of ours can run. */
 static char **find_envp(void)
 {
-	long *const *stack_end = NULL;
-
-	for (const struct link_map *m = list.head; m != NULL && stack_end == NULL; m = m->l_next) {
-		if (m->l_addr == list.loader_base || list.loader_base == 0)
-			stack_end = map_find(m, "__libc_stack_end");
-	}
-	if (stack_end != NULL && *stack_end != NULL) {
-		const long argc = **stack_end;
+	if (found.stack_end != NULL && *found.stack_end != NULL) {
+		const long argc = **found.stack_end;
 		if (argc >= 0 && argc < (1L << 22))
-			return (char **)(*stack_end + 1 + argc + 1);
+			return (char **)(uintptr_t)(*found.stack_end + 1 + argc + 1);
 	}
-	char ***environ_at = real_first("__environ");
-	return environ_at != NULL ? *environ_at : NULL;
-}
-
-static bool has_sanitizer(void)
-{
-	static const char *const marks[] = { "__asan_init", "__tsan_init", "__hwasan_init",
-					     "__lsan_init", "__msan_init" };
-
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-		if (real_first(marks[i]) != NULL)
-			return true;
-	}
-	return false;
+	return found.environ_at != NULL ? *found.environ_at : NULL;
 }
 
 void real_facts(struct process_facts *ret)
@@ -343,11 +407,16 @@ void real_facts(struct process_facts *ret)
 	*ret = (struct process_facts){
 		.envp = find_envp(),
 		.is_secure = list.is_secure,
-		.has_sanitizer = has_sanitizer(),
+		.has_sanitizer = found.has_sanitizer,
 		/* Also a library in front of us: then that one is called in our place. */
 		.has_own_malloc = list.self != list.head &&
-				  (uintptr_t)real_first("malloc") != (uintptr_t)real.malloc,
+				  found.first_malloc != (uintptr_t)real.malloc,
 	};
+}
+
+char ***real_environ(void)
+{
+	return found.environ_at;
 }
 
 /* ---- the emergency functions ---- */

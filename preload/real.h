@@ -28,6 +28,11 @@ struct real {
 	void (*free_sized)(void *, size_t);
 	void (*free_aligned_sized)(void *, size_t, size_t);
 	size_t (*malloc_usable_size)(void *);
+	/* Found along with them: a forked child, which would have to look for them again each time,
+	 * calls one of these next. */
+	int (*execve)(const char *, char *const *, char *const *);
+	int (*execvpe)(const char *, char *const *, char *const *);
+	uintptr_t __libc_start_main;
 	bool is_resolved;
 	bool is_glibc; /* malloc is glibc's own: a chunk's size stands in front of it */
 };
@@ -46,6 +51,8 @@ struct process_facts {
  * malloc and free were found; the hooks then use the emergency functions. */
 bool real_resolve(void);
 void real_facts(struct process_facts *ret);
+/* Where the program keeps environ, as the walk found it; NULL: nowhere. */
+char ***real_environ(void);
 
 /* The address of the function @name that follows ours in the search order, or 0. */
 uintptr_t real_next(const char *name);

@@ -225,15 +225,6 @@ void shim_spent(uint64_t begin_ns)
 					 __ATOMIC_RELAXED);
 }
 
-char ***shim_environ(void)
-{
-	static char ***environ_at;
-
-	if (environ_at == NULL)
-		environ_at = real_first("__environ");
-	return environ_at;
-}
-
 /* A hint, no more: the collector notices by itself when a process has ended, only a little later. */
 __attribute__((destructor)) static void shim_destructor(void)
 {

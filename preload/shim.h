@@ -51,7 +51,4 @@ struct sl_event *shim_record(size_t size) HIDDEN;
 /* Notes that the time since @begin_ns was spent on the shim's own account. */
 void shim_spent(uint64_t begin_ns) HIDDEN;
 
-/* environ of the program as it is now. */
-char ***shim_environ(void) HIDDEN;
-
 #endif
