@@ -260,10 +260,11 @@ format:
 
 # make bench ROWS="malloc storm" ROUNDS=5 BENCH_FLAGS='--markdown FILE'
 ROUNDS ?= 9
-BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(filter-out %/passthrough.c,$(wildcard tests/bench/*.c)))
-bench: all $(BENCHES) build/bench/passthrough.so
+BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(filter-out %/passthrough.c %/empty.c,$(wildcard tests/bench/*.c)))
+bench: all $(BENCHES) build/bench/passthrough.so build/bench/empty.so
 	$(Q)tools/bench --rounds $(ROUNDS) $(BENCH_FLAGS) $(ROWS)
 
+build/bench/empty.so: COMMON_CFLAGS += -nostdlib
 build/bench/%.so: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)

@@ -6,7 +6,8 @@
  * writer may be killed between any two instructions and the file then still says what it did, so
  * nothing depends on an exit handler. The reader trusts no byte of it.
  *
- * File name: "<pid>-<time_ns>", both decimal, pid in the writer's own pid namespace.
+ * File name: "<pid>-<time_ns>", both decimal, pid in the writer's own pid namespace; or "pool-<n>"
+ * where startline has made the file beforehand, see struct sl_tree.
  *
  *   0                 struct sl_lane: facts, cursors, totals
  *   records_offset    records as in bpf/schema.h, appended, never overwritten
@@ -24,13 +25,19 @@
 #include "bpf/schema.h"
 
 #define SL_LANE_MAGIC	0x656e616c2d746c73ull /* "slt-lane" */
-#define SL_LANE_VERSION 1u
+#define SL_LANE_VERSION 2u
 
-#define SL_LANE_SLOTS	    31u	       /* threads at a time with counters of their own */
-#define SL_LANE_PAD	    512u       /* keeps a bucket index of up to 63 inside the file */
-#define SL_LANE_RECORDS	    4096u      /* end of the records: enough for marks and notices */
-#define SL_LANE_RECORDS_NET 262144u    /* … and for what kernel probes would report */
+#define SL_LANE_SLOTS 31u  /* threads at a time with counters of their own */
+#define SL_LANE_PAD   512u /* keeps a bucket index of up to 63 inside the file */
+/* End of the records: enough for marks and notices, and so that the first slot is in the page that
+ * is written anyway; … and for what kernel probes would report. */
+#define SL_LANE_RECORDS	    3584u
+#define SL_LANE_RECORDS_NET 262144u
 #define SL_LANE_MAX_BYTES   (1u << 24) /* a reader refuses more */
+
+/* Size of a lane whose records end at @records_end: whole pages. */
+#define SL_LANE_BYTES(records_end) \
+	(((records_end) + SL_LANE_SLOTS * 512u + SL_LANE_PAD + 4095u) & ~4095u)
 
 /* Unpublished live bytes a thread may have: bounds the error of a multi-threaded peak. */
 #define SL_LANE_FLUSH_BYTES 65536
@@ -69,6 +76,7 @@ struct sl_lane {
 	__u32 ns_pid;
 	__u32 flags;	/* SL_LANE_* */
 	__u64 start_ns; /* creation, by the writer's CLOCK_MONOTONIC */
+	__u64 wall_ns;	/* the same instant by CLOCK_REALTIME, which no namespace shifts */
 	__u64 own_ns; /* spent in making lanes for forked children and in looking at images that are
 			 * about to be executed, by this process and children without lanes */
 
@@ -79,7 +87,7 @@ struct sl_lane {
 	__s64 peak;	  /* highest value of live */
 	__s64 tree_bytes; /* this lane's part of sl_session.live */
 	__u64 left_ns; /* the program ended by itself; 0: not (yet). Only without kernel probes */
-	__u64 pad[50];
+	__u64 pad[17];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */
@@ -89,6 +97,7 @@ struct sl_lane {
 /* Session-wide file "tree". */
 #define SL_TREE_MAGIC	0x656572742d746c73ull /* "slt-tree" */
 #define SL_TREE_FILE	"tree"
+#define SL_POOL_PREFIX	"pool-"
 #define SL_TREE_TARGETS 256u
 
 struct sl_tree {
@@ -96,7 +105,12 @@ struct sl_tree {
 	__s64 live;	/* flushed live bytes of all processes, those included that are gone */
 	__s64 departed; /* of which belonged to processes that are gone: only the reader writes it */
 	__s64 peak;	/* highest value of live - departed */
-	__u64 pad[60];
+	/* Lanes made beforehand, "pool-<n>", each allocated and zero: those below `pool_made` exist
+	 * (written by startline alone) unless below `pool_claimed`. A shim takes one by counting that up. One
+	 * that finds none, or cannot open it, makes a file of its own. */
+	__u32 pool_claimed;
+	__u32 pool_made;
+	__u64 pad[59];
 	/* What is known about files that were looked at before an exec: the upper 60 bits are a hash of
 	 * the file's identity, the lower 4 its enum target. A word is read and written whole. */
 	__u64 targets[SL_TREE_TARGETS];
@@ -104,7 +118,7 @@ struct sl_tree {
 };
 
 SL_SIZE_IS(sl_lane_slot, 512);
-SL_SIZE_IS(sl_lane, 1536);
+SL_SIZE_IS(sl_lane, 1280);
 SL_SIZE_IS(sl_tree, 4096);
 
 #endif

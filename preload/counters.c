@@ -155,7 +155,9 @@ void counters_leave(struct sl_lane *lane)
 {
 	const __s64 mine = __atomic_exchange_n(&lane->tree_bytes, 0, __ATOMIC_RELAXED);
 
-	(void)__atomic_fetch_sub(&tree->live, mine, __ATOMIC_RELAXED);
+	/* Most programs published nothing, and need not touch the page. */
+	if (mine != 0)
+		(void)__atomic_fetch_sub(&tree->live, mine, __ATOMIC_RELAXED);
 }
 
 void counters_join(struct sl_lane *lane)

@@ -18,7 +18,7 @@ static main_fn *programs_main;
 
 static int marked_main(int argc, char **argv, char **envp)
 {
-	shim_mark(SL_MARK_MAIN);
+	shim_mark_main();
 	return programs_main(argc, argv, envp);
 }
 

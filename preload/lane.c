@@ -5,25 +5,24 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "preload/sys.h"
 
-enum { PATH_LIMIT = 320 };
+enum { PATH_LIMIT = 320, CLAIM_TRIES = 8 };
 
-uint64_t clock_ns(void)
+static uint64_t clock_read(clockid_t clock)
 {
 	struct timespec t = { 0 };
 
-	(void)sys_call3(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0);
+	(void)sys_call3(SYS_clock_gettime, clock, (long)&t, 0);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint32_t lane_bytes(uint32_t records_end)
+uint64_t clock_ns(void)
 {
-	const size_t n = records_end + SL_LANE_SLOTS * sizeof(struct sl_lane_slot) + SL_LANE_PAD;
-
-	return (uint32_t)((n + 4095) & ~(size_t)4095);
+	return clock_read(CLOCK_MONOTONIC);
 }
 
 /* Past its file size limit a process is killed by SIGXFSZ, so the limit is asked for first. */
@@ -55,9 +54,68 @@ void lane_init(struct sl_lane *lane, const struct lane_spec *spec, uint32_t n_by
 	lane->ns_pid = spec->ns_pid;
 	lane->flags = spec->flags;
 	lane->cursor = sizeof(struct sl_lane);
+	lane->start_ns = spec->start_ns;
+	lane->wall_ns = clock_read(CLOCK_REALTIME);
 	/* Release: pairs with the reader's acquire; who sees the magic sees the fields above. */
 	__atomic_store_n(&lane->magic, SL_LANE_MAGIC, __ATOMIC_RELEASE);
 }
+
+/* ---- a lane that was made beforehand ---- */
+
+/* The number of a lane that is now ours. Bounded, since others may be faster each time. */
+static bool pool_claim(struct sl_tree *pool, uint32_t *ret)
+{
+	for (int i = 0; i < CLAIM_TRIES; i++) {
+		/* Relaxed: the file is found by way of the kernel, not of this word. */
+		uint32_t next = __atomic_load_n(&pool->pool_claimed, __ATOMIC_RELAXED);
+		if (next >= __atomic_load_n(&pool->pool_made, __ATOMIC_RELAXED))
+			return false;
+		if (__atomic_compare_exchange_n(&pool->pool_claimed, &next, next + 1, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+			*ret = next;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Also here a page that cannot be had later would be a SIGBUS, so the file is not believed. */
+static bool is_whole(int fd, uint32_t n_bytes)
+{
+	struct stat s;
+
+	return sys_call4(SYS_newfstatat, fd, (long)"", (long)&s, AT_EMPTY_PATH) == 0 &&
+	       s.st_size >= n_bytes && s.st_blocks * 512 >= n_bytes;
+}
+
+static struct sl_lane *pool_open(const struct lane_spec *spec, uint32_t n_bytes)
+{
+	char path[PATH_LIMIT];
+	const char *end = path + sizeof(path);
+	uint32_t number = 0;
+
+	if (spec->tree == NULL || !pool_claim(spec->tree, &number))
+		return NULL;
+	char *at = text_append(path, end, spec->directory);
+	at = text_append(at, end, "/" SL_POOL_PREFIX);
+	at = text_append_number(at, end, number);
+	if (at + 1 >= end)
+		return NULL;
+	/* O_NONBLOCK: startline may just be asking, by a lease, whether somebody uses the file. */
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | SL_OPEN_OWN;
+	const int fd = (int)sys_call4(SYS_openat, AT_FDCWD, (long)path, flags, 0);
+	if (fd < 0)
+		return NULL;
+	struct sl_lane *lane = is_whole(fd, n_bytes) ? map_shared(fd, n_bytes) : NULL;
+	(void)sys_call3(SYS_close, fd, 0, 0);
+	if (lane != NULL && lane->magic != 0) {
+		(void)sys_call3(SYS_munmap, (long)lane, n_bytes, 0);
+		return NULL;
+	}
+	return lane;
+}
+
+/* ---- one of its own ---- */
 
 /* Allocated here and now: a page that cannot be had later, on a full file system, would be a
  * SIGBUS in the program. */
@@ -68,18 +126,16 @@ static struct sl_lane *lane_map(int fd, uint32_t n_bytes)
 	return map_shared(fd, n_bytes);
 }
 
-struct sl_lane *lane_open(const struct lane_spec *spec)
+static struct sl_lane *lane_create(const struct lane_spec *spec, uint32_t n_bytes)
 {
 	char path[PATH_LIMIT];
 	const char *end = path + sizeof(path);
-	const uint32_t n_bytes = lane_bytes(spec->records_end);
-	const uint64_t now = clock_ns();
 	char *at = text_append(path, end, spec->directory);
 
 	at = text_append(at, end, "/");
 	at = text_append_number(at, end, spec->ns_pid);
 	at = text_append(at, end, "-");
-	at = text_append_number(at, end, now);
+	at = text_append_number(at, end, spec->start_ns);
 	if (at + 1 >= end || !may_grow_to(n_bytes))
 		return NULL;
 
@@ -89,12 +145,20 @@ struct sl_lane *lane_open(const struct lane_spec *spec)
 		return NULL;
 	struct sl_lane *lane = lane_map(fd, n_bytes);
 	(void)sys_call3(SYS_close, fd, 0, 0);
-	if (lane == NULL) {
+	if (lane == NULL)
 		(void)sys_call3(SYS_unlink, (long)path, 0, 0);
-		return NULL;
-	}
-	lane->start_ns = now;
-	lane_init(lane, spec, n_bytes);
+	return lane;
+}
+
+struct sl_lane *lane_open(const struct lane_spec *spec)
+{
+	const uint32_t n_bytes = SL_LANE_BYTES(spec->records_end);
+	struct sl_lane *lane = pool_open(spec, n_bytes);
+
+	if (lane == NULL)
+		lane = lane_create(spec, n_bytes);
+	if (lane != NULL)
+		lane_init(lane, spec, n_bytes);
 	return lane;
 }
 

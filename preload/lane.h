@@ -14,18 +14,20 @@ struct lane_spec {
 	uint32_t records_end; /* SL_LANE_RECORDS or SL_LANE_RECORDS_NET */
 	uint32_t ns_pid;
 	uint32_t flags; /* SL_LANE_* */
+	uint64_t start_ns;
+	struct sl_tree *tree; /* where lanes made beforehand are claimed; NULL: nowhere */
 };
 
-/* Creates the lane's file, allocates all of it, maps it and closes the descriptor. NULL when
- * anything is short: files, memory, file size limit, space. Nothing is left behind then. */
+/* Takes a lane that was made beforehand, or creates the file and allocates all of it; maps it and
+ * closes the descriptor. NULL when anything is short: files, memory, file size limit, space. Nothing
+ * is left behind then. */
 struct sl_lane *lane_open(const struct lane_spec *spec);
 
 /* Maps the session's shared page, or returns NULL. */
 struct sl_tree *tree_open(const char *directory);
 
-/* Prepares @bytes of zeroed memory, of which @n_bytes, as a lane. */
+/* Prepares zeroed memory, @n_bytes of it, as a lane. */
 void lane_init(struct sl_lane *lane, const struct lane_spec *spec, uint32_t n_bytes);
-uint32_t lane_bytes(uint32_t records_end);
 
 /* Reserves room for a record of @size bytes (rounded up to 8) and writes its size. NULL when the
  * lane is full; the loss is counted. Fill in all but size and kind, then commit. */

@@ -211,8 +211,7 @@ static const struct r_debug *debug_of(const Elf64_Phdr *headers, size_t n)
 		/* "ld.so prog": the program the kernel knows is the loader. */
 		struct object o;
 		object_read(bias, dynamic, &o);
-		const struct r_debug *glibcs =
-			object_find(&o, "_r_debug", gnu_hash_of("_r_debug"));
+		const struct r_debug *glibcs = object_find(&o, "_r_debug", gnu_hash_of("_r_debug"));
 		const struct r_debug *const *musls =
 			object_find(&o, "_dl_debug_addr", gnu_hash_of("_dl_debug_addr"));
 		return glibcs != NULL || musls == NULL ? glibcs : *musls;
@@ -288,10 +287,11 @@ void *real_first(const char *name)
 /* ---- what each start asks for, in one walk ---- */
 
 /* malloc last: who sees it set sees the others. The first ones are the members of struct real. */
-#define WANTED(each)                                                                              \
-	each(free) each(calloc) each(realloc) each(posix_memalign) each(aligned_alloc)            \
-	each(memalign) each(valloc) each(pvalloc) each(free_sized) each(free_aligned_sized)       \
-	each(malloc_usable_size) each(execve) each(execvpe) each(__libc_start_main) each(malloc)
+#define WANTED(each)                                                                   \
+	each(free) each(calloc) each(realloc) each(posix_memalign) each(aligned_alloc) \
+		each(memalign) each(valloc) each(pvalloc) each(free_sized)             \
+			each(free_aligned_sized) each(malloc_usable_size) each(execve) \
+				each(execvpe) each(__libc_start_main) each(malloc)
 
 static const char *const marks[] = { "__asan_init", "__tsan_init", "__hwasan_init", "__lsan_init",
 				     "__msan_init" };
@@ -341,8 +341,7 @@ static void take_wanted(struct walk *w, const struct object *o)
 
 	for (int i = 0; i < N_WANTED; i++) {
 		if (w->address[i] == 0)
-			w->address[i] =
-				(uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
+			w->address[i] = (uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
 	}
 	if (!had_malloc && w->address[WANTED_malloc] != 0)
 		real.is_glibc = object_find(o, "gnu_get_libc_version",
@@ -409,8 +408,8 @@ void real_facts(struct process_facts *ret)
 		.is_secure = list.is_secure,
 		.has_sanitizer = found.has_sanitizer,
 		/* Also a library in front of us: then that one is called in our place. */
-		.has_own_malloc = list.self != list.head &&
-				  found.first_malloc != (uintptr_t)real.malloc,
+		.has_own_malloc =
+			list.self != list.head && found.first_malloc != (uintptr_t)real.malloc,
 	};
 }
 

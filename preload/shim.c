@@ -46,28 +46,118 @@ static bool protect_life(void)
 	return sys_call3(SYS_madvise, (long)&life_page, sizeof(life_page), MADV_WIPEONFORK) == 0;
 }
 
-static void cover_own_image(void)
+/* ---- records ---- */
+
+static struct sl_event *record_of(struct sl_lane *lane, size_t size, uint64_t time_ns, uint32_t pid,
+				  uint32_t tid)
 {
-	if (shim.counts)
-		shim_cover(SL_COVER_COUNTED, false, NULL);
-	else if (facts.has_sanitizer)
-		shim_cover(SL_COVER_SANITIZER, false, NULL);
-	else if (facts.has_own_malloc)
-		shim_cover(SL_COVER_OWN_ALLOCATOR, false, NULL);
-	else
-		shim_cover(SL_COVER_OFF, false, "not asked to count");
+	if (shim.is_off || shim.is_sealed || lane == NULL)
+		return NULL;
+	struct sl_event *event = lane_reserve(lane, size);
+	if (event == NULL)
+		return NULL;
+	event->flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
+	event->time_ns = time_ns;
+	event->pid = pid;
+	event->tid = tid;
+	return event;
 }
+
+static struct sl_event *record_in(struct sl_lane *lane, size_t size)
+{
+	if (shim.is_off || shim.is_sealed || lane == NULL)
+		return NULL;
+	/* Asked for, not remembered: a vfork child writes into its parent's lane. */
+	return record_of(lane, size, clock_ns(), (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
+			 (uint32_t)sys_call3(SYS_gettid, 0, 0, 0));
+}
+
+struct sl_event *shim_record(size_t size)
+{
+	return record_in(life.lane, size);
+}
+
+/* What the first thread of the lane's own process passes, so that nobody need be asked for ids. */
+static void mark_own(enum sl_mark_id mark, uint64_t time_ns)
+{
+	struct sl_event *event =
+		record_of(life.lane, sizeof(struct sl_mark), time_ns, shim.pid, shim.pid);
+
+	if (event == NULL)
+		return;
+	((struct sl_mark *)(void *)event)->mark = mark;
+	lane_commit(event, SL_KIND_MARK);
+}
+
+void shim_mark_main(void)
+{
+	if (!shim.is_off && life.lane != NULL)
+		mark_own(SL_MARK_MAIN, clock_ns());
+}
+
+static size_t cover_size(const char *text)
+{
+	return sizeof(struct sl_cover) + (text == NULL ? 0 : text_length(text) + 1);
+}
+
+static void cover_fill(struct sl_event *event, enum sl_cover_reason reason, bool is_next,
+		       const char *text)
+{
+	if (event == NULL)
+		return;
+	struct sl_cover *cover = (struct sl_cover *)(void *)event;
+	cover->reason = reason;
+	cover->next = is_next;
+	cover->ns_pid = event->pid;
+	if (text != NULL)
+		copy_bytes(cover->text, text, text_length(text) + 1);
+	lane_commit(event, SL_KIND_COVER);
+}
+
+void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text)
+{
+	struct sl_lane *lane = life.lane != NULL ? life.lane : shim.lane;
+
+	cover_fill(record_in(lane, cover_size(text)), reason, is_next, text);
+}
+
+static void cover_own_image(uint64_t time_ns)
+{
+	enum sl_cover_reason reason = SL_COVER_OFF;
+	const char *text = NULL;
+
+	if (shim.counts)
+		reason = SL_COVER_COUNTED;
+	else if (facts.has_sanitizer)
+		reason = SL_COVER_SANITIZER;
+	else if (facts.has_own_malloc)
+		reason = SL_COVER_OWN_ALLOCATOR;
+	else
+		text = "not asked to count";
+	cover_fill(record_of(life.lane, cover_size(text), time_ns, shim.pid, shim.pid), reason,
+		   false, text);
+}
+
+void shim_spent(uint64_t begin_ns)
+{
+	/* Relaxed: a sum of its own. A child without a lane writes its parent's. */
+	if (shim.lane != NULL)
+		(void)__atomic_fetch_add(&shim.lane->own_ns, clock_ns() - begin_ns,
+					 __ATOMIC_RELAXED);
+}
+
+/* ---- beginning ---- */
 
 static bool lane_begin(void)
 {
 	const bool is_forked = shim.last_generation != 0;
-	const uint64_t begin_ns = is_forked ? clock_ns() : 0;
-	const struct lane_spec spec = {
+	struct lane_spec spec = {
 		.directory = shim.settings.directory,
 		.records_end = (shim.settings.flags & SHIM_WRAPS_NETWORK) != 0 ? SL_LANE_RECORDS_NET
 									       : SL_LANE_RECORDS,
 		.ns_pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
 		.flags = (is_forked ? SL_LANE_FORKED : 0u) | (shim.counts ? SL_LANE_COUNTS : 0u),
+		.start_ns = clock_ns(),
 	};
 
 	if (!is_forked) {
@@ -76,6 +166,7 @@ static bool lane_begin(void)
 			return false;
 		tree = shared;
 	}
+	spec.tree = tree;
 	struct sl_lane *lane = lane_open(&spec);
 	if (lane == NULL)
 		return false;
@@ -92,11 +183,14 @@ static bool lane_begin(void)
 	shim.last_generation += 2;
 	life.lane = lane;
 	announce(is_forked, ancestor_pid);
-	cover_own_image();
+	/* What was announced must not be younger than what happened to it. */
+	const uint64_t time_ns =
+		(shim.settings.flags & SHIM_WRAPS_NETWORK) != 0 ? clock_ns() : spec.start_ns;
+	cover_own_image(time_ns);
 	if (!is_forked)
-		shim_mark(SL_MARK_LINKED);
+		mark_own(SL_MARK_LINKED, time_ns);
 	else
-		shim_spent(begin_ns);
+		shim_spent(spec.start_ns);
 	__atomic_store_n(&life.generation, shim.last_generation, __ATOMIC_RELEASE);
 	return true;
 }
@@ -168,61 +262,6 @@ struct sl_lane_slot *shim_slot(void)
 	thread_state.slot = counters_claim(life.lane, thread_pointer());
 	thread_state.generation = generation_now() + 1;
 	return thread_state.slot;
-}
-
-static struct sl_event *record_in(struct sl_lane *lane, size_t size)
-{
-	if (shim.is_off || shim.is_sealed || lane == NULL)
-		return NULL;
-	struct sl_event *event = lane_reserve(lane, size);
-	if (event == NULL)
-		return NULL;
-	event->flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
-	event->time_ns = clock_ns();
-	/* Asked for, not remembered: a vfork child writes into its parent's lane. */
-	event->pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0);
-	event->tid = (uint32_t)sys_call3(SYS_gettid, 0, 0, 0);
-	return event;
-}
-
-struct sl_event *shim_record(size_t size)
-{
-	return record_in(life.lane, size);
-}
-
-void shim_mark(enum sl_mark_id mark)
-{
-	struct sl_event *event = shim_record(sizeof(struct sl_mark));
-
-	if (event == NULL)
-		return;
-	((struct sl_mark *)(void *)event)->mark = mark;
-	lane_commit(event, SL_KIND_MARK);
-}
-
-void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text)
-{
-	const size_t n = text == NULL ? 0 : text_length(text) + 1;
-	struct sl_lane *lane = life.lane != NULL ? life.lane : shim.lane;
-	struct sl_event *event = record_in(lane, sizeof(struct sl_cover) + n);
-
-	if (event == NULL)
-		return;
-	struct sl_cover *cover = (struct sl_cover *)(void *)event;
-	cover->reason = reason;
-	cover->next = is_next;
-	cover->ns_pid = event->pid;
-	if (n != 0)
-		copy_bytes(cover->text, text, n);
-	lane_commit(event, SL_KIND_COVER);
-}
-
-void shim_spent(uint64_t begin_ns)
-{
-	/* Relaxed: a sum of its own. A child without a lane writes its parent's. */
-	if (shim.lane != NULL)
-		(void)__atomic_fetch_add(&shim.lane->own_ns, clock_ns() - begin_ns,
-					 __ATOMIC_RELAXED);
 }
 
 /* A hint, no more: the collector notices by itself when a process has ended, only a little later. */

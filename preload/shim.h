@@ -20,7 +20,6 @@ struct shim {
 	bool counts;	  /* allocations are counted */
 	bool is_trusted;  /* the size word was proven right often enough */
 	bool is_distrusted; /* … or wrong once */
-	bool is_main_marked;
 	uint32_t n_proofs;
 	uint64_t last_generation; /* never given out twice, not even across fork */
 	uint32_t pid;		  /* of the process that opened life.lane */
@@ -43,7 +42,7 @@ struct sl_lane_slot *shim_slot(void) HIDDEN;
 bool shim_may_write(void) HIDDEN;
 
 /* Records. All do nothing when there is no lane. */
-void shim_mark(enum sl_mark_id mark) HIDDEN;
+void shim_mark_main(void) HIDDEN;
 void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text) HIDDEN;
 /* Reserves a record, fills in the header's time and ids. NULL: none. Commit with lane_commit(). */
 struct sl_event *shim_record(size_t size) HIDDEN;

@@ -39,11 +39,16 @@ static int see(void *data, const struct sl_event *event)
 	return 0;
 }
 
-static uint64_t now(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	(void)clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
 }
 
 static void fill_header(struct sl_lane *h)
@@ -58,6 +63,7 @@ static void fill_header(struct sl_lane *h)
 		.n_slots = 31,
 		.ns_pid = 7,
 		.start_ns = now(),
+		.wall_ns = read_clock(CLOCK_REALTIME),
 		.cursor = sizeof(*h),
 	};
 }

@@ -15,7 +15,7 @@ enum { THREADS = 8, ROUNDS = 10007, BLOCK = 4096 };
 static struct sl_lane *lane_new(void)
 {
 	const struct lane_spec spec = { .records_end = SL_LANE_RECORDS, .ns_pid = 7 };
-	const uint32_t n = lane_bytes(spec.records_end);
+	const uint32_t n = SL_LANE_BYTES(spec.records_end);
 	void *memory = NULL;
 
 	assert_int_equal(posix_memalign(&memory, 4096, n), 0);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,7 @@ static const struct lane_spec spec = { .records_end = SL_LANE_RECORDS, .ns_pid =
 
 static struct sl_lane *lane_new(void)
 {
-	const uint32_t n = lane_bytes(spec.records_end);
+	const uint32_t n = SL_LANE_BYTES(spec.records_end);
 	void *memory = NULL;
 
 	assert_int_equal(posix_memalign(&memory, 4096, n), 0);
@@ -128,6 +129,41 @@ static void a_lane_is_a_file_that_is_fully_allocated(void **state)
 	(void)rmdir(directory);
 }
 
+static void a_lane_made_beforehand_is_taken_if_it_is_whole(void **state)
+{
+	(void)state;
+	char directory[] = "/tmp/startline-test-XXXXXX", path[64];
+	struct sl_tree tree = { .pool_made = 2 };
+
+	assert_non_null(mkdtemp(directory));
+	/* The second one is too short to be used. */
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "%s/pool-%d", directory, i);
+		const int fd = open(path, O_RDWR | O_CREAT, 0600);
+		assert_int_equal(posix_fallocate(fd, 0, SL_LANE_BYTES(SL_LANE_RECORDS) >> i), 0);
+		(void)close(fd);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct lane_spec in = { .directory = directory,
+					      .records_end = SL_LANE_RECORDS,
+					      .ns_pid = 41,
+					      .start_ns = i,
+					      .tree = &tree };
+		struct sl_lane *lane = lane_open(&in);
+		assert_non_null(lane);
+		assert_int_equal(lane->magic, SL_LANE_MAGIC);
+		assert_int_equal(tree.pool_claimed, i < 2 ? i + 1 : 2);
+		(void)munmap(lane, lane->bytes);
+		(void)snprintf(path, sizeof(path), "%s/41-%u", directory, i);
+		assert_int_equal(unlink(path), i == 0 ? -1 : 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(path, sizeof(path), "%s/pool-%d", directory, i);
+		assert_int_equal(unlink(path), 0);
+	}
+	(void)rmdir(directory);
+}
+
 static void trouble_gives_no_lane(void **state)
 {
 	(void)state;
@@ -153,6 +189,7 @@ int main(void)
 		cmocka_unit_test(a_full_lane_counts_what_it_refuses),
 		cmocka_unit_test(threads_do_not_overwrite_each_other),
 		cmocka_unit_test(a_lane_is_a_file_that_is_fully_allocated),
+		cmocka_unit_test(a_lane_made_beforehand_is_taken_if_it_is_whole),
 		cmocka_unit_test(trouble_gives_no_lane),
 	};
 

@@ -34,6 +34,33 @@ bool lane_name_is_valid(const char *name)
 	return m > 0 && m <= 20 && name[n + 1 + m] == '\0';
 }
 
+int lane_acquire(struct lane *l, int directory_fd, bool may_keep)
+{
+	if (l->fd >= 0)
+		return l->fd;
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(directory_fd, l->name, flags);
+	/* A target with a strange umask makes files that not even their owner may read. */
+	if (fd < 0 && errno == EACCES && fchmodat(directory_fd, l->name, 0600, 0) == 0)
+		fd = openat(directory_fd, l->name, flags);
+	if (may_keep)
+		l->fd = fd;
+	return fd;
+}
+
+void lane_release(const struct lane *l, int fd)
+{
+	if (fd != l->fd)
+		(void)close(fd);
+}
+
+void lane_settle(struct lane *l, int directory_fd, int fd)
+{
+	(void)unlinkat(directory_fd, l->name, 0);
+	l->fd = fd;
+	l->is_unsettled = false;
+}
+
 static bool read_whole(int fd, void *to, size_t n, off_t at)
 {
 	return pread(fd, to, n, at) == (ssize_t)n;
@@ -66,19 +93,18 @@ static bool stated_offset(uint32_t pid, int64_t *ret)
 	return is_found;
 }
 
-/* In a time namespace the writer's CLOCK_MONOTONIC is not ours. The file's time stamp, made by the
- * kernel, tells roughly; the kernel's own statement, if it fits that, exactly. */
-static int64_t clock_offset(uint32_t pid, const struct stat *s, uint64_t start_ns)
+/* In a time namespace the writer's CLOCK_MONOTONIC is not ours. The wall clock, which it read at the
+ * same time, tells roughly; the kernel's own statement, if it fits that, exactly. */
+static int64_t clock_offset(uint32_t pid, uint64_t wall_ns, uint64_t start_ns)
 {
 	struct timespec real, mono;
 	int64_t exact = 0;
 
 	(void)clock_gettime(CLOCK_REALTIME, &real);
 	(void)clock_gettime(CLOCK_MONOTONIC, &mono);
-	/* The file's inode changed last when it was allocated, right after start_ns was taken. */
-	const int64_t age = timespec_ns(real) - timespec_ns(s->st_ctim);
-	if (start_ns > INT64_MAX / 2)
+	if (start_ns > INT64_MAX / 2 || wall_ns > INT64_MAX / 2)
 		return 0;
+	const int64_t age = timespec_ns(real) - (int64_t)wall_ns;
 	const int64_t rough = (int64_t)start_ns - (timespec_ns(mono) - age);
 	if (rough > -SECOND_NS && rough < SECOND_NS)
 		return 0;
@@ -123,7 +149,7 @@ int lane_read_header(struct lane *l, int fd)
 	l->slots_offset = h.slots_offset;
 	l->flags = h.flags;
 	l->read_to = h.records_offset;
-	l->clock_offset_ns = clock_offset(h.ns_pid, &s, h.start_ns);
+	l->clock_offset_ns = clock_offset(h.ns_pid, h.wall_ns, h.start_ns);
 	l->start_ns = our_time(l, h.start_ns);
 	l->has_header = true;
 	return 0;

@@ -20,6 +20,7 @@ struct lane {
 	uint32_t number;
 	bool announces;	   /* it may also say what kernel probes would: TASK, EXEC, ARGS */
 	uint64_t alive_ns; /* when it was last seen in use */
+	bool is_unsettled; /* made beforehand, and not known to be in use */
 	bool has_header;   /* facts below are checked and frozen */
 	uint32_t ns_pid;
 	uint32_t n_slots;
@@ -49,6 +50,16 @@ struct lane_sums {
 
 /* Whether @name is one of a lane: "<pid>-<ns>". */
 bool lane_name_is_valid(const char *name);
+
+/* The lane's descriptor, opened in @directory_fd if need be; to be given back with lane_release().
+ * With @may_keep it stays open from then on. -1: see errno. */
+int lane_acquire(struct lane *l, int directory_fd, bool may_keep);
+void lane_release(const struct lane *l, int fd);
+
+/* For a lane made beforehand in which there is no header: who took it may be about to open it, and
+ * until then nobody holds it. So its name is taken away and @fd kept: now nobody can open it, and a
+ * lease that is granted means an end. Who comes too late makes a lane of his own. */
+void lane_settle(struct lane *l, int directory_fd, int fd);
 
 /* Checks the header once it is complete. 0, -EAGAIN (its writer is not that far yet), or -EBADMSG:
  * it is not a lane and never will be. */

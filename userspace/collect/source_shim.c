@@ -21,6 +21,7 @@
 #include "userspace/collect/departures.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/internal.h"
+#include "userspace/collect/lane_pool.h"
 #include "userspace/collect/lane_reader.h"
 #include "userspace/collect/session_dir.h"
 #include "userspace/collect/shim_path.h"
@@ -41,12 +42,12 @@ struct source_shim {
 	struct shim_settings settings;
 	struct lane_list lanes;	      /* of images that have not ended */
 	struct departures departures; /* without kernel probes: processes that may have ended */
+	struct lane_pool pool;
 	int tree_fd;
 	int inotify_fd; /* -1: the directory is read each time */
 	int timer_fd;
 	int epoll_fd;
 	uint32_t n_lanes_ever;
-	size_t n_open;
 	uint64_t n_lost;
 	int64_t departed;      /* as in struct sl_tree */
 	int64_t highest_peak;  /* of any single process so far */
@@ -122,6 +123,9 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	}
 	if (r == 0)
 		r = find_shim(s, why, why_size);
+	if (r == 0)
+		lane_pool_init(&s->pool, &s->dir, s->tree_fd, settings->uid, settings->gid,
+			       settings->wrap_network, LANE_POOL_SIZE);
 	if (r < 0) {
 		(void)source_shim_free(s);
 		return r;
@@ -167,14 +171,15 @@ static bool is_known(const struct source_shim *s, const char *name)
 	return false;
 }
 
-static int add_lane(struct source_shim *s, const char *name)
+static int add_lane(struct source_shim *s, const char *name, bool is_pooled)
 {
-	if (!lane_name_is_valid(name) || s->lanes.n >= MAX_LANES || is_known(s, name))
+	if (s->lanes.n >= MAX_LANES || is_known(s, name))
 		return 0;
 	struct lane l = {
 		.fd = -1,
 		.number = s->n_lanes_ever,
 		.announces = s->settings.wrap_network,
+		.is_unsettled = is_pooled,
 	};
 	memcpy(l.name, name, strnlen(name, sizeof(l.name) - 1));
 	const int r = vec_push(&s->lanes, l);
@@ -194,7 +199,22 @@ static bool directory_changed(const struct source_shim *s)
 	return has_changed;
 }
 
-static int find_lanes(struct source_shim *s)
+static int find_pooled(struct source_shim *s)
+{
+	uint32_t number = 0;
+	const uint32_t end = lane_pool_taken(&s->pool, &number);
+	int r = 0;
+
+	for (; number < end && r == 0; number++) {
+		char name[LANE_NAME_SIZE];
+		(void)snprintf(name, sizeof(name), SL_POOL_PREFIX "%u", number);
+		r = add_lane(s, name, true);
+	}
+	lane_pool_refill(&s->pool);
+	return r;
+}
+
+static int find_created(struct source_shim *s)
 {
 	if (!directory_changed(s))
 		return 0;
@@ -207,32 +227,16 @@ static int find_lanes(struct source_shim *s)
 		return 0;
 	}
 	int r = 0;
-	for (const struct dirent *e = readdir(d); e != NULL && r == 0; e = readdir(d))
-		r = add_lane(s, e->d_name);
+	for (const struct dirent *e = readdir(d); e != NULL && r == 0; e = readdir(d)) {
+		if (lane_name_is_valid(e->d_name))
+			r = add_lane(s, e->d_name, false);
+	}
 	return r;
 }
 
-/* The lane's descriptor, opened if need be; to be given back with lane_release(). */
-static int lane_acquire(struct source_shim *s, struct lane *l)
+static int acquire(struct source_shim *s, struct lane *l)
 {
-	if (l->fd >= 0)
-		return l->fd;
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int fd = openat(s->dir.fd, l->name, flags);
-	/* A target with a strange umask makes files that not even their owner may read. */
-	if (fd < 0 && errno == EACCES && fchmodat(s->dir.fd, l->name, 0600, 0) == 0)
-		fd = openat(s->dir.fd, l->name, flags);
-	if (fd >= 0 && s->n_open < MAX_OPEN_LANES) {
-		l->fd = fd;
-		s->n_open++;
-	}
-	return fd;
-}
-
-static void lane_release(const struct lane *l, int fd)
-{
-	if (fd != l->fd)
-		(void)close(fd);
+	return lane_acquire(l, s->dir.fd, s->lanes.n <= MAX_OPEN_LANES);
 }
 
 /* ---- what they say ---- */
@@ -365,10 +369,7 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 static void remove_lane(struct source_shim *s, struct lane *l)
 {
 	(void)unlinkat(s->dir.fd, l->name, 0);
-	if (l->fd >= 0) {
-		(void)close(l->fd);
-		s->n_open--;
-	}
+	cleanup_close(&l->fd);
 	*l = s->lanes.items[--s->lanes.n];
 }
 
@@ -377,20 +378,24 @@ static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sin
 		 bool *ret_is_done)
 {
 	*ret_is_done = is_last;
-	const int fd = lane_acquire(s, l);
+	const int fd = acquire(s, l);
 	if (fd < 0) {
 		/* Removed by the target, or no descriptor to be had now. */
 		*ret_is_done = is_last || errno == ENOENT || errno == ELOOP;
 		return 0;
 	}
+	int r = l->has_header ? 0 : lane_read_header(l, fd);
+	if (r == -EAGAIN && l->is_unsettled)
+		lane_settle(l, s->dir.fd, fd);
 	/* Before reading: what an ended image left is then complete. */
 	const uint64_t now = now_ns();
 	const bool is_over = is_last || lane_is_abandoned(l, fd);
 	if (!is_over)
 		l->alive_ns = now;
+	if (r == -EAGAIN)
+		r = lane_read_header(l, fd);
 	struct departures_tap tap = { &s->departures, l, sink };
 	const struct sink watching = { departures_tap, &tap };
-	int r = l->has_header ? 0 : lane_read_header(l, fd);
 	if (r == 0 && is_over)
 		r = fold(s, l, fd, watching);
 	else if (r == 0)
@@ -405,8 +410,10 @@ static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sin
 
 static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
 {
-	int r = find_lanes(s), n = 0;
+	int r = find_pooled(s), n = 0;
 
+	if (r >= 0)
+		r = find_created(s);
 	for (size_t i = 0; r >= 0 && i < s->lanes.n;) {
 		bool is_done = false;
 		r = visit(s, &s->lanes.items[i], is_last, sink, &is_done);
@@ -437,7 +444,7 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 	for (size_t i = 0; r >= 0 && i < s->lanes.n; i++) {
 		struct lane *l = &s->lanes.items[i];
 		struct lane_sums sums;
-		const int fd = lane_acquire(s, l);
+		const int fd = acquire(s, l);
 		if (fd < 0)
 			continue;
 		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {

@@ -19,6 +19,7 @@
 #include "userspace/base/stats.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/emit.h"
+#include "userspace/collect/lane_pool.h"
 #include "userspace/collect/session_dir.h"
 #include "userspace/collect/shim_path.h"
 
@@ -153,6 +154,9 @@ static uint64_t trial(unsigned int flags)
 		(void)snprintf(t.variable, sizeof(t.variable), SHIM_VARIABLE "%x:%s", flags,
 			       dir.path);
 		(void)snprintf(t.load, sizeof(t.load), LOAD_VARIABLE "%s", t.shim);
+		struct lane_pool pool;
+		lane_pool_init(&pool, &dir, tree_fd, geteuid(), getegid(),
+			       (flags & SHIM_WRAPS_NETWORK) != 0, TRIALS + 1);
 		cost = try_all(&t);
 	}
 	session_dir_remove(&dir);
