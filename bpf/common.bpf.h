@@ -290,7 +290,7 @@ static __always_inline void *sl_reserve(__u16 kind, __u32 size)
 
 static __always_inline __u64 sl_wake_flags(__u32 seq, __u32 size, bool wake)
 {
-	if (wake && wake_early)
+	if (wake && wake_early && !is_ready)
 		return BPF_RB_FORCE_WAKEUP;
 	if ((seq % WAKE_SAMPLE == 0 || size >= 2048) &&
 	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= ring_wake_bytes)

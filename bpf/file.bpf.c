@@ -148,7 +148,7 @@ __noinline int file_exit(struct task_state *ts, long result)
 	default:
 		break;
 	}
-	if (!want_output || result <= 0 || (ts->args[0] != 1 && ts->args[0] != 2))
+	if (!want_output || is_ready || result <= 0 || (ts->args[0] != 1 && ts->args[0] != 2))
 		return 0;
 	if (ts->nr == __NR_write)
 		return write_exit(ts, result);

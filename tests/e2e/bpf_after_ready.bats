@@ -62,6 +62,48 @@ watch() {
 	[ "$(q '.runs | length')" = 2 ]
 }
 
+@test "after readiness nobody hurries, and output is no longer looked at" {
+	cat >busy.py <<-'END'
+		import os, re, socket, sys, time
+		def wakes():
+		    status = open("/proc/%d/status" % os.getppid()).read()
+		    return int(re.search(r"\nvoluntary_ctxt_switches:\s*(\d+)", status).group(1))
+		def listen():
+		    s = socket.socket()
+		    s.bind(("127.0.0.1", 0))
+		    s.listen()
+		    s.close()
+		    time.sleep(0.0005)
+		os.write(1, b"warming up\n")
+		before = wakes()
+		for i in range(500):
+		    listen()
+		first = wakes()
+		os.write(1, b"ready\n")
+		time.sleep(0.1)
+		start = time.monotonic()
+		between = wakes()
+		for i in range(500):
+		    listen()
+		n = wakes() - between
+		periods = (time.monotonic() - start) / 0.01
+		os.write(1, b"more\n")
+		print(first - before, n, int(periods))
+	END
+	session --probes bpf --trace t.slt --ready 'log:^ready' --until exit -- /usr/bin/python3 busy.py
+	[ "$status" = 0 ]
+	cat stdout
+	check_session
+	read -r before after periods < <(tail -n 1 stdout)
+	[ "$before" -ge 450 ]
+	[ "$after" -le $((periods * 2 + 50)) ]
+	[ "$after" -lt 400 ]
+	[ "$(q '.runs[0].listeners | length')" = 1000 ]
+	"$STARTLINE" report t.slt --view events >events
+	grep -q "output.*'ready" events
+	run ! grep -q "output.*'more" events
+}
+
 @test "where readiness is the end nothing is detached for it" {
 	session --ready accept -- /usr/bin/python3 server.py
 	[ "$status" = 0 ]
