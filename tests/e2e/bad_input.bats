@@ -190,6 +190,10 @@ start() {
 	fi
 	[ "$(cat finished)" = $((128 + $(kill -l XFSZ))) ]
 	"$STARTLINE" report t.slt >out
+	if have_bpf; then
+		sh -c 'ulimit -f 20; exec "$0" run --trace t.slt -- true' "$STARTLINE" 2>messages
+		tr -s '\n ' ' ' <messages | grep -q 'no kernel events: the file size limit is too small'
+	fi
 }
 
 @test "SIGXFSZ is the program's as it was startline's" {
@@ -226,6 +230,7 @@ start() {
 @test "KILL to startline: the program lives on, nothing stays behind" {
 	start --trace t.slt
 	sleep 1.2 # the last block is written after a second at most
+	sed -n 's/^link_id:[[:space:]]*//p' /proc/$pid/fdinfo/* >links
 	kill -KILL $pid
 	wait $pid || true
 	kill -0 "$target"
@@ -237,6 +242,11 @@ start() {
 	fi
 	# The next one tidies up what the dead one could not.
 	sleep 5
+	if have_bpf; then
+		[ "$(wc -l <links)" -gt 10 ]
+		bpftool -j link | jq '.[].id' >attached
+		run ! grep -qxFf attached links
+	fi
 	session -- true
 	[ -z "$(find /sys/fs/cgroup -name "startline-$pid-*" 2>/dev/null)" ]
 }

@@ -149,6 +149,8 @@ static int refused(int r, char *why, size_t why_size)
 				: "not root");
 	else if (r == -ENOENT)
 		(void)snprintf(why, why_size, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
+	else if (r == -EFBIG)
+		(void)snprintf(why, why_size, "the file size limit is too small (`ulimit -f`)");
 	else
 		(void)snprintf(why, why_size, "the kernel refused the probes: %s (-vv says more)",
 			       strerror(-r));
@@ -426,25 +428,9 @@ static int name_places(struct source_bpf *s, struct sink sink)
 	return r;
 }
 
-/* Programs that the kernel skipped because one of them was running on that CPU. */
-static uint64_t count_skipped(const struct source_bpf *s)
-{
-	uint64_t n = 0;
-	struct bpf_program *program;
-	bpf_object__for_each_program(program, s->skeleton->obj)
-	{
-		struct bpf_prog_info info = { 0 };
-		uint32_t size = sizeof(info);
-		const int fd = bpf_program__fd(program);
-		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-			n += info.recursion_misses;
-	}
-	return n;
-}
-
 static int emit_drops(struct source_bpf *s, struct sink sink)
 {
-	const uint64_t skipped = count_skipped(s);
+	const uint64_t skipped = links_skipped(s->skeleton->obj);
 	for (uint32_t kind = 0; kind < SL_KIND_LIMIT; kind++) {
 		const uint64_t count =
 			s->skeleton->bss->drop_counts[kind] + (kind == 0 ? skipped : 0);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "userspace/collect/linger.h"
@@ -43,4 +44,19 @@ void links_detach(const struct bpf_object_skeleton *skeleton)
 	linger(fds, n_fds);
 	for (int i = 0; i < skeleton->prog_cnt; i++)
 		links_detach_one(skeleton->progs[i].link);
+}
+
+uint64_t links_skipped(const struct bpf_object *object)
+{
+	uint64_t n = 0;
+	struct bpf_program *program;
+	bpf_object__for_each_program(program, object)
+	{
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+		const int fd = bpf_program__fd(program);
+		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+			n += info.recursion_misses;
+	}
+	return n;
 }

@@ -3,7 +3,10 @@
 #ifndef USERSPACE_COLLECT_SOURCE_BPF_LINKS_H
 #define USERSPACE_COLLECT_SOURCE_BPF_LINKS_H
 
+#include <stdint.h>
+
 struct bpf_link;
+struct bpf_object;
 struct bpf_object_skeleton;
 
 /* Attaches the loaded programs that are not attached, but for the iterators, which are attached as
@@ -16,5 +19,8 @@ void links_detach_one(struct bpf_link **link);
 /* Takes out all that is attached, iterators included. A process of its own waits for the kernel to
  * be done with it: see linger.h. */
 void links_detach(const struct bpf_object_skeleton *skeleton);
+
+/* How often the kernel skipped a program, because one of them was running on that CPU. */
+uint64_t links_skipped(const struct bpf_object *object);
 
 #endif
