@@ -104,6 +104,60 @@ static void rows_are_lines(void **state)
 				 "\n{\"n\":1,\"s\":\"\\\\xff#\\u0023\"}]\n}\n");
 }
 
+static cJSON *make_number(struct json_tree *tree, const struct json_rows *rows, size_t index)
+{
+	(void)tree;
+	return json_int(((const int *)rows->items)[index]);
+}
+
+static cJSON *make_object(struct json_tree *tree, const struct json_rows *rows, size_t index)
+{
+	static const int inner[] = { 23, 41 };
+	cJSON *row = cJSON_CreateObject();
+	(void)json_add(tree, row, "s", json_text(((const char *const *)rows->items)[index]));
+	json_add_rows(tree, json_add(tree, row, "in", cJSON_CreateArray()),
+		      (struct json_rows){ .make = make_number, .items = inner, .n = index });
+	return row;
+}
+
+static void rows_made_while_writing_look_the_same(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "\xff##", "\x1a\x30\x1a", "c" };
+	struct json_tree tree;
+	cJSON *root = json_init(&tree);
+	cJSON *rows = json_add(&tree, root, "rows", cJSON_CreateArray());
+	json_add_rows(&tree, rows,
+		      (struct json_rows){ .make = make_object, .items = texts, .n = 3 });
+	(void)json_add(&tree, root, "after", json_int(1));
+	_cleanup_free_ char *out = written(&tree);
+	assert_string_equal(out, "{\n\t\"rows\":\t[\n{\"s\":\"\\\\xff#\\u0023\",\"in\":[]}, "
+				 "\n{\"s\":\"\\u001a0\\u001a\",\"in\":[\n23]}, "
+				 "\n{\"s\":\"c\",\"in\":[\n23, \n41]}],\n\t\"after\":\t1\n}\n");
+}
+
+static cJSON *make_nothing(struct json_tree *tree, const struct json_rows *rows, size_t index)
+{
+	(void)tree;
+	(void)rows;
+	(void)index;
+	return NULL; /* as when memory is short */
+}
+
+static void a_row_that_cannot_be_made_is_an_error(void **state)
+{
+	(void)state;
+	struct json_tree tree;
+	char *out = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&out, &n);
+	cJSON *rows = json_add(&tree, json_init(&tree), "rows", cJSON_CreateArray());
+	json_add_rows(&tree, rows, (struct json_rows){ .make = make_nothing, .n = 1 });
+	assert_int_equal(json_write(&tree, f), -ENOMEM);
+	(void)fclose(f);
+	free(out);
+}
+
 static void what_is_incomplete_is_not_written(void **state)
 {
 	(void)state;
@@ -247,6 +301,8 @@ int main(void)
 		cmocka_unit_test(numbers_are_written_exactly),
 		cmocka_unit_test(missing_values_are_null),
 		cmocka_unit_test(rows_are_lines),
+		cmocka_unit_test(rows_made_while_writing_look_the_same),
+		cmocka_unit_test(a_row_that_cannot_be_made_is_an_error),
 		cmocka_unit_test(what_is_incomplete_is_not_written),
 		cmocka_unit_test(every_byte_comes_back),
 		cmocka_unit_test(doubles_come_back_exactly),

@@ -15,7 +15,10 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
 
-#define MAX_TEXT  ((size_t)1 << 30)  /* one text, escaped; less than cJSON can print */
+#define MAX_TEXT ((size_t)1 << 30) /* one text, escaped; less than cJSON can print */
+/* Stands before and after the number of rows that are not made yet. Only we can write it: in texts
+ * cJSON escapes control characters. */
+#define ROWS_MARK '\x1a'
 #define MAX_WHOLE 9007199254740992.0 /* 2^53: up to here every whole double is exact */
 
 /* One thread writes here: the locks of stdio are half of the time. */
@@ -34,6 +37,7 @@ void json_done(struct json_tree *tree)
 {
 	cJSON_Delete(tree->root);
 	tree->root = NULL;
+	vec_done(&tree->rows);
 }
 
 cJSON *json_add(struct json_tree *tree, cJSON *parent, const char *key, cJSON *item)
@@ -61,6 +65,17 @@ void json_add_row(struct json_tree *tree, cJSON *array, cJSON *row)
 		tree->is_short = true;
 	else
 		(void)json_add(tree, array, NULL, cJSON_CreateRaw(buf_str(&line)));
+}
+
+void json_add_rows(struct json_tree *tree, cJSON *array, struct json_rows rows)
+{
+	char mark[24];
+	if (rows.n == 0)
+		return;
+	(void)snprintf(mark, sizeof(mark), "%c%zu%c", ROWS_MARK, tree->rows.n, ROWS_MARK);
+	if (vec_push(&tree->rows, rows) < 0)
+		tree->is_short = true;
+	(void)json_add(tree, array, NULL, cJSON_CreateRaw(mark));
 }
 
 cJSON *json_int(int64_t value)
@@ -166,9 +181,8 @@ static size_t plain_length(const char *s)
 	return n;
 }
 
-static void write_harmless(const char *begin, FILE *f)
+static void write_harmless(const char *begin, const char *end, FILE *f)
 {
-	const char *end = begin + strlen(begin);
 	const char *s = begin;
 	for (;;) {
 		const size_t n_plain = plain_length(s);
@@ -187,14 +201,51 @@ static void write_harmless(const char *begin, FILE *f)
 	}
 }
 
+static int write_text(struct json_tree *tree, const char *text, FILE *f);
+
+static int write_rows(struct json_tree *tree, size_t number, FILE *f)
+{
+	const struct json_rows rows = tree->rows.items[number];
+	const size_t n_before = tree->rows.n;
+	int rc = 0;
+	for (size_t i = 0; i < rows.n && rc == 0; i++) {
+		cJSON *row = rows.make(tree, &rows, i);
+		char *text = tree->is_short ? NULL : cJSON_PrintUnformatted(row);
+		cJSON_Delete(row);
+		/* As cJSON prints the items of an array, had they been there. */
+		put_bytes(", \n" + (i == 0 ? 2 : 0), i == 0 ? 1u : 3u, f);
+		rc = text != NULL ? write_text(tree, text, f) : -ENOMEM;
+		cJSON_free(text);
+		tree->rows.n = n_before;
+	}
+	return rc;
+}
+
+static int write_text(struct json_tree *tree, const char *text, FILE *f)
+{
+	int rc = 0;
+	for (;;) {
+		const char *end = strchrnul(text, ROWS_MARK);
+		write_harmless(text, end, f);
+		if (*end == '\0' || rc < 0)
+			return rc;
+		char *after = NULL;
+		const size_t number = strtoul(end + 1, &after, 10);
+		if (*after != ROWS_MARK || number >= tree->rows.n)
+			return -EINVAL;
+		rc = write_rows(tree, number, f);
+		text = after + 1;
+	}
+}
+
 int json_write(struct json_tree *tree, FILE *f)
 {
 	char *text = tree->is_short ? NULL : cJSON_Print(tree->root);
-	json_done(tree);
-	if (text == NULL)
-		return -ENOMEM;
-	write_harmless(text, f);
+	const int rc = text != NULL ? write_text(tree, text, f) : -ENOMEM;
 	cJSON_free(text);
+	json_done(tree);
+	if (rc < 0)
+		return rc;
 	put_bytes("\n", 1, f);
 	return fflush(f) != 0 || ferror(f) ? -EIO : 0;
 }

@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "userspace/base/vec.h"
+
 /* --- writing --------------------------------------------------------------------------------
  *
  *	struct json_tree tree;
@@ -26,9 +28,20 @@
  *	return json_write(&tree, f);
  */
 
+struct json_tree;
+
+/* The rows of an array that are made one by one while the tree is written: @make returns that of
+ * @items[@index], or NULL when memory is short. */
+struct json_rows {
+	cJSON *(*make)(struct json_tree *tree, const struct json_rows *rows, size_t index);
+	const void *items, *context;
+	size_t n;
+};
+
 struct json_tree {
 	cJSON *root;
 	bool is_short; /* of memory: something is missing, and nothing will be written */
+	struct json_rows_list VEC(struct json_rows) rows;
 };
 
 /* Returns the root, an object; json_write() or json_done() frees the tree. */
@@ -42,6 +55,10 @@ cJSON *json_add(struct json_tree *tree, cJSON *parent, const char *key, cJSON *i
 /* Adds @row to @array as one line of text, which takes a fraction of the memory. Takes @row. */
 void json_add_row(struct json_tree *tree, cJSON *array, cJSON *row);
 
+/* Adds all @rows to @array, which is empty, as lines of text: no memory at all. What they point to
+ * must outlive the tree. */
+void json_add_rows(struct json_tree *tree, cJSON *array, struct json_rows rows);
+
 /* Values for json_add(), next to those of cJSON; NULL when memory is short. cJSON compares numbers
  * roughly when it prints them, so that whole ones beyond 10^15 would come out wrong: these are
  * exact. NAN and infinities are null, and so is a NULL text. @text must outlive the tree. */
@@ -50,7 +67,8 @@ cJSON *json_double(double value);
 cJSON *json_text(const char *text);
 
 /* Writes the tree, indented, with a newline at the end, and frees it. -ENOMEM, also when the text
- * is longer than the 2 GiB that cJSON can print; -EIO when @f cannot be written. */
+ * without the rows is longer than the 2 GiB that cJSON can print; in the rows something may have
+ * been written by then. -EIO when @f cannot be written. */
 int json_write(struct json_tree *tree, FILE *f);
 
 /* --- reading ------------------------------------------------------------------------------- */

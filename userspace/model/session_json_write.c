@@ -106,21 +106,30 @@ static void add_metrics(struct json_tree *tree, cJSON *json, const char *key,
 static void add_members(struct json_tree *tree, cJSON *json, const struct record *record,
 			const void *object);
 
+static cJSON *make_row(struct json_tree *tree, const struct json_rows *rows, size_t index)
+{
+	const struct record *record = rows->context;
+	cJSON *row = cJSON_CreateObject();
+	add_members(tree, row, record, at(rows->items, index * record->size));
+	return row;
+}
+
 static void add_array(struct json_tree *tree, cJSON *json, const struct field *field,
 		      const void *object)
 {
 	cJSON *list = json_add(tree, json, field->key, cJSON_CreateArray());
-	const struct record *record = field->record;
-	const char *items = *(const char *const *)at(object, field->offset);
-	const size_t n = *(const size_t *)at(object, field->count_offset);
-	for (size_t i = 0; i < n; i++) {
-		cJSON *item = cJSON_CreateObject();
-		if (!record->is_inline)
-			item = json_add(tree, list, NULL, item);
-		add_members(tree, item, record, items + i * record->size);
-		if (record->is_inline)
-			json_add_row(tree, list, item);
+	const struct json_rows rows = {
+		.make = make_row,
+		.items = *(const void *const *)at(object, field->offset),
+		.context = field->record,
+		.n = *(const size_t *)at(object, field->count_offset),
+	};
+	if (field->record->is_inline) {
+		json_add_rows(tree, list, rows);
+		return;
 	}
+	for (size_t i = 0; i < rows.n; i++)
+		(void)json_add(tree, list, NULL, make_row(tree, &rows, i));
 }
 
 /* The values that are no list and no object. */
