@@ -213,7 +213,9 @@ static int write_rows(struct json_tree *tree, size_t number, FILE *f)
 		char *text = tree->is_short ? NULL : cJSON_PrintUnformatted(row);
 		cJSON_Delete(row);
 		/* As cJSON prints the items of an array, had they been there. */
-		put_bytes(", \n" + (i == 0 ? 2 : 0), i == 0 ? 1u : 3u, f);
+		if (i > 0)
+			put_bytes(", ", 2, f);
+		put_bytes("\n", 1, f);
 		rc = text != NULL ? write_text(tree, text, f) : -ENOMEM;
 		cJSON_free(text);
 		tree->rows.n = n_before;
