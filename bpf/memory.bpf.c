@@ -2,7 +2,9 @@
 /* Resident memory of the whole tree at its worst instant. The kernel says when a memory's page
  * counters change (rss_stat, about once per page fault); the sum over all memories of recorded
  * processes is kept here, each counted once however many processes share it. The counters are
- * split over the CPUs, so their parts are added up: see counter_sum(). */
+ * split over the CPUs, so their parts are added up: see counters_read(). That happens at every
+ * RSS_PATIENCE-th change, and at once when a change was larger than what the kernel keeps in a
+ * CPU's part: see is_small(). */
 #include "bpf/common.bpf.h"
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
@@ -11,17 +13,18 @@
 #define PAGE_BYTES   4096ull
 #define MEMBERS	     4 /* file, anonymous, swap, shared */
 #define MEMBER_SWAP  2
-#define CPUS_SUMMED  16 /* with more CPUs only this one's part is read: it is per page fault */
+#define CPUS_SUMMED  16 /* with more CPUs only this one's part is read */
 #define PEAK_TRIES   8
 #define THREAD_BATCH 64 /* pages a thread may hold back in its own counters, before 6.2 */
+#define RSS_PATIENCE 16 /* changes of one memory on one CPU, of which one is read */
+#define CPU_BATCH    32 /* pages a CPU's part holds at most, or two per CPU if that is more */
 
 struct memory_state {
 	__u64 pages;
 	__u64 peak_pages;
-	__u64 users;	  /* processes */
-	__u32 is_shared;  /* by several threads, now or once */
-	__u32 probe_left; /* runs until the next one that is timed */
-	__s64 member[MEMBERS];
+	__u64 users;			   /* processes */
+	__u32 is_shared;		   /* by several threads, now or once */
+	__u32 probe_left;		   /* runs until the next one that is timed */
 	__s32 parts[MEMBERS][CPUS_SUMMED]; /* each CPU's, as last seen */
 };
 
@@ -52,64 +55,102 @@ static __noinline __s64 counter_before_6_2(__u64 mm, __u32 member)
 	return sum;
 }
 
+/* What each CPU saw last, so that most changes cost it a comparison or two; a cache line. Numbers
+ * and not a struct, because the skeleton does not know our types. */
+enum rss_word {
+	RSS_MM, /* 0: none */
+	RSS_LEFT,
+	RSS_IS_OURS,
+	RSS_COUNTS,
+	RSS_WORDS = 8,
+};
+
+__u64 rss_seen[SL_CPUS][RSS_WORDS];
+
+static __always_inline __u64 *seen_here(void)
+{
+	return rss_seen[bpf_get_smp_processor_id() & (SL_CPUS - 1)];
+}
+
+static __always_inline void seen_set(__u64 *seen, __u64 mm, bool is_ours)
+{
+	seen[RSS_MM] = mm;
+	seen[RSS_LEFT] = RSS_PATIENCE - 1;
+	seen[RSS_IS_OURS] = is_ours;
+}
+
 struct counter {
 	__s64 count;
 	const __s32 *parts;
 };
 
-#define COUNTER_BYTES 64
+#define COUNTERS_BYTES 192
 
-/* In one read, as long as what lies between the two is as short as it is without debugging. */
-static __always_inline struct counter counter_load(__u64 mm, __u32 member)
+/* In one read, as long as they are as short as they are without debugging. */
+static __always_inline void counters_load(__u64 mm, struct counter counters[MEMBERS])
 {
-	struct percpu_counter *address = (void *)mm +
-					 bpf_core_field_offset(struct mm_struct, rss_stat) +
-					 member * bpf_core_type_size(struct percpu_counter);
-	const __u32 first = bpf_core_field_offset(struct percpu_counter, count);
-	const __u32 last = bpf_core_field_offset(struct percpu_counter, counters);
-	char bytes[COUNTER_BYTES] = { 0 };
-	struct counter counter;
+	const __u64 address = mm + bpf_core_field_offset(struct mm_struct, rss_stat);
+	const __u32 size = bpf_core_type_size(struct percpu_counter);
+	const __u32 count_at = bpf_core_field_offset(struct percpu_counter, count);
+	const __u32 parts_at = bpf_core_field_offset(struct percpu_counter, counters);
+	char bytes[COUNTERS_BYTES] = { 0 };
 
-	if (last < first || last - first > COUNTER_BYTES - sizeof(__u64)) {
-		counter.count = BPF_CORE_READ(address, count);
-		counter.parts = BPF_CORE_READ(address, counters);
-		return counter;
+	if (size * MEMBERS > COUNTERS_BYTES) {
+		for (__u32 i = 0; i < MEMBERS; i++) {
+			const struct percpu_counter *c = (void *)(address + i * size);
+
+			counters[i].count = BPF_CORE_READ(c, count);
+			counters[i].parts = BPF_CORE_READ(c, counters);
+		}
+		return;
 	}
-	bpf_probe_read_kernel(bytes, last - first + sizeof(__u64), (void *)address + first);
-	counter.count = *(__s64 *)bytes;
-	counter.parts = *(const __s32 **)(bytes + (last - first));
-	return counter;
+	bpf_probe_read_kernel(bytes, size * MEMBERS, (void *)address);
+	for (__u32 i = 0; i < MEMBERS; i++) {
+		counters[i].count = *(__s64 *)(bytes + i * size + count_at);
+		counters[i].parts = *(const __s32 **)(bytes + i * size + parts_at);
+	}
 }
 
-/* Updates one of the numbers of @memory from the counter of @mm. With @only_here, it is only this
- * CPU's part that can have changed. Before 6.2 there was one number and a share of up to
- * THREAD_BATCH pages in each thread. Global, so that it is verified once. */
-int counter_sum(struct memory_state *memory, __u64 mm, __u32 member, __u32 only_here);
-__noinline int counter_sum(struct memory_state *memory, __u64 mm, __u32 member, __u32 only_here)
+/* Pages of @mm, from all its counters. With @only_here, it is only this CPU's parts that can have
+ * changed. Before 6.2 there was one number and a share of up to THREAD_BATCH pages in each thread.
+ * Global, so that it is verified once. */
+int counters_read(struct memory_state *memory, __u64 mm, __u32 only_here);
+__noinline int counters_read(struct memory_state *memory, __u64 mm, __u32 only_here)
 {
 	const __u32 here = bpf_get_smp_processor_id();
-	struct counter counter;
+	__u64 *seen = seen_here();
+	struct counter counters[MEMBERS];
+	__s64 sum = 0;
 
-	if (!memory || member >= MEMBERS)
+	if (!memory)
 		return 0;
+	seen_set(seen, bpf_core_type_exists(struct mm_rss_stat) ? 0 : mm, true);
 	if (bpf_core_type_exists(struct mm_rss_stat)) {
-		memory->member[member] = counter_before_6_2(mm, member);
-		return 0;
+		for (__u32 member = 0; member < MEMBERS; member++)
+			if (member != MEMBER_SWAP)
+				sum += counter_before_6_2(mm, member);
+		return sum;
 	}
-	counter = counter_load(mm, member);
-	if (n_cpus > CPUS_SUMMED) {
-		memory->member[member] = counter.count + percpu_s32(counter.parts, here);
-		return 0;
+	counters_load(mm, counters);
+	for (__u32 member = 0; member < MEMBERS; member++) {
+		seen[RSS_COUNTS + member] = counters[member].count;
+		if (member == MEMBER_SWAP)
+			continue;
+		sum += counters[member].count;
+		if (n_cpus > CPUS_SUMMED) {
+			sum += percpu_s32(counters[member].parts, here);
+			continue;
+		}
+		for (__u32 cpu = 0; cpu < CPUS_SUMMED; cpu++) {
+			if (cpu >= n_cpus)
+				break;
+			if (!only_here || cpu == here)
+				memory->parts[member][cpu] =
+					percpu_s32(counters[member].parts, cpu);
+			sum += memory->parts[member][cpu];
+		}
 	}
-	for (__u32 cpu = 0; cpu < CPUS_SUMMED; cpu++) {
-		if (cpu >= n_cpus)
-			break;
-		if (!only_here || cpu == here)
-			memory->parts[member][cpu] = percpu_s32(counter.parts, cpu);
-		counter.count += memory->parts[member][cpu];
-	}
-	memory->member[member] = counter.count;
-	return 0;
+	return sum;
 }
 
 static __always_inline void raise(__u64 *peak, __u64 value, bool is_tree)
@@ -144,16 +185,9 @@ static __always_inline void memory_set(struct memory_state *memory, __s64 pages)
 	raise(&tree_peak_pages, tree, true);
 }
 
-static __always_inline void memory_read(struct memory_state *memory, __u64 mm)
+static __always_inline void memory_read(struct memory_state *memory, __u64 mm, __u32 only_here)
 {
-	__s64 sum = 0;
-
-	for (__u32 member = 0; member < MEMBERS; member++) {
-		counter_sum(memory, mm, member, false);
-		if (member != MEMBER_SWAP)
-			sum += memory->member[member];
-	}
-	memory_set(memory, sum);
+	memory_set(memory, counters_read(memory, mm, only_here));
 }
 
 int memory_join(__u64 mm)
@@ -174,8 +208,17 @@ int memory_join(__u64 mm)
 	memory = bpf_map_lookup_elem(&memories, &mm);
 	if (memory) {
 		memory->probe_left = bpf_get_prandom_u32() % TAX_SAMPLE;
-		memory_read(memory, mm);
+		memory_read(memory, mm, false);
 	}
+	return 0;
+}
+
+int memory_refresh(__u64 mm)
+{
+	struct memory_state *memory = bpf_map_lookup_elem(&memories, &mm);
+
+	if (memory && has_rss_stat)
+		memory_read(memory, mm, false);
 	return 0;
 }
 
@@ -217,15 +260,18 @@ __u64 memory_peak_pages(__u64 mm)
 	return memory && has_rss_stat ? memory->peak_pages : SL_UNKNOWN;
 }
 
-/* How far the sum may be off: what another CPU is just adding; and where the parts cannot all be
- * read, what they may hold. */
+/* How far the sum may be off: changes that were not read, what another CPU is just adding; and
+ * where the parts cannot all be read, what they may hold. */
 static __always_inline __u64 error_pages(void)
 {
+	const __u64 batch = 2 * n_cpus > CPU_BATCH ? 2 * n_cpus : CPU_BATCH;
+
 	if (bpf_core_type_exists(struct mm_rss_stat))
 		return (__u64)live_threads * THREAD_BATCH * (MEMBERS - 1);
 	if (n_cpus > CPUS_SUMMED || !percpu_known())
-		return (__u64)live_processes * n_cpus * 2 * n_cpus * (MEMBERS - 1);
-	return 2 * n_cpus;
+		return (__u64)live_processes * n_cpus * batch * (MEMBERS - 1);
+	/* File and anonymous pages are what grows. */
+	return (__u64)live_processes * 2 * (batch - 1) + 2 * n_cpus;
 }
 
 /* A run begins. */
@@ -257,27 +303,44 @@ int memory_emit(__u32 when)
 	return 0;
 }
 
+/* Not to be read now? A change that is larger than what a CPU's part may hold moves the counter
+ * itself, which is quickly compared. */
+static __always_inline bool is_small(__u64 mm, __u32 member)
+{
+	__u64 *seen = seen_here();
+	const struct percpu_counter *counter;
+
+	if (seen[RSS_MM] != mm || !seen[RSS_LEFT])
+		return false;
+	seen[RSS_LEFT]--;
+	if (!seen[RSS_IS_OURS] || member == MEMBER_SWAP)
+		return true;
+	counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+		  (member & (MEMBERS - 1)) * bpf_core_type_size(struct percpu_counter);
+	return BPF_CORE_READ(counter, count) == (__s64)seen[RSS_COUNTS + (member & (MEMBERS - 1))];
+}
+
 SEC("?raw_tp/rss_stat")
 int handle_rss_stat(__u64 *ctx)
 {
 	__u64 key = ctx[0];
-	__u32 member = (__u32)ctx[1];
 	struct memory_state *memory;
 	struct task_state *payer;
 	__u64 begin = 0;
 
-	if (!live_processes)
+	if (!live_processes || is_small(key, (__u32)ctx[1]))
 		return 0;
 	memory = bpf_map_lookup_elem(&memories, &key);
-	if (!memory || member == MEMBER_SWAP)
+	if (!memory) {
+		seen_set(seen_here(), key, false);
 		return 0;
+	}
 	if (!memory->probe_left--) {
 		memory->probe_left = TAX_SAMPLE - 1;
 		begin = bpf_ktime_get_ns() + clock_cost_ns;
 	}
 	percpu_learn();
-	counter_sum(memory, key, member, !memory->is_shared);
-	memory_set(memory, memory->member[0] + memory->member[1] + memory->member[3]);
+	memory_read(memory, key, !memory->is_shared);
 	if (!begin)
 		return 0;
 	/* Whoever changed the memory: hardly ever another than the one it belongs to. */
