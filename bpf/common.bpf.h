@@ -122,14 +122,6 @@ static __always_inline struct task_state *task_state_of(struct task_struct *task
 	return ts && (ts->flags & TASK_TRACKED) ? ts : NULL;
 }
 
-/* The same for where every task of the machine comes by: most have no storage at all, which is
- * seen without a call. Not for everywhere, because each place where a program follows a pointer of
- * a task costs the verifier some 2 ms, in a search by name through all types of the kernel. */
-static __always_inline struct task_state *task_state_quickly(struct task_struct *task)
-{
-	return task->bpf_storage ? task_state_of(task) : NULL;
-}
-
 /* tracked(task): is it recorded? */
 static __always_inline bool tracked(struct task_struct *task)
 {
@@ -153,6 +145,8 @@ static __always_inline bool tracked(struct task_struct *task)
 #define CALL_TRAFFIC 0x80u  /* traffic_exit(), on kernels where tracepoints do not tell lengths */
 #define CALL_QUICK   0x100u /* never sleeps and never lasts: not looked at */
 #define CALL_TELLS   0x200u /* mostly writes an event, so that its exit is always timed */
+
+#define CALL_TOLD 0x400u /* its name is the reason of a sleep: the place is not looked up */
 
 #define CALLS 512
 extern const volatile __u16 call_table[CALLS]; /* by system call number */
@@ -230,7 +224,7 @@ extern struct turns_map turns SEC(".maps");
 
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 32 << 20); /* source_bpf.c decides */
+	__uint(max_entries, 16 << 20); /* source_bpf_load.c decides */
 };
 extern struct ring_map ring SEC(".maps");
 

@@ -77,10 +77,13 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_flock] = CALL_FD,
 	[__NR_fcntl] = CALL_FD,
 	[__NR_ioctl] = CALL_FD,
-	[__NR_futex] = CALL_TIMED,
+	[__NR_futex] = CALL_TIMED | CALL_TOLD,
 	[__NR_futex_waitv] = CALL_TIMED,
-	[__NR_nanosleep] = CALL_TIMED,
-	[__NR_clock_nanosleep] = CALL_TIMED,
+	[__NR_nanosleep] = CALL_TIMED | CALL_TOLD,
+	[__NR_clock_nanosleep] = CALL_TIMED | CALL_TOLD,
+	[__NR_wait4] = CALL_TOLD,
+	[__NR_waitid] = CALL_TOLD,
+	[__NR_vfork] = CALL_TOLD,
 	[__NR_rt_sigtimedwait] = CALL_TIMED,
 	[__NR_semtimedop] = CALL_TIMED,
 	[__NR_open] = CALL_FILE | CALL_TELLS,
@@ -120,6 +123,9 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_getresgid] = CALL_QUICK,
 	[__NR_getpriority] = CALL_QUICK,
 	[__NR_clock_getres] = CALL_QUICK,
+	[__NR_arch_prctl] = CALL_QUICK,
+	[__NR_prlimit64] = CALL_QUICK,
+	[__NR_rseq] = CALL_QUICK,
 };
 
 /* Numbers of 32-bit x86 that matter, as those of 64 bits. */
@@ -177,7 +183,7 @@ int handle_sys_enter(__u64 *ctx)
 	/* Before anything else: it decides what the cheapest call costs. */
 	if (nr < CALLS && (bits & CALL_QUICK))
 		return 0;
-	ts = task_state_quickly(bpf_get_current_task_btf());
+	ts = task_state_of(bpf_get_current_task_btf());
 	if (!ts)
 		return 0;
 	ts->enter_ns = bpf_ktime_get_ns();
@@ -235,7 +241,7 @@ int handle_sys_exit(__u64 *ctx)
 
 	if (entered < CALLS && (call_table[entered & (CALLS - 1)] & CALL_QUICK))
 		return 0;
-	ts = task_state_quickly(bpf_get_current_task_btf());
+	ts = task_state_of(bpf_get_current_task_btf());
 	if (!ts || !ts->in_syscall)
 		return 0;
 	now = bpf_ktime_get_ns();

@@ -163,7 +163,6 @@ struct css_set {
 };
 
 struct rq;
-struct bpf_local_storage;
 
 struct cfs_rq {
 	struct rq *rq;
@@ -196,7 +195,6 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct task_io_accounting ioac;
-	struct bpf_local_storage *bpf_storage;
 	struct css_set *cgroups;
 };
 

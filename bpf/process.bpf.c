@@ -240,11 +240,13 @@ int handle_exec(__u64 *ctx)
 	struct path_text text;
 	struct file *exe;
 	__u64 now, from, total;
+	bool is_first;
 
 	if (!ts || !mm)
 		return 0;
 	now = bpf_ktime_get_ns();
 	change_memory(task->tgid, memory_key(task));
+	is_first = ts->flags & TASK_ROOT;
 	ts->flags &= ~(TASK_ROOT | TASK_COMPAT);
 	scratch = sl_scratch_take();
 	if (!scratch) {
@@ -274,6 +276,8 @@ int handle_exec(__u64 *ctx)
 		sl_output(&event->event, sizeof(*event) + text.length, false);
 	sl_scratch_give(scratch);
 	emit_args(from, total, now);
+	if (is_first || has_listeners)
+		ready_inherited();
 	ts->probe_hits++;
 	tax_add(ts, now, 1);
 	return 0;
@@ -348,6 +352,8 @@ int handle_exit(__u64 *ctx)
 	__sync_fetch_and_sub(&live_threads, 1);
 	if (!is_last || !process)
 		return 0;
+	if (memory_key(task) == process->mm) /* before 6.16 it is gone already */
+		memory_refresh(process->mm);
 	process->rss_peak_pages = memory_leave(process->mm);
 	process->mm = 0;
 	usage_emit_ended(tgid);

@@ -53,6 +53,8 @@ int memory_join(__u64 mm);
 /* Another thread of the same process uses it: its counters change on several CPUs at a time. */
 int memory_share(__u64 mm);
 __u64 memory_leave(__u64 mm);
+/* Reads its counters now; it must be the memory of a task at hand, so that it still exists. */
+int memory_refresh(__u64 mm);
 /* Pages now, and their peak so far; ~0: not known. */
 __u64 memory_pages(__u64 mm);
 __u64 memory_peak_pages(__u64 mm);
@@ -65,6 +67,12 @@ int process_count_thread(__u32 tgid, __u64 mm);
 extern const volatile __u64 followed_cgroup; /* 0: none */
 /* cgroup.bpf.c: whether the task at this address is in the control group that is followed. */
 int cgroup_is_followed(__u64 task);
+
+/* ready.bpf.c: looks for listeners that were there before the current program began; descriptors
+ * that exec closes are closed by now. */
+int ready_inherited(void);
+/* Whether there can be any: one was seen, or a recorded process may have brought one along. */
+extern __u32 has_listeners;
 
 /* usage.bpf.c */
 int usage_thread_ended(struct task_state *ts);

@@ -55,6 +55,7 @@ struct {
 	__type(value, __u32);
 } listeners SEC(".maps");
 
+__u32 has_listeners = 0;
 __u32 pending_count = 0;
 __u32 pending_next = 0; /* slots taken so far; they are taken in turn */
 
@@ -287,6 +288,7 @@ static __always_inline bool listener_add(__u64 sk, __u64 id)
 {
 	const __u32 none = PENDING_MAX;
 
+	has_listeners = 1;
 	if (!id || bpf_map_update_elem(&listeners, &id, &none, BPF_NOEXIST))
 		return false;
 	if (pending_add(sk, id))
@@ -357,26 +359,19 @@ static long inherit(void *map, const __u32 *turn, void *value, struct inherited 
 	return 0;
 }
 
-/* Descriptors that exec closes are closed by now. */
-SEC("tp_btf/sched_process_exec")
-int handle_inherited_listeners(__u64 *ctx)
+__noinline int ready_inherited(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct task_state *ts = task_state_of(task);
 	struct inherited fds = { 0 };
-	__u64 begin;
 
-	if (!fdt || !ts)
+	if (!fdt)
 		return 0;
-	begin = bpf_ktime_get_ns();
 	fds.open_fds = (__u64)BPF_CORE_READ(fdt, open_fds);
 	fds.count = BPF_CORE_READ(fdt, max_fds);
 	if (fds.count > INHERITED_MAX)
 		fds.count = INHERITED_MAX;
 	bpf_for_each_map_elem(&turns, inherit, &fds, 0);
-	ts->probe_hits++;
-	tax_add(ts, begin, 1);
 	return 0;
 }
 

@@ -175,6 +175,12 @@ static __always_inline __u64 place_of(struct task_struct *task)
 	return number;
 }
 
+/* Does the call by itself say what is waited for? */
+static __always_inline bool is_told(__u16 nr)
+{
+	return nr < CALLS && (call_table[nr & (CALLS - 1)] & CALL_TOLD);
+}
+
 static __always_inline bool past_limit(void)
 {
 	return is_ready && switch_limit && __sync_fetch_and_add(&switch_count, 1) >= switch_limit;
@@ -221,7 +227,7 @@ static __always_inline void emit_offcpu(struct task_struct *task, struct sched_s
 	record->waker_tid = s->waker_tid;
 	record->context = s->context;
 	__builtin_memcpy(record->waker_comm, s->waker_comm, sizeof(record->waker_comm));
-	if (wake_ns - s->out_ns > LONG_SLEEP_NS)
+	if (wake_ns - s->out_ns > LONG_SLEEP_NS && !is_told(record->syscall))
 		record->wait_ip = place_of(task);
 	if (length <= OFF_TEXT_ROOM - 8)
 		sl_output(&record->event, sizeof(*record) + length, false);
@@ -268,7 +274,7 @@ int handle_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (struct task_struct *)ctx[1];
 	struct task_struct *next = (struct task_struct *)ctx[2];
-	struct task_state *ts = task_state_quickly(prev), *payer = ts;
+	struct task_state *ts = task_state_of(prev), *payer = ts;
 	__u64 now = 0;
 
 	if (ts) {
@@ -280,7 +286,7 @@ int handle_switch(__u64 *ctx)
 		else
 			switch_out(prev, ts, state, now);
 	}
-	ts = task_state_quickly(next);
+	ts = task_state_of(next);
 	if (ts) {
 		now = now ? now : bpf_ktime_get_ns();
 		switch_in(next, ts, now);
@@ -332,7 +338,7 @@ static __always_inline __u32 waker_context(struct task_struct *current)
 SEC("tp_btf/sched_waking")
 int handle_waking(__u64 *ctx)
 {
-	struct task_state *ts = task_state_quickly((struct task_struct *)ctx[0]);
+	struct task_state *ts = task_state_of((struct task_struct *)ctx[0]);
 	struct task_struct *current;
 	struct sched_state *s;
 	__u64 now;

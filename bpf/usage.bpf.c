@@ -231,6 +231,8 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 	if (!live_processes)
 		memory_reset();
 	sched_created(ts, is_asleep(task));
+	if (!(ts->flags & TASK_ROOT))
+		has_listeners = 1;
 	/* The command's memory before it is executed is a copy of the collector's. */
 	process_count_thread(tgid, ts->flags & TASK_ROOT ? 0 : memory_key(task));
 	process = bpf_map_lookup_elem(&processes, &tgid);
@@ -281,6 +283,8 @@ static __always_inline void tell(struct task_struct *task, struct task_state *ts
 	process = bpf_map_lookup_elem(&processes, &tgid);
 	if (!process)
 		return;
+	if (memory_key(task) == process->mm)
+		memory_refresh(process->mm);
 	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, walk_when,
 		   memory_pages(process->mm), memory_peak_pages(process->mm));
 	__builtin_memset(&process->now, 0, sizeof(process->now));
