@@ -40,7 +40,7 @@ B     := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 BPF_B := build/bpf
 
 # What only one of the two builds has.
-WITH_BPF     := userspace/collect/source_bpf.c userspace/collect/source_bpf_kernel.c userspace/collect/source_bpf_links.c
+WITH_BPF     := userspace/collect/source_bpf.c userspace/collect/source_bpf_kernel.c userspace/collect/source_bpf_links.c userspace/collect/source_bpf_load.c
 WITHOUT_BPF  := userspace/collect/source_bpf_fallback.c
 LEFT_OUT     := $(if $(filter 0,$(BPF)),$(WITH_BPF),$(WITHOUT_BPF))
 SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c))
@@ -113,8 +113,9 @@ $(B)/userspace/%.o: userspace/%.c $(B)/flags | $(B)/deps
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
 
 # -isystem: the skeleton is generated and does not know our warnings.
-$(B)/userspace/collect/source_bpf.o: PROGRAM_CFLAGS += -isystem $(BPF_B)
-$(B)/userspace/collect/source_bpf.o: $(SKELETON)
+SKELETON_USERS := $(B)/userspace/collect/source_bpf.o $(B)/userspace/collect/source_bpf_load.o
+$(SKELETON_USERS): PROGRAM_CFLAGS += -isystem $(BPF_B)
+$(SKELETON_USERS): $(SKELETON)
 
 $(SHIM): $(SHIM_OBJECTS) preload/exports.map preload/layout.ld
 	$(call say,LD,$@)

@@ -24,11 +24,8 @@
 #include "userspace/collect/place.h"
 #include "userspace/collect/source_bpf_kernel.h"
 #include "userspace/collect/source_bpf_links.h"
+#include "userspace/collect/source_bpf_load.h"
 
-#define RING_DEFAULT	  (32u << 20) /* docs/benchmarks.md: what is lost at which size */
-#define RING_MIN	  (64u << 10)
-#define RING_MAX	  (1u << 30)
-#define RING_WAKE_DIV	  4	 /* the reader is woken when a quarter is full */
 #define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
 #define PLACES_LIMIT	  (8u << 20)
 #define PLACE_NAME	  128
@@ -40,12 +37,10 @@
 enum walk { WALK_ANNOUNCE = 1, WALK_SUM = 2, WALK_EMIT = 3 };
 
 struct source_bpf {
-	struct startline_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct startline_bpf *skeleton; /* of `probes` */
+	struct probes probes;
 	struct sink sink; /* during source_bpf_drain() */
-	size_t ring_bytes;
 	size_t drained;
-	int n_cpus;
 	bool is_finished;
 };
 
@@ -65,135 +60,14 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-/* Sections with a question mark: the kernel may lack that tracepoint. Without one of the others
- * nothing works. libbpf drops the mark from the name and keeps it as "not to be loaded", so this
- * holds until choose_programs() has decided. */
-static bool is_optional(const struct bpf_program *program)
-{
-	return !bpf_program__autoload(program);
-}
-
-static size_t ring_size(size_t wanted)
-{
-	size_t size = RING_MIN;
-	if (wanted == 0)
-		return RING_DEFAULT;
-	while (size < wanted && size < RING_MAX)
-		size *= 2;
-	return size;
-}
-
-static int configure(struct source_bpf *s, const struct bpf_settings *settings,
-		     const struct kernel *k)
-{
-	struct startline_bpf *skeleton = s->skeleton;
-	s->ring_bytes = ring_size(settings->ring_bytes);
-	s->n_cpus = libbpf_num_possible_cpus();
-	if (s->n_cpus < 0)
-		return s->n_cpus;
-	skeleton->rodata->want_output = settings->want_output;
-	skeleton->rodata->wake_early = settings->wake_early;
-	skeleton->rodata->ring_wake_bytes = s->ring_bytes / RING_WAKE_DIV;
-	skeleton->rodata->n_cpus = (uint32_t)s->n_cpus;
-	skeleton->rodata->runqueues_offset = k->percpu.runqueues;
-	skeleton->rodata->preempt_count_offset = k->percpu.preempt_count;
-	skeleton->rodata->this_cpu_off_offset = k->percpu.this_cpu_off;
-	skeleton->rodata->has_rss_stat = bpf_program__autoload(skeleton->progs.handle_rss_stat);
-	skeleton->rodata->has_fault_probe =
-		bpf_program__autoload(skeleton->progs.handle_page_fault);
-	skeleton->rodata->has_length_probes =
-		bpf_program__autoload(skeleton->progs.handle_sock_send_length) &&
-		bpf_program__autoload(skeleton->progs.handle_sock_recv_length);
-	const struct kernel_tracepoint *switches = kernel_tracepoint(k, "sched_switch");
-	skeleton->rodata->has_prev_state = switches != NULL && switches->arguments >= 4;
-	skeleton->bss->switch_limit = settings->switch_limit;
-	return bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)s->ring_bytes);
-}
-
-/* Returns 0, or -ENOTSUP with the name of what is missing in @why. */
-static int choose_programs(struct source_bpf *s, struct kernel *k, bool only_needed, char *why,
-			   size_t why_size)
-{
-	struct bpf_program *program;
-	bpf_object__for_each_program(program, s->skeleton->obj)
-	{
-		const char *name = tracepoint_of(program);
-		if (name == NULL) {
-			const int r = kernel_number(k, program);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		const bool optional = is_optional(program);
-		bool load = kernel_has(k, name) && !(only_needed && optional);
-		if (program == s->skeleton->progs.handle_cgroup_attach)
-			load = load && s->skeleton->rodata->followed_cgroup != 0;
-		if (!load && !optional) {
-			(void)snprintf(why, why_size, "this kernel has no tracepoint %s", name);
-			return -ENOTSUP;
-		}
-		(void)bpf_program__set_autoload(program, load);
-		if (load && kernel_number(k, program) < 0)
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static int refused(int r, char *why, size_t why_size)
-{
-	if (r == -EPERM || r == -EACCES)
-		(void)snprintf(
-			why, why_size,
-			geteuid() == 0
-				? "not permitted here, although root (a container without CAP_BPF?)"
-				: "not root");
-	else if (r == -ENOENT)
-		(void)snprintf(why, why_size, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
-	else if (r == -EFBIG)
-		(void)snprintf(why, why_size, "the file size limit is too small (`ulimit -f`)");
-	else
-		(void)snprintf(why, why_size, "the kernel refused the probes: %s (-vv says more)",
-			       strerror(-r));
-	return r;
-}
-
-static int load_with(struct source_bpf *s, const struct bpf_settings *settings, struct kernel *k,
-		     bool only_needed, char *why, size_t why_size)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = k->path);
-	s->skeleton = startline_bpf__open_opts(&options);
-	if (s->skeleton == NULL)
-		return refused(-errno, why, why_size);
-	s->skeleton->rodata->followed_cgroup = settings->cgroup_id;
-	int r = kernel_learn(k, s->skeleton->obj);
-	if (r >= 0)
-		r = choose_programs(s, k, only_needed, why, why_size);
-	if (r == -ENOTSUP)
-		return r;
-	if (r >= 0)
-		r = configure(s, settings, k);
-	if (r >= 0)
-		r = startline_bpf__load(s->skeleton);
-	return r < 0 ? refused(r, why, why_size) : 0;
-}
-
-static int load(struct source_bpf *s, const struct bpf_settings *settings, bool only_needed,
-		char *why, size_t why_size)
-{
-	_cleanup_(kernel_done) struct kernel k;
-	const int r = kernel_prepare(&k);
-	return r < 0 ? refused(r, why, why_size)
-		     : load_with(s, settings, &k, only_needed, why, why_size);
-}
-
 static int attach(struct source_bpf *s, char *why, size_t why_size)
 {
 	const int r = links_attach(s->skeleton->skeleton);
 	if (r < 0)
-		return refused(r, why, why_size);
+		return probes_refused(r, why, why_size);
 	s->skeleton->links.handle_walk =
 		bpf_program__attach_iter(s->skeleton->progs.handle_walk, NULL);
-	return s->skeleton->links.handle_walk == NULL ? refused(-errno, why, why_size) : 0;
+	return s->skeleton->links.handle_walk == NULL ? probes_refused(-errno, why, why_size) : 0;
 }
 
 static int take_record(void *data, void *record, size_t size)
@@ -208,31 +82,17 @@ static int take_record(void *data, void *record, size_t size)
 	return ++s->drained >= DRAIN_MAX ? -EAGAIN : 0;
 }
 
-static int open_probes(struct source_bpf *s, const struct bpf_settings *settings, char *why,
-		       size_t why_size)
-{
-	int r = load(s, settings, false, why, why_size);
-	if (r < 0 && r != -EPERM && r != -ENOENT && r != -ENOTSUP) {
-		startline_bpf__destroy(s->skeleton);
-		s->skeleton = NULL;
-		r = load(s, settings, true, why, why_size);
-	}
-	if (r < 0)
-		return r;
-	s->ring = ring_buffer__new(bpf_map__fd(s->skeleton->maps.ring), take_record, s, NULL);
-	if (s->ring == NULL)
-		return refused(-errno, why, why_size);
-	return attach(s, why, why_size);
-}
-
 int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_size,
 		    struct source_bpf **ret)
 {
 	struct source_bpf *s = calloc(1, sizeof(*s));
 	if (s == NULL)
-		return refused(-ENOMEM, why, why_size);
+		return probes_refused(-ENOMEM, why, why_size);
 	(void)libbpf_set_print(print_libbpf);
-	const int r = open_probes(s, settings, why, why_size);
+	int r = probes_load(settings, take_record, s, why, why_size, &s->probes);
+	s->skeleton = s->probes.skeleton;
+	if (r >= 0)
+		r = attach(s, why, why_size);
 	if (r < 0) {
 		(void)source_bpf_free(s);
 		return r;
@@ -245,8 +105,7 @@ struct source_bpf *source_bpf_free(struct source_bpf *s)
 {
 	if (s == NULL)
 		return NULL;
-	ring_buffer__free(s->ring);
-	startline_bpf__destroy(s->skeleton);
+	probes_unload(&s->probes);
 	free(s);
 	return NULL;
 }
@@ -340,7 +199,7 @@ int source_bpf_drain(struct source_bpf *s, struct sink sink)
 {
 	s->sink = sink;
 	s->drained = 0;
-	const int r = ring_buffer__consume(s->ring);
+	const int r = ring_buffer__consume(s->probes.ring);
 	return r < 0 && r != -EAGAIN ? r : (int)s->drained;
 }
 
@@ -382,7 +241,7 @@ void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 
 size_t source_bpf_ring_bytes(const struct source_bpf *s)
 {
-	return s->ring_bytes;
+	return s->probes.ring_bytes;
 }
 
 /* ---- the end ---- */
@@ -430,7 +289,7 @@ static int name_places(struct source_bpf *s, struct sink sink)
 
 static int emit_drops(struct source_bpf *s, struct sink sink)
 {
-	const uint64_t skipped = links_skipped(s->skeleton->obj);
+	const uint64_t skipped = links_skipped(s->skeleton->skeleton);
 	for (uint32_t kind = 0; kind < SL_KIND_LIMIT; kind++) {
 		const uint64_t count =
 			s->skeleton->bss->drop_counts[kind] + (kind == 0 ? skipped : 0);
@@ -453,7 +312,7 @@ static int emit_tallies(struct source_bpf *s, struct sink sink)
 {
 	const int n =
 		(int)(sizeof(s->skeleton->bss->cpu_counts) / sizeof(*s->skeleton->bss->cpu_counts));
-	for (int cpu = 0; cpu < s->n_cpus && cpu < n; cpu++) {
+	for (int cpu = 0; cpu < s->probes.n_cpus && cpu < n; cpu++) {
 		const struct sl_tally tally = {
 			.event = emit_header(SL_KIND_TALLY, sizeof(tally), now_ns(), 0),
 			.source = SL_SOURCE_BPF,

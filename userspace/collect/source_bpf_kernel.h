@@ -3,14 +3,15 @@
  * information by itself: an excerpt of it for the places of members (CO-RE), and for each typed
  * probe the number of what it is attached to.
  *
- *	kernel_prepare(&k);
+ *	kernel_prepare(&k, begins, data);
  *	object = ….open_opts(btf_custom_path = k.path)
  *	kernel_learn(&k, object);     from now on kernel_has()
  *	kernel_number(&k, program);   those of its programs that shall be loaded
  *	… load …
  *	kernel_done(&k);
  *
- * libbpf keeps one table of section handlers for the whole process: one at a time. */
+ * libbpf keeps one table of section handlers for the whole process: one kernel at a time. Its
+ * objects may be loaded by several threads. */
 #ifndef USERSPACE_COLLECT_SOURCE_BPF_KERNEL_H
 #define USERSPACE_COLLECT_SOURCE_BPF_KERNEL_H
 
@@ -30,9 +31,13 @@ struct kernel {
 	struct kernel_percpu percpu;
 	int excerpt_fd; /* -1: none */
 	char path[32];	/* of it */
+	void (*begins)(void *data);
+	void *begins_data;
 };
 
-int kernel_prepare(struct kernel *k);
+/* @begins is called with @data, perhaps more than once, when a program is about to be loaded: all
+ * maps of its object exist by then. */
+int kernel_prepare(struct kernel *k, void (*begins)(void *data), void *data);
 
 /* Asks the kernel about each tracepoint and iterator that the probes want, and about the types
  * they use. -ENOENT: this kernel has no type information. */

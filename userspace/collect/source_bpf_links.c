@@ -46,15 +46,13 @@ void links_detach(const struct bpf_object_skeleton *skeleton)
 		links_detach_one(skeleton->progs[i].link);
 }
 
-uint64_t links_skipped(const struct bpf_object *object)
+uint64_t links_skipped(const struct bpf_object_skeleton *skeleton)
 {
 	uint64_t n = 0;
-	struct bpf_program *program;
-	bpf_object__for_each_program(program, object)
-	{
+	for (int i = 0; i < skeleton->prog_cnt; i++) {
 		struct bpf_prog_info info = { 0 };
 		uint32_t size = sizeof(info);
-		const int fd = bpf_program__fd(program);
+		const int fd = bpf_program__fd(*skeleton->progs[i].prog);
 		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
 			n += info.recursion_misses;
 	}

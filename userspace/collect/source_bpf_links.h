@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 struct bpf_link;
-struct bpf_object;
 struct bpf_object_skeleton;
 
 /* Attaches the loaded programs that are not attached, but for the iterators, which are attached as
@@ -21,6 +20,6 @@ void links_detach_one(struct bpf_link **link);
 void links_detach(const struct bpf_object_skeleton *skeleton);
 
 /* How often the kernel skipped a program, because one of them was running on that CPU. */
-uint64_t links_skipped(const struct bpf_object *object);
+uint64_t links_skipped(const struct bpf_object_skeleton *skeleton);
 
 #endif
