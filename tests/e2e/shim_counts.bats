@@ -107,3 +107,26 @@ expect() { # expected counts, exit status, program and arguments
 		-o report -- "$WORKLOADS/heap_counts" _exit || status=$?
 	[ "$status" = 3 ]
 }
+
+@test "of several processes the peak is known to a bound, which is printed" {
+	session -- timeout 0.1 sleep 5
+	[ "$status" = 124 ]
+	"$STARTLINE" report session.json >report
+	grep -q '^heap  *peak .* (at most .* more)' report
+	# Both live at once until the first of them ends, and neither frees what it has left.
+	[ "$(q '.runs[0] | ([.processes[].heap.exit_bytes] | add) <=
+		([.processes[].heap.peak_bytes] | max) + .tree.heap_peak_error_bytes')" = true ]
+}
+
+@test "frees of blocks that a parent allocated are told apart" {
+	cat >inherited.py <<-EOF
+		import os
+		blocks = [bytearray(100000) for _ in range(41)]
+		if os.fork() == 0:
+		    del blocks
+		    os._exit(0)
+		os.wait()
+	EOF
+	session -- python3 inherited.py
+	"$STARTLINE" report session.json | tr -s ' \n' ' ' | grep -Eq '[0-9]+ frees \(at least [0-9]+ of inherited blocks\)'
+}

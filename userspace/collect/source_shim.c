@@ -20,6 +20,7 @@
 #include "userspace/base/vec.h"
 #include "userspace/collect/departures.h"
 #include "userspace/collect/emit.h"
+#include "userspace/collect/heap_bound.h"
 #include "userspace/collect/internal.h"
 #include "userspace/collect/lane_pool.h"
 #include "userspace/collect/lane_reader.h"
@@ -32,6 +33,8 @@
 
 /* Lanes beyond this many are opened anew for each reading: descriptors are limited. */
 #define MAX_OPEN_LANES 256
+/* More images at once are not read for it. */
+#define MAX_READ_FOR_BOUND 32
 /* A target that floods its directory is not followed further. */
 #define MAX_LANES 65536
 
@@ -49,9 +52,9 @@ struct source_shim {
 	int epoll_fd;
 	uint32_t n_lanes_ever;
 	uint64_t n_lost;
-	int64_t departed;      /* as in struct sl_tree */
-	int64_t highest_peak;  /* of any single process so far */
-	int64_t highest_error; /* of the tree's peak, at any one time */
+	int64_t departed;	 /* as in struct sl_tree */
+	int64_t highest_peak;	 /* of any single process so far */
+	struct heap_bound bound; /* of the tree's peak, at any one time */
 	char *environment[3];
 	char variable[SETTING_LIMIT + 32];
 	char *load;
@@ -265,12 +268,19 @@ static int64_t larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* What processes did not publish, because it is less than a flush, the shared sum lacks. */
-static int64_t unpublished(const struct lane_sums *sums)
+/* To be called before an image goes, while those it lived with are still there. */
+static void note_bound(struct source_shim *s)
 {
-	const int64_t error = larger(sums->peak_error_bytes, SL_LANE_FLUSH_BYTES);
+	struct heap_bound at_once = { 0 };
 
-	return sums->peak_bytes < error ? sums->peak_bytes : error;
+	for (size_t i = 0; s->n_lanes_ever > 1 && i < s->lanes.n; i++) {
+		struct lane *l = &s->lanes.items[i];
+		const int fd = i < MAX_READ_FOR_BOUND ? acquire(s, l) : -1;
+		heap_bound_read(&at_once, l, fd);
+		if (fd >= 0)
+			lane_release(l, fd);
+	}
+	heap_bound_raise(&s->bound, &at_once);
 }
 
 static int emit_heap(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
@@ -282,6 +292,7 @@ static int emit_heap(struct source_shim *s, const struct lane *l, const struct l
 	/* One process at a time is no worse than its own figure. */
 	const bool is_single = s->n_lanes_ever == 1;
 	s->highest_peak = larger(s->highest_peak, sums->peak_bytes);
+	tree_peak = larger(tree_peak, s->highest_peak);
 	tree_live = larger(tree_live, when == SL_WHEN_EXIT ? 0 : sums->live_bytes);
 	struct sl_heap heap = {
 		.event = emit_header(SL_KIND_HEAP, sizeof(heap), now_ns(), (pid_t)l->ns_pid),
@@ -293,10 +304,9 @@ static int emit_heap(struct source_shim *s, const struct lane *l, const struct l
 		.peak_bytes = at_least_zero(sums->peak_bytes),
 		.peak_error_bytes = at_least_zero(sums->peak_error_bytes),
 		.tree_live_bytes = at_least_zero(is_single ? sums->live_bytes : tree_live),
-		.tree_peak_bytes = at_least_zero(is_single ? sums->peak_bytes
-							   : larger(tree_peak, s->highest_peak)),
-		.tree_peak_error_bytes =
-			at_least_zero(is_single ? sums->peak_error_bytes : s->highest_error),
+		.tree_peak_bytes = at_least_zero(is_single ? sums->peak_bytes : tree_peak),
+		.tree_peak_error_bytes = is_single ? at_least_zero(sums->peak_error_bytes)
+						   : heap_bound_error(&s->bound, tree_peak),
 	};
 	memcpy(heap.calls, sums->calls, sizeof(heap.calls));
 	memcpy(heap.buckets, sums->buckets, sizeof(heap.buckets));
@@ -350,6 +360,7 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 	int n = lane_read_records(l, fd, true, sink);
 	int r = n;
 
+	note_bound(s);
 	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
 		r = emit_tax(l, &sums, SL_WHEN_EXIT, sink);
 		if (r >= 0 && (l->flags & SL_LANE_COUNTS) != 0) {
@@ -439,8 +450,8 @@ int source_shim_drain(struct source_shim *s, struct sink sink)
 int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink)
 {
 	int r = visit_all(s, false, sink), n = 0;
-	int64_t error = 0;
 
+	note_bound(s);
 	for (size_t i = 0; r >= 0 && i < s->lanes.n; i++) {
 		struct lane *l = &s->lanes.items[i];
 		struct lane_sums sums;
@@ -450,8 +461,6 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {
 			r = emit_tax(l, &sums, when, sink);
 			if (r >= 0 && (l->flags & SL_LANE_COUNTS) != 0) {
-				error += unpublished(&sums);
-				s->highest_error = larger(s->highest_error, error);
 				r = emit_heap(s, l, &sums, when, sink);
 				n++;
 			}

@@ -22,7 +22,7 @@ static int heap_owner(struct builder *b, const struct sl_heap *e)
 
 void memory_heap(struct builder *b, const struct sl_heap *e)
 {
-	if (b->heap_tree == NULL || e->tree_peak_bytes > b->heap_tree->tree_peak_bytes)
+	if (b->heap_tree == NULL || e->tree_peak_bytes >= b->heap_tree->tree_peak_bytes)
 		b->heap_tree = e;
 	const int proc = heap_owner(b, e);
 	if (proc < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a run cost, in one block: a line per resource, made of metrics. */
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 
 #define MAX_LINE  ((size_t)64 << 10)
 #define MAX_PARTS 5
+
+enum { CALL_UNMATCHED = 7 }; /* enum sl_heap_call */
 
 struct part {
 	const char *before; /* "peak ": words around the number */
@@ -79,6 +82,57 @@ static void add_plural(struct buf *line, const char *words, double value)
 	(void)buf_addf(line, "%s%s", value == 1 ? "" : "s", plural + 3);
 }
 
+/* Said where it matters: what was live at once in several processes is known to a bound. */
+static void add_peak_error(const struct run *run, struct buf *line)
+{
+	const double peak = run_value(run, "heap.peak");
+	char text[UNITS_BYTES];
+	if (!isfinite(peak) || run->heap_peak_error_bytes == UNKNOWN ||
+	    (double)run->heap_peak_error_bytes * 100 < peak || run->heap_peak_error_bytes == 0)
+		return;
+	(void)buf_addf(line, " (at most %s more)",
+		       format_bytes(text, (double)run->heap_peak_error_bytes));
+}
+
+/* A forked child frees what its parent allocated, so there may be more frees than allocations. */
+static void add_unmatched(const struct run *run, struct buf *line)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < run->n_processes; i++) {
+		if (run->processes[i].heap.is_known)
+			n = sum_known(n, run->processes[i].heap.calls[CALL_UNMATCHED]);
+	}
+	if (n > 0 && (double)n * 100 >= run_value(run, "heap.frees"))
+		(void)buf_addf(line, " (at least %" PRId64 " of inherited blocks)", n);
+}
+
+static void add_failed_connects(const struct run *run, struct buf *line)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < run->n_connections; i++)
+		n += text_of(run->connections[i].result)[0] == 'E' &&
+		     strcmp(run->connections[i].result, "EINPROGRESS") != 0;
+	if (n > 0)
+		(void)buf_addf(line, " (%zu failed)", n);
+}
+
+/* What makes a figure understood, in parentheses behind it. */
+static void add_remark(const struct run *run, const char *metric_id, struct buf *line)
+{
+	static const struct {
+		const char *metric;
+		void (*add)(const struct run *run, struct buf *line);
+	} remarks[] = {
+		{ "heap.peak", add_peak_error },
+		{ "heap.frees", add_unmatched },
+		{ "net.connects", add_failed_connects },
+	};
+	for (size_t i = 0; i < N_OF(remarks); i++) {
+		if (strcmp(remarks[i].metric, metric_id) == 0)
+			remarks[i].add(run, line);
+	}
+}
+
 /* The parts that were captured; nothing when none was. */
 static void add_parts(const struct run *run, const struct cost *cost, struct buf *line)
 {
@@ -91,6 +145,7 @@ static void add_parts(const struct run *run, const struct cost *cost, struct buf
 		(void)buf_addf(line, "%s%s%s", line->len > 0 ? ", " : "", part->before,
 			       format_value(text, unit_of(part->metric), value));
 		add_plural(line, part->after, value);
+		add_remark(run, part->metric, line);
 	}
 }
 
@@ -98,21 +153,6 @@ static void add_parts(const struct run *run, const struct cost *cost, struct buf
 static bool is_all_zero(const struct run *run, const struct cost *cost)
 {
 	size_t n_known = 0;
-	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
-		const double value = run_value(run, cost->parts[i].metric);
-		if (isfinite(value) && value != 0)
-			return false;
-		n_known += isfinite(value);
-	}
-	return n_known > 0;
-}
-
-/* Most programs use no network: known to be nothing is not worth a line. */
-static bool is_unused(const struct run *run, const struct cost *cost)
-{
-	size_t n_known = 0;
-	if (strcmp(cost->label, "network") != 0)
-		return false;
 	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
 		const double value = run_value(run, cost->parts[i].metric);
 		if (isfinite(value) && value != 0)
@@ -144,8 +184,6 @@ int build_costs(const struct session *s, size_t run_index, struct table **ret)
 	buf_init(&line, MAX_LINE);
 	for (size_t i = 0; i < N_OF(costs); i++) {
 		if (is_all_zero(run, &costs[i]))
-			continue;
-		if (is_unused(run, &costs[i]))
 			continue;
 		buf_clear(&line);
 		add_parts(run, &costs[i], &line);
