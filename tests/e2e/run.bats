@@ -212,6 +212,27 @@ time.sleep(30)'
 	near "$(q '.metrics[] | select(.id == "time.wall") | .median')" 300000000 40
 }
 
+@test "until a duration, also when the command leaves a daemon behind" {
+	cat >daemon.py <<-EOF
+		import os, time
+		if os.fork():
+		    os._exit(0)
+		os.setsid()
+		open("pid", "w").write(str(os.getpid()))
+		time.sleep(30)
+	EOF
+	session --until 600ms -- python3 daemon.py
+	[ "$status" = 0 ]
+	gone "$(cat pid)"
+	near "$(q '.runs[0].processes[1] | .exit_ns')" 600000000 0 200000000
+}
+
+@test "n runs: on a terminal each says which it is, on a line of its own" {
+	script -qec "'$STARTLINE' run -n 2 -o report -- echo said" typescript >/dev/null
+	grep -q '^startline: run 1/2.$' typescript
+	[ "$(grep -c '^said.$' typescript)" = 2 ]
+}
+
 @test "timeout: 124, and the program is stopped" {
 	session --ready accept --timeout 300ms -- sh -c 'echo $$ >pid; exec sleep 30'
 	[ "$status" = 124 ]

@@ -191,6 +191,30 @@ static void a_build_prints_as_agreed(void **state)
 	session_free(s);
 }
 
+/* Socket activation: the socket listens, then what serves it is executed. */
+static void rungs_are_shown_in_order_of_time(void **state)
+{
+	(void)state;
+	struct session *s = build_session();
+	const struct milestone milestones[] = {
+		{ "exec", 0, 1, "execve entered the kernel", "bpf" },
+		{ "linked", 70 * MS, 1, "libraries relocated", "shim" },
+		{ "main", UNKNOWN, 1, "main was not seen", "shim" },
+		{ "bind", 10 * MS, 1, "tcp 127.0.0.1:80", "bpf" },
+		{ "first_accept", 80 * MS, 1, "tcp 127.0.0.1:80", "bpf" },
+	};
+	SAMPLE(s, s->runs[0].milestones, s->runs[0].n_milestones, milestones);
+	_cleanup_free_ char *text = printed_view(s, "ladder", TABLE_TEXT);
+	const char *bind = strstr(text, "\nbind ");
+	const char *linked = strstr(text, "\nlinked ");
+	assert_non_null(bind);
+	assert_non_null(linked);
+	assert_true(bind < linked);
+	assert_non_null(strstr(linked, "60.0 ms"));
+	assert_null(strstr(text, "-60.0 ms"));
+	session_free(s);
+}
+
 static void a_command_that_serves_nobody_has_no_ladder(void **state)
 {
 	(void)state;
@@ -425,6 +449,7 @@ int main(void)
 		cmocka_unit_test(several_runs_print_their_statistics),
 		cmocka_unit_test(every_view_prints_as_agreed),
 		cmocka_unit_test(a_build_prints_as_agreed),
+		cmocka_unit_test(rungs_are_shown_in_order_of_time),
 		cmocka_unit_test(a_command_that_serves_nobody_has_no_ladder),
 		cmocka_unit_test(waiting_for_a_cpu_is_said_when_it_is_much),
 		cmocka_unit_test(a_report_is_one_screen),

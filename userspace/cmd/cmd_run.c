@@ -104,15 +104,16 @@ static void show_progress(const struct recorder *r, unsigned int run, unsigned i
 {
 	if (total < 2 || r->o->is_quiet || !isatty(STDERR_FILENO))
 		return;
-	(void)fprintf(stderr, "\r\033[K%s %u/%u",
+	/* What the command writes to the terminal must not go on where this ends. */
+	(void)fprintf(stderr, "%s%s %u/%u%s", isatty(STDOUT_FILENO) ? "" : "\r\033[K",
 		      run < r->o->warmup ? "startline: warming up, run" : "startline: run", run + 1,
-		      total);
+		      total, isatty(STDOUT_FILENO) ? "\n" : "");
 	(void)fflush(stderr);
 }
 
 static void clear_progress(const struct recorder *r, unsigned int total)
 {
-	if (total >= 2 && !r->o->is_quiet && isatty(STDERR_FILENO))
+	if (total >= 2 && !r->o->is_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO))
 		(void)fputs("\r\033[K", stderr);
 }
 

@@ -68,8 +68,9 @@ static bool is_worth_waiting(const struct run *r, uint64_t now)
 {
 	if (r->stop != 0)
 		return r->killed_ns == 0 || now < r->killed_ns + KILLED_NS;
-	/* A daemon: the command has ended well, and its children have yet to get ready. */
-	if (r->spec->until == UNTIL_READY)
+	/* A daemon: the command has ended well, and its children have yet to get ready, or to run
+	 * for as long as was asked. */
+	if (r->spec->until == UNTIL_READY || r->spec->until == UNTIL_DURATION)
 		return true;
 	return now < r->reaped_ns + GRACE_NS;
 }

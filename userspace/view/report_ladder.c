@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The readiness ladder: each milestone with its time, and how it was seen. */
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
@@ -99,6 +101,25 @@ static void add_milestone(struct table *t, const struct run *run, const struct m
 }
 /* clang-format on */
 
+/* People read a ladder from its foot: a socket may listen before the program that serves it is
+ * executed (socket activation). Unseen rungs keep their place. */
+static void sort_by_time(const struct milestone **rungs, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		const struct milestone *m = rungs[i];
+		size_t at = i;
+		for (size_t j = i; j > 0 && m->time_ns != UNKNOWN; j--) {
+			if (rungs[j - 1]->time_ns == UNKNOWN)
+				continue;
+			if (rungs[j - 1]->time_ns <= m->time_ns)
+				break;
+			at = j - 1;
+		}
+		memmove(rungs + at + 1, rungs + at, (i - at) * sizeof(rungs[0]));
+		rungs[at] = m;
+	}
+}
+
 static int build(const struct session *s, size_t run_index, bool is_short, struct table **ret)
 {
 	static const struct column one_process[] = COLUMNS(FOR_PROGRAMS);
@@ -110,9 +131,16 @@ static int build(const struct session *s, size_t run_index, bool is_short, struc
 		return rc;
 	_cleanup_(buf_done) struct buf label;
 	buf_init(&label, MAX_LABEL);
+	_cleanup_free_ const struct milestone **rungs =
+		calloc(run->n_milestones + 1, sizeof(*rungs));
+	if (rungs == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->n_milestones; i++)
+		rungs[i] = &run->milestones[i];
+	sort_by_time(rungs, run->n_milestones);
 	int64_t last_ns = UNKNOWN;
 	for (size_t i = 0; i < run->n_milestones; i++) {
-		const struct milestone *m = &run->milestones[i];
+		const struct milestone *m = rungs[i];
 		const bool has_step = m->time_ns != UNKNOWN && last_ns != UNKNOWN;
 		add_milestone(*ret, run, m, has_step ? sum_known(m->time_ns, -last_ns) : UNKNOWN,
 			      &label);
