@@ -14,6 +14,12 @@ struct heap_bound {
 	int64_t peaks;	 /* the sum of their own peaks: the tree's cannot be higher */
 };
 
+/* A sum that should not be negative, but comes from hostile memory. */
+static inline uint64_t at_least_zero(int64_t value)
+{
+	return value > 0 ? (uint64_t)value : 0;
+}
+
 void heap_bound_add(struct heap_bound *at_once, const struct lane_sums *sums);
 /* The same for what @lane, open as @fd, says now. -1: it was not opened, the most is assumed. */
 void heap_bound_read(struct heap_bound *at_once, struct lane *lane, int fd);

@@ -258,11 +258,6 @@ static void read_tree(const struct source_shim *s, int64_t *ret_live, int64_t *r
 	*ret_peak = tree.peak;
 }
 
-static uint64_t at_least_zero(int64_t value)
-{
-	return value > 0 ? (uint64_t)value : 0;
-}
-
 static int64_t larger(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
