@@ -34,6 +34,7 @@ static struct {
 	const struct link_map *head;
 	const struct link_map *self;
 	uintptr_t loader_base;
+	uint32_t uid; /* the real one, as this image began; NO_UID if the effective one differed */
 	bool is_secure;
 } list;
 
@@ -225,6 +226,7 @@ static bool list_find(void)
 	const size_t n = auxv_read(auxv, sizeof(auxv)) / sizeof(auxv[0]);
 	const Elf64_Phdr *headers = NULL;
 	size_t n_headers = 0;
+	uint64_t uid = 0, effective_uid = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const uint64_t value = auxv[i].a_un.a_val;
@@ -234,9 +236,14 @@ static bool list_find(void)
 			n_headers = value;
 		else if (auxv[i].a_type == AT_BASE)
 			list.loader_base = value;
+		else if (auxv[i].a_type == AT_UID)
+			uid = value;
+		else if (auxv[i].a_type == AT_EUID)
+			effective_uid = value;
 		else if (auxv[i].a_type == AT_SECURE)
 			list.is_secure = value != 0;
 	}
+	list.uid = uid == effective_uid ? (uint32_t)uid : NO_UID;
 	const struct r_debug *debug = debug_of(headers, n_headers);
 	if (debug == NULL)
 		return false;
@@ -405,6 +412,7 @@ void real_facts(struct process_facts *ret)
 {
 	*ret = (struct process_facts){
 		.envp = find_envp(),
+		.uid = list.uid,
 		.is_secure = list.is_secure,
 		.has_sanitizer = found.has_sanitizer,
 		/* Also a library in front of us: then that one is called in our place. */

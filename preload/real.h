@@ -39,8 +39,11 @@ struct real {
 
 extern struct real real __attribute__((visibility("hidden")));
 
+#define NO_UID UINT32_MAX
+
 /* Facts about the process, from the same walk. */
 struct process_facts {
+	uint32_t uid;	     /* as the image began; NO_UID: the effective one differs */
 	char **envp;	     /* where the environment's pointers are, or NULL */
 	bool is_secure;	     /* AT_SECURE */
 	bool has_sanitizer;  /* a sanitizer's runtime is loaded */

@@ -200,6 +200,10 @@ static bool lane_begin(void)
  * This call asks for the real user without capabilities, which is what an exec leaves. */
 bool shim_may_write(void)
 {
+	/* A cheaper call, and the usual answer: the image that opened its lane was the same user. */
+	if (shim.lane != NULL && facts.uid != NO_UID &&
+	    (uint32_t)sys_call3(SYS_getuid, 0, 0, 0) == facts.uid)
+		return true;
 	const long result =
 		sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.directory, W_OK | X_OK);
 
