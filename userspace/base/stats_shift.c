@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* Sorted samples make everything here a matter of counting: how many of the n * m differences are
+ * at most x is one pass over both, so quantiles of the differences are found by bisection and never
+ * stored. */
+
+#include "userspace/base/stats_shift.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/stats.h"
+
+struct sorted {
+	double *base, *head;
+	size_t n_base, n_head;
+};
+
+static void sorted_done(struct sorted *s)
+{
+	free(s->base);
+	free(s->head);
+}
+
+static double *sorted_copy(const double *v, size_t n)
+{
+	double *copy = malloc(n * sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, v, n * sizeof(*copy));
+	stats_sort(copy, n);
+	return copy;
+}
+
+static int sorted_init(struct sorted *s, const double *base, size_t n_base, const double *head,
+		       size_t n_head)
+{
+	*s = (struct sorted){ .n_base = n_base, .n_head = n_head };
+	s->base = sorted_copy(base, n_base);
+	s->head = sorted_copy(head, n_head);
+	return s->base == NULL || s->head == NULL ? -ENOMEM : 0;
+}
+
+/* --- the differences ------------------------------------------------------------------------ */
+
+/* How many differences are <= x. Rounding is monotonic, so the computed differences are as sorted as
+ * the true ones, and the two indices only ever move forward. */
+static size_t count_at_most(const struct sorted *s, double x)
+{
+	size_t count = 0, j = s->n_head;
+	for (size_t i = s->n_base; i-- > 0;) {
+		/* A smaller base makes every difference larger: fewer heads qualify. */
+		while (j > 0 && s->head[j - 1] - s->base[i] > x)
+			j--;
+		count += j;
+	}
+	return count;
+}
+
+/* Doubles in order, as integers in order: bisecting these takes 64 steps whatever the scale. */
+static int64_t order_of(double x)
+{
+	int64_t bits;
+	memcpy(&bits, &x, sizeof(bits));
+	return bits < 0 ? INT64_MIN - bits : bits;
+}
+
+static double of_order(int64_t order)
+{
+	const int64_t bits = order < 0 ? INT64_MIN - order : order;
+	double x;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+/* The @k-th smallest difference, from 1. */
+static double difference_at(const struct sorted *s, size_t k)
+{
+	int64_t low = order_of(s->head[0] - s->base[s->n_base - 1]);
+	int64_t high = order_of(s->head[s->n_head - 1] - s->base[0]);
+	while (low < high) {
+		/* The sum of two orders may exceed 64 bits. */
+		const int64_t middle = (low >> 1) + (high >> 1) + (low & high & 1);
+		if (count_at_most(s, of_order(middle)) >= k)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return of_order(low);
+}
+
+static double median_difference(const struct sorted *s)
+{
+	const size_t n = s->n_base * s->n_head;
+	if (n % 2 == 1)
+		return difference_at(s, n / 2 + 1);
+	const double a = difference_at(s, n / 2), b = difference_at(s, n / 2 + 1);
+	return a + (b - a) / 2;
+}
+
+/* --- the null distribution of U ------------------------------------------------------------- */
+
+/* cdf[u] = P(U <= u) for u up to half of n * m, where the rest mirrors it. Kept, since the metrics
+ * of one comparison mostly have the same n and m. */
+static struct {
+	size_t n, m;
+	double *cdf;
+} kept;
+
+/* Counts of arrangements, by Mann and Whitney's recurrence: the largest value is either of the
+ * first sample, above all @j of the second, or of the second. Only sums of positive numbers: no
+ * precision is lost. */
+static double *count_arrangements(size_t n, size_t m, size_t half)
+{
+	const size_t width = half + 1;
+	double *counts = calloc((m + 1) * width, sizeof(*counts));
+	if (counts == NULL)
+		return NULL;
+	for (size_t j = 0; j <= m; j++)
+		counts[j * width] = 1;
+	for (size_t i = 1; i <= n; i++) {
+		for (size_t j = 1; j <= m; j++) {
+			double *row = counts + j * width;
+			const double *shorter = row - width;
+			for (size_t u = width; u-- > 0;)
+				row[u] = shorter[u] + (u >= j ? row[u - j] : 0);
+		}
+	}
+	double *last = malloc(width * sizeof(*last));
+	if (last != NULL)
+		memcpy(last, counts + m * width, width * sizeof(*last));
+	free(counts);
+	return last;
+}
+
+static const double *null_cdf(size_t n, size_t m)
+{
+	if (kept.cdf != NULL && kept.n == n && kept.m == m)
+		return kept.cdf;
+	const size_t half = n * m / 2;
+	double *cdf = count_arrangements(n, m, half);
+	if (cdf == NULL)
+		return NULL;
+	double total = 1; /* n + m over n */
+	for (size_t i = 1; i <= n; i++)
+		total = total * (double)(m + i) / (double)i;
+	double sum = 0;
+	for (size_t u = 0; u <= half; u++) {
+		sum += cdf[u];
+		cdf[u] = sum / total;
+	}
+	free(kept.cdf);
+	kept.n = n;
+	kept.m = m;
+	kept.cdf = cdf;
+	return cdf;
+}
+
+double stats_mann_whitney_cdf(size_t n, size_t m, size_t u)
+{
+	if (n > STATS_EXACT_MAX || m > STATS_EXACT_MAX)
+		return NAN;
+	const double *cdf = null_cdf(n, m);
+	if (cdf == NULL)
+		return NAN;
+	if (u >= n * m)
+		return 1;
+	return u <= n * m / 2 ? cdf[u] : 1 - cdf[n * m - u - 1];
+}
+
+/* --- U of the samples ----------------------------------------------------------------------- */
+
+struct ranks {
+	double u;  /* pairs where head is above base; equal ones count half */
+	double sd; /* of U, under no shift */
+	bool has_ties;
+};
+
+/* Sum of t^3 - t over the groups of equal values in both samples together. */
+static double tie_sum(const struct sorted *s, double margin)
+{
+	double sum = 0;
+	size_t i = 0, j = 0;
+	while (i < s->n_base || j < s->n_head) {
+		const double b = i < s->n_base ? s->base[i] : INFINITY;
+		const double h = j < s->n_head ? s->head[j] - margin : INFINITY;
+		const double value = b < h ? b : h;
+		double t = 0;
+		for (; i < s->n_base && s->base[i] <= value; i++)
+			t++;
+		for (; j < s->n_head && s->head[j] - margin <= value; j++)
+			t++;
+		sum += t * t * t - t;
+	}
+	return sum;
+}
+
+static struct ranks ranks_of(const struct sorted *s, double margin)
+{
+	const double n = (double)s->n_base, m = (double)s->n_head, all = n + m;
+	const double ties = tie_sum(s, margin);
+	double u = 0;
+	size_t below = 0, up_to = 0;
+	for (size_t j = 0; j < s->n_head; j++) {
+		const double value = s->head[j] - margin;
+		while (below < s->n_base && s->base[below] < value)
+			below++;
+		while (up_to < s->n_base && s->base[up_to] <= value)
+			up_to++;
+		u += ((double)below + (double)up_to) / 2;
+	}
+	const double variance = n * m / 12 * (all + 1 - (all > 1 ? ties / (all * (all - 1)) : 0));
+	return (struct ranks){ .u = u, .sd = sqrt(fmax(variance, 0)), .has_ties = ties > 0 };
+}
+
+static bool is_exact(const struct sorted *s, const struct ranks *ranks)
+{
+	return !ranks->has_ties && s->n_base <= STATS_EXACT_MAX && s->n_head <= STATS_EXACT_MAX;
+}
+
+/* P(U >= u), one-sided. */
+static double upper_p(const struct sorted *s, const struct ranks *ranks, double u)
+{
+	const size_t all = s->n_base * s->n_head;
+	if (is_exact(s, ranks))
+		return stats_mann_whitney_cdf(s->n_base, s->n_head, all - (size_t)u);
+	if (ranks->sd == 0) /* all values are the same */
+		return 1;
+	/* 0.5 for continuity. */
+	return fmin(1, erfc((u - (double)all / 2 - 0.5) / ranks->sd * M_SQRT1_2) / 2);
+}
+
+static double two_sided_p(const struct sorted *s, const struct ranks *ranks)
+{
+	const double all = (double)s->n_base * (double)s->n_head;
+	return fmin(1, 2 * upper_p(s, ranks, fmax(ranks->u, all - ranks->u)));
+}
+
+/* The z that a normal variate exceeds with probability @tail. */
+static double normal_tail(double tail)
+{
+	double low = 0, high = 40;
+	for (int i = 0; i < 64; i++) {
+		const double middle = (low + high) / 2;
+		if (erfc(middle * M_SQRT1_2) / 2 > tail)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+/* The interval runs from the k-th smallest to the k-th largest difference: the largest k with
+ * P(U < k) < @tail. 0: there is none. */
+static size_t interval_rank(const struct sorted *s, const struct ranks *ranks, double tail)
+{
+	const size_t all = s->n_base * s->n_head;
+	if (is_exact(s, ranks)) {
+		size_t k = 0;
+		while (k <= all / 2 && stats_mann_whitney_cdf(s->n_base, s->n_head, k) < tail)
+			k++;
+		return k;
+	}
+	const double k = floor((double)all / 2 - normal_tail(tail) * ranks->sd + 0.5);
+	return k < 1 ? 0 : (size_t)k;
+}
+
+static void set_interval(const struct sorted *s, const struct ranks *ranks, double tail,
+			 struct stats_shift *ret)
+{
+	const size_t all = s->n_base * s->n_head;
+	const size_t k = interval_rank(s, ranks, tail);
+	ret->low = k > 0 ? difference_at(s, k) : -INFINITY;
+	ret->high = k > 0 ? difference_at(s, all + 1 - k) : INFINITY;
+}
+
+int stats_shift_of(const double *base, size_t n_base, const double *head, size_t n_head,
+		   double level, struct stats_shift *ret)
+{
+	*ret = (struct stats_shift){
+		.n_base = n_base,
+		.n_head = n_head,
+		.shift = NAN,
+		.low = NAN,
+		.high = NAN,
+		.p = NAN,
+	};
+	if (n_base == 0 || n_head == 0)
+		return 0;
+	_cleanup_(sorted_done) struct sorted s;
+	if (sorted_init(&s, base, n_base, head, n_head) < 0)
+		return -ENOMEM;
+	const struct ranks ranks = ranks_of(&s, 0);
+	ret->is_exact = is_exact(&s, &ranks);
+	if (ret->is_exact && null_cdf(n_base, n_head) == NULL)
+		return -ENOMEM;
+	ret->shift = median_difference(&s);
+	ret->p = two_sided_p(&s, &ranks);
+	set_interval(&s, &ranks, (1 - level) / 2, ret);
+	return 0;
+}
+
+double stats_p_above(const double *base, size_t n_base, const double *head, size_t n_head,
+		     double margin)
+{
+	if (n_base == 0 || n_head == 0)
+		return NAN;
+	_cleanup_(sorted_done) struct sorted s;
+	if (sorted_init(&s, base, n_base, head, n_head) < 0)
+		return NAN;
+	const struct ranks ranks = ranks_of(&s, margin);
+	return upper_p(&s, &ranks, ranks.u);
+}
+
+/* --- families ------------------------------------------------------------------------------- */
+
+/* The next of a family in ascending order after (@p, @index): quadratic, for dozens of metrics. */
+static size_t next_smallest(const double *p, const bool *is_taken, size_t n)
+{
+	size_t best = n;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_taken[i] && !isnan(p[i]) && (best == n || p[i] < p[best]))
+			best = i;
+	}
+	return best;
+}
+
+void stats_holm(double *p, size_t n)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < n; i++)
+		left += !isnan(p[i]);
+	_cleanup_free_ bool *is_taken = calloc(n + 1, sizeof(*is_taken));
+	if (is_taken == NULL) {
+		/* Bonferroni needs no memory and claims less. */
+		for (size_t i = 0; i < n; i++)
+			p[i] = fmin(1, p[i] * (double)left);
+		return;
+	}
+	double floor_p = 0;
+	for (; left > 0; left--) {
+		const size_t i = next_smallest(p, is_taken, n);
+		is_taken[i] = true;
+		floor_p = fmax(floor_p, fmin(1, p[i] * (double)left));
+		p[i] = floor_p;
+	}
+}

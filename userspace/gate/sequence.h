@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The design of an interleaved comparison: which arm runs next, when to look, when to stop. Pure:
+ * it is fed with what was measured and may as well be fed by a simulation.
+ *
+ * Pairs of base and head run in random order. Every third pair is joined by a control: base once
+ * more. Looks are fixed beforehand, at 8, 12, 16, 20 and 30 pairs, each at 0.5 % a side
+ * (Bonferroni over five looks: 2.5 %), so looking often costs no false alarms. A pair tainted by
+ * the machine (steal, pressure, frequency) is repeated, at most once for each five pairs. */
+#ifndef USERSPACE_GATE_SEQUENCE_H
+#define USERSPACE_GATE_SEQUENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "userspace/base/random.h"
+#include "userspace/gate/verdict.h"
+
+enum arm { ARM_BASE, ARM_HEAD, ARM_CONTROL, ARM_COUNT };
+const char *arm_name(enum arm arm); /* "base" "head" "control" */
+
+#define SEQUENCE_LEVEL 0.99
+extern const size_t sequence_looks[]; /* ends with 0 */
+
+struct sequence {
+	struct random random;
+	uint64_t seed;
+	size_t max_pairs;
+	size_t pairs;	/* complete ones */
+	size_t repeats; /* of tainted pairs */
+	enum arm order[ARM_COUNT];
+	size_t n_order, at; /* the pair under way */
+	bool is_warmup, is_tainted;
+};
+
+/* @max_pairs: 30 unless asked otherwise. The first pair is a warm-up, and discarded. */
+void sequence_init(struct sequence *s, uint64_t seed, size_t max_pairs);
+/* The arm to run now; *ret_discard: its values do not count. */
+enum arm sequence_next(struct sequence *s, bool *ret_discard);
+/* It ran. True when a pair is complete and its values count; false also when the pair has to be
+ * repeated: drop what was measured in it. */
+bool sequence_done(struct sequence *s, bool is_tainted);
+/* Whether this is the time to look, and whether it is the last time. */
+bool sequence_is_look(const struct sequence *s);
+bool sequence_is_over(const struct sequence *s);
+
+/* Judges the gate metrics @gate[0..@n) together: Holm over those that are statistical. @control is
+ * the comparison of base with the control arm, of the same metrics (NULL: there is none): where
+ * it shows a difference itself, the verdict is withheld (inconclusive). Fills @ret[0..@n). True when
+ * each is decided, so that no further pair is needed. */
+bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
+		    enum verdict *ret);
+
+#endif

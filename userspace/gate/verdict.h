@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Policy: what a measured change or value means. Whether there is a change and how large it is are
+ * two questions: the interval answers the first, the levels the second. Pure functions. */
+#ifndef USERSPACE_GATE_VERDICT_H
+#define USERSPACE_GATE_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "userspace/model/compare.h"
+
+enum verdict {
+	VERDICT_IMPROVED,
+	VERDICT_UNCHANGED,
+	VERDICT_REGRESSED,
+	VERDICT_INCONCLUSIVE,
+	VERDICT_INCOMPARABLE,
+	VERDICT_COUNT
+};
+const char *verdict_name(enum verdict verdict); /* "improved" … */
+
+/* How bad it is. TOLERATED is green and marked "over, tolerated". */
+enum level {
+	LEVEL_GREEN,
+	LEVEL_TOLERATED,
+	LEVEL_YELLOW,
+	LEVEL_INCONCLUSIVE,
+	LEVEL_RED,
+	LEVEL_COUNT
+};
+const char *level_name(enum level level); /* "green" … */
+
+struct levels {
+	double warn, fail; /* 0.05 is 5 % */
+};
+#define LEVELS_BUDGET	((struct levels){ 0, 0 })
+#define LEVELS_BASELINE ((struct levels){ 0.05, 0.10 })
+
+/* A change smaller than the margin is of no interest; an interval inside the band of equivalence
+ * proves that there is none worth speaking of. */
+#define GATE_MARGIN	 0.02
+#define GATE_EQUIVALENCE 0.05
+/* Below these a difference is noise of clocks and pages, whatever its ratio. */
+#define GATE_FLOOR_NS	 1e6
+#define GATE_FLOOR_BYTES 65536.0
+
+/* What one change says, by its interval. Direction by metric->better; BETTER_NEITHER: larger or
+ * smaller by more than the margin counts as regressed. BASIS_NONE is inconclusive. */
+enum verdict verdict_of(const struct change *c);
+/* … and how bad that is: yellow or red when the interval reaches warn or fail. */
+enum level level_of(const struct change *c, enum verdict verdict, const struct levels *levels);
+
+/* About how many more pairs of runs would decide it, from the width of the interval now; 0: cannot
+ * be said. */
+size_t verdict_more_runs(const struct change *c);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Two sessions set against each other. This only measures; gate/ judges.
+ *
+ * A change is a ratio head / base with an interval, worked out on the logarithms (base/stats_shift.h).
+ * The contributions say where the time went: the difference of the two startup breakdowns, row by
+ * row, adding up to the difference of their totals to the nanosecond. */
+#ifndef USERSPACE_MODEL_COMPARE_H
+#define USERSPACE_MODEL_COMPARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/model/metrics.h"
+#include "userspace/model/session.h"
+
+enum basis {
+	BASIS_NONE,	  /* not compared: reason says why */
+	BASIS_EXACT,	  /* equality; all runs of each side agree */
+	BASIS_SHIFT,	  /* ratio by shift of logarithms, with an interval */
+	BASIS_DIFFERENCE, /* values that have no logarithm (0, negative): shift of the plain values;
+			   * ratio, low and high are NAN */
+	BASIS_SUMMARY,	  /* a side has statistics but no values: ratio of medians, no interval */
+};
+
+struct change { /* of one metric */
+	const char *id;
+	const struct metric *metric;
+	const struct series *base, *head; /* NULL: that side does not have the metric */
+	enum basis basis;
+	bool is_demoted;	       /* exact by class, but the runs of a side disagree */
+	double base_value, head_value; /* medians; NAN: not captured */
+	double ratio, low, high;
+	double difference, difference_low, difference_high; /* in the metric's unit */
+	double p;	    /* two-sided, of no change; exact: 0 or 1 */
+	const char *reason; /* BASIS_NONE */
+};
+
+struct contribution {
+	enum phase phase;
+	enum cause cause;
+	const char *process; /* command line, normalised; "" in sums */
+	const char *detail;  /* normalised */
+	int64_t base_ns, head_ns, delta_ns;
+	double low_ns, high_ns; /* 95 % of bootstrap samples of runs; NAN below 3 runs a side */
+	bool is_in_base, is_in_head;
+};
+
+struct comparison {
+	struct arena *arena;
+	struct session *base, *head; /* borrowed */
+	double level;		     /* of the intervals of changes */
+	struct change *changes;	     /* in the order of the metric table, then by name */
+	size_t n_changes;
+	size_t n_compared; /* with a basis */
+	/* Of each side, the mean over the runs in the middle half by total. */
+	bool has_contributions;
+	const char *no_contributions; /* why not, or NULL */
+	int64_t base_total_ns, head_total_ns;
+	struct contribution *contributions; /* largest |delta| first */
+	size_t n_contributions;
+	const char *incomparable; /* "host.cpu: AMD EPYC 7763 against AMD EPYC 9V74", or NULL */
+};
+
+/* @level: 0.99. Both sessions must outlive the comparison. -ENOMEM. */
+int comparison_build(struct session *base, struct session *head, double level,
+		     struct comparison **ret);
+struct comparison *comparison_free(struct comparison *c); /* NULL */
+
+/* NULL: no such metric on either side. */
+const struct change *comparison_find(const struct comparison *c, const char *id);
+
+/* The change of one metric alone; @base or @head may be NULL. -ENOMEM. */
+int change_of(const struct series *base, const struct series *head, double level,
+	      struct change *ret);
+
+/* @text with what differs from run to run replaced: names from mkstemp, process ids, ephemeral
+ * ports, long hexadecimal and base64 digests, counters. Interned in @arena; NULL: no memory. */
+const char *compare_normalise(struct arena *arena, const char *text);
+
+#endif
