@@ -40,12 +40,8 @@ struct levels {
  * proves that there is none worth speaking of. */
 #define GATE_MARGIN	 0.02
 #define GATE_EQUIVALENCE 0.05
-/* Below these a difference is noise of clocks and pages, whatever its ratio. */
-#define GATE_FLOOR_NS	 1e6
-#define GATE_FLOOR_BYTES 65536.0
-
-/* What one change says, by its interval. Direction by metric->better; BETTER_NEITHER: larger or
- * smaller by more than the margin counts as regressed. BASIS_NONE is inconclusive. */
+/* What one change says, by its interval. Direction by metric->better; without one (NEITHER), any
+ * change counts as regressed. BASIS_NONE, and a change without an interval, is inconclusive. */
 enum verdict verdict_of(const struct change *c);
 /* … and how bad that is: yellow or red when the interval reaches warn or fail. */
 enum level level_of(const struct change *c, enum verdict verdict, const struct levels *levels);

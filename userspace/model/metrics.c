@@ -281,20 +281,64 @@ double *metrics_values(struct arena *arena, const struct run *run)
 	return values;
 }
 
+static bool names_metric(const char *id, const struct metric *metric)
+{
+	const size_t n = strlen(metric->id);
+	if (metric->collect == NULL)
+		return strcmp(id, metric->id) == 0;
+	return strncmp(id, metric->id, n - 1) == 0; /* "net.connect[" of "net.connect[]" */
+}
+
+const struct metric *metrics_row(const char *id)
+{
+	for (const struct metric *metric = metrics; metric->id != NULL; metric++) {
+		if (names_metric(id, metric))
+			return metric;
+	}
+	return NULL;
+}
+
+/* ---- names ---- */
+
+static const char *const unit_names[] = { "ns", "bytes", "count", "ratio", NULL };
+static const char *const better_names[] = { "lower", "higher", "neither", NULL };
+static const char *const class_names[] = { "time", "size", "exact", "ratio", NULL };
+
+static int index_of(const char *const *names, const char *name)
+{
+	for (int i = 0; names[i] != NULL; i++) {
+		if (strcmp(names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
 const char *unit_name(enum unit unit)
 {
-	static const char *const names[] = { "ns", "bytes", "count", "ratio" };
-	return unit <= UNIT_RATIO ? names[unit] : "";
+	return unit <= UNIT_RATIO ? unit_names[unit] : "";
 }
 
 const char *better_name(enum better better)
 {
-	static const char *const names[] = { "lower", "higher", "neither" };
-	return better <= BETTER_NEITHER ? names[better] : "";
+	return better <= BETTER_NEITHER ? better_names[better] : "";
 }
 
 const char *metric_class_name(enum metric_class class)
 {
-	static const char *const names[] = { "time", "size", "exact", "ratio" };
-	return class <= CLASS_RATIO ? names[class] : "";
+	return class <= CLASS_RATIO ? class_names[class] : "";
+}
+
+int unit_of(const char *name)
+{
+	return index_of(unit_names, name);
+}
+
+int better_of(const char *name)
+{
+	return index_of(better_names, name);
+}
+
+int metric_class_of(const char *name)
+{
+	return index_of(class_names, name);
 }

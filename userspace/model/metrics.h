@@ -47,6 +47,7 @@ struct series {
 	const struct metric *metric;
 	double *values; /* NAN: not captured in that run */
 	size_t n_values;
+	bool is_summary; /* the statistics were given without the values */
 	struct summary summary;
 };
 
@@ -58,8 +59,29 @@ int metrics_collect(struct session *session);
  * glob over the command line). NULL when there is no such metric. */
 const struct series *metrics_find(struct session *session, const char *id);
 
+/* The row of the table that @id belongs to ("net.connect[…]" to "net.connect[]"), or NULL. */
+const struct metric *metrics_row(const char *id);
+
+/* A session without runs, to be filled with metrics: another tool's results, or numbers typed by
+ * hand. -ENOMEM, logged. */
+int session_new(struct session **ret);
+/* Adds a metric to a session of session_new(). An id that the table knows keeps its unit, direction and class, any other one gets
+ * @like's; texts and values are copied. -ENOMEM. */
+int session_add_values(struct session *s, const char *id, const struct metric *like,
+		       const double *values, size_t n);
+/* The same where only the statistics are known; what is not known is NAN. */
+int session_add_summary(struct session *s, const char *id, const struct metric *like,
+			const struct summary *summary);
+/* A metric of the session's own: for ids that the table does not know. NULL: no memory. */
+const struct metric *session_own_metric(struct session *s, const char *id,
+					const struct metric *like);
+
 const char *unit_name(enum unit unit);			/* "ns" "bytes" "count" "ratio" */
 const char *better_name(enum better better);		/* "lower" "higher" "neither" */
 const char *metric_class_name(enum metric_class class); /* "time" "size" "exact" "ratio" */
+/* -1: no such name. */
+int unit_of(const char *name);
+int better_of(const char *name);
+int metric_class_of(const char *name);
 
 #endif

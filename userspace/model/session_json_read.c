@@ -171,42 +171,97 @@ static void read_array(struct reading *r, const struct field *field, const cJSON
 
 /* --- metrics -------------------------------------------------------------------------------- */
 
-static bool names_metric(const char *id, const struct metric *metric)
+static int unit_or_count(const char *name)
 {
-	const size_t n = strlen(metric->id);
-	if (metric->collect == NULL)
-		return strcmp(id, metric->id) == 0;
-	return strncmp(id, metric->id, n - 1) == 0; /* "net.connect[" of "net.connect[]" */
+	const int unit = unit_of(name);
+	return unit >= 0 ? unit : UNIT_COUNT;
 }
 
-static const struct metric *metric_of(const char *id)
+/* Where a statistic of that key goes. */
+static double *statistic(struct summary *s, const char *key)
 {
-	for (const struct metric *metric = metrics; metric->id != NULL; metric++) {
-		if (names_metric(id, metric))
-			return metric;
+	const struct {
+		const char *key;
+		double *value;
+	} rows[] = {
+		{ "median", &s->median }, { "mad", &s->mad }, { "mean", &s->mean },
+		{ "stddev", &s->stddev }, { "min", &s->min }, { "max", &s->max },
+		{ "p95", &s->p95 },	  { "q1", &s->q1 },   { "q3", &s->q3 },
+		{ "p99", &s->p99 },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (strcmp(rows[i].key, key) == 0)
+			return rows[i].value;
 	}
 	return NULL;
 }
 
-/* The statistics are worked out again: they are a function of the values. */
+static void read_interval(struct reading *r, const cJSON *json, struct summary *s)
+{
+	size_t n = 0;
+	const double *ends = read_items(r, NULL, json, double_item, sizeof(double), &n);
+	if (n == 2 && ends != NULL) {
+		s->ci95_low = ends[0];
+		s->ci95_high = ends[1];
+	}
+}
+
+struct series_reading {
+	struct series *series;
+	struct metric metric; /* what the document says about it */
+	struct summary summary;
+};
+
+static void series_member(struct reading *r, const cJSON *member, struct series_reading *s)
+{
+	const char *key = member->string;
+	double *value = statistic(&s->summary, key);
+	if (value != NULL)
+		*value = read_double(r, member);
+	else if (strcmp(key, "id") == 0)
+		s->series->id = read_detail(r, member);
+	else if (strcmp(key, "unit") == 0)
+		s->metric.unit = (enum unit)read_name(r, member, unit_or_count, UNIT_COUNT);
+	else if (strcmp(key, "better") == 0)
+		s->metric.better = (enum better)read_name(r, member, better_of, BETTER_NEITHER);
+	else if (strcmp(key, "class") == 0)
+		s->metric.class =
+			(enum metric_class)read_name(r, member, metric_class_of, CLASS_SIZE);
+	else if (strcmp(key, "values") == 0)
+		s->series->values = read_items(r, NULL, member, double_item, sizeof(double),
+					       &s->series->n_values);
+	else if (strcmp(key, "ci95") == 0)
+		read_interval(r, member, &s->summary);
+	else if (strcmp(key, "n") == 0 && cJSON_IsNumber(member))
+		s->summary.n = (size_t)fmax(0, fmin(member->valuedouble, 1e15));
+}
+
+/* Where there are values, the statistics are worked out again: they are a function of these. */
 static void series_item(struct reading *r, const struct record *record, const cJSON *json,
 			void *item)
 {
 	struct series *series = item;
+	struct series_reading s = { .series = series };
 	const cJSON *member = NULL;
 	(void)record;
+	summary_of(NULL, 0, &s.summary);
+	s.metric = (struct metric){ .better = BETTER_NEITHER, .class = CLASS_SIZE };
 	series->id = "";
 	while ((member = next_member(r, json, member)) != NULL) {
 		step_in(r, member->string, 0);
-		if (strcmp(member->string, "id") == 0)
-			series->id = read_detail(r, member);
-		else if (strcmp(member->string, "values") == 0)
-			series->values = read_items(r, NULL, member, double_item, sizeof(double),
-						    &series->n_values);
+		series_member(r, member, &s);
 		step_out(r);
 	}
-	series->metric = metric_of(series->id);
-	summary_of(series->values, series->n_values, &series->summary);
+	series->metric = metrics_row(series->id);
+	if (series->metric == NULL && may_use(r, sizeof(struct metric)))
+		series->metric = session_own_metric(r->session, series->id, &s.metric);
+	series->is_summary =
+		series->n_values == 0 && !(isnan(s.summary.median) && isnan(s.summary.mean) &&
+					   isnan(s.summary.min) && isnan(s.summary.max));
+	if (series->is_summary)
+		series->summary = s.summary;
+	else
+		summary_of(series->values, series->n_values, &series->summary);
 }
 
 static void read_metrics(struct reading *r, const cJSON *json)
@@ -216,7 +271,7 @@ static void read_metrics(struct reading *r, const cJSON *json)
 	r->session->series = series;
 	r->session->n_series = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (series[i].metric != NULL) /* else a later version's */
+		if (series[i].metric != NULL) /* else memory was short */
 			series[r->session->n_series++] = series[i];
 	}
 }
@@ -340,7 +395,7 @@ static void finish_run(struct reading *r, struct run *run, size_t index)
 		run->values[i] = NAN;
 	for (size_t i = 0; i < r->session->n_series; i++) {
 		const struct series *series = &r->session->series[i];
-		if (series->metric->collect == NULL && index < series->n_values)
+		if (series->metric->get != NULL && index < series->n_values)
 			run->values[series->metric - metrics] = series->values[index];
 	}
 }

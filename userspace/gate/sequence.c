@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Interleaving takes the drift of the machine out of the comparison, random order takes out what
+ * comes of running first; fixed looks make it harmless to stop early. */
+
+#include "userspace/gate/sequence.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/stats_shift.h"
+
+#define CONTROL_EVERY	 3
+#define PAIRS_PER_REPEAT 5
+/* One-sided, per look: what is left of SEQUENCE_LEVEL on a side. */
+#define ALPHA ((1 - SEQUENCE_LEVEL) / 2)
+
+const size_t sequence_looks[] = { 8, 12, 16, 20, 30, 0 };
+
+const char *arm_name(enum arm arm)
+{
+	static const char *const names[] = {
+		[ARM_BASE] = "base",
+		[ARM_HEAD] = "head",
+		[ARM_CONTROL] = "control",
+	};
+	return arm < ARM_COUNT ? names[arm] : "";
+}
+
+/* --- order ---------------------------------------------------------------------------------- */
+
+static void draw_pair(struct sequence *s)
+{
+	s->n_order = 0;
+	s->order[s->n_order++] = ARM_BASE;
+	s->order[s->n_order++] = ARM_HEAD;
+	if (!s->is_warmup && s->pairs % CONTROL_EVERY == 0)
+		s->order[s->n_order++] = ARM_CONTROL;
+	for (size_t i = s->n_order; i > 1; i--) {
+		const size_t j = random_below(&s->random, i);
+		const enum arm swapped = s->order[i - 1];
+		s->order[i - 1] = s->order[j];
+		s->order[j] = swapped;
+	}
+	s->at = 0;
+	s->is_tainted = false;
+}
+
+void sequence_init(struct sequence *s, uint64_t seed, size_t max_pairs)
+{
+	*s = (struct sequence){ .seed = seed, .max_pairs = max_pairs, .is_warmup = true };
+	random_seed(&s->random, seed);
+	draw_pair(s);
+}
+
+enum arm sequence_next(struct sequence *s, bool *ret_discard)
+{
+	*ret_discard = s->is_warmup;
+	return s->order[s->at];
+}
+
+bool sequence_done(struct sequence *s, bool is_tainted)
+{
+	s->is_tainted |= is_tainted;
+	if (++s->at < s->n_order)
+		return false;
+	bool counts = !s->is_warmup;
+	if (counts && s->is_tainted && s->repeats < 1 + s->pairs / PAIRS_PER_REPEAT) {
+		s->repeats++;
+		counts = false;
+	}
+	s->is_warmup = false;
+	s->pairs += counts;
+	draw_pair(s);
+	return counts;
+}
+
+/* Between pairs, as sequence_done() leaves it. */
+bool sequence_is_over(const struct sequence *s)
+{
+	return s->at == 0 && s->pairs >= s->max_pairs;
+}
+
+bool sequence_is_look(const struct sequence *s)
+{
+	if (s->at != 0 || s->pairs == 0)
+		return false;
+	if (sequence_is_over(s))
+		return true;
+	for (size_t i = 0; sequence_looks[i] != 0; i++) {
+		if (sequence_looks[i] == s->pairs)
+			return true;
+	}
+	return false;
+}
+
+/* --- the verdict of a family ---------------------------------------------------------------- */
+
+/* Logarithms of the values that were captured. NULL: no memory. */
+static double *logarithms(const struct series *series, size_t *ret_n)
+{
+	double *v = malloc((series->n_values + 1) * sizeof(*v));
+	*ret_n = 0;
+	for (size_t i = 0; v != NULL && i < series->n_values; i++) {
+		if (series->values[i] > 0)
+			v[(*ret_n)++] = log(series->values[i]);
+	}
+	return v;
+}
+
+/* One-sided p of being more than the margin larger, and smaller. */
+static void margin_p(const struct change *c, double *ret_larger, double *ret_smaller)
+{
+	size_t n_base = 0, n_head = 0;
+	_cleanup_free_ double *base = logarithms(c->base, &n_base);
+	_cleanup_free_ double *head = logarithms(c->head, &n_head);
+	*ret_larger = *ret_smaller = 1;
+	if (base == NULL || head == NULL)
+		return;
+	*ret_larger = stats_p_above(base, n_base, head, n_head, log(1 + GATE_MARGIN));
+	*ret_smaller = stats_p_above(head, n_head, base, n_base, -log(1 - GATE_MARGIN));
+}
+
+static bool is_withheld(const struct change *control)
+{
+	if (control == NULL || control->basis == BASIS_NONE || control->basis == BASIS_EXACT)
+		return false;
+	const enum verdict verdict = verdict_of(control);
+	return verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
+}
+
+/* A claim that does not survive Holm's correction is not made. */
+static enum verdict corrected(const struct change *c, double p_larger, double p_smaller)
+{
+	const enum verdict verdict = verdict_of(c);
+	if (verdict != VERDICT_REGRESSED && verdict != VERDICT_IMPROVED)
+		return verdict;
+	const double p = c->ratio > 1 ? p_larger : p_smaller;
+	return isnan(p) || p <= ALPHA ? verdict : VERDICT_INCONCLUSIVE;
+}
+
+bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
+		    enum verdict *ret)
+{
+	bool is_decided = true;
+	_cleanup_free_ double *larger = calloc(n + 1, sizeof(*larger));
+	_cleanup_free_ double *smaller = calloc(n + 1, sizeof(*smaller));
+	if (larger == NULL || smaller == NULL) {
+		for (size_t i = 0; i < n; i++)
+			ret[i] = VERDICT_INCONCLUSIVE;
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		larger[i] = smaller[i] = NAN; /* not of the family */
+		if (gate[i].basis == BASIS_SHIFT)
+			margin_p(&gate[i], &larger[i], &smaller[i]);
+	}
+	stats_holm(larger, n);
+	stats_holm(smaller, n);
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = corrected(&gate[i], larger[i], smaller[i]);
+		if (ret[i] != VERDICT_INCONCLUSIVE &&
+		    is_withheld(control != NULL ? &control[i] : NULL))
+			ret[i] = VERDICT_INCONCLUSIVE;
+		is_decided &= ret[i] != VERDICT_INCONCLUSIVE;
+	}
+	return is_decided;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Intervals against margins. Everything is turned so that "worse" is a ratio above 1. */
+
+#include "userspace/gate/verdict.h"
+
+#include <math.h>
+
+/* More than that is no advice. */
+#define MORE_RUNS_MAX 1000.0
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = {
+		[VERDICT_IMPROVED] = "improved",	 [VERDICT_UNCHANGED] = "unchanged",
+		[VERDICT_REGRESSED] = "regressed",	 [VERDICT_INCONCLUSIVE] = "inconclusive",
+		[VERDICT_INCOMPARABLE] = "incomparable",
+	};
+	return verdict < VERDICT_COUNT ? names[verdict] : "";
+}
+
+const char *level_name(enum level level)
+{
+	static const char *const names[] = {
+		[LEVEL_GREEN] = "green",   [LEVEL_TOLERATED] = "over, tolerated",
+		[LEVEL_YELLOW] = "yellow", [LEVEL_INCONCLUSIVE] = "inconclusive",
+		[LEVEL_RED] = "red",
+	};
+	return level < LEVEL_COUNT ? names[level] : "";
+}
+
+/* How much worse, as a ratio: the interval, and the estimate in it. */
+struct worsening {
+	double low, value, high;
+};
+
+/* Of a metric without direction the side that is further from 1 counts. */
+static bool is_turned(const struct change *c)
+{
+	switch (c->metric->better) {
+	case BETTER_LOWER:
+		return false;
+	case BETTER_HIGHER:
+		return true;
+	case BETTER_NEITHER:
+		break;
+	}
+	return c->ratio < 1;
+}
+
+/* From 0, any growth is without limit. */
+static double grown(double base, double difference)
+{
+	if (difference == 0)
+		return 1;
+	if (base > 0)
+		return 1 + difference / base;
+	return difference > 0 ? INFINITY : 0;
+}
+
+static struct worsening worsening_of(const struct change *c)
+{
+	struct worsening w = { c->low, c->ratio, c->high };
+	if (c->basis == BASIS_EXACT) {
+		w.value = grown(c->base_value, c->head_value - c->base_value);
+		w.low = w.high = w.value;
+	} else if (c->basis == BASIS_DIFFERENCE) {
+		w.low = grown(c->base_value, c->difference_low);
+		w.value = grown(c->base_value, c->difference);
+		w.high = grown(c->base_value, c->difference_high);
+	}
+	if (is_turned(c))
+		return (struct worsening){ 1 / w.high, 1 / w.value, 1 / w.low };
+	return w;
+}
+
+static enum verdict better_or_worse(const struct change *c, enum verdict verdict)
+{
+	if (verdict == VERDICT_IMPROVED && c->metric->better == BETTER_NEITHER)
+		return VERDICT_REGRESSED;
+	return verdict;
+}
+
+enum verdict verdict_of(const struct change *c)
+{
+	if (c->basis == BASIS_NONE)
+		return VERDICT_INCONCLUSIVE;
+	const struct worsening w = worsening_of(c);
+	if (c->basis == BASIS_EXACT) {
+		if (c->head_value == c->base_value)
+			return VERDICT_UNCHANGED;
+		return better_or_worse(c, w.value > 1 ? VERDICT_REGRESSED : VERDICT_IMPROVED);
+	}
+	if (isnan(w.low) || isnan(w.high))
+		return VERDICT_INCONCLUSIVE;
+	if (w.low > 1 + GATE_MARGIN)
+		return VERDICT_REGRESSED;
+	if (w.high < 1 - GATE_MARGIN)
+		return better_or_worse(c, VERDICT_IMPROVED);
+	if (w.low >= 1 - GATE_EQUIVALENCE && w.high <= 1 + GATE_EQUIVALENCE)
+		return VERDICT_UNCHANGED;
+	return VERDICT_INCONCLUSIVE;
+}
+
+enum level level_of(const struct change *c, enum verdict verdict, const struct levels *levels)
+{
+	if (verdict == VERDICT_INCONCLUSIVE || verdict == VERDICT_INCOMPARABLE)
+		return LEVEL_INCONCLUSIVE;
+	if (verdict != VERDICT_REGRESSED)
+		return LEVEL_GREEN;
+	const double reached = worsening_of(c).high - 1;
+	if (reached >= levels->fail)
+		return LEVEL_RED;
+	return reached >= levels->warn ? LEVEL_YELLOW : LEVEL_GREEN;
+}
+
+/* The interval shrinks with the root of n around an estimate that stays: how far may it reach on
+ * the logarithmic scale before a verdict is proven? */
+static double room(double log_ratio)
+{
+	const double worse = log_ratio - log(1 + GATE_MARGIN);
+	const double better = log(1 - GATE_MARGIN) - log_ratio;
+	const double same = log(1 + GATE_EQUIVALENCE) - fabs(log_ratio);
+	return fmax(same, fmax(worse, better));
+}
+
+size_t verdict_more_runs(const struct change *c)
+{
+	if (c->basis != BASIS_SHIFT || c->head == NULL)
+		return 0;
+	const double n = (double)c->head->summary.n;
+	const double half_width = (log(c->high) - log(c->low)) / 2;
+	const double needed = n * pow(half_width / room(log(c->ratio)), 2);
+	if (!isfinite(needed) || needed > MORE_RUNS_MAX)
+		return 0;
+	return needed > n ? (size_t)ceil(needed - n) : 1;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* The difference between two startup breakdowns, row by row. Rows are aligned by what they are:
+ * phase, cause, process and object, with what differs from run to run taken out of the names. */
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/random.h"
+#include "userspace/base/stats.h"
+#include "userspace/base/vec.h"
+#include "userspace/model/compare_internal.h"
+
+/* The same numbers each time the same two sessions are compared. */
+#define BOOTSTRAP_SEED	   0x5ca1ab1e
+#define BOOTSTRAP_SAMPLES  400
+#define BOOTSTRAP_MIN_RUNS 3
+/* Beyond that, objects are not told apart: their row has no detail. */
+#define ROWS_MAX 2000
+
+enum side { BASE, HEAD, SIDES };
+
+struct row {
+	enum phase phase;
+	enum cause cause;
+	const char *process, *detail; /* interned */
+	int64_t *runs_ns[SIDES];      /* per run */
+	bool is_in[SIDES];
+};
+
+struct row_list VEC(struct row);
+
+struct breakdowns {
+	struct comparison *comparison;
+	const struct session *sessions[SIDES];
+	size_t *order[SIDES]; /* indices of runs with a breakdown, by total */
+	size_t n[SIDES];
+	struct row_list rows;
+};
+
+/* --- rows ----------------------------------------------------------------------------------- */
+
+static const char *process_name(struct arena *arena, const struct run *run, int id)
+{
+	if (id < 1 || (size_t)id > run->n_processes)
+		return arena_intern(arena, "");
+	const struct process *p = &run->processes[id - 1];
+	if (p->argv.n == 0)
+		return arena_intern(arena, p->exe != NULL ? p->exe : "");
+	char line[512];
+	size_t at = 0;
+	for (size_t i = 0; i < p->argv.n && at + 1 < sizeof(line); i++) {
+		const size_t room = sizeof(line) - 1 - at;
+		const size_t length = strnlen(p->argv.items[i], room);
+		memcpy(line + at, p->argv.items[i], length);
+		at += length;
+		if (i + 1 < p->argv.n && at + 1 < sizeof(line))
+			line[at++] = ' ';
+	}
+	line[at] = '\0';
+	return compare_normalise(arena, line);
+}
+
+static struct row *find_row(struct breakdowns *b, const struct row *key)
+{
+	/* Rows found last are wanted next: segments come in runs of the same objects. */
+	for (size_t i = b->rows.n; i-- > 0;) {
+		struct row *row = &b->rows.items[i];
+		if (row->phase == key->phase && row->cause == key->cause &&
+		    row->process == key->process && row->detail == key->detail)
+			return row;
+	}
+	return NULL;
+}
+
+static struct row *row_of(struct breakdowns *b, struct row *key)
+{
+	struct row *row = find_row(b, key);
+	if (row != NULL)
+		return row;
+	struct arena *arena = b->comparison->arena;
+	if (b->rows.n >= ROWS_MAX && key->detail[0] != '\0') {
+		key->detail = arena_intern(arena, "");
+		return key->detail != NULL ? row_of(b, key) : NULL;
+	}
+	for (int side = 0; side < SIDES; side++) {
+		key->runs_ns[side] =
+			arena_alloc_array(arena, b->n[side] + 1, sizeof(*key->runs_ns[side]));
+		if (key->runs_ns[side] == NULL)
+			return NULL;
+	}
+	if (vec_push(&b->rows, *key) < 0)
+		return NULL;
+	return &b->rows.items[b->rows.n - 1];
+}
+
+static int add_run(struct breakdowns *b, enum side side, size_t place)
+{
+	struct arena *arena = b->comparison->arena;
+	const struct run *run = &b->sessions[side]->runs[b->order[side][place]];
+	for (size_t i = 0; i < run->n_segments; i++) {
+		const struct segment *segment = &run->segments[i];
+		struct row key = {
+			.phase = segment->phase,
+			.cause = segment->cause,
+			.process = process_name(arena, run, segment->process),
+			.detail = compare_normalise(arena, segment->detail),
+		};
+		struct row *row =
+			key.process != NULL && key.detail != NULL ? row_of(b, &key) : NULL;
+		if (row == NULL)
+			return -ENOMEM;
+		row->runs_ns[side][place] += segment->duration_ns;
+		row->is_in[side] = true;
+	}
+	return 0;
+}
+
+/* --- which runs ----------------------------------------------------------------------------- */
+
+struct total {
+	int64_t total_ns;
+	size_t run;
+};
+
+static int by_total(const void *left, const void *right)
+{
+	const struct total *a = left, *b = right;
+	if (a->total_ns != b->total_ns)
+		return a->total_ns < b->total_ns ? -1 : 1;
+	return a->run < b->run ? -1 : a->run > b->run;
+}
+
+static int order_runs(struct breakdowns *b, enum side side)
+{
+	const struct session *s = b->sessions[side];
+	_cleanup_free_ struct total *totals = calloc(s->n_runs + 1, sizeof(*totals));
+	b->order[side] =
+		arena_alloc_array(b->comparison->arena, s->n_runs + 1, sizeof(*b->order[side]));
+	if (totals == NULL || b->order[side] == NULL)
+		return -ENOMEM;
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_runs; i++) {
+		if (s->runs[i].has_segments && s->runs[i].startup_total_ns != UNKNOWN)
+			totals[n++] = (struct total){ s->runs[i].startup_total_ns, i };
+	}
+	qsort(totals, n, sizeof(*totals), by_total);
+	for (size_t i = 0; i < n; i++)
+		b->order[side][i] = totals[i].run;
+	b->n[side] = n;
+	return 0;
+}
+
+/* The middle half of @n: a quarter is left out at each end. */
+static size_t middle_from(size_t n)
+{
+	return n / 4;
+}
+
+/* --- means that add up ---------------------------------------------------------------------- */
+
+static int64_t middle_sum(const struct row *row, enum side side, size_t n)
+{
+	int64_t sum = 0;
+	for (size_t i = middle_from(n); i < n - middle_from(n); i++)
+		sum += row->runs_ns[side][i];
+	return sum;
+}
+
+/* Rounding sums that run on, instead of each row, makes the rows add up to the total. */
+static int64_t set_means(struct breakdowns *b, enum side side)
+{
+	const size_t n = b->n[side];
+	const int64_t k = (int64_t)(n - 2 * middle_from(n));
+	int64_t sum = 0, before = 0;
+	for (size_t i = 0; i < b->rows.n; i++) {
+		struct contribution *c = &b->comparison->contributions[i];
+		sum += middle_sum(&b->rows.items[i], side, n);
+		const int64_t mean = (sum + k / 2) / k;
+		*(side == BASE ? &c->base_ns : &c->head_ns) = mean - before;
+		before = mean;
+	}
+	return before;
+}
+
+/* --- how sure ------------------------------------------------------------------------------- */
+
+/* A sample of runs as large as there are, with replacement; sorted places, so that its middle half
+ * can be taken as from the real one. */
+static void draw_places(struct random *random, size_t *places, size_t n)
+{
+	size_t hits[1024] = { 0 };
+	size_t at = 0;
+	n = n < 1024 ? n : 1024;
+	for (size_t i = 0; i < n; i++)
+		hits[random_below(random, n)]++;
+	for (size_t place = 0; place < n; place++)
+		for (; hits[place] > 0; hits[place]--)
+			places[at++] = place;
+}
+
+static double sampled_mean(const struct row *row, enum side side, const size_t *places, size_t n)
+{
+	double sum = 0;
+	for (size_t i = middle_from(n); i < n - middle_from(n); i++)
+		sum += (double)row->runs_ns[side][places[i]];
+	return sum / (double)(n - 2 * middle_from(n));
+}
+
+static int bootstrap(struct breakdowns *b)
+{
+	const size_t n[SIDES] = { b->n[BASE] < 1024 ? b->n[BASE] : 1024,
+				  b->n[HEAD] < 1024 ? b->n[HEAD] : 1024 };
+	_cleanup_free_ size_t *places =
+		calloc(BOOTSTRAP_SAMPLES * (n[BASE] + n[HEAD]), sizeof(*places));
+	double sample[BOOTSTRAP_SAMPLES];
+	struct random random;
+	if (places == NULL)
+		return -ENOMEM;
+	random_seed(&random, BOOTSTRAP_SEED);
+	for (size_t i = 0; i < BOOTSTRAP_SAMPLES; i++) {
+		size_t *drawn = places + i * (n[BASE] + n[HEAD]);
+		draw_places(&random, drawn, n[BASE]);
+		draw_places(&random, drawn + n[BASE], n[HEAD]);
+	}
+	for (size_t row = 0; row < b->rows.n; row++) {
+		for (size_t i = 0; i < BOOTSTRAP_SAMPLES; i++) {
+			const size_t *drawn = places + i * (n[BASE] + n[HEAD]);
+			const struct row *r = &b->rows.items[row];
+			sample[i] = sampled_mean(r, HEAD, drawn + n[BASE], n[HEAD]) -
+				    sampled_mean(r, BASE, drawn, n[BASE]);
+		}
+		struct contribution *c = &b->comparison->contributions[row];
+		c->low_ns = stats_quantile(sample, BOOTSTRAP_SAMPLES, 0.025);
+		c->high_ns = stats_quantile(sample, BOOTSTRAP_SAMPLES, 0.975);
+	}
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int64_t magnitude(int64_t x)
+{
+	return x < 0 ? -x : x;
+}
+
+static int by_delta(const void *left, const void *right)
+{
+	const struct contribution *a = left, *b = right;
+	const int64_t x = magnitude(a->delta_ns), y = magnitude(b->delta_ns);
+	if (x != y)
+		return x > y ? -1 : 1;
+	if (a->phase != b->phase)
+		return a->phase < b->phase ? -1 : 1;
+	return strcmp(a->detail, b->detail);
+}
+
+static int fill(struct breakdowns *b)
+{
+	struct comparison *c = b->comparison;
+	c->contributions = arena_alloc_array(c->arena, b->rows.n + 1, sizeof(*c->contributions));
+	if (c->contributions == NULL)
+		return -ENOMEM;
+	c->n_contributions = b->rows.n;
+	for (size_t i = 0; i < b->rows.n; i++) {
+		const struct row *row = &b->rows.items[i];
+		c->contributions[i] = (struct contribution){
+			.phase = row->phase,
+			.cause = row->cause,
+			.process = row->process,
+			.detail = row->detail,
+			.low_ns = NAN,
+			.high_ns = NAN,
+			.is_in_base = row->is_in[BASE],
+			.is_in_head = row->is_in[HEAD],
+		};
+	}
+	c->base_total_ns = set_means(b, BASE);
+	c->head_total_ns = set_means(b, HEAD);
+	for (size_t i = 0; i < c->n_contributions; i++)
+		c->contributions[i].delta_ns =
+			c->contributions[i].head_ns - c->contributions[i].base_ns;
+	int r = 0;
+	if (b->n[BASE] >= BOOTSTRAP_MIN_RUNS && b->n[HEAD] >= BOOTSTRAP_MIN_RUNS)
+		r = bootstrap(b);
+	if (c->n_contributions > 1)
+		qsort(c->contributions, c->n_contributions, sizeof(*c->contributions), by_delta);
+	c->has_contributions = true;
+	return r;
+}
+
+static const char *missing(const struct breakdowns *b)
+{
+	if (b->sessions[BASE]->n_runs == 0 || b->sessions[HEAD]->n_runs == 0)
+		return "metrics only: one side holds no recording";
+	if (b->n[BASE] == 0)
+		return "base was recorded without scheduler events";
+	if (b->n[HEAD] == 0)
+		return "head was recorded without scheduler events";
+	return NULL;
+}
+
+int compare_startups(struct comparison *c)
+{
+	struct breakdowns b = { .comparison = c, .sessions = { c->base, c->head } };
+	int r = 0;
+	for (int side = 0; side < SIDES && r == 0; side++)
+		r = order_runs(&b, (enum side)side);
+	if (r < 0)
+		return r;
+	c->no_contributions = missing(&b);
+	if (c->no_contributions != NULL)
+		return 0;
+	for (int side = 0; side < SIDES; side++)
+		for (size_t i = 0; i < b.n[side] && r == 0; i++)
+			r = add_run(&b, (enum side)side, i);
+	if (r == 0)
+		r = fill(&b);
+	vec_done(&b.rows);
+	return r;
+}
