@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What `check` or `ab` found out about one scenario: the only thing that the terminal report, the CI
+ * outputs and the exit status look at. */
+#ifndef USERSPACE_GATE_OUTCOME_H
+#define USERSPACE_GATE_OUTCOME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "userspace/gate/budget.h"
+#include "userspace/model/compare.h"
+
+enum outcome_kind {
+	OUTCOME_JUDGED,
+	OUTCOME_SKIPPED,       /* the artefacts are byte-identical: nothing to judge */
+	OUTCOME_TARGET_FAILED, /* crash, timeout, exit before ready */
+	OUTCOME_CANNOT_JUDGE,  /* unlike machines, no such baseline, nothing compared */
+	OUTCOME_TROUBLE,       /* startline or its store failed */
+};
+
+struct outcome {
+	const char *scenario;
+	const char *command; /* for people */
+	const char *file;    /* startline.yml, or NULL */
+	int line;
+	enum outcome_kind kind;
+	const char *reason;			  /* one line; "" when judged */
+	struct session *session, *base, *control; /* owned by whoever made it; may be NULL */
+	struct comparison *comparison;		  /* NULL: no baseline took part */
+	const char *base_name;			  /* "@main", "origin/main", a command */
+	struct judgement *judgements;		  /* worst first */
+	size_t n_judgements;
+	size_t pairs, repeats; /* of an interleaved comparison; 0: there was none */
+	uint64_t seed;
+	bool control_differs; /* verdicts are withheld */
+};
+
+/* The worst of its judgements; GREEN when there are none. */
+enum level outcome_level(const struct outcome *o);
+/* Sorts the judgements: worst first, then by how far over. */
+void outcome_sort(struct outcome *o);
+/* "regressed: startup.ready 812 ms -> 1.4 s (+72 %), connect tcp 127.0.0.1:5432 +560 ms": one line,
+ * without escapes. In @arena; NULL: no memory. */
+const char *outcome_headline(struct arena *arena, const struct outcome *o);
+
+/* Exit status of `check`: 0, or the first of 2, 6, 3, 4, 1, 5 that occurred (product: 5 only when
+ * @is_strict). No outcomes at all, or none that judged anything: 4. */
+int outcomes_status(const struct outcome *outcomes, size_t n, bool is_strict);
+/* The same for `git bisect run`: 0 good, 1 bad, 125 cannot be tested. */
+int outcomes_bisect_status(const struct outcome *outcomes, size_t n);
+
+#endif
