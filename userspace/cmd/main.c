@@ -19,6 +19,8 @@ const struct command commands[] = {
 	{ "run", "[OPTION...] -- CMD [ARG...]", "run a program, record it, print the report",
 	  cmd_run, EXIT_TROUBLE, &run_argp },
 	{ "report", "[REF]", "print a recording again", cmd_report, EXIT_USAGE, &report_argp },
+	{ "compare", "BASE [REF]", "what changed between two recordings, and why", cmd_compare,
+	  EXIT_USAGE, &compare_argp },
 	{ "doctor", "", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE,
 	  &doctor_argp },
 	{ 0 },

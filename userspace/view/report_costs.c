@@ -46,7 +46,7 @@ static const struct cost costs[] = {
 };
 /* clang-format on */
 
-static enum unit unit_of(const char *metric_id)
+static enum unit unit_of_metric(const char *metric_id)
 {
 	for (size_t i = 0; metrics[i].id != NULL; i++) {
 		if (strcmp(metrics[i].id, metric_id) == 0)
@@ -143,7 +143,7 @@ static void add_parts(const struct run *run, const struct cost *cost, struct buf
 		if (!isfinite(value))
 			continue;
 		(void)buf_addf(line, "%s%s%s", line->len > 0 ? ", " : "", part->before,
-			       format_value(text, unit_of(part->metric), value));
+			       format_value(text, unit_of_metric(part->metric), value));
 		add_plural(line, part->after, value);
 		add_remark(run, part->metric, line);
 	}

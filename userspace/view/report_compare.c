@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* First whether it changed, then what, then where the difference comes from. */
+
+#include "userspace/view/report_compare.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+#include "userspace/gate/verdict.h"
+#include "userspace/view/internal.h"
+#include "userspace/view/report_parts.h"
+
+#define MAX_LINE    ((size_t)16 << 10)
+#define HANG	    2
+#define PEOPLE_ROWS 12	 /* contributions that are listed one by one */
+#define SMALL_SHARE 0.01 /* of the larger total: not worth a line */
+
+static enum cell_type cell_of(enum unit unit)
+{
+	switch (unit) {
+	case UNIT_NS:
+		return CELL_NS;
+	case UNIT_BYTES:
+		return CELL_BYTES;
+	case UNIT_COUNT:
+		return CELL_COUNT;
+	case UNIT_RATIO:
+		break;
+	}
+	return CELL_RATIO;
+}
+
+static char *format_value(char text[static UNITS_BYTES], enum unit unit, double value)
+{
+	switch (unit) {
+	case UNIT_NS:
+		return format_ns(text, value);
+	case UNIT_BYTES:
+		return format_bytes(text, value);
+	case UNIT_COUNT:
+		return format_count(text, value);
+	case UNIT_RATIO:
+		break;
+	}
+	return format_percent(text, value);
+}
+
+const struct change *main_change(const struct comparison *c)
+{
+	static const char *const ids[] = { "startup.ready", "time.wall" };
+	for (size_t i = 0; i < N_OF(ids); i++) {
+		const struct change *change = comparison_find(c, ids[i]);
+		if (change != NULL && change->basis != BASIS_NONE)
+			return change;
+	}
+	for (size_t i = 0; i < c->n_changes; i++) {
+		if (c->changes[i].basis != BASIS_NONE)
+			return &c->changes[i];
+	}
+	return NULL;
+}
+
+/* --- changes -------------------------------------------------------------------------------- */
+
+static enum tone tone_of(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_REGRESSED:
+		return TONE_BAD;
+	case VERDICT_IMPROVED:
+		return TONE_GOOD;
+	case VERDICT_INCONCLUSIVE:
+	case VERDICT_INCOMPARABLE:
+		return TONE_WARN;
+	case VERDICT_UNCHANGED:
+	case VERDICT_COUNT:
+		break;
+	}
+	return TONE_PLAIN;
+}
+
+/* "+68.0 to +77.1 %"; "" where there is no interval. */
+static void add_interval(struct buf *out, const struct change *c)
+{
+	char low[UNITS_BYTES];
+	if (c->basis == BASIS_EXACT)
+		(void)buf_adds(out, "exact");
+	if (c->basis == BASIS_EXACT || !isfinite(c->low) || !isfinite(c->high))
+		return;
+	(void)format_percent_signed(low, c->low - 1);
+	char high[UNITS_BYTES];
+	(void)format_percent_signed(high, c->high - 1);
+	const size_t n = strlen(low);
+	(void)buf_addf(out, "%.*s to %s", (int)(n > 2 ? n - 2 : n), low, high);
+}
+
+static void add_change_row(struct table *t, const struct change *c, bool is_for_people)
+{
+	_cleanup_(buf_done) struct buf interval;
+	char text[UNITS_BYTES];
+	const enum cell_type cell = cell_of(c->metric->unit);
+	const enum verdict verdict = verdict_of(c);
+	buf_init(&interval, MAX_LINE);
+	add_interval(&interval, c);
+	table_tone(t, tone_of(verdict));
+	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
+	table_text(t, c->id);
+	table_text(t, unit_name(c->metric->unit));
+	table_number(t, cell, c->base_value);
+	table_number(t, cell, c->head_value);
+	table_text(t, isfinite(c->ratio) ? format_percent_signed(text, c->ratio - 1) : NULL);
+	table_text(t, interval.len > 0 ? buf_str(&interval) : NULL);
+	table_number(t, CELL_RATIO, c->ratio);
+	table_number(t, CELL_RATIO, c->low);
+	table_number(t, CELL_RATIO, c->high);
+	table_number(t, cell, c->difference);
+	table_number(t, CELL_RATIO, c->p);
+	table_count(t, c->base != NULL ? (int64_t)c->base->summary.n : UNKNOWN);
+	table_count(t, c->head != NULL ? (int64_t)c->head->summary.n : UNKNOWN);
+	table_text(t, c->basis == BASIS_NONE ? c->reason : verdict_name(verdict));
+}
+
+static const struct column change_columns[] = {
+	{ .title = "metric", .key = "id", .is_elastic = true },
+	{ .title = "", .key = "unit", .audience = FOR_PROGRAMS },
+	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
+	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
+	{ .title = "change", .key = "change", .align = ALIGN_RIGHT, .audience = FOR_PEOPLE },
+	{ .title = "interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
+	{ .title = "", .key = "ratio", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ratio_low", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ratio_high", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "difference", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "p", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "base_n", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "head_n", .audience = FOR_PROGRAMS },
+	{ .title = "verdict", .key = "verdict" },
+};
+
+/* What people want to see of a metric that did not change: that it was looked at. */
+static bool is_of_interest(const struct comparison *c, const struct change *change)
+{
+	if (change->basis == BASIS_NONE)
+		return false;
+	const enum verdict verdict = verdict_of(change);
+	return change == main_change(c) || strcmp(change->id, "mem.peak_rss") == 0 ||
+	       verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
+}
+
+int build_changes(const struct comparison *c, struct table **ret)
+{
+	size_t n_unchanged = 0, n_open = 0;
+	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->n_changes; i++) {
+		const struct change *change = &c->changes[i];
+		const bool is_listed = is_of_interest(c, change);
+		add_change_row(*ret, change, is_listed);
+		if (is_listed || change->basis == BASIS_NONE)
+			continue;
+		if (verdict_of(change) == VERDICT_UNCHANGED)
+			n_unchanged++;
+		else
+			n_open++;
+		if (change->is_demoted)
+			table_note(*ret,
+				   "%s: compared by statistics, since the runs of one side differ",
+				   change->id);
+	}
+	if (n_unchanged + n_open > 0)
+		table_note(*ret,
+			   "not listed: %zu unchanged, %zu inconclusive (--format csv has all)",
+			   n_unchanged, n_open);
+	return 0;
+}
+
+int print_change(const struct change *c, double level, char *line, size_t size)
+{
+	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
+	_cleanup_(buf_done) struct buf interval;
+	buf_init(&interval, MAX_LINE);
+	add_interval(&interval, c);
+	(void)format_value(base, c->metric->unit, c->base_value);
+	(void)format_value(head, c->metric->unit, c->head_value);
+	(void)format_percent_signed(change, c->ratio - 1);
+	if (c->basis == BASIS_SHIFT && interval.len > 0)
+		return snprintf(line, size, "%s %s -> %s, %s (%.3g %% interval %s): %s", c->id,
+				base, head, change, level * 100, buf_str(&interval),
+				verdict_name(verdict_of(c)));
+	return snprintf(line, size, "%s %s -> %s, %s: %s", c->id, base, head, change,
+			verdict_name(verdict_of(c)));
+}
+
+/* --- contributions -------------------------------------------------------------------------- */
+
+static const struct column contribution_columns[] = {
+	{ .title = "delta", .key = "delta_ns", .align = ALIGN_RIGHT },
+	{ .title = "interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
+	{ .title = "", .key = "delta_low_ns", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "delta_high_ns", .audience = FOR_PROGRAMS },
+	{ .title = "base", .key = "base_ns", .align = ALIGN_RIGHT },
+	{ .title = "head", .key = "head_ns", .align = ALIGN_RIGHT },
+	{ .title = "phase", .key = "phase" },
+	{ .title = "cause", .key = "cause" },
+	{ .title = "what", .key = "detail", .is_elastic = true },
+	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
+};
+
+static void add_signed(struct buf *out, double ns)
+{
+	char text[UNITS_BYTES];
+	(void)buf_addf(out, "%s%s", ns > 0 ? "+" : "", format_ns(text, ns));
+}
+
+static void add_contribution(struct table *t, const struct contribution *c, bool is_for_people)
+{
+	_cleanup_(buf_done) struct buf interval;
+	buf_init(&interval, MAX_LINE);
+	if (!isnan(c->low_ns)) {
+		add_signed(&interval, c->low_ns);
+		(void)buf_adds(&interval, " to ");
+		add_signed(&interval, c->high_ns);
+	}
+	const bool is_proven = c->low_ns > 0 || c->high_ns < 0;
+	table_tone(t, !is_proven ? TONE_PLAIN : c->delta_ns > 0 ? TONE_BAD : TONE_GOOD);
+	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
+	table_ns(t, c->delta_ns);
+	table_text(t, interval.len > 0 ? buf_str(&interval) : NULL);
+	table_number(t, CELL_NS, c->low_ns);
+	table_number(t, CELL_NS, c->high_ns);
+	table_ns(t, c->base_ns);
+	table_ns(t, c->head_ns);
+	table_text(t, phase_name(c->phase));
+	table_text(t, cause_name(c->cause));
+	table_text(t, c->detail[0] != '\0' ? c->detail : c->process);
+	table_text(t, c->process);
+}
+
+static void add_rest(struct table *t, int64_t delta_ns, int64_t base_ns, int64_t head_ns, size_t n)
+{
+	table_tone(t, TONE_DIM);
+	table_audience(t, FOR_PEOPLE);
+	table_ns(t, delta_ns);
+	table_text(t, "");
+	table_ns(t, UNKNOWN);
+	table_ns(t, UNKNOWN);
+	table_ns(t, base_ns);
+	table_ns(t, head_ns);
+	table_text(t, "");
+	table_text(t, "");
+	table_textf(t, "%zu more", n);
+	table_text(t, "");
+}
+
+int build_contributions(const struct comparison *c, struct table **ret)
+{
+	const int r = table_new("where it comes from", contribution_columns,
+				N_OF(contribution_columns), ret);
+	if (r < 0)
+		return r;
+	if (!c->has_contributions) {
+		table_note(*ret, "no breakdown: %s", c->no_contributions);
+		return 0;
+	}
+	const int64_t larger =
+		c->base_total_ns > c->head_total_ns ? c->base_total_ns : c->head_total_ns;
+	int64_t delta_ns = 0, base_ns = 0, head_ns = 0;
+	size_t n_rest = 0;
+	for (size_t i = 0; i < c->n_contributions; i++) {
+		const struct contribution *row = &c->contributions[i];
+		const bool is_listed = i < PEOPLE_ROWS &&
+				       fabs((double)row->delta_ns) >= SMALL_SHARE * (double)larger;
+		add_contribution(*ret, row, is_listed);
+		if (is_listed)
+			continue;
+		n_rest++;
+		delta_ns += row->delta_ns;
+		base_ns += row->base_ns;
+		head_ns += row->head_ns;
+	}
+	if (n_rest > 0)
+		add_rest(*ret, delta_ns, base_ns, head_ns, n_rest);
+	_cleanup_(buf_done) struct buf sum;
+	char text[UNITS_BYTES];
+	buf_init(&sum, MAX_LINE);
+	add_signed(&sum, (double)(c->head_total_ns - c->base_total_ns));
+	table_note(*ret, "together %s of %s: means of the middle half of each side's runs",
+		   buf_str(&sum), format_ns(text, (double)c->base_total_ns));
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int say(enum table_format format, const struct print_style *style, FILE *f, enum tone tone,
+	       const char *text)
+{
+	if (format != TABLE_TEXT && format != TABLE_MARKDOWN)
+		return 0;
+	return print_paragraph(format, style, f, tone, HANG, text);
+}
+
+static int say_headline(const struct comparison *c, enum table_format format,
+			const struct print_style *style, FILE *f)
+{
+	char line[512];
+	const struct change *change = main_change(c);
+	if (change == NULL)
+		return say(format, style, f, TONE_BAD, "The two have no metric in common.");
+	(void)print_change(change, c->level, line, sizeof(line));
+	return say(format, style, f, TONE_STRONG, line);
+}
+
+static int show(const struct comparison *c, enum table_format format,
+		const struct print_style *style, FILE *f,
+		int (*build)(const struct comparison *, struct table **))
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	const int r = build(c, &t);
+	if (r < 0)
+		return r;
+	if (format == TABLE_TEXT)
+		(void)fputc('\n', f);
+	return table_print(t, format, style, f);
+}
+
+static int print_document(const struct comparison *c, const struct print_style *style, FILE *f)
+{
+	(void)fputs("{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", f);
+	int r = show(c, TABLE_JSON, style, f, build_changes);
+	(void)fputs(", \"contributions\": ", f);
+	if (r >= 0)
+		r = show(c, TABLE_JSON, style, f, build_contributions);
+	(void)fputs("}\n", f);
+	return r < 0 ? r : ferror(f) ? -EIO : 0;
+}
+
+int report_compare(const struct comparison *c, enum table_format format,
+		   const struct print_style *style, FILE *f)
+{
+	if (format == TABLE_JSON)
+		return print_document(c, style, f);
+	if (format == TABLE_CSV)
+		return show(c, format, style, f, build_changes);
+	int r = say_headline(c, format, style, f);
+	if (r >= 0 && c->incomparable != NULL) {
+		char line[512];
+		(void)snprintf(line, sizeof(line), "incomparable machines: %s", c->incomparable);
+		r = say(format, style, f, TONE_BAD, line);
+	}
+	if (r >= 0)
+		r = show(c, format, style, f, build_changes);
+	if (r >= 0)
+		r = show(c, format, style, f, build_contributions);
+	return r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What changed between two sessions, and where that came from. */
+#ifndef USERSPACE_VIEW_REPORT_COMPARE_H
+#define USERSPACE_VIEW_REPORT_COMPARE_H
+
+#include <stdio.h>
+
+#include "userspace/model/compare.h"
+#include "userspace/view/table.h"
+
+/* One row per metric. People get what changed and what mattered, programs get all. */
+int build_changes(const struct comparison *c, struct table **ret);
+/* One row per phase, cause and object; a last one sums up what is too small to list. */
+int build_contributions(const struct comparison *c, struct table **ret);
+
+/* The metric that the comparison is about: startup.ready, else time.wall, else the first compared.
+ * NULL: nothing was. */
+const struct change *main_change(const struct comparison *c);
+
+/* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.5 % interval +68.0 to +77.1 %): regressed". */
+int print_change(const struct change *c, double level, char *line, size_t size);
+
+/* The comparison as a whole. JSON: one object with the tables "changes" and "contributions"; CSV: the
+ * changes. -EIO when @f fails. */
+int report_compare(const struct comparison *c, enum table_format format,
+		   const struct print_style *style, FILE *f);
+
+#endif
