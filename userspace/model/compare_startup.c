@@ -35,6 +35,7 @@ struct row_list VEC(struct row);
 
 struct breakdowns {
 	struct comparison *comparison;
+	struct alignment *alignment;
 	const struct session *sessions[SIDES];
 	size_t *order[SIDES]; /* indices of runs with a breakdown, by total */
 	size_t n[SIDES];
@@ -42,27 +43,6 @@ struct breakdowns {
 };
 
 /* --- rows ----------------------------------------------------------------------------------- */
-
-static const char *process_name(struct arena *arena, const struct run *run, int id)
-{
-	if (id < 1 || (size_t)id > run->n_processes)
-		return arena_intern(arena, "");
-	const struct process *p = &run->processes[id - 1];
-	if (p->argv.n == 0)
-		return arena_intern(arena, p->exe != NULL ? p->exe : "");
-	char line[512];
-	size_t at = 0;
-	for (size_t i = 0; i < p->argv.n && at + 1 < sizeof(line); i++) {
-		const size_t room = sizeof(line) - 1 - at;
-		const size_t length = strnlen(p->argv.items[i], room);
-		memcpy(line + at, p->argv.items[i], length);
-		at += length;
-		if (i + 1 < p->argv.n && at + 1 < sizeof(line))
-			line[at++] = ' ';
-	}
-	line[at] = '\0';
-	return compare_normalise(arena, line);
-}
 
 static struct row *find_row(struct breakdowns *b, const struct row *key)
 {
@@ -99,15 +79,14 @@ static struct row *row_of(struct breakdowns *b, struct row *key)
 
 static int add_run(struct breakdowns *b, enum side side, size_t place)
 {
-	struct arena *arena = b->comparison->arena;
 	const struct run *run = &b->sessions[side]->runs[b->order[side][place]];
 	for (size_t i = 0; i < run->n_segments; i++) {
 		const struct segment *segment = &run->segments[i];
 		struct row key = {
 			.phase = segment->phase,
 			.cause = segment->cause,
-			.process = process_name(arena, run, segment->process),
-			.detail = compare_normalise(arena, segment->detail),
+			.process = aligned_process(b->alignment, run, segment->process),
+			.detail = aligned_text(b->alignment, segment->detail),
 		};
 		struct row *row =
 			key.process != NULL && key.detail != NULL ? row_of(b, &key) : NULL;
@@ -314,11 +293,13 @@ int compare_startups(struct comparison *c)
 	c->no_contributions = missing(&b);
 	if (c->no_contributions != NULL)
 		return 0;
+	r = alignment_new(c->arena, c->base, c->head, &b.alignment);
 	for (int side = 0; side < SIDES; side++)
 		for (size_t i = 0; i < b.n[side] && r == 0; i++)
 			r = add_run(&b, (enum side)side, i);
 	if (r == 0)
 		r = fill(&b);
+	alignment_done(b.alignment);
 	vec_done(&b.rows);
 	return r;
 }
