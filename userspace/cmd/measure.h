@@ -18,8 +18,6 @@ int measurement_run(struct measurement *m, const struct collect_spec *spec, cons
 		    bool discard, struct collect_result *ret);
 /* All that counts of @arm so far. The caller frees it. */
 int measurement_session(struct measurement *m, const char *arm, struct session **ret);
-/* Why the last run's figures are not to be trusted, or NULL. */
-const char *measurement_taint(const struct measurement *m);
 /* Ends the recording. */
 int measurement_finish(struct measurement *m);
 struct measurement *measurement_free(struct measurement *m); /* NULL */

@@ -22,6 +22,7 @@ struct collect_spec {
 	unsigned int run;	   /* number of this run, from 0 */
 	unsigned int runs, warmup; /* how many are asked for */
 	bool is_warmup;
+	const char *arm;     /* of an interleaved comparison that this run belongs to, or NULL */
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	bool count_heap;
 	const struct ready_rule *rules;

@@ -204,6 +204,10 @@ static int run_release(struct run *r)
 	if (e >= 0)
 		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
 			      r->spec->run, 0, NULL);
+	if (e >= 0 && r->spec->arm != NULL)
+		e = emit_meta(collector_sink(c), "run.arm", "%s", r->spec->arm);
+	if (e >= 0 && r->spec->arm != NULL && r->spec->is_warmup)
+		e = emit_meta(collector_sink(c), "run.warmup", "1");
 	if (e >= 0)
 		e = target_release(&r->target, environment);
 	if (e >= 0 && r->probes != NULL)

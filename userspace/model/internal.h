@@ -69,6 +69,7 @@ struct span {
 	size_t first, last;
 	size_t spawn; /* index of its MARK SPAWN */
 	bool is_warmup;
+	const struct sl_meta *arm; /* META run.arm, or NULL */
 };
 
 int facts_read(const struct trace *trace, struct session *session, struct facts *ret);

@@ -13,6 +13,8 @@
 
 #define MAX_RUNS 100000 /* more than anybody repeats; bounds what a made-up trace can cost */
 
+#define ARM_KEY "run.arm="
+
 struct span_list VEC(struct span);
 
 static bool is_mark(const struct sl_event *event, unsigned int id)
@@ -44,6 +46,32 @@ static size_t first_of(const struct trace *t, size_t floor, size_t spawn)
 	return spawn;
 }
 
+static bool meta_begins(const struct sl_meta *meta, const char *prefix)
+{
+	const size_t n = strlen(prefix);
+	return event_text_length(&meta->event, meta->text) >= n &&
+	       strncmp(meta->text, prefix, n) == 0;
+}
+
+static void read_run_fact(const struct sl_meta *meta, struct span *span)
+{
+	if (meta_begins(meta, "run.warmup=1"))
+		span->is_warmup = true;
+	else if (meta_begins(meta, ARM_KEY))
+		span->arm = meta;
+}
+
+static bool is_of_arm(const struct span *span, const char *arm)
+{
+	if (arm == NULL)
+		return true;
+	if (span->arm == NULL)
+		return false;
+	const size_t n = strlen(arm), key = strlen(ARM_KEY);
+	return event_text_length(&span->arm->event, span->arm->text) == key + n &&
+	       strncmp(span->arm->text + key, arm, n) == 0;
+}
+
 static int find_spans(const struct trace *t, struct span_list *spans)
 {
 	for (size_t i = 0; i < t->n_events; i++) {
@@ -57,11 +85,7 @@ static int find_spans(const struct trace *t, struct span_list *spans)
 			if (vec_push(spans, span) < 0)
 				return -ENOMEM;
 		} else if (event->kind == SL_KIND_META && spans->n > 0) {
-			const struct sl_meta *meta = (const struct sl_meta *)event;
-			static const char warmup[] = "run.warmup=1";
-			if (event_text_length(event, meta->text) == sizeof(warmup) - 1 &&
-			    strncmp(meta->text, warmup, sizeof(warmup) - 1) == 0)
-				vec_last(spans)->is_warmup = true;
+			read_run_fact((const struct sl_meta *)event, vec_last(spans));
 		}
 	}
 	if (spans->n > 0)
@@ -282,7 +306,8 @@ static void mark_warmups(const struct span_list *spans, int64_t n_warmup)
 		spans->items[i].is_warmup = true;
 }
 
-static int build_runs(struct facts *f, struct session *s, const struct span_list *spans)
+static int build_runs(struct facts *f, struct session *s, const struct span_list *spans,
+		      const char *arm)
 {
 	f->n_runs = spans->n;
 	mark_warmups(spans, s->design.warmup);
@@ -294,13 +319,23 @@ static int build_runs(struct facts *f, struct session *s, const struct span_list
 			build_run(f, &spans->items[i], i + 1 == spans->n, &s->runs[s->n_runs]);
 		if (rc < 0)
 			return rc;
-		s->n_runs += !spans->items[i].is_warmup;
+		s->n_runs += !spans->items[i].is_warmup && is_of_arm(&spans->items[i], arm);
 	}
 	return 0;
 }
 
+/* What an arm ran is not what the recording began with. */
+static void take_command(struct session *s)
+{
+	if (s->n_runs == 0 || s->runs[0].n_processes == 0)
+		return;
+	const struct process *command = &s->runs[0].processes[0];
+	if (command->n_images > 0 && command->images[0].argv.n > 0)
+		s->command = command->images[0].argv;
+}
+
 static int build(const struct trace *trace, struct session *s, struct facts *f,
-		 struct span_list *spans)
+		 struct span_list *spans, const char *arm)
 {
 	int rc = facts_read(trace, s, f);
 	if (rc == 0)
@@ -309,13 +344,17 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 		return fail(rc, "not enough memory for the recording");
 	if (spans->n == 0)
 		return fail(-ENODATA, "the recording holds no run: nothing was started in it");
-	rc = build_runs(f, s, spans);
+	rc = build_runs(f, s, spans, arm);
+	if (arm != NULL)
+		take_command(s);
 	if (rc == 0)
 		rc = write_notes(f, s);
 	if (rc < 0)
 		return fail(rc, "not enough memory for the recording");
 	if (s->n_runs == 0)
-		return fail(-ENODATA, "the recording holds only warm-up runs");
+		return fail(-ENODATA, arm == NULL ? "the recording holds only warm-up runs"
+						  : "the recording holds no run of '%s' that counts",
+			    arm);
 	if (s->design.runs == UNKNOWN)
 		s->design.runs = (int64_t)s->n_runs;
 	if (s->design.warmup == UNKNOWN)
@@ -324,6 +363,11 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 }
 
 int session_build(const struct trace *trace, struct session **ret)
+{
+	return session_build_arm(trace, NULL, ret);
+}
+
+int session_build_arm(const struct trace *trace, const char *arm, struct session **ret)
 {
 	struct arena *arena = arena_new();
 	struct session *s = arena != NULL ? arena_alloc(arena, sizeof(*s)) : NULL;
@@ -334,7 +378,7 @@ int session_build(const struct trace *trace, struct session **ret)
 	s->arena = arena;
 	struct facts facts = { 0 };
 	struct span_list spans = { 0 };
-	const int rc = build(trace, s, &facts, &spans);
+	const int rc = build(trace, s, &facts, &spans, arm);
 	facts_done(&facts);
 	vec_done(&spans);
 	if (rc < 0) {

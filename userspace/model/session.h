@@ -239,6 +239,8 @@ struct session {
  * could have done to the trace: odd events are skipped. -ENODATA, logged: there is no run in
  * it. */
 int session_build(const struct trace *trace, struct session **ret);
+/* Only the runs of one arm of an interleaved recording ("base"); its command is what these ran. */
+int session_build_arm(const struct trace *trace, const char *arm, struct session **ret);
 struct session *session_free(struct session *s); /* NULL */
 
 #endif
