@@ -327,7 +327,7 @@ static int build_runs(struct facts *f, struct session *s, const struct span_list
 /* What an arm ran is not what the recording began with. */
 static void take_command(struct session *s)
 {
-	if (s->n_runs == 0 || s->runs[0].n_processes == 0)
+	if (s->runs == NULL || s->n_runs == 0 || s->runs[0].n_processes == 0)
 		return;
 	const struct process *command = &s->runs[0].processes[0];
 	if (command->n_images > 0 && command->images[0].argv.n > 0)
