@@ -352,8 +352,9 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 	if (rc < 0)
 		return fail(rc, "not enough memory for the recording");
 	if (s->n_runs == 0)
-		return fail(-ENODATA, arm == NULL ? "the recording holds only warm-up runs"
-						  : "the recording holds no run of '%s' that counts",
+		return fail(-ENODATA,
+			    arm == NULL ? "the recording holds only warm-up runs"
+					: "the recording holds no run of '%s' that counts",
 			    arm);
 	if (s->design.runs == UNKNOWN)
 		s->design.runs = (int64_t)s->n_runs;
