@@ -147,20 +147,37 @@ static void a_document_without_metrics_can_be_used(void **state)
 	session_free(s);
 }
 
-static void later_keys_and_metrics_are_ignored(void **state)
+static void later_keys_are_ignored_and_metrics_kept(void **state)
 {
 	(void)state;
 	struct session *s = must_read(
 		"{\"new\":{\"a\":[1,{}]},\"schema\":\"startline.report/1\",\"metrics\":["
-		"{\"id\":\"time.future\",\"values\":[1]},{\"id\":\"time.wall\",\"values\":[5]},"
+		"{\"id\":\"time.future\",\"unit\":\"ns\",\"better\":\"higher\",\"values\":[1]},{\"id\":\"time.wall\",\"values\":[5]},"
 		"{\"id\":\"net.connect[tcp *:1]\",\"values\":[1,2,3]}],"
 		"\"runs\":[{\"startup\":{\"segments\":[{\"phase\":\"exec\",\"state\":\"blocked\","
 		"\"cause\":\"later\",\"color\":\"red\"}]}}]}");
-	assert_int_equal(s->n_series, 2);
+	assert_int_equal(s->n_series, 3);
+	assert_string_equal(s->series[0].metric->id, "time.future");
+	assert_int_equal(s->series[0].metric->better, BETTER_HIGHER);
 	assert_true(s->runs[0].values[0] == 5);
-	assert_int_equal(s->series[1].summary.n, 3);
+	assert_int_equal(s->series[2].summary.n, 3);
 	assert_int_equal(s->runs[0].segments[0].cause, CAUSE_UNKNOWN);
 	assert_string_equal(s->runs[0].segments[0].detail, "");
+	session_free(s);
+}
+
+static void statistics_without_values_are_kept(void **state)
+{
+	(void)state;
+	struct session *s = must_read(
+		"{\"schema\":\"startline.report/1\",\"metrics\":[{\"id\":\"time.wall\",\"unit\":\"ns\","
+		"\"values\":[],\"n\":7,\"min\":120,\"max\":300,\"median\":null,\"ci95\":[150,250]}]}");
+	assert_int_equal(s->n_series, 1);
+	assert_true(s->series[0].is_summary);
+	assert_int_equal(s->series[0].summary.n, 7);
+	assert_true(s->series[0].summary.max == 300);
+	assert_true(isnan(s->series[0].summary.median));
+	assert_true(s->series[0].summary.ci95_high == 250);
 	session_free(s);
 }
 
@@ -355,7 +372,8 @@ int main(void)
 		cmocka_unit_test(unknown_is_null_and_never_zero),
 		cmocka_unit_test(quantiles_need_values),
 		cmocka_unit_test(a_document_without_metrics_can_be_used),
-		cmocka_unit_test(later_keys_and_metrics_are_ignored),
+		cmocka_unit_test(later_keys_are_ignored_and_metrics_kept),
+		cmocka_unit_test(statistics_without_values_are_kept),
 		cmocka_unit_test(references_to_no_process_are_dropped),
 		cmocka_unit_test(what_is_no_session_is_refused),
 		cmocka_unit_test(errors_name_their_place),
