@@ -7,6 +7,7 @@
 
 #define PAGE_BYTES    4096ull
 #define TICKS_TELL_NS 100000000ull
+#define TICKS_HINT_NS 20000000ull
 #define UNKNOWN	      (~0ull)
 
 enum walk {
@@ -112,12 +113,16 @@ static __always_inline __u64 proportion(__u64 total, __u64 part, __u64 whole)
 
 /* The kernel charges whole ticks to user or system, and knows the sum of both far better; their
  * proportion is applied to the sum, as getrusage(2) does. Before there were enough ticks for that
- * to mean anything, time in system calls is system time, and page faults count as user time. */
+ * to mean anything, time in system calls is system time; unless the few ticks say much more, as
+ * they do of a program that spends its time in page faults. */
 static __always_inline void split_run(struct sl_usage *event, __u64 run_ns, __u64 user_raw,
 				      __u64 system_raw, __u64 system_ns)
 {
-	if (user_raw + system_raw >= TICKS_TELL_NS)
-		system_ns = proportion(run_ns, system_raw, user_raw + system_raw);
+	const __u64 raw = user_raw + system_raw;
+	const __u64 by_ticks = raw >= TICKS_HINT_NS ? proportion(run_ns, system_raw, raw) : 0;
+
+	if (raw >= TICKS_TELL_NS || by_ticks > 2 * system_ns + run_ns / 4)
+		system_ns = by_ticks;
 	event->run_ns = run_ns;
 	event->system_ns = system_ns < run_ns ? system_ns : run_ns;
 	event->user_ns = run_ns - event->system_ns;

@@ -161,3 +161,9 @@ lost() {
 	# Nothing that is not in there.
 	[ "$(q "[.runs[0].processes[] | select(.pid == $worker or .pid == $mover)] | length")" = 2 ]
 }
+
+@test "page faults are system time, as in getrusage" {
+	command -v python3 >/dev/null || skip "no python3"
+	session --probes bpf -- python3 -c 'x = bytearray(70000000)'
+	[ "$(q '[.metrics[] | select(.id == "cpu.user" or .id == "cpu.system") | .values[0]] | .[1] > .[0]')" = true ]
+}

@@ -196,6 +196,7 @@ time.sleep(30)'
 		[ "$status" = 0 ]
 		"$STARTLINE" report >report
 		grep -q 'probed' report
+		tr -s ' \n' ' ' <report | grep -qF "notified by ${spec%%:*}:"
 	done
 }
 

@@ -100,6 +100,20 @@ static void say_ending(struct page *page, const struct run *run)
 		sayf(page, TONE_BAD, "It was killed by signal %" PRId64 ".", run->exit_signal);
 }
 
+/* What the run was ready by, beyond the rung's name: the socket, or what was asked for. */
+static const char *ready_by(const struct run *run)
+{
+	if (run->ready_endpoint != NULL)
+		return run->ready_endpoint;
+	for (size_t i = 0; i < run->n_milestones; i++) {
+		const struct milestone *m = &run->milestones[i];
+		if (m->time_ns == run->ready_ns && strcmp(m->name, "notified") == 0 &&
+		    strcmp(text_of(run->ready_level), m->name) == 0)
+			return text_of(m->evidence);
+	}
+	return "";
+}
+
 static void say_head(struct page *page, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf command;
@@ -112,9 +126,9 @@ static void say_head(struct page *page, const struct run *run)
 	}
 	const char *line = buf_str(&command);
 	say_equation(page);
-	if (run->has_ready && run->ready_endpoint != NULL)
-		sayf(page, TONE_DIM, "%s: %s on %s", line, text_of(run->ready_level),
-		     run->ready_endpoint);
+	if (run->has_ready && ready_by(run)[0] != '\0')
+		sayf(page, TONE_DIM, "%s: %s %s %s", line, text_of(run->ready_level),
+		     run->ready_endpoint != NULL ? "on" : "by", ready_by(run));
 	else if (run->has_ready)
 		sayf(page, TONE_DIM, "%s: %s", line, text_of(run->ready_level));
 	else if (line[0] != '\0')
