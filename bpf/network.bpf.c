@@ -228,23 +228,24 @@ static __noinline int connect_exit(struct task_state *ts, long result)
 int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 error);
 __noinline int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 error)
 {
-	struct conn *conn = place ? bpf_map_lookup_elem(&conns, place) : NULL;
+	const __u64 sk = place ? *place : 0; /* a key on the stack: before 6.5 it must be there */
+	struct conn *conn = bpf_map_lookup_elem(&conns, &sk);
 	__s32 outcome = 1;
 
 	if (!conn)
 		return 0;
 	if (now == TCP_SYN_SENT) {
 		if (!conn->addr.family) /* io_uring keeps it where we cannot read it */
-			addr_peer(*place, &conn->addr);
+			addr_peer(sk, &conn->addr);
 	} else if (before == TCP_SYN_SENT) {
 		if (now == TCP_CLOSE)
 			outcome = error ? -error : -1; /* -1: given up, and no reason kept */
 		if (conn->state == CONN_CALLING)
 			conn->outcome = outcome;
 		else if (conn->state == CONN_PROGRESS)
-			conn_outcome(*place, conn, outcome);
+			conn_outcome(sk, conn, outcome);
 	} else if (conn->state != CONN_CALLING) {
-		bpf_map_delete_elem(&conns, place);
+		bpf_map_delete_elem(&conns, &sk);
 	}
 	return 0;
 }

@@ -49,19 +49,21 @@ static __always_inline bool is_of_interest(__u8 opcode)
 }
 
 /* @fd: -1 when only the socket is known. */
-int request_seen(const struct request_key *key, __u64 sk, __s32 fd, __u32 opcode);
-__noinline int request_seen(const struct request_key *key, __u64 sk, __s32 fd, __u32 opcode)
+int request_seen(const struct request_key *named, __u64 sk, __s32 fd, __u32 opcode);
+__noinline int request_seen(const struct request_key *named, __u64 sk, __s32 fd, __u32 opcode)
 {
+	struct request_key key; /* on the stack: before 6.5 a map's key must be there */
 	struct request request = { .sk = sk, .fd = fd, .opcode = opcode };
 	struct conn *conn;
 
-	if (!key || !sk)
+	if (!named || !sk)
 		return 0;
+	key = *named;
 	request.id = id_of_sk(sk);
 	request.enter_ns = bpf_ktime_get_ns();
 	if (opcode != OP_CONNECT)
 		ready_stand(request.id, SL_HOW_IO_URING, fd, request.enter_ns, 0);
-	if (opcode == OP_POLL_ADD || bpf_map_update_elem(&requests, key, &request, BPF_ANY))
+	if (opcode == OP_POLL_ADD || bpf_map_update_elem(&requests, &key, &request, BPF_ANY))
 		return 0;
 	if (opcode == OP_CONNECT) {
 		conn = conn_new(sk, request.id, CONN_CALLING);
@@ -110,21 +112,23 @@ int handle_io_uring_poll_arm(__u64 *ctx)
 }
 
 /* @opcode: of the request, 0 when the completion does not say. */
-int request_done(const struct request_key *key, __s32 result, __u32 has_more, __u32 opcode);
-__noinline int request_done(const struct request_key *key, __s32 result, __u32 has_more,
+int request_done(const struct request_key *named, __s32 result, __u32 has_more, __u32 opcode);
+__noinline int request_done(const struct request_key *named, __s32 result, __u32 has_more,
 			    __u32 opcode)
 {
+	struct request_key key;
 	struct request *found;
 	struct request request;
 
-	if (!key)
+	if (!named)
 		return 0;
-	found = bpf_map_lookup_elem(&requests, key);
+	key = *named;
+	found = bpf_map_lookup_elem(&requests, &key);
 	if (!found || (opcode && opcode != found->opcode))
 		return 0;
 	request = *found;
 	if (!has_more)
-		bpf_map_delete_elem(&requests, key);
+		bpf_map_delete_elem(&requests, &key);
 	if (request.opcode == OP_CONNECT)
 		return net_connected(request.sk, result);
 	if (result < 0)

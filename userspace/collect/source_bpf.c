@@ -54,9 +54,11 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, LIBBPF_TEXT_LIMIT);
 	(void)buf_addv(&text, format, args);
-	if (text.len > 0 && text.data[text.len - 1] == '\n')
-		buf_truncate(&text, text.len - 1);
-	log_debug("%s", buf_str(&text));
+	/* A verifier's log has thousands of lines, and the last ones tell. */
+	char *rest = text.data, *line;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0')
+			log_debug("%s", line);
 	return 0;
 }
 
