@@ -40,7 +40,8 @@ B     := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 BPF_B := build/bpf
 
 # What only one of the two builds has.
-WITH_BPF     := userspace/collect/source_bpf.c userspace/collect/source_bpf_kernel.c userspace/collect/source_bpf_links.c userspace/collect/source_bpf_load.c
+WITH_BPF     := userspace/collect/source_bpf.c userspace/collect/source_bpf_kernel.c userspace/collect/source_bpf_links.c userspace/collect/source_bpf_load.c \
+	userspace/collect/source_bpf_words.c
 WITHOUT_BPF  := userspace/collect/source_bpf_fallback.c
 LEFT_OUT     := $(if $(filter 0,$(BPF)),$(WITH_BPF),$(WITHOUT_BPF))
 SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c))

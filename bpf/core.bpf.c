@@ -67,6 +67,7 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_epoll_pwait] = CALL_FD | CALL_NET | CALL_TIMED,
 	[__NR_epoll_pwait2] = CALL_FD | CALL_NET | CALL_TIMED,
 	[__NR_epoll_ctl] = CALL_FD | CALL_NET,
+	[__NR_io_uring_setup] = CALL_NET,
 	[__NR_io_uring_enter] = CALL_FD | CALL_NET,
 	[__NR_fsync] = CALL_FD,
 	[__NR_fdatasync] = CALL_FD,

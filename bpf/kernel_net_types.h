@@ -143,6 +143,10 @@ struct io_kiocb {
 	struct io_ring_ctx *ctx;
 };
 
+struct io_kiocb___before_5_19 {
+	__u64 user_data;
+};
+
 struct io_uring_cqe {
 	__u64 user_data;
 	__s32 res;

@@ -146,6 +146,10 @@ int ready_listener(__u64 sk, __u64 id);
 /* A thread stands ready in way @how (enum sl_ready_how); @pid_tid 0: the current one. */
 int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 pid_tid);
 
+/* ---- io_uring (uring.bpf.c) ---- */
+
+extern __u32 uses_uring; /* somebody made a ring */
+
 /* ---- small things ---- */
 
 /* The socket behind @fd of the current thread, as a number, or 0. */

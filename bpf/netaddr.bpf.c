@@ -31,7 +31,7 @@ static __always_inline void addr_name(const char *path, long length, bool is_use
 	/* One byte more, for the NUL that the helper puts behind a path that fills its field. */
 	done = is_user ? bpf_probe_read_user_str(ret->bytes, length + 1, path)
 		       : bpf_probe_read_kernel_str(ret->bytes, length + 1, path);
-	if (done <= 0)
+	if (done < 0) /* 0: some kernels do not count the NUL of an empty text */
 		return;
 	if (ret->bytes[0]) {
 		ret->length = done - 1;

@@ -390,6 +390,9 @@ __noinline int net_enter(struct task_state *ts)
 		ts->net.sock = sk_of_fd(ts->args[0]);
 		ts->net.other = is_listening(ts->net.sock) ? id_of_sk(ts->net.sock) : 0;
 		return ready_enter(ts);
+	case __NR_io_uring_setup:
+		uses_uring = 1;
+		return 0;
 	default:
 		return ready_enter(ts);
 	}

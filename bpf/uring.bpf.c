@@ -15,6 +15,18 @@
 #define REQUEST_FIXED_FILE 0x1u /* io_kiocb.flags */
 #define CQE_MORE	   0x2u
 
+/* What the tracepoints tell, and where in a request it stands, has changed often: their numbers of
+ * arguments say which it is (source_bpf.c). 0: this kernel has no such tracepoint.
+ *   submit_sqe  until 6.3; 2: as submit_req later. More, until 5.18: the ring comes first
+ *   poll_arm    3: the request comes first. More, until 5.18: the ring
+ *   complete    4, until 5.16: ring, name, result, flags. 3, since 6.11: ring, request and all
+ *               else in one. Between these: ring, request, name, result, flags */
+const volatile __u32 uring_submit_arguments = 0;
+const volatile __u32 uring_poll_arguments = 0;
+const volatile __u32 uring_complete_arguments = 0;
+
+__u32 uses_uring = 0;
+
 struct request_key {
 	__u64 ring;
 	__u64 user_data;
@@ -75,40 +87,81 @@ __noinline int request_seen(const struct request_key *named, __u64 sk, __s32 fd,
 	return 0;
 }
 
+/* Functions of their own, like the one in memory.bpf.c, for what this kernel's types do not have. */
+static __noinline __u64 name_before_5_19(struct io_kiocb *req)
+{
+	struct io_kiocb___before_5_19 *old = (void *)req;
+
+	return BPF_CORE_READ(old, user_data);
+}
+
+static __noinline __u64 name_since_5_19(struct io_kiocb *req)
+{
+	return BPF_CORE_READ(req, cqe.user_data);
+}
+
+static __noinline int fd_since_5_19(struct io_kiocb *req)
+{
+	return BPF_CORE_READ(req, cqe.fd);
+}
+
+static __always_inline struct request_key key_of(struct io_kiocb *req)
+{
+	struct request_key key = { .ring = (__u64)BPF_CORE_READ(req, ctx) };
+
+	key.user_data = bpf_core_field_exists(req->cqe) ? name_since_5_19(req)
+							: name_before_5_19(req);
+	return key;
+}
+
+static __always_inline __u64 sk_of_request(struct io_kiocb *req)
+{
+	return (__u64)sock_of_file(BPF_CORE_READ(req, file));
+}
+
+/* Before 5.19 a request has its file by now; later, the number of a descriptor. */
+static __always_inline int submitted(struct io_kiocb *req)
+{
+	const __u8 opcode = BPF_CORE_READ(req, opcode);
+	struct request_key key;
+	__s32 fd = -1;
+
+	if (!is_of_interest(opcode) || !is_ours())
+		return 0;
+	key = key_of(req);
+	if (!bpf_core_field_exists(req->cqe))
+		return request_seen(&key, sk_of_request(req), fd, opcode);
+	if (BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE)
+		return 0;
+	fd = fd_since_5_19(req);
+	return request_seen(&key, sk_of_fd(fd), fd, opcode);
+}
+
 SEC("?raw_tp/io_uring_submit_req")
 int handle_io_uring_submit_req(__u64 *ctx)
 {
-	struct io_kiocb *req = (struct io_kiocb *)ctx[0];
-	struct request_key key = { 0 };
-	const __u8 opcode = BPF_CORE_READ(req, opcode);
-	const __s32 fd = BPF_CORE_READ(req, cqe.fd);
+	return submitted((struct io_kiocb *)ctx[0]);
+}
 
-	if (!is_of_interest(opcode) || (BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) ||
-	    !is_ours())
-		return 0;
-	key.ring = (__u64)BPF_CORE_READ(req, ctx);
-	key.user_data = BPF_CORE_READ(req, cqe.user_data);
-	request_seen(&key, sk_of_fd(fd), fd, opcode);
-	return 0;
+SEC("?raw_tp/io_uring_submit_sqe")
+int handle_io_uring_submit_sqe(__u64 *ctx)
+{
+	return submitted((struct io_kiocb *)ctx[uring_submit_arguments > 2 ? 1 : 0]);
 }
 
 /* No connection is waiting: it begins to wait. */
 SEC("?raw_tp/io_uring_poll_arm")
 int handle_io_uring_poll_arm(__u64 *ctx)
 {
-	struct io_kiocb *req = (struct io_kiocb *)ctx[0];
-	struct request_key key = { 0 };
+	struct io_kiocb *req = (struct io_kiocb *)ctx[uring_poll_arguments > 3 ? 1 : 0];
 	const __u8 opcode = BPF_CORE_READ(req, opcode);
-	__u64 file;
+	struct request_key key;
 
-	if (!is_of_interest(opcode) || !(BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) ||
-	    !is_ours())
+	if (!is_of_interest(opcode) || !bpf_core_field_exists(req->cqe) ||
+	    !(BPF_CORE_READ(req, flags) & REQUEST_FIXED_FILE) || !is_ours())
 		return 0;
-	key.ring = (__u64)BPF_CORE_READ(req, ctx);
-	key.user_data = BPF_CORE_READ(req, cqe.user_data);
-	file = (__u64)BPF_CORE_READ(req, file);
-	request_seen(&key, (__u64)sock_of_file((struct file *)file), -1, opcode);
-	return 0;
+	key = key_of(req);
+	return request_seen(&key, sk_of_request(req), -1, opcode);
 }
 
 /* @opcode: of the request, 0 when the completion does not say. */
@@ -137,21 +190,42 @@ __noinline int request_done(const struct request_key *named, __s32 result, __u32
 	return net_accepted(request.sk, id_of_sk(request.sk), request.id, result, request.enter_ns);
 }
 
+struct completion {
+	__u64 name;
+	__s32 result;
+	__u32 flags;
+};
+
+static __always_inline struct completion completion_in_one(struct io_uring_cqe *cqe)
+{
+	struct completion completion = {
+		.name = BPF_CORE_READ(cqe, user_data),
+		.result = BPF_CORE_READ(cqe, res),
+		.flags = BPF_CORE_READ(cqe, flags),
+	};
+
+	return completion;
+}
+
 SEC("?raw_tp/io_uring_complete")
 int handle_io_uring_complete(__u64 *ctx)
 {
 	struct request_key key = { .ring = ctx[0] };
-	struct io_kiocb *req = (struct io_kiocb *)ctx[1];
-	struct io_uring_cqe *cqe = (struct io_uring_cqe *)ctx[2];
-	const __s32 result = BPF_CORE_READ(cqe, res);
-	const __u32 flags = BPF_CORE_READ(cqe, flags);
+	struct io_kiocb *req = uring_complete_arguments == 4 ? NULL : (struct io_kiocb *)ctx[1];
+	struct completion completion;
 	__u32 opcode = 0;
 
-	key.user_data = BPF_CORE_READ(cqe, user_data);
 	if (req)
 		opcode = BPF_CORE_READ(req, opcode);
 	if ((req && !is_of_interest(opcode)) || !is_ours())
 		return 0;
-	request_done(&key, result, flags & CQE_MORE, opcode);
+	if (uring_complete_arguments == 3)
+		completion = completion_in_one((struct io_uring_cqe *)ctx[2]);
+	else if (uring_complete_arguments == 4)
+		completion = (struct completion){ ctx[1], ctx[2], ctx[3] };
+	else
+		completion = (struct completion){ ctx[2], ctx[3], ctx[4] };
+	key.user_data = completion.name;
+	request_done(&key, completion.result, completion.flags & CQE_MORE, opcode);
 	return 0;
 }

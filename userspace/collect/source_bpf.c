@@ -25,11 +25,12 @@
 #include "userspace/collect/source_bpf_kernel.h"
 #include "userspace/collect/source_bpf_links.h"
 #include "userspace/collect/source_bpf_load.h"
+#include "userspace/collect/source_bpf_words.h"
 
 #define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
 #define PLACES_LIMIT	  (8u << 20)
 #define PLACE_NAME	  128
-#define LIBBPF_TEXT_LIMIT (1u << 20) /* a verifier's log */
+#define LIBBPF_TEXT_LIMIT (16u << 20) /* a verifier's log */
 
 /* As TASK_* in bpf/common.bpf.h and enum walk in bpf/usage.bpf.c. */
 #define TASK_TRACKED	  0x1u
@@ -343,5 +344,7 @@ int source_bpf_finish(struct source_bpf *s, struct sink sink)
 		r = name_places(s, sink);
 	if (r >= 0)
 		r = emit_drops(s, sink);
+	if (r >= 0)
+		r = words_lacking(s->skeleton->skeleton, s->skeleton->bss->uses_uring, sink);
 	return r < 0 ? r : emit_tallies(s, sink);
 }

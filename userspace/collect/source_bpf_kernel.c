@@ -51,13 +51,16 @@ const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const 
 	return find((struct kernel *)(uintptr_t)k, name, false);
 }
 
-/* io_uring_complete: older kernels hand over the parts of the completion one by one. */
+unsigned int kernel_arguments(const struct kernel *k, const char *name)
+{
+	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
+	return t != NULL && t->exists ? t->arguments : 0;
+}
+
 bool kernel_has(const struct kernel *k, const char *name)
 {
 	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
-	if (t == NULL || !t->exists)
-		return false;
-	return strcmp(name, "io_uring_complete") != 0 || t->arguments == 3;
+	return t != NULL && t->exists;
 }
 
 /* ---- numbers ---- */

@@ -54,6 +54,9 @@ const char *tracepoint_of(const struct bpf_program *program);
 /* NULL: not one of the probes'. */
 const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const char *name);
 
+/* How many arguments the kernel's tracepoint has; 0: there is no such. */
+unsigned int kernel_arguments(const struct kernel *k, const char *name);
+
 /* Whether the kernel has that tracepoint, in the shape the probes know. */
 bool kernel_has(const struct kernel *k, const char *name);
 

@@ -34,6 +34,7 @@ static const char *const second_share[] = {
 	"handle_io_uring_complete",
 	"handle_io_uring_poll_arm",
 	"handle_io_uring_submit_req",
+	"handle_io_uring_submit_sqe",
 	"handle_rss_stat",
 	"handle_sock_recv_length",
 	"handle_sock_send_length",
@@ -62,12 +63,12 @@ struct loading {
 
 int probes_refused(int r, char *why, size_t why_size)
 {
-	if (r == -EPERM || r == -EACCES)
-		(void)snprintf(
-			why, why_size,
-			geteuid() == 0
-				? "not permitted here, although root (a container without CAP_BPF?)"
-				: "not root");
+	/* A verifier that does not like a program says EACCES, who lacks the right gets EPERM. */
+	if (geteuid() != 0 && (r == -EPERM || r == -EACCES))
+		(void)snprintf(why, why_size, "not root");
+	else if (r == -EPERM)
+		(void)snprintf(why, why_size,
+			       "not permitted here, although root (a container without CAP_BPF?)");
 	else if (r == -ENOENT)
 		(void)snprintf(why, why_size, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
 	else if (r == -EFBIG)
@@ -129,8 +130,10 @@ static void configure(struct probes *p, const struct bpf_settings *settings, con
 	skeleton->rodata->has_length_probes =
 		bpf_program__autoload(skeleton->progs.handle_sock_send_length) &&
 		bpf_program__autoload(skeleton->progs.handle_sock_recv_length);
-	const struct kernel_tracepoint *switches = kernel_tracepoint(k, "sched_switch");
-	skeleton->rodata->has_prev_state = switches != NULL && switches->arguments >= 4;
+	skeleton->rodata->has_prev_state = kernel_arguments(k, "sched_switch") >= 4;
+	skeleton->rodata->uring_submit_arguments = kernel_arguments(k, "io_uring_submit_sqe");
+	skeleton->rodata->uring_poll_arguments = kernel_arguments(k, "io_uring_poll_arm");
+	skeleton->rodata->uring_complete_arguments = kernel_arguments(k, "io_uring_complete");
 	skeleton->bss->switch_limit = settings->switch_limit;
 }
 
