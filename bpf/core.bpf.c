@@ -22,6 +22,7 @@ const volatile __u64 runqueues_offset = 0;
 const volatile __u64 preempt_count_offset = 0;
 const volatile __u64 this_cpu_off_offset = 0;
 __u64 percpu_bases[PERCPU_CPUS];
+__u32 unknown_zero = 0;
 __u32 is_ready = 0;
 __u32 is_over = 0;
 __u64 cpu_counts[SL_CPUS][SL_CPU_WORDS];

@@ -65,6 +65,7 @@ static __always_inline struct path_text path_walk(struct file *file, char *out, 
 				  .out = out,
 				  .max = max,
 				  .components = components,
+				  .length = unknown_zero,
 				  .is_cut = true };
 	struct path_text text;
 

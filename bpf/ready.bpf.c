@@ -363,7 +363,7 @@ __noinline int ready_inherited(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct inherited fds = { 0 };
+	struct inherited fds = { .word = unknown_zero, .next = unknown_zero };
 
 	if (!fdt)
 		return 0;
