@@ -143,17 +143,32 @@ int handle_io_uring_submit_req(__u64 *ctx)
 	return submitted((struct io_kiocb *)ctx[0]);
 }
 
+/* The first or the second argument. The verifier wants each read at a fixed place, so the compiler
+ * must not make one of the two. */
+static __always_inline struct io_kiocb *request_at(__u64 *ctx, bool is_second)
+{
+	__u64 address;
+
+	if (is_second) {
+		address = ctx[1];
+		barrier_var(address);
+	} else {
+		address = ctx[0];
+	}
+	return (struct io_kiocb *)address;
+}
+
 SEC("?raw_tp/io_uring_submit_sqe")
 int handle_io_uring_submit_sqe(__u64 *ctx)
 {
-	return submitted((struct io_kiocb *)ctx[uring_submit_arguments > 2 ? 1 : 0]);
+	return submitted(request_at(ctx, uring_submit_arguments > 2));
 }
 
 /* No connection is waiting: it begins to wait. */
 SEC("?raw_tp/io_uring_poll_arm")
 int handle_io_uring_poll_arm(__u64 *ctx)
 {
-	struct io_kiocb *req = (struct io_kiocb *)ctx[uring_poll_arguments > 3 ? 1 : 0];
+	struct io_kiocb *req = request_at(ctx, uring_poll_arguments > 3);
 	const __u8 opcode = BPF_CORE_READ(req, opcode);
 	struct request_key key;
 
@@ -196,35 +211,44 @@ struct completion {
 	__u32 flags;
 };
 
-static __always_inline struct completion completion_in_one(struct io_uring_cqe *cqe)
+static __always_inline void completion_in_one(struct completion *ret, struct io_uring_cqe *cqe)
 {
-	struct completion completion = {
-		.name = BPF_CORE_READ(cqe, user_data),
-		.result = BPF_CORE_READ(cqe, res),
-		.flags = BPF_CORE_READ(cqe, flags),
-	};
+	ret->name = BPF_CORE_READ(cqe, user_data);
+	ret->result = BPF_CORE_READ(cqe, res);
+	ret->flags = BPF_CORE_READ(cqe, flags);
+}
 
-	return completion;
+static __always_inline void completion_in_parts(struct completion *ret, __u64 name, __u64 result,
+						__u64 flags)
+{
+	barrier_var(name);
+	barrier_var(result);
+	barrier_var(flags);
+	ret->name = name;
+	ret->result = result;
+	ret->flags = flags;
 }
 
 SEC("?raw_tp/io_uring_complete")
 int handle_io_uring_complete(__u64 *ctx)
 {
 	struct request_key key = { .ring = ctx[0] };
-	struct io_kiocb *req = uring_complete_arguments == 4 ? NULL : (struct io_kiocb *)ctx[1];
+	struct io_kiocb *req = NULL;
 	struct completion completion;
 	__u32 opcode = 0;
 
+	if (uring_complete_arguments != 4)
+		req = (struct io_kiocb *)ctx[1];
 	if (req)
 		opcode = BPF_CORE_READ(req, opcode);
 	if ((req && !is_of_interest(opcode)) || !is_ours())
 		return 0;
 	if (uring_complete_arguments == 3)
-		completion = completion_in_one((struct io_uring_cqe *)ctx[2]);
+		completion_in_one(&completion, (struct io_uring_cqe *)ctx[2]);
 	else if (uring_complete_arguments == 4)
-		completion = (struct completion){ ctx[1], ctx[2], ctx[3] };
+		completion_in_parts(&completion, ctx[1], ctx[2], ctx[3]);
 	else
-		completion = (struct completion){ ctx[2], ctx[3], ctx[4] };
+		completion_in_parts(&completion, ctx[2], ctx[3], ctx[4]);
 	key.user_data = completion.name;
 	request_done(&key, completion.result, completion.flags & CQE_MORE, opcode);
 	return 0;
