@@ -109,8 +109,8 @@ static __always_inline struct request_key key_of(struct io_kiocb *req)
 {
 	struct request_key key = { .ring = (__u64)BPF_CORE_READ(req, ctx) };
 
-	key.user_data = bpf_core_field_exists(req->cqe) ? name_since_5_19(req)
-							: name_before_5_19(req);
+	key.user_data =
+		bpf_core_field_exists(req->cqe) ? name_since_5_19(req) : name_before_5_19(req);
 	return key;
 }
 
