@@ -315,6 +315,8 @@ static __always_inline bool is_small(__u64 mm, __u32 member)
 	seen[RSS_LEFT]--;
 	if (!seen[RSS_IS_OURS] || member == MEMBER_SWAP)
 		return true;
+	if (bpf_core_type_exists(struct mm_rss_stat)) /* before 6.2 there is no such counter */
+		return false;
 	counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
 		  (member & (MEMBERS - 1)) * bpf_core_type_size(struct percpu_counter);
 	return BPF_CORE_READ(counter, count) == (__s64)seen[RSS_COUNTS + (member & (MEMBERS - 1))];

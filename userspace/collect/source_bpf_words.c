@@ -13,10 +13,10 @@ static const struct lack {
 	const char *words;
 } lacks[] = {
 	{ "handle_rss_stat", false,
-	  "no tracepoint rss_stat in this kernel: the processes' peaks do not tell which of them "
-	  "were at the same time" },
+	  "this kernel does not tell when resident memory changes: no peak of all processes at one "
+	  "instant" },
 	{ "handle_page_fault", false,
-	  "no tracepoint page_fault_user in this kernel: waits for a page do not name its file" },
+	  "this kernel does not tell of page faults: waits for a page do not name its file" },
 	{ "handle_io_uring_complete", true,
 	  "this kernel does not tell what io_uring did: its connects and accepts are missing" },
 	{ "handle_sock_send_length", true,
