@@ -130,19 +130,74 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_rseq] = CALL_QUICK,
 };
 
-/* Numbers of 32-bit x86 that matter, as those of 64 bits. */
+#define STATUS_COMPAT 0x2u /* thread_info.status */
+
+/* Is the current call one of 32 bits? The call and not the program decides: a program of 64 bits
+ * can make them by `int $0x80`. */
+static __always_inline bool is_compat(struct task_struct *task, struct task_state *ts)
+{
+	if (bpf_core_field_exists(task->thread_info.status))
+		return task->thread_info.status & STATUS_COMPAT;
+	return ts->flags & TASK_COMPAT;
+}
+
+/* Numbers of 32-bit x86 that matter, as those of 64 bits. Only calls whose arguments mean the
+ * same: no array of pointers, no time. */
 static __always_inline __u16 compat_number(__u64 nr)
 {
 	switch (nr) {
+	case 3:
+		return __NR_read;
+	case 4:
+		return __NR_write;
+	case 5:
+		return __NR_open;
+	case 6:
+		return __NR_close;
+	case 7:
+	case 114:
+		return __NR_wait4;
+	case 8:
+		return __NR_creat;
 	case 11:
 		return __NR_execve;
 	case 120:
 		return __NR_clone;
+	case 168:
+		return __NR_poll;
 	case 190:
 		return __NR_vfork;
+	case 255:
+		return __NR_epoll_ctl;
+	case 256:
+		return __NR_epoll_wait;
+	case 284:
+		return __NR_waitid;
+	case 295:
+		return __NR_openat;
+	case 358:
+		return __NR_execveat;
+	case 361:
+		return __NR_bind;
+	case 362:
+		return __NR_connect;
+	case 363:
+		return __NR_listen;
+	case 364:
+		return __NR_accept4;
 	default:
 		return SL_NO_SYSCALL;
 	}
+}
+
+static __always_inline void note_compat_arguments(struct task_state *ts, struct pt_regs *regs)
+{
+	ts->args[0] = (__u32)regs->bx;
+	ts->args[1] = (__u32)regs->cx;
+	ts->args[2] = (__u32)regs->dx;
+	ts->args[3] = (__u32)regs->si;
+	ts->args[4] = (__u32)regs->di;
+	ts->args[5] = (__u32)regs->bp;
 }
 
 static __always_inline void note_arguments(struct task_state *ts, struct pt_regs *regs)
@@ -155,19 +210,8 @@ static __always_inline void note_arguments(struct task_state *ts, struct pt_regs
 	ts->args[5] = regs->r9;
 }
 
-/* A 32-bit program: its own numbers and registers. Only what concerns processes is followed. */
-static __noinline int enter_compat(struct task_state *ts, __u64 nr, __u64 argument)
+static __always_inline void enter_known(struct task_state *ts, __u16 bits)
 {
-	ts->nr = compat_number(nr);
-	ts->args[0] = argument;
-	if (ts->nr == __NR_execve)
-		exec_enter(ts);
-	return 0;
-}
-
-static __always_inline void enter_known(struct task_state *ts, struct pt_regs *regs, __u16 bits)
-{
-	note_arguments(ts, regs);
 	if (bits & CALL_NET)
 		net_enter(ts);
 	if (bits & CALL_EXEC)
@@ -179,25 +223,35 @@ int handle_sys_enter(__u64 *ctx)
 {
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 	const __u64 nr = ctx[1];
-	const __u16 bits = call_table[nr & (CALLS - 1)];
+	__u16 bits = call_table[nr & (CALLS - 1)];
+	struct task_struct *task;
 	struct task_state *ts;
 
-	/* Before anything else: it decides what the cheapest call costs. */
+	/* Before anything else: it decides what the cheapest call costs. No call of 32 bits that
+	 * matters has the number of a quick one. */
 	if (nr < CALLS && (bits & CALL_QUICK))
 		return 0;
-	ts = task_state_of(bpf_get_current_task_btf());
+	task = bpf_get_current_task_btf();
+	ts = task_state_of(task);
 	if (!ts)
 		return 0;
 	ts->enter_ns = bpf_ktime_get_ns();
 	ts->offcpu_ns = 0;
 	ts->in_syscall = 1;
-	if (ts->flags & TASK_COMPAT) {
-		enter_compat(ts, nr, regs->bx);
-		return 0;
+	if (is_compat(task, ts)) {
+		ts->nr = compat_number(nr);
+		bits = ts->nr < CALLS ? call_table[ts->nr & (CALLS - 1)] : 0;
+		if (bits)
+			note_compat_arguments(ts, regs);
+	} else {
+		ts->nr = nr < SL_NO_SYSCALL ? nr : SL_NO_SYSCALL;
+		if (nr >= CALLS)
+			bits = 0;
+		if (bits)
+			note_arguments(ts, regs);
 	}
-	ts->nr = nr < SL_NO_SYSCALL ? nr : SL_NO_SYSCALL;
-	if (nr < CALLS && bits)
-		enter_known(ts, regs, bits);
+	if (bits)
+		enter_known(ts, bits);
 	ts->probe_calls++;
 	if (tax_is_due(ts))
 		tax_add(ts, ts->enter_ns, TAX_SAMPLE);

@@ -29,7 +29,11 @@ typedef struct {
 
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, r9;
-	unsigned long ax, bx, orig_ax;
+	unsigned long ax, bx, cx, bp, orig_ax;
+};
+
+struct thread_info {
+	unsigned int status; /* x86 */
 };
 
 /* ---- files ---- */
@@ -176,6 +180,7 @@ struct sched_entity {
 };
 
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int __state;
 	unsigned int flags;
 	struct sched_entity se;

@@ -36,6 +36,21 @@ need_static() {
 		paste -sd, | grep -qx 23,43
 }
 
+# Number 5 is open with 32 bits, fstat with 64; number 2 is fork and open.
+@test "system calls of 32 bits are not taken for those of 64" {
+	for program in int80 int80.m32; do
+		[ -x "$WORKLOADS/$program" ] || continue
+		[ "$("$WORKLOADS/$program")" = done ] || skip "no 32-bit system calls here"
+		session --probes bpf -- "$WORKLOADS/$program"
+		[ "$status" -eq 0 ]
+		"$STARTLINE" report --view events >events
+		[ "$(grep -c ' open .*there' events)" -eq 23 ]
+		[ "$(grep -c ' open .*missing' events)" -eq 41 ]
+		q '.runs[0].processes | length' | grep -qx 4
+		q '.runs[0].losses.bpf' | grep -qx 0
+	done
+}
+
 @test "a line written in pieces, longer than is kept of one write, is seen" {
 	need_static
 	session --ready 'log:\.ready$' --timeout 5s -- "$WORKLOADS/opens.static"
