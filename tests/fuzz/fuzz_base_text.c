@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/shellwords.h"
 #include "userspace/base/units.h"
 #include "userspace/base/utf8.h"
 
@@ -45,6 +47,21 @@ static void parse_everything(const char *s)
 	}
 }
 
+static void split_everything(const char *s)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	char **words = NULL;
+	const char *error = NULL;
+	size_t n = 0, at = 0, bytes = 0;
+	if (shellwords_split(arena, s, &words, &n, &error, &at) < 0) {
+		assert(error != NULL && at <= strlen(s));
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		bytes += strlen(words[i]);
+	assert(n > 0 && words[n] == NULL && bytes <= strlen(s));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char text[MAX_TEXT + 1];
@@ -53,5 +70,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[n] = '\0';
 	escape_everything(text, n);
 	parse_everything(text);
+	split_everything(text);
 	return 0;
 }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* One pass over the text, each word put together in one buffer that is as long as the text. */
+
+#include "userspace/base/shellwords.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define BLANKS " \t\r\n"
+
+struct splitter {
+	const char *text, *at;
+	char *word; /* the one that is being put together */
+	size_t n;
+	const char *error;
+	const char *error_at;
+};
+
+static bool refuse(struct splitter *s, const char *at, const char *error)
+{
+	s->error = error;
+	s->error_at = at;
+	return false;
+}
+
+/* A line that is continued adds nothing. */
+static bool take_escaped(struct splitter *s)
+{
+	if (s->at[1] == '\0')
+		return refuse(s, s->at, "a backslash at the end escapes nothing");
+	if (s->at[1] != '\n')
+		s->word[s->n++] = s->at[1];
+	s->at += 2;
+	return true;
+}
+
+static bool take_single(struct splitter *s)
+{
+	const char *start = s->at++;
+	const char *end = strchr(s->at, '\'');
+	if (end == NULL)
+		return refuse(s, start, "a quote ' is not closed");
+	memcpy(s->word + s->n, s->at, (size_t)(end - s->at));
+	s->n += (size_t)(end - s->at);
+	s->at = end + 1;
+	return true;
+}
+
+static bool take_double(struct splitter *s)
+{
+	const char *start = s->at++;
+	while (*s->at != '"') {
+		if (*s->at == '\0')
+			return refuse(s, start, "a quote \" is not closed");
+		if (*s->at == '\\' && s->at[1] != '\0' && strchr("$`\"\\\n", s->at[1]) != NULL) {
+			if (!take_escaped(s))
+				return false;
+			continue;
+		}
+		s->word[s->n++] = *s->at++;
+	}
+	s->at++;
+	return true;
+}
+
+/* One word; *ret_is_word is false where only a continued line was there. */
+static bool take_word(struct splitter *s, bool *ret_is_word)
+{
+	s->n = 0;
+	*ret_is_word = false;
+	while (*s->at != '\0' && strchr(BLANKS, *s->at) == NULL) {
+		const bool is_continued = s->at[0] == '\\' && s->at[1] == '\n';
+		bool is_good = true;
+		*ret_is_word |= !is_continued;
+		if (*s->at == '\\')
+			is_good = take_escaped(s);
+		else if (*s->at == '\'')
+			is_good = take_single(s);
+		else if (*s->at == '"')
+			is_good = take_double(s);
+		else
+			s->word[s->n++] = *s->at++;
+		if (!is_good)
+			return false;
+	}
+	return true;
+}
+
+static int split(struct splitter *s, struct arena *arena, char **words, size_t *ret_n)
+{
+	size_t n = 0;
+	for (;;) {
+		s->at += strspn(s->at, BLANKS);
+		if (*s->at == '\0')
+			break;
+		const char *start = s->at;
+		bool is_word = false;
+		if (!take_word(s, &is_word))
+			return -EINVAL;
+		if (!is_word)
+			continue;
+		if (n == SHELLWORDS_WORDS_MAX)
+			return (void)refuse(s, start, "too many words"), -EINVAL;
+		words[n] = arena_strndup(arena, s->word, s->n);
+		if (words[n++] == NULL)
+			return (void)refuse(s, start, "not enough memory"), -ENOMEM;
+	}
+	words[n] = NULL;
+	*ret_n = n;
+	return n > 0 ? 0 : ((void)refuse(s, s->text, "there is no command in it"), -EINVAL);
+}
+
+int shellwords_split(struct arena *arena, const char *text, char ***ret_words, size_t *ret_n,
+		     const char **ret_error, size_t *ret_at)
+{
+	struct splitter s = { .text = text, .at = text };
+	const size_t length = strlen(text);
+	size_t n = 0;
+	int r = -EINVAL;
+	if (length > SHELLWORDS_TEXT_MAX) {
+		(void)refuse(&s, text, "the command is too long");
+	} else {
+		const size_t most = length / 2 + 2; /* a blank between two words */
+		char **words = arena_alloc_array(
+			arena, most < SHELLWORDS_WORDS_MAX ? most : SHELLWORDS_WORDS_MAX + 1,
+			sizeof(*words));
+		s.word = arena_alloc(arena, length + 1);
+		if (words == NULL || s.word == NULL)
+			r = ((void)refuse(&s, text, "not enough memory"), -ENOMEM);
+		else
+			r = split(&s, arena, words, &n);
+		*ret_words = words;
+	}
+	if (r < 0) {
+		*ret_error = s.error;
+		*ret_at = (size_t)(s.error_at - text);
+		return r;
+	}
+	if (ret_n != NULL)
+		*ret_n = n;
+	return 0;
+}
