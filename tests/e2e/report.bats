@@ -79,3 +79,22 @@ setup() {
 		grep -q '^tax: .* shim [0-9]' tax.txt
 	done
 }
+
+@test "a view of several runs is of the run that the report is of" {
+	: >count
+	session -n 3 -- sh -c 'sleep 0.$(wc -l <count); echo >>count'
+	"$STARTLINE" report session.json >report
+	grep -q '^Run 2 of 3' report # 0, 0.1 and 0.2 s
+	"$STARTLINE" report session.json --view processes --format json >view
+	pid=$(q '.runs[1].processes[0].pid')
+	grep -q "$pid" view
+	"$STARTLINE" report session.json --view processes | grep -q 'run 2 of 3, the median one'
+}
+
+@test "events are text, and say so" {
+	session -- true
+	"$STARTLINE" report --view events | grep -q ' exec '
+	run "$STARTLINE" report --view events --format json
+	[ "$status" = 2 ]
+	[[ "$output" == *"as text only"* ]]
+}

@@ -58,6 +58,25 @@ static void images_of_a_process_add_up(void **state)
 	(void)session_free(s);
 }
 
+/* A forked child that executes leaves two lanes, which are folded in any order. */
+static void the_last_image_is_the_one_that_began_last(void **state)
+{
+	(void)state;
+	struct session *s = build(BEGIN "2ms task 10 parent=9\n3ms exec 10 /y argv=y\n"
+					"8ms heap 10 ready since=3ms malloc=7 live=200\n"
+					"8ms heap 10 ready since=2ms malloc=1 live=5\n"
+					"9ms exit 10 code=0\n9ms exit 9 code=0\n"
+					"10ms heap 10 exit since=3ms malloc=23 live=300 peak=900\n"
+					"10ms heap 10 exit since=2ms malloc=1 live=0 peak=16\n");
+	const struct heap *heap = &s->runs[0].processes[1].heap;
+
+	assert_int_equal(heap->allocs, 24);
+	assert_int_equal(heap->peak_bytes, 900);
+	assert_int_equal(heap->ready_bytes, 200);
+	assert_int_equal(heap->exit_bytes, 300);
+	(void)session_free(s);
+}
+
 static void uncounted_processes_say_why(void **state)
 {
 	(void)state;
@@ -148,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(images_of_a_process_add_up),
+		cmocka_unit_test(the_last_image_is_the_one_that_began_last),
 		cmocka_unit_test(uncounted_processes_say_why),
 		cmocka_unit_test(resident_peak_is_of_the_tree),
 		cmocka_unit_test(launchers_peak_is_not_the_runs),

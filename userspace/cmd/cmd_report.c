@@ -85,7 +85,10 @@ static int print_view(const struct opts *o, const struct report *view, struct se
 	if (s->n_runs == 0)
 		return fail(-ENODATA, "there is no run in it");
 	struct table *table = NULL;
-	int r = view->build(s, 0, &table);
+	const size_t run = report_run(s);
+	int r = view->build(s, run, &table);
+	if (r >= 0 && s->n_runs > 1 && strcmp(view->name, "metrics") != 0)
+		table_note(table, "run %zu of %zu, the median one", run + 1, s->n_runs);
 	if (r >= 0)
 		r = table_print(table, format, &style, f);
 	(void)table_free(table);
@@ -99,9 +102,11 @@ static int print_to(const struct opts *o, const struct report *view, struct sess
 	return r < 0 ? r : output_close(o->output_path, f, print_view(o, view, s, f));
 }
 
-/* Not a table of the session but its raw material, as text whatever the format. */
+/* Not a table of the session but its raw material. */
 static int print_events(const struct opts *o)
 {
+	if (o->format != TABLE_TEXT)
+		return fail(-EINVAL, "--view events: events are printed as text only");
 	_cleanup_free_ char *path = NULL;
 	struct trace *trace = NULL;
 	FILE *f = NULL;

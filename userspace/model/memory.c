@@ -84,12 +84,21 @@ static void finish_heap(struct proc *p)
 	if (p->heaps.n == 0)
 		return;
 	heap->is_known = true;
+	/* Lanes are folded in any order; what was last is what began last. */
+	const struct heap_note *newest = NULL;
+	uint64_t ready_since_ns = 0;
 	vec_foreach(note, &p->heaps) {
 		add_image(heap, note->last);
-		if (note->ready != NULL)
+		if (note->ready != NULL && note->since_ns >= ready_since_ns) {
 			heap->ready_bytes = counter(note->ready->live_bytes);
+			ready_since_ns = note->since_ns;
+		}
+		if (newest == NULL || note->since_ns >= newest->since_ns)
+			newest = note;
 	}
-	const struct sl_heap *last = vec_last(&p->heaps)->last;
+	if (newest == NULL)
+		return;
+	const struct sl_heap *last = newest->last;
 	/* What was live when the process ended was never freed. A snapshot of a process that
 	 * goes on says nothing about that. */
 	if (last->when == SL_WHEN_EXIT || last->when == SL_WHEN_EXEC || p->end_ns != 0)
