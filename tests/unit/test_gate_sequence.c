@@ -116,6 +116,14 @@ static void looks_are_at_fixed_numbers_of_pairs(void **state)
 
 /* --- simulation ----------------------------------------------------------------------------- */
 
+/* The sanitizers look at the code, for which a hundredth of the trials will do; how often things
+ * happen is asserted by the plain build. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHARE 100
+#else
+#define SHARE 1
+#endif
+
 /* Noise of 3 % that real machines make: see docs/statistics.md. */
 enum noise { GAUSS, SKEW, OUTLIERS, BIMODAL, DRIFT, AUTOREGRESSIVE, SESSION, NOISES };
 static const char *const noise_names[] = { "gauss",    "skew",	    "outliers", "bimodal",
@@ -189,8 +197,8 @@ static void measure_pair(struct machine *m, size_t pair, double effect, size_t n
 static bool look(size_t pairs, size_t n_metrics, struct outcome *ret)
 {
 	static const struct levels levels = { 0.05, 0.10 };
-	struct series series[MOST_METRICS][2];
-	struct change changes[MOST_METRICS];
+	struct series series[MOST_METRICS][2] = { 0 };
+	struct change changes[MOST_METRICS] = { 0 };
 	enum verdict verdicts[MOST_METRICS];
 	for (size_t i = 0; i < n_metrics; i++) {
 		series[i][0] = (struct series){ "time.wall", &wall, base[i], pairs, false, { 0 } };
@@ -249,38 +257,38 @@ static struct tally repeat(enum noise noise, size_t max_pairs, double effect, si
 static void noise_alone_is_hardly_ever_called_a_regression(void **state)
 {
 	(void)state;
-	enum { TRIALS = 10000 };
+	enum { TRIALS = 10000 / SHARE };
 	for (int noise = 0; noise < NOISES; noise++) {
 		const struct tally t = repeat((enum noise)noise, 30, 0, 1, TRIALS);
 		print_message("%-10s false alarms %zu of %d, pairs %.1f\n", noise_names[noise],
 			      t.alarms, TRIALS, t.mean_pairs);
-		assert_true(t.alarms * 1000 <= TRIALS);
+		assert_true(SHARE > 1 || t.alarms * 1000 <= TRIALS);
 	}
 }
 
 static void ten_percent_are_caught(void **state)
 {
 	(void)state;
-	enum { TRIALS = 4000 };
+	enum { TRIALS = 4000 / SHARE };
 	for (int noise = 0; noise < NOISES; noise++) {
 		const bool is_hard = noise == OUTLIERS || noise == BIMODAL;
 		const struct tally t =
 			repeat((enum noise)noise, is_hard ? 16 : 12, 0.10, 1, TRIALS);
 		print_message("%-10s caught %zu of %d, pairs %.1f\n", noise_names[noise], t.red,
 			      TRIALS, t.mean_pairs);
-		assert_true(t.red * 100 >= TRIALS * (is_hard ? 95 : 97));
+		assert_true(SHARE > 1 || t.red * 100 >= TRIALS * (is_hard ? 95 : 97));
 	}
 }
 
 static void forty_metrics_together_raise_no_more_alarms(void **state)
 {
 	(void)state;
-	enum { TRIALS = 300 };
+	enum { TRIALS = 300 / SHARE };
 	for (int noise = 0; noise < NOISES; noise++) {
 		const struct tally t = repeat((enum noise)noise, 30, 0, MOST_METRICS, TRIALS);
 		print_message("%-10s false alarms %zu of %d, pairs %.1f\n", noise_names[noise],
 			      t.alarms, TRIALS, t.mean_pairs);
-		assert_true(t.alarms * 100 <= TRIALS);
+		assert_true(SHARE > 1 || t.alarms * 100 <= TRIALS);
 	}
 }
 
