@@ -3,6 +3,7 @@
 
 #include "userspace/model/compare.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -148,6 +149,7 @@ int change_of(const struct series *base, const struct series *head, double level
 	      struct change *ret)
 {
 	const struct series *any = base != NULL ? base : head;
+	assert(any != NULL);
 	*ret = (struct change){
 		.id = any->id,
 		.metric = any->metric,
@@ -164,7 +166,8 @@ int change_of(const struct series *base, const struct series *head, double level
 		.p = NAN,
 		.reason = not_comparable(base, head),
 	};
-	if (ret->reason != NULL)
+	/* A side that is not there has been named as the reason. */
+	if (ret->reason != NULL || base == NULL || head == NULL)
 		return 0;
 	if (base->is_summary || head->is_summary) {
 		compare_summaries(ret);

@@ -139,6 +139,13 @@ static size_t middle_from(size_t n)
 	return n / 4;
 }
 
+/* How many those are: at least one of any. */
+static size_t middle_count(size_t n)
+{
+	const size_t count = n - 2 * middle_from(n);
+	return count > 0 ? count : 1;
+}
+
 /* --- means that add up ---------------------------------------------------------------------- */
 
 static int64_t middle_sum(const struct row *row, enum side side, size_t n)
@@ -153,7 +160,7 @@ static int64_t middle_sum(const struct row *row, enum side side, size_t n)
 static int64_t set_means(struct breakdowns *b, enum side side)
 {
 	const size_t n = b->n[side];
-	const int64_t k = (int64_t)(n - 2 * middle_from(n));
+	const int64_t k = (int64_t)middle_count(n);
 	int64_t sum = 0, before = 0;
 	for (size_t i = 0; i < b->rows.n; i++) {
 		struct contribution *c = &b->comparison->contributions[i];
@@ -186,7 +193,7 @@ static double sampled_mean(const struct row *row, enum side side, const size_t *
 	double sum = 0;
 	for (size_t i = middle_from(n); i < n - middle_from(n); i++)
 		sum += (double)row->runs_ns[side][places[i]];
-	return sum / (double)(n - 2 * middle_from(n));
+	return sum / (double)middle_count(n);
 }
 
 static int bootstrap(struct breakdowns *b)
