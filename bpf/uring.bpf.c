@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* io_uring: accept, poll and connect without a system call.
+/* io_uring: bind, listen, accept, poll and connect without a system call.
  *
  * A request is known by its ring and user_data from its submission to its completion; the
  * completions of a multishot accept know no other name. A request for a registered file names it
@@ -11,6 +11,8 @@
 #define OP_POLL_ADD 6 /* enum io_uring_op: frozen numbers */
 #define OP_ACCEPT   13
 #define OP_CONNECT  16
+#define OP_BIND	    56 /* these two >= 6.11 */
+#define OP_LISTEN   57
 
 #define REQUEST_FIXED_FILE 0x1u /* io_kiocb.flags */
 #define CQE_MORE	   0x2u
@@ -229,6 +231,25 @@ static __always_inline void completion_in_parts(struct completion *ret, __u64 na
 	ret->flags = flags;
 }
 
+/* @req is a bind or listen that is done. What tells its descriptor and backlog is overwritten. */
+int bound_or_listening(__u64 req, __u32 opcode, __s32 result);
+__noinline int bound_or_listening(__u64 req, __u32 opcode, __s32 result)
+{
+	struct net_fact fact = { .op = opcode == OP_BIND ? SL_NET_BIND : SL_NET_LISTEN,
+				 .address = NET_LOCAL,
+				 .fd = -1,
+				 .result = result };
+
+	fact.sk = sk_of_request((struct io_kiocb *)req);
+	if (!fact.sk)
+		return 0;
+	fact.id = id_of_sk(fact.sk);
+	net_emit(&fact, NULL);
+	if (opcode == OP_LISTEN && result == 0)
+		ready_listener(fact.sk, fact.id);
+	return 0;
+}
+
 SEC("?raw_tp/io_uring_complete")
 int handle_io_uring_complete(__u64 *ctx)
 {
@@ -241,7 +262,8 @@ int handle_io_uring_complete(__u64 *ctx)
 		req = (struct io_kiocb *)ctx[1];
 	if (req)
 		opcode = BPF_CORE_READ(req, opcode);
-	if ((req && !is_of_interest(opcode)) || !is_ours())
+	if ((req && !is_of_interest(opcode) && opcode != OP_BIND && opcode != OP_LISTEN) ||
+	    !is_ours())
 		return 0;
 	if (uring_complete_arguments == 3)
 		completion_in_one(&completion, (struct io_uring_cqe *)ctx[2]);
@@ -249,6 +271,8 @@ int handle_io_uring_complete(__u64 *ctx)
 		completion_in_parts(&completion, ctx[1], ctx[2], ctx[3]);
 	else
 		completion_in_parts(&completion, ctx[2], ctx[3], ctx[4]);
+	if (opcode == OP_BIND || opcode == OP_LISTEN)
+		return bound_or_listening((__u64)req, opcode, completion.result);
 	key.user_data = completion.name;
 	request_done(&key, completion.result, completion.flags & CQE_MORE, opcode);
 	return 0;

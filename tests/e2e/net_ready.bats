@@ -67,6 +67,16 @@ ready_by() {
 	[ "$(event accept_ready 9)" = "$(event listen 9)" ]
 }
 
+@test "io_uring: bind and listen without a system call" {
+	status=0
+	"$WORKLOADS/net_server" ring log & server=$!
+	sleep 0.3
+	kill "$server" || true
+	wait "$server" || status=$?
+	[ "$status" -ne 77 ] || skip "no IORING_OP_LISTEN before Linux 6.11"
+	attempts ready_by ring io_uring
+}
+
 @test "io_uring: a registered file" {
 	attempts ready_by fixed io_uring
 }

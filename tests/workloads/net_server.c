@@ -5,7 +5,8 @@
  * epoll set inside the one waited on), late (a thread waits in the epoll set already, another adds
  * the listener), edge (edge-triggered; tries its first accept 170 ms after the wait), busy (poll
  * with 23 descriptors, the listener last, and one of them readable at once), io_uring, multishot,
- * sqpoll, fixed (io_uring with a registered file).
+ * sqpoll, fixed (io_uring with a registered file), ring (binds and listens by io_uring, too; ends
+ * with status 77 where the kernel cannot).
  * Known answer: LOG, in CLOCK_MONOTONIC nanoseconds around each step: lines of "listen",
  * "ready", "accept", BEFORE, AFTER. Ends by a signal, or after 10 s. */
 #include "tests/workloads/net_server.h"
@@ -154,6 +155,31 @@ static void by_uring(int fd, bool multishot, bool sqpoll, bool fixed)
 	uring_enter(&ring, 1);
 }
 
+enum { OP_BIND = 56, OP_LISTEN = 57 }; /* Linux 6.11; older headers have no names for them */
+
+/* Bind, listen and accept. */
+static void by_ring_alone(void)
+{
+	const struct sockaddr_in address = { .sin_family = AF_INET,
+					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct uring ring;
+	long long before;
+
+	uring_open(&ring, false);
+	if (uring_call(&ring, OP_BIND, fd, &address, sizeof(address), 0))
+		exit(77);
+	sleep_ms(150);
+	before = now_ns();
+	if (uring_call(&ring, OP_LISTEN, fd, NULL, 0, 23))
+		exit(77);
+	log_step("listen", before, now_ns());
+	compute_ms(230);
+	uring_accept(&ring, fd, false, false);
+	log_ready();
+	uring_enter(&ring, 1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc == 3 ? argv[1] : "";
@@ -163,6 +189,8 @@ int main(int argc, char **argv)
 	if (argc != 3 || log_open(argv[2]))
 		return 2;
 	alarm(10);
+	if (!strcmp(how, "ring"))
+		by_ring_alone();
 	fd = bound_socket();
 	sleep_ms(150);
 	before = now_ns();

@@ -8,6 +8,7 @@
 #include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,23 @@ static inline void uring_enter(struct uring *ring, unsigned int wait)
 	if (__atomic_load_n(flags, __ATOMIC_RELAXED) & IORING_SQ_NEED_WAKEUP)
 		how |= IORING_ENTER_SQ_WAKEUP;
 	syscall(__NR_io_uring_enter, ring->fd, ring->sqpoll ? 0 : 1, wait, how, NULL, 0);
+}
+
+static inline int uring_result(struct uring *ring);
+
+/* A bind or listen, for whose result it waits. */
+static inline int uring_call(struct uring *ring, int opcode, int fd, const void *address,
+			     unsigned long long offset, unsigned int length)
+{
+	ring->entries[0] = (struct io_uring_sqe){
+		.opcode = (unsigned char)opcode,
+		.fd = fd,
+		.addr = (unsigned long long)(uintptr_t)address,
+		.off = offset,
+		.len = length,
+	};
+	uring_enter(ring, 1);
+	return uring_result(ring);
 }
 
 /* The result of the oldest completion, which is taken. */
