@@ -214,7 +214,7 @@ build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/bui
 
 # --- testing ---------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus demo
+.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus kernels demo
 # In parallel, unless the caller has said how.
 SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -247,6 +247,12 @@ unit-tests: $(UNIT_TESTS)
 
 corpus: all workloads
 	$(Q)tools/run-tests --e2e tests/corpus
+
+# In virtual machines; some minutes for each kernel. make kernels KERNELS="bookworm trixie"
+kernels:
+	$(Q)tools/setup --for kernels
+	$(SUBMAKE) all workloads
+	$(Q)tools/kernels $(KERNELS)
 
 demo:
 	$(Q)tools/setup --for demo
@@ -318,6 +324,7 @@ help:
 	@echo 'make demo          install what is missing, build, profile a real server'
 	@echo 'make test          install what the tests need, build, run the tests'
 	@echo 'make test-unit, test-e2e, test-all, lint, format, fuzz, bench'
+	@echo 'make kernels       checks under other kernels, in virtual machines'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean'
 	@echo 'Variables: V=1 BPF=0 SAN=address,undefined SAN=thread WERROR=0'

@@ -220,7 +220,7 @@ struct turns_map {
 };
 extern struct turns_map turns SEC(".maps");
 
-/* 0, which the verifier does not know. Before 6.7 it looks at the first turn only, and removes what
+/* 0, which the verifier does not know. That of 6.1 looks at the first turn only, and removes what
  * that turn cannot reach: what a turn counts or leaves to the next one must begin with this. */
 extern __u32 unknown_zero;
 

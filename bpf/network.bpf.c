@@ -228,7 +228,7 @@ static __noinline int connect_exit(struct task_state *ts, long result)
 int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 error);
 __noinline int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 error)
 {
-	const __u64 sk = place ? *place : 0; /* a key on the stack: before 6.5 it must be there */
+	const __u64 sk = place ? *place : 0; /* a key on the stack: 6.1 wants it there */
 	struct conn *conn = bpf_map_lookup_elem(&conns, &sk);
 	__s32 outcome = 1;
 

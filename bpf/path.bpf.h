@@ -27,7 +27,7 @@ int path_up(struct path_position *at);
 struct path_walk {
 	struct path_position at;
 	char *out;
-	__u64 max; /* of 64 bits, so that verifiers before 6.3 keep in mind what it is */
+	__u64 max; /* of 64 bits, so that the verifier of 6.1 keeps in mind what it is */
 	__u32 components;
 	__u32 length; /* bytes written */
 	__u32 is_cut;

@@ -66,7 +66,7 @@ static __always_inline bool is_of_interest(__u8 opcode)
 int request_seen(const struct request_key *named, __u64 sk, __s32 fd, __u32 opcode);
 __noinline int request_seen(const struct request_key *named, __u64 sk, __s32 fd, __u32 opcode)
 {
-	struct request_key key; /* on the stack: before 6.5 a map's key must be there */
+	struct request_key key; /* on the stack: 6.1 wants a key there */
 	struct request request = { .sk = sk, .fd = fd, .opcode = opcode };
 	struct conn *conn;
 
