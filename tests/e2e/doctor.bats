@@ -30,10 +30,12 @@ setup() {
 }
 
 @test "it leaves nothing behind" {
-	find /dev/shm -maxdepth 1 -name 'startline-*' | sort >before
-	"$STARTLINE" doctor >/dev/null
-	find /dev/shm -maxdepth 1 -name 'startline-*' | sort >after
-	[ -z "$(comm -13 before after)" ]
+	[ "$(id -u)" = 0 ] || skip "needs root for a /dev/shm that no other recording uses"
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount sh -c 'mount -t tmpfs shm /dev/shm && "$1" doctor && ls -A /dev/shm >"$2"' \
+		sh "$STARTLINE" left >out
+	grep -q '^kernel probes' out
+	[ ! -s left ]
 }
 
 @test "help ends with examples" {
