@@ -13,41 +13,12 @@
 #include "userspace/gate/verdict.h"
 #include "userspace/view/internal.h"
 #include "userspace/view/report_parts.h"
+#include "userspace/view/value.h"
 
 #define MAX_LINE    ((size_t)16 << 10)
 #define HANG	    2
 #define PEOPLE_ROWS 12	 /* contributions that are listed one by one */
 #define SMALL_SHARE 0.01 /* of the larger total: not worth a line */
-
-static enum cell_type cell_of(enum unit unit)
-{
-	switch (unit) {
-	case UNIT_NS:
-		return CELL_NS;
-	case UNIT_BYTES:
-		return CELL_BYTES;
-	case UNIT_COUNT:
-		return CELL_COUNT;
-	case UNIT_RATIO:
-		break;
-	}
-	return CELL_RATIO;
-}
-
-static char *format_value(char text[static UNITS_BYTES], enum unit unit, double value)
-{
-	switch (unit) {
-	case UNIT_NS:
-		return format_ns(text, value);
-	case UNIT_BYTES:
-		return format_bytes(text, value);
-	case UNIT_COUNT:
-		return format_count(text, value);
-	case UNIT_RATIO:
-		break;
-	}
-	return format_percent(text, value);
-}
 
 const struct change *main_change(const struct comparison *c)
 {
@@ -86,23 +57,17 @@ static enum tone tone_of(enum verdict verdict)
 /* "+68.0 to +77.1 %"; "" where there is no interval. */
 static void add_interval(struct buf *out, const struct change *c)
 {
-	char low[UNITS_BYTES];
 	if (c->basis == BASIS_EXACT)
 		(void)buf_adds(out, "exact");
-	if (c->basis == BASIS_EXACT || !isfinite(c->low) || !isfinite(c->high))
-		return;
-	(void)format_percent_signed(low, c->low - 1);
-	char high[UNITS_BYTES];
-	(void)format_percent_signed(high, c->high - 1);
-	const size_t n = strlen(low);
-	(void)buf_addf(out, "%.*s to %s", (int)(n > 2 ? n - 2 : n), low, high);
+	else
+		value_add_interval(out, c->low, c->high);
 }
 
 static void add_change_row(struct table *t, const struct change *c, bool is_for_people)
 {
 	_cleanup_(buf_done) struct buf interval;
 	char text[UNITS_BYTES];
-	const enum cell_type cell = cell_of(c->metric->unit);
+	const enum cell_type cell = value_cell(c->metric->unit);
 	const enum verdict verdict = verdict_of(c);
 	buf_init(&interval, MAX_LINE);
 	add_interval(&interval, c);
@@ -185,8 +150,8 @@ int print_change(const struct change *c, double level, char *line, size_t size)
 	_cleanup_(buf_done) struct buf interval;
 	buf_init(&interval, MAX_LINE);
 	add_interval(&interval, c);
-	(void)format_value(base, c->metric->unit, c->base_value);
-	(void)format_value(head, c->metric->unit, c->head_value);
+	(void)value_format(base, c->metric->unit, c->base_value);
+	(void)value_format(head, c->metric->unit, c->head_value);
 	(void)format_percent_signed(change, c->ratio - 1);
 	if (c->basis == BASIS_SHIFT && interval.len > 0)
 		return snprintf(line, size, "%s %s -> %s, %s (%.3g %% interval %s): %s", c->id,
