@@ -2,6 +2,7 @@
 /* Makes text from a target harmless for where it is printed: the one place per format. */
 
 #include <string.h>
+#include <strings.h>
 
 #include "userspace/base/units.h"
 #include "userspace/base/utf8.h"
@@ -43,6 +44,10 @@ void escape_text(struct buf *out, const char *text, bool is_utf8)
 	}
 }
 
+/* Forges look for mentions, issues and links in the text that is left when escapes and entities are
+ * undone: only another character in between keeps them from being found. This one is invisible. */
+#define WORD_JOINER "&#8288;"
+
 void escape_markdown(struct buf *out, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe;
@@ -58,10 +63,14 @@ void escape_markdown(struct buf *out, const char *text)
 			(void)buf_adds(out, "&gt;");
 		else if (*s == '&')
 			(void)buf_adds(out, "&amp;");
-		else if (*s == '@') /* else it calls somebody */
-			(void)buf_adds(out, "&#64;");
-		else if (strncmp(s, "://", 3) == 0) /* else it becomes a link */
-			(void)buf_adds(out, "&#58;");
+		else if (*s == '@')
+			(void)buf_adds(out, "&#64;" WORD_JOINER);
+		else if ((*s == '#' || *s == '!') && s[1] >= '0' && s[1] <= '9')
+			(void)buf_addf(out, "\\%c" WORD_JOINER, *s);
+		else if (strncmp(s, "://", 3) == 0)
+			(void)buf_adds(out, "&#58;" WORD_JOINER);
+		else if (*s == '.' && (s - begin) >= 3 && strncasecmp(s - 3, "www", 3) == 0)
+			(void)buf_adds(out, "&#46;" WORD_JOINER);
 		else if (strchr("\\`*_[]#|~$", *s) != NULL ||
 			 (s == begin && strchr("+-=", *s) != NULL))
 			(void)buf_addf(out, "\\%c", *s);
@@ -105,6 +114,63 @@ void escape_csv(struct buf *out, const char *text)
 		(void)buf_addc(out, *s);
 	}
 	(void)buf_addc(out, '"');
+}
+
+void escape_xml(struct buf *out, const char *text)
+{
+	_cleanup_(buf_done) struct buf safe;
+	buf_init(&safe, out->limit);
+	escape_text(&safe, text, true);
+	if (safe.error < 0)
+		out->error = safe.error;
+	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+		if (*s == '<')
+			(void)buf_adds(out, "&lt;");
+		else if (*s == '>')
+			(void)buf_adds(out, "&gt;");
+		else if (*s == '&')
+			(void)buf_adds(out, "&amp;");
+		else if (*s == '"')
+			(void)buf_adds(out, "&quot;");
+		else if (strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0) {
+			/* U+FFFE and U+FFFF are no characters of XML. */
+			add_byte(out, s[0]);
+			add_byte(out, s[1]);
+			add_byte(out, s[2]);
+			s += 2;
+		} else
+			(void)buf_addc(out, *s);
+	}
+}
+
+void escape_label(struct buf *out, const char *text)
+{
+	_cleanup_(buf_done) struct buf safe;
+	buf_init(&safe, out->limit);
+	escape_text(&safe, text, true);
+	if (safe.error < 0)
+		out->error = safe.error;
+	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			(void)buf_addc(out, '\\');
+		(void)buf_addc(out, *s);
+	}
+}
+
+/* As the runner undoes it (actions/toolkit, command.ts: escapeData and escapeProperty). */
+void escape_command(struct buf *out, const char *text, bool is_property)
+{
+	_cleanup_(buf_done) struct buf safe;
+	buf_init(&safe, out->limit);
+	escape_text(&safe, text, true);
+	if (safe.error < 0)
+		out->error = safe.error;
+	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+		if (*s == '%' || (is_property && (*s == ':' || *s == ',')))
+			(void)buf_addf(out, "%%%02X", (unsigned int)(unsigned char)*s);
+		else
+			(void)buf_addc(out, *s);
+	}
 }
 
 void format_cell(struct buf *out, const struct cell *cell)

@@ -61,6 +61,12 @@ int print_markdown(const struct table *t, FILE *f);
 void escape_text(struct buf *out, const char *text, bool is_utf8);
 void escape_markdown(struct buf *out, const char *text);
 void escape_csv(struct buf *out, const char *text);
+/* XML 1.0, for text and for attributes in double quotes. */
+void escape_xml(struct buf *out, const char *text);
+/* The value of a label of OpenMetrics, without its quotes. */
+void escape_label(struct buf *out, const char *text);
+/* Of GitHub's workflow commands: the message, or with is_property the value of a property. */
+void escape_command(struct buf *out, const char *text, bool is_property);
 
 /* Appends the number of the cell with its unit. Not for texts and bars. */
 void format_cell(struct buf *out, const struct cell *cell);
