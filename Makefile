@@ -53,6 +53,7 @@ BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(BPF_B)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON     := $(BPF_B)/startline.skel.h
 UNIT_TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
+TEST_TOOLS   := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 FUZZERS      := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN_PAGES    := $(patsubst docs/man/%.md,build/man/%,$(wildcard docs/man/*.1.md))
 
@@ -179,6 +180,12 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call helpers_of,$$*) $$(call
 	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< $(call helpers_of,$*) -Wl,--start-group \
 		$(call archives_of,$*) -Wl,--end-group $(PACKAGE_LIBS) $(CMOCKA_LIBS) -lm -pthread
 
+# Programs that end-to-end tests call: they may use all that prints.
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,view)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,view) \
+		-Wl,--end-group $(PACKAGE_LIBS) -lm
+
 $(B)/tests/%.o: tests/%.c $(B)/flags | $(B)/deps
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -205,7 +212,7 @@ $(B)/preload-test/%.o: preload/%.c $(B)/flags | $(B)/deps
 # --- workloads: programs with known answers, for the end-to-end tests -------------------------
 
 .PHONY: workloads
-workloads: $(WORKLOADS)
+workloads: $(WORKLOADS) $(TEST_TOOLS)
 
 build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/build-workload
 	$(call say,WORKLOAD,$@)
@@ -332,5 +339,5 @@ help:
 .PHONY: FORCE
 FORCE:
 
--include $(OBJECTS:.o=.d) $(SHIM_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZERS:=.d)
+-include $(OBJECTS:.o=.d) $(SHIM_OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(TEST_TOOLS:=.d) $(FUZZERS:=.d)
 -include $(PRELOAD_TESTED:preload/%.c=$(B)/preload-test/%.d)
