@@ -23,8 +23,7 @@ struct memory_state {
 	__u64 pages;
 	__u64 peak_pages;
 	__u64 users;			   /* processes */
-	__u32 is_shared;		   /* by several threads, now or once */
-	__u32 probe_left;		   /* runs until the next one that is timed */
+	__u64 is_shared;		   /* by several threads, now or once */
 	__s32 parts[MEMBERS][CPUS_SUMMED]; /* each CPU's, as last seen */
 };
 
@@ -61,6 +60,7 @@ enum rss_word {
 	RSS_MM, /* 0: none */
 	RSS_LEFT,
 	RSS_IS_OURS,
+	RSS_UNTIMED, /* reads until the next one that is timed, whichever memory it is of */
 	RSS_COUNTS,
 	RSS_WORDS = 8,
 };
@@ -207,7 +207,6 @@ int memory_join(__u64 mm)
 	bpf_map_update_elem(&memories, &mm, &fresh, BPF_ANY);
 	memory = bpf_map_lookup_elem(&memories, &mm);
 	if (memory) {
-		memory->probe_left = bpf_get_prandom_u32() % TAX_SAMPLE;
 		memory_read(memory, mm, false);
 	}
 	return 0;
@@ -312,14 +311,17 @@ static __always_inline bool is_small(__u64 mm, __u32 member)
 
 	if (seen[RSS_MM] != mm || !seen[RSS_LEFT])
 		return false;
+	if (seen[RSS_IS_OURS] && member != MEMBER_SWAP) {
+		if (bpf_core_type_exists(struct mm_rss_stat)) /* before 6.2: no such counter */
+			return false;
+		counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+			  (member & (MEMBERS - 1)) * bpf_core_type_size(struct percpu_counter);
+		if (BPF_CORE_READ(counter, count) !=
+		    (__s64)seen[RSS_COUNTS + (member & (MEMBERS - 1))])
+			return false;
+	}
 	seen[RSS_LEFT]--;
-	if (!seen[RSS_IS_OURS] || member == MEMBER_SWAP)
-		return true;
-	if (bpf_core_type_exists(struct mm_rss_stat)) /* before 6.2 there is no such counter */
-		return false;
-	counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
-		  (member & (MEMBERS - 1)) * bpf_core_type_size(struct percpu_counter);
-	return BPF_CORE_READ(counter, count) == (__s64)seen[RSS_COUNTS + (member & (MEMBERS - 1))];
+	return true;
 }
 
 SEC("?raw_tp/rss_stat")
@@ -328,17 +330,21 @@ int handle_rss_stat(__u64 *ctx)
 	__u64 key = ctx[0];
 	struct memory_state *memory;
 	struct task_state *payer;
+	__u64 *seen = seen_here();
 	__u64 begin = 0;
+	__u32 hits = 1;
 
 	if (!live_processes || is_small(key, (__u32)ctx[1]))
 		return 0;
 	memory = bpf_map_lookup_elem(&memories, &key);
 	if (!memory) {
-		seen_set(seen_here(), key, false);
+		seen_set(seen, key, false);
 		return 0;
 	}
-	if (!memory->probe_left--) {
-		memory->probe_left = TAX_SAMPLE - 1;
+	if (!seen[RSS_UNTIMED]--) {
+		seen[RSS_UNTIMED] = TAX_SAMPLE - 1;
+		if (seen[RSS_MM] == key)
+			hits = RSS_PATIENCE - seen[RSS_LEFT]; /* with those it passed over */
 		begin = bpf_ktime_get_ns() + clock_cost_ns;
 	}
 	percpu_learn();
@@ -348,7 +354,7 @@ int handle_rss_stat(__u64 *ctx)
 	/* Whoever changed the memory: hardly ever another than the one it belongs to. */
 	payer = task_state_of(bpf_get_current_task_btf());
 	if (payer) {
-		payer->probe_hits += TAX_SAMPLE;
+		payer->probe_hits += TAX_SAMPLE * hits;
 		tax_add(payer, begin, TAX_SAMPLE);
 	}
 	return 0;
