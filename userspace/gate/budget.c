@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* Judges budgets. All limits come down to one question: by how much is a value over, as a share of
+ * the limit; what should be high is turned around. */
+
+#include "userspace/gate/budget.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/gate/budget_internal.h"
+
+/* More than that is no advice. */
+#define MORE_RUNS_MAX 1000.0
+#define REASON_MAX    512
+
+/* --- words ---------------------------------------------------------------------------------- */
+
+char *judgement_format(char text[static UNITS_BYTES], const struct judgement *j, double value)
+{
+	if (j->is_slope) {
+		if (isfinite(value))
+			(void)snprintf(text, UNITS_BYTES, "%.2f", value);
+		else
+			(void)snprintf(text, UNITS_BYTES, "-");
+		return text;
+	}
+	switch (j->unit) {
+	case UNIT_NS:
+		return format_ns(text, value);
+	case UNIT_BYTES:
+		return format_bytes(text, value);
+	case UNIT_COUNT:
+		return format_count(text, value);
+	case UNIT_RATIO:
+		break;
+	}
+	return format_percent(text, value);
+}
+
+void judgement_interval(char *text, size_t size, const struct judgement *j, double low, double high)
+{
+	char from[UNITS_BYTES], to[UNITS_BYTES];
+	(void)snprintf(text, size, "%s to %s", judgement_format(from, j, low),
+		       judgement_format(to, j, high));
+}
+
+int judgement_say(struct arena *arena, struct judgement *j, const char *format, ...)
+{
+	char text[REASON_MAX];
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	j->reason = arena_strdup(arena, text);
+	if (j->reason != NULL)
+		return 0;
+	j->reason = "not enough memory";
+	return -ENOMEM;
+}
+
+void judgement_init(struct judgement *j, const struct budget *b, enum unit unit)
+{
+	*j = (struct judgement){
+		.metric = b->metric,
+		.unit = unit,
+		.target = b->text,
+		.is_budget = true,
+		.actual = NAN,
+		.actual_low = NAN,
+		.actual_high = NAN,
+		.base_value = NAN,
+		.ratio = NAN,
+		.low = NAN,
+		.high = NAN,
+		.headroom = NAN,
+		.verdict = VERDICT_INCONCLUSIVE,
+		.level = LEVEL_INCONCLUSIVE,
+		.reason = "",
+		.line = b->line,
+	};
+}
+
+/* --- limits --------------------------------------------------------------------------------- */
+
+/* By what share of the limit a value is over; <= 0: it is not. */
+static double over_of(double limit, bool is_upper, double value)
+{
+	const double over = is_upper ? value - limit : limit - value;
+	if (over == 0)
+		return 0;
+	/* Any excess over nothing is without bound. */
+	return limit != 0 ? over / fabs(limit) : (double)copysign(INFINITY, over);
+}
+
+struct overrun {
+	double best, value, worst; /* of the interval; all the same where there is none */
+	bool has_interval, is_over;
+};
+
+static struct overrun overrun_of(const struct budget *b, const struct estimate *e)
+{
+	const bool is_upper = isfinite(b->high);
+	const double limit = is_upper ? b->high : b->low;
+	const bool is_inclusive = is_upper ? b->is_high_inclusive : b->is_low_inclusive;
+	struct overrun o = { .value = over_of(limit, is_upper, e->value) };
+	o.has_interval = !isnan(e->low) && !isnan(e->high);
+	o.is_over = is_inclusive ? o.value > 0 : o.value >= 0;
+	o.best = o.worst = o.value;
+	if (o.has_interval) {
+		o.best = over_of(limit, is_upper, is_upper ? e->low : e->high);
+		o.worst = over_of(limit, is_upper, is_upper ? e->high : e->low);
+	}
+	return o;
+}
+
+static enum level level_of_overrun(const struct overrun *o, const struct levels *levels)
+{
+	if (o->has_interval && o->best <= levels->fail && o->worst > levels->fail)
+		return LEVEL_INCONCLUSIVE;
+	if (o->value > levels->fail)
+		return LEVEL_RED;
+	if (o->value > levels->warn)
+		return LEVEL_YELLOW;
+	return o->is_over ? LEVEL_TOLERATED : LEVEL_GREEN;
+}
+
+/* The interval shrinks with the root of n around a value that stays. */
+static size_t more_runs(const struct overrun *o, const struct levels *levels, size_t n)
+{
+	const double width = fmax(o->worst - o->value, o->value - o->best);
+	const double room = fabs(o->value - levels->fail);
+	const double needed = (double)n * pow(width / room, 2);
+	if (!isfinite(needed) || needed > MORE_RUNS_MAX)
+		return 0;
+	return needed > (double)n ? (size_t)ceil(needed - (double)n) : 1;
+}
+
+static int say_inconclusive(struct arena *arena, struct judgement *j, const struct estimate *e,
+			    bool is_ratio)
+{
+	char interval[2 * UNITS_BYTES + 8], runs[64] = "";
+	const struct judgement as_ratio = { .unit = UNIT_RATIO };
+	judgement_interval(interval, sizeof(interval), is_ratio ? &as_ratio : j, e->low, e->high);
+	if (j->more_runs > 0)
+		(void)snprintf(runs, sizeof(runs), "; about %zu more runs would decide it",
+			       j->more_runs);
+	return judgement_say(arena, j, "the interval, %s, lies across the limit%s", interval, runs);
+}
+
+static int say_over(struct arena *arena, struct judgement *j, const struct budget *b, double over)
+{
+	char share[UNITS_BYTES];
+	const char *side = isfinite(b->high) ? "over" : "short";
+	if (!isfinite(over))
+		return judgement_say(arena, j, "%s a limit of nothing", side);
+	(void)format_percent(share, over);
+	return judgement_say(arena, j, "%s by %s%s", side, share,
+			     j->level == LEVEL_TOLERATED ? ", tolerated" : "");
+}
+
+static double headroom_of(const struct budget *b, double value)
+{
+	if (isfinite(b->high) && b->high > 0)
+		return value > 0 ? b->high / value : (double)NAN;
+	return isfinite(b->low) && b->low > 0 && !isfinite(b->high) ? value / b->low : (double)NAN;
+}
+
+int judge_value(struct arena *arena, const struct budget *b, const struct estimate *value,
+		const struct levels *levels, struct judgement *j)
+{
+	const bool is_ratio = budget_needs_baseline(b);
+	const struct overrun o = overrun_of(b, value);
+	j->headroom = headroom_of(b, value->value);
+	j->level = level_of_overrun(&o, levels);
+	j->verdict = j->level == LEVEL_INCONCLUSIVE ? VERDICT_INCONCLUSIVE : VERDICT_UNCHANGED;
+	if (j->level == LEVEL_INCONCLUSIVE) {
+		j->more_runs = more_runs(&o, levels, value->n);
+		return say_inconclusive(arena, j, value, is_ratio);
+	}
+	if (b->kind == BUDGET_RANGE && value->value < b->low) {
+		j->level = LEVEL_YELLOW;
+		j->is_below = true;
+		return judgement_say(arena, j, "below the range: did it do all of its work?");
+	}
+	return o.is_over ? say_over(arena, j, b, o.value) : 0;
+}
+
+/* --- against a baseline --------------------------------------------------------------------- */
+
+/* The change of the median is that of the comparison; other statistics have only the bootstrap. */
+static int ratio_of(const struct budget *b, const struct change *c, struct estimate *ret)
+{
+	const struct statistic_spec spec = { b->statistic, b->quantile };
+	if (b->statistic != STATISTIC_MEDIAN)
+		return statistic_ratio(c->head, c->base, spec, ret);
+	*ret = (struct estimate){ c->ratio, c->low, c->high, c->head->summary.n };
+	if (isnan(c->ratio) && c->base_value == 0)
+		ret->value = c->head_value == 0 ? 1 : INFINITY;
+	if (!isfinite(c->low) || !isfinite(c->high))
+		ret->low = ret->high = NAN;
+	return 0;
+}
+
+/* "+10 %": red needs a change that is proven and may be as large as that; green, that it is smaller
+ * for certain, or that what is proven stays below. */
+static int judge_worsening(struct arena *arena, const struct budget *b,
+			   const struct estimate *ratio, const struct levels *levels,
+			   struct judgement *j)
+{
+	const bool is_upper = isfinite(b->high);
+	const double limit = is_upper ? b->high : b->low;
+	const bool has_interval = !isnan(ratio->low) && !isnan(ratio->high);
+	const double best = has_interval ? (is_upper ? ratio->low : ratio->high) : ratio->value;
+	const double worst = has_interval ? (is_upper ? ratio->high : ratio->low) : ratio->value;
+	const double margin = fmin(GATE_MARGIN, fabs(limit - 1));
+	const double proven = over_of(is_upper ? 1 + margin : 1 - margin, is_upper, best);
+	const double reached = over_of(limit, is_upper, worst);
+	char share[UNITS_BYTES], interval[2 * UNITS_BYTES + 8];
+	j->headroom = NAN;
+	j->verdict = VERDICT_UNCHANGED;
+	j->level = reached > levels->fail   ? LEVEL_RED
+		   : reached > levels->warn ? LEVEL_YELLOW
+		   : reached > 0	    ? LEVEL_TOLERATED
+					    : LEVEL_GREEN;
+	if (j->level == LEVEL_GREEN)
+		return 0;
+	if (proven <= 0 && j->level == LEVEL_RED) {
+		const struct judgement as_ratio = { .unit = UNIT_RATIO };
+		j->level = LEVEL_INCONCLUSIVE;
+		j->verdict = VERDICT_INCONCLUSIVE;
+		judgement_interval(interval, sizeof(interval), &as_ratio, ratio->low, ratio->high);
+		return judgement_say(arena, j,
+				     "%s of the baseline: neither a change nor none is proven",
+				     interval);
+	}
+	return judgement_say(arena, j, "%s against the baseline%s",
+			     format_percent_signed(share, ratio->value - 1),
+			     j->level == LEVEL_TOLERATED ? ", tolerated" : "");
+}
+
+static int judge_against(struct arena *arena, const struct budget *b, const struct change *change,
+			 const struct levels *levels, struct judgement *j)
+{
+	struct estimate ratio;
+	if (change == NULL || change->base == NULL) {
+		(void)judgement_say(arena, j, "there is no such baseline to compare with");
+		return -ENOENT;
+	}
+	if (change->basis == BASIS_NONE) {
+		(void)judgement_say(arena, j, "cannot be compared: %s", change->reason);
+		return -ENOENT;
+	}
+	const int r = ratio_of(b, change, &ratio);
+	if (r < 0)
+		return r;
+	j->base_value = change->base_value;
+	j->ratio = ratio.value;
+	j->low = ratio.low;
+	j->high = ratio.high;
+	if (isnan(ratio.value)) {
+		(void)judgement_say(arena, j, "the baseline does not have this statistic");
+		return -ENOENT;
+	}
+	const bool is_worsening =
+		b->kind == BUDGET_CHANGE && (isfinite(b->high) ? b->high >= 1 : b->low <= 1);
+	return is_worsening ? judge_worsening(arena, b, &ratio, levels, j)
+			    : judge_value(arena, b, &ratio, levels, j);
+}
+
+int budget_judge(struct arena *arena, const struct budget *b, const struct series *head,
+		 const struct change *change, const struct levels *levels, struct judgement *ret)
+{
+	const struct statistic_spec spec = { b->statistic, b->quantile };
+	struct estimate e;
+	const bool is_share = b->statistic == STATISTIC_CV;
+	judgement_init(ret, b, head == NULL || is_share ? UNIT_RATIO : head->metric->unit);
+	if (head == NULL || (!head->is_summary && head->summary.n == 0)) {
+		(void)judgement_say(arena, ret, "%s was not captured", b->metric);
+		return -ENODATA;
+	}
+	const int r = statistic_of(head, spec, &e);
+	if (r < 0)
+		return r;
+	ret->actual = e.value;
+	ret->actual_low = e.low;
+	ret->actual_high = e.high;
+	if (!head->is_summary && e.n < budget_min_n(b)) {
+		ret->actual = ret->actual_low = ret->actual_high = NAN;
+		(void)judgement_say(arena, ret,
+				    "'%s' needs %zu values, there are %zu: raise `runs`", b->text,
+				    budget_min_n(b), e.n);
+		return -EDOM;
+	}
+	if (isnan(e.value)) {
+		(void)judgement_say(arena, ret, "%s has no such statistic", b->metric);
+		return -ENODATA;
+	}
+	if (budget_needs_baseline(b))
+		return judge_against(arena, b, change, levels, ret);
+	return judge_value(arena, b, &e, levels, ret);
+}
+
+int judge_change(struct arena *arena, const char *base_name, const struct change *change,
+		 enum verdict verdict, const struct levels *levels, struct judgement *ret)
+{
+	char share[UNITS_BYTES], runs[64] = "";
+	const struct budget none = { .metric = change->id };
+	judgement_init(ret, &none, change->metric->unit);
+	ret->is_budget = false;
+	ret->target = arena_printf(arena, "%s +%s", base_name, format_percent(share, levels->fail));
+	ret->actual = change->head_value;
+	ret->base_value = change->base_value;
+	ret->ratio = change->ratio;
+	ret->low = change->low;
+	ret->high = change->high;
+	ret->verdict = verdict;
+	ret->level = level_of(change, verdict, levels);
+	if (ret->target == NULL)
+		return -ENOMEM;
+	if (change->basis == BASIS_NONE)
+		return judgement_say(arena, ret, "not compared: %s", change->reason);
+	if (verdict == VERDICT_INCONCLUSIVE) {
+		ret->more_runs = verdict_more_runs(change);
+		if (ret->more_runs > 0)
+			(void)snprintf(runs, sizeof(runs), "; about %zu more runs would decide it",
+				       ret->more_runs);
+		return judgement_say(arena, ret, "neither a change nor none is proven%s", runs);
+	}
+	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
+		return judgement_say(arena, ret, "%s", verdict_name(verdict));
+	return judgement_say(arena, ret, "%s %s", verdict_name(verdict),
+			     format_percent_signed(share, change->ratio - 1));
+}

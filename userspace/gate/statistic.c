@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Intervals that assume no distribution: ranks where the binomial distribution allows it, else the
+ * bootstrap. */
+
+#include "userspace/gate/statistic.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/random.h"
+#include "userspace/base/stats.h"
+
+#define TAIL 0.025 /* on each side of the interval */
+
+double statistic_value(struct statistic_spec spec, double *v, size_t n)
+{
+	switch (spec.statistic) {
+	case STATISTIC_MEDIAN:
+		return stats_median(v, n);
+	case STATISTIC_MEAN:
+		return stats_mean(v, n);
+	case STATISTIC_MIN:
+		return stats_min(v, n);
+	case STATISTIC_MAX:
+		return stats_max(v, n);
+	case STATISTIC_STDDEV:
+		return stats_stddev(v, n);
+	case STATISTIC_CV: {
+		const double mean = stats_mean(v, n);
+		return mean > 0 ? stats_stddev(v, n) / mean : (double)NAN;
+	}
+	case STATISTIC_QUANTILE:
+		break;
+	}
+	return stats_quantile(v, n, spec.quantile);
+}
+
+double *statistic_values(const struct series *series, size_t *ret_n)
+{
+	double *v = malloc((series->n_values + 1) * sizeof(*v));
+	*ret_n = 0;
+	if (v == NULL)
+		return NULL;
+	if (series->n_values > 0)
+		memcpy(v, series->values, series->n_values * sizeof(*v));
+	*ret_n = stats_drop_missing(v, series->n_values);
+	return v;
+}
+
+void statistic_interval(double *samples, size_t n, double *ret_low, double *ret_high)
+{
+	n = stats_drop_missing(samples, n);
+	*ret_low = stats_quantile(samples, n, TAIL);
+	*ret_high = stats_quantile(samples, n, 1 - TAIL);
+}
+
+static void resample(struct random *random, const double *v, size_t n, double *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = v[random_below(random, n)];
+}
+
+static bool has_bootstrap(struct statistic_spec spec, size_t n)
+{
+	return n >= STATISTIC_INTERVAL_MIN && spec.statistic != STATISTIC_MIN &&
+	       spec.statistic != STATISTIC_MAX;
+}
+
+static int bootstrap(const double *v, size_t n, struct statistic_spec spec, struct estimate *ret)
+{
+	struct random random;
+	_cleanup_free_ double *samples = malloc(STATISTIC_BOOTSTRAP * sizeof(*samples));
+	_cleanup_free_ double *drawn = malloc((n + 1) * sizeof(*drawn));
+	if (samples == NULL || drawn == NULL)
+		return -ENOMEM;
+	random_seed(&random, STATISTIC_SEED);
+	for (size_t i = 0; i < STATISTIC_BOOTSTRAP; i++) {
+		resample(&random, v, n, drawn);
+		samples[i] = statistic_value(spec, drawn, n);
+	}
+	statistic_interval(samples, STATISTIC_BOOTSTRAP, &ret->low, &ret->high);
+	return 0;
+}
+
+/* The ranks between which the quantile lies with 95 %: the number of values below it is binomial
+ * (n, q). False: so few values do not reach around it. */
+static bool rank_interval(const double *sorted, size_t n, double q, struct estimate *ret)
+{
+	double below = 0; /* P(count <= k) */
+	size_t low = 0, high = 0;
+	bool has_low = false, has_high = false;
+	for (size_t k = 0; k < n; k++) {
+		const double log_p = lgamma((double)n + 1) - lgamma((double)k + 1) -
+				     lgamma((double)(n - k) + 1) + (double)k * log(q) +
+				     (double)(n - k) * log1p(-q);
+		below += exp(log_p);
+		/* X(k+1) > Q is count <= k: the last such rank that is unlikely enough. */
+		if (below <= TAIL) {
+			low = k;
+			has_low = true;
+		}
+		if (!has_high && below >= 1 - TAIL) {
+			high = k;
+			has_high = true;
+		}
+	}
+	if (!has_low || !has_high)
+		return false;
+	ret->low = sorted[low];
+	ret->high = sorted[high];
+	return true;
+}
+
+static void estimate_of_summary(const struct summary *s, struct statistic_spec spec,
+				struct estimate *ret)
+{
+	const double values[] = {
+		[STATISTIC_MEDIAN] = s->median,
+		[STATISTIC_MEAN] = s->mean,
+		[STATISTIC_MIN] = s->min,
+		[STATISTIC_MAX] = s->max,
+		[STATISTIC_STDDEV] = s->stddev,
+		[STATISTIC_CV] = s->mean > 0 ? s->stddev / s->mean : (double)NAN,
+		[STATISTIC_QUANTILE] = spec.quantile == 0.95   ? s->p95
+				       : spec.quantile == 0.99 ? s->p99
+							       : (double)NAN,
+	};
+	ret->value = values[spec.statistic];
+	if (spec.statistic == STATISTIC_MEDIAN && isnan(ret->value))
+		ret->value = !isnan(s->mean) ? s->mean : (s->min + s->max) / 2;
+	if (spec.statistic == STATISTIC_MEDIAN || spec.statistic == STATISTIC_MEAN) {
+		ret->low = s->ci95_low;
+		ret->high = s->ci95_high;
+	}
+}
+
+int statistic_of(const struct series *series, struct statistic_spec spec, struct estimate *ret)
+{
+	*ret = (struct estimate){ .value = NAN, .low = NAN, .high = NAN, .n = series->summary.n };
+	if (series->is_summary) {
+		estimate_of_summary(&series->summary, spec, ret);
+		return 0;
+	}
+	_cleanup_free_ double *v = statistic_values(series, &ret->n);
+	if (v == NULL)
+		return -ENOMEM;
+	ret->value = statistic_value(spec, v, ret->n);
+	if (isnan(ret->value) || !has_bootstrap(spec, ret->n))
+		return 0;
+	stats_sort(v, ret->n);
+	if (spec.statistic == STATISTIC_MEDIAN) {
+		const struct stats_interval i = stats_ci95_median(v, ret->n);
+		ret->low = i.low;
+		ret->high = i.high;
+		return 0;
+	}
+	if (spec.statistic == STATISTIC_QUANTILE && rank_interval(v, ret->n, spec.quantile, ret))
+		return 0;
+	return bootstrap(v, ret->n, spec, ret);
+}
+
+int statistic_ratio(const struct series *head, const struct series *base,
+		    struct statistic_spec spec, struct estimate *ret)
+{
+	struct estimate of_head, of_base;
+	struct random random;
+	size_t n_head = 0, n_base = 0;
+	*ret = (struct estimate){ .value = NAN, .low = NAN, .high = NAN };
+	int r = statistic_of(head, spec, &of_head);
+	if (r >= 0)
+		r = statistic_of(base, spec, &of_base);
+	if (r < 0)
+		return r;
+	ret->value = of_base.value > 0 ? of_head.value / of_base.value : (double)NAN;
+	ret->n = of_head.n;
+	if (head->is_summary || base->is_summary || !has_bootstrap(spec, of_head.n) ||
+	    !has_bootstrap(spec, of_base.n))
+		return 0;
+	_cleanup_free_ double *h = statistic_values(head, &n_head);
+	_cleanup_free_ double *b = statistic_values(base, &n_base);
+	_cleanup_free_ double *samples = malloc(STATISTIC_BOOTSTRAP * sizeof(*samples));
+	_cleanup_free_ double *drawn = malloc((n_head + n_base + 1) * sizeof(*drawn));
+	if (h == NULL || b == NULL || samples == NULL || drawn == NULL)
+		return -ENOMEM;
+	random_seed(&random, STATISTIC_SEED);
+	for (size_t i = 0; i < STATISTIC_BOOTSTRAP; i++) {
+		resample(&random, h, n_head, drawn);
+		samples[i] = statistic_value(spec, drawn, n_head);
+		resample(&random, b, n_base, drawn);
+		samples[i] /= statistic_value(spec, drawn, n_base);
+	}
+	statistic_interval(samples, STATISTIC_BOOTSTRAP, &ret->low, &ret->high);
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* A statistic of a sample and how sure it is. */
+#ifndef USERSPACE_GATE_STATISTIC_H
+#define USERSPACE_GATE_STATISTIC_H
+
+#include <stddef.h>
+
+#include "userspace/gate/budget.h"
+
+/* Fewer values than that have no interval (base/stats.h: no order statistics cover the median at
+ * 95 %). */
+#define STATISTIC_INTERVAL_MIN 6
+
+struct estimate {
+	double value, low, high; /* NAN: none */
+	size_t n;
+};
+
+/* What statistic_of() may be asked for; a budget names it. */
+struct statistic_spec {
+	enum statistic statistic;
+	double quantile;
+};
+
+/* Of @v[0..@n), finite; sorts it. NAN when n is too small for it. */
+double statistic_value(struct statistic_spec spec, double *v, size_t n);
+
+/* With its 95 % interval: order statistics for the median and quantiles, as far as n suffices, else
+ * 2000 bootstrap samples, drawn from a fixed seed so that the same values give the same verdict.
+ * The extremes have none. A series of which only a summary is known gives what that holds.
+ * -ENOMEM. */
+int statistic_of(const struct series *series, struct statistic_spec spec, struct estimate *ret);
+
+/* The ratio of a statistic between two series, by bootstrap of both. */
+int statistic_ratio(const struct series *head, const struct series *base,
+		    struct statistic_spec spec, struct estimate *ret);
+
+/* The middle 95 % of @samples[0..@n), which are sorted. */
+void statistic_interval(double *samples, size_t n, double *ret_low, double *ret_high);
+
+#define STATISTIC_BOOTSTRAP ((size_t)2000)
+#define STATISTIC_SEED	    0x5eed
+
+/* The captured values of @series, copied; the caller frees them. NULL: no memory. */
+double *statistic_values(const struct series *series, size_t *ret_n);
+
+#endif
