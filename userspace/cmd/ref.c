@@ -12,6 +12,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/recording.h"
+#include "userspace/foreign/foreign.h"
 #include "userspace/model/session_json.h"
 #include "userspace/trace/trace.h"
 
@@ -41,6 +42,31 @@ static int load_trace(const char *path, struct session **ret)
 	return r;
 }
 
+static int not_recognised(const char *path, const char *what)
+{
+	_cleanup_(buf_done) struct buf names;
+	buf_init(&names, 4096);
+	return fail(-EBADMSG,
+		    "'%s': %s of startline nor a result of another tool that it reads (%s)", path,
+		    what, foreign_names(&names));
+}
+
+static bool is_directory(const char *path)
+{
+	_cleanup_(buf_done) struct buf directory;
+	const char *name = NULL;
+	buf_init(&directory, PATH_MAX);
+	return foreign_split(path, &directory, &name);
+}
+
+static int load_directory(const char *path, struct session **ret)
+{
+	const int r = foreign_read(NULL, 0, path, ret);
+	if (r == 0 && *ret == NULL)
+		return not_recognised(path, "neither a recording");
+	return r;
+}
+
 int ref_load(const char *ref, struct session **ret)
 {
 	_cleanup_(buf_done) struct buf path;
@@ -48,6 +74,8 @@ int ref_load(const char *ref, struct session **ret)
 	int r = resolve(ref, &path);
 	if (r < 0)
 		return r;
+	if (is_directory(buf_str(&path)))
+		return load_directory(buf_str(&path), ret);
 	if (trace_sniff(buf_str(&path)))
 		return load_trace(buf_str(&path), ret);
 
@@ -58,8 +86,10 @@ int ref_load(const char *ref, struct session **ret)
 		return fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
 	if (session_sniff_json(buf_str(&text), text.len))
 		return session_read_json(buf_str(&text), text.len, buf_str(&path), ret);
-	return fail(-EBADMSG, "'%s': neither a recording nor a session document of startline",
-		    buf_str(&path));
+	r = foreign_read(buf_str(&text), text.len, buf_str(&path), ret);
+	if (r == 0 && *ret == NULL)
+		return not_recognised(buf_str(&path), "neither a recording nor a session document");
+	return r;
 }
 
 int ref_trace_path(const char *ref, char **ret)

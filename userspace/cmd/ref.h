@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* REF, as all commands understand it: a trace file, a session document, ~N, or nothing for the
- * last recording. */
+/* REF, as all commands understand it: a trace file, a session document, a file or directory of
+ * another tool (foreign/), ~N, or nothing for the last recording. */
 #ifndef USERSPACE_CMD_REF_H
 #define USERSPACE_CMD_REF_H
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Other tools' results as sessions: metrics with their raw values, no timeline. Recognised by
- * content, never by name. To add one: a row in foreign.c and a foreign_<tool>.c; tests/unit and
- * tests/fuzz take it from the table, tools/check-docs asks for its line in docs/metrics.md. */
+ * content, never by name. To add one: a row in foreign.c and a foreign_<tool>.c; tests/fuzz takes
+ * it from the table. The ids that it gives are described in docs/metrics.md. */
 #ifndef USERSPACE_FOREIGN_FOREIGN_H
 #define USERSPACE_FOREIGN_FOREIGN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/model/session.h"
+
+/* A document with more text than that is no summary of a benchmark. */
+#define FOREIGN_MAX_LENGTH ((size_t)256 << 20)
 
 struct foreign {
 	const char *name; /* "hyperfine" */
@@ -21,7 +25,16 @@ struct foreign {
 };
 extern const struct foreign foreigns[]; /* ends with a NULL name */
 
-/* *ret is NULL when no reader knows it: not an error. @text: the whole file ("" for a directory). */
+/* *ret is NULL when no reader knows it: not an error. @text: the whole file; NULL: @path is a
+ * directory. Else 0, with a session that has at least one metric, or a negative errno, logged. */
 int foreign_read(const char *text, size_t length, const char *path, struct session **ret);
+
+/* "DIRECTORY" or "DIRECTORY@NAME", where NAME says which of the results in it: splits @path into
+ * @ret_directory, which is appended to, and *ret_name, which points into @path or is NULL. False:
+ * that is no directory. A directory whose own name holds an '@' is found too. */
+bool foreign_split(const char *path, struct buf *ret_directory, const char **ret_name);
+
+/* The names of all readers, as one line, for a message. */
+const char *foreign_names(struct buf *ret);
 
 #endif

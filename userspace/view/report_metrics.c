@@ -7,22 +7,25 @@
 #include "userspace/view/report_parts.h"
 
 /* clang-format off */
-static const struct column columns[] = {
-	{ .title = "metric", .key = "id", .is_elastic = true },
-	{ .title = "unit", .key = "unit", .audience = FOR_PROGRAMS },
-	{ .title = "class", .key = "class", .audience = FOR_PROGRAMS },
-	{ .title = "better", .key = "better", .audience = FOR_PROGRAMS },
-	{ .title = "median", .key = "median", .align = ALIGN_RIGHT },
-	{ .title = "+- mad", .key = "mad", .align = ALIGN_RIGHT },
-	{ .title = "min", .key = "min", .align = ALIGN_RIGHT },
-	{ .title = "max", .key = "max", .align = ALIGN_RIGHT },
-	{ .title = "n", .key = "n", .align = ALIGN_RIGHT },
-	{ .title = "mean", .key = "mean", .audience = FOR_PROGRAMS },
-	{ .title = "stddev", .key = "stddev", .audience = FOR_PROGRAMS },
-	{ .title = "p95", .key = "p95", .audience = FOR_PROGRAMS },
-	{ .title = "ci95 low", .key = "ci95_low", .audience = FOR_PROGRAMS },
-	{ .title = "ci95 high", .key = "ci95_high", .audience = FOR_PROGRAMS },
-};
+#define COLUMNS(for_mean) { \
+	{ .title = "metric", .key = "id", .is_elastic = true }, \
+	{ .title = "unit", .key = "unit", .audience = FOR_PROGRAMS }, \
+	{ .title = "class", .key = "class", .audience = FOR_PROGRAMS }, \
+	{ .title = "better", .key = "better", .audience = FOR_PROGRAMS }, \
+	{ .title = "median", .key = "median", .align = ALIGN_RIGHT }, \
+	{ .title = "+- mad", .key = "mad", .align = ALIGN_RIGHT }, \
+	{ .title = "min", .key = "min", .align = ALIGN_RIGHT }, \
+	{ .title = "max", .key = "max", .align = ALIGN_RIGHT }, \
+	{ .title = "n", .key = "n", .align = ALIGN_RIGHT }, \
+	{ .title = "mean", .key = "mean", .align = ALIGN_RIGHT, .audience = for_mean }, \
+	{ .title = "stddev", .key = "stddev", .audience = FOR_PROGRAMS }, \
+	{ .title = "p95", .key = "p95", .audience = FOR_PROGRAMS }, \
+	{ .title = "ci95 low", .key = "ci95_low", .audience = FOR_PROGRAMS }, \
+	{ .title = "ci95 high", .key = "ci95_high", .audience = FOR_PROGRAMS }, \
+}
+static const struct column columns[] = COLUMNS(FOR_PROGRAMS);
+/* Other tools give the mean of some metrics and nothing else. */
+static const struct column columns_with_mean[] = COLUMNS(FOR_ALL);
 /* clang-format on */
 
 static enum cell_type cell_type_of(enum unit unit)
@@ -53,7 +56,8 @@ static void add_series(struct table *t, const struct series *series)
 	table_number(t, type, sum->mad);
 	table_number(t, type, sum->min);
 	table_number(t, type, sum->max);
-	table_count(t, (int64_t)sum->n);
+	/* A summary need not say how many values it is of. */
+	table_count(t, series->is_summary && sum->n == 0 ? UNKNOWN : (int64_t)sum->n);
 	table_number(t, type, sum->mean);
 	table_number(t, type, sum->stddev);
 	table_number(t, type, sum->p95);
@@ -61,10 +65,21 @@ static void add_series(struct table *t, const struct series *series)
 	table_number(t, type, sum->ci95_high);
 }
 
+static bool has_lone_mean(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_series; i++) {
+		const struct summary *sum = &s->series[i].summary;
+		if (isnan(sum->median) && !isnan(sum->mean))
+			return true;
+	}
+	return false;
+}
+
 int build_metrics(const struct session *s, size_t run, struct table **ret)
 {
 	(void)run; /* they are of all runs */
-	const int rc = table_new("Metrics", columns, N_OF(columns), ret);
+	const int rc = table_new("Metrics", has_lone_mean(s) ? columns_with_mean : columns,
+				 N_OF(columns), ret);
 	for (size_t i = 0; rc == 0 && i < s->n_series; i++) {
 		if (s->series[i].metric != NULL)
 			add_series(*ret, &s->series[i]);

@@ -114,6 +114,15 @@ static const char *ready_by(const struct run *run)
 	return "";
 }
 
+/* A command line that may be longer than a screen; "" is not said. */
+static void say_cut(struct page *page, enum tone tone, const char *line)
+{
+	const size_t n = strlen(line);
+	const size_t fits = text_fit(line, n, HEAD_COLUMNS);
+	if (n > 0)
+		sayf(page, tone, "%.*s%s", (int)fits, line, fits < n ? " ..." : "");
+}
+
 static void say_head(struct page *page, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf command;
@@ -315,9 +324,27 @@ static void show_waterfall(struct page *page, size_t n_other_lines)
 		show_table(page, t);
 }
 
+/* Metrics without a recording behind them: another tool's, or numbers typed by hand. */
+static int print_metrics_only(struct page *page)
+{
+	_cleanup_(buf_done) struct buf command;
+	const struct session *s = page->s;
+	buf_init(&command, MAX_LINE);
+	if (page->format == TABLE_MARKDOWN)
+		(void)fputs("## startline\n\n", page->f);
+	say_cut(page, TONE_STRONG, command_line(&s->command, &command));
+	show(page, build_metrics);
+	for (size_t i = 0; i < s->n_notes; i++)
+		sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
+	sayf(page, TONE_DIM, "note: no recording, so there is no breakdown");
+	return page->error;
+}
+
 static int print_page(struct page *page)
 {
 	const struct session *s = page->s;
+	if (s->n_runs == 0 && s->n_series > 0)
+		return print_metrics_only(page);
 	if (page->run >= s->n_runs) {
 		sayf(page, TONE_BAD, "nothing was recorded");
 		return page->error;

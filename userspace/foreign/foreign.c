@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* THE table of other tools, and how one of them is chosen. */
+
+#include "userspace/foreign/foreign.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/foreign/internal.h"
+
+/* clang-format off */
+/* The first that recognises it wins: the generic ones come last. */
+const struct foreign foreigns[] = {
+	{ "hyperfine", "JSON of --export-json", false, hyperfine_sniff, hyperfine_read },
+	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read },
+	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read },
+	{ 0 },
+};
+/* clang-format on */
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool foreign_split(const char *path, struct buf *ret_directory, const char **ret_name)
+{
+	const char *at = is_directory(path) ? NULL : strrchr(path, '@');
+	const size_t n = at != NULL ? (size_t)(at - path) : strlen(path);
+	*ret_name = at != NULL ? at + 1 : NULL;
+	if (n == 0 || buf_add(ret_directory, path, n) < 0)
+		return false;
+	return is_directory(buf_str(ret_directory));
+}
+
+const char *foreign_names(struct buf *ret)
+{
+	for (const struct foreign *f = foreigns; f->name != NULL; f++)
+		(void)buf_addf(ret, "%s%s", f == foreigns ? "" : ", ", f->name);
+	return buf_str(ret);
+}
+
+static const struct foreign *recognise(const char *text, size_t length, const char *path)
+{
+	for (const struct foreign *f = foreigns; f->name != NULL; f++) {
+		if (f->is_directory == (text == NULL) && f->sniff(text, length, path))
+			return f;
+	}
+	return NULL;
+}
+
+int foreign_read(const char *text, size_t length, const char *path, struct session **ret)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	*ret = NULL;
+	if (text != NULL && length >= 3 && memcmp(text, bom, 3) == 0) {
+		text += 3;
+		length -= 3;
+	}
+	const struct foreign *foreign = recognise(text, length, path);
+	if (foreign == NULL)
+		return 0;
+	if (length > FOREIGN_MAX_LENGTH)
+		return fail(-EFBIG, "'%s': it is too large", path);
+	log_info("'%s' is read as %s", path, foreign->name);
+	struct session *session = NULL;
+	int r = session_new(&session);
+	if (r == 0)
+		r = foreign->read(text, length, path, session);
+	if (r < 0) {
+		(void)session_free(session);
+		return r;
+	}
+	*ret = session;
+	return 0;
+}

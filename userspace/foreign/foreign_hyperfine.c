@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* hyperfine --export-json: seconds, one result a command. A file with one command speaks of that
+ * program as startline does: time.wall, cpu.user, cpu.system, mem.peak_rss. With several, each
+ * has its command in brackets. */
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+#include "userspace/foreign/internal.h"
+
+#define MAX_NAME ((size_t)8192)
+#define NS	 ((double)NS_PER_S)
+
+bool hyperfine_sniff(const char *text, size_t length, const char *path)
+{
+	static const char command[] = "\"command\"";
+	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
+	(void)path;
+	return foreign_json_sniff(text, length, "results", '[') &&
+	       memmem(text, n, command, sizeof(command) - 1) != NULL;
+}
+
+/* A name given with -n does not tell the results of a parameter scan apart: as hyperfine does when
+ * it prints them, the parameters that the text does not show are added. */
+static void add_hidden_parameters(struct buf *name, const cJSON *result)
+{
+	const cJSON *p = NULL;
+	cJSON_ArrayForEach(p, foreign_json_get(result, "parameters"))
+	{
+		if (cJSON_IsString(p) && strstr(buf_str(name), p->valuestring) == NULL)
+			(void)buf_addf(name, " (%s = %s)", p->string, p->valuestring);
+	}
+}
+
+/* The n-th result of one and the same command is a metric of its own: "sleep 1 #2". */
+static void number(struct gathering *g, struct buf *name)
+{
+	const size_t n_name = name->len;
+	const char *id = gather_id(g, "time.wall", buf_str(name));
+	for (size_t i = 2; gather_has(g, id); i++) {
+		buf_truncate(name, n_name);
+		(void)buf_addf(name, " #%zu", i);
+		id = gather_id(g, "time.wall", buf_str(name));
+	}
+}
+
+/* An array of numbers or nulls. */
+static void add_values(struct gathering *g, const char *id, const struct metric *like,
+		       const cJSON *values, double scale, size_t index)
+{
+	const cJSON *value = NULL;
+	cJSON_ArrayForEach(value, values)
+	{
+		if (!cJSON_IsNumber(value) && !cJSON_IsNull(value)) {
+			gather_fail(g, "results[%zu].%s: a number was expected", index,
+				    values->string);
+			return;
+		}
+		gather_value(g, id, like,
+			     cJSON_IsNumber(value) ? value->valuedouble * scale : (double)NAN);
+	}
+}
+
+static void add_times(struct gathering *g, const char *id, const cJSON *result, size_t index)
+{
+	const cJSON *times = foreign_json_get(result, "times");
+	if (cJSON_GetArraySize(times) > 0) {
+		add_values(g, id, &like_time, times, NS, index);
+		return;
+	}
+	struct summary *s = gather_summary(g, id, &like_time);
+	if (s == NULL)
+		return;
+	s->mean = foreign_json_number(result, "mean") * NS;
+	s->stddev = foreign_json_number(result, "stddev") * NS;
+	s->median = foreign_json_number(result, "median") * NS;
+	s->min = foreign_json_number(result, "min") * NS;
+	s->max = foreign_json_number(result, "max") * NS;
+}
+
+/* Of these only the mean is given. */
+static void add_mean(struct gathering *g, const char *id, const cJSON *result, const char *key)
+{
+	const int n = cJSON_GetArraySize(foreign_json_get(result, "times"));
+	if (isnan(foreign_json_number(result, key)))
+		return;
+	struct summary *s = gather_summary(g, id, &like_time);
+	if (s == NULL)
+		return;
+	s->mean = foreign_json_number(result, key) * NS;
+	s->n = (size_t)n;
+}
+
+static void note_failures(struct gathering *g, const cJSON *result, const char *command)
+{
+	const cJSON *code = NULL;
+	size_t n = 0;
+	cJSON_ArrayForEach(code, foreign_json_get(result, "exit_codes")) n +=
+		!cJSON_IsNumber(code) || code->valuedouble != 0;
+	if (n > 0)
+		gather_note(g, "%zu runs of '%s' failed", n, command);
+}
+
+static void add_result(struct gathering *g, const cJSON *result, size_t index, bool is_single)
+{
+	_cleanup_(buf_done) struct buf name;
+	const char *command = foreign_json_text(result, "command");
+	buf_init(&name, MAX_NAME);
+	if (command == NULL) {
+		gather_fail(g, "results[%zu]: it has no command", index);
+		return;
+	}
+	if (!is_single) {
+		(void)buf_adds(&name, command);
+		add_hidden_parameters(&name, result);
+		number(g, &name);
+	}
+	if (name.error < 0) {
+		gather_fail(g, "results[%zu]: its command is too long", index);
+		return;
+	}
+	const char *in = buf_str(&name);
+	add_times(g, gather_id(g, "time.wall", in), result, index);
+	add_mean(g, gather_id(g, "cpu.user", in), result, "user");
+	add_mean(g, gather_id(g, "cpu.system", in), result, "system");
+	add_values(g, gather_id(g, "mem.peak_rss", in), &like_size,
+		   foreign_json_get(result, "memory_usage_byte"), 1, index);
+	note_failures(g, result, command);
+	if (is_single)
+		gather_command(g, command);
+}
+
+int hyperfine_read(const char *text, size_t length, const char *path, struct session *ret)
+{
+	_cleanup_(foreign_json_free) cJSON *json = NULL;
+	_cleanup_(gather_done) struct gathering g;
+	gather_init(&g, path, ret);
+	json = foreign_json_parse(text, length, path);
+	if (json == NULL)
+		return -EBADMSG;
+	gather_note(&g, "results of hyperfine");
+	const cJSON *results = foreign_json_get(json, "results");
+	const cJSON *result = NULL;
+	size_t index = 0;
+	cJSON_ArrayForEach(result, results)
+		add_result(&g, result, index++, cJSON_GetArraySize(results) == 1);
+	return gather_finish(&g);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* The generic forms, for what no reader knows: rows of name, value, unit as CSV or as JSON. The name
+ * is the metric's id. Rows of one name are its samples. The unit may be left out, and better
+ * (lower, higher, neither) and class (time, size, exact, ratio) may be given. */
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/foreign/internal.h"
+
+#define MAX_ROW	    ((size_t)1 << 20)
+#define MAX_COLUMNS 64
+
+struct row {
+	const char *name, *unit, *better, *class; /* NULL: not given */
+};
+
+/* What the row says of the metric; false, with the error set: a word that means nothing. */
+static bool row_unit(struct gathering *g, const char *place, const struct row *row,
+		     struct foreign_unit *ret)
+{
+	const struct metric *known = metrics_row(row->name);
+	const bool has_unit = row->unit != NULL && row->unit[0] != '\0';
+	*ret = foreign_unit(has_unit ? row->unit : "");
+	if (!has_unit && known != NULL)
+		*ret = (struct foreign_unit){ .like = *known, .scale = 1 };
+	if (row->better != NULL && row->better[0] != '\0') {
+		const int better = better_of(row->better);
+		if (better < 0)
+			gather_fail(g, "%s: better is lower, higher or neither", place);
+		else
+			ret->like.better = (enum better)better;
+	}
+	if (row->class != NULL && row->class[0] != '\0') {
+		const int class = metric_class_of(row->class);
+		if (class < 0)
+			gather_fail(g, "%s: class is time, size, exact or ratio", place);
+		else
+			ret->like.class = (enum metric_class) class;
+	}
+	return g->error == 0;
+}
+
+static void add_row(struct gathering *g, const char *place, const struct row *row, double value)
+{
+	struct foreign_unit unit;
+	if (row->name == NULL || row->name[0] == '\0')
+		gather_fail(g, "%s: it has no name", place);
+	else if (row_unit(g, place, row, &unit))
+		gather_value(g, gather_id(g, row->name, NULL), &unit.like, value * unit.scale);
+}
+
+/* --- CSV (RFC 4180, also with semicolons or tabs) --------------------------------------------- */
+
+struct csv {
+	const char *at, *end;
+	char separator;
+	size_t line, next_line;	     /* of the row; from 1 */
+	struct buf fields;	     /* of the row, each with its NUL */
+	size_t columns[MAX_COLUMNS]; /* where each begins */
+	size_t n;
+	const char *error;
+};
+
+/* Up to the closing quote; two quotes are one. */
+static void read_quoted(struct csv *c)
+{
+	for (c->at++; c->at < c->end; c->at++) {
+		c->next_line += *c->at == '\n';
+		if (*c->at == '"' && (c->at + 1 == c->end || c->at[1] != '"')) {
+			c->at++;
+			return;
+		}
+		c->at += *c->at == '"';
+		(void)buf_addc(&c->fields, *c->at);
+	}
+	c->error = "a quote is not closed";
+}
+
+static void read_field(struct csv *c)
+{
+	while (c->at < c->end && (*c->at == ' ' || (*c->at == '\t' && c->separator != '\t')))
+		c->at++;
+	if (c->at < c->end && *c->at == '"')
+		read_quoted(c);
+	size_t n_kept = c->fields.len;
+	for (; c->at < c->end && *c->at != c->separator && *c->at != '\n'; c->at++) {
+		(void)buf_addc(&c->fields, *c->at);
+		if (strchr(" \t\r", *c->at) == NULL)
+			n_kept = c->fields.len;
+	}
+	buf_truncate(&c->fields, n_kept);
+	(void)buf_addc(&c->fields, '\0');
+}
+
+/* The next row; false: there is none, or an error. */
+static bool next_row(struct csv *c)
+{
+	if (c->at >= c->end)
+		return false;
+	buf_clear(&c->fields);
+	c->line = c->next_line;
+	for (c->n = 0;; c->at++) {
+		if (c->n == MAX_COLUMNS) {
+			c->error = "too many columns";
+			return false;
+		}
+		c->columns[c->n++] = c->fields.len;
+		read_field(c);
+		if (c->fields.error < 0)
+			c->error = "the row is too long";
+		if (c->at >= c->end || *c->at == '\n' || c->error != NULL)
+			break;
+	}
+	c->next_line += c->at < c->end;
+	c->at++;
+	return c->error == NULL;
+}
+
+static const char *field(const struct csv *c, int column)
+{
+	if (column < 0 || (size_t)column >= c->n)
+		return NULL;
+	return buf_str(&c->fields) + c->columns[column];
+}
+
+static int column_of(const struct csv *c, const char *title)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (strcasecmp(field(c, (int)i), title) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Reads the line of titles with the separator under which it names both columns. */
+static bool csv_begin(struct csv *c, const char *text, size_t length)
+{
+	for (const char *separator = ",;\t"; *separator != '\0'; separator++) {
+		buf_clear(&c->fields);
+		c->at = text;
+		c->end = text + length;
+		c->separator = *separator;
+		c->next_line = 1;
+		c->error = NULL;
+		if (next_row(c) && column_of(c, "name") >= 0 && column_of(c, "value") >= 0)
+			return true;
+	}
+	return false;
+}
+
+bool rows_csv_sniff(const char *text, size_t length, const char *path)
+{
+	struct csv c = { .line = 1 };
+	(void)path;
+	buf_init(&c.fields, MAX_ROW);
+	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
+	const bool is_it = memchr(text, '\0', n) == NULL && csv_begin(&c, text, n);
+	buf_done(&c.fields);
+	return is_it;
+}
+
+static bool is_empty_row(const struct csv *c)
+{
+	return c->n == 1 && field(c, 0)[0] == '\0';
+}
+
+static void read_csv(struct gathering *g, struct csv *c)
+{
+	const int name = column_of(c, "name"), value = column_of(c, "value");
+	const int unit = column_of(c, "unit"), better = column_of(c, "better");
+	const int class = column_of(c, "class");
+	char place[32];
+	while (g->error == 0 && next_row(c)) {
+		const char *number = field(c, value);
+		double v = NAN;
+		if (is_empty_row(c))
+			continue;
+		(void)snprintf(place, sizeof(place), "line %zu", c->line);
+		if (number == NULL)
+			gather_fail(g, "%s: it has no value", place);
+		else if (number[0] != '\0' && strcasecmp(number, "nan") != 0 &&
+			 parse_double(number, &v) < 0)
+			gather_fail(g, "%s: '%.40s' is not a number", place, number);
+		const struct row row = { field(c, name), field(c, unit), field(c, better),
+					 field(c, class) };
+		add_row(g, place, &row, v);
+	}
+	if (c->error != NULL)
+		gather_fail(g, "line %zu: %s", c->line, c->error);
+}
+
+int rows_csv_read(const char *text, size_t length, const char *path, struct session *ret)
+{
+	_cleanup_(gather_done) struct gathering g;
+	struct csv c = { .line = 1 };
+	gather_init(&g, path, ret);
+	buf_init(&c.fields, MAX_ROW);
+	if (memchr(text, '\0', length) != NULL)
+		gather_fail(&g, "a byte of zeroes: it is not text");
+	else if (!csv_begin(&c, text, length))
+		gather_fail(&g, "line 1: it names no columns name and value");
+	else
+		read_csv(&g, &c);
+	buf_done(&c.fields);
+	return gather_finish(&g);
+}
+
+/* --- JSON: an array of objects, or one object a line ------------------------------------------ */
+
+bool rows_json_sniff(const char *text, size_t length, const char *path)
+{
+	static const char name[] = "\"name\"", value[] = "\"value";
+	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
+	(void)path;
+	if (foreign_first_byte(text, n) == '{')
+		return foreign_json_sniff(text, n, "name", '"') &&
+		       (foreign_json_sniff(text, n, "value", '\0') ||
+			foreign_json_sniff(text, n, "values", '['));
+	return foreign_first_byte(text, n) == '[' &&
+	       memmem(text, n, name, sizeof(name) - 1) != NULL &&
+	       memmem(text, n, value, sizeof(value) - 1) != NULL;
+}
+
+static void add_number(struct gathering *g, const char *place, const struct row *row,
+		       const cJSON *value)
+{
+	if (cJSON_IsNumber(value) || cJSON_IsNull(value))
+		add_row(g, place, row, cJSON_IsNumber(value) ? value->valuedouble : (double)NAN);
+	else
+		gather_fail(g, "%s: its value is not a number", place);
+}
+
+static void add_object(struct gathering *g, const char *place, const cJSON *object)
+{
+	const struct row row = { foreign_json_text(object, "name"),
+				 foreign_json_text(object, "unit"),
+				 foreign_json_text(object, "better"),
+				 foreign_json_text(object, "class") };
+	const cJSON *values = foreign_json_get(object, "values");
+	const cJSON *value = foreign_json_get(object, "value");
+	if (cJSON_IsArray(values)) {
+		cJSON_ArrayForEach(value, values) add_number(g, place, &row, value);
+	} else if (value != NULL) {
+		add_number(g, place, &row, value);
+	} else {
+		gather_fail(g, "%s: an object with name and value was expected", place);
+	}
+}
+
+static void read_array(struct gathering *g, const cJSON *json)
+{
+	char place[32];
+	size_t index = 0;
+	const cJSON *object = NULL;
+	cJSON_ArrayForEach(object, json)
+	{
+		(void)snprintf(place, sizeof(place), "[%zu]", index++);
+		add_object(g, place, object);
+	}
+}
+
+static void read_line(struct gathering *g, const char *line, size_t length, size_t number)
+{
+	_cleanup_(foreign_json_free) cJSON *json = NULL;
+	struct json_error error;
+	char place[32];
+	if (foreign_first_byte(line, length) == '\0')
+		return;
+	(void)snprintf(place, sizeof(place), "line %zu", number);
+	json = json_parse(line, length, &error);
+	if (json == NULL)
+		gather_fail(g, "%s: %s", place, error.what);
+	else
+		add_object(g, place, json);
+}
+
+static void read_lines(struct gathering *g, const char *text, size_t length)
+{
+	const char *end = text + length;
+	size_t number = 1;
+	for (const char *line = text; line < end && g->error == 0; number++) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		const char *line_end = newline != NULL ? newline : end;
+		read_line(g, line, (size_t)(line_end - line), number);
+		line = line_end + 1;
+	}
+}
+
+int rows_json_read(const char *text, size_t length, const char *path, struct session *ret)
+{
+	_cleanup_(foreign_json_free) cJSON *json = NULL;
+	_cleanup_(gather_done) struct gathering g;
+	struct json_error error;
+	gather_init(&g, path, ret);
+	if (foreign_first_byte(text, length) == '[') {
+		json = foreign_json_parse(text, length, path);
+		if (json == NULL)
+			return -EBADMSG;
+		read_array(&g, json);
+		return gather_finish(&g);
+	}
+	/* One object over several lines is no line of its own. */
+	json = json_parse(text, length, &error);
+	if (json != NULL)
+		add_object(&g, "it", json);
+	else
+		read_lines(&g, text, length);
+	return gather_finish(&g);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* What the readers share: gathering samples under ids, units, JSON. */
+#ifndef USERSPACE_FOREIGN_INTERNAL_H
+#define USERSPACE_FOREIGN_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "userspace/base/vec.h"
+#include "userspace/model/id_map.h"
+#include "userspace/model/json_tree.h"
+#include "userspace/model/metrics.h"
+#include "userspace/model/session.h"
+
+/* --- the readers: see struct foreign --------------------------------------------------------- */
+
+#define FOREIGN_READER(name)                                                  \
+	bool name##_sniff(const char *text, size_t length, const char *path); \
+	int name##_read(const char *text, size_t length, const char *path, struct session *ret)
+FOREIGN_READER(hyperfine);
+FOREIGN_READER(rows_csv);
+FOREIGN_READER(rows_json);
+
+/* --- gathering ------------------------------------------------------------------------------- */
+
+/* Samples come in any order and are put together by id: several of one id are its values. The first
+ * failure is logged, stays in .error, and makes all that follows do nothing; gather_finish()
+ * returns it. */
+struct gathered {
+	const char *id; /* interned */
+	struct metric like;
+	struct gathered_values VEC(double) values;
+	bool is_summary;
+	struct summary summary;
+};
+struct gathering {
+	const char *path;
+	struct session *session;
+	int error;
+	struct id_map index; /* id's address -> item */
+	struct gathered_list VEC(struct gathered) items;
+	size_t n_values;
+};
+
+void gather_init(struct gathering *g, const char *path, struct session *session);
+void gather_done(struct gathering *g);
+
+/* What a metric is when the table does not know its id. */
+extern const struct metric like_time;  /* ns, lower */
+extern const struct metric like_size;  /* bytes, lower */
+extern const struct metric like_count; /* a number without direction, by statistics */
+
+/* "@stem[@name]", interned; @name NULL or "": "@stem". NULL after an error. */
+const char *gather_id(struct gathering *g, const char *stem, const char *name);
+
+/* One sample; not finite: not captured. */
+void gather_value(struct gathering *g, const char *id, const struct metric *like, double value);
+/* The statistics of a metric that has no samples, to be filled in: all NAN, the second time as they
+ * were left. NULL after an error, and when there are samples. Valid until the next call. */
+struct summary *gather_summary(struct gathering *g, const char *id, const struct metric *like);
+bool gather_has(struct gathering *g, const char *id);
+
+/* A line for the reader of the report. */
+void gather_note(struct gathering *g, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* An error with its place: "'path': line 3: what". Sets .error to -EBADMSG. */
+void gather_fail(struct gathering *g, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Copies into the session. */
+const char *gather_text(struct gathering *g, const char *text);
+void gather_command(struct gathering *g, const char *command);
+
+/* Puts everything into the session. -ENODATA, logged, when there is nothing. */
+int gather_finish(struct gathering *g);
+
+/* --- units ----------------------------------------------------------------------------------- */
+
+/* What "ms", "KiB", "ns/op", "req/s" or "%" is, and what to multiply with to get ns, bytes, ... An
+ * unknown unit is a count of it, where less is better; of what is per second more is better. */
+struct foreign_unit {
+	struct metric like;
+	double scale;
+};
+struct foreign_unit foreign_unit(const char *text);
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+/* Parses; bare NaN and Infinity, which several tools write, are null. NULL: logged. */
+cJSON *foreign_json_parse(const char *text, size_t length, const char *path);
+static inline void foreign_json_free(cJSON **json)
+{
+	cJSON_Delete(*json);
+}
+
+/* The member, or NULL. */
+const cJSON *foreign_json_get(const cJSON *object, const char *key);
+/* NAN and NULL where it is missing or something else. */
+double foreign_json_number(const cJSON *object, const char *key);
+const char *foreign_json_text(const cJSON *object, const char *key);
+
+/* Whether the document is an object with that member, whose value begins with @opening (0: any).
+ * Looks at the beginning only and needs no valid JSON. */
+bool foreign_json_sniff(const char *text, size_t length, const char *key, char opening);
+/* The first byte that is no blank; 0: none. */
+char foreign_first_byte(const char *text, size_t length);
+
+/* How much of a file is looked at to recognise it. */
+#define FOREIGN_SNIFF_LENGTH ((size_t)1 << 20)
+
+#endif
