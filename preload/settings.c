@@ -80,7 +80,8 @@ void settings_strip(const struct settings *settings, char **envp)
 	char **to = envp;
 
 	for (char **from = envp; *from != NULL; from++) {
-		bool keep = text_after(*from, SHIM_VARIABLE) == NULL;
+		bool keep = text_after(*from, SHIM_VARIABLE) == NULL &&
+			    text_after(*from, PAD_VARIABLE) == NULL;
 		char *value = text_after(*from, LOAD_VARIABLE);
 		bool had_one = false;
 		char *rest = value == NULL ? NULL : users_part(settings, value, &had_one);

@@ -14,6 +14,8 @@
 
 #define SHIM_VARIABLE "STARTLINE_SHIM="
 #define LOAD_VARIABLE "LD_PRELOAD="
+/* Of no meaning but its length: it moves the stack of the command from run to run. */
+#define PAD_VARIABLE "STARTLINE_PAD="
 
 #define SHIM_COUNTS_HEAP   0x1u
 #define SHIM_WRAPS_NETWORK 0x2u
@@ -31,7 +33,7 @@ struct settings {
 /* Reads the two variables. False if they are missing or make no sense: then the shim is not wanted. */
 bool settings_read(char *const *envp, struct settings *ret);
 
-/* Takes our variables out of @envp, in place; strings that stay are shortened in place. */
+/* Takes our variables out of @envp (also STARTLINE_PAD), in place; strings that stay are shortened in place. */
 void settings_strip(const struct settings *settings, char **envp);
 
 /* How many pointers a copy of @envp with our variables needs, the final NULL included; 0 if it must

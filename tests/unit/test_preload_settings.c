@@ -56,6 +56,24 @@ static void both_variables_are_read_and_removed(void **state)
 	free(envp);
 }
 
+static void padding_is_removed(void **state)
+{
+	(void)state;
+	const char *const texts[] = { "STARTLINE_PADDED=1", "LD_PRELOAD=" SHIM, OURS,
+				      "STARTLINE_PAD=xxxx", NULL };
+	char **envp = environment(texts);
+	char *const kept[] = { envp[0], envp[1], envp[2], envp[3] };
+	struct settings s = { 0 };
+
+	assert_true(settings_read(envp, &s));
+	settings_strip(&s, envp);
+	assert_string_equal(envp[0], "STARTLINE_PADDED=1");
+	assert_null(envp[1]);
+	for (size_t i = 0; i < 4; i++)
+		free(kept[i]);
+	free(envp);
+}
+
 static void the_users_preload_is_restored(void **state)
 {
 	(void)state;
@@ -149,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_variables_are_read_and_removed),
+		cmocka_unit_test(padding_is_removed),
 		cmocka_unit_test(the_users_preload_is_restored),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(adding_undoes_stripping),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,28 @@ static void cut_anywhere_the_whole_blocks_are_read(void **state)
 		assert_int_equal(t->n_damaged, 0);
 		trace_free(t);
 	}
+}
+
+static void of_a_growing_file_the_tail_is_read(void **state)
+{
+	(void)state;
+	test_write_blocks(3);
+	_cleanup_(buf_done) struct buf file;
+	test_read_bytes(&file);
+	_cleanup_close_ int fd = open(test_path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	struct trace *t = NULL;
+	assert_int_equal(trace_load_tail(fd, test_path, test_block_at(&file, 1),
+					 test_block_at(&file, 2), &t),
+			 0);
+	struct trace *whole = load();
+	size_t n_facts = 0;
+	for (size_t i = 0; i < 10; i++)
+		n_facts += whole->events[i]->kind == SL_KIND_META;
+	assert_int_equal(t->n_events, n_facts + (whole->n_events - 20));
+	assert_int_equal(t->events[t->n_events - 1]->seq, whole->events[whole->n_events - 1]->seq);
+	trace_free(whole);
+	trace_free(t);
 }
 
 static void a_damaged_byte_costs_one_block(void **state)
@@ -315,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(cut_anywhere_the_whole_blocks_are_read),
+		TEST(of_a_growing_file_the_tail_is_read),
 		TEST(a_damaged_byte_costs_one_block),
 		TEST(rubbish_between_blocks_is_skipped),
 		TEST(foreign_files_are_refused),

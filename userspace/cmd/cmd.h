@@ -43,7 +43,7 @@ int cmd_doctor(int argc, char **argv);
 extern const struct argp run_argp, report_argp, compare_argp, doctor_argp;
 
 /* Options that all commands share. */
-enum option_key { OPTION_FORMAT = 0x1000, OPTION_FIRST_FREE };
+enum option_key { OPTION_FORMAT = 0x1000, OPTION_FIRST_FREE, OPTION_FIRST_RECORD = 0x2000 };
 
 /* "text", "json", "csv", "markdown"; ends the program through @state on anything else. */
 int parse_format(const char *name, struct argp_state *state);

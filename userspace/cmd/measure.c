@@ -5,6 +5,7 @@
 #include "userspace/cmd/measure.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "userspace/base/cleanup.h"
@@ -15,18 +16,30 @@
 struct measurement {
 	struct collector *collector;
 	struct trace_writer *writer;
+	int fd; /* to read it back */
 	char *path;
 	bool is_kept; /* where recordings are kept, not where the user said */
 	unsigned int runs;
+	uint64_t head_bytes; /* of the file, when the first run was over: the facts are in there */
+	uint64_t last_bytes; /* … when the last one began */
+	struct trace *trace; /* all of it, once it is finished and was asked for */
 };
+
+static const char *name_of(const struct measurement *m)
+{
+	return m->path != NULL ? m->path : "the recording";
+}
 
 int measurement_new(const struct collect_spec *spec, const char *path, struct measurement **ret)
 {
 	struct measurement *m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return fail(-ENOMEM, "not enough memory for a recording");
+	m->fd = -1;
 	m->is_kept = path == NULL;
 	int r = recording_create(path, &m->writer, &m->path);
+	if (r >= 0)
+		r = m->fd = trace_writer_dup(m->writer);
 	if (r >= 0)
 		r = collector_new(spec, m->writer, &m->collector);
 	if (r < 0) {
@@ -45,25 +58,42 @@ int measurement_run(struct measurement *m, const struct collect_spec *spec, cons
 	run.is_warmup = discard;
 	run.arm = arm;
 	run.null_stdin = m->runs > 0;
-	m->runs++;
-	return collector_run(m->collector, &run, ret);
+	/* A full disk ends the recording, not the runs: collector_finish() says so. */
+	(void)trace_flush(m->writer);
+	m->last_bytes = trace_writer_bytes(m->writer);
+	const int r = collector_run(m->collector, &run, ret);
+	if (m->runs++ == 0)
+		m->head_bytes = trace_writer_bytes(m->writer);
+	return r;
 }
 
-int measurement_session(struct measurement *m, const char *arm, struct session **ret)
+int measurement_last(struct measurement *m, struct session **ret)
 {
-	const int r = trace_flush(m->writer);
-	if (r < 0)
-		return r;
-	_cleanup_close_ int fd = trace_writer_dup(m->writer);
-	if (fd < 0)
-		return fail(fd, "the recording cannot be read back");
 	struct trace *trace = NULL;
-	const int e = trace_load_fd(fd, m->path != NULL ? m->path : "the recording", &trace);
-	if (e < 0)
-		return e;
-	const int built = session_build_arm(trace, arm, ret);
+	int r = trace_flush(m->writer);
+	if (r >= 0)
+		r = trace_load_tail(m->fd, name_of(m), m->head_bytes, m->last_bytes, &trace);
+	if (r >= 0)
+		r = session_build(trace, ret);
 	(void)trace_free(trace);
-	return built;
+	return r;
+}
+
+int measurement_drop(struct measurement *m, unsigned int n)
+{
+	int r = 0;
+	for (unsigned int run = m->runs - (n < m->runs ? n : m->runs); run < m->runs && r >= 0;
+	     run++) {
+		char number[16];
+		(void)snprintf(number, sizeof(number), "%u", run);
+		r = collector_fact(m->collector, "run.dropped", number);
+	}
+	return r;
+}
+
+int measurement_fact(struct measurement *m, const char *key, const char *value)
+{
+	return collector_fact(m->collector, key, value);
 }
 
 int measurement_finish(struct measurement *m)
@@ -78,6 +108,17 @@ int measurement_finish(struct measurement *m)
 	return r;
 }
 
+int measurement_session(struct measurement *m, const char *arm, struct session **ret)
+{
+	const int r = m->trace == NULL ? trace_load_fd(m->fd, name_of(m), &m->trace) : 0;
+	return r < 0 ? r : session_build_arm(m->trace, arm, ret);
+}
+
+const char *measurement_path(const struct measurement *m)
+{
+	return m->path;
+}
+
 struct measurement *measurement_free(struct measurement *m)
 {
 	if (m == NULL)
@@ -85,6 +126,8 @@ struct measurement *measurement_free(struct measurement *m)
 	m->collector = collector_free(m->collector);
 	if (m->writer != NULL)
 		(void)trace_writer_close(m->writer);
+	cleanup_close(&m->fd);
+	(void)trace_free(m->trace);
 	free(m->path);
 	free(m);
 	return NULL;

@@ -157,6 +157,19 @@ int collector_new(const struct collect_spec *spec, struct trace_writer *w, struc
 	return 0;
 }
 
+int collector_fact(struct collector *c, const char *key, const char *value)
+{
+	return emit_meta(collector_sink(c), key, "%s", value);
+}
+
+bool collector_is_interrupted(void)
+{
+	sigset_t pending;
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGQUIT) == 1 ||
+		sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1);
+}
+
 int collector_finish(struct collector *c)
 {
 	int r = 0;
@@ -357,6 +370,7 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 		.was_ready = r->is_ready,
 		.exec_errno = r->target.exec_errno,
 		.signal = r->interrupt,
+		.has_been_interrupted = r->n_interrupts > 0 || r->interrupt != 0,
 	};
 	if (ret->exec_errno != 0)
 		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
@@ -400,6 +414,7 @@ static void run_done(struct run *r)
 	r->probes = probes_free(r->probes);
 	logpipe_done(&r->logpipe);
 	target_done(&r->target);
+	run_release_done(r);
 	cgroup_leave(&r->cgroup);
 	tree_done(&r->tree);
 	r->watch = ready_watch_free(r->watch);

@@ -22,7 +22,11 @@ struct collect_spec {
 	unsigned int run;	   /* number of this run, from 0 */
 	unsigned int runs, warmup; /* how many are asked for */
 	bool is_warmup;
-	const char *arm;     /* of an interleaved comparison that this run belongs to, or NULL */
+	const char *arm;       /* of an interleaved comparison that this run belongs to, or NULL */
+	const char *directory; /* that the command starts in; NULL: the current one */
+	/* Bytes put on the command's stack, to vary where things lie from run to run. Only with the
+	 * shim, which keeps them out of the environment that the program sees. */
+	size_t pad_bytes;
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	bool count_heap;
 	const struct ready_rule *rules;
@@ -56,8 +60,9 @@ struct collect_result {
 	enum collect_end end;
 	int status; /* wait status of the command; meaningful when it was reaped */
 	bool was_ready;
-	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */
-	int signal;	/* COLLECT_INTERRUPTED: by which one */
+	int exec_errno;		   /* NOT_FOUND, NOT_EXECUTABLE */
+	int signal;		   /* COLLECT_INTERRUPTED: by which one */
+	bool has_been_interrupted; /* Ctrl-C was pressed, also where only the command got it */
 };
 
 /* Records one run into @w. Sources are opened at the first run and reused by the next ones of
@@ -65,6 +70,10 @@ struct collect_result {
 struct collector;
 int collector_new(const struct collect_spec *spec, struct trace_writer *w, struct collector **ret);
 int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret);
+/* Puts a fact about the recording, or about the run before it, into it: META "key=value". */
+int collector_fact(struct collector *c, const char *key, const char *value);
+/* Whether Ctrl-C or a signal to end is waiting to be noticed by the next run. */
+bool collector_is_interrupted(void);
 /* Ends the recording: final DROPS and TALLY records. Also returns what kept the recording from
  * being written in full: runs go on without. */
 int collector_finish(struct collector *c);

@@ -3,6 +3,7 @@
  * launches the command suspended until all of them know about it. */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -178,6 +179,7 @@ static int run_spawn(struct run *r)
 	const struct target_spec target = {
 		.cgroup_fd = r->cgroup.procs_fd,
 		.argv = spec->argv,
+		.directory = spec->directory,
 		.uid = spec->uid,
 		.gid = spec->gid,
 		.user = spec->user,
@@ -189,6 +191,50 @@ static int run_spawn(struct run *r)
 	const int e = target_spawn(&target, &r->target);
 	logpipe_close_writers(&r->logpipe);
 	return e;
+}
+
+/* @environment and one more variable, which only the shim reads: NULL: no memory. The strings stay
+ * whose they were, all but the last. */
+static char **padded(char *const *environment, size_t n_bytes)
+{
+	size_t n = 0;
+	while (environment[n] != NULL)
+		n++;
+	char **more = calloc(n + 2, sizeof(*more));
+	char *pad = malloc(sizeof(PAD_VARIABLE) + n_bytes);
+	if (more == NULL || pad == NULL) {
+		free(more);
+		free(pad);
+		return NULL;
+	}
+	memcpy(more, environment, n * sizeof(*more));
+	memcpy(pad, PAD_VARIABLE, sizeof(PAD_VARIABLE) - 1);
+	memset(pad + sizeof(PAD_VARIABLE) - 1, 'x', n_bytes);
+	pad[sizeof(PAD_VARIABLE) - 1 + n_bytes] = '\0';
+	more[n] = pad;
+	return more;
+}
+
+static int release(struct run *r, char *const *environment)
+{
+	const size_t n_bytes = r->spec->pad_bytes;
+	if (environment == NULL || n_bytes == 0)
+		return target_release(&r->target, environment);
+	r->padded = padded(environment, n_bytes);
+	if (r->padded == NULL)
+		return fail(-ENOMEM, "cannot start the command: not enough memory");
+	return target_release(&r->target, r->padded);
+}
+
+void run_release_done(struct run *r)
+{
+	size_t n = 0;
+	while (r->padded != NULL && r->padded[n] != NULL)
+		n++;
+	if (n > 0)
+		free(r->padded[n - 1]);
+	free(r->padded);
+	r->padded = NULL;
 }
 
 static int run_release(struct run *r)
@@ -209,7 +255,7 @@ static int run_release(struct run *r)
 	if (e >= 0 && r->spec->arm != NULL && r->spec->is_warmup)
 		e = emit_meta(collector_sink(c), "run.warmup", "1");
 	if (e >= 0)
-		e = target_release(&r->target, environment);
+		e = release(r, environment);
 	if (e >= 0 && r->probes != NULL)
 		probes_start(r->probes, r->spawn_ns);
 	return e;

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -188,6 +189,9 @@ static int child_main(void *data)
 	(void)close(l->parent_go_fd);
 	(void)close(l->parent_report_fd);
 	int r = child_drop_privileges(l);
+	/* Ours stays where it is: only memory is shared. */
+	if (r == 0 && l->spec.directory != NULL && chdir(l->spec.directory) < 0)
+		r = -errno;
 	if (r == 0)
 		r = find_program(l->spec.argv[0], l->path);
 	l->error = -r;
@@ -316,6 +320,20 @@ static bool wait_for_child(const struct target *t)
 	return n == sizeof(byte);
 }
 
+/* The path as seen from here. */
+static int resolve(struct target *t, const char *directory)
+{
+	t->path = t->launch->path;
+	if (directory == NULL || t->path[0] == '/')
+		return 0;
+	if (asprintf(&t->resolved, "%s/%s", directory, t->path) < 0) {
+		t->resolved = NULL;
+		return -ENOMEM;
+	}
+	t->path = t->resolved;
+	return 0;
+}
+
 int target_spawn(const struct target_spec *spec, struct target *ret)
 {
 	struct target t = { .pidfd = -1, .go_fd = -1, .report_fd = -1 };
@@ -324,11 +342,12 @@ int target_spawn(const struct target_spec *spec, struct target *ret)
 		r = create_process(&t);
 	if (r == 0 && !wait_for_child(&t))
 		r = -ECHILD;
+	if (r == 0)
+		r = resolve(&t, spec->directory);
 	if (r < 0) {
 		target_done(&t);
 		return fail(r, "cannot create a process: %s", strerror(-r));
 	}
-	t.path = t.launch->path;
 	t.exec_errno = t.launch->error;
 	*ret = t;
 	return 0;
@@ -456,4 +475,5 @@ void target_done(struct target *t)
 	}
 	free(take_ptr(t->launch));
 	free(take_ptr(t->environment));
+	free(take_ptr(t->resolved));
 }

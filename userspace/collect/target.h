@@ -22,7 +22,8 @@ void inheritance_take(struct inheritance *ret, unsigned int closed_fds, bool ign
 
 struct target_spec {
 	char *const *argv;
-	uid_t uid; /* (uid_t)-1: stay as we are */
+	const char *directory; /* that it starts in; NULL: ours */
+	uid_t uid;	       /* (uid_t)-1: stay as we are */
 	gid_t gid;
 	const char *user;
 	bool null_stdin;
@@ -37,11 +38,13 @@ struct target {
 	int pidfd;
 	int go_fd;	       /* release writes here */
 	int report_fd;	       /* readable: the exec succeeded (end of file) or failed (an errno) */
-	char *path;	       /* what will be executed, resolved with the command's own rights */
+	char *path;	       /* what will be executed, resolved with the command's own rights, as
+				* seen from our directory */
 	int exec_errno;	       /* why it cannot be executed; 0 so far */
 	struct launch *launch; /* private, as is what follows */
 	char *stack;
 	char **environment;
+	char *resolved; /* holds @path where the command has a directory of its own */
 };
 
 /* Creates the suspended process and learns @path. A command that cannot be found or executed is

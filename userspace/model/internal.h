@@ -69,6 +69,7 @@ struct span {
 	size_t first, last;
 	size_t spawn; /* index of its MARK SPAWN */
 	bool is_warmup;
+	bool is_dropped;	   /* said so afterwards: its pair was repeated, or not completed */
 	const struct sl_meta *arm; /* META run.arm, or NULL */
 };
 

@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "userspace/base/log.h"
+#include "userspace/base/units.h"
 #include "userspace/model/internal.h"
 #include "userspace/model/metrics.h"
 
 #define MAX_RUNS 100000 /* more than anybody repeats; bounds what a made-up trace can cost */
 
-#define ARM_KEY "run.arm="
+#define ARM_KEY	 "run.arm="
+#define DROP_KEY "run.dropped="
+/* A pair has three runs at most; what may be said of any run would cost the square of their number. */
+#define DROP_REACH 8
 
 struct span_list VEC(struct span);
 
@@ -53,12 +57,34 @@ static bool meta_begins(const struct sl_meta *meta, const char *prefix)
 	       strncmp(meta->text, prefix, n) == 0;
 }
 
-static void read_run_fact(const struct sl_meta *meta, struct span *span)
+/* By the number that its SPAWN bears. */
+static void drop_run(const struct trace *t, struct span_list *spans, const struct sl_meta *meta)
+{
+	char digits[16] = "";
+	const size_t key = strlen(DROP_KEY);
+	const size_t n = event_text_length(&meta->event, meta->text) - key;
+	uint64_t number;
+	if (n >= sizeof(digits))
+		return;
+	memcpy(digits, meta->text + key, n);
+	if (parse_u64(digits, &number) < 0)
+		return;
+	for (size_t i = spans->n; i > 0 && i + DROP_REACH > spans->n; i--) {
+		struct span *span = &spans->items[i - 1];
+		const struct sl_mark *spawn = (const void *)t->events[span->spawn];
+		span->is_dropped |= spawn->value == number;
+	}
+}
+
+static void read_run_fact(const struct trace *t, const struct sl_meta *meta,
+			  struct span_list *spans)
 {
 	if (meta_begins(meta, "run.warmup=1"))
-		span->is_warmup = true;
+		vec_last(spans)->is_warmup = true;
 	else if (meta_begins(meta, ARM_KEY))
-		span->arm = meta;
+		vec_last(spans)->arm = meta;
+	else if (meta_begins(meta, DROP_KEY))
+		drop_run(t, spans, meta);
 }
 
 static bool is_of_arm(const struct span *span, const char *arm)
@@ -85,7 +111,7 @@ static int find_spans(const struct trace *t, struct span_list *spans)
 			if (vec_push(spans, span) < 0)
 				return -ENOMEM;
 		} else if (event->kind == SL_KIND_META && spans->n > 0) {
-			read_run_fact((const struct sl_meta *)event, vec_last(spans));
+			read_run_fact(t, (const struct sl_meta *)event, spans);
 		}
 	}
 	if (spans->n > 0)
@@ -227,6 +253,14 @@ static void builder_done(struct builder *b)
 	free(b->is_spine);
 }
 
+/* A run that nobody asks about only tells how far its producers have counted. */
+static void pass_run(struct facts *f, const struct span *span)
+{
+	producers_begin(f);
+	for (size_t i = span->first; i < span->last; i++)
+		producers_see(f, f->trace->events[i]);
+}
+
 static int build_run(struct facts *f, const struct span *span, bool is_last, struct run *ret)
 {
 	_cleanup_(builder_done) struct builder b = {
@@ -315,11 +349,15 @@ static int build_runs(struct facts *f, struct session *s, const struct span_list
 	if (s->runs == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < spans->n; i++) {
-		const int rc =
-			build_run(f, &spans->items[i], i + 1 == spans->n, &s->runs[s->n_runs]);
+		const struct span *span = &spans->items[i];
+		if (span->is_warmup || span->is_dropped || !is_of_arm(span, arm)) {
+			pass_run(f, span);
+			continue;
+		}
+		const int rc = build_run(f, span, i + 1 == spans->n, &s->runs[s->n_runs]);
 		if (rc < 0)
 			return rc;
-		s->n_runs += !spans->items[i].is_warmup && is_of_arm(&spans->items[i], arm);
+		s->n_runs++;
 	}
 	return 0;
 }

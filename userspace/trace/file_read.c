@@ -337,7 +337,8 @@ static struct trace *trace_from(struct reader *r)
 	return t;
 }
 
-int trace_load_fd(int fd, const char *name, struct trace **ret)
+/* *ret_at: where the blocks begin. */
+static int reader_new(int fd, const char *name, struct reader **ret, uint64_t *ret_at)
 {
 	_cleanup_(reader_freep) struct reader *r = calloc(1, sizeof(*r));
 	if (r == NULL)
@@ -348,22 +349,61 @@ int trace_load_fd(int fd, const char *name, struct trace **ret)
 	if (r->chunks == NULL || inflateInit2(&r->inflate, DEFLATE_WINDOW) != Z_OK)
 		return fail(-ENOMEM, "'%s': no memory to read it", name);
 	r->has_inflate = true;
+	const int rc = read_header(r, ret_at);
+	if (rc == 0)
+		*ret = take_ptr(r);
+	return rc;
+}
 
-	uint64_t at = 0;
-	int rc = read_header(r, &at);
-	if (rc < 0)
-		return rc;
-	rc = read_blocks(r, at);
-	if (rc < 0)
-		return rc;
+static int reader_finish(struct reader *r, struct trace **ret)
+{
 	if (events_sort(r->events.items, r->events.n) < 0)
-		return fail(-ENOMEM, "'%s': no memory to sort its events", name);
-	warn_about(r);
+		return fail(-ENOMEM, "'%s': no memory to sort its events", r->name);
 	struct trace *t = trace_from(r);
 	if (t == NULL)
-		return fail(-ENOMEM, "'%s': no memory to read it", name);
+		return fail(-ENOMEM, "'%s': no memory to read it", r->name);
 	*ret = t;
 	return 0;
+}
+
+int trace_load_fd(int fd, const char *name, struct trace **ret)
+{
+	_cleanup_(reader_freep) struct reader *r = NULL;
+	uint64_t at = 0;
+	int rc = reader_new(fd, name, &r, &at);
+	if (rc == 0)
+		rc = read_blocks(r, at);
+	if (rc < 0)
+		return rc;
+	warn_about(r);
+	return reader_finish(r, ret);
+}
+
+static void keep_facts(struct event_list *events)
+{
+	size_t n = 0;
+	vec_foreach(event, events) {
+		if ((*event)->kind == SL_KIND_META)
+			events->items[n++] = *event;
+	}
+	events->n = n;
+}
+
+int trace_load_tail(int fd, const char *name, uint64_t head, uint64_t from, struct trace **ret)
+{
+	_cleanup_(reader_freep) struct reader *r = NULL;
+	uint64_t at = 0;
+	int rc = reader_new(fd, name, &r, &at);
+	if (rc < 0)
+		return rc;
+	const uint64_t size = r->size;
+	r->size = head < size ? head : size;
+	rc = read_blocks(r, at);
+	keep_facts(&r->events);
+	r->size = size;
+	if (rc == 0)
+		rc = read_blocks(r, from > at ? from : at);
+	return rc < 0 ? rc : reader_finish(r, ret);
 }
 
 int trace_load(const char *path, struct trace **ret)

@@ -62,6 +62,10 @@ struct trace {
  * the file is not an error. Everything is logged with @name. */
 int trace_load(const char *path, struct trace **ret);
 int trace_load_fd(int fd, const char *name, struct trace **ret);
+/* Of a recording that grows: what was written from byte @from on, and the facts (META) among what
+ * comes before byte @head. Both are what trace_writer_bytes() said after a flush. That it has no END
+ * is not worth a warning. */
+int trace_load_tail(int fd, const char *name, uint64_t head, uint64_t from, struct trace **ret);
 struct trace *trace_free(struct trace *t); /* NULL */
 
 /* Whether @path begins like a trace. Quiet: false when it cannot be read. */
