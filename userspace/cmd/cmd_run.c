@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* run = collect -> trace -> session_build -> report. */
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "userspace/base/log.h"
-#include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
@@ -18,46 +13,6 @@
 #include "userspace/collect/collect.h"
 #include "userspace/model/session.h"
 #include "userspace/view/report.h"
-
-static int status_of(const struct collect_result *result)
-{
-	switch (result->end) {
-	case COLLECT_READY:
-	case COLLECT_DURATION:
-		return 0;
-	case COLLECT_TIMEOUT:
-		return EXIT_TIMEOUT;
-	case COLLECT_INTERRUPTED:
-		return EXIT_BY_SIGNAL + result->signal;
-	case COLLECT_NOT_FOUND:
-		return EXIT_NO_PROGRAM;
-	case COLLECT_NOT_EXECUTABLE:
-		return EXIT_CANNOT_EXECUTE;
-	case COLLECT_EXITED:
-		break;
-	}
-	return WIFSIGNALED(result->status) ? EXIT_BY_SIGNAL + WTERMSIG(result->status)
-					   : WEXITSTATUS(result->status);
-}
-
-/* Says why a run did not come to the end that was asked for, and gives the exit status. */
-static int judge(const struct run_options *o, const struct collect_result *result)
-{
-	const int status = status_of(result);
-	char time[UNITS_BYTES];
-	if (result->end == COLLECT_NOT_FOUND || result->end == COLLECT_NOT_EXECUTABLE)
-		(void)fail(-result->exec_errno, "cannot execute '%s': %s", o->command[0],
-			   strerror(result->exec_errno));
-	if (result->end == COLLECT_TIMEOUT)
-		(void)fail(-ETIMEDOUT, "'%s' was %s after %s: stopped it", o->command[0],
-			   o->record.until == UNTIL_READY ? "not ready" : "not done",
-			   format_ns(time, (double)o->record.timeout_ns));
-	if (result->end == COLLECT_EXITED && o->record.until == UNTIL_READY) {
-		(void)fail(-ECHILD, "'%s' ended before it was ready", o->command[0]);
-		return status == 0 ? EXIT_TROUBLE : status;
-	}
-	return status;
-}
 
 struct recorder {
 	const struct run_options *o;
@@ -96,7 +51,7 @@ static int record_runs(struct recorder *r)
 		clear_progress(r, total);
 		if (e < 0)
 			return e;
-		r->status = judge(o, &result);
+		r->status = measurement_judge(&r->spec, &result);
 		if (result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE)
 			r->has_run = true;
 		if (r->status != 0)

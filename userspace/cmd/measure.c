@@ -7,9 +7,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/cmd/cmd.h"
 #include "userspace/cmd/recording.h"
 #include "userspace/trace/trace.h"
 
@@ -65,6 +69,45 @@ int measurement_run(struct measurement *m, const struct collect_spec *spec, cons
 	if (m->runs++ == 0)
 		m->head_bytes = trace_writer_bytes(m->writer);
 	return r;
+}
+
+int measurement_status(const struct collect_spec *spec, const struct collect_result *result)
+{
+	switch (result->end) {
+	case COLLECT_READY:
+	case COLLECT_DURATION:
+		return 0;
+	case COLLECT_TIMEOUT:
+		return EXIT_TIMEOUT;
+	case COLLECT_INTERRUPTED:
+		return EXIT_BY_SIGNAL + result->signal;
+	case COLLECT_NOT_FOUND:
+		return EXIT_NO_PROGRAM;
+	case COLLECT_NOT_EXECUTABLE:
+		return EXIT_CANNOT_EXECUTE;
+	case COLLECT_EXITED:
+		break;
+	}
+	if (WIFSIGNALED(result->status))
+		return EXIT_BY_SIGNAL + WTERMSIG(result->status);
+	const int status = WEXITSTATUS(result->status);
+	return status == 0 && spec->until == UNTIL_READY ? EXIT_TROUBLE : status;
+}
+
+int measurement_judge(const struct collect_spec *spec, const struct collect_result *result)
+{
+	const char *name = spec->argv[0];
+	char time[UNITS_BYTES];
+	if (result->end == COLLECT_NOT_FOUND || result->end == COLLECT_NOT_EXECUTABLE)
+		(void)fail(-result->exec_errno, "cannot execute '%s': %s", name,
+			   strerror(result->exec_errno));
+	if (result->end == COLLECT_TIMEOUT)
+		(void)fail(-ETIMEDOUT, "'%s' was %s after %s: stopped it", name,
+			   spec->until == UNTIL_READY ? "not ready" : "not done",
+			   format_ns(time, (double)spec->timeout_ns));
+	if (result->end == COLLECT_EXITED && spec->until == UNTIL_READY)
+		(void)fail(-ECHILD, "'%s' ended before it was ready", name);
+	return measurement_status(spec, result);
 }
 
 int measurement_last(struct measurement *m, struct session **ret)

@@ -16,6 +16,11 @@ int measurement_new(const struct collect_spec *spec, const char *path, struct me
 /* One run of @arm ("base", "head", "control"; NULL: no arms) as @spec says. @discard: a warm-up. */
 int measurement_run(struct measurement *m, const struct collect_spec *spec, const char *arm,
 		    bool discard, struct collect_result *ret);
+/* The exit status of `run` for a run that ended like that (cmd.h): 0 when it came to the end that @spec
+ * asked for and the command did not fail. */
+int measurement_status(const struct collect_spec *spec, const struct collect_result *result);
+/* The same, logging why it did not come there. */
+int measurement_judge(const struct collect_spec *spec, const struct collect_result *result);
 /* What the last run alone came to, for looks in between: places in the kernel have no names yet, and
  * whether records were lost is not known. It costs as much as that one run, however many went before.
  * The caller frees it. */

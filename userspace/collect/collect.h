@@ -16,11 +16,17 @@
 
 enum probe_set { PROBE_BPF = 1, PROBE_SHIM = 2, PROBE_AUTO = 4 };
 enum until { UNTIL_EXIT, UNTIL_READY, UNTIL_DURATION };
+/* Where descriptors 1 and 2 of the command lead. */
+enum output {
+	OUTPUT_OWN,	  /* where ours do */
+	OUTPUT_TO_STDERR, /* both to our standard error: standard output is for the result */
+	OUTPUT_NOWHERE,
+};
 
 struct collect_spec {
 	char *const *argv;	   /* NULL-terminated */
 	unsigned int run;	   /* number of this run, from 0 */
-	unsigned int runs, warmup; /* how many are asked for */
+	unsigned int runs, warmup; /* how many are asked for; 0: not known beforehand */
 	bool is_warmup;
 	const char *arm;       /* of an interleaved comparison that this run belongs to, or NULL */
 	const char *directory; /* that the command starts in; NULL: the current one */
@@ -42,6 +48,7 @@ struct collect_spec {
 	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
 	const regex_t *redact;	   /* mask this in arguments, or NULL */
 	bool null_stdin;
+	enum output output;
 	unsigned int closed_fds;  /* STDFD_*: descriptors the command shall find closed */
 	bool ignores_size_signal; /* the command shall find SIGXFSZ ignored, as startline did */
 };

@@ -57,9 +57,9 @@ int emit_design(struct sink sink, const struct collect_spec *spec)
 	int e = emit_command(sink, spec);
 	if (e >= 0 && spec->user != NULL)
 		e = emit_meta(sink, "user", "%s", spec->user);
-	if (e >= 0)
+	if (e >= 0 && spec->runs > 0)
 		e = emit_meta(sink, "design.runs", "%u", spec->runs);
-	if (e >= 0)
+	if (e >= 0 && spec->runs > 0)
 		e = emit_meta(sink, "design.warmup", "%u", spec->warmup);
 	if (e >= 0)
 		e = emit_ready(sink, spec);

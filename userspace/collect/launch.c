@@ -147,7 +147,7 @@ static int run_prepare(struct run *r)
 	if (e >= 0 && needs_output(spec))
 		e = open_sources(c, spec);
 	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
-		e = logpipe_open(&r->logpipe);
+		e = logpipe_open(&r->logpipe, spec->output);
 		if (e >= 0)
 			e = emit_meta(
 				collector_sink(c), "note",
@@ -184,6 +184,7 @@ static int run_spawn(struct run *r)
 		.gid = spec->gid,
 		.user = spec->user,
 		.null_stdin = spec->null_stdin,
+		.output = spec->output,
 		.output_fds = r->logpipe.write_fds,
 		.notify_text = r->probes != NULL ? probes_environment(r->probes) : NULL,
 		.inheritance = &r->c->inheritance,

@@ -19,7 +19,11 @@
 
 void logpipe_init(struct logpipe *p)
 {
-	*p = (struct logpipe){ .read_fds = { -1, -1 }, .write_fds = { -1, -1 } };
+	*p = (struct logpipe){
+		.read_fds = { -1, -1 },
+		.write_fds = { -1, -1 },
+		.to_fds = { STDOUT_FILENO, STDERR_FILENO },
+	};
 }
 
 static int open_one(struct logpipe *p, int i)
@@ -40,12 +44,16 @@ static bool lead_to_one_file(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
-int logpipe_open(struct logpipe *p)
+int logpipe_open(struct logpipe *p, enum output output)
 {
 	int r = open_one(p, 0);
 	if (r < 0)
 		return r;
-	if (!lead_to_one_file(STDOUT_FILENO, STDERR_FILENO))
+	if (output == OUTPUT_NOWHERE)
+		p->to_fds[0] = p->to_fds[1] = -1;
+	else if (output == OUTPUT_TO_STDERR)
+		p->to_fds[0] = STDERR_FILENO;
+	else if (!lead_to_one_file(STDOUT_FILENO, STDERR_FILENO))
 		return open_one(p, 1);
 	p->write_fds[1] = fcntl(p->write_fds[0], F_DUPFD_CLOEXEC, 0);
 	return p->write_fds[1] < 0 ? -errno : 0;
@@ -69,7 +77,8 @@ bool logpipe_pass(struct logpipe *p, int i, pid_t pid, struct sink sink)
 	while ((n = read(p->read_fds[i], record.output.bytes, CHUNK)) > 0) {
 		const int fd = i + 1;
 		/* A reader that has gone away is the user's choice: the command goes on. */
-		(void)write_all(fd, record.output.bytes, (size_t)n);
+		if (p->to_fds[i] >= 0)
+			(void)write_all(p->to_fds[i], record.output.bytes, (size_t)n);
 		const size_t size = offsetof(struct sl_output, bytes) + (size_t)n;
 		memset(record.output.bytes + n, 0, 8);
 		record.output.event = emit_header(SL_KIND_OUTPUT, size, now_ns(), pid);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "userspace/collect/collect.h"
 #include "userspace/collect/internal.h"
 
 struct logpipe {
@@ -14,10 +15,11 @@ struct logpipe {
 	 * both, so that the order of lines is kept. */
 	int read_fds[2];
 	int write_fds[2]; /* for the command; -1: leave that descriptor alone */
+	int to_fds[2];	  /* where what comes through goes; -1: nowhere */
 };
 
 void logpipe_init(struct logpipe *p);
-int logpipe_open(struct logpipe *p);
+int logpipe_open(struct logpipe *p, enum output output);
 /* The command has its copies. */
 void logpipe_close_writers(struct logpipe *p);
 /* Passes on what can be read from read_fds[i] now. False: it has ended. */

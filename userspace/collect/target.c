@@ -160,6 +160,17 @@ static int find_program(const char *name, char path[static PATH_MAX])
 	}
 }
 
+static void child_redirect_output(enum output output)
+{
+	const int null = output == OUTPUT_NOWHERE ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+	if (null >= 0) {
+		(void)dup2(null, STDOUT_FILENO);
+		(void)dup2(null, STDERR_FILENO);
+	}
+	if (output == OUTPUT_TO_STDERR)
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
 static void child_redirect(const struct target_spec *spec)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -169,6 +180,7 @@ static void child_redirect(const struct target_spec *spec)
 	const int null = spec->null_stdin ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
 	if (null >= 0)
 		(void)dup2(null, STDIN_FILENO);
+	child_redirect_output(spec->output);
 	for (int i = 0; spec->output_fds != NULL && i < 2; i++) {
 		if (spec->output_fds[i] >= 0)
 			(void)dup2(spec->output_fds[i], STDOUT_FILENO + i);

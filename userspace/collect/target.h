@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "userspace/collect/collect.h"
+
 /* What startline itself was started with, taken before it changes anything. */
 struct inheritance {
 	sigset_t mask;
@@ -27,6 +29,7 @@ struct target_spec {
 	gid_t gid;
 	const char *user;
 	bool null_stdin;
+	enum output output;
 	int cgroup_fd;		 /* "0" is written here, which may take long; -1: nowhere */
 	const int *output_fds;	 /* two, for descriptors 1 and 2 (-1: as ours are); NULL: both */
 	const char *notify_text; /* "NOTIFY_SOCKET=…" or NULL */

@@ -340,6 +340,14 @@ static void mark_warmups(const struct span_list *spans, int64_t n_warmup)
 		spans->items[i].is_warmup = true;
 }
 
+static int64_t count_warmups(const struct span_list *spans, const char *arm)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < spans->n; i++)
+		n += spans->items[i].is_warmup && is_of_arm(&spans->items[i], arm);
+	return n;
+}
+
 static int build_runs(struct facts *f, struct session *s, const struct span_list *spans,
 		      const char *arm)
 {
@@ -397,7 +405,7 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 	if (s->design.runs == UNKNOWN)
 		s->design.runs = (int64_t)s->n_runs;
 	if (s->design.warmup == UNKNOWN)
-		s->design.warmup = (int64_t)(spans->n - s->n_runs);
+		s->design.warmup = count_warmups(spans, arm);
 	return metrics_collect(s);
 }
 
