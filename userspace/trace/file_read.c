@@ -337,22 +337,23 @@ static struct trace *trace_from(struct reader *r)
 	return t;
 }
 
-/* *ret_at: where the blocks begin. */
-static int reader_new(int fd, const char *name, struct reader **ret, uint64_t *ret_at)
+/* *ret_at: where the blocks begin. NULL, logged, with *ret_error. */
+static struct reader *reader_new(int fd, const char *name, uint64_t *ret_at, int *ret_error)
 {
 	_cleanup_(reader_freep) struct reader *r = calloc(1, sizeof(*r));
-	if (r == NULL)
-		return fail(-ENOMEM, "'%s': no memory to read it", name);
-	r->fd = fd;
-	r->name = name;
-	r->chunks = calloc(1, sizeof(*r->chunks));
-	if (r->chunks == NULL || inflateInit2(&r->inflate, DEFLATE_WINDOW) != Z_OK)
-		return fail(-ENOMEM, "'%s': no memory to read it", name);
+	*ret_error = -ENOMEM;
+	if (r != NULL) {
+		r->fd = fd;
+		r->name = name;
+		r->chunks = calloc(1, sizeof(*r->chunks));
+	}
+	if (r == NULL || r->chunks == NULL || inflateInit2(&r->inflate, DEFLATE_WINDOW) != Z_OK) {
+		(void)fail(-ENOMEM, "'%s': no memory to read it", name);
+		return NULL;
+	}
 	r->has_inflate = true;
-	const int rc = read_header(r, ret_at);
-	if (rc == 0)
-		*ret = take_ptr(r);
-	return rc;
+	*ret_error = read_header(r, ret_at);
+	return *ret_error < 0 ? NULL : take_ptr(r);
 }
 
 static int reader_finish(struct reader *r, struct trace **ret)
@@ -368,11 +369,12 @@ static int reader_finish(struct reader *r, struct trace **ret)
 
 int trace_load_fd(int fd, const char *name, struct trace **ret)
 {
-	_cleanup_(reader_freep) struct reader *r = NULL;
 	uint64_t at = 0;
-	int rc = reader_new(fd, name, &r, &at);
-	if (rc == 0)
-		rc = read_blocks(r, at);
+	int rc;
+	_cleanup_(reader_freep) struct reader *r = reader_new(fd, name, &at, &rc);
+	if (r == NULL)
+		return rc;
+	rc = read_blocks(r, at);
 	if (rc < 0)
 		return rc;
 	warn_about(r);
@@ -391,10 +393,10 @@ static void keep_facts(struct event_list *events)
 
 int trace_load_tail(int fd, const char *name, uint64_t head, uint64_t from, struct trace **ret)
 {
-	_cleanup_(reader_freep) struct reader *r = NULL;
 	uint64_t at = 0;
-	int rc = reader_new(fd, name, &r, &at);
-	if (rc < 0)
+	int rc;
+	_cleanup_(reader_freep) struct reader *r = reader_new(fd, name, &at, &rc);
+	if (r == NULL)
 		return rc;
 	const uint64_t size = r->size;
 	r->size = head < size ? head : size;
