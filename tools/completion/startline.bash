@@ -17,7 +17,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report doctor help'
+	local commands='run report compare doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -58,7 +58,7 @@ _startline() {
 			--output --format --user --follow-cgroup --redact --ring'
 		;;
 	report) options='--view --format --output' ;;
-	doctor) options='--format --output' ;;
+	compare | doctor) options='--format --output' ;;
 	*) options= ;;
 	esac
 

@@ -100,7 +100,7 @@ static int build(struct table **ret)
 		if (row->cost != NULL)
 			table_note(t, "%s: %s", row->name, row->cost);
 		if (row->remedy[0] != '\0')
-			table_note(t, "  to get it: %s", row->remedy);
+			table_note(t, "  what to do: %s", row->remedy);
 	}
 	*ret = t;
 	return 0;

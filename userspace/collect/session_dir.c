@@ -127,6 +127,36 @@ int session_dir_make(uid_t uid, gid_t gid, char *why, size_t why_size, struct se
 	return r;
 }
 
+static bool is_in_use(int parent_fd, const char *name)
+{
+	_cleanup_close_ int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES;
+	/* A lock of ours must not be in the way of one that is being made. */
+	struct stat s;
+	if (fstat(fd, &s) == 0 && time(NULL) - s.st_ctime < GRACE_SECONDS)
+		return true;
+	return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+unsigned int session_dirs_in_use(void)
+{
+	unsigned int n = 0;
+	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+		struct stat s;
+		/* /run/shm may be another name of /dev/shm. */
+		if (lstat(parents[i], &s) < 0 || S_ISLNK(s.st_mode))
+			continue;
+		_cleanup_closedir_ DIR *d = opendir(parents[i]);
+		if (d == NULL)
+			continue;
+		for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+			n += is_session_name(e->d_name) && is_in_use(dirfd(d), e->d_name);
+	}
+	return n;
+}
+
 int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int *ret)
 {
 	const struct sl_tree tree = { .magic = SL_TREE_MAGIC };

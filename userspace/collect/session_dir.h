@@ -27,4 +27,8 @@ int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int
  * own in there keeps them. */
 void session_dir_remove(struct session_dir *d);
 
+/* How many startlines hold one now, in any namespace that shares the directory. One that cannot be
+ * looked into, since it is another user's, counts. */
+unsigned int session_dirs_in_use(void);
+
 #endif

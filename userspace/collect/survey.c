@@ -23,6 +23,7 @@
 #include "userspace/collect/cgroup.h"
 #include "userspace/collect/emit.h"
 #include "userspace/collect/internal.h"
+#include "userspace/collect/survey_internal.h"
 
 #define FILE_MAX 4096
 /* A lane is a few pages per process, plus 8 bytes per size class and thread. */
@@ -30,9 +31,7 @@
 /* With a vDSO it takes 20 to 50 ns; as a system call, ten times as long. */
 #define CLOCK_SLOW_NS 200
 
-static void found(struct survey_row *row, enum survey_state state, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-static void found(struct survey_row *row, enum survey_state state, const char *format, ...)
+void survey_found(struct survey_row *row, enum survey_state state, const char *format, ...)
 {
 	va_list args;
 	row->state = state;
@@ -41,17 +40,18 @@ static void found(struct survey_row *row, enum survey_state state, const char *f
 	va_end(args);
 }
 
-static void remedy(struct survey_row *row, const char *text)
+void survey_remedy(struct survey_row *row, const char *text)
 {
 	(void)snprintf(row->remedy, sizeof(row->remedy), "%s", text);
 }
 
-/* The first line of a small file; false: it cannot be read. */
-static bool first_line(const char *path, char line[static SURVEY_TEXT])
+bool survey_first_line(const char *path, char line[static SURVEY_TEXT])
 {
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, FILE_MAX);
-	if (fs_read_file(path, &text) < 0)
+	/* What does not fit is behind the first line. */
+	const int r = fs_read_file(path, &text);
+	if (r < 0 && r != -EFBIG)
 		return false;
 	const char *s = buf_str(&text);
 	(void)snprintf(line, SURVEY_TEXT, "%.*s", (int)strcspn(s, "\n"), s);
@@ -64,25 +64,25 @@ static void check_kernel(struct survey_row *row)
 	unsigned int major = 0;
 	unsigned int minor = 0;
 	if (uname(&names) < 0 || sscanf(names.release, "%u.%u", &major, &minor) != 2) {
-		found(row, SURVEY_MISSING, "unknown");
+		survey_found(row, SURVEY_MISSING, "unknown");
 		return;
 	}
 	const bool is_new = major > 5 || (major == 5 && minor >= 15);
-	found(row, is_new ? SURVEY_OK : SURVEY_LIMITED, "Linux %s, %s", names.release,
-	      names.machine);
+	survey_found(row, is_new ? SURVEY_OK : SURVEY_LIMITED, "Linux %s, %s", names.release,
+		     names.machine);
 	if (!is_new)
-		remedy(row, "use a kernel of 5.15 or later");
+		survey_remedy(row, "use a kernel of 5.15 or later");
 }
 
 static void check_btf(struct survey_row *row)
 {
 	static const char path[] = "/sys/kernel/btf/vmlinux";
 	if (access(path, R_OK) == 0) {
-		found(row, SURVEY_OK, "%s", path);
+		survey_found(row, SURVEY_OK, "%s", path);
 		return;
 	}
-	found(row, SURVEY_MISSING, "%s: %s", path, strerror(errno));
-	remedy(row, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+	survey_found(row, SURVEY_MISSING, "%s: %s", path, strerror(errno));
+	survey_remedy(row, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y");
 }
 
 static void check_rights(struct survey_row *row)
@@ -99,23 +99,24 @@ static void check_rights(struct survey_row *row)
 	const bool has_both = (effective >> CAP_PERFMON_BIT & 1) && (effective >> CAP_BPF_BIT & 1);
 	(void)snprintf(line, sizeof(line), "%s, %s CAP_BPF and CAP_PERFMON",
 		       geteuid() == 0 ? "root" : "not root", has_both ? "with" : "without");
-	found(row, has_both ? SURVEY_OK : SURVEY_MISSING, "%s", line);
+	survey_found(row, has_both ? SURVEY_OK : SURVEY_MISSING, "%s", line);
 	if (!has_both)
-		remedy(row, geteuid() == 0 ? "give this container CAP_BPF and CAP_PERFMON"
+		survey_remedy(row, geteuid() == 0
+					   ? "give this container CAP_BPF and CAP_PERFMON"
 					   : "sudo startline …: the program still runs as you");
 }
 
 static void check_lockdown(struct survey_row *row)
 {
 	char line[SURVEY_TEXT];
-	if (!first_line("/sys/kernel/security/lockdown", line)) {
-		found(row, SURVEY_OK, "none");
+	if (!survey_first_line("/sys/kernel/security/lockdown", line)) {
+		survey_found(row, SURVEY_OK, "none");
 		return;
 	}
 	const bool is_strict = strstr(line, "[confidentiality]") != NULL;
-	found(row, is_strict ? SURVEY_MISSING : SURVEY_OK, "%s", line);
+	survey_found(row, is_strict ? SURVEY_MISSING : SURVEY_OK, "%s", line);
 	if (is_strict)
-		remedy(row, "boot with lockdown=integrity or none");
+		survey_remedy(row, "boot with lockdown=integrity or none");
 }
 
 static void check_probes(struct survey_row *row)
@@ -128,11 +129,11 @@ static void check_probes(struct survey_row *row)
 	const int r = source_bpf_open(&settings, why, sizeof(why), &bpf);
 	const uint64_t end = now_ns();
 	if (r < 0) {
-		found(row, SURVEY_MISSING, "%s", why);
+		survey_found(row, SURVEY_MISSING, "%s", why);
 		return;
 	}
-	found(row, SURVEY_OK, "loaded and attached in %s, ring of %zu MiB",
-	      format_ns(time, (double)(end - start)), source_bpf_ring_bytes(bpf) >> 20);
+	survey_found(row, SURVEY_OK, "loaded and attached in %s, ring of %zu MiB",
+		     format_ns(time, (double)(end - start)), source_bpf_ring_bytes(bpf) >> 20);
 	(void)source_bpf_free(bpf);
 }
 
@@ -144,11 +145,11 @@ static void check_shim(struct survey_row *row)
 	struct source_shim *shim = NULL;
 	char why[SURVEY_TEXT] = "unknown";
 	if (source_shim_open(&settings, why, sizeof(why), &shim) < 0) {
-		found(row, SURVEY_MISSING, "%s", why);
-		remedy(row, "make && make install");
+		survey_found(row, SURVEY_MISSING, "%s", why);
+		survey_remedy(row, "make && make install");
 		return;
 	}
-	found(row, SURVEY_OK, "libstartline.so can be preloaded");
+	survey_found(row, SURVEY_OK, "libstartline.so can be preloaded");
 	(void)source_shim_free(shim);
 }
 
@@ -158,40 +159,41 @@ static void check_tmpfs(struct survey_row *row)
 	struct statvfs st;
 	char size[UNITS_BYTES];
 	if (statvfs(path, &st) < 0) {
-		found(row, SURVEY_LIMITED, "%s: %s; /tmp is used", path, strerror(errno));
-		remedy(row, "mount -t tmpfs tmpfs /dev/shm");
+		survey_found(row, SURVEY_LIMITED, "%s: %s; /tmp is used", path, strerror(errno));
+		survey_remedy(row, "mount -t tmpfs tmpfs /dev/shm");
 		return;
 	}
 	const uint64_t bytes = (uint64_t)st.f_bavail * st.f_frsize;
 	const bool is_enough = bytes >= TMPFS_ENOUGH;
-	found(row, is_enough ? SURVEY_OK : SURVEY_LIMITED, "%s free in %s",
-	      format_bytes(size, (double)bytes), path);
+	survey_found(row, is_enough ? SURVEY_OK : SURVEY_LIMITED, "%s free in %s",
+		     format_bytes(size, (double)bytes), path);
 	if (!is_enough)
-		remedy(row, "make room in /dev/shm (docker: --shm-size=256m)");
+		survey_remedy(row, "make room in /dev/shm (docker: --shm-size=256m)");
 }
 
 static void check_pressure(struct survey_row *row)
 {
 	char line[SURVEY_TEXT];
-	if (first_line("/proc/pressure/cpu", line)) {
-		found(row, SURVEY_OK, "/proc/pressure");
+	if (survey_first_line("/proc/pressure/cpu", line)) {
+		survey_found(row, SURVEY_OK, "/proc/pressure");
 		return;
 	}
-	found(row, SURVEY_MISSING, "/proc/pressure: %s", strerror(errno));
-	remedy(row, "boot with psi=1");
+	survey_found(row, SURVEY_MISSING, "/proc/pressure: %s", strerror(errno));
+	survey_remedy(row, "boot with psi=1");
 }
 
 static void check_clock(struct survey_row *row)
 {
 	char line[SURVEY_TEXT] = "unknown";
 	enum { CALLS = 1000 };
-	(void)first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", line);
+	(void)survey_first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+				line);
 	const uint64_t start = now_ns();
 	for (int i = 1; i < CALLS; i++)
 		(void)now_ns();
 	const uint64_t each = (now_ns() - start) / CALLS;
-	found(row, each < CLOCK_SLOW_NS ? SURVEY_OK : SURVEY_LIMITED, "%.60s, %llu ns a reading",
-	      line, (unsigned long long)each);
+	survey_found(row, each < CLOCK_SLOW_NS ? SURVEY_OK : SURVEY_LIMITED,
+		     "%.60s, %llu ns a reading", line, (unsigned long long)each);
 }
 
 static void check_cpus(struct survey_row *row)
@@ -199,20 +201,22 @@ static void check_cpus(struct survey_row *row)
 	cpu_set_t set;
 	const int allowed = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
 	const long online = sysconf(_SC_NPROCESSORS_ONLN);
-	found(row, allowed >= 2 ? SURVEY_OK : SURVEY_LIMITED, "%d of %ld allowed", allowed, online);
+	survey_found(row, allowed >= 2 ? SURVEY_OK : SURVEY_LIMITED, "%d of %ld allowed", allowed,
+		     online);
 	if (allowed < 2)
-		remedy(row, "give startline a second CPU (taskset, docker: --cpus=2)");
+		survey_remedy(row, "give startline a second CPU (taskset, docker: --cpus=2)");
 }
 
 static void check_cgroup(struct survey_row *row)
 {
 	const char *kind = cgroup_possible();
 	if (kind != NULL) {
-		found(row, SURVEY_OK, "%s", kind);
+		survey_found(row, SURVEY_OK, "%s", kind);
 		return;
 	}
-	found(row, SURVEY_MISSING, "no memory cgroup can be made below our own");
-	remedy(row, geteuid() == 0 ? "systemd-run --scope -p Delegate=yes startline …"
+	survey_found(row, SURVEY_MISSING, "no memory cgroup can be made below our own");
+	survey_remedy(row, geteuid() == 0
+				   ? "systemd-run --scope -p Delegate=yes startline …"
 				   : "systemd-run --user --scope -p Delegate=yes startline …");
 }
 
@@ -233,6 +237,13 @@ static const struct check {
 	{ "pressure", check_pressure, "contention during a run goes unnoticed" },
 	{ "clock", check_clock, "each time stamp of the shim costs a system call" },
 	{ "CPUs", check_cpus, "startline competes with the program: times get longer" },
+	{ "load", check_load, "what else runs makes times longer, and different each time" },
+	{ "contention", check_contention, "runs are marked tainted; ab and check repeat them" },
+	{ "steal", check_steal, "the hypervisor takes CPUs away: times vary with the neighbours" },
+	{ "governor", check_governor, "short programs run before the CPU has become fast" },
+	{ "swap", check_swap, "memory of the program may have to come back from disk" },
+	{ "disk", check_disk, "recordings may be cut off, and first runs vary by what is read" },
+	{ "other recordings", check_recordings, "they slow down what is measured here" },
 };
 
 _Static_assert(sizeof(checks) / sizeof(*checks) <= SURVEY_ROWS_MAX, "too many checks");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What this machine allows startline to do: one row per thing it can use, found out by trying. */
+/* What this machine allows startline to do, found out by trying, and what would make a measurement
+ * worthless now: one row each. */
 #ifndef USERSPACE_COLLECT_SURVEY_H
 #define USERSPACE_COLLECT_SURVEY_H
 
@@ -21,10 +22,10 @@ struct survey_row {
 	char remedy[SURVEY_TEXT]; /* what to type or do; "" when it is ok or nothing helps */
 };
 
-#define SURVEY_ROWS_MAX 16
+#define SURVEY_ROWS_MAX 24
 
-/* Fills @ret and returns the number of rows. Takes about a tenth of a second: probes are loaded
- * and removed again. Changes nothing. */
+/* Fills @ret and returns the number of rows. Takes about a third of a second: probes are loaded
+ * and removed again, the CPUs are watched. Changes nothing. */
 size_t survey_machine(struct survey_row ret[static SURVEY_ROWS_MAX]);
 
 #endif

@@ -101,6 +101,13 @@ enum verdict verdict_of(const struct change *c)
 	return VERDICT_INCONCLUSIVE;
 }
 
+enum verdict verdict_in(const struct comparison *whole, const struct change *c)
+{
+	if (whole->incomparable != NULL && c->basis != BASIS_EXACT && c->basis != BASIS_NONE)
+		return VERDICT_INCOMPARABLE;
+	return verdict_of(c);
+}
+
 enum level level_of(const struct change *c, enum verdict verdict, const struct levels *levels)
 {
 	if (verdict == VERDICT_INCONCLUSIVE || verdict == VERDICT_INCOMPARABLE)

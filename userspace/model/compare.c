@@ -239,6 +239,18 @@ static int compare_metrics(struct comparison *c)
 	return r;
 }
 
+static int compare_runs(struct comparison *c)
+{
+	struct alignment *alignment = NULL;
+	int r = alignment_new(c->arena, c->base, c->head, &alignment);
+	if (r >= 0)
+		r = compare_startups(c, alignment);
+	if (r >= 0)
+		r = compare_memory(c, alignment);
+	alignment_done(alignment);
+	return r;
+}
+
 int comparison_build(struct session *base, struct session *head, double level,
 		     struct comparison **ret)
 {
@@ -254,7 +266,7 @@ int comparison_build(struct session *base, struct session *head, double level,
 	if (r >= 0)
 		r = compare_hosts(c);
 	if (r >= 0)
-		r = compare_startups(c);
+		r = compare_runs(c);
 	if (r < 0)
 		return fail(r, "not enough memory for a comparison");
 	arena = NULL;

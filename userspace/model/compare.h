@@ -22,6 +22,8 @@ enum basis {
 	BASIS_SUMMARY,	  /* a side has statistics but no values: ratio of medians, no interval */
 };
 
+#define COMPARE_HOST_NOTES 2
+
 struct change { /* of one metric */
 	const char *id;
 	const struct metric *metric;
@@ -45,6 +47,18 @@ struct contribution {
 	bool is_in_base, is_in_head;
 };
 
+/* What one process, or several of one name, take more or less of: heap.* and mem.peak_rss. Means
+ * over the runs; UNKNOWN where it was not counted. Peaks of processes need not coincide, so theirs do
+ * not add up to the peak of the tree. */
+struct memory_row {
+	const char *metric;
+	size_t order; /* of the metrics among these rows */
+	const char *process;
+	int64_t base, head, delta;
+};
+/* For reports of heap metrics, as long as recordings hold none. */
+#define COMPARE_NO_CALL_SITES "no call sites recorded: use --heap sample"
+
 struct comparison {
 	struct arena *arena;
 	struct session *base, *head; /* borrowed */
@@ -58,7 +72,13 @@ struct comparison {
 	int64_t base_total_ns, head_total_ns;
 	struct contribution *contributions; /* largest |delta| first */
 	size_t n_contributions;
-	const char *incomparable; /* "host.cpu: AMD EPYC 7763 against AMD EPYC 9V74", or NULL */
+	struct memory_row *memory; /* metric by metric, largest |delta| first */
+	size_t n_memory;
+	/* The machines: the fact that makes them unlike, "cpu: EPYC 7763 against EPYC 9V74", or NULL,
+	 * and lines for people: what could not be compared, what else differs. */
+	const char *incomparable;
+	const char *host_notes[COMPARE_HOST_NOTES];
+	size_t n_host_notes;
 };
 
 /* @level: 0.99. Both sessions must outlive the comparison. -ENOMEM. */

@@ -86,10 +86,9 @@ static int add_run(struct breakdowns *b, enum side side, size_t place)
 			.phase = segment->phase,
 			.cause = segment->cause,
 			.process = aligned_process(b->alignment, run, segment->process),
-			.detail = aligned_text(b->alignment, segment->detail),
+			.detail = aligned_detail(b->alignment, segment),
 		};
-		struct row *row =
-			key.process != NULL && key.detail != NULL ? row_of(b, &key) : NULL;
+		struct row *row = row_of(b, &key);
 		if (row == NULL)
 			return -ENOMEM;
 		row->runs_ns[side][place] += segment->duration_ns;
@@ -289,9 +288,11 @@ static const char *missing(const struct breakdowns *b)
 	return NULL;
 }
 
-int compare_startups(struct comparison *c)
+int compare_startups(struct comparison *c, struct alignment *alignment)
 {
-	struct breakdowns b = { .comparison = c, .sessions = { c->base, c->head } };
+	struct breakdowns b = { .comparison = c,
+				.alignment = alignment,
+				.sessions = { c->base, c->head } };
 	int r = 0;
 	for (int side = 0; side < SIDES && r == 0; side++)
 		r = order_runs(&b, (enum side)side);
@@ -300,13 +301,11 @@ int compare_startups(struct comparison *c)
 	c->no_contributions = missing(&b);
 	if (c->no_contributions != NULL)
 		return 0;
-	r = alignment_new(c->arena, c->base, c->head, &b.alignment);
 	for (int side = 0; side < SIDES; side++)
 		for (size_t i = 0; i < b.n[side] && r == 0; i++)
 			r = add_run(&b, (enum side)side, i);
 	if (r == 0)
 		r = fill(&b);
-	alignment_done(b.alignment);
 	vec_done(&b.rows);
 	return r;
 }

@@ -7,6 +7,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
+#include "userspace/model/hosts.h"
 #include "userspace/model/metrics.h"
 
 int session_new(struct session **ret)
@@ -19,7 +20,7 @@ int session_new(struct session **ret)
 	}
 	s->arena = arena;
 	s->version = STARTLINE_VERSION;
-	s->host.cpus = UNKNOWN;
+	s->host = HOST_UNKNOWN;
 	s->design.runs = UNKNOWN;
 	s->design.warmup = UNKNOWN;
 	*ret = s;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/units.h"
+#include "userspace/model/hosts.h"
 
 #define MAX_RULES 32
 #define MAX_NOTES 64
@@ -23,11 +24,6 @@ static const struct {
 	{ "design.ready", FACT_LIST, offsetof(struct session, design.ready) }, /* ROW_READY */
 	{ "version", FACT_TEXT, offsetof(struct session, version) },
 	{ "command", FACT_LIST, offsetof(struct session, command) },
-	{ "host.cpu", FACT_TEXT, offsetof(struct session, host.cpu) },
-	{ "host.cpus", FACT_NUMBER, offsetof(struct session, host.cpus) },
-	{ "host.kernel", FACT_TEXT, offsetof(struct session, host.kernel) },
-	{ "host.libc", FACT_TEXT, offsetof(struct session, host.libc) },
-	{ "host.fingerprint", FACT_TEXT, offsetof(struct session, host.fingerprint) },
 	{ "design.runs", FACT_NUMBER, offsetof(struct session, design.runs) },
 	{ "design.warmup", FACT_NUMBER, offsetof(struct session, design.warmup) },
 	{ "design.probes", FACT_LIST, offsetof(struct session, design.probes) },
@@ -145,6 +141,8 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 	if (is_key(text, length, "ready"))
 		return add_rule(&lists[ROW_READY], value);
 
+	if (length > 5 && memcmp(text, "host.", 5) == 0)
+		host_read(&s->host, text + 5, length - 5, value);
 	read_tax(f, text, length, value);
 	uint64_t index = 0;
 	const int row = row_of(text, length, &index);
@@ -283,13 +281,14 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 		.shim = "",
 		.tax = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN },
 	};
-	session->host.cpus = UNKNOWN;
+	session->host = HOST_UNKNOWN;
 	session->design.runs = UNKNOWN;
 	session->design.warmup = UNKNOWN;
 	for (size_t i = 0; i < trace->n_events && rc == 0; i++)
 		rc = read_event(f, lists, trace->events[i]);
 	for (size_t i = 0; i < lists[ROW_READY].n && rc == 0; i++)
 		rc = read_rule(f, lists[ROW_READY].items[i]);
+	session->host.fingerprint = host_fingerprint(session->arena, &session->host);
 	/* Older or damaged recordings may lack the word, not the events. */
 	if (f->n_bpf > 0 && f->bpf != NULL && f->bpf[0] == '\0')
 		f->bpf = NULL;

@@ -210,9 +210,16 @@ struct run {
 	double *values; /* one per row of metrics[]; NAN: not captured. Filled once. */
 };
 
-struct host {
-	const char *cpu, *kernel, *libc, *fingerprint; /* NULL: unknown */
-	int64_t cpus;
+struct host { /* the machine; hosts.h says which facts must be equal */
+	/* NULL: unknown */
+	const char *cpu, *stepping, *microcode;	 /* model; "25.1.1": family, model, stepping */
+	const char *cpu_quota;			 /* in CPUs, "1.5"; "none" */
+	const char *governor, *turbo;		 /* "performance"; "on" or "off" */
+	const char *virtual, *container, *image; /* "kvm", "none"; "docker", "none" */
+	const char *kernel, *os;
+	const char *libc, *libc_build_id, *loader_build_id;
+	const char *fingerprint; /* the class of the machine */
+	int64_t cpus, memory_bytes;
 };
 
 struct design {

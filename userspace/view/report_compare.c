@@ -11,6 +11,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
 #include "userspace/gate/verdict.h"
+#include "userspace/gate/witness.h"
 #include "userspace/view/internal.h"
 #include "userspace/view/report_parts.h"
 #include "userspace/view/value.h"
@@ -63,12 +64,12 @@ static void add_interval(struct buf *out, const struct change *c)
 		value_add_interval(out, c->low, c->high);
 }
 
-static void add_change_row(struct table *t, const struct change *c, bool is_for_people)
+static void add_change_row(struct table *t, const struct change *c, enum verdict verdict,
+			   bool is_for_people)
 {
 	_cleanup_(buf_done) struct buf interval;
 	char text[UNITS_BYTES];
 	const enum cell_type cell = value_cell(c->metric->unit);
-	const enum verdict verdict = verdict_of(c);
 	buf_init(&interval, MAX_LINE);
 	add_interval(&interval, c);
 	table_tone(t, tone_of(verdict));
@@ -125,7 +126,7 @@ int build_changes(const struct comparison *c, struct table **ret)
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *change = &c->changes[i];
 		const bool is_listed = is_of_interest(c, change);
-		add_change_row(*ret, change, is_listed);
+		add_change_row(*ret, change, verdict_in(c, change), is_listed);
 		if (is_listed || change->basis == BASIS_NONE)
 			continue;
 		if (verdict_of(change) == VERDICT_UNCHANGED)
@@ -144,7 +145,8 @@ int build_changes(const struct comparison *c, struct table **ret)
 	return 0;
 }
 
-int print_change(const struct change *c, double level, char *line, size_t size)
+int print_change(const struct change *c, double level, enum verdict verdict, char *line,
+		 size_t size)
 {
 	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
 	_cleanup_(buf_done) struct buf interval;
@@ -156,9 +158,9 @@ int print_change(const struct change *c, double level, char *line, size_t size)
 	if (c->basis == BASIS_SHIFT && interval.len > 0)
 		return snprintf(line, size, "%s %s -> %s, %s (%.3g %% interval %s): %s", c->id,
 				base, head, change, level * 100, buf_str(&interval),
-				verdict_name(verdict_of(c)));
+				verdict_name(verdict));
 	return snprintf(line, size, "%s %s -> %s, %s: %s", c->id, base, head, change,
-			verdict_name(verdict_of(c)));
+			verdict_name(verdict));
 }
 
 /* --- contributions -------------------------------------------------------------------------- */
@@ -272,12 +274,41 @@ static int say(enum table_format format, const struct print_style *style, FILE *
 static int say_headline(const struct comparison *c, enum table_format format,
 			const struct print_style *style, FILE *f)
 {
-	char line[512];
+	char line[512], witness[128];
 	const struct change *change = main_change(c);
 	if (change == NULL)
 		return say(format, style, f, TONE_BAD, "The two have no metric in common.");
-	(void)print_change(change, c->level, line, sizeof(line));
-	return say(format, style, f, TONE_STRONG, line);
+	const enum verdict verdict = verdict_in(c, change);
+	(void)print_change(change, c->level, verdict, line, sizeof(line));
+	int r = say(format, style, f, TONE_STRONG, line);
+	if (r < 0 || verdict != VERDICT_INCONCLUSIVE)
+		return r;
+	/* Noise leaves it open: perhaps what does not vary can tell. */
+	if (witness_text(c, witness, sizeof(witness))[0] != '\0') {
+		(void)snprintf(line, sizeof(line), "time inconclusive, %s", witness);
+		r = say(format, style, f, TONE_WARN, line);
+	}
+	const size_t more = verdict_more_runs(change);
+	if (r >= 0 && more > 0) {
+		(void)snprintf(line, sizeof(line), "about %zu more runs of each would decide it",
+			       more);
+		r = say(format, style, f, TONE_PLAIN, line);
+	}
+	return r;
+}
+
+static int say_machines(const struct comparison *c, enum table_format format,
+			const struct print_style *style, FILE *f)
+{
+	char line[512];
+	int r = 0;
+	if (c->incomparable != NULL) {
+		(void)snprintf(line, sizeof(line), "incomparable machines: %s", c->incomparable);
+		r = say(format, style, f, TONE_BAD, line);
+	}
+	for (size_t i = 0; i < c->n_host_notes && r >= 0; i++)
+		r = say(format, style, f, TONE_PLAIN, c->host_notes[i]);
+	return r;
 }
 
 static int show(const struct comparison *c, enum table_format format,
@@ -300,6 +331,12 @@ static int print_document(const struct comparison *c, const struct print_style *
 	(void)fputs(", \"contributions\": ", f);
 	if (r >= 0)
 		r = show(c, TABLE_JSON, style, f, build_contributions);
+	(void)fputs(", \"memory\": ", f);
+	if (r >= 0)
+		r = show(c, TABLE_JSON, style, f, build_memory_changes);
+	(void)fputs(", \"machines\": ", f);
+	if (r >= 0)
+		r = show(c, TABLE_JSON, style, f, build_machines);
 	(void)fputs("}\n", f);
 	return r < 0 ? r : ferror(f) ? -EIO : 0;
 }
@@ -312,14 +349,13 @@ int report_compare(const struct comparison *c, enum table_format format,
 	if (format == TABLE_CSV)
 		return show(c, format, style, f, build_changes);
 	int r = say_headline(c, format, style, f);
-	if (r >= 0 && c->incomparable != NULL) {
-		char line[512];
-		(void)snprintf(line, sizeof(line), "incomparable machines: %s", c->incomparable);
-		r = say(format, style, f, TONE_BAD, line);
-	}
+	if (r >= 0)
+		r = say_machines(c, format, style, f);
 	if (r >= 0)
 		r = show(c, format, style, f, build_changes);
 	if (r >= 0)
 		r = show(c, format, style, f, build_contributions);
+	if (r >= 0 && memory_has_changed(c))
+		r = show(c, format, style, f, build_memory_changes);
 	return r;
 }

@@ -3,8 +3,10 @@
 #ifndef USERSPACE_VIEW_REPORT_COMPARE_H
 #define USERSPACE_VIEW_REPORT_COMPARE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
+#include "userspace/gate/verdict.h"
 #include "userspace/model/compare.h"
 #include "userspace/view/table.h"
 
@@ -13,15 +15,22 @@ int build_changes(const struct comparison *c, struct table **ret);
 /* One row per phase, cause and object; a last one sums up what is too small to list. */
 int build_contributions(const struct comparison *c, struct table **ret);
 
+/* Which process takes more or less memory. People get the metrics that changed. */
+int build_memory_changes(const struct comparison *c, struct table **ret);
+bool memory_has_changed(const struct comparison *c); /* whether there is a row for people */
+/* Each fact about the two machines. For programs; people get it in words. */
+int build_machines(const struct comparison *c, struct table **ret);
+
 /* The metric that the comparison is about: startup.ready, else time.wall, else the first compared.
  * NULL: nothing was. */
 const struct change *main_change(const struct comparison *c);
 
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.5 % interval +68.0 to +77.1 %): regressed". */
-int print_change(const struct change *c, double level, char *line, size_t size);
+int print_change(const struct change *c, double level, enum verdict verdict, char *line,
+		 size_t size);
 
-/* The comparison as a whole. JSON: one object with the tables "changes" and "contributions"; CSV: the
- * changes. -EIO when @f fails. */
+/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and "machines"; CSV:
+ * the changes. -EIO when @f fails. */
 int report_compare(const struct comparison *c, enum table_format format,
 		   const struct print_style *style, FILE *f);
 
