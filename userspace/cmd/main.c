@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "userspace/base/log.h"
+#include "userspace/base/nearest.h"
 #include "userspace/base/stdfd.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/view/table.h"
@@ -25,6 +26,8 @@ const struct command commands[] = {
 	  &doctor_argp },
 	{ 0 },
 };
+
+#define COMMANDS_MAX 32
 
 unsigned int closed_fds;
 bool size_signal_was_ignored;
@@ -88,42 +91,14 @@ static void print_help(FILE *f)
 		    f);
 }
 
-/* Number of edits between two short words (Levenshtein), to guess what was meant. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { WORD_MAX = 32 };
-	const size_t n = strlen(b);
-	size_t row[WORD_MAX + 1];
-	if (n > WORD_MAX)
-		return WORD_MAX;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; *a != '\0' && i <= WORD_MAX; a++, i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			const size_t change = diagonal + (*a != b[j - 1]);
-			const size_t edit = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-			diagonal = row[j];
-			row[j] = change < edit ? change : edit;
-		}
-	}
-	return row[n];
-}
-
 static int unknown_command(const char *name)
 {
-	const struct command *best = NULL;
-	size_t best_distance = 4;
-	for (const struct command *c = commands; c->name != NULL; c++) {
-		const size_t d = distance(name, c->name);
-		if (d < best_distance) {
-			best_distance = d;
-			best = c;
-		}
-	}
-	if (best != NULL)
-		(void)fail(-EINVAL, "'%s' is not a command; did you mean '%s'?", name, best->name);
+	const char *names[COMMANDS_MAX + 1] = { NULL };
+	for (size_t i = 0; i < COMMANDS_MAX && commands[i].name != NULL; i++)
+		names[i] = commands[i].name;
+	const char *meant = nearest_word(name, names);
+	if (meant != NULL)
+		(void)fail(-EINVAL, "'%s' is not a command; did you mean '%s'?", name, meant);
 	else
 		(void)fail(-EINVAL, "'%s' is not a command; see `startline help`", name);
 	return EXIT_USAGE;
