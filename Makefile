@@ -55,7 +55,7 @@ UNIT_TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
 TEST_TOOLS   := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 FUZZERS      := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-MAN_PAGES    := $(patsubst docs/man/%.md,build/man/%,$(wildcard docs/man/*.1.md))
+MAN_PAGES    := $(patsubst docs/man/%.md,build/man/%,$(wildcard docs/man/*.md))
 
 PROGRAM := $(B)/startline
 SHIM    := $(B)/libstartline.so
@@ -67,7 +67,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wvla -Wstrict-prototypes 
 	-Wformat=2 -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference -Wconversion \
 	-Wno-sign-conversion $(if $(filter 1,$(WERROR)),-Werror)
 
-PACKAGES      := libelf zlib libcjson libmd $(if $(filter 0,$(BPF)),,libbpf)
+PACKAGES      := libelf zlib libcjson libmd yaml-0.1 $(if $(filter 0,$(BPF)),,libbpf)
 PACKAGE_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PACKAGE_LIBS  := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 
@@ -320,8 +320,9 @@ install: all man
 	install -D -m 755 $(SHIM) $(DESTDIR)$(PREFIX)/lib/startline/libstartline.so
 	install -D -m 644 tools/completion/startline.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/startline
-	$(if $(MAN_PAGES),install -d $(DESTDIR)$(PREFIX)/share/man/man1)
-	$(if $(MAN_PAGES),install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1)
+	for page in $(MAN_PAGES); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
 
 clean:
 	rm -rf build build-*

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* startline.yml. Matrix and defaults are worked out here: what comes back is a plain list of
- * scenarios, each with its steps (at least one) and budgets. The only user of libyaml. */
+ * scenarios, each with its steps (at least one) and budgets. Every key and value that is not
+ * understood is an error with its place in the file: a budget that is silently ignored never fails.
+ *
+ * To add a key: its name in the list of where it may stand, and a line that reads it, both in
+ * config_scenario.c (or config.c for the top level); docs/man/startline.yml.5.md. */
 #ifndef USERSPACE_GATE_CONFIG_H
 #define USERSPACE_GATE_CONFIG_H
 
@@ -9,6 +13,8 @@
 
 #include "userspace/gate/budget.h"
 
+#define CONFIG_FILE "startline.yml"
+
 struct step {
 	const char *name;	/* NULL: the only one */
 	const char *command;	/* as written, parameters put in */
@@ -16,8 +22,9 @@ struct step {
 	const char *directory;	/* NULL: where startline was called */
 	struct text_list ready; /* --ready SPECs */
 	uint64_t timeout_ns;	/* 0: default of `run` */
-	struct budget *budgets; /* of this step alone */
+	struct budget *budgets; /* of this step alone; none when it is the only one */
 	size_t n_budgets;
+	int line;
 };
 
 enum base_kind { BASE_NONE, BASE_WORKTREE, BASE_COMMAND, BASE_DIRECTORY };
@@ -32,30 +39,47 @@ struct scenario {
 	struct step *steps;
 	size_t n_steps;
 	size_t runs, warmup;
-	uint64_t max_time_ns;
+	uint64_t max_time_ns;	  /* no further run is begun after that; 0: all are */
 	enum base_kind base_kind; /* what `check` interleaves with */
 	const char *base;	  /* git revision, command or directory */
-	const char *baseline;	  /* name in the store; NULL: none */
+	char **base_argv;	  /* BASE_COMMAND */
+	const char *build;	  /* WORKTREE: shell command that makes it ready to run, or NULL */
+	const char *baseline;	  /* name in the store, or a file when there is a '/'; NULL: none */
 	struct budget *budgets;	  /* of the sum of its steps */
 	size_t n_budgets;
-	struct text_list gate; /* metrics judged against the baseline */
+	struct text_list gate; /* metrics judged against the baseline; none: the usual ones */
 	struct levels budget_levels, baseline_levels;
 	struct parameter *parameters;
 	size_t n_parameters;
-	const char *heap;	 /* "count", "off" */
+	bool counts_heap;
 	struct text_list inputs; /* artefacts that decide whether anything changed; may be empty */
 	int line;		 /* in the file, for annotations */
+};
+
+/* A budget over the cells of a matrix that differ only in its parameter. */
+struct span {
+	const char *name; /* of the scenario, with the parameters that all cells share */
+	struct budget budget;
+	size_t *scenarios; /* indices */
+	double *x;	   /* the parameter there */
+	size_t n;
 };
 
 struct config {
 	struct arena *arena;
 	const char *path;
-	const char *store; /* URL or NULL */
-	struct scenario *scenarios;
+	const char *store;	    /* URL or NULL */
+	struct scenario *scenarios; /* at least one */
 	size_t n_scenarios;
+	struct span *spans;
+	size_t n_spans;
 };
 
-/* -EINVAL, logged as "FILE:LINE:COLUMN: what, and what to write instead". */
+/* What `target` is about, and what is judged before all: startup.ready, or time.wall. */
+const char *scenario_main_metric(const struct scenario *s);
+
+/* -EINVAL, logged as "FILE:LINE:COLUMN: what, and what to write instead"; -ENOMEM; what reading a
+ * file may give. @path is what messages call it. */
 int config_load(const char *path, struct config **ret);
 int config_parse(const char *text, size_t length, const char *path, struct config **ret);
 struct config *config_free(struct config *c); /* NULL */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What the readers of startline.yml share. */
+#ifndef USERSPACE_GATE_CONFIG_INTERNAL_H
+#define USERSPACE_GATE_CONFIG_INTERNAL_H
+
+#include "userspace/base/vec.h"
+#include "userspace/gate/config_yaml.h"
+
+struct scenario_list VEC(struct scenario);
+struct span_list VEC(struct span);
+
+/* A budget over a matrix, until all cells of its scenario are read. */
+struct spanning {
+	struct budget budget;
+	node *at;
+	size_t scenario; /* the cell it was read for */
+};
+struct spanning_list VEC(struct spanning);
+
+/* The keys that may stand at the top, for all scenarios, and in each of them. */
+#define COMMON_KEYS \
+	"runs", "warmup", "max_time", "base", "baseline", "levels", "gate", "heap", "inputs"
+int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret);
+
+/* One cell of a scenario. *ret begins as the defaults. Budgets over the matrix are appended to
+ * @spanning. */
+int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
+		  struct spanning_list *spanning);
+
+/* Budgets of @mapping: `target`, which is about @main_metric, and `budgets`. @is_sum: over several
+ * steps, where only what adds up has a meaning. */
+struct budget_place {
+	const struct scenario *scenario;
+	const char *main_metric;
+	bool is_sum, is_step;
+	struct spanning_list *spanning;
+};
+int budgets_read(struct reader *r, node *mapping, const struct budget_place *place,
+		 struct budget **ret, size_t *ret_n);
+/* The row of a metric that may be named, or an error. */
+int metric_check(struct reader *r, node *at, const char *id);
+/* Steps follow each other: times and counts add up, peaks do not. */
+bool metric_adds_up(const char *id);
+
+/* `matrix` at the top (NULL: none) and in the scenario: appends a scenario per cell. */
+int matrix_read(struct reader *r, node *top, node *mapping, const struct scenario *defaults,
+		struct scenario_list *ret, struct span_list *ret_spans);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* One scenario of startline.yml, in one cell of its matrix. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/log.h"
+#include "userspace/base/shellwords.h"
+#include "userspace/gate/config_internal.h"
+#include "userspace/trace/ready.h"
+
+#define RUNS_MAX	 ((size_t)100000)
+#define RUNS_DEFAULT	 10
+#define MAX_TIME_DEFAULT (60 * NS_PER_S)
+#define STEPS_MAX	 ((size_t)100)
+
+#define STEP_KEYS "command", "shell", "directory", "ready", "timeout", "target", "budgets"
+
+static int no_memory(const struct reader *r)
+{
+	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
+}
+
+/* --- what may also stand at the top --------------------------------------------------------- */
+
+static int read_levels_of(struct reader *r, node *mapping, const char *key, struct levels *ret)
+{
+	static const char *const keys[] = { "warn", "fail", NULL };
+	node *n = node_find(r, mapping, key);
+	if (n == NULL)
+		return 0;
+	int e = node_check_keys(r, n, "levels", keys);
+	if (e == 0)
+		e = take_share(r, n, "warn", &ret->warn);
+	if (e == 0)
+		e = take_share(r, n, "fail", &ret->fail);
+	if (e == 0 && ret->warn > ret->fail && node_find(r, n, "fail") == NULL)
+		ret->fail = ret->warn;
+	if (e == 0 && ret->warn > ret->fail)
+		return node_error(r, n, "`warn` is above `fail`: it comes first");
+	return e;
+}
+
+static int read_levels(struct reader *r, node *mapping, struct scenario *ret)
+{
+	static const char *const keys[] = { "budget", "baseline", NULL };
+	node *n = node_find(r, mapping, "levels");
+	if (n == NULL)
+		return 0;
+	int e = node_check_keys(r, n, "levels", keys);
+	if (e == 0)
+		e = read_levels_of(r, n, "budget", &ret->budget_levels);
+	return e < 0 ? e : read_levels_of(r, n, "baseline", &ret->baseline_levels);
+}
+
+static int split(struct reader *r, node *at, const char *text, char ***ret)
+{
+	const char *error = NULL;
+	size_t offset = 0;
+	const int e = shellwords_split(r->arena, text, ret, NULL, &error, &offset);
+	if (e == -ENOMEM)
+		return no_memory(r);
+	const bool is_raw = strcmp(text, (const char *)at->data.scalar.value) == 0;
+	return e < 0 ? node_error_at(r, at, is_raw ? offset : 0, "this command: %s", error) : 0;
+}
+
+static int read_base(struct reader *r, node *mapping, struct scenario *ret)
+{
+	static const struct {
+		const char *key, *what;
+		enum base_kind kind;
+	} kinds[] = {
+		{ "worktree", "a git revision such as origin/main", BASE_WORKTREE },
+		{ "command", "a command", BASE_COMMAND },
+		{ "directory", "a directory", BASE_DIRECTORY },
+	};
+	static const char *const keys[] = { "worktree", "command", "directory", "build", NULL };
+	node *n = node_find(r, mapping, "base");
+	if (n == NULL)
+		return 0;
+	int e = node_check_keys(r, n, "base", keys);
+	ret->base_kind = BASE_NONE;
+	ret->build = NULL;
+	for (size_t i = 0; e == 0 && i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (node_find(r, n, kinds[i].key) == NULL)
+			continue;
+		if (ret->base_kind != BASE_NONE)
+			return node_error(r, n, "worktree, command or directory: only one of them");
+		ret->base_kind = kinds[i].kind;
+		e = take_text(r, n, kinds[i].key, kinds[i].what, &ret->base);
+	}
+	if (e == 0 && ret->base_kind == BASE_NONE)
+		return node_error(r, n,
+				  "the base is missing: write 'worktree: origin/main', "
+				  "'command: …' or 'directory: …'");
+	if (e == 0 && ret->base_kind == BASE_COMMAND)
+		e = split(r, node_find(r, n, "command"), ret->base, &ret->base_argv);
+	if (e == 0 && ret->base_kind != BASE_WORKTREE && node_find(r, n, "build") != NULL)
+		return node_error(r, node_find(r, n, "build"), "`build` is for a worktree");
+	return e < 0 ? e : take_text(r, n, "build", "a command such as make", &ret->build);
+}
+
+static int read_gate(struct reader *r, node *mapping, struct scenario *ret)
+{
+	node *n = node_find(r, mapping, "gate");
+	int e = take_texts(r, mapping, "gate", "the name of a metric", &ret->gate);
+	for (size_t i = 0; e == 0 && n != NULL && i < ret->gate.n; i++)
+		e = metric_check(r, node_is_list(n) ? node_item(r, n, i) : n, ret->gate.items[i]);
+	return e;
+}
+
+static int read_heap(struct reader *r, node *mapping, struct scenario *ret)
+{
+	const char *text = NULL;
+	const int e = take_text(r, mapping, "heap", "count or off", &text);
+	if (e < 0 || text == NULL)
+		return e;
+	ret->counts_heap = strcmp(text, "count") == 0;
+	/* Bare `off` is a boolean to some writers of YAML. */
+	return ret->counts_heap || strcmp(text, "off") == 0 || strcmp(text, "false") == 0
+		       ? 0
+		       : node_error(r, node_find(r, mapping, "heap"),
+				    "heap '%s': write count or off", text);
+}
+
+static int read_baseline(struct reader *r, node *mapping, struct scenario *ret)
+{
+	const int e = take_text(r, mapping, "baseline", "the name of a baseline", &ret->baseline);
+	if (e == 0 && ret->baseline != NULL && *ret->baseline == '@')
+		ret->baseline++;
+	return e;
+}
+
+int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret)
+{
+	int e = take_count(r, mapping, "runs", 1, RUNS_MAX, &ret->runs);
+	if (e == 0)
+		e = take_count(r, mapping, "warmup", 0, RUNS_MAX, &ret->warmup);
+	if (e == 0)
+		e = take_duration(r, mapping, "max_time", &ret->max_time_ns);
+	if (e == 0)
+		e = read_base(r, mapping, ret);
+	if (e == 0)
+		e = read_baseline(r, mapping, ret);
+	if (e == 0)
+		e = read_levels(r, mapping, ret);
+	if (e == 0)
+		e = read_gate(r, mapping, ret);
+	if (e == 0)
+		e = read_heap(r, mapping, ret);
+	return e < 0 ? e : take_texts(r, mapping, "inputs", "a path", &ret->inputs);
+}
+
+/* --- steps ---------------------------------------------------------------------------------- */
+
+static int read_command(struct reader *r, node *mapping, struct step *ret)
+{
+	node *n = node_find(r, mapping, "command");
+	bool has_shell = false;
+	if (n == NULL)
+		return node_error(r, mapping, "`command` is missing");
+	int e = node_text(r, n, "a command such as \"./server --port 8080\"", &ret->command);
+	if (e == 0)
+		e = take_bool(r, mapping, "shell", &has_shell);
+	if (e < 0 || !has_shell)
+		return e < 0 ? e : split(r, n, ret->command, &ret->argv);
+	ret->argv = arena_alloc_array(r->arena, 4, sizeof(*ret->argv));
+	if (ret->argv == NULL)
+		return no_memory(r);
+	ret->argv[0] = arena_strdup(r->arena, "/bin/sh");
+	ret->argv[1] = arena_strdup(r->arena, "-c");
+	ret->argv[2] = arena_strdup(r->arena, ret->command);
+	return ret->argv[0] == NULL || ret->argv[1] == NULL || ret->argv[2] == NULL ? no_memory(r)
+										    : 0;
+}
+
+/* The same parser as that of --ready; it says what is wrong, this says where. */
+static int read_ready(struct reader *r, node *mapping, struct step *ret)
+{
+	node *n = node_find(r, mapping, "ready");
+	int e = take_texts(r, mapping, "ready", "what \"ready\" means, such as accept",
+			   &ret->ready);
+	for (size_t i = 0; e == 0 && n != NULL && i < ret->ready.n; i++) {
+		struct ready_rule rule;
+		if (ready_rule_parse(ret->ready.items[i], &rule) < 0)
+			e = node_error(r, node_is_list(n) ? node_item(r, n, i) : n,
+				       "`ready` is written as --ready");
+		else
+			ready_rule_done(&rule);
+	}
+	return e;
+}
+
+static int read_step_alone(struct reader *r, node *mapping, struct step *ret)
+{
+	ret->line = node_line(mapping);
+	int e = read_command(r, mapping, ret);
+	if (e == 0)
+		e = read_ready(r, mapping, ret);
+	if (e == 0)
+		e = take_duration(r, mapping, "timeout", &ret->timeout_ns);
+	return e < 0 ? e : take_text(r, mapping, "directory", "a directory", &ret->directory);
+}
+
+static const char *main_metric_of(const struct step *step)
+{
+	return step->ready.n > 0 ? "startup.ready" : "time.wall";
+}
+
+const char *scenario_main_metric(const struct scenario *s)
+{
+	return s->n_steps == 1 ? main_metric_of(&s->steps[0]) : "time.wall";
+}
+
+static int read_step(struct reader *r, node *n, const struct scenario *s, struct step *ret)
+{
+	static const char *const keys[] = { "name", STEP_KEYS, NULL };
+	int e = node_check_keys(r, n, "a step", keys);
+	if (e == 0 && node_find(r, n, "name") == NULL)
+		return node_error(r, n, "`name` is missing: a step has a name");
+	if (e == 0)
+		e = take_text(r, n, "name", "a name", &ret->name);
+	if (e == 0)
+		e = read_step_alone(r, n, ret);
+	const struct budget_place place = {
+		.scenario = s,
+		.main_metric = main_metric_of(ret),
+		.is_step = true,
+	};
+	return e < 0 ? e : budgets_read(r, n, &place, &ret->budgets, &ret->n_budgets);
+}
+
+static int check_gate_of_sum(struct reader *r, node *mapping, const struct scenario *s)
+{
+	for (size_t i = 0; i < s->gate.n; i++) {
+		if (!metric_adds_up(s->gate.items[i]))
+			return node_error(r, mapping, "gate: %s does not add up over steps",
+					  s->gate.items[i]);
+	}
+	return 0;
+}
+
+static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
+{
+	static const char *const not_here[] = { "command", "shell",   "directory",
+						"ready",   "timeout", NULL };
+	node *list = node_find(r, mapping, "steps");
+	for (const char *const *key = not_here; *key != NULL; key++) {
+		if (node_find(r, mapping, *key) != NULL)
+			return node_error(r, node_find(r, mapping, *key),
+					  "beside `steps`, `%s` belongs into a step", *key);
+	}
+	if (!node_is_list(list) || node_count(list) == 0 || node_count(list) > STEPS_MAX)
+		return node_error(r, list,
+				  "here should stand a list of 1 to %zu steps, as in "
+				  "'- { name: build, command: make }'",
+				  STEPS_MAX);
+	if (ret->base_kind != BASE_NONE)
+		return node_error(r, mapping,
+				  "`base` is for a scenario with one command: make the "
+				  "step that is to be compared a scenario");
+	ret->n_steps = node_count(list);
+	ret->steps = arena_alloc_array(r->arena, ret->n_steps, sizeof(*ret->steps));
+	if (ret->steps == NULL)
+		return no_memory(r);
+	for (size_t i = 0; i < ret->n_steps; i++) {
+		const int e = read_step(r, node_item(r, list, i), ret, &ret->steps[i]);
+		if (e < 0)
+			return e;
+	}
+	return check_gate_of_sum(r, mapping, ret);
+}
+
+/* --- the scenario --------------------------------------------------------------------------- */
+
+static int read_name(struct reader *r, node *mapping, struct scenario *ret)
+{
+	struct reader without = *r;
+	without.n_parameters = 0;
+	node *n = node_find(r, mapping, "name");
+	if (n == NULL)
+		return node_error(r, mapping, "`name` is missing: a scenario has a name");
+	return node_text(&without, n, "a name", &ret->group);
+}
+
+int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
+		  struct spanning_list *spanning)
+{
+	static const char *const keys[] = {
+		"name", STEP_KEYS, COMMON_KEYS, "steps", "matrix", NULL
+	};
+	int e = node_check_keys(r, mapping, "a scenario", keys);
+	ret->line = node_line(mapping);
+	ret->parameters =
+		arena_memdup(r->arena, r->parameters, r->n_parameters * sizeof(*r->parameters));
+	ret->n_parameters = r->n_parameters;
+	if (e == 0)
+		e = read_name(r, mapping, ret);
+	if (e == 0)
+		e = scenario_read_common(r, mapping, ret);
+	if (e < 0)
+		return e;
+	/* Ten runs unless they take too long; whoever gives a number gets it. */
+	if (ret->runs == 0 && ret->max_time_ns == 0)
+		ret->max_time_ns = MAX_TIME_DEFAULT;
+	if (ret->runs == 0)
+		ret->runs = RUNS_DEFAULT;
+	if (node_find(r, mapping, "steps") != NULL) {
+		e = read_steps(r, mapping, ret);
+	} else {
+		ret->n_steps = 1;
+		ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
+		e = ret->steps == NULL ? no_memory(r) : read_step_alone(r, mapping, ret->steps);
+	}
+	if (e < 0 || ret->steps == NULL)
+		return e;
+	const struct budget_place place = {
+		.scenario = ret,
+		.main_metric = scenario_main_metric(ret),
+		.is_sum = ret->n_steps > 1,
+		.spanning = spanning,
+	};
+	return budgets_read(r, mapping, &place, &ret->budgets, &ret->n_budgets);
+}
