@@ -14,6 +14,7 @@
 enum outcome_kind {
 	OUTCOME_JUDGED,
 	OUTCOME_SKIPPED,       /* the artefacts are byte-identical: nothing to judge */
+	OUTCOME_MISCONFIGURED, /* only measuring showed it: so few values give no p95 */
 	OUTCOME_TARGET_FAILED, /* crash, timeout, exit before ready */
 	OUTCOME_CANNOT_JUDGE,  /* unlike machines, no such baseline, nothing compared */
 	OUTCOME_TROUBLE,       /* startline or its store failed */
@@ -44,10 +45,10 @@ void outcome_sort(struct outcome *o);
  * without escapes. In @arena; NULL: no memory. */
 const char *outcome_headline(struct arena *arena, const struct outcome *o);
 
-/* Exit status of `check`: 0, or the first of 2, 6, 3, 4, 1, 5 that occurred (product: 5 only when
- * @is_strict). No outcomes at all, or none that judged anything: 4. */
+/* Exit status of `check`: 0, or the first of 2, 6, 3, 4, 1, 5 that occurred; 5, inconclusive, only when
+ * @is_strict. No outcomes at all, or one that judged nothing: 4. */
 int outcomes_status(const struct outcome *outcomes, size_t n, bool is_strict);
-/* The same for `git bisect run`: 0 good, 1 bad, 125 cannot be tested. */
+/* The same for `git bisect run`: 0 good, 1 bad, 125 cannot be tested, which inconclusive is too. */
 int outcomes_bisect_status(const struct outcome *outcomes, size_t n);
 
 #endif

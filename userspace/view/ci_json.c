@@ -175,6 +175,8 @@ static const char *kind_name(enum outcome_kind kind)
 		return "judged";
 	case OUTCOME_SKIPPED:
 		return "skipped";
+	case OUTCOME_MISCONFIGURED:
+		return "misconfigured";
 	case OUTCOME_TARGET_FAILED:
 		return "target failed";
 	case OUTCOME_CANNOT_JUDGE:

@@ -63,6 +63,7 @@ static enum ci_mark mark_of_kind(enum outcome_kind kind)
 		return MARK_SKIPPED;
 	case OUTCOME_TARGET_FAILED:
 		return MARK_TARGET_FAILED;
+	case OUTCOME_MISCONFIGURED:
 	case OUTCOME_TROUBLE:
 		break;
 	}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/* All budgets and gate metrics of a scenario. What cannot be judged is a row that says why, and makes
+ * the outcome one that could not be judged: it never passes in silence. */
+
+#include "userspace/gate/judge.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/vec.h"
+#include "userspace/gate/sequence.h"
+
+#define LEVEL_OF_BUDGETS 0.95
+/* Two-sided: a tenth on the side of getting worse. */
+#define LEVEL_OF_SCREEN 0.80
+#define NAMED_MAX	3
+#define WORDS_MAX	((size_t)1024)
+
+struct judgement_list VEC(struct judgement);
+
+struct judging {
+	struct arena *arena;
+	const struct evidence *e;
+	struct outcome *o;
+	struct judgement_list list;
+};
+
+/* --- what could not be judged --------------------------------------------------------------- */
+
+static int gravity(enum outcome_kind kind)
+{
+	switch (kind) {
+	case OUTCOME_JUDGED:
+	case OUTCOME_SKIPPED:
+		return 0;
+	case OUTCOME_CANNOT_JUDGE:
+		return 1;
+	case OUTCOME_TARGET_FAILED:
+		return 2;
+	case OUTCOME_TROUBLE:
+		return 3;
+	case OUTCOME_MISCONFIGURED:
+		break;
+	}
+	return 4;
+}
+
+static void worsen(struct outcome *o, enum outcome_kind kind, const char *reason)
+{
+	if (gravity(kind) <= gravity(o->kind))
+		return;
+	o->kind = kind;
+	o->reason = reason;
+}
+
+/* What budget_judge() returned: 0 once the outcome knows of it. */
+static int note_failure(struct judging *g, int error, const struct judgement *j)
+{
+	if (error == -ENODATA || error == -ENOENT)
+		worsen(g->o, OUTCOME_CANNOT_JUDGE, j->reason);
+	else if (error == -EDOM)
+		worsen(g->o, OUTCOME_MISCONFIGURED, j->reason);
+	else
+		return error;
+	return 0;
+}
+
+static int add(struct judging *g, const struct judgement *j)
+{
+	struct judgement row = *j;
+	row.scenario = g->o->scenario;
+	return vec_push(&g->list, row);
+}
+
+/* --- below a range -------------------------------------------------------------------------- */
+
+static bool has_connected(const struct session *s, const char *peer)
+{
+	for (size_t r = 0; r < s->n_runs; r++) {
+		for (size_t i = 0; i < s->runs[r].n_connections; i++) {
+			const struct connection *c = &s->runs[r].connections[i];
+			if (strcmp(c->result, "ok") == 0 && strcmp(c->peer, peer) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Each peer once, and not too many. False: enough. */
+static bool name_one(struct buf *words, const char *peer, const char *text, size_t *n)
+{
+	_cleanup_(buf_done) struct buf phrase;
+	buf_init(&phrase, WORDS_MAX);
+	(void)buf_addf(&phrase, "%s: %s", peer, text);
+	if (strstr(buf_str(words), buf_str(&phrase)) != NULL)
+		return true;
+	if (*n == NAMED_MAX) {
+		(void)buf_adds(words, ", …");
+		return false;
+	}
+	(void)buf_addf(words, "%s%s", (*n)++ == 0 ? " " : ", ", buf_str(&phrase));
+	return true;
+}
+
+/* Connections that failed; and those that the baseline made and this did not. */
+static void name_connections(struct buf *words, const struct session *s, const struct session *base)
+{
+	size_t n = 0, n_seen = 0;
+	for (size_t r = 0; r < s->n_runs; r++) {
+		for (size_t i = 0; i < s->runs[r].n_connections; i++) {
+			const struct connection *c = &s->runs[r].connections[i];
+			n_seen++;
+			if (strcmp(c->result, "ok") != 0 && !has_connected(s, c->peer) &&
+			    !name_one(words, c->peer, c->result, &n))
+				return;
+		}
+	}
+	for (size_t r = 0; base != NULL && r < base->n_runs; r++) {
+		for (size_t i = 0; i < base->runs[r].n_connections; i++) {
+			const struct connection *c = &base->runs[r].connections[i];
+			if (strcmp(c->result, "ok") == 0 && !has_connected(s, c->peer) &&
+			    !name_one(words, c->peer, "not connected to, the baseline was", &n))
+				return;
+		}
+	}
+	if (n == 0 && n_seen == 0)
+		(void)buf_adds(words, " it made no connection");
+}
+
+static int explain_below(struct judging *g, struct judgement *j)
+{
+	_cleanup_(buf_done) struct buf words;
+	buf_init(&words, (size_t)8 * WORDS_MAX);
+	(void)buf_adds(&words, j->reason);
+	name_connections(&words, g->e->session, g->e->gate != NULL ? g->e->gate->session : NULL);
+	j->reason = arena_strdup(g->arena, buf_str(&words));
+	return j->reason != NULL ? 0 : -ENOMEM;
+}
+
+/* --- budgets -------------------------------------------------------------------------------- */
+
+/* The one that a budget names; without a name the gate's own. */
+static const struct against *against_of(const struct evidence *e, const struct budget *b)
+{
+	if (b->baseline == NULL)
+		return e->gate;
+	for (size_t i = 0; i < e->n_against; i++) {
+		if (e->against[i].name != NULL && strcmp(e->against[i].name, b->baseline) == 0)
+			return &e->against[i];
+	}
+	return NULL;
+}
+
+static const char *say_incomparable(struct judging *g, const struct against *a)
+{
+	const char *reason = arena_printf(g->arena, "unlike machines, %s: %s", a->label,
+					  a->comparison->incomparable);
+	worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
+	return reason;
+}
+
+static int judge_one_budget(struct judging *g, const struct budget *b, struct session *s,
+			    struct judgement *j)
+{
+	const struct against *a = budget_needs_baseline(b) ? against_of(g->e, b) : NULL;
+	const struct series *head = metrics_find(a != NULL ? a->head : s, b->metric);
+	const struct series *base = a != NULL ? metrics_find(a->session, b->metric) : NULL;
+	struct change change;
+	int r = 0;
+	if (head != NULL && base != NULL)
+		r = change_of(base, head, LEVEL_OF_BUDGETS, &change);
+	if (r < 0)
+		return r;
+	r = budget_judge(g->arena, b, head, base != NULL ? &change : NULL,
+			 &g->e->scenario->budget_levels, j);
+	if (r >= 0 && a != NULL && a->comparison->incomparable != NULL) {
+		j->verdict = VERDICT_INCOMPARABLE;
+		j->level = LEVEL_INCONCLUSIVE;
+		j->reason = say_incomparable(g, a);
+	}
+	return r < 0 ? note_failure(g, r, j) : 0;
+}
+
+static int judge_budgets(struct judging *g, const struct budget *budgets, size_t n,
+			 struct session *s, const char *step)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct judgement j;
+		int r = judge_one_budget(g, &budgets[i], s, &j);
+		if (r >= 0 && j.is_below && s->n_runs > 0)
+			r = explain_below(g, &j);
+		if (r >= 0 && step != NULL) {
+			j.metric = arena_printf(g->arena, "%s: %s", step, j.metric);
+			r = j.metric == NULL ? -ENOMEM : 0;
+		}
+		if (r >= 0)
+			r = add(g, &j);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- the gate ------------------------------------------------------------------------------- */
+
+struct gate {
+	struct change *changes, *controls;
+	enum verdict *verdicts;
+	size_t n;
+};
+
+/* What nobody chose is judged where it can be. */
+static int choose_metrics(struct judging *g, struct text_list *ret, bool *ret_is_chosen)
+{
+	const struct scenario *s = g->e->scenario;
+	*ret = s->gate;
+	*ret_is_chosen = s->gate.n > 0;
+	if (*ret_is_chosen)
+		return 0;
+	ret->items = arena_alloc_array(g->arena, 2, sizeof(*ret->items));
+	if (ret->items == NULL)
+		return -ENOMEM;
+	ret->items[ret->n++] = scenario_main_metric(s);
+	ret->items[ret->n++] = "mem.peak_rss";
+	return 0;
+}
+
+static int change_between(struct session *base, struct session *head, const char *id,
+			  struct change *ret)
+{
+	const struct series *b = metrics_find(base, id), *h = metrics_find(head, id);
+	if (b == NULL && h == NULL) {
+		*ret = (struct change){ .id = id,
+					.metric = metrics_row(id),
+					.base_value = NAN,
+					.head_value = NAN,
+					.ratio = NAN,
+					.low = NAN,
+					.high = NAN,
+					.reason = "on neither side" };
+		return 0;
+	}
+	return change_of(b, h, SEQUENCE_LEVEL, ret);
+}
+
+static int gather(struct judging *g, struct gate *ret)
+{
+	const struct against *a = g->e->gate;
+	struct text_list ids = { 0 };
+	bool is_chosen = false;
+	int r = choose_metrics(g, &ids, &is_chosen);
+	ret->changes = arena_alloc_array(g->arena, ids.n, sizeof(*ret->changes));
+	ret->controls = arena_alloc_array(g->arena, ids.n, sizeof(*ret->controls));
+	ret->verdicts = arena_alloc_array(g->arena, ids.n, sizeof(*ret->verdicts));
+	if (ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		struct change *c = &ret->changes[ret->n];
+		r = change_between(a->session, a->head, ids.items[i], c);
+		if (r >= 0 && a->control != NULL)
+			r = change_between(a->session, a->control, ids.items[i],
+					   &ret->controls[ret->n]);
+		ret->n += is_chosen || c->basis != BASIS_NONE;
+	}
+	return r;
+}
+
+/* No proof is asked of what screening did not suspect. */
+static void accept_screened(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->n; i++) {
+		if (gate->verdicts[i] == VERDICT_INCONCLUSIVE &&
+		    gate->changes[i].basis != BASIS_NONE)
+			gate->verdicts[i] = VERDICT_UNCHANGED;
+	}
+}
+
+static int add_gate_row(struct judging *g, const struct change *c, enum verdict verdict)
+{
+	const struct against *a = g->e->gate;
+	struct judgement j;
+	int r = judge_change(g->arena, a->label, c, verdict, &g->e->scenario->baseline_levels, &j);
+	if (r >= 0 && a->comparison->incomparable != NULL) {
+		j.verdict = VERDICT_INCOMPARABLE;
+		j.level = LEVEL_INCONCLUSIVE;
+		j.reason = say_incomparable(g, a);
+	} else if (r >= 0 && c->basis == BASIS_NONE) {
+		const char *reason =
+			arena_printf(g->arena, "%s against %s: %s", c->id, a->label, c->reason);
+		worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
+	} else if (r >= 0 && g->e->is_screened && verdict == VERDICT_UNCHANGED) {
+		j.reason = "no sign that it got worse";
+	}
+	return r < 0 ? r : add(g, &j);
+}
+
+static bool control_differs(const struct gate *gate)
+{
+	for (size_t i = 0; i < gate->n; i++) {
+		const enum verdict v = gate->controls[i].basis == BASIS_NONE
+					       ? VERDICT_INCONCLUSIVE
+					       : verdict_of(&gate->controls[i]);
+		if (gate->controls[i].basis != BASIS_EXACT &&
+		    (v == VERDICT_REGRESSED || v == VERDICT_IMPROVED))
+			return true;
+	}
+	return false;
+}
+
+static int judge_gate(struct judging *g)
+{
+	const struct against *a = g->e->gate;
+	struct gate gate = { 0 };
+	int r = gather(g, &gate);
+	if (r < 0)
+		return r;
+	if (gate.n == 0)
+		worsen(g->o, OUTCOME_CANNOT_JUDGE,
+		       arena_printf(g->arena, "nothing in common with %s", a->label));
+	(void)sequence_judge(gate.changes, a->control != NULL ? gate.controls : NULL, gate.n,
+			     gate.verdicts);
+	if (g->e->is_screened)
+		accept_screened(&gate);
+	g->o->control_differs = a->control != NULL && control_differs(&gate);
+	for (size_t i = 0; r >= 0 && i < gate.n; i++)
+		r = add_gate_row(g, &gate.changes[i], gate.verdicts[i]);
+	return r;
+}
+
+static bool looks_worse(const struct change *c)
+{
+	const bool is_difference = c->basis == BASIS_DIFFERENCE;
+	const double low = is_difference ? c->difference_low : c->low - 1;
+	const double high = is_difference ? c->difference_high : c->high - 1;
+	if (c->basis == BASIS_EXACT)
+		return c->base_value != c->head_value;
+	if (c->basis == BASIS_NONE || isnan(low) || isnan(high))
+		return true;
+	return (c->metric->better != BETTER_HIGHER && low > 0) ||
+	       (c->metric->better != BETTER_LOWER && high < 0);
+}
+
+bool judge_screen(const struct evidence *e)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct judging g = { .arena = arena, .e = e };
+	struct gate gate = { 0 };
+	if (arena == NULL || e->gate->comparison->incomparable != NULL || gather(&g, &gate) < 0)
+		return false;
+	for (size_t i = 0; i < gate.n; i++) {
+		struct change *c = &gate.changes[i];
+		if (c->base == NULL || c->head == NULL ||
+		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0 || looks_worse(c))
+			return false;
+	}
+	return gate.n > 0;
+}
+
+/* --- the outcome ---------------------------------------------------------------------------- */
+
+static int finish(struct judging *g, int r)
+{
+	if (r >= 0 && g->list.n > 0) {
+		g->o->judgements =
+			arena_memdup(g->arena, g->list.items, g->list.n * sizeof(*g->list.items));
+		g->o->n_judgements = g->o->judgements != NULL ? g->list.n : 0;
+		r = g->o->judgements != NULL ? 0 : -ENOMEM;
+		outcome_sort(g->o);
+	} else if (r >= 0) {
+		worsen(g->o, OUTCOME_CANNOT_JUDGE,
+		       "it has neither budgets nor a baseline: nothing to judge it by");
+	}
+	vec_done(&g->list);
+	return r;
+}
+
+int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome *ret)
+{
+	struct judging g = { .arena = arena, .e = e, .o = ret };
+	const struct scenario *s = e->scenario;
+	int r = judge_budgets(&g, s->budgets, s->n_budgets, e->session, NULL);
+	for (size_t i = 0; r >= 0 && i < s->n_steps; i++) {
+		const struct step *step = &s->steps[i];
+		r = judge_budgets(&g, step->budgets, step->n_budgets, e->steps[i], step->name);
+	}
+	if (r >= 0 && e->gate != NULL)
+		r = judge_gate(&g);
+	return finish(&g, r);
+}
+
+int judge_span(struct arena *arena, const struct config *c, const struct span *span,
+	       struct session *const *sessions, struct outcome *ret)
+{
+	const struct scenario *first = &c->scenarios[span->scenarios[0]];
+	struct judging g = { .arena = arena, .o = ret };
+	struct judgement j;
+	const struct series **series = arena_alloc_array(arena, span->n, sizeof(*series));
+	if (series == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < span->n; i++)
+		series[i] =
+			sessions[i] != NULL ? metrics_find(sessions[i], span->budget.metric) : NULL;
+	int r = budget_judge_scaling(arena, &span->budget, span->x, series, span->n,
+				     &first->budget_levels, &j);
+	if (r < 0)
+		r = note_failure(&g, r, &j);
+	return finish(&g, r < 0 ? r : add(&g, &j));
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* A scenario that was measured, judged: its budgets, and the gate metrics against its baseline. Pure:
+ * sessions in, an outcome out. */
+#ifndef USERSPACE_GATE_JUDGE_H
+#define USERSPACE_GATE_JUDGE_H
+
+#include "userspace/gate/config.h"
+#include "userspace/gate/outcome.h"
+
+/* A baseline that budgets or the gate ask for, and what it is compared with. */
+struct against {
+	const char *name;  /* as in a budget's "@name", without '@'; NULL: what was interleaved */
+	const char *label; /* for people: "@main", "origin/main" */
+	struct session *session, *head;
+	struct session *control; /* the base once more; NULL: there was none */
+	struct comparison *comparison;
+};
+
+struct evidence {
+	const struct scenario *scenario;
+	struct session *session;      /* of the only step, or judge_sum() of all */
+	struct session *const *steps; /* one each */
+	struct against *against;
+	size_t n_against;
+	const struct against
+		*gate;	  /* of those, what the gate metrics are judged by; NULL: nothing */
+	bool is_screened; /* judge_screen() found nothing, which settles it */
+};
+
+/* The baselines that @s names, each once, the gate's first: names without '@'. *ret in @arena.
+ * -ENOMEM. */
+int judge_names(struct arena *arena, const struct scenario *s, struct text_list *ret);
+
+/* Run by run, the sum of what @steps took; of each step's time up to its end, ready or exit. The
+ * facts about machine and design are those of the first, which must live as long. -ENOMEM. */
+int judge_sum(const struct scenario *s, struct session *const *steps, struct session **ret);
+
+/* Fills the judgements of @ret, worst first, and its kind and reason where something could not be
+ * judged; a graver kind that it has already stays. Everything lives in @arena. -ENOMEM, -EIO. */
+int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome *ret);
+
+/* Whether the screening by a stored baseline leaves nothing to be confirmed: no gate metric looks
+ * worse, with a chance of 10 % to suspect one that is not. Stored values are of another day, so more
+ * is not concluded from them where interleaving can decide. */
+bool judge_screen(const struct evidence *e);
+
+/* A budget over the cells of a matrix; sessions[i] belongs to span->scenarios[i], NULL: it was not
+ * measured. */
+int judge_span(struct arena *arena, const struct config *c, const struct span *span,
+	       struct session *const *sessions, struct outcome *ret);
+
+#endif
