@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* May the image that is about to be executed be given the shim? See inject.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -20,10 +21,12 @@ static void cover_next(enum sl_cover_reason reason, const char *text)
 	shim_cover(reason, true, text);
 }
 
-/* After chroot, or in another mount namespace, the loader would complain on stderr. */
-static bool is_shim_visible(void)
+/* 0, or why the loader could not open the shim and would complain on stderr: after chroot or in
+ * another mount namespace it is not there, and another user may not be let to it. */
+static enum sl_cover_reason shim_is_out_of_reach(void)
 {
-	return sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.shim, R_OK) == 0;
+	const long r = sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.shim, R_OK);
+	return r == 0 ? 0 : r == -EACCES ? SL_COVER_USER : SL_COVER_CHROOT;
 }
 
 static bool decide(int directory_fd, const char *path)
@@ -34,12 +37,9 @@ static bool decide(int directory_fd, const char *path)
 			   target == TARGET_FOREIGN ? "another processor" : path);
 		return false;
 	}
-	if (!is_shim_visible()) {
-		cover_next(SL_COVER_CHROOT, path);
-		return false;
-	}
-	if (!shim_may_write()) {
-		cover_next(SL_COVER_USER, path);
+	const enum sl_cover_reason obstacle = shim_is_out_of_reach();
+	if (obstacle != 0 || !shim_may_write()) {
+		cover_next(obstacle != 0 ? obstacle : SL_COVER_USER, path);
 		return false;
 	}
 	return true;

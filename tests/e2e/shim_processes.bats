@@ -82,6 +82,16 @@ coverage() {
 	[ "$(coverage)" = '["dropped to another user","parent: dropped to another user"]' ]
 }
 
+@test "… also when that user cannot reach the shim" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir -m 700 own
+	cp "$STARTLINE" "$(dirname "$STARTLINE")/libstartline.so" own
+	STARTLINE=$PWD/own/startline session -- setpriv --reuid 1000 --clear-groups ls /
+	[ "$status" = 0 ]
+	[ ! -s messages ]
+	[ "$(coverage)" = '["dropped to another user"]' ]
+}
+
 @test "chrooted programs run unharmed, static or not, and so do their children" {
 	[ "$(id -u)" = 0 ] || skip "chroot needs root"
 	mkdir -p jail
