@@ -182,6 +182,7 @@ static void durations_have_units_and_default_to_seconds(void **state)
 	check_duration("2m", 120000000000);
 	check_duration("180 seconds", 180000000000);
 	check_duration("1h", 3600000000000);
+	check_duration("2d", 172800000000000);
 	check_duration("250 us", 250000);
 	check_duration("17ns", 17);
 	check_duration("18446744073709551615 ns", UINT64_MAX);

@@ -44,6 +44,9 @@ static const struct unit_name duration_names[] = {
 	{ "h", 3600 * NS_PER_S },
 	{ "hour", 3600 * NS_PER_S },
 	{ "hours", 3600 * NS_PER_S },
+	{ "d", 86400 * NS_PER_S },
+	{ "day", 86400 * NS_PER_S },
+	{ "days", 86400 * NS_PER_S },
 	{ NULL, 0 },
 };
 

@@ -47,7 +47,7 @@ int parse_i64(const char *s, int64_t *ret);
 int parse_double(const char *s, double *ret);
 
 /* "5s", "150ms", "1.5 s", "2m", "1h"; units ns, us, ms, s/sec/second(s), m/min/minute(s),
- * h/hour(s). Without a unit: seconds. The result is in nanoseconds; a fraction is rounded. */
+ * h/hour(s), d/day(s). Without a unit: seconds. The result is in nanoseconds; a fraction is rounded. */
 int parse_duration(const char *s, uint64_t *ret_ns);
 
 /* "64K", "2 GiB", "1.5 MB", "4096". kB/KB, MB, GB, TB are powers of 1000; KiB, MiB, GiB, TiB and
