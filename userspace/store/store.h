@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Where sessions are kept: the documents, compressed, and an index of their metrics. SQLite by
  * default, PostgreSQL by URL; store_sql.c has every statement, a driver only executes them.
- * All failures are logged with the remedy and are -EIO, -EACCES, -EBUSY, -EPROTO (written by a newer
- * version), -ENOENT (no such baseline), -EEXIST. */
+ *
+ * Text is escaped on its way in (base/utf8.h), so that what comes out may be printed. All failures
+ * are logged with the remedy and are -EIO (unreachable, damaged), -EACCES, -EBUSY (locked), -EPROTO
+ * (written by a newer version), -ENOENT (no such baseline or run), -EEXIST, -EINVAL, -ENOMEM.
+ * Nothing is ever stored by half. */
 #ifndef USERSPACE_STORE_STORE_H
 #define USERSPACE_STORE_STORE_H
 
@@ -15,28 +18,52 @@
 struct store;
 
 /* @url NULL: STARTLINE_STORE, else .startline/history.db. "sqlite:PATH" or a path; "postgresql://…".
- * @create false: -ENOENT, not logged, when there is no store yet. */
+ * @create false: -ENOENT, not logged, when there is no store yet. Commands go through
+ * cmd/keeping.h, which opens it with the rights of the user behind sudo. */
 int store_open(const char *url, bool create, struct store **ret);
 struct store *store_close(struct store *s); /* NULL */
+/* What it is called in messages: without a password. */
+const char *store_name(const struct store *s);
 
 struct store_entry {		/* what is known about a stored session besides the document */
 	const char *id;		/* sha256 of the document, hexadecimal */
-	int64_t created_ns;	/* CLOCK_REALTIME */
-	const char *scenario;	/* name, or the normalised command line */
-	const char *host_class; /* fingerprint */
+	int64_t created_ns;	/* CLOCK_REALTIME; 0: now */
+	const char *scenario;	/* name; NULL: the normalised command line */
+	const char *host_class; /* fingerprint; NULL: the session's */
 	const char *commit, *branch, *note; /* "" when not known */
 	bool is_dirty;
 };
 
-/* Stores @s; the same document twice is one entry. Fills ret->id when @ret is given. */
+/* The command line of @s with what changes from run to run taken out; "" when it has none. In
+ * @arena; NULL: no memory. */
+const char *store_scenario_of(const struct session *s, struct arena *arena);
+
+/* Stores @s; the same document twice is one entry. @about may be NULL. Fills ret->id when @ret is
+ * given: valid until the next call. */
 int store_put(struct store *st, const struct session *s, const struct store_entry *about,
 	      struct store_entry *ret);
-/* By id, or a unique beginning of it. */
+/* By id, or a unique beginning of it of at least four digits. */
 int store_get(struct store *st, const char *id, struct session **ret);
+/* The same, without the document. */
+int store_find(struct store *st, const char *id, struct store_entry *ret, struct arena *arena);
+/* The last session, of @scenario if not NULL. -ENOENT, not logged: there is none. */
+int store_latest(struct store *st, const char *scenario, struct store_entry *ret,
+		 struct arena *arena);
+/* Calls @each for every series of runs, the latest first, until it returns non-zero. */
+int store_scenarios(struct store *st,
+		    int (*each)(void *context, const char *scenario, const char *host_class,
+				int64_t n_sessions, int64_t latest_ns),
+		    void *context);
 
-/* Named baselines: immutable once saved; "name" then needs a removal first. */
+/* Calls @each for every metric that such a series of runs has, in no order that means something. */
+int store_metrics(struct store *st, const char *scenario, const char *host_class,
+		  int (*each)(void *context, const char *metric), void *context);
+
+/* Named baselines: immutable once saved; "name" then needs a removal first. A name is up to 200
+ * bytes of printable UTF-8. */
 int baseline_save(struct store *st, const char *name, const struct session *s,
 		  const struct store_entry *about);
+/* @ret_about and @arena may be NULL. */
 int baseline_load(struct store *st, const char *name, struct session **ret,
 		  struct store_entry *ret_about, struct arena *arena);
 int baseline_remove(struct store *st, const char *name);
@@ -48,10 +75,10 @@ int baseline_each(struct store *st,
 /* Runs over time. */
 struct point {
 	int64_t created_ns;
-	const char *id, *commit;
+	const char *id, *commit; /* id: its first 15 digits */
 	size_t n;
-	double median, low, high;
-	const char *annotation; /* an accepted change, or NULL */
+	double median, low, high; /* low and high: the 95 % interval, NAN where n is too small */
+	const char *annotation;	  /* an accepted change, or NULL */
 };
 struct trend {
 	struct arena *arena;
@@ -60,12 +87,15 @@ struct trend {
 	struct point *points; /* oldest first */
 	size_t n_points;
 };
+/* The last @most points (0: all). No such series: a trend without points. */
 int store_trend(struct store *st, const char *scenario, const char *host_class, const char *metric,
-		struct trend **ret);
+		size_t most, struct trend **ret);
 struct trend *trend_free(struct trend *t);
-/* Removes sessions that no baseline names and that are older than @before_ns or beyond the last
- * @keep of their series. *ret_removed may be NULL. */
+/* Removes sessions that no baseline or annotation names and that are older than @before_ns
+ * (INT64_MIN: none is) or beyond the last @keep of their series (SIZE_MAX: none is).
+ * *ret_removed may be NULL. */
 int store_prune(struct store *st, int64_t before_ns, size_t keep, size_t *ret_removed);
+/* Marks the change of @metric at the run @id as accepted, and why. */
 int store_annotate(struct store *st, const char *id, const char *metric, const char *text);
 
 #endif

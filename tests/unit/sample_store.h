@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* A store in a directory of its own, and sessions made by hand, for the tests of userspace/store. */
+#ifndef TESTS_UNIT_SAMPLE_STORE_H
+#define TESTS_UNIT_SAMPLE_STORE_H
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "userspace/base/log.h"
+#include "userspace/model/metrics.h"
+#include "userspace/model/session_json.h"
+#include "userspace/store/store.h"
+
+static char sample_directory[64];
+static char sample_said[4096]; /* the last message */
+
+static inline void sample_remember(enum log_level level, const char *message, void *user)
+{
+	(void)level;
+	(void)user;
+	(void)snprintf(sample_said, sizeof(sample_said), "%s", message);
+}
+
+/* Setup: the working directory is a new one, which is empty. */
+static inline int sample_store_start(void **state)
+{
+	(void)state;
+	(void)unsetenv("STARTLINE_STORE");
+	log_set_sink(sample_remember, NULL);
+	sample_said[0] = '\0';
+	(void)snprintf(sample_directory, sizeof(sample_directory), "/tmp/startline-store.XXXXXX");
+	return mkdtemp(sample_directory) == NULL ? -1 : chdir(sample_directory);
+}
+
+static inline int sample_store_stop(void **state)
+{
+	(void)state;
+	log_set_sink(NULL, NULL);
+	DIR *d = opendir(".");
+	for (const struct dirent *e; d != NULL && (e = readdir(d)) != NULL;)
+		(void)unlink(e->d_name);
+	if (d != NULL)
+		(void)closedir(d);
+	return chdir("/") < 0 ? -1 : rmdir(sample_directory);
+}
+
+static inline void sample_add_word(struct session *s, const char *word)
+{
+	const char **grown = arena_alloc_array(s->arena, s->command.n + 1, sizeof(*grown));
+	assert(grown != NULL);
+	for (size_t i = 0; i < s->command.n; i++)
+		grown[i] = s->command.items[i];
+	grown[s->command.n++] = word;
+	s->command.items = grown;
+}
+
+/* "./server --port 7777" with five values of startup.ready about @ready_ns, and one of mem.peak_rss;
+ * which makes its document unlike all others. */
+static inline struct session *sample_measured(double ready_ns)
+{
+	struct session *s = NULL;
+	if (session_new(&s) < 0)
+		abort();
+	sample_add_word(s, "./server");
+	sample_add_word(s, "--verbose");
+	s->host.fingerprint = "sha256:host";
+	const double ready[] = { ready_ns,     ready_ns + 1, ready_ns + 2,
+				 ready_ns + 3, ready_ns + 4, ready_ns + 5 };
+	const double rss = 8500000;
+	if (session_add_values(s, "startup.ready", NULL, ready, 6) < 0 ||
+	    session_add_values(s, "mem.peak_rss", NULL, &rss, 1) < 0)
+		abort();
+	return s;
+}
+
+/* The document; the caller frees it. */
+static inline char *sample_document(const struct session *s)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	if (f == NULL || session_write_json(s, f) < 0)
+		abort();
+	(void)fclose(f);
+	return text;
+}
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* A metric over time. Points and commits come from two queries that indexes answer alone, in the
+ * same order, and are merged here: a join of the two would take several times as long. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/vec.h"
+#include "userspace/store/internal.h"
+
+struct spot {
+	int64_t number;
+	struct point point;
+};
+
+struct builder {
+	struct arena *arena;
+	struct spots VEC(struct spot) spots; /* newest first */
+	size_t next;			     /* one past the next that may get a commit */
+	struct trend *trend;
+};
+
+DEFINE_FREEP(struct trend, trend_free)
+
+struct trend *trend_free(struct trend *t)
+{
+	if (t != NULL)
+		(void)arena_free(t->arena);
+	return NULL;
+}
+
+static int take_point(void *context, const struct sql_value *cells, size_t n)
+{
+	struct builder *b = context;
+	if (n < 6)
+		return -EIO;
+	const int64_t number = cell_integer(&cells[0]);
+	const char *id = arena_printf(b->arena, "%0*llx", KEY_DIGITS, (unsigned long long)number);
+	const int64_t count = cell_integer(&cells[2]);
+	if (id == NULL)
+		return -ENOMEM;
+	return vec_push(&b->spots, (struct spot){
+					   .number = number,
+					   .point = {
+						   .created_ns = cell_integer(&cells[1]),
+						   .id = id,
+						   .commit = "",
+						   .n = count > 0 ? (size_t)count : 0,
+						   .median = cell_real(&cells[3]),
+						   .low = cell_real(&cells[4]),
+						   .high = cell_real(&cells[5]),
+					   },
+				   });
+}
+
+/* Sessions come oldest first, those without this metric among them. */
+static int take_commit(void *context, const struct sql_value *cells, size_t n)
+{
+	struct builder *b = context;
+	if (n < 3)
+		return -EIO;
+	const int64_t number = cell_integer(&cells[0]), created_ns = cell_integer(&cells[1]);
+	while (b->next > 0) {
+		struct spot *spot = &b->spots.items[b->next - 1];
+		if (spot->point.created_ns > created_ns ||
+		    (spot->point.created_ns == created_ns && spot->number > number))
+			return 0;
+		b->next--;
+		if (spot->number == number) {
+			const char *commit = cell_text(&cells[2]);
+			spot->point.commit =
+				*commit != '\0'
+					? arena_intern(b->arena, stored_text(b->arena, commit))
+					: "";
+			return spot->point.commit != NULL ? 0 : -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int take_annotation(void *context, const struct sql_value *cells, size_t n)
+{
+	struct builder *b = context;
+	if (n < 2)
+		return -EIO;
+	vec_foreach(spot, &b->spots) {
+		if (spot->number == cell_integer(&cells[0]))
+			spot->point.annotation = stored_text(b->arena, cell_text(&cells[1]));
+	}
+	return 0;
+}
+
+static int take_unit(void *context, const struct sql_value *cells, size_t n)
+{
+	struct builder *b = context;
+	const int unit = n > 0 ? unit_of(cell_text(&cells[0])) : -1;
+	const int better = n > 1 ? better_of(cell_text(&cells[1])) : -1;
+	b->trend->unit = unit >= 0 ? (enum unit)unit : UNIT_COUNT;
+	b->trend->better = better >= 0 ? (enum better)better : BETTER_NEITHER;
+	return 0;
+}
+
+static int read_series(struct store *st, struct builder *b, const char *scenario,
+		       const char *host_class, const char *metric, size_t most)
+{
+	struct arena *a = b->arena;
+	const char *of = stored_text(a, scenario), *on = stored_text(a, host_class);
+	const struct sql_value points[] = {
+		sql_integer(series_key(a, of, on, stored_text(a, metric))),
+		sql_integer(most == 0 || most > INT64_MAX ? INT64_MAX : (int64_t)most),
+	};
+	int r = sql_run(&st->sql, SQL_SERIES_GET, points, 1, take_unit, b);
+	if (r == 0)
+		r = sql_run(&st->sql, SQL_POINTS, points, 2, take_point, b);
+	if (r < 0 || b->spots.n == 0)
+		return r;
+	b->next = b->spots.n;
+	const struct sql_value sessions[] = {
+		sql_text(of),
+		sql_text(on),
+		sql_integer(vec_last(&b->spots)->point.created_ns),
+	};
+	r = sql_run(&st->sql, SQL_SESSIONS_OF, sessions, 3, take_commit, b);
+	return r == 0 ? sql_run(&st->sql, SQL_ANNOTATIONS, points, 1, take_annotation, b) : r;
+}
+
+static int finish(struct builder *b)
+{
+	struct trend *t = b->trend;
+	t->points = arena_alloc_array(b->arena, b->spots.n, sizeof(*t->points));
+	if (t->points == NULL)
+		return -ENOMEM;
+	for (size_t i = b->spots.n; i > 0; i--)
+		t->points[t->n_points++] = b->spots.items[i - 1].point;
+	return 0;
+}
+
+int store_trend(struct store *st, const char *scenario, const char *host_class, const char *metric,
+		size_t most, struct trend **ret)
+{
+	struct arena *arena = arena_new();
+	_cleanup_(trend_freep) struct trend *t =
+		arena != NULL ? arena_alloc(arena, sizeof(*t)) : NULL;
+	if (t == NULL) {
+		(void)arena_free(arena);
+		return -ENOMEM;
+	}
+	t->arena = arena;
+	t->unit = UNIT_COUNT;
+	t->better = BETTER_NEITHER;
+	struct builder b = { .arena = arena, .trend = t };
+	int r = read_series(st, &b, scenario, host_class, metric, most);
+	if (r == 0)
+		r = finish(&b);
+	vec_done(&b.spots);
+	if (r == 0)
+		*ret = take_ptr(t);
+	return r;
+}
+
+int store_annotate(struct store *st, const char *id, const char *metric, const char *text)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct entry entry;
+	int r = arena != NULL ? entry_by_id(st, id, arena, &entry) : -ENOMEM;
+	if (r < 0)
+		return r;
+	const struct sql_value parameters[] = {
+		sql_integer(series_key(arena, entry.about.scenario, entry.about.host_class,
+				       stored_text(arena, metric))),
+		sql_integer(entry.number),
+		sql_integer(wall_clock_ns()),
+		sql_text(stored_text(arena, text)),
+	};
+	return sql_run(&st->sql, SQL_ANNOTATION_ADD, parameters, 4, NULL, NULL);
+}
