@@ -11,13 +11,13 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
 	--view) echo 'startup memory processes connections libraries waits findings events help' ;;
-	--runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
+	--value | --note | --keep | --older | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
 	esac
 }
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report compare doctor help'
+	local commands='run report compare baseline doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -57,8 +57,16 @@ _startline() {
 		options='--runs --warmup --until --ready --timeout --stop-signal --probes --heap --trace
 			--output --format --user --follow-cgroup --redact --ring'
 		;;
-	report) options='--view --format --output' ;;
-	compare | doctor) options='--format --output' ;;
+	report) options='--view --format --output --store' ;;
+	compare) options='--format --output --store' ;;
+	baseline)
+		options='--value --note --force --keep --older --store --format --output'
+		if [ "$COMP_CWORD" = 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W 'save list show export rm prune' -- "$cur")
+			return
+		fi
+		;;
+	doctor) options='--format --output' ;;
 	*) options= ;;
 	esac
 

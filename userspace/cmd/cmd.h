@@ -39,11 +39,17 @@ extern bool size_signal_was_ignored;
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_baseline(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
-extern const struct argp run_argp, report_argp, compare_argp, doctor_argp;
+extern const struct argp run_argp, report_argp, compare_argp, baseline_argp, doctor_argp;
 
 /* Options that all commands share. */
-enum option_key { OPTION_FORMAT = 0x1000, OPTION_FIRST_FREE, OPTION_FIRST_RECORD = 0x2000 };
+enum option_key {
+	OPTION_FORMAT = 0x1000,
+	OPTION_STORE,
+	OPTION_FIRST_FREE,
+	OPTION_FIRST_RECORD = 0x2000
+};
 
 /* "text", "json", "csv", "markdown"; ends the program through @state on anything else. */
 int parse_format(const char *name, struct argp_state *state);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/model/compare.h"
@@ -22,6 +23,7 @@ struct opts {
 static const struct argp_option options[] = {
 	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
 	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
+	{ "store", OPTION_STORE, "URL", 0, "where @NAME is looked up (.startline/history.db)", 0 },
 	{ "quiet", 'q', NULL, 0, "errors only", 0 },
 	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
@@ -46,6 +48,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		o->output_path = arg;
+		return 0;
+	case OPTION_STORE:
+		keeping_set_url(arg);
 		return 0;
 	case 'q':
 		be_quiet();
@@ -91,8 +96,10 @@ int cmd_compare(int argc, char **argv)
 		return EXIT_USAGE;
 	struct session *base = NULL, *head = NULL;
 	struct comparison *comparison = NULL;
-	int status = EXIT_USAGE;
-	if (ref_load(o.base, &base) == 0 && ref_load(o.head, &head) == 0) {
+	int status = ref_status(o.base, ref_load(o.base, &base));
+	if (status == 0)
+		status = ref_status(o.head, ref_load(o.head, &head));
+	if (status == 0) {
 		int r = comparison_build(base, head, DEFAULT_LEVEL, &comparison);
 		if (r >= 0)
 			r = print(&o, comparison);

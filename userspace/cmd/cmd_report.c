@@ -9,6 +9,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/model/session.h"
@@ -30,14 +31,15 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
 	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
+	{ "store", OPTION_STORE, "URL", 0, "where @NAME is looked up (.startline/history.db)", 0 },
 	{ "quiet", 'q', NULL, 0, "errors only", 0 },
 	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
 };
 
 static const char doc[] =
-	"Prints a recording again. REF is a trace file, a session document (JSON), or ~N for the "
-	"N-th last recording; default the last one."
+	"Prints a recording again. REF is a trace file, a session document (JSON), @NAME for a "
+	"baseline, or ~N for the N-th last recording; default the last one."
 	"\v"
 	"EXAMPLES\n"
 	"  startline report\n"
@@ -56,6 +58,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		o->output_path = arg;
+		return 0;
+	case OPTION_STORE:
+		keeping_set_url(arg);
 		return 0;
 	case 'q':
 		be_quiet();
@@ -144,9 +149,9 @@ int cmd_report(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	struct session *session = NULL;
-	if (ref_load(o.ref, &session) < 0)
-		return EXIT_USAGE;
-	int r = 0;
+	int r = ref_load(o.ref, &session);
+	if (r < 0)
+		return ref_status(o.ref, r);
 	if (session->n_runs == 0 && view != NULL && view != report_find("metrics"))
 		r = fail(-ENODATA, "there is no recording in it: only --view metrics");
 	else

@@ -22,6 +22,8 @@ const struct command commands[] = {
 	{ "report", "[REF]", "print a recording again", cmd_report, EXIT_USAGE, &report_argp },
 	{ "compare", "BASE [REF]", "what changed between two recordings, and why", cmd_compare,
 	  EXIT_USAGE, &compare_argp },
+	{ "baseline", "save|list|show|export|rm|prune", "measurements under names, to compare with",
+	  cmd_baseline, EXIT_USAGE, &baseline_argp },
 	{ "doctor", "", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE,
 	  &doctor_argp },
 	{ 0 },

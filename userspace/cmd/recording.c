@@ -111,6 +111,14 @@ static int create(const char *path, struct trace_writer **ret, char **ret_path)
 	return r;
 }
 
+int recording_directory(struct buf *ret)
+{
+	user_rights_take();
+	const int r = writable_directory(ret);
+	user_rights_give_back();
+	return r;
+}
+
 int recording_create(const char *path, struct trace_writer **ret, char **ret_path)
 {
 	user_rights_take();

@@ -11,6 +11,8 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
+#include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/recording.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/model/session_json.h"
@@ -69,6 +71,8 @@ static int load_directory(const char *path, struct session **ret)
 
 int ref_load(const char *ref, struct session **ret)
 {
+	if (ref != NULL && *ref == '@')
+		return keeping_load(ref + 1, ret);
 	_cleanup_(buf_done) struct buf path;
 	buf_init(&path, PATH_MAX);
 	int r = resolve(ref, &path);
@@ -90,6 +94,13 @@ int ref_load(const char *ref, struct session **ret)
 	if (r == 0 && *ret == NULL)
 		return not_recognised(buf_str(&path), "neither a recording nor a session document");
 	return r;
+}
+
+int ref_status(const char *ref, int r)
+{
+	if (r >= 0)
+		return 0;
+	return ref != NULL && *ref == '@' && r != -ENOENT ? EXIT_STARTLINE : EXIT_USAGE;
 }
 
 int ref_trace_path(const char *ref, char **ret)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* REF, as all commands understand it: a trace file, a session document, a file or directory of
- * another tool (foreign/), ~N, or nothing for the last recording. */
+ * another tool (foreign/), @NAME for a baseline, ~N, or nothing for the last recording. */
 #ifndef USERSPACE_CMD_REF_H
 #define USERSPACE_CMD_REF_H
 
@@ -8,6 +8,8 @@
 
 /* @ref NULL: the last recording. Negative errno, logged. */
 int ref_load(const char *ref, struct session **ret);
+/* The exit status for a failure of it: the store's trouble is not the user's mistake. */
+int ref_status(const char *ref, int r);
 /* The path of the trace that @ref names, for what needs the events; the caller frees it. */
 int ref_trace_path(const char *ref, char **ret);
 

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* baseline = a REF under a name in the store, and back. */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/base/vec.h"
+#include "userspace/cmd/baseline_value.h"
+#include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
+#include "userspace/cmd/output.h"
+#include "userspace/cmd/ref.h"
+#include "userspace/model/session_json.h"
+#include "userspace/view/report.h"
+#include "userspace/view/report_known.h"
+
+#define WORDS_MAX 3
+
+enum { KEY_VALUE = OPTION_FIRST_FREE, KEY_NOTE, KEY_FORCE, KEY_KEEP, KEY_OLDER };
+
+struct opts {
+	const char *words[WORDS_MAX]; /* what to do, NAME, REF */
+	size_t n_words;
+	struct value_list VEC(const char *) values;
+	const char *note, *output_path;
+	bool is_forced, has_keep, has_older;
+	uint64_t keep, older_ns;
+	int format; /* enum table_format */
+};
+
+static const struct argp_option options[] = {
+	{ "value", KEY_VALUE, "METRIC=VALUE", 0,
+	  "save: this number or LOW..HIGH instead of a recording; repeatable", 0 },
+	{ "note", KEY_NOTE, "TEXT", 0, "save: why, for those who find it", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "save: also runs that failed", 0 },
+	{ "keep", KEY_KEEP, "N", 0, "prune: keep the last N runs of each series", 0 },
+	{ "older", KEY_OLDER, "DURATION", 0, "prune: remove what is older, such as 90d", 0 },
+	{ "store", OPTION_STORE, "URL", 0, "a file or postgresql://… (.startline/history.db)", 0 },
+	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
+	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
+	{ "quiet", 'q', NULL, 0, "errors only", 0 },
+	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
+	{ 0 },
+};
+
+static const char arguments[] = "save NAME [REF]\n"
+				"list\n"
+				"show NAME\n"
+				"export NAME\n"
+				"rm NAME\n"
+				"prune";
+
+static const char doc[] =
+	"Keeps measurements under names, to compare with: @NAME is then a REF everywhere. A baseline "
+	"does not change; rm frees its name. prune removes runs that no baseline names."
+	"\v"
+	"EXAMPLES\n"
+	"  startline baseline save main\n"
+	"  startline baseline save pre --value time.wall=120..300s --note 'with the old stack'\n"
+	"  startline compare @main\n"
+	"  startline baseline export main -o main.json\n"
+	"  startline baseline prune --keep 100 --older 90d\n";
+
+/* What is wrong with the store is startline's trouble, what is wrong with a name the user's. */
+static int status_of(int r)
+{
+	if (r >= 0)
+		return 0;
+	return r == -ENOENT || r == -EEXIST || r == -EINVAL || r == -EBADMSG ? EXIT_USAGE
+									     : EXIT_STARTLINE;
+}
+
+static uint64_t parse_keep(const char *s, struct argp_state *state)
+{
+	uint64_t n = 0;
+	if (parse_u64(s, &n) < 0)
+		argp_error(state, "--keep '%s': a number of runs", s);
+	return n;
+}
+
+static uint64_t parse_older(const char *s, struct argp_state *state)
+{
+	uint64_t ns = 0;
+	if (parse_duration(s, &ns) < 0)
+		argp_error(state, "--older '%s': a duration such as 90d or 12h", s);
+	return ns;
+}
+
+static void add_word(struct opts *o, const char *word, struct argp_state *state)
+{
+	if (o->n_words == WORDS_MAX)
+		argp_error(state, "too many arguments: '%s'", word);
+	o->words[o->n_words++] = word;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+	switch (key) {
+	case KEY_VALUE:
+		return vec_push(&o->values, arg) < 0 ? ENOMEM : 0;
+	case KEY_NOTE:
+		o->note = arg;
+		return 0;
+	case KEY_FORCE:
+		o->is_forced = true;
+		return 0;
+	case KEY_KEEP:
+		o->keep = parse_keep(arg, state);
+		o->has_keep = true;
+		return 0;
+	case KEY_OLDER:
+		o->older_ns = parse_older(arg, state);
+		o->has_older = true;
+		return 0;
+	case OPTION_STORE:
+		keeping_set_url(arg);
+		return 0;
+	case OPTION_FORMAT:
+		o->format = parse_format(arg, state);
+		return 0;
+	case 'o':
+		o->output_path = arg;
+		return 0;
+	case 'q':
+		be_quiet();
+		return 0;
+	case 'v':
+		more_verbose();
+		return 0;
+	case ARGP_KEY_ARG:
+		add_word(o, arg, state);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "what to do? save, list, show, export, rm or prune");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp baseline_argp = { options, parse_option, arguments, doc, NULL, NULL, NULL };
+
+/* ---- save ---- */
+
+static int load_values(const struct opts *o, struct session **ret)
+{
+	int r = session_new(ret);
+	vec_foreach(value, &o->values) {
+		if (r == 0)
+			r = baseline_value_add(*ret, *value);
+	}
+	return r;
+}
+
+static int save(const struct opts *o)
+{
+	struct session *s = NULL;
+	const bool by_hand = o->values.n > 0;
+	if (by_hand && o->words[2] != NULL)
+		return status_of(fail(-EINVAL, "a REF or --value, not both"));
+	int r = by_hand ? load_values(o, &s) : ref_load(o->words[2], &s);
+	int status = by_hand ? status_of(r) : ref_status(o->words[2], r);
+	if (status == 0 && !o->is_forced)
+		status = status_of(keeping_check_baseline(s));
+	const struct store_entry about = { .note = o->note };
+	if (status == 0)
+		status = status_of(keeping_put(s, o->words[1], &about));
+	(void)session_free(s);
+	return status;
+}
+
+/* ---- what only needs the store ---- */
+
+static int show_one(const struct opts *o, struct store *st, FILE *f)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct session *s = NULL;
+	struct store_entry about;
+	if (arena == NULL)
+		return -ENOMEM;
+	int r = baseline_load(st, o->words[1], &s, &about, arena);
+	if (r < 0)
+		return r;
+	const struct known known = {
+		.name = o->words[1],
+		.id = about.id,
+		.created_ns = about.created_ns,
+		.scenario = about.scenario,
+		.commit = about.commit,
+		.branch = about.branch,
+		.note = about.note,
+		.is_dirty = about.is_dirty,
+	};
+	struct print_style style;
+	print_style_of(f, &style);
+	r = print_known(&known, (enum table_format)o->format, &style, f);
+	if (r >= 0)
+		r = report_print(s, (enum table_format)o->format, &style, f);
+	(void)session_free(s);
+	return r;
+}
+
+static int export_one(const struct opts *o, struct store *st, FILE *f)
+{
+	struct session *s = NULL;
+	int r = baseline_load(st, o->words[1], &s, NULL, NULL);
+	if (r >= 0)
+		r = session_write_json(s, f);
+	(void)session_free(s);
+	return r;
+}
+
+static int add_to_list(void *context, const char *name, const struct store_entry *about)
+{
+	const struct known known = {
+		.name = name,
+		.id = about->id,
+		.created_ns = about->created_ns,
+		.scenario = about->scenario,
+		.commit = about->commit,
+		.branch = about->branch,
+		.note = about->note,
+		.is_dirty = about->is_dirty,
+	};
+	add_known(context, &known);
+	return 0;
+}
+
+/* @st NULL: there is no store, so there are no baselines. */
+static int list(const struct opts *o, struct store *st, FILE *f)
+{
+	struct table *t = NULL;
+	int r = build_known(&t);
+	if (r >= 0 && st != NULL)
+		r = baseline_each(st, add_to_list, t);
+	if (r >= 0 && table_rows(t) == 0)
+		table_note(t, "There are no baselines yet: `startline baseline save NAME`.");
+	struct print_style style;
+	print_style_of(f, &style);
+	if (r >= 0)
+		r = table_print(t, (enum table_format)o->format, &style, f);
+	(void)table_free(t);
+	return r;
+}
+
+static int prune(const struct opts *o, struct store *st, FILE *f)
+{
+	struct timespec now;
+	size_t removed = 0;
+	if (!o->has_keep && !o->has_older)
+		return fail(-EINVAL, "prune what? --keep N, --older DURATION or both");
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	const uint64_t now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	const int64_t before = !o->has_older	      ? INT64_MIN
+			       : o->older_ns > now_ns ? 0
+						      : (int64_t)(now_ns - o->older_ns);
+	const int r = store_prune(st, before, o->has_keep ? (size_t)o->keep : SIZE_MAX, &removed);
+	if (r == 0)
+		(void)fprintf(f, "removed %zu run%s\n", removed, removed == 1 ? "" : "s");
+	return r;
+}
+
+static int remove_one(const struct opts *o, struct store *st, FILE *f)
+{
+	(void)f;
+	return baseline_remove(st, o->words[1]);
+}
+
+static const struct action {
+	const char *name;
+	bool without_store; /* there is something to say also when there is none */
+	size_t least, most; /* words, the action's own name included */
+	int (*run)(const struct opts *o, struct store *st, FILE *f);
+} actions[] = {
+	{ "save", false, 2, 3, NULL },	   { "list", true, 1, 1, list },
+	{ "show", false, 2, 2, show_one }, { "export", false, 2, 2, export_one },
+	{ "rm", false, 2, 2, remove_one }, { "prune", false, 1, 1, prune },
+};
+
+/* The output is made with the rights that startline has, and before the store is opened. */
+static int run_action(const struct opts *o, const struct action *action)
+{
+	struct store *st = NULL;
+	FILE *f = NULL;
+	int r = output_open(o->output_path, stdout, &f);
+	if (r < 0)
+		return EXIT_STARTLINE;
+	r = keeping_open(false, &st);
+	if (r == -ENOENT && !action->without_store)
+		(void)fail(r, "there is no store yet: `startline baseline save NAME` makes one");
+	if (r == 0 || (r == -ENOENT && action->without_store))
+		r = action->run(o, st, f);
+	keeping_close(st);
+	const int closed = output_close(o->output_path, f, r);
+	return status_of(r < 0 ? r : closed);
+}
+
+int cmd_baseline(int argc, char **argv)
+{
+	struct opts o = { .format = TABLE_TEXT };
+	if (argp_parse(&baseline_argp, argc, argv, 0, NULL, &o) != 0)
+		return EXIT_USAGE;
+	const struct action *action = NULL;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
+		if (strcmp(actions[i].name, o.words[0]) == 0)
+			action = &actions[i];
+	}
+	int status = EXIT_USAGE;
+	if (action == NULL)
+		(void)fail(-EINVAL, "baseline '%s': there are save, list, show, export, rm, prune",
+			   o.words[0]);
+	else if (o.n_words < action->least || o.n_words > action->most)
+		(void)fail(-EINVAL, "baseline %s: %s; see `startline help baseline`", action->name,
+			   o.n_words < action->least ? "the NAME is missing"
+						     : "too many arguments");
+	else
+		status = action->run != NULL ? run_action(&o, action) : save(&o);
+	vec_done(&o.values);
+	return status;
+}

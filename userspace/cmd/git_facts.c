@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs `git` in the working directory. A repository can make git execute programs of its choice, so
+ * under sudo it runs as the user for good: their rights, not only their effective ids. */
+
+#include "userspace/cmd/git_facts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+
+#define PATIENCE_MS 5000
+#define WORDS_MAX   16
+
+static void become_user(const struct fs_owner *user)
+{
+	if (user->is_set &&
+	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+	     setresuid(user->uid, user->uid, user->uid) < 0))
+		_exit(127);
+}
+
+/* Between fork() and exec: nothing that allocates. */
+static void become_git(const struct fs_owner *user, int output, const char *const *words)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+	    dup2(null, STDERR_FILENO) < 0)
+		_exit(127);
+	become_user(user);
+	/* exec changes none of the words; its prototype is older than const. */
+	char *argv[WORDS_MAX];
+	memcpy(argv, words, sizeof(argv));
+	(void)execvp("git", argv);
+	_exit(127);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The output up to its end, or to @size - 1 bytes; false: it took too long. */
+static bool read_output(int fd, char *text, size_t size)
+{
+	const int64_t end = now_ms() + PATIENCE_MS;
+	size_t n = 0;
+	text[0] = '\0';
+	for (;;) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+		const int64_t left = end - now_ms();
+		if (left <= 0 || (poll(&wait, 1, (int)left) < 0 && errno != EINTR))
+			return false;
+		char rest[256];
+		const ssize_t got = wait.revents != 0 ? read(fd, rest, sizeof(rest)) : -1;
+		if (got == 0)
+			return true;
+		for (ssize_t i = 0; i < got; i++) {
+			if (n + 1 < size)
+				text[n++] = rest[i];
+		}
+		text[n] = '\0';
+	}
+}
+
+/* git's exit status; -1: it could not be asked. @text receives the first line. */
+static int ask(const char *const *question, char *text, size_t size)
+{
+	/* A hook or a monitor of the repository's own is none of our business. */
+	const char *words[WORDS_MAX] = { "git", "--no-optional-locks",
+					 "-c",	"core.fsmonitor=false",
+					 "-c",	"core.hooksPath=/dev/null" };
+	for (size_t i = 0; question[i] != NULL && i + 7 < WORDS_MAX; i++)
+		words[i + 6] = question[i];
+	const struct fs_owner user = fs_owner_invoking();
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	const pid_t pid = fork();
+	if (pid == 0)
+		become_git(&user, ends[1], words);
+	(void)close(ends[1]);
+	_cleanup_close_ int output = ends[0];
+	if (pid < 0)
+		return -1;
+	if (!read_output(output, text, size))
+		(void)kill(pid, SIGKILL);
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void git_facts_read(struct git_facts *ret)
+{
+	static const char *const commit[] = { "rev-parse", "--verify", "-q", "HEAD", NULL };
+	static const char *const branch[] = { "symbolic-ref", "--short", "-q", "HEAD", NULL };
+	static const char *const changes[] = { "diff-index", "--quiet", "--no-ext-diff",
+					       "HEAD",	     "--",	NULL };
+	char nothing[2];
+	*ret = (struct git_facts){ 0 };
+	if (ask(commit, ret->commit, sizeof(ret->commit)) != 0 ||
+	    strspn(ret->commit, "0123456789abcdef") != strlen(ret->commit)) {
+		ret->commit[0] = '\0';
+		return;
+	}
+	if (ask(branch, ret->branch, sizeof(ret->branch)) != 0)
+		ret->branch[0] = '\0';
+	ret->is_dirty = ask(changes, nothing, sizeof(nothing)) == 1;
+}

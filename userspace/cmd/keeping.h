@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* How commands use the store: with the rights of the user behind sudo, with what git knows, and
+ * without losing what was measured when the store fails. */
+#ifndef USERSPACE_CMD_KEEPING_H
+#define USERSPACE_CMD_KEEPING_H
+
+#include "userspace/store/store.h"
+
+/* What --store or the configuration said; NULL: nothing. Before all others. */
+void keeping_set_url(const char *url);
+
+/* As store_open(). Until keeping_close() the process has the user's rights, so nothing is run
+ * meanwhile and no second one is opened. -ENOENT, not logged: there is no store yet. */
+int keeping_open(bool create, struct store **ret);
+void keeping_close(struct store *st); /* NULL: does nothing */
+
+/* Stores a session, under the name of a baseline if @name is not NULL. Where @about has no commit, it
+ * is that of the working directory. */
+int keeping_put(const struct session *s, const char *name, const struct store_entry *about);
+/* The same for what was just measured: when the store fails it is written to a file, which the
+ * message names. Returns the store's failure. */
+int keeping_save(const struct session *s, const char *name, const struct store_entry *about);
+
+/* Whether @s may become what others are measured by. -EINVAL, logged: a run failed. A warning: most
+ * were disturbed. */
+int keeping_check_baseline(const struct session *s);
+
+/* -EEXIST, logged, when there is a baseline of that name: before an hour is spent on measuring
+ * another one. 0 when not, or when the store does not say. */
+int keeping_check_name(const char *name);
+
+/* The baseline @name. A store that is not there has none. -ENOENT, logged. */
+int keeping_load(const char *name, struct session **ret);
+
+#endif
