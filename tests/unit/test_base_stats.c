@@ -94,6 +94,31 @@ static void quantiles_are_of_type_seven(void **state)
 	check(stats_quantile(v, 6, 1), 32);
 }
 
+static void check_quartiles(size_t n, double low, double high)
+{
+	double v[] = { 32, 1, 16, 2, 8, 4, 64, 128, 256 };
+	double sorted[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256 };
+	double *some = n == 6 ? v : sorted;
+	const struct stats_interval quartiles = stats_quartiles(some, n);
+	check(quartiles.low, low);
+	check(quartiles.high, high);
+}
+
+static void quartiles_are_those_of_pytest_benchmark(void **state)
+{
+	(void)state;
+	/* Its Stats.q1 and Stats.q3; R: quantile(c(1, 2, 4, 8, 16, 32), c(.25, .75), type = 5) */
+	check_quartiles(0, none, none);
+	check_quartiles(1, 1, 1);
+	check_quartiles(2, 1, 2);
+	check_quartiles(3, 1.25, 3.5);
+	check_quartiles(4, 1.5, 6);
+	check_quartiles(5, 1.75, 10);
+	check_quartiles(6, 2, 16);
+	check_quartiles(7, 2.5, 28);
+	check_quartiles(9, 3.5, 80);
+}
+
 static void tail_quantiles_need_enough_values(void **state)
 {
 	(void)state;
@@ -171,6 +196,7 @@ int main(void)
 		cmocka_unit_test(summary_of_a_small_sample),
 		cmocka_unit_test(median_absolute_deviation_matches_its_definition),
 		cmocka_unit_test(quantiles_are_of_type_seven),
+		cmocka_unit_test(quartiles_are_those_of_pytest_benchmark),
 		cmocka_unit_test(tail_quantiles_need_enough_values),
 		cmocka_unit_test(outliers_lie_beyond_the_fences),
 		cmocka_unit_test(interval_of_the_median_has_the_ranks_of_the_binomial_table),

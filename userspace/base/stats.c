@@ -6,9 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MIN_N_CI95     6   /* 2 * 0.5^n <= 0.05 needs n >= 6 */
-#define MIN_N_OUTLIERS 4   /* fewer have no quartiles to speak of */
-#define TUKEY_FENCE    1.5 /* in interquartile ranges */
+#define MIN_N_CI95  6	/* 2 * 0.5^n <= 0.05 needs n >= 6 */
+#define TUKEY_FENCE 1.5 /* in interquartile ranges */
 
 size_t stats_drop_missing(double *v, size_t n)
 {
@@ -71,22 +70,32 @@ double stats_stddev(const double *v, size_t n)
 	return sqrt(squares / (double)(n - 1));
 }
 
-static double sorted_quantile(const double *v, size_t n, double q)
+/* The value at a position from 0 to n - 1 of the sorted sample, between two of them by proportion. */
+static double value_at(const double *v, size_t n, double position)
 {
 	if (n == 0)
 		return NAN;
-	const double position = q * (double)(n - 1);
-	const size_t below = (size_t)position;
+	const size_t below = position > 0 ? (size_t)position : 0;
 	if (below + 1 >= n)
 		return v[n - 1];
-	const double fraction = position - (double)below;
+	const double fraction = fmax(position, 0) - (double)below;
 	return v[below] + fraction * (v[below + 1] - v[below]);
 }
 
 double stats_quantile(double *v, size_t n, double q)
 {
 	stats_sort(v, n);
-	return sorted_quantile(v, n, q);
+	return value_at(v, n, q * ((double)n - 1));
+}
+
+struct stats_interval stats_quartiles(double *v, size_t n)
+{
+	const double from_end = ((double)n - 2) / 4;
+	stats_sort(v, n);
+	return (struct stats_interval){
+		.low = value_at(v, n, from_end),
+		.high = value_at(v, n, (double)n - 1 - from_end),
+	};
 }
 
 double stats_median(double *v, size_t n)
@@ -147,14 +156,11 @@ double stats_p99(double *v, size_t n)
 
 size_t stats_count_outliers(double *v, size_t n)
 {
-	if (n < MIN_N_OUTLIERS)
-		return 0;
-	const double q1 = stats_quantile(v, n, 0.25);
-	const double q3 = sorted_quantile(v, n, 0.75);
-	const double reach = TUKEY_FENCE * (q3 - q1);
+	const struct stats_interval quartiles = stats_quartiles(v, n);
+	const double reach = TUKEY_FENCE * (quartiles.high - quartiles.low);
 	size_t n_outliers = 0;
 	for (size_t i = 0; i < n; i++)
-		n_outliers += v[i] < q1 - reach || v[i] > q3 + reach;
+		n_outliers += v[i] < quartiles.low - reach || v[i] > quartiles.high + reach;
 	return n_outliers;
 }
 

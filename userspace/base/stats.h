@@ -43,14 +43,19 @@ size_t stats_quantile_min_n(double q);
 double stats_p95(double *v, size_t n);
 double stats_p99(double *v, size_t n);
 
-/* Values outside Tukey's fences: further than 1.5 interquartile ranges from the quartiles. 0 when
- * n < 4. Sorts v. */
-size_t stats_count_outliers(double *v, size_t n);
-
 struct stats_interval {
 	double low;
 	double high;
 };
+
+/* The lower and the upper quartile as pytest-benchmark computes them, since they are compared with
+ * its columns q1, q3 and outliers: type 5 of Hyndman and Fan (for even n the medians of the two
+ * halves), clamped to the sample. NAN when n is 0. Sorts v. */
+struct stats_interval stats_quartiles(double *v, size_t n);
+
+/* Values outside Tukey's fences: further than 1.5 interquartile ranges from these quartiles; so
+ * always 0 when n < 4. Sorts v. */
+size_t stats_count_outliers(double *v, size_t n);
 
 /* An interval that covers the median of the population with at least 95 % probability whatever
  * the distribution: order statistics k and n + 1 - k, with k from the binomial distribution

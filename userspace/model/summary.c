@@ -33,6 +33,7 @@ void summary_of(const double *values, size_t n, struct summary *ret)
 	memcpy(v, values, n * sizeof(*v));
 	n = stats_drop_missing(v, n);
 	const struct stats_interval ci95 = stats_ci95_median(v, n);
+	const struct stats_interval quartiles = stats_quartiles(v, n);
 	ret->n = n;
 	ret->min = stats_min(v, n);
 	ret->max = stats_max(v, n);
@@ -40,8 +41,8 @@ void summary_of(const double *values, size_t n, struct summary *ret)
 	ret->stddev = stats_stddev(v, n);
 	ret->median = stats_median(v, n);
 	ret->mad = stats_mad(v, n);
-	ret->q1 = stats_quantile(v, n, 0.25);
-	ret->q3 = stats_quantile(v, n, 0.75);
+	ret->q1 = quartiles.low;
+	ret->q3 = quartiles.high;
 	ret->p95 = stats_p95(v, n);
 	ret->p99 = stats_p99(v, n);
 	ret->ci95_low = ci95.low;
