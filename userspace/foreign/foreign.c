@@ -16,26 +16,26 @@
 /* The first that recognises it wins: the generic ones come last. */
 const struct foreign foreigns[] = {
 	{ "hyperfine", "JSON of --export-json", false, hyperfine_sniff, hyperfine_read },
+	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", false, pytest_sniff, pytest_read },
+	{ "its tree .benchmarks/", "the newest file in it", true, pytest_tree_sniff, pytest_tree_read },
 	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read },
 	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read },
 	{ 0 },
 };
 /* clang-format on */
 
-static bool is_directory(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 bool foreign_split(const char *path, struct buf *ret_directory, const char **ret_name)
 {
-	const char *at = is_directory(path) ? NULL : strrchr(path, '@');
+	struct stat st;
+	const char *at = NULL;
+	/* What is there is meant as it is called. */
+	if (stat(path, &st) < 0)
+		at = strrchr(path, '@');
 	const size_t n = at != NULL ? (size_t)(at - path) : strlen(path);
 	*ret_name = at != NULL ? at + 1 : NULL;
 	if (n == 0 || buf_add(ret_directory, path, n) < 0)
 		return false;
-	return is_directory(buf_str(ret_directory));
+	return stat(buf_str(ret_directory), &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 const char *foreign_names(struct buf *ret)

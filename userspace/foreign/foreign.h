@@ -31,7 +31,7 @@ int foreign_read(const char *text, size_t length, const char *path, struct sessi
 
 /* "DIRECTORY" or "DIRECTORY@NAME", where NAME says which of the results in it: splits @path into
  * @ret_directory, which is appended to, and *ret_name, which points into @path or is NULL. False:
- * that is no directory. A directory whose own name holds an '@' is found too. */
+ * that is no directory. What exists under the whole name is not split. */
 bool foreign_split(const char *path, struct buf *ret_directory, const char **ret_name);
 
 /* The names of all readers, as one line, for a message. */

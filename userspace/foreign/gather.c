@@ -75,14 +75,19 @@ void gather_note(struct gathering *g, const char *format, ...)
 		s->notes[s->n_notes++] = copy;
 }
 
-const char *gather_text(struct gathering *g, const char *text)
+const char *gather_textn(struct gathering *g, const char *text, size_t n)
 {
-	if (text == NULL || text[0] == '\0')
+	if (n == 0)
 		return NULL;
-	const char *copy = arena_strdup(g->session->arena, text);
+	const char *copy = arena_strndup(g->session->arena, text, n);
 	if (copy == NULL)
 		no_memory(g);
 	return copy;
+}
+
+const char *gather_text(struct gathering *g, const char *text)
+{
+	return text != NULL ? gather_textn(g, text, strlen(text)) : NULL;
 }
 
 void gather_command(struct gathering *g, const char *command)

@@ -18,6 +18,8 @@
 	bool name##_sniff(const char *text, size_t length, const char *path); \
 	int name##_read(const char *text, size_t length, const char *path, struct session *ret)
 FOREIGN_READER(hyperfine);
+FOREIGN_READER(pytest);
+FOREIGN_READER(pytest_tree);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
 
@@ -66,8 +68,9 @@ void gather_note(struct gathering *g, const char *format, ...)
 /* An error with its place: "'path': line 3: what". Sets .error to -EBADMSG. */
 void gather_fail(struct gathering *g, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Copies into the session. */
+/* Copies into the session. NULL and "" are NULL. */
 const char *gather_text(struct gathering *g, const char *text);
+const char *gather_textn(struct gathering *g, const char *text, size_t n);
 void gather_command(struct gathering *g, const char *command);
 
 /* Puts everything into the session. -ENODATA, logged, when there is nothing. */

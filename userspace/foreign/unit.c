@@ -19,7 +19,7 @@ static const struct row rows[] = {
 	{ "ms", UNIT_NS, 1e6 }, { "msec", UNIT_NS, 1e6 }, { "milliseconds", UNIT_NS, 1e6 },
 	{ "s", UNIT_NS, 1e9 }, { "sec", UNIT_NS, 1e9 }, { "secs", UNIT_NS, 1e9 },
 	{ "second", UNIT_NS, 1e9 }, { "seconds", UNIT_NS, 1e9 },
-	{ "min", UNIT_NS, 60e9 }, { "minutes", UNIT_NS, 60e9 }, { "h", UNIT_NS, 3600e9 },
+	{ "m", UNIT_NS, 60e9 }, { "min", UNIT_NS, 60e9 }, { "minutes", UNIT_NS, 60e9 }, { "h", UNIT_NS, 3600e9 },
 	{ "B", UNIT_BYTES, 1 }, { "byte", UNIT_BYTES, 1 }, { "bytes", UNIT_BYTES, 1 },
 	{ "kB", UNIT_BYTES, 1e3 }, { "KB", UNIT_BYTES, 1e3 }, { "MB", UNIT_BYTES, 1e6 },
 	{ "GB", UNIT_BYTES, 1e9 }, { "TB", UNIT_BYTES, 1e12 },

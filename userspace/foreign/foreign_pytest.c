@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* pytest-benchmark: a file of --benchmark-json or --benchmark-save, or the tree .benchmarks/ in
+ * which the latter lie: MACHINE/NNNN_name.json. Seconds per call, one value a round. Of a tree it
+ * is the file with the highest number of the machine whose highest one is the latest; TREE@NAME
+ * looks only at files of that name, or whose names begin with that number. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/foreign/foreign.h"
+#include "userspace/foreign/internal.h"
+
+#define NS	     ((double)NS_PER_S)
+#define MIN_DIGITS   4 /* of the number in a file's name */
+#define MAX_DIGITS   15
+#define MAX_MACHINES 1000
+
+bool pytest_sniff(const char *text, size_t length, const char *path)
+{
+	(void)path;
+	return foreign_json_sniff(text, length, "machine_info", '{') ||
+	       (foreign_json_sniff(text, length, "benchmarks", '[') &&
+		foreign_json_sniff(text, length, "commit_info", '{'));
+}
+
+/* --- a file --------------------------------------------------------------------------------- */
+
+static double seconds(const cJSON *stats, const char *key)
+{
+	return foreign_json_number(stats, key) * NS;
+}
+
+static void add_statistics(struct gathering *g, const char *id, const cJSON *stats)
+{
+	struct summary *s = gather_summary(g, id, &like_time);
+	if (s == NULL)
+		return;
+	const double rounds = foreign_json_number(stats, "rounds");
+	const double outliers = foreign_json_number(stats, "iqr_outliers");
+	s->n = rounds >= 0 && rounds <= 1e15 ? (size_t)rounds : 0;
+	s->n_outliers = outliers >= 0 && outliers <= 1e15 ? (size_t)outliers : 0;
+	s->min = seconds(stats, "min");
+	s->max = seconds(stats, "max");
+	s->mean = seconds(stats, "mean");
+	s->stddev = seconds(stats, "stddev");
+	s->median = seconds(stats, "median");
+	s->q1 = seconds(stats, "q1");
+	s->q3 = seconds(stats, "q3");
+}
+
+static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t index)
+{
+	const char *name = foreign_json_text(benchmark, "fullname");
+	const cJSON *stats = foreign_json_get(benchmark, "stats");
+	const cJSON *data = foreign_json_get(stats, "data");
+	const cJSON *value = NULL;
+	if (name == NULL)
+		name = foreign_json_text(benchmark, "name");
+	if (name == NULL || !cJSON_IsObject(stats)) {
+		gather_fail(g, "benchmarks[%zu]: it has no %s", index,
+			    name == NULL ? "name" : "stats");
+		return;
+	}
+	const char *id = gather_id(g, "bench", name);
+	if (gather_has(g, id))
+		gather_fail(g, "benchmarks[%zu]: '%.200s' is there twice", index, name);
+	else if (cJSON_GetArraySize(data) == 0)
+		add_statistics(g, id, stats);
+	cJSON_ArrayForEach(value, data)
+	{
+		if (!cJSON_IsNumber(value)) {
+			gather_fail(g, "benchmarks[%zu].stats.data: a number was expected", index);
+			return;
+		}
+		gather_value(g, id, &like_time, value->valuedouble * NS);
+	}
+}
+
+static void add_machine(struct gathering *g, const cJSON *machine)
+{
+	struct host *host = &g->session->host;
+	const cJSON *cpu = foreign_json_get(machine, "cpu");
+	const char *brand = foreign_json_text(cpu, "brand_raw");
+	const char *system = foreign_json_text(machine, "system");
+	const double count = foreign_json_number(cpu, "count");
+	/* Before version 3.3 of py-cpuinfo it was "brand". */
+	host->cpu = gather_text(g, brand != NULL ? brand : foreign_json_text(cpu, "brand"));
+	if (system != NULL && strcmp(system, "Linux") == 0)
+		host->kernel = gather_text(g, foreign_json_text(machine, "release"));
+	if (count >= 1 && count <= 1e6)
+		host->cpus = (int64_t)count;
+}
+
+static void add_commit(struct gathering *g, const cJSON *json)
+{
+	const char *commit = foreign_json_text(foreign_json_get(json, "commit_info"), "id");
+	const char *version = foreign_json_text(json, "version");
+	/* That is what it calls a directory without a repository. */
+	const bool is_known = commit != NULL && strcmp(commit, "unversioned") != 0;
+	gather_note(g, "results of pytest-benchmark %.20s%s%.40s", version != NULL ? version : "",
+		    is_known ? " of commit " : "", is_known ? commit : "");
+}
+
+int pytest_read(const char *text, size_t length, const char *path, struct session *ret)
+{
+	_cleanup_(foreign_json_free) cJSON *json = foreign_json_parse(text, length, path);
+	_cleanup_(gather_done) struct gathering g;
+	gather_init(&g, path, ret);
+	if (json == NULL)
+		return -EBADMSG;
+	const cJSON *benchmarks = foreign_json_get(json, "benchmarks");
+	const cJSON *benchmark = NULL;
+	size_t index = 0;
+	add_machine(&g, foreign_json_get(json, "machine_info"));
+	add_commit(&g, json);
+	if (!cJSON_IsArray(benchmarks))
+		gather_fail(&g, "it has no array of benchmarks");
+	cJSON_ArrayForEach(benchmark, benchmarks) add_benchmark(&g, benchmark, index++);
+	return gather_finish(&g);
+}
+
+/* --- a tree --------------------------------------------------------------------------------- */
+
+/* The number of NNNN_name.json, or NNNN.json where no name was given; -1: no such file name. With
+ * @wanted only of that number or that name. */
+static long number_of(const char *file, const char *wanted)
+{
+	static const char suffix[] = ".json";
+	const size_t n_digits = strspn(file, "0123456789");
+	const size_t n = strlen(file), n_suffix = sizeof(suffix) - 1;
+	if (n_digits < MIN_DIGITS || n_digits > MAX_DIGITS || n < n_digits + n_suffix ||
+	    (file[n_digits] != '_' && file[n_digits] != '.') ||
+	    strcmp(file + n - n_suffix, suffix) != 0)
+		return -1;
+	const long number = strtol(file, NULL, 10);
+	if (wanted == NULL)
+		return number;
+	const size_t n_wanted = strlen(wanted), n_stem = n - n_suffix;
+	const bool is_number = n_wanted == n_digits && strncmp(file, wanted, n_digits) == 0;
+	const bool is_stem = n_wanted == n_stem && strncmp(file, wanted, n_stem) == 0;
+	const bool is_name = n_stem > n_digits && n_wanted == n_stem - n_digits - 1 &&
+			     strncmp(file + n_digits + 1, wanted, n_wanted) == 0;
+	return is_number || is_stem || is_name ? number : -1;
+}
+
+/* The file of the highest number in @directory; false: none. */
+static bool highest_in(const char *directory, const char *wanted, struct buf *ret)
+{
+	_cleanup_closedir_ DIR *dir = opendir(directory);
+	long highest = -1;
+	const struct dirent *entry = NULL;
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		const long number = number_of(entry->d_name, wanted);
+		if (number <= highest)
+			continue;
+		highest = number;
+		buf_clear(ret);
+		(void)buf_addf(ret, "%s/%s", directory, entry->d_name);
+	}
+	return highest >= 0 && ret->error == 0;
+}
+
+/* When a file was written, as it says itself: files of a checkout all have the same time. "" when
+ * it does not say; NULL when it is something else. */
+static const char *datetime_of(struct arena *arena, const char *path)
+{
+	_cleanup_(buf_done) struct buf text;
+	_cleanup_(foreign_json_free) cJSON *json = NULL;
+	struct json_error error;
+	buf_init(&text, FOREIGN_MAX_LENGTH);
+	if (fs_read_file(path, &text) < 0 || !pytest_sniff(buf_str(&text), text.len, path))
+		return NULL;
+	json = json_parse(buf_str(&text), text.len, &error);
+	const char *when = json != NULL ? foreign_json_text(json, "datetime") : NULL;
+	return arena_strdup(arena, when != NULL ? when : "");
+}
+
+struct newest {
+	struct buf path;
+	const char *when;
+	size_t n_machines;
+};
+
+static void consider(struct arena *arena, const char *directory, const char *wanted,
+		     struct newest *newest)
+{
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, PATH_MAX);
+	if (newest->n_machines == MAX_MACHINES || !highest_in(directory, wanted, &path))
+		return;
+	newest->n_machines++;
+	const char *when = datetime_of(arena, buf_str(&path));
+	if (when == NULL)
+		return;
+	const int order = newest->when != NULL ? strcmp(when, newest->when) : 1;
+	if (order < 0 || (order == 0 && strcmp(buf_str(&path), buf_str(&newest->path)) < 0))
+		return;
+	newest->when = when;
+	buf_clear(&newest->path);
+	(void)buf_adds(&newest->path, buf_str(&path));
+}
+
+/* In the directory itself, or in those of machines below. */
+static void find_newest(struct arena *arena, const char *directory, const char *wanted,
+			struct newest *newest)
+{
+	_cleanup_closedir_ DIR *dir = opendir(directory);
+	const struct dirent *entry = NULL;
+	consider(arena, directory, wanted, newest);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		_cleanup_(buf_done) struct buf below;
+		buf_init(&below, PATH_MAX);
+		if (entry->d_name[0] == '.' ||
+		    (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+			continue;
+		if (buf_addf(&below, "%s/%s", directory, entry->d_name) == 0)
+			consider(arena, buf_str(&below), wanted, newest);
+	}
+}
+
+static bool newest_of(const char *path, struct arena *arena, struct newest *ret)
+{
+	_cleanup_(buf_done) struct buf directory;
+	const char *wanted = NULL;
+	*ret = (struct newest){ .when = NULL };
+	buf_init(&ret->path, PATH_MAX);
+	buf_init(&directory, PATH_MAX);
+	if (foreign_split(path, &directory, &wanted))
+		find_newest(arena, buf_str(&directory), wanted, ret);
+	return ret->when != NULL;
+}
+
+bool pytest_tree_sniff(const char *text, size_t length, const char *path)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct newest newest;
+	(void)text;
+	(void)length;
+	if (arena == NULL)
+		return false;
+	const bool is_it = newest_of(path, arena, &newest);
+	buf_done(&newest.path);
+	return is_it;
+}
+
+static int read_newest(const struct newest *newest, struct session *ret)
+{
+	_cleanup_(buf_done) struct buf text;
+	const char *path = buf_str(&newest->path);
+	buf_init(&text, FOREIGN_MAX_LENGTH);
+	const int r = fs_read_file(path, &text);
+	if (r < 0)
+		return fail(r, "cannot read '%s': %s", path, strerror(-r));
+	const int done = pytest_read(buf_str(&text), text.len, path, ret);
+	_cleanup_(gather_done) struct gathering g;
+	gather_init(&g, path, ret);
+	if (done == 0)
+		gather_note(&g, "the newest one: %s", path);
+	return done < 0 ? done : g.error;
+}
+
+int pytest_tree_read(const char *text, size_t length, const char *path, struct session *ret)
+{
+	struct newest newest;
+	(void)text;
+	(void)length;
+	const int r = newest_of(path, ret->arena, &newest)
+			      ? read_newest(&newest, ret)
+			      : fail(-ENOENT, "'%s': there is no such result in it", path);
+	buf_done(&newest.path);
+	return r;
+}
