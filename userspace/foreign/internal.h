@@ -21,6 +21,7 @@ FOREIGN_READER(hyperfine);
 FOREIGN_READER(pytest);
 FOREIGN_READER(pytest_tree);
 FOREIGN_READER(criterion);
+FOREIGN_READER(gbench);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
 
