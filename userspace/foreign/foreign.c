@@ -22,6 +22,7 @@ const struct foreign foreigns[] = {
 	{ "Google Benchmark", "JSON of --benchmark_out", false, gbench_sniff, gbench_read },
 	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read },
 	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read },
+	{ "go test -bench", "its output", false, go_sniff, go_read },
 	{ 0 },
 };
 /* clang-format on */

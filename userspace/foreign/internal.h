@@ -22,6 +22,7 @@ FOREIGN_READER(pytest);
 FOREIGN_READER(pytest_tree);
 FOREIGN_READER(criterion);
 FOREIGN_READER(gbench);
+FOREIGN_READER(go);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
 
