@@ -23,6 +23,7 @@ FOREIGN_READER(pytest_tree);
 FOREIGN_READER(criterion);
 FOREIGN_READER(gbench);
 FOREIGN_READER(go);
+FOREIGN_READER(k6);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
 
