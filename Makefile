@@ -67,7 +67,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wvla -Wstrict-prototypes 
 	-Wformat=2 -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference -Wconversion \
 	-Wno-sign-conversion $(if $(filter 1,$(WERROR)),-Werror)
 
-PACKAGES      := libelf zlib libcjson libmd sqlite3 yaml-0.1 $(if $(filter 0,$(BPF)),,libbpf)
+PACKAGES      := libelf zlib libcjson libmd sqlite3 yaml-0.1 expat $(if $(filter 0,$(BPF)),,libbpf)
 PACKAGE_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PACKAGE_LIBS  := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 

@@ -21,6 +21,7 @@ const struct foreign foreigns[] = {
 	{ "criterion", "a directory target/criterion", true, criterion_sniff, criterion_read },
 	{ "Google Benchmark", "JSON of --benchmark_out", false, gbench_sniff, gbench_read },
 	{ "k6", "JSON of --summary-export", false, k6_sniff, k6_read },
+	{ "JUnit", "XML with the times of tests", false, junit_sniff, junit_read },
 	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read },
 	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read },
 	{ "go test -bench", "its output", false, go_sniff, go_read },

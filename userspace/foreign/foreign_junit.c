@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* JUnit XML, as pytest, ctest, googletest, surefire and others write it: the time of each test, and
+ * of the suite. libexpat reads it as a stream; documents that declare a type are refused, so there
+ * are no entities to expand. */
+
+#include <errno.h>
+#include <expat.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/foreign/internal.h"
+
+#define MAX_DEPTH 64
+#define MAX_NAME  ((size_t)8192)
+#define NS	  ((double)NS_PER_S)
+#define CHUNK	  ((size_t)1 << 20) /* expat takes an int */
+
+struct reading {
+	struct gathering g;
+	XML_Parser parser;
+	size_t depth;
+	size_t n_open_suites, n_suites; /* suites in suites do not count */
+	double root_ns, suite_ns;
+	size_t n_tests, n_failed, n_skipped;
+	/* the test that is open */
+	const char *id; /* NULL: none */
+	double time_ns;
+	bool is_failed, is_skipped;
+};
+
+bool junit_sniff(const char *text, size_t length, const char *path)
+{
+	static const char suite[] = "<testsuite";
+	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
+	(void)path;
+	return foreign_first_byte(text, n) == '<' &&
+	       memmem(text, n, suite, sizeof(suite) - 1) != NULL;
+}
+
+static const char *attribute(const char **attributes, const char *name)
+{
+	for (size_t i = 0; attributes[i] != NULL; i += 2) {
+		if (strcmp(attributes[i], name) == 0)
+			return attributes[i + 1];
+	}
+	return NULL;
+}
+
+static void refuse(struct reading *r, const char *what)
+{
+	gather_fail(&r->g, "line %lu: %s", XML_GetCurrentLineNumber(r->parser), what);
+	(void)XML_StopParser(r->parser, XML_FALSE);
+}
+
+/* "1,234.5" as surefire writes it: groups of three digits behind a comma. A comma that could be a
+ * decimal one is an error instead of a guess. */
+static bool drop_commas(char *text)
+{
+	const char *from = strchr(text, ',');
+	if (from == NULL)
+		return true;
+	const size_t n_first = (size_t)(from - text);
+	if (n_first == 0 || n_first > 3 || text[0] == '0' || strspn(text, "0123456789") != n_first)
+		return false;
+	char *to = text + n_first;
+	while (*from == ',') {
+		if (strspn(from + 1, "0123456789") != 3)
+			return false;
+		memmove(to, from + 1, 3);
+		to += 3;
+		from += 4;
+	}
+	memmove(to, from, strlen(from) + 1);
+	return true;
+}
+
+/* In ns; NAN where there is none. */
+static double time_of(struct reading *r, const char **attributes)
+{
+	const char *text = attribute(attributes, "time");
+	char copy[64];
+	double value = NAN;
+	if (text == NULL || text[0] == '\0')
+		return NAN;
+	const bool fits = snprintf(copy, sizeof(copy), "%s", text) < (int)sizeof(copy);
+	if (!fits || !drop_commas(copy) || parse_double(copy, &value) < 0)
+		refuse(r, "a time that is not a number");
+	return value * NS;
+}
+
+static void begin_test(struct reading *r, const char **attributes)
+{
+	_cleanup_(buf_done) struct buf name;
+	const char *class_name = attribute(attributes, "classname");
+	const char *test = attribute(attributes, "name");
+	buf_init(&name, MAX_NAME);
+	if (test == NULL) {
+		refuse(r, "a test without a name");
+		return;
+	}
+	if (class_name != NULL && class_name[0] != '\0')
+		(void)buf_addf(&name, "%s.", class_name);
+	(void)buf_adds(&name, test);
+	if (name.error < 0 || name.len == 0) {
+		refuse(r, name.error < 0 ? "a name that is too long" : "a test without a name");
+		return;
+	}
+	r->time_ns = time_of(r, attributes);
+	r->is_failed = r->is_skipped = false;
+	r->id = gather_id(&r->g, "test", buf_str(&name));
+}
+
+/* Some nest suites; the outer one's time holds the inner ones. */
+static void begin_suite(struct reading *r, const char **attributes)
+{
+	if (r->n_open_suites++ > 0)
+		return;
+	r->n_suites++;
+	r->suite_ns = time_of(r, attributes);
+}
+
+static void XMLCALL on_begin(void *user, const char *name, const char **attributes)
+{
+	struct reading *r = user;
+	if (++r->depth > MAX_DEPTH)
+		refuse(r, "it is nested too deep");
+	else if (strcmp(name, "testsuites") == 0 && r->depth == 1)
+		r->root_ns = time_of(r, attributes);
+	else if (strcmp(name, "testsuite") == 0)
+		begin_suite(r, attributes);
+	else if (strcmp(name, "testcase") == 0)
+		begin_test(r, attributes);
+	else if (strcmp(name, "failure") == 0 || strcmp(name, "error") == 0)
+		r->is_failed = true;
+	else if (strcmp(name, "skipped") == 0)
+		r->is_skipped = true;
+	if (r->g.error < 0)
+		(void)XML_StopParser(r->parser, XML_FALSE);
+}
+
+/* A test that was skipped took no time, whatever the file says. */
+static void XMLCALL on_end(void *user, const char *name)
+{
+	struct reading *r = user;
+	r->depth--;
+	r->n_open_suites -= strcmp(name, "testsuite") == 0;
+	if (strcmp(name, "testcase") != 0 || r->id == NULL)
+		return;
+	r->n_tests++;
+	r->n_failed += r->is_failed;
+	r->n_skipped += r->is_skipped;
+	gather_value(&r->g, r->id, &like_time, r->is_skipped ? (double)NAN : r->time_ns);
+	r->id = NULL;
+}
+
+static void XMLCALL on_doctype(void *user, const char *name, const char *system_id,
+			       const char *public_id, int has_internal_subset)
+{
+	(void)name;
+	(void)system_id;
+	(void)public_id;
+	(void)has_internal_subset;
+	refuse(user, "a document type declaration, which is not accepted");
+}
+
+static void parse(struct reading *r, const char *text, size_t length)
+{
+	enum XML_Status status = XML_STATUS_OK;
+	for (size_t at = 0; status == XML_STATUS_OK && at < length; at += CHUNK) {
+		const size_t n = length - at < CHUNK ? length - at : CHUNK;
+		status = XML_Parse(r->parser, text + at, (int)n, at + n == length);
+	}
+	if (status != XML_STATUS_OK && r->g.error == 0)
+		gather_fail(&r->g, "line %lu: %s", XML_GetCurrentLineNumber(r->parser),
+			    XML_ErrorString(XML_GetErrorCode(r->parser)));
+}
+
+static void add_totals(struct reading *r)
+{
+	static const struct metric like_failed = { .unit = UNIT_COUNT,
+						   .better = BETTER_LOWER,
+						   .class = CLASS_EXACT };
+	struct gathering *g = &r->g;
+	const double total_ns = !isnan(r->root_ns) ? r->root_ns
+				: r->n_suites == 1 ? r->suite_ns
+						   : (double)NAN;
+	if (g->error < 0 || r->n_tests == 0)
+		return;
+	gather_note(g, "JUnit: %zu tests, %zu failed, %zu skipped", r->n_tests, r->n_failed,
+		    r->n_skipped);
+	gather_value(g, "suite.time", &like_time, total_ns);
+	gather_value(g, "suite.tests", &like_count, (double)r->n_tests);
+	gather_value(g, "suite.failed", &like_failed, (double)r->n_failed);
+	gather_value(g, "suite.skipped", &like_count, (double)r->n_skipped);
+}
+
+int junit_read(const char *text, size_t length, const char *path, struct session *ret)
+{
+	struct reading r = { .root_ns = NAN, .suite_ns = NAN, .time_ns = NAN };
+	r.parser = XML_ParserCreate(NULL);
+	if (r.parser == NULL)
+		return fail(-ENOMEM, "'%s': memory is short", path);
+	gather_init(&r.g, path, ret);
+	XML_SetUserData(r.parser, &r);
+	XML_SetElementHandler(r.parser, on_begin, on_end);
+	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
+	parse(&r, text, length);
+	XML_ParserFree(r.parser);
+	add_totals(&r);
+	const int done = gather_finish(&r.g);
+	gather_done(&r.g);
+	return done;
+}
