@@ -118,6 +118,62 @@ save() {
 	[ "$status" = 0 ]
 }
 
+@test "run --save and --against do it on one line" {
+	"$STARTLINE" run -n 3 --probes none --save main -o one -- ls / >stdout
+	baseline list --format json
+	[ "$(jq -r '.rows[0] | .name + "|" + .scenario' out)" = 'main|ls /' ]
+	# Below the report, what compare prints.
+	"$STARTLINE" run -n 3 --probes none --against @main -o both -- ls / >stdout
+	"$STARTLINE" report >report.txt
+	"$STARTLINE" compare @main >compare.txt
+	{ cat report.txt && echo && cat compare.txt; } >expected
+	diff expected both
+	# Programs get one document.
+	"$STARTLINE" run -n 3 --probes none --against ~1 --format json -o both.json -- ls / >stdout
+	"$STARTLINE" compare ~2 --format json >compare.json
+	diff compare.json both.json
+	# Quiet, it is saved all the same.
+	"$STARTLINE" run -q -n 1 --probes none --save quiet -- true
+	baseline show quiet
+	[ "$status" = 0 ]
+}
+
+@test "what is wrong with --save or --against is told before the command runs" {
+	record true
+	save main
+	for arguments in "--save main" "--save @x" "--against @nothing" "--against none.slt"; do
+		status=0
+		# shellcheck disable=SC2086 # several words
+		"$STARTLINE" run $arguments --probes none -- touch ran 2>messages || status=$?
+		[ "$status" = 125 ]
+		[ ! -e ran ]
+		[ -s messages ]
+	done
+}
+
+@test "run --save keeps no failed run, and its status is the program's" {
+	status=0
+	"$STARTLINE" run --probes none --save main -- sh -c 'exit 7' 2>messages || status=$?
+	[ "$status" = 7 ]
+	grep -q 'not saved as a baseline' messages
+	baseline show main
+	[ "$status" = 2 ]
+}
+
+@test "when the store fails, what was measured is in a file" {
+	for url in /dev/null postgresql://127.0.0.1:1/x; do
+		status=0
+		"$STARTLINE" run --probes none --save main --store "$url" -- ls / >stdout 2>messages || status=$?
+		[ "$status" = 125 ]
+		file=$(sed -n "s/.*what was measured is in '\([^']*\)'.*/\1/p" messages)
+		[ "$(jq -r '.command | join(" ")' "$file")" = 'ls /' ]
+		"$STARTLINE" report --format json >report.json
+		diff report.json "$file"
+		save main "$file"
+		baseline rm main
+	done
+}
+
 @test "prune keeps what baselines name" {
 	record true
 	save one

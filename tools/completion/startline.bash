@@ -11,7 +11,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
 	--view) echo 'startup memory processes connections libraries waits findings events help' ;;
-	--value | --note | --keep | --older | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
+	--value | --note | --save | --keep | --older | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
 	esac
 }
 
@@ -55,7 +55,7 @@ _startline() {
 		;;
 	run)
 		options='--runs --warmup --until --ready --timeout --stop-signal --probes --heap --trace
-			--output --format --user --follow-cgroup --redact --ring'
+			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
 	compare) options='--format --output --store' ;;

@@ -12,8 +12,6 @@
 #include "userspace/view/report.h"
 #include "userspace/view/report_compare.h"
 
-#define DEFAULT_LEVEL 0.99
-
 struct opts {
 	const char *base, *head;
 	const char *output_path;
@@ -100,7 +98,7 @@ int cmd_compare(int argc, char **argv)
 	if (status == 0)
 		status = ref_status(o.head, ref_load(o.head, &head));
 	if (status == 0) {
-		int r = comparison_build(base, head, DEFAULT_LEVEL, &comparison);
+		int r = comparison_build(base, head, COMPARISON_LEVEL, &comparison);
 		if (r >= 0)
 			r = print(&o, comparison);
 		status = r < 0 ? EXIT_STARTLINE : 0;

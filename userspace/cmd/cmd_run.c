@@ -7,17 +7,22 @@
 #include <unistd.h>
 
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
+#include "userspace/cmd/ref.h"
 #include "userspace/cmd/run_options.h"
 #include "userspace/collect/collect.h"
+#include "userspace/model/compare.h"
 #include "userspace/model/session.h"
 #include "userspace/view/report.h"
+#include "userspace/view/report_compare.h"
 
 struct recorder {
 	const struct run_options *o;
 	struct collect_spec spec;
 	struct measurement *measurement;
+	struct session *base; /* what it is compared with, or NULL */
 	int status;
 	bool has_run; /* there is something to report */
 };
@@ -70,29 +75,72 @@ static int record(struct recorder *r)
 	return e < 0 ? e : finished;
 }
 
-static int print_session(const struct run_options *o, struct session *s)
+static int print_comparison(const struct recorder *r, struct session *s,
+			    const struct print_style *style, FILE *f)
+{
+	struct comparison *c = NULL;
+	int e = comparison_build(r->base, s, COMPARISON_LEVEL, &c);
+	if (e >= 0)
+		e = report_compare(c, (enum table_format)r->o->format, style, f);
+	(void)comparison_free(c);
+	return e;
+}
+
+/* What programs read is one document: then the comparison, which was asked for, is all. */
+static int print_to(const struct recorder *r, struct session *s, FILE *f)
+{
+	struct print_style style;
+	const enum table_format format = (enum table_format)r->o->format;
+	const bool is_one = format == TABLE_JSON || format == TABLE_CSV;
+	print_style_of(f, &style);
+	int e = 0;
+	if (r->base == NULL || !is_one)
+		e = report_print(s, format, &style, f);
+	if (e >= 0 && r->base != NULL && !is_one)
+		(void)fputc('\n', f);
+	return e >= 0 && r->base != NULL ? print_comparison(r, s, &style, f) : e;
+}
+
+static int print_session(const struct recorder *r, struct session *s)
 {
 	FILE *f = NULL;
-	const int r = output_open(o->output_path, stderr, &f);
-	if (r < 0)
-		return r;
-	struct print_style style;
-	print_style_of(f, &style);
-	return output_close(o->output_path, f,
-			    report_print(s, (enum table_format)o->format, &style, f));
+	if (r->o->is_quiet && r->o->output_path == NULL)
+		return 0;
+	const int e = output_open(r->o->output_path, stderr, &f);
+	return e < 0 ? e : output_close(r->o->output_path, f, print_to(r, s, f));
+}
+
+/* A mistake is told before anything is measured. */
+static int prepare(struct recorder *r)
+{
+	const int e = r->o->save_name != NULL ? keeping_check_name(r->o->save_name) : 0;
+	return e >= 0 && r->o->against != NULL ? ref_load(r->o->against, &r->base) : e;
+}
+
+static int save(const struct recorder *r, const struct session *s)
+{
+	if (r->o->save_name == NULL)
+		return 0;
+	const int e = keeping_check_baseline(s);
+	return e < 0 ? e : keeping_save(s, r->o->save_name, NULL);
 }
 
 static int report(const struct recorder *r)
 {
-	if (r->o->is_quiet && r->o->output_path == NULL)
-		return 0;
 	struct session *session = NULL;
 	int e = measurement_session(r->measurement, NULL, &session);
 	if (e < 0)
 		return e;
-	e = print_session(r->o, session);
+	e = print_session(r, session);
+	const int saved = save(r, session);
 	(void)session_free(session);
-	return e;
+	return e < 0 ? e : saved;
+}
+
+static bool has_to_report(const struct recorder *r)
+{
+	const struct run_options *o = r->o;
+	return r->has_run && (!o->is_quiet || o->output_path != NULL || o->save_name != NULL);
 }
 
 int cmd_run(int argc, char **argv)
@@ -105,10 +153,16 @@ int cmd_run(int argc, char **argv)
 	r.spec.runs = o.runs;
 	r.spec.warmup = o.warmup;
 	if (e >= 0)
+		e = prepare(&r);
+	if (e >= 0)
 		e = record(&r);
 	/* Also after a failure, of what was recorded until then. */
-	const int reported = r.has_run ? report(&r) : 0;
+	const int reported = has_to_report(&r) ? report(&r) : 0;
 	(void)measurement_free(r.measurement);
+	(void)session_free(r.base);
 	run_options_done(&o);
+	/* That a failed run is no baseline was said; its status is worth more. */
+	if (e >= 0 && reported == -EINVAL && r.status != 0)
+		return r.status;
 	return e < 0 || reported < 0 ? EXIT_TROUBLE : r.status;
 }

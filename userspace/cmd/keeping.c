@@ -166,8 +166,9 @@ static int is_it(void *context, const char *name, const struct store_entry *abou
 int keeping_check_name(const char *name)
 {
 	struct store *st = NULL;
-	if (keeping_open(false, &st) < 0)
-		return 0;
+	const int r = baseline_check_name(name);
+	if (r < 0 || keeping_open(false, &st) < 0)
+		return r;
 	/* The callback changes nothing of it. */
 	_cleanup_free_ char *wanted = strdup(name);
 	const int found = wanted != NULL ? baseline_each(st, is_it, wanted) : 0;

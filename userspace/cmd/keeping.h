@@ -25,8 +25,8 @@ int keeping_save(const struct session *s, const char *name, const struct store_e
  * were disturbed. */
 int keeping_check_baseline(const struct session *s);
 
-/* -EEXIST, logged, when there is a baseline of that name: before an hour is spent on measuring
- * another one. 0 when not, or when the store does not say. */
+/* -EEXIST or -EINVAL, logged, when there is a baseline of that name, or can be none: before an hour
+ * is spent on measuring another one. 0 when not, or when the store does not say. */
 int keeping_check_name(const char *name);
 
 /* The baseline @name. A store that is not there has none. -ENOENT, logged. */

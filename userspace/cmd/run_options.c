@@ -7,17 +7,23 @@
 
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/view/table.h"
 
 #define RUNS_MAX 100000u
 
 enum {
 	KEY_WARMUP = OPTION_FIRST_FREE,
+	KEY_SAVE,
+	KEY_AGAINST,
 };
 
 static const struct argp_option options[] = {
 	{ "runs", 'n', "N", 0, "measure N runs (1)", 0 },
 	{ "warmup", KEY_WARMUP, "N", 0, "runs before these that are not measured (0)", 0 },
+	{ "save", KEY_SAVE, "NAME", 0, "keep it as the baseline NAME", 0 },
+	{ "against", KEY_AGAINST, "REF", 0, "print what changed since REF, such as @main", 0 },
+	{ "store", OPTION_STORE, "URL", 0, "a file or postgresql://… (.startline/history.db)", 0 },
 	{ "output", 'o', "FILE", 0, "the report (standard error)", 0 },
 	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
 	{ "quiet", 'q', NULL, 0, "print no report and no progress", 0 },
@@ -36,6 +42,7 @@ static const char doc[] =
 	"  startline run --ready accept -- redis-server --port 7777\n"
 	"  startline run -n 10 --warmup 1 --ready accept -- nginx -g 'daemon off;'\n"
 	"  startline run --ready log:'listening on' --format json -o run.json -- ./server\n"
+	"  startline run -n 10 --ready accept --against @main -- ./server\n"
 	"  startline run -- make -j2\n";
 
 static unsigned int parse_number(const char *s, unsigned int least, const char *name,
@@ -65,6 +72,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_WARMUP:
 		o->warmup = parse_number(arg, 0, "--warmup", state);
+		return 0;
+	case KEY_SAVE:
+		o->save_name = arg;
+		return 0;
+	case KEY_AGAINST:
+		o->against = arg;
+		return 0;
+	case OPTION_STORE:
+		keeping_set_url(arg);
 		return 0;
 	case 'o':
 		o->output_path = arg;

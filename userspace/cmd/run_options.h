@@ -12,7 +12,9 @@ struct run_options {
 	unsigned int runs, warmup;
 	struct record_options record;
 	const char *output_path;
-	int format; /* enum table_format */
+	const char *save_name; /* of a baseline */
+	const char *against;   /* a REF */
+	int format;	       /* enum table_format */
 	bool is_quiet;
 	char **command; /* NULL-terminated */
 };

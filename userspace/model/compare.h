@@ -13,6 +13,8 @@
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 
+#define COMPARISON_LEVEL 0.99 /* of the intervals, where nobody asks for another */
+
 enum basis {
 	BASIS_NONE,	  /* not compared: reason says why */
 	BASIS_EXACT,	  /* equality; all runs of each side agree */

@@ -21,7 +21,7 @@ static bool is_name(const char *name)
 	return n > 0 && n <= NAME_BYTES_MAX && *name != '@' && strcmp(buf_str(&escaped), name) == 0;
 }
 
-static int check_name(const char *name)
+int baseline_check_name(const char *name)
 {
 	if (is_name(name))
 		return 0;
@@ -64,7 +64,7 @@ int baseline_save(struct store *st, const char *name, const struct session *s,
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
 	int64_t number = 0;
-	int r = arena != NULL ? check_name(name) : -ENOMEM;
+	int r = arena != NULL ? baseline_check_name(name) : -ENOMEM;
 	if (r < 0)
 		return r;
 	/* What has no command line is the only one of its kind. */
