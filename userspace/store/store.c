@@ -214,11 +214,16 @@ int entry_by_id(struct store *st, const char *id, struct arena *arena, struct en
 	if (n < ID_LEAST || n >= BLOB_ID_BYTES || strspn(id, "0123456789abcdef") != n)
 		return fail(-EINVAL, "'%s': the id of a run is %d or more hexadecimal digits", id,
 			    ID_LEAST);
-	char pattern[BLOB_ID_BYTES + 1];
+	/* A key is read from its first digits: here are always enough. */
+	char pattern[BLOB_ID_BYTES + 1], first[BLOB_ID_BYTES + KEY_DIGITS],
+		last[BLOB_ID_BYTES + KEY_DIGITS];
 	(void)snprintf(pattern, sizeof(pattern), "%s%%", id);
-	const struct sql_value parameter = sql_text(pattern);
+	(void)snprintf(first, sizeof(first), "%s%s", id, "000000000000000");
+	(void)snprintf(last, sizeof(last), "%s%s", id, "fffffffffffffff");
+	const struct sql_value parameters[] = { sql_integer(session_key(first)),
+						sql_integer(session_key(last)), sql_text(pattern) };
 	struct found found = { .arena = arena, .entry = ret };
-	const int r = sql_run(&st->sql, SQL_SESSION_BY_ID, &parameter, 1, take_entry, &found);
+	const int r = sql_run(&st->sql, SQL_SESSION_BY_ID, parameters, 3, take_entry, &found);
 	if (r < 0)
 		return r;
 	if (found.n == 0)

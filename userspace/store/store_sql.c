@@ -72,8 +72,10 @@ static const char *const statements[SQL_STATEMENTS] = {
 			   " better) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
 	[SQL_POINT_ADD] = "INSERT INTO sl_point (series, created_ns, session, n, median, low, high)"
 			  " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-	/* The caller has made sure that the pattern is hexadecimal. */
-	[SQL_SESSION_BY_ID] = "SELECT " ENTRY " FROM sl_session s WHERE s.id LIKE $1"
+	/* The caller has made sure that the pattern is hexadecimal. What it means for the key is
+	 * said as well: no index is sure to serve LIKE. */
+	[SQL_SESSION_BY_ID] = "SELECT " ENTRY " FROM sl_session s"
+			      " WHERE s.number BETWEEN $1 AND $2 AND s.id LIKE $3"
 			      " ORDER BY s.number LIMIT 2",
 	[SQL_SESSION_LATEST] = "SELECT " ENTRY " FROM sl_session s"
 			       " ORDER BY s.created_ns DESC, s.number DESC LIMIT 1",

@@ -17,7 +17,7 @@ enum statement {
 	SQL_DOCUMENT_ADD,      /* number, bytes, data */
 	SQL_SERIES_ADD,	       /* number, scenario, host class, metric, unit, better */
 	SQL_POINT_ADD,	       /* series, created, session, n, median, low, high */
-	SQL_SESSION_BY_ID,     /* id or LIKE pattern -> the columns of an entry */
+	SQL_SESSION_BY_ID,     /* number from, to, LIKE pattern of id -> the columns of an entry */
 	SQL_SESSION_LATEST,    /* -> the columns of an entry */
 	SQL_SESSION_LATEST_OF, /* scenario -> the columns of an entry */
 	SQL_SESSIONS_OF,       /* scenario, host class, since -> number, created, commit */
