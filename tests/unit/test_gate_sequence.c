@@ -65,6 +65,18 @@ static void every_third_pair_has_a_control(void **state)
 	assert_true(base_first > 5 && base_first < 25);
 }
 
+static void head_alone_has_no_other_arms(void **state)
+{
+	(void)state;
+	struct sequence s;
+	size_t arms[ARM_COUNT], base_first;
+	sequence_init_alone(&s, 41, 12);
+	run_all(&s, arms, &base_first);
+	assert_int_equal(arms[ARM_BASE], 0);
+	assert_int_equal(arms[ARM_HEAD], 12);
+	assert_int_equal(arms[ARM_CONTROL], 0);
+}
+
 static void same_seed_same_order(void **state)
 {
 	(void)state;
@@ -297,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_pair_is_a_warm_up),
 		cmocka_unit_test(every_third_pair_has_a_control),
+		cmocka_unit_test(head_alone_has_no_other_arms),
 		cmocka_unit_test(same_seed_same_order),
 		cmocka_unit_test(tainted_pairs_are_repeated_a_bounded_number_of_times),
 		cmocka_unit_test(looks_are_at_fixed_numbers_of_pairs),

@@ -11,13 +11,16 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
 	--view) echo 'startup memory processes connections libraries waits findings events help' ;;
-	--value | --note | --save | --keep | --older | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
+	--out) echo 'json= markdown= junit= github= gitlab=' ;;
+	--gate) echo 'startup.ready time.wall mem.peak_rss heap.allocs cpu.user' ;;
+	--base-worktree) git for-each-ref --format='%(refname:short)' 2>/dev/null ;;
+	--value | --note | --save | --keep | --older | --pairs | --max-time | --seed | --base | --head | --setup | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
 	esac
 }
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report compare baseline doctor help'
+	local commands='run report compare baseline ab doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -65,6 +68,12 @@ _startline() {
 			mapfile -t COMPREPLY < <(compgen -W 'save list show export rm prune' -- "$cur")
 			return
 		fi
+		;;
+	ab)
+		options='--base --head --base-worktree --base-directory --head-directory --setup --gate
+			--pairs --max-time --seed --show-output --out --format --output --until --ready
+			--timeout --stop-signal --probes --heap --trace --user --follow-cgroup --redact
+			--ring'
 		;;
 	doctor) options='--format --output' ;;
 	*) options= ;;

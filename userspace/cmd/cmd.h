@@ -40,8 +40,9 @@ int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_baseline(int argc, char **argv);
+int cmd_ab(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
-extern const struct argp run_argp, report_argp, compare_argp, baseline_argp, doctor_argp;
+extern const struct argp run_argp, report_argp, compare_argp, baseline_argp, ab_argp, doctor_argp;
 
 /* Options that all commands share. */
 enum option_key {

@@ -24,6 +24,8 @@ const struct command commands[] = {
 	  EXIT_USAGE, &compare_argp },
 	{ "baseline", "save|list|show|export|rm|prune", "measurements under names, to compare with",
 	  cmd_baseline, EXIT_USAGE, &baseline_argp },
+	{ "ab", "--base CMD --head CMD", "two commands in turns: a verdict, and why", cmd_ab,
+	  EXIT_USAGE, &ab_argp },
 	{ "doctor", "", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE,
 	  &doctor_argp },
 	{ 0 },

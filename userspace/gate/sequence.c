@@ -32,9 +32,10 @@ const char *arm_name(enum arm arm)
 static void draw_pair(struct sequence *s)
 {
 	s->n_order = 0;
-	s->order[s->n_order++] = ARM_BASE;
 	s->order[s->n_order++] = ARM_HEAD;
-	if (!s->is_warmup && s->pairs % CONTROL_EVERY == 0)
+	if (!s->is_alone)
+		s->order[s->n_order++] = ARM_BASE;
+	if (!s->is_alone && !s->is_warmup && s->pairs % CONTROL_EVERY == 0)
 		s->order[s->n_order++] = ARM_CONTROL;
 	for (size_t i = s->n_order; i > 1; i--) {
 		const size_t j = random_below(&s->random, i);
@@ -46,11 +47,26 @@ static void draw_pair(struct sequence *s)
 	s->is_tainted = false;
 }
 
-void sequence_init(struct sequence *s, uint64_t seed, size_t max_pairs)
+static void init(struct sequence *s, uint64_t seed, size_t max_pairs, bool is_alone)
 {
-	*s = (struct sequence){ .seed = seed, .max_pairs = max_pairs, .is_warmup = true };
+	*s = (struct sequence){
+		.seed = seed,
+		.max_pairs = max_pairs,
+		.is_warmup = true,
+		.is_alone = is_alone,
+	};
 	random_seed(&s->random, seed);
 	draw_pair(s);
+}
+
+void sequence_init(struct sequence *s, uint64_t seed, size_t max_pairs)
+{
+	init(s, seed, max_pairs, false);
+}
+
+void sequence_init_alone(struct sequence *s, uint64_t seed, size_t max_runs)
+{
+	init(s, seed, max_runs, true);
 }
 
 enum arm sequence_next(struct sequence *s, bool *ret_discard)
@@ -121,7 +137,7 @@ static void margin_p(const struct change *c, double *ret_larger, double *ret_sma
 	*ret_smaller = stats_p_above(head, n_head, base, n_base, -log(1 - GATE_MARGIN));
 }
 
-static bool is_withheld(const struct change *control)
+bool sequence_control_differs(const struct change *control)
 {
 	if (control == NULL || control->basis == BASIS_NONE || control->basis == BASIS_EXACT)
 		return false;
@@ -160,7 +176,7 @@ bool sequence_judge(const struct change *gate, const struct change *control, siz
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = corrected(&gate[i], larger[i], smaller[i]);
 		if (ret[i] != VERDICT_INCONCLUSIVE &&
-		    is_withheld(control != NULL ? &control[i] : NULL))
+		    sequence_control_differs(control != NULL ? &control[i] : NULL))
 			ret[i] = VERDICT_INCONCLUSIVE;
 		is_decided &= ret[i] != VERDICT_INCONCLUSIVE;
 	}

@@ -6,7 +6,7 @@
  * more. Looks are fixed beforehand, at 8, 12, 16, 20 and 30 pairs. At each, a claim needs p <= 0.75 %
  * on its side: 0.86 % at each of these looks is 2.5 % over all of them (after Pocock 1977; worked out
  * by simulating these looks with this test), so stopping early costs no false alarms. A pair that
- * the machine tainted (steal, pressure, frequency) is repeated, at most once for each five pairs. */
+ * the machine tainted (steal, pressure, CPU quota) is repeated, at most once for each five pairs. */
 #ifndef USERSPACE_GATE_SEQUENCE_H
 #define USERSPACE_GATE_SEQUENCE_H
 
@@ -32,10 +32,14 @@ struct sequence {
 	enum arm order[ARM_COUNT];
 	size_t n_order, at; /* the pair under way */
 	bool is_warmup, is_tainted;
+	bool is_alone; /* head only */
 };
 
 /* @max_pairs: 30 unless asked otherwise. The first pair is a warm-up, and discarded. */
 void sequence_init(struct sequence *s, uint64_t seed, size_t max_pairs);
+/* The same without base and control, against values that were measured before: "pairs" are runs of
+ * head then. Whatever has changed on the machine since is taken for a change of the program. */
+void sequence_init_alone(struct sequence *s, uint64_t seed, size_t max_runs);
 /* The arm to run now; *ret_discard: its values do not count. */
 enum arm sequence_next(struct sequence *s, bool *ret_discard);
 /* It ran. True when a pair is complete and its values count; false also when the pair has to be
@@ -44,6 +48,9 @@ bool sequence_done(struct sequence *s, bool is_tainted);
 /* Whether this is the time to look, and whether it is the last time. */
 bool sequence_is_look(const struct sequence *s);
 bool sequence_is_over(const struct sequence *s);
+
+/* Whether the control shows a difference where there cannot be one. NULL: false. */
+bool sequence_control_differs(const struct change *control);
 
 /* Judges the gate metrics @gate[0..@n) together: Holm over those that are statistical. @control is
  * the comparison of base with the control arm, of the same metrics (NULL: there is none): where

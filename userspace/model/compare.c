@@ -281,6 +281,19 @@ struct comparison *comparison_free(struct comparison *c)
 	return NULL;
 }
 
+const struct contribution *comparison_cause(const struct comparison *c)
+{
+	const bool is_slower = c->head_total_ns > c->base_total_ns;
+	if (!c->has_contributions || c->n_contributions == 0)
+		return NULL;
+	for (size_t i = 0; i < c->n_contributions; i++) {
+		const struct contribution *row = &c->contributions[i];
+		if (is_slower ? row->low_ns > 0 : row->high_ns < 0)
+			return row;
+	}
+	return &c->contributions[0];
+}
+
 const struct change *comparison_find(const struct comparison *c, const char *id)
 {
 	for (size_t i = 0; i < c->n_changes; i++) {

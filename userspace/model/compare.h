@@ -88,6 +88,10 @@ int comparison_build(struct session *base, struct session *head, double level,
 		     struct comparison **ret);
 struct comparison *comparison_free(struct comparison *c); /* NULL */
 
+/* The contribution that explains the difference of the totals: the largest in its direction that is
+ * proven; where none is, the largest. NULL: there are none. */
+const struct contribution *comparison_cause(const struct comparison *c);
+
 /* NULL: no such metric on either side. */
 const struct change *comparison_find(const struct comparison *c, const char *id);
 

@@ -198,11 +198,10 @@ static void add_cause(struct buf *out, const struct ci_row *row)
 	const struct comparison *c = row->outcome->comparison;
 	const struct change *main = c != NULL ? main_change(c) : NULL;
 	char delta[UNITS_BYTES];
-	if (main == NULL || !c->has_contributions || c->n_contributions == 0 ||
-	    row->judgement->verdict != VERDICT_REGRESSED ||
+	const struct contribution *most = main != NULL ? comparison_cause(c) : NULL;
+	if (most == NULL || row->judgement->verdict != VERDICT_REGRESSED ||
 	    strcmp(row->judgement->metric, main->id) != 0)
 		return;
-	const struct contribution *most = &c->contributions[0];
 	(void)buf_addf(out, "; %s ", cause_name(most->cause));
 	ci_cut(out, text_of(most->detail)[0] != '\0' ? most->detail : most->process, 120);
 	(void)buf_addf(out, " %s%s", most->delta_ns > 0 ? "+" : "",
