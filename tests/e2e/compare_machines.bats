@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# startline compare: names that change from run to run, memory by process, unlike machines.
+# startline compare: names that change from run to run, causes, memory by process, unlike machines.
 bats_require_minimum_version 1.5.0
 load helpers
 
@@ -25,6 +25,42 @@ document() { # FILE RUN-ARGUMENTS...
 	! grep -E 'tmp\.[A-Za-z0-9]' processes
 	# sh, mktemp, cp, x, rm
 	[ "$(wc -l <processes)" -le 6 ]
+}
+
+@test "a peer that got slow is named first, and how much it costs" {
+	require_bpf
+	port=$(free_port)
+	cat >server.py <<-'EOF'
+		import socket, sys, time
+		s = socket.socket()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		s.bind(("127.0.0.1", int(sys.argv[1])))
+		s.listen(8)
+		open("listens", "w").close()
+		while True:
+		    c = s.accept()[0]
+		    c.recv(8)
+		    time.sleep(float(sys.argv[2]))
+		    c.send(b"ok")
+		    c.close()
+	EOF
+	client="import socket; c = socket.create_connection(('127.0.0.1', $port)); c.send(b'hi'); c.recv(8)"
+	for side in base:0 head:0.06; do
+		rm -f listens
+		python3 server.py "$port" "${side#*:}" &
+		pid=$!
+		until [ -e listens ]; do sleep 0.05; done
+		"$STARTLINE" run -q -n 6 --trace "${side%:*}.slt" -- python3 -c "$client"
+		kill "$pid"
+		wait "$pid" || true
+	done
+	"$STARTLINE" compare base.slt head.slt --format json >out.json
+	[ "$(jq -r '.contributions.rows[0].detail' out.json)" = "tcp 127.0.0.1:$port" ]
+	near "$(jq '.contributions.rows[0].delta_ns' out.json)" 60000000 10
+	# For people it is the first row too, and the rows fit.
+	"$STARTLINE" compare base.slt head.slt >out
+	grep -A 2 '^where it comes from' out | grep -qE 'network +tcp 127.0.0.1'
+	[ "$(wc -L <out)" -le 80 ]
 }
 
 @test "a machine's facts are recorded, and make its class" {

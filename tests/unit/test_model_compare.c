@@ -241,6 +241,30 @@ static void a_line_that_was_cut_is_its_process(void **state)
 	done(c);
 }
 
+/* Waiting for a CPU moves by more, but back and forth. */
+static void what_is_proven_comes_first(void **state)
+{
+	static const struct side side = { 0 };
+	static const int64_t chance_ns[2][RUNS] = { { 0, 3 * MS, 90 * MS },
+						    { 2 * MS, 70 * MS, 80 * MS } };
+	(void)state;
+	struct session *s[2] = { session_of(&side), session_of(&side) };
+	for (int k = 0; k < 2; k++)
+		for (size_t i = 0; i < RUNS; i++) {
+			sample_segment(s[k], &s[k]->runs[i], 1 + chance_ns[k][i], PHASE_MAIN,
+				       CAUSE_RUNQUEUE, "");
+			sample_segment(s[k], &s[k]->runs[i], (3 + 10 * k) * MS + (int64_t)i,
+				       PHASE_MAIN, CAUSE_SLEEP, "");
+		}
+	struct comparison *c = compare(s[0], s[1]);
+	assert_int_equal(c->contributions[0].cause, CAUSE_SLEEP);
+	assert_true(c->contributions[0].low_ns > 9 * MS);
+	assert_int_equal(c->contributions[1].cause, CAUSE_RUNQUEUE);
+	assert_true(c->contributions[1].delta_ns > c->contributions[0].delta_ns);
+	rows_add_up(c);
+	done(c);
+}
+
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static void memory_is_told_by_process(void **state)
@@ -400,6 +424,7 @@ int main(void)
 		cmocka_unit_test(what_both_sides_use_is_no_checkout),
 		cmocka_unit_test(processes_left_over_are_paired_by_program),
 		cmocka_unit_test(a_line_that_was_cut_is_its_process),
+		cmocka_unit_test(what_is_proven_comes_first),
 		cmocka_unit_test(memory_is_told_by_process),
 		cmocka_unit_test(memory_that_was_not_counted_is_unknown),
 		cmocka_unit_test(each_fact_that_must_be_equal_is_named),

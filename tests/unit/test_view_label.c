@@ -80,9 +80,31 @@ static void odd_commands_have_a_name(void **state)
 	assert_string_equal(label_command(NULL, &(struct text_list){ 0 }, 24, &label), "?");
 }
 
+static void a_line_loses_the_folders_of_its_words(void **state)
+{
+	static const char *const lines[][2] = {
+		{ "/usr/bin/redis-server /etc/redis.conf -> /opt/redis-server --port 1",
+		  "redis-server redis.conf -> redis-server --port 1" },
+		{ "bash /root/.pyenv/libexec/pyenv-hooks which", "bash pyenv-hooks which" },
+		{ "tcp 127.0.0.1:80 a/b --conf=/etc/x  /",
+		  "tcp 127.0.0.1:80 a/b --conf=/etc/x  /" },
+		{ "/bin/ls /tmp/ /", "ls /tmp/ /" },
+		{ "", "" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct buf out;
+		buf_init(&out, 1024);
+		label_line(lines[i][0], &out);
+		assert_string_equal(buf_str(&out), lines[i][1]);
+		buf_done(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_loses_the_folders_of_its_words),
 		cmocka_unit_test(what_fits_is_kept),
 		cmocka_unit_test(folders_go_first),
 		cmocka_unit_test(a_compiler_is_called_by_what_it_compiles),

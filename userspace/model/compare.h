@@ -72,7 +72,8 @@ struct comparison {
 	bool has_contributions;
 	const char *no_contributions; /* why not, or NULL */
 	int64_t base_total_ns, head_total_ns;
-	struct contribution *contributions; /* largest |delta| first */
+	/* What is proven to have changed most first (the nearer end of its interval), then by |delta|. */
+	struct contribution *contributions;
 	size_t n_contributions;
 	struct memory_row *memory; /* metric by metric, largest |delta| first */
 	size_t n_memory;

@@ -227,15 +227,23 @@ static int bootstrap(struct breakdowns *b)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-static int64_t magnitude(int64_t x)
+/* How far the change is from none at least: the end of the interval that is nearer to 0. */
+static double proven(const struct contribution *c)
 {
-	return x < 0 ? -x : x;
+	if (c->low_ns > 0)
+		return c->low_ns;
+	return c->high_ns < 0 ? -c->high_ns : 0;
 }
 
+/* What is proven to have changed most comes first: waiting for a CPU moves by more than many a real
+ * change, back and forth. */
 static int by_delta(const void *left, const void *right)
 {
 	const struct contribution *a = left, *b = right;
-	const int64_t x = magnitude(a->delta_ns), y = magnitude(b->delta_ns);
+	if (proven(a) != proven(b))
+		return proven(a) > proven(b) ? -1 : 1;
+	const int64_t x = a->delta_ns < 0 ? -a->delta_ns : a->delta_ns;
+	const int64_t y = b->delta_ns < 0 ? -b->delta_ns : b->delta_ns;
 	if (x != y)
 		return x > y ? -1 : 1;
 	if (a->phase != b->phase)

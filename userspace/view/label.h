@@ -17,6 +17,10 @@ const char *label_command(const char *exe, const struct text_list *argv, size_t 
 const char *label_image(const struct run *run, int process, const struct image *image,
 			size_t columns, struct buf *ret);
 
+/* Appends a command line that is one text already, its words' absolute paths without their folders:
+ * "redis-server redis.conf" of "/usr/bin/redis-server /etc/redis.conf". */
+void label_line(const char *line, struct buf *out);
+
 /* The last part of a path. */
 const char *label_base(const char *path);
 

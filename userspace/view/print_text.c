@@ -230,6 +230,11 @@ static size_t fold_at(const char *text, size_t n, unsigned int width)
 		if (text[i] == ' ')
 			return i;
 	}
+	/* A path goes on behind a folder. */
+	for (size_t i = fit; i > fit / 3; i--) {
+		if (text[i - 1] == '/' && text[i] != ':')
+			return i;
+	}
 	/* A line that starts with "::" is a command to some runners of CI jobs: escape_text() sees
 	 * to those after a blank. */
 	if (fit > 1 && strncmp(text + fit, "::", 2) == 0 && (text[fit - 1] & 0x80) == 0)

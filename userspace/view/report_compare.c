@@ -13,13 +13,15 @@
 #include "userspace/gate/verdict.h"
 #include "userspace/gate/witness.h"
 #include "userspace/view/internal.h"
+#include "userspace/view/label.h"
 #include "userspace/view/report_parts.h"
 #include "userspace/view/value.h"
 
 #define MAX_LINE    ((size_t)16 << 10)
 #define HANG	    2
-#define PEOPLE_ROWS 12	 /* contributions that are listed one by one */
-#define SMALL_SHARE 0.01 /* of the larger total: not worth a line */
+#define WHAT_MAX    ((size_t)96) /* bytes of an object's name: three lines or so */
+#define PEOPLE_ROWS 12		 /* contributions that are listed one by one */
+#define SMALL_SHARE 0.01	 /* of the larger total: not worth a line */
 
 const struct change *main_change(const struct comparison *c)
 {
@@ -171,12 +173,30 @@ static const struct column contribution_columns[] = {
 	{ .title = "", .key = "delta_low_ns", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "delta_high_ns", .audience = FOR_PROGRAMS },
 	{ .title = "base", .key = "base_ns", .align = ALIGN_RIGHT },
-	{ .title = "head", .key = "head_ns", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "head_ns", .audience = FOR_PROGRAMS },
 	{ .title = "phase", .key = "phase" },
 	{ .title = "cause", .key = "cause" },
-	{ .title = "what", .key = "detail", .is_elastic = true },
+	{ .title = "what", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
+	{ .title = "", .key = "detail", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
 };
+
+/* The object, or whose it was: as much of it as tells one from the other. */
+static void add_what(struct buf *out, const struct contribution *c)
+{
+	if (c->detail[0] == '\0' || c->cause == CAUSE_CHILD)
+		label_line(c->detail[0] != '\0' ? c->detail : c->process, out);
+	else
+		(void)buf_adds(out, c->detail);
+	if (out->len <= WHAT_MAX)
+		return;
+	/* Not in the middle of a character. */
+	size_t n = WHAT_MAX;
+	while (n > 0 && (out->data[n] & 0xc0) == 0x80)
+		n--;
+	buf_truncate(out, n);
+	(void)buf_adds(out, "...");
+}
 
 static void add_signed(struct buf *out, double ns)
 {
@@ -184,15 +204,29 @@ static void add_signed(struct buf *out, double ns)
 	(void)buf_addf(out, "%s%s", ns > 0 ? "+" : "", format_ns(text, ns));
 }
 
+/* "+14.4 to +15.1 ms"; "-904 us to +2.22 ms". */
+static void add_span(struct buf *out, double low_ns, double high_ns)
+{
+	char low[UNITS_BYTES], high[UNITS_BYTES];
+	(void)format_ns(low, low_ns);
+	(void)format_ns(high, high_ns);
+	char *low_unit = strchr(low, ' ');
+	const char *high_unit = strchr(high, ' ');
+	if (low_unit != NULL && high_unit != NULL && strcmp(low_unit, high_unit) == 0)
+		*low_unit = '\0';
+	(void)buf_addf(out, "%s%s to %s%s", low_ns > 0 ? "+" : "", low, high_ns > 0 ? "+" : "",
+		       high);
+}
+
 static void add_contribution(struct table *t, const struct contribution *c, bool is_for_people)
 {
 	_cleanup_(buf_done) struct buf interval;
+	_cleanup_(buf_done) struct buf what;
 	buf_init(&interval, MAX_LINE);
-	if (!isnan(c->low_ns)) {
-		add_signed(&interval, c->low_ns);
-		(void)buf_adds(&interval, " to ");
-		add_signed(&interval, c->high_ns);
-	}
+	buf_init(&what, MAX_LINE);
+	if (!isnan(c->low_ns))
+		add_span(&interval, c->low_ns, c->high_ns);
+	add_what(&what, c);
 	const bool is_proven = c->low_ns > 0 || c->high_ns < 0;
 	table_tone(t, !is_proven ? TONE_PLAIN : c->delta_ns > 0 ? TONE_BAD : TONE_GOOD);
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
@@ -204,24 +238,51 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	table_ns(t, c->head_ns);
 	table_text(t, phase_name(c->phase));
 	table_text(t, cause_name(c->cause));
+	table_text(t, buf_str(&what));
 	table_text(t, c->detail[0] != '\0' ? c->detail : c->process);
 	table_text(t, c->process);
 }
 
-static void add_rest(struct table *t, int64_t delta_ns, int64_t base_ns, int64_t head_ns, size_t n)
+/* What is not listed one by one. */
+struct rest {
+	int64_t delta_ns, base_ns;
+	size_t n;
+};
+
+static void add_to_rest(struct rest *rest, const struct contribution *c)
 {
+	rest->n++;
+	rest->delta_ns += c->delta_ns;
+	rest->base_ns += c->base_ns;
+}
+
+static void add_rest(struct table *t, const struct rest *rest, const char *cause)
+{
+	if (rest->n == 0)
+		return;
 	table_tone(t, TONE_DIM);
 	table_audience(t, FOR_PEOPLE);
-	table_ns(t, delta_ns);
+	table_ns(t, rest->delta_ns);
 	table_text(t, "");
 	table_ns(t, UNKNOWN);
 	table_ns(t, UNKNOWN);
-	table_ns(t, base_ns);
-	table_ns(t, head_ns);
+	table_ns(t, rest->base_ns);
+	table_ns(t, UNKNOWN);
+	table_text(t, "");
+	table_text(t, cause);
+	table_textf(t, "%zu more", rest->n);
 	table_text(t, "");
 	table_text(t, "");
-	table_textf(t, "%zu more", n);
-	table_text(t, "");
+}
+
+/* Who has to wait for a CPU is chance: such rows are worth a line only when they are proven. */
+static bool is_worth_a_line(const struct comparison *c, const struct contribution *row)
+{
+	const int64_t larger =
+		c->base_total_ns > c->head_total_ns ? c->base_total_ns : c->head_total_ns;
+	const bool is_proven = row->low_ns > 0 || row->high_ns < 0;
+	return fabs((double)row->delta_ns) >= SMALL_SHARE * (double)larger &&
+	       (is_proven || isnan(row->low_ns) || row->cause != CAUSE_RUNQUEUE);
 }
 
 int build_contributions(const struct comparison *c, struct table **ret)
@@ -234,24 +295,18 @@ int build_contributions(const struct comparison *c, struct table **ret)
 		table_note(*ret, "no breakdown: %s", c->no_contributions);
 		return 0;
 	}
-	const int64_t larger =
-		c->base_total_ns > c->head_total_ns ? c->base_total_ns : c->head_total_ns;
-	int64_t delta_ns = 0, base_ns = 0, head_ns = 0;
-	size_t n_rest = 0;
+	struct rest rest = { 0 }, waits = { 0 };
+	size_t n_listed = 0;
 	for (size_t i = 0; i < c->n_contributions; i++) {
 		const struct contribution *row = &c->contributions[i];
-		const bool is_listed = i < PEOPLE_ROWS &&
-				       fabs((double)row->delta_ns) >= SMALL_SHARE * (double)larger;
+		const bool is_listed = n_listed < PEOPLE_ROWS && is_worth_a_line(c, row);
+		n_listed += is_listed;
 		add_contribution(*ret, row, is_listed);
-		if (is_listed)
-			continue;
-		n_rest++;
-		delta_ns += row->delta_ns;
-		base_ns += row->base_ns;
-		head_ns += row->head_ns;
+		if (!is_listed)
+			add_to_rest(row->cause == CAUSE_RUNQUEUE ? &waits : &rest, row);
 	}
-	if (n_rest > 0)
-		add_rest(*ret, delta_ns, base_ns, head_ns, n_rest);
+	add_rest(*ret, &waits, cause_name(CAUSE_RUNQUEUE));
+	add_rest(*ret, &rest, "");
 	_cleanup_(buf_done) struct buf sum;
 	char text[UNITS_BYTES];
 	buf_init(&sum, MAX_LINE);

@@ -4,11 +4,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "userspace/base/cleanup.h"
 #include "userspace/model/hosts.h"
+#include "userspace/view/label.h"
 #include "userspace/view/report_compare.h"
 #include "userspace/view/report_parts.h"
 #include "userspace/view/value.h"
 
+#define MAX_LINE    ((size_t)16 << 10)
 #define PEOPLE_ROWS 3	 /* of a metric */
 #define SMALL_SHARE 0.01 /* of the metric: not worth a line */
 
@@ -20,7 +23,8 @@ static const struct column memory_columns[] = {
 	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
 	{ .title = "metric", .key = "metric" },
 	{ .title = "", .key = "unit", .audience = FOR_PROGRAMS },
-	{ .title = "process", .key = "process", .is_elastic = true },
+	{ .title = "process", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
+	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
 };
 
 /* Rows of a metric that is known to have changed, and what it changed by matters. */
@@ -56,6 +60,10 @@ static void add_memory(struct table *t, const struct memory_row *row, bool is_li
 		table_number(t, cell, numbers[i] == UNKNOWN ? (double)NAN : (double)numbers[i]);
 	table_text(t, row->metric);
 	table_text(t, unit_name(unit));
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	label_line(row->process, &line);
+	table_text(t, buf_str(&line));
 	table_text(t, row->process);
 }
 

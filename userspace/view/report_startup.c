@@ -173,7 +173,7 @@ static enum tone tone_of(const struct stretch *stretch, double share)
 	{ .title = "took", .key = "duration_ns", .align = ALIGN_RIGHT }, \
 	{ .title = "", .key = "", .audience = FOR_PEOPLE }, \
 	{ .title = (title_of_names), .key = "", .audience = FOR_PEOPLE }, \
-	{ .title = "of which", .key = "", .audience = FOR_PEOPLE, .is_elastic = true }, \
+	{ .title = "of which", .key = "", .audience = FOR_PEOPLE, .is_folded = true }, \
 	{ .title = "", .key = "command", .audience = FOR_PROGRAMS }, \
 	{ .title = "", .key = "process", .audience = FOR_PROGRAMS }, \
 	{ .title = "", .key = "thread", .audience = FOR_PROGRAMS }, \
