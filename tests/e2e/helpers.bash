@@ -101,3 +101,11 @@ gone() {
 		;;
 	esac
 }
+
+# attempts COMMAND: true if it holds once in three tries. For what others on this machine can disturb.
+attempts() {
+	"$@" || "$@" || "$@" || {
+		cat events log messages 2>/dev/null
+		return 1
+	}
+}

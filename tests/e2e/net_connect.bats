@@ -64,13 +64,17 @@ reply_is_late() {
 	q '[.metrics[] | select(.id == "net.rx" or .id == "net.tx") | .values[0]] | add' | grep -qx 128
 }
 
-@test "a datagram and its answer 170 ms later" {
+datagram_is_answered() {
 	observe -- "$WORKLOADS/net_client" udp
-	[ "$status" -eq 0 ]
-	[ "$(count sendto)" = 2 ]
-	[ "$(count reply)" = 1 ]
-	near "$(length reply)" "$(logged_length reply)" 2
-	[ "$(event reply 11)" = "$(event sendto 11)" ]
+	[ "$status" -eq 0 ] &&
+		[ "$(count sendto)" = 2 ] &&
+		[ "$(count reply)" = 1 ] &&
+		[ "$(event reply 11)" = "$(event sendto 11)" ] &&
+		near "$(length reply)" "$(logged_length reply)" 2
+}
+
+@test "a datagram and its answer 170 ms later" {
+	attempts datagram_is_answered
 }
 
 @test "a connect that does not wait is established" {

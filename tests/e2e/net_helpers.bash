@@ -42,11 +42,3 @@ same() {
 		}
 	}'
 }
-
-# attempts COMMAND: true if it holds once in three tries.
-attempts() {
-	"$@" || "$@" || "$@" || {
-		cat events log messages
-		return 1
-	}
-}
