@@ -72,6 +72,69 @@ values() {
 		jq -e '.changes.rows[] | select(.id == "time.wall") | .base == 410000000 and .head > 0'
 }
 
+@test "pytest-benchmark: a planted +20 % comes out, from files and from trees" {
+	for side in 0.01 0.012; do
+		mkdir -p $side/Linux-CPython-3.11-64bit
+		printf '{"machine_info":{},"benchmarks":[{"name":"a","fullname":"t.py::a","stats":{"data":[%s]}}]}' \
+			"$(values $side)" >$side/Linux-CPython-3.11-64bit/0001_x.json
+	done
+	planted 0.01 0.012 'bench[t.py::a]' 1.2
+	planted 0.01/*/0001_x.json 0.012/*/0001_x.json 'bench[t.py::a]' 1.2
+}
+
+@test "criterion: a planted +20 % comes out between two baselines" {
+	for side in 1 1.2; do
+		mkdir -p "criterion/group/f/side$side"
+		printf '{"sampling_mode":"Flat","iters":[%s],"times":[%s]}' \
+			"$(values 0.02 | sed 's/[^,]*/2/g')" "$(values $side)" >"criterion/group/f/side$side/sample.json"
+	done
+	planted criterion@side1 criterion@side1.2 'bench[group/f]' 1.2
+	planted criterion/group/f/side1 criterion/group/f/side1.2 'bench[criterion]' 1.2
+}
+
+@test "Google Benchmark, go test -bench: a planted +20 % comes out" {
+	for side in 1 1.2; do
+		{
+			printf '{"context":{"num_cpus":2},"benchmarks":['
+			values $side | tr , '\n' | sed 's/.*/{"name":"a","real_time":&,"cpu_time":1,"time_unit":"us"},/'
+			printf '{"name":"b","real_time":1}]}'
+		} >$side.json
+		values $side | tr , '\n' | sed 's/.*/BenchmarkA-2 1 & ns\/op/' >$side.txt
+	done
+	planted 1.json 1.2.json 'bench[a]' 1.2
+	planted 1.txt 1.2.txt 'bench[A-2]' 1.2
+}
+
+@test "k6: statistics without values have a ratio and no proof" {
+	sed 's/"med": 11/"med": 22/' "$DATA/k6-export.json" >head.json
+	"$STARTLINE" compare "$DATA/k6-export.json" head.json --format json |
+		jq -e '.changes.rows[] | select(.id == "k6[http_req_duration]") | .ratio == 2 and .verdict == "inconclusive"'
+}
+
+@test "JUnit: the suite's difference is split, and the rows add up to it" {
+	"$STARTLINE" compare "$DATA/junit.xml" "$DATA/junit-head.xml" --format json >comparison.json
+	jq -r '.contributions.rows[] | "\(.phase) \(.cause) \(.detail) \(.delta_ns)"' comparison.json >rows
+	diff rows - <<-END
+		test changed tests.test_store.test_put 1250000000
+		test added tests.test_new.test_one 750000000
+		test removed tests.test_store.test_gone -500000000
+		test added tests.test_store.test_later 250000000
+		suite besides  100000000
+		test changed tests.test_wait.test_long -100000000
+		test same tests.test_store.test_get[a<b] 0
+	END
+	jq -e '[.contributions.rows[].delta_ns] | add == 1750000000' comparison.json
+	"$STARTLINE" compare "$DATA/junit.xml" "$DATA/junit-head.xml" >out
+	grep -q '^suite.time 7.50 s -> 9.25 s' out
+	tr -s ' \n' ' ' <out | grep -q 'together +1.75 s of 7.50 s: tests: 2 added +1.00 s, 1 removed -500 ms, 2 changed +1.15 s, 1 of the same time, besides them +100 ms'
+	[ "$(wc -L <out)" -le 80 ]
+}
+
+@test "JUnit against something else is no suite" {
+	"$STARTLINE" compare "$DATA/junit.xml" "$DATA/hyperfine.json" >out
+	grep -q 'no breakdown' out
+}
+
 @test "what no reader knows is refused with what there is" {
 	echo '{"hello": 1}' >strange.json
 	run ! "$STARTLINE" report strange.json

@@ -104,12 +104,13 @@ static void add_cause(struct buf *out, const struct outcome *o, const struct jud
 	char delta[UNITS_BYTES];
 	const struct comparison *c = o->comparison;
 	if (j->verdict != VERDICT_REGRESSED || c == NULL || c->n_contributions == 0 ||
-	    (strcmp(j->metric, "startup.ready") != 0 && strcmp(j->metric, "time.wall") != 0))
+	    (strcmp(j->metric, "startup.ready") != 0 && strcmp(j->metric, "time.wall") != 0 &&
+	     strcmp(j->metric, "suite.time") != 0))
 		return;
 	const struct contribution *most = &c->contributions[0];
 	const char *object =
 		most->detail != NULL && *most->detail != '\0' ? most->detail : most->process;
-	(void)buf_addf(out, ", %s %s %s%s", cause_name(most->cause), object != NULL ? object : "",
+	(void)buf_addf(out, ", %s %s %s%s", contribution_cause(most), object != NULL ? object : "",
 		       most->delta_ns > 0 ? "+" : "", format_ns(delta, (double)most->delta_ns));
 }
 

@@ -267,6 +267,8 @@ int comparison_build(struct session *base, struct session *head, double level,
 		r = compare_hosts(c);
 	if (r >= 0)
 		r = compare_runs(c);
+	if (r >= 0)
+		r = compare_suites(c);
 	if (r < 0)
 		return fail(r, "not enough memory for a comparison");
 	arena = NULL;

@@ -2,8 +2,8 @@
 /* Two sessions set against each other. This only measures; gate/ judges.
  *
  * A change is a ratio head / base with an interval, worked out on the logarithms (base/stats_shift.h).
- * The contributions say where the time went: the difference of the two startup breakdowns, row by
- * row, adding up to the difference of their totals to the nanosecond. */
+ * The contributions say where the time went: the difference of the two startup breakdowns, or of the
+ * tests of two suites, row by row, adding up to the difference of their totals to the nanosecond. */
 #ifndef USERSPACE_MODEL_COMPARE_H
 #define USERSPACE_MODEL_COMPARE_H
 
@@ -39,11 +39,23 @@ struct change { /* of one metric */
 	const char *reason; /* BASIS_NONE */
 };
 
+/* What a row of two suites is about; 0: it is of two startups. */
+enum test_kind {
+	TEST_NONE,
+	TEST_ADDED,
+	TEST_REMOVED,
+	TEST_CHANGED,
+	TEST_SAME,
+	TEST_BESIDES, /* what the suite took besides its tests */
+	TEST_KINDS
+};
+
 struct contribution {
-	enum phase phase;
+	enum test_kind kind;
+	enum phase phase; /* of a startup */
 	enum cause cause;
 	const char *process; /* command line, normalised; "" in sums */
-	const char *detail;  /* normalised */
+	const char *detail;  /* normalised; the test */
 	int64_t base_ns, head_ns, delta_ns;
 	double low_ns, high_ns; /* 95 % of bootstrap samples of runs; NAN below 3 runs a side */
 	bool is_in_base, is_in_head;
@@ -68,8 +80,8 @@ struct comparison {
 	struct change *changes;	     /* in the order of the metric table, then by name */
 	size_t n_changes;
 	size_t n_compared; /* with a basis */
-	/* Of each side, the mean over the runs in the middle half by total. */
 	bool has_contributions;
+	const char *what_rows_are;    /* a line about them */
 	const char *no_contributions; /* why not, or NULL */
 	int64_t base_total_ns, head_total_ns;
 	/* What is proven to have changed most first (the nearer end of its interval), then by |delta|. */
@@ -92,6 +104,9 @@ struct comparison *comparison_free(struct comparison *c); /* NULL */
 /* The contribution that explains the difference of the totals: the largest in its direction that is
  * proven; where none is, the largest. NULL: there are none. */
 const struct contribution *comparison_cause(const struct comparison *c);
+/* The names of its phase and cause; "test" and "added", ..., "suite" and "besides" of suites. */
+const char *contribution_phase(const struct contribution *c);
+const char *contribution_cause(const struct contribution *c);
 
 /* NULL: no such metric on either side. */
 const struct change *comparison_find(const struct comparison *c, const char *id);

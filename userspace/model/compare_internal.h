@@ -32,7 +32,10 @@ const char *checkout_removed(struct arena *arena, const char *text, const char *
 
 /* Sets memory. */
 int compare_memory(struct comparison *c, struct alignment *alignment);
-/* Sets the contributions. */
+/* Sets the contributions: of startups, and where there are none, of the tests of suites. */
 int compare_startups(struct comparison *c, struct alignment *alignment);
+int compare_suites(struct comparison *c);
+/* The largest first. */
+void sort_contributions(struct comparison *c);
 
 #endif

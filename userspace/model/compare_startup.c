@@ -251,6 +251,12 @@ static int by_delta(const void *left, const void *right)
 	return strcmp(a->detail, b->detail);
 }
 
+void sort_contributions(struct comparison *c)
+{
+	if (c->n_contributions > 1)
+		qsort(c->contributions, c->n_contributions, sizeof(*c->contributions), by_delta);
+}
+
 static int fill(struct breakdowns *b)
 {
 	struct comparison *c = b->comparison;
@@ -279,8 +285,9 @@ static int fill(struct breakdowns *b)
 	int r = 0;
 	if (b->n[BASE] >= BOOTSTRAP_MIN_RUNS && b->n[HEAD] >= BOOTSTRAP_MIN_RUNS)
 		r = bootstrap(b);
-	if (c->n_contributions > 1)
-		qsort(c->contributions, c->n_contributions, sizeof(*c->contributions), by_delta);
+	sort_contributions(c);
+	/* One slow run must not carry them. */
+	c->what_rows_are = "means of the middle half of each side's runs";
 	c->has_contributions = true;
 	return r;
 }

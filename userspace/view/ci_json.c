@@ -97,8 +97,8 @@ static cJSON *contribution_row(struct json_tree *t, const struct json_rows *rows
 {
 	const struct contribution *c = &((const struct contribution *)rows->items)[index];
 	cJSON *o = cJSON_CreateObject();
-	(void)json_add(t, o, "phase", json_text(phase_name(c->phase)));
-	(void)json_add(t, o, "cause", json_text(cause_name(c->cause)));
+	(void)json_add(t, o, "phase", json_text(contribution_phase(c)));
+	(void)json_add(t, o, "cause", json_text(contribution_cause(c)));
 	(void)json_add(t, o, "process", json_text(c->process));
 	(void)json_add(t, o, "detail", json_text(c->detail));
 	(void)json_add(t, o, "base_ns", c->is_in_base ? json_int(c->base_ns) : cJSON_CreateNull());

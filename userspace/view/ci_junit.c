@@ -106,8 +106,8 @@ static int print_causes(const struct ci_row *row, FILE *f)
 		char delta[UNITS_BYTES];
 		buf_init(&words, MAX_LINE);
 		(void)buf_addf(&words, "%s%s %s %s ", k->delta_ns > 0 ? "+" : "",
-			       format_ns(delta, (double)k->delta_ns), phase_name(k->phase),
-			       cause_name(k->cause));
+			       format_ns(delta, (double)k->delta_ns), contribution_phase(k),
+			       contribution_cause(k));
 		ci_cut(&words, text_of(k->detail)[0] != '\0' ? k->detail : k->process, 200);
 		r = print_escaped(f, "\n", buf_str(&words), "");
 	}

@@ -202,7 +202,7 @@ static void add_cause(struct buf *out, const struct ci_row *row)
 	if (most == NULL || row->judgement->verdict != VERDICT_REGRESSED ||
 	    strcmp(row->judgement->metric, main->id) != 0)
 		return;
-	(void)buf_addf(out, "; %s ", cause_name(most->cause));
+	(void)buf_addf(out, "; %s ", contribution_cause(most));
 	ci_cut(out, text_of(most->detail)[0] != '\0' ? most->detail : most->process, 120);
 	(void)buf_addf(out, " %s%s", most->delta_ns > 0 ? "+" : "",
 		       format_ns(delta, (double)most->delta_ns));

@@ -101,8 +101,8 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 		return;
 	const char *what = text_of(most->detail)[0] != '\0' ? most->detail : most->process;
 	(void)buf_addf(&line, "cause: %s%s %s in %s", most->delta_ns > 0 ? "+" : "",
-		       format_ns(delta, (double)most->delta_ns), cause_name(most->cause),
-		       phase_name(most->phase));
+		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
+		       contribution_phase(most));
 	if (text_of(what)[0] != '\0')
 		(void)buf_addf(&line, ": %s", what);
 	say(page, TONE_PLAIN, &line);

@@ -25,7 +25,7 @@
 
 const struct change *main_change(const struct comparison *c)
 {
-	static const char *const ids[] = { "startup.ready", "time.wall" };
+	static const char *const ids[] = { "startup.ready", "time.wall", "suite.time" };
 	for (size_t i = 0; i < N_OF(ids); i++) {
 		const struct change *change = comparison_find(c, ids[i]);
 		if (change != NULL && change->basis != BASIS_NONE)
@@ -236,8 +236,8 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	table_number(t, CELL_NS, c->high_ns);
 	table_ns(t, c->base_ns);
 	table_ns(t, c->head_ns);
-	table_text(t, phase_name(c->phase));
-	table_text(t, cause_name(c->cause));
+	table_text(t, contribution_phase(c));
+	table_text(t, contribution_cause(c));
 	table_text(t, buf_str(&what));
 	table_text(t, c->detail[0] != '\0' ? c->detail : c->process);
 	table_text(t, c->process);
@@ -311,8 +311,8 @@ int build_contributions(const struct comparison *c, struct table **ret)
 	char text[UNITS_BYTES];
 	buf_init(&sum, MAX_LINE);
 	add_signed(&sum, (double)(c->head_total_ns - c->base_total_ns));
-	table_note(*ret, "together %s of %s: means of the middle half of each side's runs",
-		   buf_str(&sum), format_ns(text, (double)c->base_total_ns));
+	table_note(*ret, "together %s of %s: %s", buf_str(&sum),
+		   format_ns(text, (double)c->base_total_ns), c->what_rows_are);
 	return 0;
 }
 

@@ -21,8 +21,8 @@ bool memory_has_changed(const struct comparison *c); /* whether there is a row f
 /* Each fact about the two machines. For programs; people get it in words. */
 int build_machines(const struct comparison *c, struct table **ret);
 
-/* The metric that the comparison is about: startup.ready, else time.wall, else the first compared.
- * NULL: nothing was. */
+/* The metric that the comparison is about: startup.ready, else time.wall, else suite.time,
+ * else the first compared. NULL: nothing was. */
 const struct change *main_change(const struct comparison *c);
 
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.5 % interval +68.0 to +77.1 %): regressed". */
