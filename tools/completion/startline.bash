@@ -75,7 +75,7 @@ _startline() {
 			--timeout --stop-signal --probes --heap --trace --user --follow-cgroup --redact
 			--ring'
 		;;
-	doctor) options='--format --output' ;;
+	doctor) options='--format --output --selftest' ;;
 	*) options= ;;
 	esac
 
