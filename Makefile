@@ -221,7 +221,7 @@ build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/bui
 
 # --- testing ---------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus kernels demo
+.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus live kernels demo
 # In parallel, unless the caller has said how.
 SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -244,7 +244,7 @@ test-rest:
 	$(SUBMAKE) all workloads
 	$(SUBMAKE) unit-tests SAN=thread
 	$(SUBMAKE) all BPF=0 B=build-without-bpf
-	$(Q)tools/run-tests --unit build-thread --e2e tests/corpus
+	$(Q)tools/run-tests --unit build-thread --e2e tests/corpus --e2e tests/live
 
 test-all:
 	$(SUBMAKE) test
@@ -254,6 +254,14 @@ unit-tests: $(UNIT_TESTS)
 
 corpus: all workloads
 	$(Q)tools/run-tests --e2e tests/corpus
+
+# What ab claims, on this machine: LIVE comparisons of programs with themselves, and planted
+# differences. Ten minutes on two processors; make live LIVE=20.
+LIVE ?= 200
+export LIVE
+live: all
+	$(Q)tools/setup --for demo
+	$(Q)tools/run-tests --e2e tests/live
 
 # In virtual machines; some minutes for each kernel. make kernels KERNELS="bookworm trixie"
 kernels:
@@ -332,6 +340,7 @@ help:
 	@echo 'make demo          install what is missing, build, profile a real server'
 	@echo 'make test          install what the tests need, build, run the tests'
 	@echo 'make test-unit, test-e2e, test-all, lint, format, fuzz, bench'
+	@echo 'make live          false alarms and misses of ab on this machine (LIVE=200)'
 	@echo 'make kernels       checks under other kernels, in virtual machines'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean'

@@ -49,7 +49,7 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 @test "the same command: never called a difference" {
 	ab --format json --base 'sleep 0.01' --head 'sleep 0.01'
 	[ "$status" = 0 ]
-	[ "$(v '.judgements[0].verdict')" = unchanged ]
+	case $(v '.judgements[0].verdict') in unchanged | inconclusive) ;; *) false ;; esac
 	[ "$(v '.judgements[0].base > 10000000')" = true ]
 }
 
