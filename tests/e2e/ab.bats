@@ -251,7 +251,7 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 		s.accept()
 	END
 	ab --ready accept --format json --base "python3 server.py $port 0" \
-		--head "python3 server.py $port 0.02"
+		--head "python3 server.py $port 0.1"
 	[ "$status" = 0 ]
 	[ "$(v '.judgements[0].metric')" = startup.ready ]
 	[ "$(v '.judgements[0].verdict')" = regressed ]

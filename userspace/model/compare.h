@@ -101,8 +101,8 @@ int comparison_build(struct session *base, struct session *head, double level,
 		     struct comparison **ret);
 struct comparison *comparison_free(struct comparison *c); /* NULL */
 
-/* The contribution that explains the difference of the totals: the largest in its direction that is
- * proven; where none is, the largest. NULL: there are none. */
+/* The contribution that explains the difference of the totals: the first that is proven in its
+ * direction; where none is, the first. NULL: there are none. */
 const struct contribution *comparison_cause(const struct comparison *c);
 /* The names of its phase and cause; "test" and "added", ..., "suite" and "besides" of suites. */
 const char *contribution_phase(const struct contribution *c);

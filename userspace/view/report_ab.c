@@ -99,12 +99,14 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 		main != NULL && strcmp(main->id, j->metric) == 0 ? comparison_cause(c) : NULL;
 	if (most == NULL)
 		return;
-	const char *what = text_of(most->detail)[0] != '\0' ? most->detail : most->process;
 	(void)buf_addf(&line, "cause: %s%s %s in %s", most->delta_ns > 0 ? "+" : "",
 		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
 		       contribution_phase(most));
-	if (text_of(what)[0] != '\0')
-		(void)buf_addf(&line, ": %s", what);
+	const size_t n = line.len;
+	(void)buf_adds(&line, ": ");
+	contribution_what(most, &line);
+	if (line.len == n + strlen(": "))
+		buf_truncate(&line, n);
 	say(page, TONE_PLAIN, &line);
 }
 

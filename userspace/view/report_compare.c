@@ -181,18 +181,18 @@ static const struct column contribution_columns[] = {
 	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
 };
 
-/* The object, or whose it was: as much of it as tells one from the other. */
-static void add_what(struct buf *out, const struct contribution *c)
+void contribution_what(const struct contribution *c, struct buf *out)
 {
+	const size_t begin = out->len;
 	if (c->detail[0] == '\0' || c->cause == CAUSE_CHILD)
 		label_line(c->detail[0] != '\0' ? c->detail : c->process, out);
 	else
 		(void)buf_adds(out, c->detail);
-	if (out->len <= WHAT_MAX)
+	if (out->len <= begin + WHAT_MAX)
 		return;
 	/* Not in the middle of a character. */
-	size_t n = WHAT_MAX;
-	while (n > 0 && (out->data[n] & 0xc0) == 0x80)
+	size_t n = begin + WHAT_MAX;
+	while (n > begin && (out->data[n] & 0xc0) == 0x80)
 		n--;
 	buf_truncate(out, n);
 	(void)buf_adds(out, "...");
@@ -226,7 +226,7 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	buf_init(&what, MAX_LINE);
 	if (!isnan(c->low_ns))
 		add_span(&interval, c->low_ns, c->high_ns);
-	add_what(&what, c);
+	contribution_what(c, &what);
 	const bool is_proven = c->low_ns > 0 || c->high_ns < 0;
 	table_tone(t, !is_proven ? TONE_PLAIN : c->delta_ns > 0 ? TONE_BAD : TONE_GOOD);
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);

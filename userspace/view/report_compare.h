@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/gate/verdict.h"
 #include "userspace/model/compare.h"
 #include "userspace/view/table.h"
@@ -28,6 +29,9 @@ const struct change *main_change(const struct comparison *c);
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.5 % interval +68.0 to +77.1 %): regressed". */
 int print_change(const struct change *c, double level, enum verdict verdict, char *line,
 		 size_t size);
+
+/* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
+void contribution_what(const struct contribution *c, struct buf *out);
 
 /* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and "machines"; CSV:
  * the changes. -EIO when @f fails. */
