@@ -103,11 +103,11 @@ static void add_cause(struct buf *out, const struct outcome *o, const struct jud
 {
 	char delta[UNITS_BYTES];
 	const struct comparison *c = o->comparison;
-	if (j->verdict != VERDICT_REGRESSED || c == NULL || c->n_contributions == 0 ||
+	const struct contribution *most = c != NULL ? comparison_cause(c) : NULL;
+	if (j->verdict != VERDICT_REGRESSED || most == NULL ||
 	    (strcmp(j->metric, "startup.ready") != 0 && strcmp(j->metric, "time.wall") != 0 &&
 	     strcmp(j->metric, "suite.time") != 0))
 		return;
-	const struct contribution *most = &c->contributions[0];
 	const char *object =
 		most->detail != NULL && *most->detail != '\0' ? most->detail : most->process;
 	(void)buf_addf(out, ", %s %s %s%s", contribution_cause(most), object != NULL ? object : "",
