@@ -480,6 +480,7 @@ int ab_outcome(const struct ab_result *r, const char *scenario, const char *base
 		j->reason =
 			"withheld: the control, base against itself, shows a difference as well";
 	}
+	outcome_sort(ret);
 	return 0;
 }
 

@@ -286,7 +286,7 @@ struct comparison *comparison_free(struct comparison *c)
 const struct contribution *comparison_cause(const struct comparison *c)
 {
 	const bool is_slower = c->head_total_ns > c->base_total_ns;
-	if (!c->has_contributions || c->n_contributions == 0)
+	if (c->n_contributions == 0)
 		return NULL;
 	for (size_t i = 0; i < c->n_contributions; i++) {
 		const struct contribution *row = &c->contributions[i];
