@@ -46,15 +46,18 @@ static int sorted_init(struct sorted *s, const double *base, size_t n_base, cons
 
 /* --- the differences ------------------------------------------------------------------------ */
 
-/* How many differences are <= x. Rounding is monotonic, so the computed differences are as sorted as
- * the true ones, and the two indices only ever move forward. */
-static size_t count_at_most(const struct sorted *s, double x)
+/* How many differences are <= x, and the largest of these. Rounding is monotonic, so the computed
+ * differences are as sorted as the true ones, and the two indices only ever move forward. */
+static size_t count_at_most(const struct sorted *s, double x, double *ret_largest)
 {
 	size_t count = 0, j = s->n_head;
+	*ret_largest = -INFINITY;
 	for (size_t i = s->n_base; i-- > 0;) {
 		/* A smaller base makes every difference larger: fewer heads qualify. */
 		while (j > 0 && s->head[j - 1] - s->base[i] > x)
 			j--;
+		if (j > 0 && s->head[j - 1] - s->base[i] > *ret_largest)
+			*ret_largest = s->head[j - 1] - s->base[i];
 		count += j;
 	}
 	return count;
@@ -84,7 +87,12 @@ static double difference_at(const struct sorted *s, size_t k)
 	while (low < high) {
 		/* The sum of two orders may exceed 64 bits. */
 		const int64_t middle = (low >> 1) + (high >> 1) + (low & high & 1);
-		if (count_at_most(s, of_order(middle)) >= k)
+		double largest;
+		const size_t count = count_at_most(s, of_order(middle), &largest);
+		/* Without ties this comes long before the 64 steps are done. */
+		if (count == k)
+			return largest;
+		if (count > k)
 			high = middle;
 		else
 			low = middle + 1;
@@ -103,12 +111,9 @@ static double median_difference(const struct sorted *s)
 
 /* --- the null distribution of U ------------------------------------------------------------- */
 
-/* cdf[u] = P(U <= u) for u up to half of n * m, where the rest mirrors it. Kept, since the metrics
- * of one comparison mostly have the same n and m. */
-static struct {
-	size_t n, m;
-	double *cdf;
-} kept;
+/* [n][m][u] = P(U <= u) for u up to half of n * m, where the rest mirrors it. Kept for good: metrics
+ * by the thousand have the same few sizes, and all sizes together are 6 MB. */
+static double *kept[STATS_EXACT_MAX + 1][STATS_EXACT_MAX + 1];
 
 /* Counts of arrangements, by Mann and Whitney's recurrence: the largest value is either of the
  * first sample, above all @j of the second, or of the second. Only sums of positive numbers: no
@@ -138,8 +143,8 @@ static double *count_arrangements(size_t n, size_t m, size_t half)
 
 static const double *null_cdf(size_t n, size_t m)
 {
-	if (kept.cdf != NULL && kept.n == n && kept.m == m)
-		return kept.cdf;
+	if (kept[n][m] != NULL)
+		return kept[n][m];
 	const size_t half = n * m / 2;
 	double *cdf = count_arrangements(n, m, half);
 	if (cdf == NULL)
@@ -152,10 +157,7 @@ static const double *null_cdf(size_t n, size_t m)
 		sum += cdf[u];
 		cdf[u] = sum / total;
 	}
-	free(kept.cdf);
-	kept.n = n;
-	kept.m = m;
-	kept.cdf = cdf;
+	kept[n][m] = cdf;
 	return cdf;
 }
 
