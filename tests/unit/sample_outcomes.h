@@ -120,7 +120,7 @@ static struct outcome *samples_new(struct samples *s, size_t n)
 	s->head->n_series = 0;
 	r = metrics_collect(s->head);
 	assert(r == 0);
-	r = comparison_build(s->base, s->head, 0.985, &s->comparison);
+	r = comparison_build(s->base, s->head, 0.984, &s->comparison);
 	assert(r == 0);
 	(void)r;
 	s->outcomes = arena_alloc_array(s->base->arena, n + 1, sizeof(*s->outcomes));

@@ -12,8 +12,10 @@
 
 #define CONTROL_EVERY	 3
 #define PAIRS_PER_REPEAT 5
-/* One-sided, per look: what is left of SEQUENCE_LEVEL on a side. */
-#define ALPHA ((1 - SEQUENCE_LEVEL) / 2)
+/* One-sided, per look: what is left of SEQUENCE_LEVEL on a side. At the first look less: eight runs
+ * a side may well have met two modes of a machine unequally, which the next look finds out. */
+#define ALPHA	    ((1 - SEQUENCE_LEVEL) / 2)
+#define ALPHA_FIRST 0.005
 
 const size_t sequence_looks[] = { 8, 12, 16, 20, 30, 0 };
 
@@ -145,6 +147,11 @@ bool sequence_control_differs(const struct change *control)
 	return verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
 }
 
+static double alpha_at(size_t pairs)
+{
+	return pairs < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
+}
+
 /* A claim that does not survive Holm's correction is not made. */
 static enum verdict corrected(const struct change *c, double p_larger, double p_smaller)
 {
@@ -152,7 +159,7 @@ static enum verdict corrected(const struct change *c, double p_larger, double p_
 	if (verdict != VERDICT_REGRESSED && verdict != VERDICT_IMPROVED)
 		return verdict;
 	const double p = c->ratio > 1 ? p_larger : p_smaller;
-	return isnan(p) || p <= ALPHA ? verdict : VERDICT_INCONCLUSIVE;
+	return isnan(p) || p <= alpha_at(c->base->summary.n) ? verdict : VERDICT_INCONCLUSIVE;
 }
 
 bool sequence_judge(const struct change *gate, const struct change *control, size_t n,

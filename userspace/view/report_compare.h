@@ -26,7 +26,7 @@ int build_machines(const struct comparison *c, struct table **ret);
  * else the first compared. NULL: nothing was. */
 const struct change *main_change(const struct comparison *c);
 
-/* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.5 % interval +68.0 to +77.1 %): regressed". */
+/* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.4 % interval +68.0 to +77.1 %): regressed". */
 int print_change(const struct change *c, double level, enum verdict verdict, char *line,
 		 size_t size);
 
