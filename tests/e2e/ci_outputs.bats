@@ -48,7 +48,10 @@ all() {
 
 @test "GitLab: OpenMetrics" {
 	python3 -c 'import prometheus_client' || skip "python3-prometheus-client is not installed"
-	all gitlab some nasty none
+	all gitlab some nasty large none
+	[ "$(wc -c <large)" -le 8389000 ]
+	grep -qx 'startline_left_out 0' some
+	! grep -qx 'startline_left_out 0' large
 }
 
 @test "JSON: valid against docs/verdict.schema.json" {

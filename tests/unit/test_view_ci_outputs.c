@@ -253,6 +253,49 @@ static void an_unchanged_metric_is_the_same_string(void **state)
 	free(before);
 }
 
+static void names_that_come_again_are_told_apart(void **state)
+{
+	(void)state;
+	enum { AGAIN = 30000 };
+	struct samples s;
+	struct outcome *o = samples_new(&s, 1);
+	struct judgement *j = calloc(AGAIN, sizeof(*j));
+	assert_non_null(j);
+	for (size_t i = 0; i < AGAIN; i++)
+		j[i] = sample_budget("s", i % 3 != 0 ? "time.wall" : "cpu.user", UNIT_NS,
+				     i % 2 != 0 ? "< 1 s" : "< 2 s", 1e9, 5e8, LEVEL_GREEN);
+	o[0] = (struct outcome){ .scenario = "s", .judgements = j, .n_judgements = AGAIN };
+	_cleanup_free_ char *junit = printed("junit", &s);
+	assert_int_equal(count_of(junit, "name=\"time.wall budget\""), 1);
+	assert_int_equal(count_of(junit, "name=\"time.wall budget 20000\""), 1);
+	assert_int_equal(count_of(junit, "name=\"cpu.user budget 10000\""), 1);
+	assert_int_equal(count_of(junit, "budget 20001\""), 0);
+	_cleanup_free_ char *gitlab = printed("gitlab", &s);
+	assert_int_equal(count_of(gitlab, "startline_seconds{"), 2);
+	assert_int_equal(count_of(gitlab, "startline_verdict=\"passed\"} 1\n"), 5);
+	assert_non_null(strstr(gitlab, "\nstartline_left_out 0\n"));
+	free(j);
+	samples_done(&s);
+}
+
+static void metrics_for_gitlab_are_bounded(void **state)
+{
+	(void)state;
+	struct samples s;
+	samples_many(&s, 9000, "scenario with a name that is long");
+	_cleanup_free_ char *text = printed("gitlab", &s);
+	samples_done(&s);
+	assert_true(strlen(text) > (size_t)7 << 20);
+	assert_true(strlen(text) < ((size_t)8 << 20) + 1024);
+	/* Two of each scenario's verdicts, and its value. */
+	const size_t n = count_of(text, "} 1\n") + count_of(text, "startline_seconds{");
+	size_t left_out = 0;
+	const char *at = strstr(text, "\nstartline_left_out ");
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "\nstartline_left_out %zu\n# EOF\n", &left_out), 1);
+	assert_int_equal(left_out, 3 * 9000 - n);
+}
+
 static void junit_tells_failures_errors_and_skips_apart(void **state)
 {
 	(void)state;
@@ -301,6 +344,8 @@ int main(void)
 		cmocka_unit_test(at_most_ten_annotations_of_a_kind),
 		cmocka_unit_test(the_runner_gets_summary_and_output),
 		cmocka_unit_test(an_unchanged_metric_is_the_same_string),
+		cmocka_unit_test(names_that_come_again_are_told_apart),
+		cmocka_unit_test(metrics_for_gitlab_are_bounded),
 		cmocka_unit_test(junit_tells_failures_errors_and_skips_apart),
 		cmocka_unit_test(a_full_disk_is_an_error),
 	};

@@ -301,7 +301,7 @@ static void markdown_stays_text(void **state)
 	check_escaped(escape_markdown, "a|b", "a\\|b");
 	check_escaped(escape_markdown, "`x`", "\\`x\\`");
 	check_escaped(escape_markdown, "<b>&amp;</b>", "&lt;b&gt;&amp;amp;&lt;/b&gt;");
-	check_escaped(escape_markdown, "[a](b)", "\\[a\\](b)");
+	check_escaped(escape_markdown, "[a](b)", "\\[a\\]\\(b)");
 	check_escaped(escape_markdown, "@all #1", "&#64;&#8288;all \\#&#8288;1");
 	check_escaped(escape_markdown, "http://x", "http&#58;&#8288;//x");
 	check_escaped(escape_markdown, "WWW.x", "WWW&#46;&#8288;x");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenMetrics text (specification 1.0) for artifacts:reports:metrics. GitLab compares values with
  * those of the target branch as strings: so they are rounded, and where nothing changed it is the
- * baseline's value that is written. */
+ * baseline's value that is written. No sort order but the one given: a line that moves is no change. */
 
 #include <errno.h>
 #include <math.h>
@@ -10,8 +10,14 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/view/ci_internal.h"
 #include "userspace/view/internal.h"
+#include "userspace/view/report_parts.h"
 
-#define MAX_LINE ((size_t)1 << 20)
+/* Most that is written, in bytes: what GitLab takes as one artefact is for its administrators to say,
+ * and nobody reads more than that in a merge request. */
+#define MAX_BYTES ((size_t)8 << 20)
+/* Of one judgement. */
+#define MAX_LINES ((size_t)1 << 20)
+#define VERDICTS  "startline_verdict"
 
 struct family {
 	enum unit unit;
@@ -26,24 +32,48 @@ static const struct family families[] = {
 	{ UNIT_RATIO, "startline_ratio", "ratio", "Ratios, to two digits.", 1 },
 };
 
+/* The lines of a family stay together. */
+struct metrics {
+	struct buf values[N_OF(families)], verdicts;
+	size_t n_bytes, n_left_out;
+};
+
+static void metrics_init(struct metrics *m)
+{
+	*m = (struct metrics){ 0 };
+	for (size_t i = 0; i < N_OF(families); i++)
+		buf_init(&m->values[i], MAX_BYTES);
+	buf_init(&m->verdicts, MAX_BYTES);
+}
+
+static void metrics_done(struct metrics *m)
+{
+	for (size_t i = 0; i < N_OF(families); i++)
+		buf_done(&m->values[i]);
+	buf_done(&m->verdicts);
+}
+
+/* Adds @lines to @to whole, or counts them as left out. -ENOMEM. */
+static int add_lines(struct metrics *m, struct buf *to, const struct buf *lines)
+{
+	if (lines->error == -EFBIG || (lines->error == 0 && m->n_bytes + lines->len > MAX_BYTES)) {
+		m->n_left_out++;
+		return 0;
+	}
+	if (lines->error < 0)
+		return lines->error;
+	m->n_bytes += lines->len;
+	return buf_adds(to, buf_str(lines));
+}
+
 static void add_label(struct buf *out, const char *name, const char *text, const char *separator)
 {
 	(void)buf_addf(out, "%s=\"", name);
-	escape_label(out, text == NULL ? "" : text);
+	escape_label(out, text_of(text));
 	(void)buf_addf(out, "\"%s", separator);
 }
 
-/* A series may come once only: of several judgements of a metric the first one gives its value. */
-static bool is_first(const struct outcome *o, size_t index, bool by_target)
-{
-	const struct judgement *j = &o->judgements[index];
-	for (size_t i = 0; i < index; i++) {
-		if (strcmp(o->judgements[i].metric, j->metric) == 0 &&
-		    (!by_target || strcmp(o->judgements[i].target, j->target) == 0))
-			return false;
-	}
-	return true;
-}
+/* --- values --------------------------------------------------------------------------------- */
 
 static double steady_value(const struct judgement *j)
 {
@@ -51,92 +81,106 @@ static double steady_value(const struct judgement *j)
 	return is_unchanged && isfinite(j->base_value) ? j->base_value : j->actual;
 }
 
-static int print_value(const struct family *family, const struct outcome *o,
-		       const struct judgement *j, FILE *f)
+static int add_value(struct metrics *m, const struct outcome *o, const struct judgement *j)
 {
-	_cleanup_(buf_done) struct buf line;
 	const double value = steady_value(j);
-	if (!isfinite(value))
-		return 0;
-	buf_init(&line, MAX_LINE);
-	(void)buf_addf(&line, "%s{", family->name);
-	add_label(&line, "scenario", o->scenario, ",");
-	add_label(&line, "metric", j->metric, "");
-	(void)buf_addf(&line, "} %.2g\n", value * family->scale);
-	(void)fputs(buf_str(&line), f);
-	return line.error;
-}
-
-static int print_family(const struct family *family, const struct outcome *outcomes, size_t n,
-			FILE *f)
-{
-	int r = 0;
-	(void)fprintf(f, "# TYPE %s gauge\n", family->name);
-	if (family->unit_name != NULL)
-		(void)fprintf(f, "# UNIT %s %s\n", family->name, family->unit_name);
-	(void)fprintf(f, "# HELP %s %s\n", family->name, family->help);
-	for (size_t i = 0; i < n; i++) {
-		const struct outcome *o = &outcomes[i];
-		for (size_t k = 0; r == 0 && k < o->n_judgements; k++) {
-			if (o->judgements[k].unit == family->unit && is_first(o, k, false))
-				r = print_value(family, o, &o->judgements[k], f);
-		}
+	for (size_t i = 0; i < N_OF(families); i++) {
+		if (families[i].unit != j->unit || !isfinite(value))
+			continue;
+		_cleanup_(buf_done) struct buf line;
+		buf_init(&line, MAX_LINES);
+		(void)buf_addf(&line, "%s{", families[i].name);
+		add_label(&line, "scenario", o->scenario, ",");
+		add_label(&line, "metric", j->metric, "");
+		(void)buf_addf(&line, "} %.2g\n", value * families[i].scale);
+		return add_lines(m, &m->values[i], &line);
 	}
-	return r;
+	return 0;
 }
 
 /* --- verdicts ------------------------------------------------------------------------------- */
 
-#define VERDICTS "startline_verdict"
-
-static int print_state(const struct outcome *o, const struct judgement *j, const char *state,
-		       bool holds, FILE *f)
+static void add_state(struct buf *out, const struct outcome *o, const struct judgement *j,
+		      const char *state, bool holds)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
-	(void)buf_adds(&line, VERDICTS "{");
-	add_label(&line, "scenario", o->scenario, ",");
+	(void)buf_adds(out, VERDICTS "{");
+	add_label(out, "scenario", o->scenario, ",");
 	if (j != NULL) {
-		add_label(&line, "metric", j->metric, ",");
-		add_label(&line, "target", j->target, ",");
+		add_label(out, "metric", j->metric, ",");
+		add_label(out, "target", j->target, ",");
 	}
-	add_label(&line, VERDICTS, state, "");
-	(void)buf_addf(&line, "} %d\n", holds);
-	(void)fputs(buf_str(&line), f);
-	return line.error;
+	add_label(out, VERDICTS, state, "");
+	(void)buf_addf(out, "} %d\n", holds);
 }
 
-static int print_states(const struct outcome *o, const struct judgement *j, enum ci_mark mark,
-			FILE *f)
+/* @j NULL: of the scenario as a whole, which has no label of a metric. */
+static int add_states(struct metrics *m, const struct outcome *o, const struct judgement *j,
+		      enum ci_mark mark)
 {
-	int r = 0;
-	for (int i = 0; r == 0 && i < MARK_COUNT; i++)
-		r = print_state(o, j, ci_mark_name((enum ci_mark)i), (enum ci_mark)i == mark, f);
-	return r;
+	_cleanup_(buf_done) struct buf lines;
+	buf_init(&lines, MAX_LINES);
+	for (int i = 0; i < MARK_COUNT; i++)
+		add_state(&lines, o, j, ci_mark_name((enum ci_mark)i), (enum ci_mark)i == mark);
+	return add_lines(m, &m->verdicts, &lines);
 }
 
-/* Of a metric, and without the label of a metric of the scenario as a whole. */
-static int print_verdicts(const struct outcome *o, FILE *f)
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int by_metric(const struct judgement *a, const struct judgement *b)
 {
-	int r = print_states(o, NULL, ci_outcome_mark(o), f);
+	return strcmp(a->metric, b->metric);
+}
+
+static int by_target(const struct judgement *a, const struct judgement *b)
+{
+	const int order = by_metric(a, b);
+	return order != 0 ? order : strcmp(a->target, b->target);
+}
+
+/* A series may come once only: of several judgements of a metric the first one gives its value. */
+static int add_outcome(struct metrics *m, const struct outcome *o)
+{
+	_cleanup_free_ size_t *of_metric = ci_ordinals(o, by_metric);
+	_cleanup_free_ size_t *of_target = ci_ordinals(o, by_target);
+	if (of_metric == NULL || of_target == NULL)
+		return -ENOMEM;
+	int r = add_states(m, o, NULL, ci_outcome_mark(o));
 	for (size_t i = 0; r == 0 && i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		if (is_first(o, i, true))
-			r = print_states(o, j, ci_mark_of(j), f);
+		if (of_metric[i] == 1)
+			r = add_value(m, o, j);
+		if (r == 0 && of_target[i] == 1)
+			r = add_states(m, o, j, ci_mark_of(j));
 	}
 	return r;
+}
+
+static void print_metrics(const struct metrics *m, FILE *f)
+{
+	for (size_t i = 0; i < N_OF(families); i++) {
+		const struct family *family = &families[i];
+		(void)fprintf(f, "# TYPE %s gauge\n", family->name);
+		if (family->unit_name != NULL)
+			(void)fprintf(f, "# UNIT %s %s\n", family->name, family->unit_name);
+		(void)fprintf(f, "# HELP %s %s\n%s", family->name, family->help,
+			      buf_str(&m->values[i]));
+	}
+	(void)fprintf(f,
+		      "# TYPE " VERDICTS " stateset\n# HELP " VERDICTS
+		      " What came of each budget and each comparison.\n%s"
+		      "# TYPE startline_left_out gauge\n# HELP startline_left_out Entries that did "
+		      "not fit.\nstartline_left_out %zu\n# EOF\n",
+		      buf_str(&m->verdicts), m->n_left_out);
 }
 
 int ci_gitlab(const struct outcome *outcomes, size_t n, FILE *f)
 {
+	_cleanup_(metrics_done) struct metrics m;
 	int r = 0;
-	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(families[0]); i++)
-		r = print_family(&families[i], outcomes, n, f);
-	(void)fputs("# TYPE " VERDICTS " stateset\n# HELP " VERDICTS
-		    " What came of each budget and each comparison.\n",
-		    f);
+	metrics_init(&m);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = print_verdicts(&outcomes[i], f);
-	(void)fputs("# EOF\n", f);
+		r = add_outcome(&m, &outcomes[i]);
+	if (r == 0)
+		print_metrics(&m, f);
 	return r < 0 ? r : ferror(f) ? -EIO : 0;
 }

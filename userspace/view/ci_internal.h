@@ -45,6 +45,11 @@ enum ci_mark ci_mark_of(const struct judgement *j);
 
 /* "over budget", "regressed", "ok" … */
 const char *ci_status(const struct ci_row *row);
+/* Of each judgement, the how-manieth of those it is alike: 1, 2 … @alike: -1, 0 or 1, as for qsort.
+ * The caller frees it. NULL: no memory. */
+typedef int ci_alike(const struct judgement *a, const struct judgement *b);
+size_t *ci_ordinals(const struct outcome *o, ci_alike *alike);
+
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (+68.0 to +77.1 %), target < 1 s: over budget". Appended to
  * @out, one line unless a text in it is not. */
 void ci_row_words(struct buf *out, const struct ci_row *row);

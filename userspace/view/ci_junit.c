@@ -148,14 +148,11 @@ static int print_result(const struct ci_row *row, FILE *f)
 	return r;
 }
 
-/* How many judgements of the same name come before: names are to be unique. */
-static size_t ordinal(const struct outcome *o, size_t index)
+/* Cases are named after these: names are to be unique. */
+static int by_name(const struct judgement *a, const struct judgement *b)
 {
-	size_t n = 1;
-	for (size_t i = 0; i < index; i++)
-		n += o->judgements[i].is_budget == o->judgements[index].is_budget &&
-		     strcmp(o->judgements[i].metric, o->judgements[index].metric) == 0;
-	return n;
+	return a->is_budget != b->is_budget ? a->is_budget - b->is_budget
+					    : strcmp(a->metric, b->metric);
 }
 
 static int print_case(const struct ci_row *row, size_t number, FILE *f)
@@ -198,6 +195,9 @@ static int print_properties(const struct outcome *o, FILE *f)
 static int print_suite(const struct outcome *o, FILE *f)
 {
 	struct counts counts = { 0 };
+	_cleanup_free_ size_t *ordinals = ci_ordinals(o, by_name);
+	if (ordinals == NULL)
+		return -ENOMEM;
 	count(o, &counts);
 	int r = print_escaped(f, "<testsuite name=\"startline.", o->scenario, "\"");
 	print_counts(&counts, f);
@@ -210,7 +210,7 @@ static int print_suite(const struct outcome *o, FILE *f)
 	for (size_t i = 0; r == 0 && i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
 		const struct ci_row row = { o, j, ci_mark_of(j), i };
-		r = print_case(&row, ordinal(o, i), f);
+		r = print_case(&row, ordinals[i], f);
 	}
 	(void)fputs("</testsuite>\n", f);
 	return r;

@@ -103,7 +103,9 @@ static void print_marker(const struct comment *c, FILE *f)
 				      (key[i] >= 'A' && key[i] <= 'Z') ||
 				      (key[i] >= '0' && key[i] <= '9') || key[i] == '.' ||
 				      key[i] == '/' || (key[i] == '-' && before != '-');
-		before = is_plain ? key[i] : '_';
+		before = '_';
+		if (is_plain)
+			before = key[i];
 		(void)fputc(before, f);
 	}
 	(void)fputs(" -->\n", f);
@@ -258,7 +260,15 @@ static const struct session *first_session(const struct comment *c)
 	return NULL;
 }
 
-/* The command that gives this again; false when a name in it could not be typed. */
+/* Code is printed as it is: so that no '@', '<', link or address is ever in a comment, by which a job
+ * that posts what others wrote can tell it (tools/github-action/comment/post). */
+static bool is_plain_code(const char *text)
+{
+	return strpbrk(text, "@<") == NULL && strstr(text, "://") == NULL &&
+	       strstr(text, "](") == NULL;
+}
+
+/* The command that gives this again; false when it cannot be shown so that it could be typed. */
 static bool add_command(struct buf *out, const struct outcome *o)
 {
 	_cleanup_(buf_done) struct buf line;
@@ -272,7 +282,8 @@ static bool add_command(struct buf *out, const struct outcome *o)
 	}
 	const size_t before = out->len;
 	escape_text(out, buf_str(&line), true);
-	return line.error == 0 && strcmp(buf_str(out) + before, buf_str(&line)) == 0;
+	return line.error == 0 && is_plain_code(buf_str(&line)) &&
+	       strcmp(buf_str(out) + before, buf_str(&line)) == 0;
 }
 
 static int print_foot(const struct comment *c, const struct outcome *o, size_t n, FILE *f)

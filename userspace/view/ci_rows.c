@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
 #include "userspace/view/ci_internal.h"
 #include "userspace/view/report_compare.h"
@@ -143,6 +144,42 @@ enum ci_mark ci_outcome_mark(const struct outcome *o)
 			worst = mark;
 	}
 	return worst;
+}
+
+/* --- names that come twice ------------------------------------------------------------------ */
+
+struct ordering {
+	const struct judgement *judgements;
+	ci_alike *alike;
+};
+
+/* Those that are alike stay in the order they were given in. */
+static int alike_together(const void *left, const void *right, void *data)
+{
+	const struct ordering *by = data;
+	const size_t a = *(const size_t *)left, b = *(const size_t *)right;
+	const int order = by->alike(&by->judgements[a], &by->judgements[b]);
+	return order != 0 ? order : (a > b) - (a < b);
+}
+
+size_t *ci_ordinals(const struct outcome *o, ci_alike *alike)
+{
+	struct ordering by = { o->judgements, alike };
+	_cleanup_free_ size_t *sorted = calloc(o->n_judgements + 1, sizeof(*sorted));
+	size_t *ordinals = calloc(o->n_judgements + 1, sizeof(*ordinals));
+	if (sorted == NULL || ordinals == NULL) {
+		free(ordinals);
+		return NULL;
+	}
+	for (size_t i = 0; i < o->n_judgements; i++)
+		sorted[i] = i;
+	qsort_r(sorted, o->n_judgements, sizeof(*sorted), alike_together, &by);
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const bool is_again = i > 0 && alike(&o->judgements[sorted[i - 1]],
+						     &o->judgements[sorted[i]]) == 0;
+		ordinals[sorted[i]] = is_again ? ordinals[sorted[i - 1]] + 1 : 1;
+	}
+	return ordinals;
 }
 
 /* --- words ---------------------------------------------------------------------------------- */

@@ -72,6 +72,7 @@ void escape_markdown(struct buf *out, const char *text)
 		else if (*s == '.' && (s - begin) >= 3 && strncasecmp(s - 3, "www", 3) == 0)
 			(void)buf_adds(out, "&#46;" WORD_JOINER);
 		else if (strchr("\\`*_[]#|~$", *s) != NULL ||
+			 (*s == '(' && s > begin && s[-1] == ']') ||
 			 (s == begin && strchr("+-=", *s) != NULL))
 			(void)buf_addf(out, "\\%c", *s);
 		else
