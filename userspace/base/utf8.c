@@ -396,9 +396,26 @@ static size_t piece_len(struct piece piece)
 	return piece.is_escaped ? piece.n_bytes * ESCAPED_BYTE_LEN : piece.n_bytes;
 }
 
+/* How many bytes from the beginning are printable ASCII: most texts are nothing else. */
+static size_t plain_len(const char *s, size_t n)
+{
+	size_t i = 0;
+	while (i < n && s[i] >= ' ' && s[i] <= '~')
+		i++;
+	return i;
+}
+
 int text_escape(struct buf *out, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {
+		const size_t plain = plain_len(s + i, n - i);
+		if (plain > 0) {
+			const int r = buf_add(out, s + i, plain);
+			if (r < 0)
+				return r;
+			i += plain;
+			continue;
+		}
 		const struct piece piece = next_piece(s + i, n - i);
 		const size_t len = piece_len(piece);
 		const int rc = buf_reserve(out, len);

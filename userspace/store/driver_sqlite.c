@@ -218,7 +218,8 @@ static bool is_at_rest(const char *path)
 static int open_file(const char *path, sqlite3 **ret)
 {
 	if (!is_at_rest(path))
-		return sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE, NULL);
+		return sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+				       NULL);
 	struct buf uri;
 	buf_init(&uri, 3 * PATH_MAX + 64);
 	(void)buf_adds(&uri, *path == '/' ? "file://" : "file:");
@@ -227,7 +228,8 @@ static int open_file(const char *path, sqlite3 **ret)
 						 : buf_addc(&uri, *c));
 	(void)buf_adds(&uri, "?immutable=1");
 	const int rc =
-		sqlite3_open_v2(buf_str(&uri), ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+		sqlite3_open_v2(buf_str(&uri), ret,
+				SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
 	buf_done(&uri);
 	return rc;
 }

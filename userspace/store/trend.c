@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
@@ -19,6 +20,7 @@ struct builder {
 	struct arena *arena;
 	struct spots VEC(struct spot) spots; /* newest first */
 	size_t next;			     /* one past the next that may get a commit */
+	const char *commit;		     /* of the last one that got one */
 	struct trend *trend;
 };
 
@@ -31,13 +33,23 @@ struct trend *trend_free(struct trend *t)
 	return NULL;
 }
 
+/* printf would take a tenth of the time that a long trend takes. */
+static const char *id_of(struct arena *arena, int64_t number)
+{
+	char digits[KEY_DIGITS];
+	uint64_t rest = (uint64_t)number;
+	for (size_t i = KEY_DIGITS; i > 0; i--, rest >>= 4)
+		digits[i - 1] = "0123456789abcdef"[rest & 0xf];
+	return arena_strndup(arena, digits, KEY_DIGITS);
+}
+
 static int take_point(void *context, const struct sql_value *cells, size_t n)
 {
 	struct builder *b = context;
 	if (n < 6)
 		return -EIO;
 	const int64_t number = cell_integer(&cells[0]);
-	const char *id = arena_printf(b->arena, "%0*llx", KEY_DIGITS, (unsigned long long)number);
+	const char *id = id_of(b->arena, number);
 	const int64_t count = cell_integer(&cells[2]);
 	if (id == NULL)
 		return -ENOMEM;
@@ -70,11 +82,11 @@ static int take_commit(void *context, const struct sql_value *cells, size_t n)
 		b->next--;
 		if (spot->number == number) {
 			const char *commit = cell_text(&cells[2]);
-			spot->point.commit =
-				*commit != '\0'
-					? arena_intern(b->arena, stored_text(b->arena, commit))
-					: "";
-			return spot->point.commit != NULL ? 0 : -ENOMEM;
+			/* Runs of the same commit follow each other. */
+			if (strcmp(commit, b->commit) != 0)
+				b->commit = stored_text(b->arena, commit);
+			spot->point.commit = b->commit;
+			return 0;
 		}
 	}
 	return 0;
@@ -150,7 +162,7 @@ int store_trend(struct store *st, const char *scenario, const char *host_class, 
 	t->arena = arena;
 	t->unit = UNIT_COUNT;
 	t->better = BETTER_NEITHER;
-	struct builder b = { .arena = arena, .trend = t };
+	struct builder b = { .arena = arena, .trend = t, .commit = "" };
 	int r = read_series(st, &b, scenario, host_class, metric, most);
 	if (r == 0)
 		r = finish(&b);
