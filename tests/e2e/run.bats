@@ -105,6 +105,28 @@ for fd in (0, 1, 2):
 	session -n 5 -- sh -c 'echo x >>count; [ $(wc -l <count) -lt 3 ] || exit 9'
 	[ "$status" = 9 ]
 	[ "$(wc -l <count)" = 3 ]
+	# It took as long as it takes to fail: it is no measurement, and that is said.
+	[ "$(q '.runs | length')" = 2 ]
+	[ "$(q '.metrics[] | select(.id == "time.wall") | .n')" = 2 ]
+	q '.notes[]' | grep -qF 'run 3 of 5 failed (status 9): it is left out, and the series ended there'
+	# A first one that fails is all there is.
+	rm count
+	session -n 5 -- sh -c 'exit 9'
+	[ "$(q '.runs | length')" = 1 ]
+	[ "$(q '.runs[0].exit.code')" = 9 ]
+}
+
+@test "ready: of several conditions those that do not hold are named" {
+	status=0
+	"$STARTLINE" run -q --ready file:up --ready file:never --ready listen:1 --timeout 0.3s -- \
+		sh -c 'echo >up; sleep 5' 2>messages || status=$?
+	[ "$status" = 124 ]
+	grep -qF "was not ready after 300 ms, without file:never, listen:1: stopped it" messages
+	status=0
+	"$STARTLINE" run -q --ready file:new --ready file:never -- \
+		sh -c 'echo >new; sleep 0.2' 2>messages || status=$?
+	[ "$status" = 125 ]
+	grep -qF "ended before it was ready, without file:never" messages
 }
 
 @test "ready: stopped with TERM, status 0" {

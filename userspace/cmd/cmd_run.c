@@ -44,6 +44,19 @@ static void clear_progress(const struct recorder *r, unsigned int total)
 		(void)fputs("\r\033[K", stderr);
 }
 
+/* A run that failed ends the series. It took as long as it takes to fail: the runs before it are the
+ * measurement. */
+static int leave_out(const struct recorder *r, unsigned int run)
+{
+	char note[160];
+	(void)snprintf(
+		note, sizeof(note),
+		"run %u of %u failed (status %d): it is left out, and the series ended there",
+		run - r->o->warmup + 1, r->o->runs, r->status);
+	const int e = measurement_drop(r->measurement, 1);
+	return e < 0 ? e : measurement_fact(r->measurement, "note", note);
+}
+
 static int record_runs(struct recorder *r)
 {
 	const struct run_options *o = r->o;
@@ -60,7 +73,7 @@ static int record_runs(struct recorder *r)
 		if (result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE)
 			r->has_run = true;
 		if (r->status != 0)
-			break;
+			return run > o->warmup ? leave_out(r, run) : 0;
 	}
 	return 0;
 }

@@ -101,12 +101,14 @@ int measurement_judge(const struct collect_spec *spec, const struct collect_resu
 	if (result->end == COLLECT_NOT_FOUND || result->end == COLLECT_NOT_EXECUTABLE)
 		(void)fail(-result->exec_errno, "cannot execute '%s': %s", name,
 			   strerror(result->exec_errno));
+	const char *before = result->missing[0] != '\0' ? ", without " : "";
 	if (result->end == COLLECT_TIMEOUT)
-		(void)fail(-ETIMEDOUT, "'%s' was %s after %s: stopped it", name,
+		(void)fail(-ETIMEDOUT, "'%s' was %s after %s%s%s: stopped it", name,
 			   spec->until == UNTIL_READY ? "not ready" : "not done",
-			   format_ns(time, (double)spec->timeout_ns));
+			   format_ns(time, (double)spec->timeout_ns), before, result->missing);
 	if (result->end == COLLECT_EXITED && spec->until == UNTIL_READY)
-		(void)fail(-ECHILD, "'%s' ended before it was ready", name);
+		(void)fail(-ECHILD, "'%s' ended before it was ready%s%s", name, before,
+			   result->missing);
 	return measurement_status(spec, result);
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -363,6 +364,21 @@ static int run_loop(struct run *r)
 	return 0;
 }
 
+/* Which of several conditions it was not ready for. */
+static void name_missing(const struct run *r, char *ret, size_t size)
+{
+	size_t n = 0;
+	if (r->watch == NULL || r->is_ready || r->spec->n_rules < 2)
+		return;
+	for (size_t i = 0; i < r->spec->n_rules && n < size; i++) {
+		if (ready_watch_holds(r->watch, i))
+			continue;
+		const int added = snprintf(ret + n, size - n, "%s%s", n > 0 ? ", " : "",
+					   r->spec->rules[i].spec);
+		n += added > 0 ? (size_t)added : 0;
+	}
+}
+
 static void fill_result(const struct run *r, struct collect_result *ret)
 {
 	*ret = (struct collect_result){
@@ -372,6 +388,7 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 		.signal = r->interrupt,
 		.has_been_interrupted = r->n_interrupts > 0 || r->interrupt != 0,
 	};
+	name_missing(r, ret->missing, sizeof(ret->missing));
 	if (ret->exec_errno != 0)
 		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
 				   ? COLLECT_NOT_FOUND

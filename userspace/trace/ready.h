@@ -77,6 +77,9 @@ struct ready_point {
  * Feeding more is harmless. */
 bool ready_watch_feed(struct ready_watch *w, const struct sl_event *event, struct ready_point *ret);
 
+/* Whether the rule of that number holds by itself. */
+bool ready_watch_holds(const struct ready_watch *w, size_t rule);
+
 /* The time at which ready_watch_tick() has something to decide, or 0. */
 uint64_t ready_watch_deadline(const struct ready_watch *w);
 /* Tells it that it is now @now_ns; as ready_watch_feed. */

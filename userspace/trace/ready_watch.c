@@ -129,6 +129,11 @@ static bool all_hold(const struct ready_watch *w, struct ready_point *ret)
 	return true;
 }
 
+bool ready_watch_holds(const struct ready_watch *w, size_t rule)
+{
+	return rule < w->n_conditions && w->conditions[rule].holds;
+}
+
 static bool port_matches(const struct ready_rule *rule, const struct sl_addr *addr)
 {
 	const bool has_port = addr->family == AF_INET || addr->family == AF_INET6;
