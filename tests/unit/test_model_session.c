@@ -346,6 +346,23 @@ static void children_are_timed_as_a_union(void **state)
 	(void)session_free(s);
 }
 
+static void a_script_is_meant_by_its_name(void **state)
+{
+	(void)state;
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 mark 9 spawn\n0 exec 9 /bin/make argv=make\n"
+		      "1ms task 10 parent=9\n"
+		      "1ms exec 10 /x argv=/usr/bin/python3,/usr/bin/coverage,report,-m\n"
+		      "3ms exit 10 code=0\n3ms task 11 parent=9\n"
+		      "3ms exec 11 /x argv=/usr/local/bin/coverage,run\n"
+		      "7ms exit 11 code=0\n8ms exit 9 code=0\n");
+	assert_int_equal(value_of(s, "time.child[coverage report*]"), 2 * MS);
+	assert_int_equal(value_of(s, "time.child[coverage run]"), 4 * MS);
+	assert_int_equal(value_of(s, "time.child[/usr/bin/python3*]"), 2 * MS);
+	assert_true(isnan(value_of(s, "time.child[report*]")));
+	(void)session_free(s);
+}
+
 static void runs_are_kept_apart_and_warmups_left_out(void **state)
 {
 	(void)state;
@@ -449,6 +466,7 @@ int main(void)
 		cmocka_unit_test(args_with_a_hole_are_truncated),
 		cmocka_unit_test(connections_know_peer_and_replies),
 		cmocka_unit_test(children_are_timed_as_a_union),
+		cmocka_unit_test(a_script_is_meant_by_its_name),
 		cmocka_unit_test(runs_are_kept_apart_and_warmups_left_out),
 		cmocka_unit_test(empty_recording_is_no_session),
 		cmocka_unit_test(complete_needs_gapless_numbers),

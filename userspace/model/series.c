@@ -77,18 +77,38 @@ static int compare_lives(const void *left, const void *right)
 	return a->start_ns < b->start_ns ? -1 : a->start_ns > b->start_ns;
 }
 
-/* argv as one line, cut. */
-static void command_line(const struct process *p, char line[static LINE_BYTES])
+/* argv from @first on as one line, cut; @as_typed: without the directory of the first word. */
+static void command_line(const struct process *p, size_t first, bool as_typed,
+			 char line[static LINE_BYTES])
 {
 	size_t at = 0;
-	for (size_t i = 0; i < p->argv.n && at + 1 < LINE_BYTES; i++) {
-		if (i > 0)
+	for (size_t i = first; i < p->argv.n && at + 1 < LINE_BYTES; i++) {
+		const char *word = p->argv.items[i];
+		const char *slash = i == first && as_typed ? strrchr(word, '/') : NULL;
+		if (slash != NULL)
+			word = slash + 1;
+		if (i > first)
 			line[at++] = ' ';
-		const size_t n = strnlen(p->argv.items[i], LINE_BYTES - 1 - at);
-		memcpy(line + at, p->argv.items[i], n);
+		const size_t n = strnlen(word, LINE_BYTES - 1 - at);
+		memcpy(line + at, word, n);
 		at += n;
 	}
 	line[at] = '\0';
+}
+
+/* "coverage report*" is also meant where it runs as "/usr/bin/python3 /usr/bin/coverage report". */
+static bool is_meant(const struct process *p, const char *glob)
+{
+	char line[LINE_BYTES];
+	command_line(p, 0, false, line);
+	if (line[0] == '\0' || matches(glob, line))
+		return line[0] != '\0';
+	for (size_t first = 0; first < 2 && first < p->argv.n; first++) {
+		command_line(p, first, true, line);
+		if (line[0] != '\0' && matches(glob, line))
+			return true;
+	}
+	return false;
 }
 
 static double union_of(struct life *lives, size_t n)
@@ -108,14 +128,12 @@ static double union_of(struct life *lives, size_t n)
 int series_children(const struct run *run, const char *glob, struct series *ret)
 {
 	_cleanup_free_ struct life *lives = calloc(run->n_processes + 1, sizeof(*lives));
-	char line[LINE_BYTES];
 	size_t n = 0;
 	if (lives == NULL)
 		return -ENOMEM;
 	for (size_t i = 1; i < run->n_processes; i++) {
 		const struct process *p = &run->processes[i];
-		command_line(p, line);
-		if (line[0] == '\0' || !matches(glob, line))
+		if (!is_meant(p, glob))
 			continue;
 		const int64_t end_ns = p->exit_ns != UNKNOWN ? p->exit_ns : run->wall_ns;
 		if (p->start_ns != UNKNOWN && end_ns != UNKNOWN)
