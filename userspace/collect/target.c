@@ -53,10 +53,17 @@ struct launch {
 
 void inheritance_take(struct inheritance *ret, unsigned int closed_fds, bool ignores_size_signal)
 {
-	(void)sigprocmask(SIG_SETMASK, NULL, &ret->mask);
-	(void)sigaction(SIGPIPE, NULL, &ret->pipe_action);
-	(void)getrlimit(RLIMIT_NOFILE, &ret->files);
-	(void)getrlimit(RLIMIT_MEMLOCK, &ret->memlock);
+	/* A second collector finds what the first one has changed. */
+	static struct inheritance first;
+	static bool is_taken;
+	if (!is_taken) {
+		(void)sigprocmask(SIG_SETMASK, NULL, &first.mask);
+		(void)sigaction(SIGPIPE, NULL, &first.pipe_action);
+		(void)getrlimit(RLIMIT_NOFILE, &first.files);
+		(void)getrlimit(RLIMIT_MEMLOCK, &first.memlock);
+		is_taken = true;
+	}
+	*ret = first;
 	ret->closed_fds = closed_fds;
 	ret->size_action = (struct sigaction){
 		.sa_handler = ignores_size_signal ? SIG_IGN : SIG_DFL,
