@@ -260,7 +260,7 @@ static void what_is_missing_is_said(void **state)
 	refused("scenarios:\n  - name: a\n", "2:5", "`command` is missing");
 	refused("scenarios:\n  - name: a\n    command:\n", "3:13", "here should stand a command");
 	refused("scenarios:\n  - name: a\n    command: ~\n", "3:14", "here should stand a command");
-	refused(A_SCENARIO "    base: { build: make }\n", "4:11", "the base is missing");
+	refused(A_SCENARIO "    base: { setup: make }\n", "4:11", "the base is missing");
 	refused("scenarios:\n  - name: a\n    steps: []\n", "3:12", "a list of 1 to");
 }
 
@@ -311,7 +311,6 @@ static void values_point_at_themselves(void **state)
 	refused("levels: { budget: { warn: 20 %, fail: 10 % } }\n" A_SCENARIO, "1:19", "above");
 	refused(A_SCENARIO "    gate: [time.wall, nothing]\n", "4:23", "no metric 'nothing'");
 	refused(A_SCENARIO "    base: { worktree: x, command: y }\n", "4:11", "only one");
-	refused(A_SCENARIO "    base: { command: x, build: y }\n", "4:32", "for a worktree");
 	refused(A_SCENARIO "  - name: a\n    command: ./a\n", "4:5", "already, in line 2");
 	refused("matrix: { n: [1, 1] }\nscenarios:\n  - name: a\n    command: x {n}\n", "3:5",
 		"already");

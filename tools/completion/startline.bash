@@ -20,7 +20,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report compare baseline ab doctor help'
+	local commands='run report compare check baseline ab doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -61,6 +61,7 @@ _startline() {
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
+	check) options='--file --list --strict --bisect --store --out --format --output' ;;
 	compare) options='--format --output --store' ;;
 	baseline)
 		options='--value --note --force --keep --older --store --format --output'

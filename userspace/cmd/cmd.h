@@ -18,6 +18,8 @@ enum {
 };
 /* Exit status of the other commands. */
 enum { EXIT_USAGE = 2, EXIT_STARTLINE = 6 };
+/* `check --bisect`: git bisect shall try another commit. */
+enum { EXIT_CANNOT_BISECT = 125 };
 
 struct command {
 	const char *name;
@@ -39,10 +41,12 @@ extern bool size_signal_was_ignored;
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_baseline(int argc, char **argv);
 int cmd_ab(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
-extern const struct argp run_argp, report_argp, compare_argp, baseline_argp, ab_argp, doctor_argp;
+extern const struct argp run_argp, report_argp, compare_argp, check_argp, baseline_argp, ab_argp,
+	doctor_argp;
 
 /* Options that all commands share. */
 enum option_key {

@@ -22,6 +22,8 @@ const struct command commands[] = {
 	{ "report", "[REF]", "print a recording again", cmd_report, EXIT_USAGE, &report_argp },
 	{ "compare", "BASE [REF]", "what changed between two recordings, and why", cmd_compare,
 	  EXIT_USAGE, &compare_argp },
+	{ "check", "[-f FILE] [SCENARIO...]", "run scenarios, judge them, exit with the verdict",
+	  cmd_check, EXIT_USAGE, &check_argp },
 	{ "baseline", "save|list|show|export|rm|prune", "measurements under names, to compare with",
 	  cmd_baseline, EXIT_USAGE, &baseline_argp },
 	{ "ab", "--base CMD --head CMD", "two commands in turns: a verdict, and why", cmd_ab,

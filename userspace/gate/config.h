@@ -43,7 +43,7 @@ struct scenario {
 	enum base_kind base_kind; /* what `check` interleaves with */
 	const char *base;	  /* git revision, command or directory */
 	char **base_argv;	  /* BASE_COMMAND */
-	const char *build;	  /* WORKTREE: shell command that makes it ready to run, or NULL */
+	const char *setup;	  /* shell command that makes base and head ready to run, or NULL */
 	const char *baseline;	  /* name in the store, or a file when there is a '/'; NULL: none */
 	struct budget *budgets;	  /* of the sum of its steps */
 	size_t n_budgets;
@@ -53,7 +53,8 @@ struct scenario {
 	size_t n_parameters;
 	bool counts_heap;
 	struct text_list inputs; /* artefacts that decide whether anything changed; may be empty */
-	int line;		 /* in the file, for annotations */
+	bool is_cell_only; /* measured for a budget over the matrix, and judged by nothing else */
+	int line;	   /* in the file, for annotations */
 };
 
 /* A budget over the cells of a matrix that differ only in its parameter. */
@@ -71,7 +72,7 @@ struct config {
 	const char *store;	    /* URL or NULL */
 	struct scenario *scenarios; /* at least one */
 	size_t n_scenarios;
-	struct span *spans;
+	struct span *spans; /* those of one name stand together */
 	size_t n_spans;
 };
 

@@ -255,6 +255,15 @@ static int add_span(struct reader *r, const struct spanning *b, const struct sce
 	return vec_push(ret, span) < 0 ? no_memory(r) : 0;
 }
 
+/* By itself. */
+static bool is_unjudged(const struct scenario *s)
+{
+	bool has_budgets = s->n_budgets > 0;
+	for (size_t i = 0; i < s->n_steps; i++)
+		has_budgets |= s->steps[i].n_budgets > 0;
+	return !has_budgets && s->baseline == NULL && s->base_kind == BASE_NONE;
+}
+
 int matrix_read(struct reader *r, node *top, node *mapping, const struct scenario *defaults,
 		struct scenario_list *ret, struct span_list *ret_spans)
 {
@@ -277,6 +286,8 @@ int matrix_read(struct reader *r, node *top, node *mapping, const struct scenari
 		e = read_cell(&in_cell, mapping, defaults, ret, &spanning);
 		r->work = in_cell.work;
 	}
+	for (size_t i = first; e == 0 && spanning.n > 0 && i < ret->n; i++)
+		ret->items[i].is_cell_only = is_unjudged(&ret->items[i]);
 	for (size_t i = 0; e == 0 && i < spanning.n; i++)
 		e = add_span(r, &spanning.items[i], ret, first, ret_spans);
 	vec_done(&spanning);

@@ -75,13 +75,13 @@ static int read_base(struct reader *r, node *mapping, struct scenario *ret)
 		{ "command", "a command", BASE_COMMAND },
 		{ "directory", "a directory", BASE_DIRECTORY },
 	};
-	static const char *const keys[] = { "worktree", "command", "directory", "build", NULL };
+	static const char *const keys[] = { "worktree", "command", "directory", "setup", NULL };
 	node *n = node_find(r, mapping, "base");
 	if (n == NULL)
 		return 0;
 	int e = node_check_keys(r, n, "base", keys);
 	ret->base_kind = BASE_NONE;
-	ret->build = NULL;
+	ret->setup = NULL;
 	for (size_t i = 0; e == 0 && i < sizeof(kinds) / sizeof(*kinds); i++) {
 		if (node_find(r, n, kinds[i].key) == NULL)
 			continue;
@@ -96,9 +96,7 @@ static int read_base(struct reader *r, node *mapping, struct scenario *ret)
 				  "'command: …' or 'directory: …'");
 	if (e == 0 && ret->base_kind == BASE_COMMAND)
 		e = split(r, node_find(r, n, "command"), ret->base, &ret->base_argv);
-	if (e == 0 && ret->base_kind != BASE_WORKTREE && node_find(r, n, "build") != NULL)
-		return node_error(r, node_find(r, n, "build"), "`build` is for a worktree");
-	return e < 0 ? e : take_text(r, n, "build", "a command such as make", &ret->build);
+	return e < 0 ? e : take_text(r, n, "setup", "a command such as make", &ret->setup);
 }
 
 static int read_gate(struct reader *r, node *mapping, struct scenario *ret)

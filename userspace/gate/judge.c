@@ -213,22 +213,6 @@ struct gate {
 	size_t n;
 };
 
-/* What nobody chose is judged where it can be. */
-static int choose_metrics(struct judging *g, struct text_list *ret, bool *ret_is_chosen)
-{
-	const struct scenario *s = g->e->scenario;
-	*ret = s->gate;
-	*ret_is_chosen = s->gate.n > 0;
-	if (*ret_is_chosen)
-		return 0;
-	ret->items = arena_alloc_array(g->arena, 2, sizeof(*ret->items));
-	if (ret->items == NULL)
-		return -ENOMEM;
-	ret->items[ret->n++] = scenario_main_metric(s);
-	ret->items[ret->n++] = "mem.peak_rss";
-	return 0;
-}
-
 static int change_between(struct session *base, struct session *head, const char *id,
 			  struct change *ret)
 {
@@ -251,8 +235,9 @@ static int gather(struct judging *g, struct gate *ret)
 {
 	const struct against *a = g->e->gate;
 	struct text_list ids = { 0 };
-	bool is_chosen = false;
-	int r = choose_metrics(g, &ids, &is_chosen);
+	/* What nobody chose is judged where it can be. */
+	const bool is_chosen = g->e->scenario->gate.n > 0;
+	int r = judge_gate_metrics(g->arena, g->e->scenario, &ids);
 	ret->changes = arena_alloc_array(g->arena, ids.n, sizeof(*ret->changes));
 	ret->controls = arena_alloc_array(g->arena, ids.n, sizeof(*ret->controls));
 	ret->verdicts = arena_alloc_array(g->arena, ids.n, sizeof(*ret->verdicts));
@@ -385,28 +370,40 @@ int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome
 	int r = judge_budgets(&g, s->budgets, s->n_budgets, e->session, NULL);
 	for (size_t i = 0; r >= 0 && i < s->n_steps; i++) {
 		const struct step *step = &s->steps[i];
-		r = judge_budgets(&g, step->budgets, step->n_budgets, e->steps[i], step->name);
+		if (step->n_budgets > 0)
+			r = judge_budgets(&g, step->budgets, step->n_budgets, e->steps[i],
+					  step->name);
 	}
 	if (r >= 0 && e->gate != NULL)
 		r = judge_gate(&g);
 	return finish(&g, r);
 }
 
-int judge_span(struct arena *arena, const struct config *c, const struct span *span,
-	       struct session *const *sessions, struct outcome *ret)
+static int judge_one_span(struct judging *g, const struct config *c, const struct span *span,
+			  struct session *const *sessions)
 {
 	const struct scenario *first = &c->scenarios[span->scenarios[0]];
-	struct judging g = { .arena = arena, .o = ret };
 	struct judgement j;
-	const struct series **series = arena_alloc_array(arena, span->n, sizeof(*series));
+	const struct series **series = arena_alloc_array(g->arena, span->n, sizeof(*series));
 	if (series == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < span->n; i++)
-		series[i] =
-			sessions[i] != NULL ? metrics_find(sessions[i], span->budget.metric) : NULL;
-	int r = budget_judge_scaling(arena, &span->budget, span->x, series, span->n,
+	for (size_t i = 0; i < span->n; i++) {
+		struct session *s = sessions[span->scenarios[i]];
+		series[i] = s != NULL ? metrics_find(s, span->budget.metric) : NULL;
+	}
+	int r = budget_judge_scaling(g->arena, &span->budget, span->x, series, span->n,
 				     &first->budget_levels, &j);
 	if (r < 0)
-		r = note_failure(&g, r, &j);
-	return finish(&g, r < 0 ? r : add(&g, &j));
+		r = note_failure(g, r, &j);
+	return r < 0 ? r : add(g, &j);
+}
+
+int judge_spans(struct arena *arena, const struct config *c, const struct span *spans, size_t n,
+		struct session *const *sessions, struct outcome *ret)
+{
+	struct judging g = { .arena = arena, .o = ret };
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = judge_one_span(&g, c, &spans[i], sessions);
+	return finish(&g, r);
 }

@@ -19,7 +19,7 @@ struct against {
 struct evidence {
 	const struct scenario *scenario;
 	struct session *session;      /* of the only step, or judge_sum() of all */
-	struct session *const *steps; /* one each */
+	struct session *const *steps; /* one each, where there are several */
 	struct against *against;
 	size_t n_against;
 	const struct against
@@ -30,6 +30,9 @@ struct evidence {
 /* The baselines that @s names, each once, the gate's first: names without '@'. *ret in @arena.
  * -ENOMEM. */
 int judge_names(struct arena *arena, const struct scenario *s, struct text_list *ret);
+
+/* The metrics that are judged against a baseline: those that @s names, else the usual ones. -ENOMEM. */
+int judge_gate_metrics(struct arena *arena, const struct scenario *s, struct text_list *ret);
 
 /* Run by run, the sum of what @steps took; of each step's time up to its end, ready or exit. The
  * facts about machine and design are those of the first, which must live as long. -ENOMEM. */
@@ -44,9 +47,9 @@ int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome
  * is not concluded from them where interleaving can decide. */
 bool judge_screen(const struct evidence *e);
 
-/* A budget over the cells of a matrix; sessions[i] belongs to span->scenarios[i], NULL: it was not
- * measured. */
-int judge_span(struct arena *arena, const struct config *c, const struct span *span,
-	       struct session *const *sessions, struct outcome *ret);
+/* Budgets over the cells of a matrix, spans[0..@n) of one name; sessions[i] is that of scenario i of
+ * the configuration, NULL: it was not measured. */
+int judge_spans(struct arena *arena, const struct config *c, const struct span *spans, size_t n,
+		struct session *const *sessions, struct outcome *ret);
 
 #endif

@@ -34,6 +34,19 @@ int judge_names(struct arena *arena, const struct scenario *s, struct text_list 
 	return 0;
 }
 
+int judge_gate_metrics(struct arena *arena, const struct scenario *s, struct text_list *ret)
+{
+	*ret = s->gate;
+	if (ret->n > 0)
+		return 0;
+	ret->items = arena_alloc_array(arena, 2, sizeof(*ret->items));
+	if (ret->items == NULL)
+		return -ENOMEM;
+	ret->items[ret->n++] = scenario_main_metric(s);
+	ret->items[ret->n++] = "mem.peak_rss";
+	return 0;
+}
+
 /* --- the sum -------------------------------------------------------------------------------- */
 
 /* A step takes as long as until it was ready, if that was waited for. */

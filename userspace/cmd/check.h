@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* What `check` does with each scenario: measure it, find what it is compared with, let gate/ judge. */
+#ifndef USERSPACE_CMD_CHECK_H
+#define USERSPACE_CMD_CHECK_H
+
+#include <stdbool.h>
+
+#include "userspace/base/vec.h"
+#include "userspace/cmd/ab.h"
+#include "userspace/cmd/worktree.h"
+#include "userspace/collect/collect.h"
+#include "userspace/gate/config.h"
+#include "userspace/gate/judge.h"
+#include "userspace/gate/outcome.h"
+#include "userspace/trace/ready.h"
+
+struct session_list VEC(struct session *);
+struct comparison_list VEC(struct comparison *);
+
+struct check {
+	struct arena *arena;
+	const struct config *config;
+	bool is_quiet;
+	struct session_list sessions; /* all that outcomes point to */
+	struct comparison_list comparisons;
+	struct session **of_scenario; /* by index in the configuration; NULL: not measured */
+	bool is_interrupted;	      /* by a signal: nothing further is begun */
+};
+
+/* Everything that went wrong is in *ret, which is SKIPPED where nothing is to be said of a cell alone; a
+ * negative errno says that not even that could be said. */
+int check_scenario(struct check *c, size_t index, struct outcome *ret);
+/* Budgets over a matrix, spans[0..@n) of one name, by what check_scenario() measured. */
+int check_spans(struct check *c, const struct span *spans, size_t n, struct outcome *ret);
+
+/* Takes over what outcomes point to; frees it on failure. */
+int check_keep(struct check *c, struct session *s);
+int check_compare(struct check *c, struct session *base, struct session *head,
+		  struct comparison **ret);
+
+/* --- check_measure.c --- */
+
+/* How a step is recorded. What @ret points to is the scenario's, and that of @rules, which the caller
+ * frees with check_rules_done(). */
+struct rule_list VEC(struct ready_rule);
+int check_spec(const struct scenario *s, const struct step *step, struct rule_list *rules,
+	       struct collect_spec *ret);
+void check_rules_done(struct rule_list *rules);
+
+/* All runs of a step. *ret_failure: one line why the command failed, or NULL; *ret is set where
+ * at least one run was measured. */
+int check_measure(struct check *c, const struct scenario *s, const struct step *step,
+		  struct session **ret, const char **ret_failure);
+
+/* --- check_interleave.c --- */
+
+/* What a scenario is interleaved with. */
+struct check_base {
+	struct ab_arm arm;
+	struct worktree worktree;
+};
+/* Makes it ready to run; nothing when the scenario has no base. *ret_reason: why not. */
+int check_base_open(struct check *c, const struct scenario *s, struct check_base *ret,
+		    const char **ret_reason);
+void check_base_close(struct check_base *base);
+/* 1: the inputs are byte-identical; 0: they are not, or there are none. *ret_reason says which, and why
+ * it could not be found out. */
+int check_base_is_same(struct check *c, const struct scenario *s, const struct check_base *base,
+		       const char **ret_reason);
+
+/* Runs both in turns until it is certain. Fills in @ret what there is to judge and in @o how it came
+ * about; ret->comparison is NULL where there is nothing. */
+int check_interleave(struct check *c, const struct scenario *s, const struct check_base *base,
+		     struct against *ret, struct outcome *o);
+
+/* --- check_baseline.c --- */
+
+/* Loads a baseline by name or file. -ENOENT: there is none, or it may not be used; *ret_reason says
+ * why. Other failures are logged, and in a word in *ret_reason. */
+int check_load_baseline(struct check *c, const char *name, struct session **ret,
+			const char **ret_reason);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs a step as often as its scenario says, or until its time is over. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/cmd/check.h"
+#include "userspace/cmd/measure.h"
+#include "userspace/cmd/record_options.h"
+
+#define READY_TIMEOUT_NS (60 * NS_PER_S)
+
+/* --- how ------------------------------------------------------------------------------------ */
+
+void check_rules_done(struct rule_list *rules)
+{
+	vec_foreach(rule, rules)
+		ready_rule_done(rule);
+	vec_done(rules);
+}
+
+int check_spec(const struct scenario *s, const struct step *step, struct rule_list *rules,
+	       struct collect_spec *ret)
+{
+	struct record_options o = {
+		.stop_signal = SIGTERM,
+		.probes = PROBE_AUTO,
+		.count_heap = s->counts_heap,
+		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,
+		.timeout_ns = step->timeout_ns,
+	};
+	if (o.timeout_ns == 0 && step->ready.n > 0)
+		o.timeout_ns = READY_TIMEOUT_NS;
+	for (size_t i = 0; i < step->ready.n; i++) {
+		struct ready_rule rule;
+		const int r = ready_rule_parse(step->ready.items[i], &rule);
+		if (r < 0)
+			return r;
+		if (vec_push(rules, rule) < 0)
+			return fail(-ENOMEM, "not enough memory for a scenario");
+	}
+	*ret = (struct collect_spec){ 0 };
+	const int r = record_options_spec(&o, ret);
+	ret->argv = step->argv;
+	ret->directory = step->directory;
+	ret->rules = rules->items;
+	ret->n_rules = rules->n;
+	ret->runs = (unsigned int)s->runs;
+	ret->warmup = (unsigned int)s->warmup;
+	/* Standard output is for the verdict; ten times the output of a test suite helps nobody. */
+	ret->output = log_shows(LOG_INFO) ? OUTPUT_TO_STDERR : OUTPUT_NOWHERE;
+	return r;
+}
+
+/* --- how it ended --------------------------------------------------------------------------- */
+
+static const char *how_it_ended(struct arena *arena, const struct collect_spec *spec,
+				const struct collect_result *result)
+{
+	char time[UNITS_BYTES];
+	switch (result->end) {
+	case COLLECT_READY:
+	case COLLECT_DURATION:
+	case COLLECT_INTERRUPTED:
+		return NULL;
+	case COLLECT_TIMEOUT:
+		return arena_printf(arena, "%s after %s: stopped it",
+				    spec->until == UNTIL_READY ? "not ready" : "not done",
+				    format_ns(time, (double)spec->timeout_ns));
+	case COLLECT_NOT_FOUND:
+	case COLLECT_NOT_EXECUTABLE:
+		return arena_printf(arena, "cannot execute '%s': %s", spec->argv[0],
+				    strerror(result->exec_errno));
+	case COLLECT_EXITED:
+		break;
+	}
+	const char *early = spec->until == UNTIL_READY ? ", before it was ready" : "";
+	if (WIFSIGNALED(result->status))
+		return arena_printf(arena, "killed by signal %d (%s)%s", WTERMSIG(result->status),
+				    strsignal(WTERMSIG(result->status)), early);
+	if (WEXITSTATUS(result->status) != 0 || *early != '\0')
+		return arena_printf(arena, "exit status %d%s", WEXITSTATUS(result->status), early);
+	return NULL;
+}
+
+static const char *say_failure(struct arena *arena, const struct step *step, unsigned int run,
+			       const char *how)
+{
+	const char *hint = log_shows(LOG_INFO) ? "" : "; -v shows its output";
+	const char *text = step->name != NULL ? arena_printf(arena, "step %s, run %u: %s%s",
+							     step->name, run, how, hint)
+					      : arena_printf(arena, "run %u: %s%s", run, how, hint);
+	return text != NULL ? text : how;
+}
+
+/* --- running -------------------------------------------------------------------------------- */
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+struct series_of_runs {
+	struct check *check;
+	const struct scenario *scenario;
+	const struct step *step;
+	struct measurement *measurement;
+	struct collect_spec spec;
+	unsigned int n_measured;
+	const char *failure;
+};
+
+static void show_progress(const struct series_of_runs *m, size_t run, size_t total)
+{
+	if (m->check->is_quiet || m->spec.output != OUTPUT_NOWHERE || isatty(STDERR_FILENO) != 1)
+		return;
+	/* The name is the user's own, but a file may come from anywhere. */
+	(void)fprintf(stderr, "\r\033[Kstartline: line %d, run %zu of at most %zu", m->step->line,
+		      run + 1, total);
+	(void)fflush(stderr);
+}
+
+static void clear_progress(const struct series_of_runs *m)
+{
+	if (!m->check->is_quiet && m->spec.output == OUTPUT_NOWHERE && isatty(STDERR_FILENO) == 1)
+		(void)fputs("\r\033[K", stderr);
+}
+
+static bool is_time_over(const struct series_of_runs *m, uint64_t start_ns)
+{
+	return m->scenario->max_time_ns != 0 && m->n_measured > 0 &&
+	       monotonic_ns() - start_ns >= m->scenario->max_time_ns;
+}
+
+static int run_all(struct series_of_runs *m)
+{
+	const struct scenario *s = m->scenario;
+	const uint64_t start_ns = monotonic_ns();
+	for (size_t run = 0; run < s->warmup + s->runs && !is_time_over(m, start_ns); run++) {
+		struct collect_result result;
+		show_progress(m, run, s->warmup + s->runs);
+		const int r =
+			measurement_run(m->measurement, &m->spec, NULL, run < s->warmup, &result);
+		clear_progress(m);
+		if (r < 0)
+			return r;
+		m->check->is_interrupted |= result.has_been_interrupted;
+		const char *how = how_it_ended(m->check->arena, &m->spec, &result);
+		m->n_measured += run >= s->warmup && result.end != COLLECT_NOT_FOUND &&
+				 result.end != COLLECT_NOT_EXECUTABLE;
+		if (how != NULL)
+			m->failure =
+				say_failure(m->check->arena, m->step, (unsigned int)run + 1, how);
+		if (how != NULL || m->check->is_interrupted)
+			return 0;
+	}
+	return 0;
+}
+
+static int measure(struct series_of_runs *m, struct session **ret)
+{
+	int r = measurement_new(&m->spec, NULL, &m->measurement);
+	if (r < 0)
+		return r;
+	r = run_all(m);
+	const int finished = measurement_finish(m->measurement);
+	if (r >= 0)
+		r = finished;
+	if (r < 0 || m->n_measured == 0)
+		return r;
+	r = measurement_session(m->measurement, NULL, ret);
+	return r < 0 ? r : check_keep(m->check, *ret);
+}
+
+int check_measure(struct check *c, const struct scenario *s, const struct step *step,
+		  struct session **ret, const char **ret_failure)
+{
+	struct series_of_runs m = { .check = c, .scenario = s, .step = step };
+	struct rule_list rules = { 0 };
+	*ret = NULL;
+	int r = check_spec(s, step, &rules, &m.spec);
+	if (r >= 0)
+		r = measure(&m, ret);
+	*ret_failure = m.failure;
+	(void)measurement_free(m.measurement);
+	check_rules_done(&rules);
+	return r;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* One scenario from its first run to its outcome. */
+
+#include <errno.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/log.h"
+#include "userspace/cmd/check.h"
+
+#define LEVEL_OF_COMPARISON 0.985 /* gate/sequence.h */
+
+int check_keep(struct check *c, struct session *s)
+{
+	if (vec_push(&c->sessions, s) == 0)
+		return 0;
+	(void)session_free(s);
+	return fail(-ENOMEM, "not enough memory for a scenario");
+}
+
+int check_compare(struct check *c, struct session *base, struct session *head,
+		  struct comparison **ret)
+{
+	const int r = comparison_build(base, head, LEVEL_OF_COMPARISON, ret);
+	if (r < 0)
+		return r;
+	if (vec_push(&c->comparisons, *ret) == 0)
+		return 0;
+	*ret = comparison_free(*ret);
+	return fail(-ENOMEM, "not enough memory for a scenario");
+}
+
+static void end_with(struct outcome *o, enum outcome_kind kind, const char *reason)
+{
+	o->kind = kind;
+	o->reason = reason != NULL ? reason : "not enough memory";
+}
+
+/* One scenario under way. */
+struct trial {
+	struct check *check;
+	const struct scenario *scenario;
+	struct outcome *outcome;
+	struct evidence evidence;
+	struct session **steps;
+};
+
+/* False: the outcome says why it goes no further. */
+static bool load_baselines(struct trial *t)
+{
+	struct check *c = t->check;
+	struct text_list names;
+	if (judge_names(c->arena, t->scenario, &names) < 0) {
+		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+		return false;
+	}
+	/* One more for what is interleaved. */
+	t->evidence.against = arena_alloc_array(c->arena, names.n + 1, sizeof(struct against));
+	if (t->evidence.against == NULL) {
+		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+		return false;
+	}
+	for (size_t i = 0; i < names.n; i++) {
+		struct against *a = &t->evidence.against[i];
+		const char *reason = NULL;
+		a->name = names.items[i];
+		a->label = arena_printf(c->arena, "@%s", a->name);
+		const int r = check_load_baseline(c, a->name, &a->session, &reason);
+		if (r < 0 || a->label == NULL) {
+			end_with(t->outcome, r == -ENOENT ? OUTCOME_CANNOT_JUDGE : OUTCOME_TROUBLE,
+				 reason);
+			return false;
+		}
+		t->evidence.n_against++;
+	}
+	return true;
+}
+
+/* The sum of several steps is a session of its own. */
+static int add_up(struct trial *t)
+{
+	if (t->scenario->n_steps == 1) {
+		t->evidence.session = t->steps[0];
+		return 0;
+	}
+	const int r = judge_sum(t->scenario, t->steps, &t->evidence.session);
+	return r < 0 ? r : check_keep(t->check, t->evidence.session);
+}
+
+static bool measure_steps(struct trial *t)
+{
+	const struct scenario *s = t->scenario;
+	struct check *c = t->check;
+	t->steps = arena_alloc_array(c->arena, s->n_steps, sizeof(struct session *));
+	if (t->steps == NULL) {
+		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+		return false;
+	}
+	t->evidence.steps = t->steps;
+	for (size_t i = 0; i < s->n_steps; i++) {
+		const char *failure = NULL;
+		const int r = check_measure(c, s, &s->steps[i], &t->steps[i], &failure);
+		/* Also of a command that failed: what was seen of it. */
+		t->outcome->session = t->steps[i];
+		if (r < 0 || c->is_interrupted)
+			end_with(t->outcome, OUTCOME_TROUBLE,
+				 r < 0 ? "startline failed, as said above" : "interrupted");
+		else if (failure != NULL)
+			end_with(t->outcome, OUTCOME_TARGET_FAILED, failure);
+		if (t->outcome->kind != OUTCOME_JUDGED)
+			return false;
+	}
+	if (add_up(t) < 0) {
+		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+		return false;
+	}
+	t->outcome->session = t->evidence.session;
+	return true;
+}
+
+/* With what was stored. */
+static bool compare_all(struct trial *t)
+{
+	for (size_t i = 0; i < t->evidence.n_against; i++) {
+		struct against *a = &t->evidence.against[i];
+		a->head = t->evidence.session;
+		if (check_compare(t->check, a->session, a->head, &a->comparison) < 0) {
+			end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+			return false;
+		}
+	}
+	if (t->scenario->baseline != NULL && t->evidence.n_against > 0) {
+		t->evidence.gate = &t->evidence.against[0];
+		t->outcome->base = t->evidence.gate->session;
+		t->outcome->comparison = t->evidence.gate->comparison;
+		t->outcome->base_name = t->evidence.gate->label;
+	}
+	return true;
+}
+
+/* Whether head has to be measured alone: budgets are about it, and a stored baseline is compared with
+ * it. */
+static bool is_measured_alone(const struct scenario *s)
+{
+	return s->base_kind == BASE_NONE || s->n_budgets > 0 || s->baseline != NULL;
+}
+
+/* A stored baseline screens; where it leaves a doubt, or there is none, both sides run in turns. */
+static int confirm(struct trial *t, const struct check_base *base)
+{
+	struct evidence *e = &t->evidence;
+	if (e->gate != NULL && judge_screen(e)) {
+		e->is_screened = true;
+		return 0;
+	}
+	struct against *a = &e->against[e->n_against];
+	const int r = check_interleave(t->check, t->scenario, base, a, t->outcome);
+	if (r < 0)
+		return r;
+	e->gate = NULL;
+	if (a->comparison != NULL) {
+		e->n_against++;
+		e->gate = a;
+		e->session = e->session != NULL ? e->session : a->head;
+	}
+	return 0;
+}
+
+/* Everything but the verdict. False: the outcome is what it is. */
+static bool gather(struct trial *t, const struct check_base *base)
+{
+	const struct scenario *s = t->scenario;
+	if (is_measured_alone(s) && (!measure_steps(t) || !compare_all(t)))
+		return false;
+	if (s->base_kind != BASE_NONE && confirm(t, base) < 0)
+		return false;
+	return t->evidence.session != NULL;
+}
+
+static int judge(struct trial *t)
+{
+	if (t->scenario->is_cell_only) {
+		end_with(t->outcome, OUTCOME_SKIPPED, "");
+		return 0;
+	}
+	const int r = judge_scenario(t->check->arena, &t->evidence, t->outcome);
+	return r < 0 ? fail(r, "not enough memory for a verdict") : 0;
+}
+
+/* False: there is nothing to be measured. */
+static bool open_base(struct trial *t, struct check_base *base)
+{
+	const char *reason = NULL;
+	int r = check_base_open(t->check, t->scenario, base, &reason);
+	if (r < 0) {
+		end_with(t->outcome,
+			 r == -EINVAL	? OUTCOME_CANNOT_JUDGE
+			 : r == -ECHILD ? OUTCOME_TARGET_FAILED
+					: OUTCOME_TROUBLE,
+			 reason);
+		return false;
+	}
+	r = check_base_is_same(t->check, t->scenario, base, &reason);
+	if (r != 0)
+		end_with(t->outcome,
+			 r > 0		? OUTCOME_SKIPPED
+			 : r == -ENOENT ? OUTCOME_CANNOT_JUDGE
+					: OUTCOME_TROUBLE,
+			 reason);
+	return r == 0;
+}
+
+int check_scenario(struct check *c, size_t index, struct outcome *ret)
+{
+	const struct scenario *s = &c->config->scenarios[index];
+	struct trial t = { .check = c, .scenario = s, .outcome = ret };
+	struct check_base base = { 0 };
+	int r = 0;
+	*ret = (struct outcome){
+		.scenario = s->name,
+		.command = s->steps[0].command,
+		.file = c->config->path,
+		.line = s->line,
+		.reason = "",
+	};
+	t.evidence.scenario = s;
+	if (load_baselines(&t) && open_base(&t, &base) && gather(&t, &base)) {
+		c->of_scenario[index] = t.evidence.session;
+		r = judge(&t);
+	}
+	check_base_close(&base);
+	return r;
+}
+
+int check_spans(struct check *c, const struct span *spans, size_t n, struct outcome *ret)
+{
+	*ret = (struct outcome){
+		.scenario = spans->name,
+		.command = c->config->scenarios[spans->scenarios[0]].steps[0].command,
+		.file = c->config->path,
+		.line = spans->budget.line,
+		.reason = "",
+	};
+	const int r = judge_spans(c->arena, c->config, spans, n, c->of_scenario, ret);
+	return r < 0 ? fail(r, "not enough memory for a verdict") : 0;
+}

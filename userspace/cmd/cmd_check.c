@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* check = startline.yml -> scenarios -> outcomes -> report and exit status. */
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/cmd/check.h"
+#include "userspace/cmd/cmd.h"
+#include "userspace/cmd/keeping.h"
+#include "userspace/cmd/output.h"
+#include "userspace/cmd/outs.h"
+#include "userspace/view/ci.h"
+#include "userspace/view/report.h"
+#include "userspace/view/report_check.h"
+
+enum {
+	KEY_LIST = OPTION_FIRST_FREE,
+	KEY_STRICT,
+	KEY_BISECT,
+	KEY_STORE,
+	KEY_OUT,
+};
+
+struct opts {
+	const char *file, *store, *output_path;
+	bool is_list, is_strict, is_bisect, is_quiet;
+	char **wanted; /* scenarios; NULL: all */
+	size_t n_wanted;
+	struct outs outs;
+	int format; /* enum table_format */
+};
+
+static const struct argp_option options[] = {
+	{ "file", 'f', "FILE", 0, "the scenarios (" CONFIG_FILE ")", 0 },
+	{ "list", KEY_LIST, NULL, 0, "only read the file and show what it says", 0 },
+	{ "strict", KEY_STRICT, NULL, 0, "inconclusive is not good enough: exit 5", 0 },
+	{ "bisect", KEY_BISECT, NULL, 0, "exit as `git bisect run` wants it: 0, 1 or 125", 0 },
+	{ "store", KEY_STORE, "URL", 0, "where baselines are (as the file says)", 0 },
+	{ "out", KEY_OUT, "FORMAT=FILE", 0,
+	  "also write the verdict to FILE; repeatable: json, markdown, junit, github, gitlab", 0 },
+	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
+	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
+	{ "quiet", 'q', NULL, 0, "no progress; errors only", 0 },
+	{ "verbose", 'v', NULL, 0, "show the output of the commands", 0 },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Runs the scenarios of startline.yml, judges them by their budgets and baselines, and exits "
+	"with the verdict."
+	"\v"
+	"Exit status: 0 passed; 1 failed; 2 usage or configuration; 3 a command failed; 4 cannot "
+	"judge; 5 inconclusive, only with --strict; 6 startline or its store failed.\n\n"
+	"EXAMPLES\n"
+	"  startline check\n"
+	"  startline check --list\n"
+	"  startline check 'memory mode' --out junit=startline.xml --out markdown=comment.md\n"
+	"  git bisect run startline check --bisect -f /tmp/startline.yml\n";
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+	switch (key) {
+	case 'f':
+		o->file = arg;
+		return 0;
+	case KEY_LIST:
+		o->is_list = true;
+		return 0;
+	case KEY_STRICT:
+		o->is_strict = true;
+		return 0;
+	case KEY_BISECT:
+		o->is_bisect = true;
+		return 0;
+	case KEY_STORE:
+		o->store = arg;
+		return 0;
+	case KEY_OUT:
+		outs_add(&o->outs, arg, state);
+		return 0;
+	case OPTION_FORMAT:
+		o->format = parse_format(arg, state);
+		return 0;
+	case 'o':
+		o->output_path = arg;
+		return 0;
+	case 'q':
+		o->is_quiet = true;
+		be_quiet();
+		return 0;
+	case 'v':
+		more_verbose();
+		return 0;
+	case ARGP_KEY_ARGS:
+		o->wanted = state->argv + state->next;
+		o->n_wanted = (size_t)(state->argc - state->next);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp check_argp = { options, parse_option, "[SCENARIO...]", doc, NULL, NULL, NULL };
+
+/* --- which scenarios ------------------------------------------------------------------------ */
+
+static bool is_wanted(const struct scenario *s, const char *wanted)
+{
+	return strcmp(wanted, s->name) == 0 || strcmp(wanted, s->group) == 0 ||
+	       fnmatch(wanted, s->name, 0) == 0;
+}
+
+struct choice {
+	size_t *items;
+	size_t n;
+};
+
+/* In the order of the file; -EINVAL, logged: nothing is called that. */
+static int choose(const struct opts *o, const struct config *c, struct choice *ret)
+{
+	ret->items = arena_alloc_array(c->arena, c->n_scenarios, sizeof(*ret->items));
+	bool *is_found = arena_alloc_array(c->arena, o->n_wanted + 1, sizeof(*is_found));
+	if (ret->items == NULL || is_found == NULL)
+		return fail(-ENOMEM, "not enough memory for '%s'", c->path);
+	for (size_t i = 0; i < c->n_scenarios; i++) {
+		bool is_chosen = o->n_wanted == 0;
+		for (size_t k = 0; k < o->n_wanted; k++) {
+			const bool is_this = is_wanted(&c->scenarios[i], o->wanted[k]);
+			is_found[k] |= is_this;
+			is_chosen |= is_this;
+		}
+		if (is_chosen)
+			ret->items[ret->n++] = i;
+	}
+	for (size_t k = 0; k < o->n_wanted; k++) {
+		if (!is_found[k])
+			return fail(
+				-EINVAL,
+				"'%s': there is no such scenario; `startline check --list` shows "
+				"them",
+				o->wanted[k]);
+	}
+	return 0;
+}
+
+static bool is_chosen(const struct choice *choice, size_t scenario)
+{
+	for (size_t i = 0; i < choice->n; i++) {
+		if (choice->items[i] == scenario)
+			return true;
+	}
+	return false;
+}
+
+/* A matrix of which cells are left out says nothing about its parameter. */
+static bool is_whole(const struct choice *choice, const struct span *span)
+{
+	for (size_t i = 0; i < span->n; i++) {
+		if (!is_chosen(choice, span->scenarios[i]))
+			return false;
+	}
+	return true;
+}
+
+/* --- printing ------------------------------------------------------------------------------- */
+
+static int list(const struct opts *o, const struct config *c, const struct choice *choice)
+{
+	struct table *t = NULL;
+	struct print_style style;
+	FILE *f = NULL;
+	int r = build_scenarios(c, choice->items, choice->n, &t);
+	if (r >= 0)
+		r = output_open(o->output_path, stdout, &f);
+	if (r >= 0) {
+		print_style_of(f, &style);
+		r = output_close(o->output_path, f,
+				 table_print(t, (enum table_format)o->format, &style, f));
+	}
+	(void)table_free(t);
+	return r;
+}
+
+static int print_outcomes(const struct opts *o, const struct outcome *outcomes, size_t n, FILE *f)
+{
+	struct print_style style;
+	print_style_of(f, &style);
+	switch ((enum table_format)o->format) {
+	case TABLE_JSON:
+		return ci_output_find("json")->print(outcomes, n, f);
+	case TABLE_MARKDOWN:
+		return ci_output_find("markdown")->print(outcomes, n, f);
+	case TABLE_CSV:
+		return report_check_csv(outcomes, n, f);
+	case TABLE_TEXT:
+		break;
+	}
+	return report_check(outcomes, n, &style, f);
+}
+
+/* Every output is written, also when another one cannot be. */
+static int report(const struct opts *o, const struct outcome *outcomes, size_t n)
+{
+	FILE *f = NULL;
+	int worst = output_open(o->output_path, stdout, &f);
+	if (worst >= 0)
+		worst = output_close(o->output_path, f, print_outcomes(o, outcomes, n, f));
+	const int written = outs_write(&o->outs, outcomes, n);
+	return worst < 0 ? worst : written;
+}
+
+/* --- the gate ------------------------------------------------------------------------------- */
+
+static size_t count_of_name(const struct config *c, size_t first)
+{
+	size_t n = 1;
+	while (first + n < c->n_spans &&
+	       strcmp(c->spans[first + n].name, c->spans[first].name) == 0)
+		n++;
+	return n;
+}
+
+static int run_all(struct check *c, const struct choice *choice, struct outcome *ret, size_t *ret_n)
+{
+	const struct config *config = c->config;
+	for (size_t i = 0; i < choice->n && !c->is_interrupted; i++) {
+		const int r = check_scenario(c, choice->items[i], &ret[*ret_n]);
+		if (r < 0)
+			return r;
+		*ret_n += !config->scenarios[choice->items[i]].is_cell_only ||
+			  ret[*ret_n].kind != OUTCOME_SKIPPED;
+	}
+	for (size_t i = 0, n = 0; i < config->n_spans && !c->is_interrupted; i += n) {
+		n = count_of_name(config, i);
+		if (!is_whole(choice, &config->spans[i]))
+			continue;
+		const int r = check_spans(c, &config->spans[i], n, &ret[*ret_n]);
+		if (r < 0)
+			return r;
+		(*ret_n)++;
+	}
+	return 0;
+}
+
+static void done(struct check *c)
+{
+	vec_foreach(comparison, &c->comparisons)
+		(void)comparison_free(*comparison);
+	vec_done(&c->comparisons);
+	vec_foreach(session, &c->sessions)
+		(void)session_free(*session);
+	vec_done(&c->sessions);
+}
+
+static int check(const struct opts *o, const struct config *config, const struct choice *choice)
+{
+	struct check c = {
+		.arena = config->arena,
+		.config = config,
+		.is_quiet = o->is_quiet,
+	};
+	size_t n = 0;
+	keeping_set_url(o->store != NULL ? o->store : config->store);
+	struct outcome *outcomes =
+		arena_alloc_array(c.arena, choice->n + config->n_spans + 1, sizeof(*outcomes));
+	c.of_scenario = arena_alloc_array(c.arena, config->n_scenarios, sizeof(struct session *));
+	if (outcomes == NULL || c.of_scenario == NULL)
+		return EXIT_STARTLINE;
+	int r = run_all(&c, choice, outcomes, &n);
+	if (r >= 0)
+		r = report(o, outcomes, n);
+	const int status = o->is_bisect ? outcomes_bisect_status(outcomes, n)
+					: outcomes_status(outcomes, n, o->is_strict);
+	done(&c);
+	if (r < 0)
+		return o->is_bisect ? EXIT_CANNOT_BISECT : EXIT_STARTLINE;
+	return status;
+}
+
+static int usage_status(const struct opts *o, int error)
+{
+	if (o->is_bisect)
+		return EXIT_CANNOT_BISECT;
+	return error == -ENOMEM ? EXIT_STARTLINE : EXIT_USAGE;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct opts o = { .file = CONFIG_FILE, .format = TABLE_TEXT };
+	if (argp_parse(&check_argp, argc, argv, 0, NULL, &o) != 0)
+		return EXIT_USAGE;
+	struct config *config = NULL;
+	struct choice choice = { 0 };
+	int r = config_load(o.file, &config);
+	if (r >= 0)
+		r = choose(&o, config, &choice);
+	int status = usage_status(&o, r);
+	if (r >= 0 && o.is_list)
+		status = list(&o, config, &choice) < 0 ? EXIT_STARTLINE : 0;
+	else if (r >= 0)
+		status = check(&o, config, &choice);
+	(void)config_free(config);
+	outs_done(&o.outs);
+	return status;
+}
