@@ -77,3 +77,36 @@ all() {
 		fi
 	done
 }
+
+# What a hostile program is called and prints, through the real command into every output.
+@test "ab: commands and output of a hostile program stay inert in every format" {
+	command -v cmark-gfm || skip "cmark-gfm is not installed"
+	mkdir 'a b'
+	for i in 1 2; do
+		cat >"a b/::error::owned <img src=x> @all $i" <<-'END'
+			#!/bin/sh
+			printf '::error::owned\n##[error]owned\n\033[31m\033]0;owned\007<script>\n'
+			printf '::set-output name=x::owned\n' >&2
+		END
+	done
+	chmod +x "a b"/*
+	for show in '' --show-output; do
+		GITHUB_STEP_SUMMARY=summary GITHUB_OUTPUT=output "$STARTLINE" ab $show --pairs 3 \
+			--base "'./a b/::error::owned <img src=x> @all 1' '[x](http://evil.example)' '|' \$'\`'" \
+			--head "'./a b/::error::owned <img src=x> @all 2' ']]>&#0;' '%0A::error::owned'" \
+			--out json=verdict.json --out markdown=comment.md --out junit=junit.xml \
+			--out github=github --out gitlab=gitlab >report 2>messages
+		"$inert" markdown comment.md
+		"$inert" markdown summary
+		"$inert" junit junit.xml
+		xmllint --noout junit.xml
+		"$inert" github github
+		"$inert" gitlab gitlab
+		"$validate" verdict.json
+		! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" report verdict.json
+		! grep -qE '^ *::|##\[' report
+		# With the output let through it is the caller who fences it.
+		[ -n "$show" ] || ! grep -qE '^ *::|##\[' messages
+		rm -f summary output
+	done
+}

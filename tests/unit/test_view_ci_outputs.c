@@ -172,6 +172,33 @@ static void nothing_judged_is_no_success(void **state)
 
 /* --- github --------------------------------------------------------------------------------- */
 
+static void a_budget_is_annotated_at_its_line_in_its_kind(void **state)
+{
+	(void)state;
+	struct samples s;
+	struct outcome *o = samples_new(&s, 1);
+	struct judgement j[] = {
+		sample_budget("s", "scaling(workers)", UNIT_RATIO, "<= 1.1", 1.1, 1.04,
+			      LEVEL_TOLERATED),
+		sample_budget("s", "startup.ready", UNIT_NS, "5-15 s", 5e9, 3e9, LEVEL_YELLOW),
+	};
+	j[0].is_slope = true;
+	j[0].line = 23;
+	j[1].is_below = true;
+	j[1].line = 41;
+	o[0] = (struct outcome){ .scenario = "s", .file = "startline.yml", .line = 7 };
+	o[0].judgements = j;
+	o[0].n_judgements = N_OF_SAMPLES(j);
+	_cleanup_free_ char *text = printed("github", &s);
+	assert_non_null(strstr(text,
+			       "::warning file=startline.yml,line=41,title=s%3A below the "
+			       "range::startup.ready 3.00 s, target 5-15 s: below the range\n"));
+	assert_non_null(strstr(text, "::notice file=startline.yml,line=23,title=s%3A over%2C "
+				     "tolerated::scaling(workers) 1.04, target <= 1.1: over, "
+				     "tolerated\n"));
+	samples_done(&s);
+}
+
 static void at_most_ten_annotations_of_a_kind(void **state)
 {
 	(void)state;
@@ -341,6 +368,7 @@ int main(void)
 		cmocka_unit_test(withheld_verdicts_say_why),
 		cmocka_unit_test(comments_stay_below_the_limit_and_say_what_was_cut),
 		cmocka_unit_test(nothing_judged_is_no_success),
+		cmocka_unit_test(a_budget_is_annotated_at_its_line_in_its_kind),
 		cmocka_unit_test(at_most_ten_annotations_of_a_kind),
 		cmocka_unit_test(the_runner_gets_summary_and_output),
 		cmocka_unit_test(an_unchanged_metric_is_the_same_string),

@@ -45,9 +45,8 @@ static double badness(const struct judgement *j)
 	return j->is_budget ? log(factor) : fabs(log(factor));
 }
 
-static int worst_first(const void *left, const void *right)
+int judgement_worse(const struct judgement *a, const struct judgement *b)
 {
-	const struct judgement *a = left, *b = right;
 	if (a->level != b->level)
 		return a->level > b->level ? -1 : 1;
 	const double bad_a = badness(a), bad_b = badness(b);
@@ -58,6 +57,11 @@ static int worst_first(const void *left, const void *right)
 	return strcmp(a->metric, b->metric);
 }
 
+static int worst_first(const void *left, const void *right)
+{
+	return judgement_worse(left, right);
+}
+
 void outcome_sort(struct outcome *o)
 {
 	if (o->n_judgements > 1)
@@ -66,7 +70,7 @@ void outcome_sort(struct outcome *o)
 
 /* --- one line ------------------------------------------------------------------------------- */
 
-static const char *word_of(const struct judgement *j)
+const char *judgement_word(const struct judgement *j)
 {
 	if (!j->is_budget)
 		return verdict_name(j->verdict);
@@ -88,7 +92,7 @@ static const char *word_of(const struct judgement *j)
 static void add_value(struct buf *out, const struct judgement *j)
 {
 	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
-	(void)buf_addf(out, "%s: %s ", word_of(j), j->metric);
+	(void)buf_addf(out, "%s: %s ", judgement_word(j), j->metric);
 	if (isfinite(j->base_value))
 		(void)buf_addf(out, "%s -> ", judgement_format(base, j, j->base_value));
 	(void)buf_adds(out, judgement_format(head, j, j->actual));
@@ -125,7 +129,7 @@ const char *outcome_headline(struct arena *arena, const struct outcome *o)
 	/* The worst, wherever it stands. */
 	const struct judgement *worst = &o->judgements[0];
 	for (size_t i = 1; i < o->n_judgements; i++) {
-		if (worst_first(&o->judgements[i], worst) < 0)
+		if (judgement_worse(&o->judgements[i], worst) < 0)
 			worst = &o->judgements[i];
 	}
 	add_value(&line, worst);

@@ -37,6 +37,10 @@ struct outcome {
 	bool control_differs; /* verdicts are withheld */
 };
 
+/* "regressed", "over budget", "below the range", "passed" … */
+const char *judgement_word(const struct judgement *j);
+/* For qsort: by level, then by how far over, then by line. */
+int judgement_worse(const struct judgement *a, const struct judgement *b);
 /* The worst of its judgements; GREEN when there are none. */
 enum level outcome_level(const struct outcome *o);
 /* Sorts the judgements: worst first, then by how far over. */

@@ -55,20 +55,26 @@ static bool is_kind(const struct ci_row *row, const char *kind)
 /* --- annotations ---------------------------------------------------------------------------- */
 
 /* The properties: where, and as the title which scenario. */
-static void add_properties(struct buf *line, const struct outcome *o, const char *status)
+static void add_properties(struct buf *line, const struct ci_row *worst)
 {
+	const struct outcome *o = worst->outcome;
+	const int at = worst->judgement != NULL && worst->judgement->line > 0
+			       ? worst->judgement->line
+			       : o->line;
 	_cleanup_(buf_done) struct buf name;
 	buf_init(&name, MAX_LINE);
 	if (o->file != NULL) {
 		(void)buf_adds(line, " file=");
 		escape_command(line, o->file, true);
-		if (o->line > 0)
-			(void)buf_addf(line, ",line=%d", o->line);
+		if (at > 0)
+			(void)buf_addf(line, ",line=%d", at);
 	}
 	(void)buf_adds(line, o->file != NULL ? ",title=" : " title=");
 	ci_cut(&name, o->scenario, 100);
 	escape_command(line, buf_str(&name), true);
-	(void)buf_addf(line, "%%3A %s::", status);
+	(void)buf_adds(line, "%3A ");
+	escape_command(line, ci_status(worst), true);
+	(void)buf_adds(line, "::");
 }
 
 /* All rows of @kind of the scenario, as far as they fit into a few lines. */
@@ -96,7 +102,7 @@ static int print_annotation(const struct ci_rows *rows, const struct ci_row *wor
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, MAX_LINE);
 	(void)buf_addf(&line, "::%s", kind);
-	add_properties(&line, worst->outcome, ci_status(worst));
+	add_properties(&line, worst);
 	add_message(&line, rows, worst->outcome, kind);
 	(void)buf_addc(&line, '\n');
 	(void)fputs(buf_str(&line), f);

@@ -78,15 +78,9 @@ enum ci_mark ci_mark_of(const struct judgement *j)
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
-/* How far over: a factor, on the logarithmic scale. */
-static double badness(const struct judgement *j)
+static int in_place(const struct ci_row *a, const struct ci_row *b)
 {
-	if (j == NULL)
-		return INFINITY;
-	const double factor = j->is_budget ? 1 / j->headroom : j->ratio;
-	if (isnan(factor) || factor <= 0)
-		return 0;
-	return j->is_budget ? log(factor) : fabs(log(factor));
+	return (a->place > b->place) - (a->place < b->place);
 }
 
 static int worst_first(const void *left, const void *right)
@@ -94,10 +88,11 @@ static int worst_first(const void *left, const void *right)
 	const struct ci_row *a = left, *b = right;
 	if (a->mark != b->mark)
 		return a->mark < b->mark ? -1 : 1;
-	const double bad_a = badness(a->judgement), bad_b = badness(b->judgement);
-	if (bad_a != bad_b)
-		return bad_a > bad_b ? -1 : 1;
-	return a->place < b->place ? -1 : a->place > b->place;
+	/* What is about a scenario as a whole comes before what is about a part of it. */
+	int order = (a->judgement != NULL) - (b->judgement != NULL);
+	if (order == 0 && a->judgement != NULL)
+		order = judgement_worse(a->judgement, b->judgement);
+	return order != 0 ? order : in_place(a, b);
 }
 
 /* A scenario that did not come to an end says so, beside what could be judged. */
@@ -184,41 +179,21 @@ size_t *ci_ordinals(const struct outcome *o, ci_alike *alike)
 
 /* --- words ---------------------------------------------------------------------------------- */
 
-static const char *budget_status(enum level level)
-{
-	switch (level) {
-	case LEVEL_GREEN:
-		return "ok";
-	case LEVEL_TOLERATED:
-		return "over, tolerated";
-	case LEVEL_YELLOW:
-		return "warning";
-	case LEVEL_RED:
-		return "over budget";
-	case LEVEL_INCONCLUSIVE:
-	case LEVEL_COUNT:
-		break;
-	}
-	return "inconclusive";
-}
-
 const char *ci_status(const struct ci_row *row)
 {
 	const struct judgement *j = row->judgement;
 	if (j == NULL)
 		return ci_mark_name(row->mark);
 	/* "incomparable" says more than "inconclusive". */
-	if (!j->is_budget || j->verdict == VERDICT_INCOMPARABLE)
-		return verdict_name(j->verdict);
-	return budget_status(j->level);
+	return j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict) : judgement_word(j);
 }
 
 static void add_change(struct buf *out, const struct judgement *j)
 {
 	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
 	if (!isnan(j->base_value))
-		(void)buf_addf(out, " %s ->", value_format(base, j->unit, j->base_value));
-	(void)buf_addf(out, " %s", value_format(head, j->unit, j->actual));
+		(void)buf_addf(out, " %s ->", judgement_format(base, j, j->base_value));
+	(void)buf_addf(out, " %s", judgement_format(head, j, j->actual));
 	if (!isfinite(j->ratio))
 		return;
 	(void)buf_addf(out, ", %s", format_percent_signed(change, j->ratio - 1));

@@ -40,11 +40,11 @@ static void add_change(struct table *t, const struct judgement *j)
 
 static void add_judgement(struct table *t, const struct judgement *j, size_t columns)
 {
-	const enum cell_type cell = value_cell(j->unit);
+	char text[UNITS_BYTES];
 	add_cut(t, j->metric, columns);
 	add_cut(t, j->target, columns);
-	table_number(t, cell, j->actual);
-	table_number(t, cell, j->base_value);
+	table_text(t, isnan(j->actual) ? NULL : judgement_format(text, j, j->actual));
+	table_text(t, isnan(j->base_value) ? NULL : judgement_format(text, j, j->base_value));
 	add_change(t, j);
 	if (isfinite(j->headroom))
 		table_textf(t, "%.3g x", j->headroom);
