@@ -180,10 +180,11 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call helpers_of,$$*) $$(call
 	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< $(call helpers_of,$*) -Wl,--start-group \
 		$(call archives_of,$*) -Wl,--end-group $(PACKAGE_LIBS) $(CMOCKA_LIBS) -lm -pthread
 
-# Programs that end-to-end tests call: they may use all that prints.
-$(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,view)
+# Programs that end-to-end tests call: they may use all that prints and stores.
+LAYERS_tools := view gate store foreign model trace base
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,tools)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,view) \
+	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,tools) \
 		-Wl,--end-group $(PACKAGE_LIBS) -lm
 
 $(B)/tests/%.o: tests/%.c $(B)/flags | $(B)/deps
