@@ -61,7 +61,7 @@ _startline() {
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
-	check) options='--file --list --strict --bisect --store --out --format --output' ;;
+	check) options='--file --list --strict --bisect --trusted --store --out --format --output' ;;
 	compare) options='--format --output --store' ;;
 	baseline)
 		options='--value --note --force --keep --older --store --format --output'
