@@ -242,7 +242,7 @@ test-e2e: all workloads
 # What takes longer or needs more packages than `make test`.
 test-rest:
 	$(Q)tools/setup --for test-all
-	$(SUBMAKE) all workloads
+	$(SUBMAKE) all workloads unit-tests
 	$(SUBMAKE) unit-tests SAN=thread
 	$(SUBMAKE) all BPF=0 B=build-without-bpf
 	$(Q)tools/run-tests --unit build-thread --e2e tests/corpus --e2e tests/live
@@ -253,7 +253,7 @@ test-all:
 
 unit-tests: $(UNIT_TESTS)
 
-corpus: all workloads
+corpus: all workloads unit-tests
 	$(Q)tools/run-tests --e2e tests/corpus
 
 # What ab claims, on this machine: LIVE comparisons of programs with themselves, and planted
