@@ -110,6 +110,15 @@ static void too_few_values_bound_nothing(void **state)
 	assert_int_equal(stats_shift_of(base, 1, head, 1, 0.99, &s), 0);
 	check(s.shift, 10);
 	check(s.p, 1);
+	/* That they are the same proves no more. */
+	assert_int_equal(stats_shift_of(base, 1, base, 1, 0.99, &s), 0);
+	check(s.shift, 0);
+	check(s.low, -INFINITY);
+	check(s.high, INFINITY);
+	const double tied[] = { 3, 3, 3, 3 };
+	assert_int_equal(stats_shift_of(tied, 4, tied, 4, 0.99, &s), 0);
+	check(s.low, -INFINITY);
+	check(s.high, INFINITY);
 }
 
 static void five_values_a_side_bound_at_99_percent(void **state)

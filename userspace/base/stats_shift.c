@@ -255,19 +255,30 @@ static double normal_tail(double tail)
 	return high;
 }
 
-/* The interval runs from the k-th smallest to the k-th largest difference: the largest k with
- * P(U < k) < @tail. 0: there is none. */
+/* The largest k with P(U < k) < @tail when no two values are the same. */
+static size_t exact_rank(const struct sorted *s, double tail)
+{
+	const size_t all = s->n_base * s->n_head;
+	size_t k = 0;
+	while (k <= all / 2 && stats_mann_whitney_cdf(s->n_base, s->n_head, k) < tail)
+		k++;
+	return k;
+}
+
+/* The interval runs from the k-th smallest to the k-th largest difference. 0: there is none. Ties make
+ * the normal variate narrow, down to nothing where all values are the same: few values prove little
+ * all the same, so the interval is never narrower than without ties. */
 static size_t interval_rank(const struct sorted *s, const struct ranks *ranks, double tail)
 {
 	const size_t all = s->n_base * s->n_head;
-	if (is_exact(s, ranks)) {
-		size_t k = 0;
-		while (k <= all / 2 && stats_mann_whitney_cdf(s->n_base, s->n_head, k) < tail)
-			k++;
-		return k;
-	}
+	const bool is_small = s->n_base <= STATS_EXACT_MAX && s->n_head <= STATS_EXACT_MAX;
+	const size_t most = is_small ? exact_rank(s, tail) : all;
+	if (is_exact(s, ranks))
+		return most;
 	const double k = floor((double)all / 2 - normal_tail(tail) * ranks->sd + 0.5);
-	return k < 1 ? 0 : (size_t)k;
+	if (k < 1)
+		return 0;
+	return (size_t)k < most ? (size_t)k : most;
 }
 
 static void set_interval(const struct sorted *s, const struct ranks *ranks, double tail,
