@@ -13,7 +13,8 @@
 #include "userspace/base/vec.h"
 #include "userspace/model/compare_internal.h"
 
-#define PATHS_MAX 256 /* of a side; more would not change the majority */
+#define PATHS_MAX  256	/* of a side; more would not change the majority */
+#define SHARED_MAX 4096 /* texts of both sides; they begin with the commonest */
 
 struct path { /* in one of the texts */
 	const char *text;
@@ -94,7 +95,7 @@ static void cast_vote(struct vote *votes, size_t *n, struct path base, struct pa
 
 static bool begins_shared(const struct text_list *shared, struct path prefix)
 {
-	for (size_t i = 0; i < shared->n; i++) {
+	for (size_t i = 0; i < shared->n && i < SHARED_MAX; i++) {
 		const char *text = shared->items[i];
 		for (struct path p = next_path(text, 0); p.n > 0;
 		     p = next_path(text, (size_t)(p.text - text) + p.n)) {

@@ -117,14 +117,16 @@ static int fill(struct comparison *c, const struct owners *o)
 			const int64_t head = mean(owner, HEAD, q, c->head->n_runs);
 			if (base == UNKNOWN && head == UNKNOWN)
 				continue;
-			const bool is_known = base != UNKNOWN && head != UNKNOWN;
+			int64_t delta;
+			const bool is_known = base != UNKNOWN && head != UNKNOWN &&
+					      !__builtin_sub_overflow(head, base, &delta);
 			c->memory[c->n_memory++] = (struct memory_row){
 				.metric = quantities[q].metric,
 				.order = q,
 				.process = owner->process,
 				.base = base,
 				.head = head,
-				.delta = is_known ? head - base : UNKNOWN,
+				.delta = is_known ? delta : UNKNOWN,
 			};
 		}
 	}

@@ -48,6 +48,7 @@ struct alignment {
 	struct id_map name_index; /* text -> place in names */
 	struct group_list groups;
 	struct id_map group_index; /* form -> place in groups */
+	struct id_map cut_index;   /* beginning of a long command line -> place in names */
 	size_t n_runs;		   /* counted so far */
 	bool has_failed;	   /* no memory */
 	/* Segments come in stretches of one process. */
@@ -112,13 +113,26 @@ static void add_name(struct alignment *a, const char *text, const char *program,
 	name->last_run = a->n_runs;
 }
 
+/* A segment's detail may hold only the beginning of it. */
+static void add_process(struct alignment *a, const struct process *p, int side)
+{
+	const char *line = line_of(a->arena, p);
+	add_name(a, line, program_of(a->arena, p), side);
+	if (a->has_failed || strlen(line) <= CUT_BYTES)
+		return;
+	const char *cut = arena_internn(a->arena, line, CUT_BYTES);
+	const int place = id_map_get(&a->name_index, key_of(line));
+	if (cut == NULL || (id_map_get(&a->cut_index, key_of(cut)) < 0 &&
+			    id_map_set(&a->cut_index, key_of(cut), place) < 0))
+		a->has_failed = true;
+}
+
 static void add_run(struct alignment *a, const struct run *run, int side)
 {
 	const char *last = NULL;
 	a->n_runs++;
 	for (size_t i = 0; i < run->n_processes; i++)
-		add_name(a, line_of(a->arena, &run->processes[i]),
-			 program_of(a->arena, &run->processes[i]), side);
+		add_process(a, &run->processes[i], side);
 	for (size_t i = 0; i < run->n_segments; i++) {
 		const char *detail = run->segments[i].detail;
 		if (detail != last)
@@ -244,9 +258,11 @@ static int pair_processes(struct alignment *a)
 		const uint64_t key = key_of(base->program);
 		const int from = id_map_get(&next, key);
 		struct group *head = next_left_over(a, from < 0 ? 0 : (size_t)from, base->program);
+		const size_t end =
+			head != NULL ? (size_t)(head - a->groups.items) + 1 : a->groups.n;
+		r = id_map_set(&next, key, (int)end);
 		if (head == NULL)
 			continue;
-		r = id_map_set(&next, key, (int)(head - a->groups.items) + 1);
 		const char *both = arena_printf(a->arena, "%s -> %s", base->label, head->label);
 		base->label = both != NULL ? arena_intern(a->arena, both) : NULL;
 		if (base->label == NULL)
@@ -288,6 +304,7 @@ void alignment_done(struct alignment *a)
 	vec_done(&a->groups);
 	id_map_done(&a->name_index);
 	id_map_done(&a->group_index);
+	id_map_done(&a->cut_index);
 }
 
 static const char *label_of(const struct alignment *a, const char *interned)
@@ -307,24 +324,12 @@ const char *aligned_process(struct alignment *a, const struct run *run, int id)
 	return a->last_label;
 }
 
-/* The whole command line that @cut is the beginning of. */
-static const struct name *uncut(const struct alignment *a, const char *cut)
-{
-	vec_foreach(name, &a->names) {
-		if (name->program != NULL && name->text != cut &&
-		    strncmp(name->text, cut, CUT_BYTES) == 0)
-			return name;
-	}
-	return NULL;
-}
-
 const char *aligned_detail(struct alignment *a, const struct segment *segment)
 {
 	const char *text = arena_intern(a->arena, segment->detail);
-	if (text != NULL && segment->cause == CAUSE_CHILD && strlen(text) >= CUT_BYTES) {
-		const struct name *whole = uncut(a, text);
-		if (whole != NULL)
-			return resolved(a, whole->group)->label;
-	}
-	return label_of(a, text);
+	if (text == NULL || segment->cause != CAUSE_CHILD || strlen(text) < CUT_BYTES)
+		return label_of(a, text);
+	const char *cut = arena_internn(a->arena, text, CUT_BYTES);
+	const int place = cut != NULL ? id_map_get(&a->cut_index, key_of(cut)) : -1;
+	return place >= 0 ? resolved(a, a->names.items[place].group)->label : label_of(a, text);
 }

@@ -18,6 +18,9 @@
 #define BOOTSTRAP_SEED	   0x5ca1ab1e
 #define BOOTSTRAP_SAMPLES  400
 #define BOOTSTRAP_MIN_RUNS 3
+/* Of one run, 19 hours: what a document says beyond that does not count, so that sums over all runs
+ * that fit into a document stay in range. */
+#define RUN_NS_MAX (INT64_C(1) << 46)
 /* Beyond that, objects are not told apart: their row has no detail. */
 #define ROWS_MAX 2000
 
@@ -80,6 +83,7 @@ static struct row *row_of(struct breakdowns *b, struct row *key)
 static int add_run(struct breakdowns *b, enum side side, size_t place)
 {
 	const struct run *run = &b->sessions[side]->runs[b->order[side][place]];
+	int64_t left_ns = RUN_NS_MAX;
 	for (size_t i = 0; i < run->n_segments; i++) {
 		const struct segment *segment = &run->segments[i];
 		struct row key = {
@@ -91,7 +95,11 @@ static int add_run(struct breakdowns *b, enum side side, size_t place)
 		struct row *row = row_of(b, &key);
 		if (row == NULL)
 			return -ENOMEM;
-		row->runs_ns[side][place] += segment->duration_ns;
+		const int64_t most_ns =
+			segment->duration_ns < left_ns ? segment->duration_ns : left_ns;
+		const int64_t duration_ns = most_ns > 0 ? most_ns : 0;
+		left_ns -= duration_ns;
+		row->runs_ns[side][place] += duration_ns;
 		row->is_in[side] = true;
 	}
 	return 0;
