@@ -180,10 +180,11 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call helpers_of,$$*) $$(call
 	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< $(call helpers_of,$*) -Wl,--start-group \
 		$(call archives_of,$*) -Wl,--end-group $(PACKAGE_LIBS) $(CMOCKA_LIBS) -lm -pthread
 
-# Programs that end-to-end tests call: they may use all that prints.
-$(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,view)
+# Programs that end-to-end tests call: they may use all that prints and stores.
+LAYERS_tools := view gate store foreign model trace base
+$(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,tools)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,view) \
+	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,tools) \
 		-Wl,--end-group $(PACKAGE_LIBS) -lm
 
 $(B)/tests/%.o: tests/%.c $(B)/flags | $(B)/deps
@@ -241,7 +242,7 @@ test-e2e: all workloads
 # What takes longer or needs more packages than `make test`.
 test-rest:
 	$(Q)tools/setup --for test-all
-	$(SUBMAKE) all workloads
+	$(SUBMAKE) all workloads unit-tests
 	$(SUBMAKE) unit-tests SAN=thread
 	$(SUBMAKE) all BPF=0 B=build-without-bpf
 	$(Q)tools/run-tests --unit build-thread --e2e tests/corpus --e2e tests/live
@@ -252,7 +253,7 @@ test-all:
 
 unit-tests: $(UNIT_TESTS)
 
-corpus: all workloads
+corpus: all workloads unit-tests
 	$(Q)tools/run-tests --e2e tests/corpus
 
 # What ab claims, on this machine: LIVE comparisons of programs with themselves, and planted

@@ -232,6 +232,31 @@ c.commit()'
 	[ ! -e "$PUBLIC/closed/history.db" ]
 }
 
+@test "a store that cannot be written is read, and not saved to" {
+	[ "$(id -u)" = 0 ] || skip "not root"
+	record true
+	save main
+	public_copy
+	mkdir "$PUBLIC/cache"
+	cp .startline/history.db "$PUBLIC/cache/a store?%.db"
+	chmod 644 "$PUBLIC"/cache/*
+	chmod 555 "$PUBLIC/cache"
+	as_nobody() {
+		status=0
+		(cd / && setpriv --reuid 65534 --regid 65534 --clear-groups "$STARTLINE" "$@" \
+			--store "$PUBLIC/cache/a store?%.db") >out 2>messages || status=$?
+	}
+	as_nobody report @main
+	[ "$status" = 0 ]
+	as_nobody baseline list --format json
+	[ "$(jq -r '.rows[0].name' out)" = main ]
+	as_nobody baseline rm main
+	[ "$status" = 6 ]
+	grep -q 'permissions' messages
+	grep -q -- '--store' messages
+	[ "$(ls "$PUBLIC/cache")" = 'a store?%.db' ]
+}
+
 @test "mistakes are one line and status 2" {
 	for arguments in "" frobnicate save "save a b c" show "list x" "rm a b" "save --keep x a"; do
 		# shellcheck disable=SC2086 # several words

@@ -1,39 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# startline check: scenarios, budgets and baselines, and the exit status that CI sees. Each kind of
+# startline check: scenarios, budgets and the exit status that CI sees. Each kind of
 # budget is shown green, yellow, red and inconclusive where it can be, scaled down to fractions of a
 # second.
 bats_require_minimum_version 1.5.0
 load helpers
+load check_helpers
 
 setup() {
 	setup_workdir
 	require_bpf
-}
-
-# check [OPTIONS...]: the verdict as a document in ./verdict.json, the status in $status.
-check() {
-	status=0
-	"$STARTLINE" check --format json "$@" >verdict.json 2>messages || status=$?
-}
-
-v() {
-	jq -r "$1" verdict.json
-}
-
-# levels: those of all judgements, by metric and target, one per line.
-levels() {
-	v '[.outcomes[].judgements[] | "\(.metric) \(.target): \(.level)"] | sort | .[]'
-}
-
-# says EXPECTED-LEVELS...: exactly these lines.
-says() {
-	printf '%s\n' "$@" | sort >expected
-	levels | sort >found
-	diff expected found || {
-		cat messages
-		return 1
-	}
 }
 
 # scenario NAME COMMAND BUDGETS [MORE]: startline.yml with one scenario.
@@ -217,11 +193,11 @@ scenario() {
 	printf '#!/bin/sh\nsleep 0.05\n' >coverage
 	chmod +x coverage
 	scenario suite 'sleep 0.05; ./coverage report --fail-under=80' \
-		'"time.child[coverage report*]": ["< 30 s", "< 90 ms", "< 30 ms"]'
+		'"time.child[coverage report*]": ["< 30 s", "< 900 ms", "< 30 ms"]'
 	check
 	[ "$status" -eq 1 ]
 	says 'time.child[coverage report*] < 30 s: green' \
-		'time.child[coverage report*] < 90 ms: green' 'time.child[coverage report*] < 30 ms: red'
+		'time.child[coverage report*] < 900 ms: green' 'time.child[coverage report*] < 30 ms: red'
 }
 
 @test "a pipeline has budgets on its steps and on the sum" {
@@ -264,8 +240,6 @@ scenario() {
 	"$STARTLINE" check --list | grep -q '^linear \[n=4\]'
 }
 
-# --- baselines ------------------------------------------------------------------------------------
-
 @test "a suite twice as fast as what was typed by hand" {
 	"$STARTLINE" baseline save pre --value time.wall=0.12..0.3s
 	"$STARTLINE" baseline save slow --value time.wall=120..300s
@@ -275,149 +249,6 @@ scenario() {
 	[ "$status" -eq 1 ]
 	says 'time.wall <= 50 % of @slow: green' 'time.wall improve >= 50 % of @slow: green' \
 		'time.wall <= 50 % of @pre: inconclusive' 'time.wall <= 20 % of @pre: red'
-}
-
-@test "against a stored baseline: unchanged, regressed and why, gone" {
-	"$STARTLINE" run -q -n 8 --trace base.slt -- sh -c 'sleep 0.1'
-	"$STARTLINE" baseline save --force main base.slt
-	cat >startline.yml <<-'END'
-		baseline: main
-		scenarios:
-		  - name: naps
-		    command: sh -c 'sleep 0.1'
-		    runs: 8
-		    gate: [time.wall, proc.execs]
-		    budgets: { time.wall: "+60 %" }
-	END
-	check
-	[ "$status" -eq 0 ]
-	levels >found
-	grep -qx 'time.wall +60 %: green' found
-	grep -qx 'proc.execs @main +10.0 %: green' found
-	grep -q '^time.wall @main' found
-	sed -i 's/sleep 0.1/sleep 0.25/' startline.yml
-	check --out markdown=comment.md --out junit=junit.xml
-	[ "$status" -eq 1 ]
-	says 'time.wall +60 %: red' 'time.wall @main +10.0 %: red' 'proc.execs @main +10.0 %: green'
-	grep -q 'sleep' comment.md
-	grep -q '<failure' junit.xml
-	"$STARTLINE" check >text || true
-	grep -q '^naps: regressed: time.wall' text
-	grep -q '^where it comes from' text
-	run -1 "$STARTLINE" check --bisect
-	sed -i 's/^baseline: main/baseline: another/' startline.yml
-	check
-	[ "$status" -eq 4 ]
-	v '.outcomes[0].reason' | grep -q "no baseline '@another'"
-}
-
-@test "a file is a baseline, too" {
-	"$STARTLINE" run -q -n 8 --trace base.slt -- sleep 0.05
-	mkdir perf
-	"$STARTLINE" report base.slt --format json -o perf/main.json
-	cat >startline.yml <<-'END'
-		scenarios:
-		  - { name: naps, command: sleep 0.05, runs: 8, baseline: ./perf/main.json, gate: proc.execs }
-	END
-	check
-	[ "$status" -eq 0 ]
-	says 'proc.execs @./perf/main.json +10.0 %: green'
-	# From another machine nothing is concluded.
-	jq '.host.cpu = "Another CPU" | .host.fingerprint = "sha256:0"' perf/main.json >other.json
-	mv other.json perf/main.json
-	check
-	[ "$status" -eq 4 ]
-	v '.outcomes[0].reason' | grep -q 'unlike machines'
-}
-
-# --- in turns -------------------------------------------------------------------------------------
-
-@test "against another command, in turns: regressed, and why" {
-	cat >startline.yml <<-'END'
-		scenarios:
-		  - name: naps
-		    command: sleep 0.08
-		    base: { command: sleep 0.04 }
-		    gate: time.wall
-	END
-	check
-	[ "$status" -eq 1 ]
-	says 'time.wall sleep 0.04 +10.0 %: red'
-	[ "$(v '.outcomes[0].judgements[0].verdict')" = regressed ]
-	v '.outcomes[0]' | grep -q '"pairs": *8'
-	"$STARTLINE" check >text || true
-	grep -q '8 interleaved pairs with sleep 0.04' text
-	run -1 "$STARTLINE" check --bisect
-	# A base that fails says nothing about the head.
-	sed -i 's/command: sleep 0.04/command: "false"/' startline.yml
-	check
-	[ "$status" -eq 3 ]
-	v '.outcomes[0].reason' | grep -q 'base'
-}
-
-# nap SECONDS: ./nap, which sleeps so long.
-nap() {
-	printf '#!/bin/sh\nsleep %s\n' "$1" >nap
-	chmod +x nap
-}
-
-@test "against a worktree: byte-identical inputs are skipped, others are measured" {
-	git init -q repository && cd repository
-	git config user.email a@b && git config user.name a
-	nap 0.04
-	git add nap && git commit -qm one
-	cat >startline.yml <<-'END'
-		scenarios:
-		  - name: naps
-		    command: ./nap
-		    base: { worktree: HEAD, setup: touch made }
-		    inputs: nap
-		    gate: time.wall
-	END
-	check
-	[ "$status" -eq 0 ]
-	[ "$(v '.outcomes[0].kind')" = skipped ]
-	v '.outcomes[0].reason' | grep -q 'byte-identical with those of HEAD'
-	[ -e made ]
-	nap 0.08
-	check
-	[ "$status" -eq 1 ]
-	says 'time.wall HEAD +10.0 %: red'
-	# Nothing is left of it.
-	[ "$(git worktree list | wc -l)" -eq 1 ]
-	sed -i 's/inputs: nap/inputs: n/' startline.yml
-	check
-	[ "$status" -eq 4 ]
-	sed -i 's/worktree: HEAD/worktree: nowhere/' startline.yml
-	check
-	[ "$status" -eq 4 ]
-	v '.outcomes[0].reason' | grep -q "no base 'nowhere'"
-}
-
-@test "a stored baseline screens, and what it suspects is decided in turns" {
-	mkdir old
-	cd old && nap 0.04 && cd ..
-	nap 0.04
-	"$STARTLINE" run -q -n 8 --trace base.slt -- ./nap
-	"$STARTLINE" baseline save --force main base.slt
-	cat >startline.yml <<-'END'
-		scenarios:
-		  - name: naps
-		    command: ./nap
-		    runs: 8
-		    baseline: main
-		    base: { directory: old }
-		    gate: proc.execs
-	END
-	check
-	[ "$status" -eq 0 ]
-	says 'proc.execs @main +10.0 %: green'
-	# The baseline is of another day: with it the base has changed, too.
-	printf '#!/bin/sh\ntrue | cat; sleep 0.04\n' | tee nap >old/nap
-	check
-	[ "$status" -eq 0 ]
-	says 'proc.execs old +10.0 %: green'
-	[ "$(v '.outcomes[0].judgements[0].verdict')" = unchanged ]
 }
 
 # --- what goes wrong ------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--out) echo 'json= markdown= junit= github= gitlab=' ;;
 	--gate) echo 'startup.ready time.wall mem.peak_rss heap.allocs cpu.user' ;;
 	--base-worktree) git for-each-ref --format='%(refname:short)' 2>/dev/null ;;
-	--value | --note | --save | --keep | --older | --pairs | --max-time | --seed | --base | --head | --setup | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
+	--value | --note | --scenario | --host-class | --since | --last | --anchor | --accept | --save | --keep | --older | --pairs | --max-time | --seed | --base | --head | --setup | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
 	esac
 }
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report compare check baseline ab doctor help'
+	local commands='run report compare check baseline ab history doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -61,7 +61,7 @@ _startline() {
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
-	check) options='--file --list --strict --bisect --store --out --format --output' ;;
+	check) options='--file --list --strict --bisect --trusted --store --out --format --output' ;;
 	compare) options='--format --output --store' ;;
 	baseline)
 		options='--value --note --force --keep --older --store --format --output'
@@ -75,6 +75,10 @@ _startline() {
 			--pairs --max-time --seed --show-output --out --format --output --until --ready
 			--timeout --stop-signal --probes --heap --trace --user --follow-cgroup --redact
 			--ring'
+		;;
+	history)
+		options='--scenario --host-class --since --last --anchor --accept --note --store --format
+			--output'
 		;;
 	doctor) options='--format --output --selftest' ;;
 	*) options= ;;

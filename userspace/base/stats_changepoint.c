@@ -28,6 +28,7 @@
 #define SPREAD_PRIOR	 8.0
 #define SD_OF_MAD	 1.4826 /* of normal noise */
 #define BOUND_DEVIATIONS 3
+#define SAMPLE_MAX	 10000 /* values that the bound is taken from */
 #define CORRELATION_MAX	 0.9
 
 static void search_done(struct search *s)
@@ -237,8 +238,10 @@ static double inflation_of(const struct search *s, double *scratch)
 		for (size_t j = from; j < to; j++)
 			rest[j] = s->v[j] - median;
 	}
-	memcpy(scratch, rest, s->n * sizeof(*scratch));
-	const double bound = BOUND_DEVIATIONS * SD_OF_MAD * stats_mad(scratch, s->n);
+	size_t n = 0;
+	for (size_t i = 0; i < s->n; i += s->n / SAMPLE_MAX + 1)
+		scratch[n++] = rest[i];
+	const double bound = BOUND_DEVIATIONS * SD_OF_MAD * stats_mad(scratch, n);
 	double products = 0, squares = 0, last = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		const double value = fmin(fmax(rest[i], -bound), bound);

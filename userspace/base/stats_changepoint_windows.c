@@ -179,12 +179,8 @@ int search_windows(struct search *s)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n; i++)
 		s->items[i] = (struct item){ s->v[i], (uint32_t)i };
-	for (size_t size = SEGMENT, i = 0; block_at(s->n, size, i) > 0; i++) {
-		const size_t from = block_at(s->n, size, i + 1), to = block_at(s->n, size, i);
-		qsort(s->items + from, to - from, sizeof(*s->items), by_value);
-	}
 	int r = 0;
-	for (size_t size = SEGMENT; r == 0 && size < s->n; size *= 2) {
+	for (size_t size = 1; r == 0 && size < s->n; size *= 2) {
 		r = search_layer(s, size, scratch);
 		struct item *next = s->merged;
 		s->merged = s->items;

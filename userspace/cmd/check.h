@@ -20,6 +20,7 @@ struct comparison_list VEC(struct comparison *);
 struct check {
 	struct arena *arena;
 	const struct config *config;
+	const char *trusted; /* commit that baselines have to come from, or NULL */
 	bool is_quiet;
 	struct session_list sessions; /* all that outcomes point to */
 	struct comparison_list comparisons;

@@ -1,18 +1,83 @@
 /* SPDX-License-Identifier: MIT */
-/* What a scenario is measured by: a baseline in the store, or a file. */
+/* What a scenario is measured by: a baseline in the store, or a file. With a trusted commit only what
+ * belongs to that: a file as it is in there, a baseline that was saved at it or at a commit that led
+ * to it. */
 
 #include <errno.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/check.h"
+#include "userspace/cmd/git_facts.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/ref.h"
+#include "userspace/model/session_json.h"
 
-int check_load_baseline(struct check *c, const char *name, struct session **ret,
-			const char **ret_reason)
+#define DOCUMENT_MAX ((size_t)64 << 20)
+
+static int load_trusted_file(struct check *c, const char *path, struct session **ret,
+			     const char **ret_reason)
 {
-	const bool is_file = strchr(name, '/') != NULL;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, DOCUMENT_MAX);
+	int r = git_show(c->trusted, path, &text);
+	if (r == 0)
+		r = session_read_json(buf_str(&text), text.len, path, ret);
+	if (r < 0)
+		*ret_reason =
+			arena_printf(c->arena,
+				     r == -ENOENT ? "the trusted commit has no '%s'"
+						  : "'%s' of the trusted commit cannot be read",
+				     path);
+	return r;
+}
+
+/* Why a stored baseline is none for the trusted commit, or NULL. */
+static const char *distrust(struct check *c, const char *name, const struct store_entry *about)
+{
+	if (about->commit == NULL || *about->commit == '\0')
+		return arena_printf(c->arena,
+				    "baseline '@%s' was saved outside of git: not trusted", name);
+	if (about->is_dirty)
+		return arena_printf(c->arena,
+				    "baseline '@%s' was saved with files that differ from their "
+				    "commit: not trusted",
+				    name);
+	if (!git_is_part_of(about->commit, c->trusted))
+		return arena_printf(
+			c->arena,
+			"baseline '@%s' was saved at commit %.12s, which is not part of "
+			"the trusted one (a shallow clone? git fetch --unshallow)",
+			name, about->commit);
+	return NULL;
+}
+
+static int load_trusted_name(struct check *c, const char *name, struct session **ret,
+			     const char **ret_reason)
+{
+	struct store *store = NULL;
+	struct store_entry about = { 0 };
+	int r = keeping_open(false, &store);
+	if (r >= 0)
+		r = baseline_load(store, name, ret, &about, c->arena);
+	keeping_close(store);
+	if (r < 0) {
+		*ret_reason = arena_printf(c->arena, "there is no baseline '@%s'", name);
+		return r;
+	}
+	*ret_reason = distrust(c, name, &about);
+	if (*ret_reason == NULL)
+		return 0;
+	*ret = session_free(*ret);
+	return -ENOENT;
+}
+
+static int load(struct check *c, const char *name, bool is_file, struct session **ret,
+		const char **ret_reason)
+{
 	const char *ref = is_file ? name : arena_printf(c->arena, "@%s", name);
 	if (ref == NULL)
 		return fail(-ENOMEM, "not enough memory for a baseline");
@@ -25,5 +90,19 @@ int check_load_baseline(struct check *c, const char *name, struct session **ret,
 			ref);
 	else if (r < 0)
 		*ret_reason = arena_printf(c->arena, "the baseline '%s' cannot be read", ref);
+	return r;
+}
+
+int check_load_baseline(struct check *c, const char *name, struct session **ret,
+			const char **ret_reason)
+{
+	const bool is_file = strchr(name, '/') != NULL;
+	int r = 0;
+	if (c->trusted == NULL)
+		r = load(c, name, is_file, ret, ret_reason);
+	else if (is_file)
+		r = load_trusted_file(c, name, ret, ret_reason);
+	else
+		r = load_trusted_name(c, name, ret, ret_reason);
 	return r < 0 ? r : check_keep(c, *ret);
 }

@@ -44,9 +44,10 @@ int cmd_compare(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_baseline(int argc, char **argv);
 int cmd_ab(int argc, char **argv);
+int cmd_history(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 extern const struct argp run_argp, report_argp, compare_argp, check_argp, baseline_argp, ab_argp,
-	doctor_argp;
+	history_argp, doctor_argp;
 
 /* Options that all commands share. */
 enum option_key {

@@ -3,15 +3,18 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
+#include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/outs.h"
@@ -23,12 +26,13 @@ enum {
 	KEY_LIST = OPTION_FIRST_FREE,
 	KEY_STRICT,
 	KEY_BISECT,
+	KEY_TRUSTED,
 	KEY_STORE,
 	KEY_OUT,
 };
 
 struct opts {
-	const char *file, *store, *output_path;
+	const char *file, *trusted, *store, *output_path;
 	bool is_list, is_strict, is_bisect, is_quiet;
 	char **wanted; /* scenarios; NULL: all */
 	size_t n_wanted;
@@ -41,6 +45,8 @@ static const struct argp_option options[] = {
 	{ "list", KEY_LIST, NULL, 0, "only read the file and show what it says", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "inconclusive is not good enough: exit 5", 0 },
 	{ "bisect", KEY_BISECT, NULL, 0, "exit as `git bisect run` wants it: 0, 1 or 125", 0 },
+	{ "trusted", KEY_TRUSTED, "REF", 0,
+	  "scenarios, budgets and baselines are those of this commit, whatever is here", 0 },
 	{ "store", KEY_STORE, "URL", 0, "where baselines are (as the file says)", 0 },
 	{ "out", KEY_OUT, "FORMAT=FILE", 0,
 	  "also write the verdict to FILE; repeatable: json, markdown, junit, github, gitlab", 0 },
@@ -78,6 +84,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_BISECT:
 		o->is_bisect = true;
+		return 0;
+	case KEY_TRUSTED:
+		o->trusted = arg;
 		return 0;
 	case KEY_STORE:
 		o->store = arg;
@@ -259,11 +268,13 @@ static void done(struct check *c)
 	vec_done(&c->sessions);
 }
 
-static int check(const struct opts *o, const struct config *config, const struct choice *choice)
+static int check(const struct opts *o, const struct config *config, const struct choice *choice,
+		 const char *trusted)
 {
 	struct check c = {
 		.arena = config->arena,
 		.config = config,
+		.trusted = trusted[0] != '\0' ? trusted : NULL,
 		.is_quiet = o->is_quiet,
 	};
 	size_t n = 0;
@@ -291,6 +302,31 @@ static int usage_status(const struct opts *o, int error)
 	return error == -ENOMEM ? EXIT_STARTLINE : EXIT_USAGE;
 }
 
+/* Neither the file here nor what a change made of it has a say. */
+static int load_trusted(const struct opts *o, char commit[static GIT_COMMIT_BYTES],
+			struct config **ret)
+{
+	_cleanup_(buf_done) struct buf text, label;
+	buf_init(&text, CONFIG_MAX);
+	buf_init(&label, PATH_MAX);
+	if (git_resolve(o->trusted, commit) < 0)
+		return fail(-EINVAL,
+			    "--trusted '%s': git knows no such commit here (git fetch it "
+			    "first?)",
+			    o->trusted);
+	int r = git_show(commit, o->file, &text);
+	if (r < 0)
+		return fail(r, "--trusted '%s': %s '%s': git show %s:./%s", o->trusted,
+			    r == -EINVAL ? "-f takes a path relative to here, not" : "it has no",
+			    o->file, o->trusted, o->file);
+	(void)buf_addf(&label, "%s:%s", o->trusted, o->file);
+	r = config_parse(buf_str(&text), text.len, buf_str(&label), ret);
+	/* Annotations are about the file. */
+	if (r >= 0)
+		(*ret)->path = o->file;
+	return r;
+}
+
 int cmd_check(int argc, char **argv)
 {
 	struct opts o = { .file = CONFIG_FILE, .format = TABLE_TEXT };
@@ -298,14 +334,16 @@ int cmd_check(int argc, char **argv)
 		return EXIT_USAGE;
 	struct config *config = NULL;
 	struct choice choice = { 0 };
-	int r = config_load(o.file, &config);
-	if (r >= 0)
+	char trusted[GIT_COMMIT_BYTES] = "";
+	int r = o.trusted != NULL ? load_trusted(&o, trusted, &config)
+				  : config_load(o.file, &config);
+	if (r >= 0 && config != NULL)
 		r = choose(&o, config, &choice);
 	int status = usage_status(&o, r);
-	if (r >= 0 && o.is_list)
+	if (r >= 0 && config != NULL && o.is_list)
 		status = list(&o, config, &choice) < 0 ? EXIT_STARTLINE : 0;
-	else if (r >= 0)
-		status = check(&o, config, &choice);
+	else if (r >= 0 && config != NULL)
+		status = check(&o, config, &choice, trusted);
 	(void)config_free(config);
 	outs_done(&o.outs);
 	return status;

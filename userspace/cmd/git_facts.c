@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +20,10 @@
 #include "userspace/base/fs.h"
 
 #define PATIENCE_MS 5000
-#define WORDS_MAX   16
+/* A partial clone fetches what it shows. */
+#define SHOW_PATIENCE_MS 60000
+#define WORDS_MAX	 16
+#define BLOCK_BYTES	 16384
 
 static void become_user(const struct fs_owner *user)
 {
@@ -50,31 +55,26 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The output up to its end, or to @size - 1 bytes; false: it took too long. */
-static bool read_output(int fd, char *text, size_t size)
+/* The output up to its end, or to the limit of @ret; false: it took too long. */
+static bool read_output(int fd, int patience_ms, struct buf *ret)
 {
-	const int64_t end = now_ms() + PATIENCE_MS;
-	size_t n = 0;
-	text[0] = '\0';
+	const int64_t end = now_ms() + patience_ms;
 	for (;;) {
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 		const int64_t left = end - now_ms();
 		if (left <= 0 || (poll(&wait, 1, (int)left) < 0 && errno != EINTR))
 			return false;
-		char rest[256];
-		const ssize_t got = wait.revents != 0 ? read(fd, rest, sizeof(rest)) : -1;
+		char block[BLOCK_BYTES];
+		const ssize_t got = wait.revents != 0 ? read(fd, block, sizeof(block)) : -1;
 		if (got == 0)
 			return true;
-		for (ssize_t i = 0; i < got; i++) {
-			if (n + 1 < size)
-				text[n++] = rest[i];
-		}
-		text[n] = '\0';
+		if (got > 0)
+			(void)buf_add(ret, block, (size_t)got);
 	}
 }
 
-/* git's exit status; -1: it could not be asked. @text receives the first line. */
-static int ask(const char *const *question, char *text, size_t size)
+/* git's exit status; -1: it could not be asked. What it answers is appended to @ret. */
+static int ask(const char *const *question, int patience_ms, struct buf *ret)
 {
 	/* A hook or a monitor of the repository's own is none of our business. */
 	const char *words[WORDS_MAX] = { "git", "--no-optional-locks",
@@ -93,15 +93,30 @@ static int ask(const char *const *question, char *text, size_t size)
 	_cleanup_close_ int output = ends[0];
 	if (pid < 0)
 		return -1;
-	if (!read_output(output, text, size))
+	if (!read_output(output, patience_ms, ret))
 		(void)kill(pid, SIGKILL);
 	int status = 0;
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return -1;
 	}
-	text[strcspn(text, "\n")] = '\0';
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The same for an answer of one line, which is cut to @size. */
+static int ask_line(const char *const *question, char *text, size_t size)
+{
+	_cleanup_(buf_done) struct buf answer;
+	buf_init(&answer, LINE_MAX);
+	const int status = ask(question, PATIENCE_MS, &answer);
+	const size_t n = strcspn(buf_str(&answer), "\n");
+	(void)snprintf(text, size, "%.*s", (int)n, buf_str(&answer));
+	return status;
+}
+
+static bool is_commit(const char *text)
+{
+	return text[0] != '\0' && strspn(text, "0123456789abcdef") == strlen(text);
 }
 
 void git_facts_read(struct git_facts *ret)
@@ -112,12 +127,43 @@ void git_facts_read(struct git_facts *ret)
 					       "HEAD",	     "--",	NULL };
 	char nothing[2];
 	*ret = (struct git_facts){ 0 };
-	if (ask(commit, ret->commit, sizeof(ret->commit)) != 0 ||
-	    strspn(ret->commit, "0123456789abcdef") != strlen(ret->commit)) {
+	if (ask_line(commit, ret->commit, sizeof(ret->commit)) != 0 || !is_commit(ret->commit)) {
 		ret->commit[0] = '\0';
 		return;
 	}
-	if (ask(branch, ret->branch, sizeof(ret->branch)) != 0)
+	if (ask_line(branch, ret->branch, sizeof(ret->branch)) != 0)
 		ret->branch[0] = '\0';
-	ret->is_dirty = ask(changes, nothing, sizeof(nothing)) == 1;
+	ret->is_dirty = ask_line(changes, nothing, sizeof(nothing)) == 1;
+}
+
+int git_resolve(const char *revision, char ret[static GIT_COMMIT_BYTES])
+{
+	_cleanup_(buf_done) struct buf peeled;
+	buf_init(&peeled, LINE_MAX);
+	(void)buf_addf(&peeled, "%s^{commit}", revision);
+	const char *const question[] = { "rev-parse",	     "--verify",       "-q",
+					 "--end-of-options", buf_str(&peeled), NULL };
+	if (peeled.error < 0 || ask_line(question, ret, GIT_COMMIT_BYTES) != 0)
+		return -ENOENT;
+	return is_commit(ret) ? 0 : -ENOENT;
+}
+
+int git_show(const char *commit, const char *path, struct buf *ret)
+{
+	_cleanup_(buf_done) struct buf object;
+	buf_init(&object, PATH_MAX + GIT_COMMIT_BYTES);
+	(void)buf_addf(&object, "%s:./%s", commit, path);
+	const char *const question[] = { "cat-file", "blob", buf_str(&object), NULL };
+	if (object.error < 0 || *path == '/')
+		return -EINVAL;
+	if (ask(question, SHOW_PATIENCE_MS, ret) != 0)
+		return -ENOENT;
+	return ret->error;
+}
+
+bool git_is_part_of(const char *commit, const char *of)
+{
+	char nothing[2];
+	const char *const question[] = { "merge-base", "--is-ancestor", commit, of, NULL };
+	return is_commit(commit) && ask_line(question, nothing, sizeof(nothing)) == 0;
 }

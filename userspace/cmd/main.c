@@ -28,6 +28,8 @@ const struct command commands[] = {
 	  cmd_baseline, EXIT_USAGE, &baseline_argp },
 	{ "ab", "--base CMD --head CMD", "two commands in turns: a verdict, and why", cmd_ab,
 	  EXIT_USAGE, &ab_argp },
+	{ "history", "[METRIC]", "a metric over time: changes, drift", cmd_history, EXIT_USAGE,
+	  &history_argp },
 	{ "doctor", "", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE,
 	  &doctor_argp },
 	{ 0 },

@@ -13,9 +13,6 @@
 #include "userspace/base/log.h"
 #include "userspace/gate/config_internal.h"
 
-/* More than anybody writes by hand. */
-#define FILE_MAX ((size_t)256 << 10)
-
 static int read_scenarios(struct reader *r, node *root, const struct scenario *defaults,
 			  struct scenario_list *scenarios, struct span_list *spans)
 {
@@ -100,13 +97,13 @@ int config_parse(const char *text, size_t length, const char *path, struct confi
 int config_load(const char *path, struct config **ret)
 {
 	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, FILE_MAX);
+	buf_init(&text, CONFIG_MAX);
 	const int r = fs_read_file(path, &text);
 	if (r == -ENOENT)
 		return fail(r, "there is no '%s' here: write one, or name another with -f", path);
 	if (r == -EFBIG)
 		return fail(-EINVAL, "'%s' is larger than %zu KiB: not a configuration", path,
-			    FILE_MAX >> 10);
+			    CONFIG_MAX >> 10);
 	if (r < 0)
 		return fail(r, "cannot read '%s': %s", path, strerror(-r));
 	return config_parse(buf_str(&text), text.len, path, ret);

@@ -14,6 +14,8 @@
 #include "userspace/gate/budget.h"
 
 #define CONFIG_FILE "startline.yml"
+/* More than anybody writes by hand. */
+#define CONFIG_MAX ((size_t)256 << 10)
 
 struct step {
 	const char *name;	/* NULL: the only one */

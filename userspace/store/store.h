@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/model/history.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 
@@ -74,24 +75,9 @@ int baseline_each(struct store *st,
 		  void *context);
 
 /* Runs over time. */
-struct point {
-	int64_t created_ns;
-	const char *id, *commit; /* id: its first 15 digits */
-	size_t n;
-	double median, low, high; /* low and high: the 95 % interval, NAN where n is too small */
-	const char *annotation;	  /* an accepted change, or NULL */
-};
-struct trend {
-	struct arena *arena;
-	enum unit unit;
-	enum better better;
-	struct point *points; /* oldest first */
-	size_t n_points;
-};
 /* The last @most points (0: all). No such series: a trend without points. */
 int store_trend(struct store *st, const char *scenario, const char *host_class, const char *metric,
 		size_t most, struct trend **ret);
-struct trend *trend_free(struct trend *t);
 /* Removes sessions that no baseline or annotation names and that are older than @before_ns
  * (INT64_MIN: none is) or beyond the last @keep of their series (SIZE_MAX: none is).
  * *ret_removed may be NULL. */

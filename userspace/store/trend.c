@@ -26,13 +26,6 @@ struct builder {
 
 DEFINE_FREEP(struct trend, trend_free)
 
-struct trend *trend_free(struct trend *t)
-{
-	if (t != NULL)
-		(void)arena_free(t->arena);
-	return NULL;
-}
-
 /* printf would take a tenth of the time that a long trend takes. */
 static const char *id_of(struct arena *arena, int64_t number)
 {

@@ -15,3 +15,9 @@ char *format_date(char text[static TIMES_BYTES], int64_t realtime_ns)
 		memcpy(text, "-", 2);
 	return text;
 }
+
+char *format_day(char text[static TIMES_BYTES], int64_t realtime_ns)
+{
+	text[strcspn(format_date(text, realtime_ns), " ")] = '\0';
+	return text;
+}

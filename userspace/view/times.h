@@ -9,5 +9,7 @@
 
 /* "2026-11-21 14:22", UTC; "-" when it is out of range. Returns @text. */
 char *format_date(char text[static TIMES_BYTES], int64_t realtime_ns);
+/* "2026-11-21". */
+char *format_day(char text[static TIMES_BYTES], int64_t realtime_ns);
 
 #endif

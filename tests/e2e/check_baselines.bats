@@ -1,0 +1,199 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# startline check against baselines: stored ones, files, those of a trusted commit, and the other side
+# run in turns.
+bats_require_minimum_version 1.5.0
+load helpers
+load check_helpers
+
+setup() {
+	setup_workdir
+	require_bpf
+}
+
+# nap SECONDS: ./nap, which sleeps so long.
+nap() {
+	printf '#!/bin/sh\nsleep %s\n' "$1" >nap
+	chmod +x nap
+}
+
+# --- baselines ------------------------------------------------------------------------------------
+
+@test "against a stored baseline: unchanged, regressed and why, gone" {
+	"$STARTLINE" run -q -n 8 --trace base.slt -- sh -c 'sleep 0.1'
+	"$STARTLINE" baseline save --force main base.slt
+	cat >startline.yml <<-'END'
+		baseline: main
+		scenarios:
+		  - name: naps
+		    command: sh -c 'sleep 0.1'
+		    runs: 8
+		    gate: [time.wall, proc.execs]
+		    budgets: { time.wall: "+60 %" }
+	END
+	check
+	[ "$status" -eq 0 ]
+	levels >found
+	grep -qx 'time.wall +60 %: green' found
+	grep -qx 'proc.execs @main +10.0 %: green' found
+	grep -q '^time.wall @main' found
+	sed -i 's/sleep 0.1/sleep 0.25/' startline.yml
+	check --out markdown=comment.md --out junit=junit.xml
+	[ "$status" -eq 1 ]
+	says 'time.wall +60 %: red' 'time.wall @main +10.0 %: red' 'proc.execs @main +10.0 %: green'
+	grep -q 'sleep' comment.md
+	grep -q '<failure' junit.xml
+	"$STARTLINE" check >text || true
+	grep -q '^naps: regressed: time.wall' text
+	grep -q '^where it comes from' text
+	run -1 "$STARTLINE" check --bisect
+	sed -i 's/^baseline: main/baseline: another/' startline.yml
+	check
+	[ "$status" -eq 4 ]
+	v '.outcomes[0].reason' | grep -q "no baseline '@another'"
+}
+
+@test "a file is a baseline, too" {
+	"$STARTLINE" run -q -n 2 --trace base.slt -- sleep 0.05
+	mkdir perf
+	"$STARTLINE" report base.slt --format json -o perf/main.json
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - { name: naps, command: sleep 0.05, runs: 2, baseline: ./perf/main.json, gate: proc.execs }
+	END
+	check
+	[ "$status" -eq 0 ]
+	says 'proc.execs @./perf/main.json +10.0 %: green'
+	# From another machine nothing is concluded.
+	jq '.host.cpu = "Another CPU" | .host.fingerprint = "sha256:0"' perf/main.json >other.json
+	mv other.json perf/main.json
+	check
+	[ "$status" -eq 4 ]
+	v '.outcomes[0].reason' | grep -q 'unlike machines'
+}
+
+# --- in turns -------------------------------------------------------------------------------------
+
+@test "against another command, in turns: regressed, and why" {
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: naps
+		    command: sleep 0.08
+		    base: { command: sleep 0.04 }
+		    gate: time.wall
+	END
+	check
+	[ "$status" -eq 1 ]
+	says 'time.wall sleep 0.04 +10.0 %: red'
+	[ "$(v '.outcomes[0].judgements[0].verdict')" = regressed ]
+	v '.outcomes[0]' | grep -q '"pairs": *8'
+	"$STARTLINE" check >text || true
+	grep -q '8 interleaved pairs with sleep 0.04' text
+	run -1 "$STARTLINE" check --bisect
+	# A base that fails says nothing about the head.
+	sed -i 's/command: sleep 0.04/command: "false"/' startline.yml
+	check
+	[ "$status" -eq 3 ]
+	v '.outcomes[0].reason' | grep -q 'base'
+}
+
+@test "against a worktree: byte-identical inputs are skipped, others are measured" {
+	git init -q repository && cd repository
+	git config user.email a@b && git config user.name a
+	nap 0.04
+	git add nap && git commit -qm one
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: naps
+		    command: ./nap
+		    base: { worktree: HEAD, setup: touch made }
+		    inputs: nap
+		    gate: time.wall
+	END
+	check
+	[ "$status" -eq 0 ]
+	[ "$(v '.outcomes[0].kind')" = skipped ]
+	v '.outcomes[0].reason' | grep -q 'byte-identical with those of HEAD'
+	[ -e made ]
+	nap 0.08
+	check
+	[ "$status" -eq 1 ]
+	says 'time.wall HEAD +10.0 %: red'
+	# Nothing is left of it.
+	[ "$(git worktree list | wc -l)" -eq 1 ]
+	sed -i 's/inputs: nap/inputs: n/' startline.yml
+	check
+	[ "$status" -eq 4 ]
+	sed -i 's/worktree: HEAD/worktree: nowhere/' startline.yml
+	check
+	[ "$status" -eq 4 ]
+	v '.outcomes[0].reason' | grep -q "no base 'nowhere'"
+}
+
+@test "a change can neither weaken nor move what it is judged by" {
+	git init -q -b main repository && cd repository
+	git config user.email a@b && git config user.name a
+	nap 0.02
+	mkdir perf
+	"$STARTLINE" run -q -n 2 --trace ../base.slt -- ./nap
+	"$STARTLINE" report ../base.slt --format json -o perf/main.json
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - { name: naps, command: ./nap, runs: 6, target: "< 60 ms" }
+		  - { name: file, command: ./nap, runs: 2, baseline: ./perf/main.json, gate: proc.execs }
+		  - { name: stored, command: ./nap, runs: 2, baseline: main, gate: proc.execs }
+	END
+	git add . && git commit -qm one
+	"$STARTLINE" baseline save --force main ../base.slt
+	check --trusted main
+	[ "$status" -eq 0 ]
+	git checkout -qb change
+	# Slower, one more exec, and everything made to fit.
+	printf '#!/bin/sh\nls >/dev/null; sleep 0.1\n' >nap
+	"$STARTLINE" run -q -n 2 --trace ../slow.slt -- ./nap
+	"$STARTLINE" report ../slow.slt --format json -o perf/main.json
+	sed -i 's/60 ms/9 s/' startline.yml
+	git commit -qam two
+	"$STARTLINE" baseline rm main
+	"$STARTLINE" baseline save --force main ../slow.slt
+	check
+	[ "$status" -eq 0 ]
+	check --trusted main
+	[ "$status" -eq 4 ]
+	says 'time.wall < 60 ms: red' 'proc.execs @./perf/main.json +10.0 %: red'
+	v '.outcomes[2].reason' | grep -q 'not part of the trusted one'
+	# From a directory below, and what cannot be trusted.
+	mkdir below && cd below && cp ../nap .
+	run -2 "$STARTLINE" check --trusted main
+	[[ "$output" == *"it has no 'startline.yml'"* ]]
+	"$STARTLINE" check --trusted main -f ../startline.yml --list | grep -q '< 60 ms'
+	run -2 "$STARTLINE" check --trusted nowhere
+	run -2 "$STARTLINE" check --trusted --output=x
+	[ ! -e x ]
+}
+
+@test "a stored baseline screens, and what it suspects is decided in turns" {
+	mkdir old
+	cd old && nap 0.04 && cd ..
+	nap 0.04
+	"$STARTLINE" run -q -n 2 --trace base.slt -- ./nap
+	"$STARTLINE" baseline save --force main base.slt
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: naps
+		    command: ./nap
+		    runs: 2
+		    baseline: main
+		    base: { directory: old }
+		    gate: proc.execs
+	END
+	check
+	[ "$status" -eq 0 ]
+	says 'proc.execs @main +10.0 %: green'
+	# The baseline is of another day: with it the base has changed, too.
+	printf '#!/bin/sh\ntrue | cat; sleep 0.04\n' | tee nap >old/nap
+	check
+	[ "$status" -eq 0 ]
+	says 'proc.execs old +10.0 %: green'
+	[ "$(v '.outcomes[0].judgements[0].verdict')" = unchanged ]
+}
