@@ -316,7 +316,8 @@ static int judge_gate(struct judging *g)
 	return r;
 }
 
-static bool looks_worse(const struct change *c)
+/* Or the interval is so wide that what would fail could hide in it. */
+static bool may_be_worse(const struct change *c, const struct levels *levels)
 {
 	const bool is_difference = c->basis == BASIS_DIFFERENCE;
 	const double low = is_difference ? c->difference_low : c->low - 1;
@@ -325,8 +326,9 @@ static bool looks_worse(const struct change *c)
 		return c->base_value != c->head_value;
 	if (c->basis == BASIS_NONE || isnan(low) || isnan(high))
 		return true;
-	return (c->metric->better != BETTER_HIGHER && low > 0) ||
-	       (c->metric->better != BETTER_LOWER && high < 0);
+	const double limit = is_difference ? levels->fail * fabs(c->base_value) : levels->fail;
+	return (c->metric->better != BETTER_HIGHER && (low > 0 || high >= limit)) ||
+	       (c->metric->better != BETTER_LOWER && (high < 0 || low <= -limit));
 }
 
 bool judge_screen(const struct evidence *e)
@@ -339,7 +341,8 @@ bool judge_screen(const struct evidence *e)
 	for (size_t i = 0; i < gate.n; i++) {
 		struct change *c = &gate.changes[i];
 		if (c->base == NULL || c->head == NULL ||
-		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0 || looks_worse(c))
+		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0 ||
+		    may_be_worse(c, &e->scenario->baseline_levels))
 			return false;
 	}
 	return gate.n > 0;

@@ -43,8 +43,9 @@ int judge_sum(const struct scenario *s, struct session *const *steps, struct ses
 int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome *ret);
 
 /* Whether the screening by a stored baseline leaves nothing to be confirmed: no gate metric looks
- * worse, with a chance of 10 % to suspect one that is not. Stored values are of another day, so more
- * is not concluded from them where interleaving can decide. */
+ * worse, with a chance of 10 % to suspect one that is not, and none may be so much worse that it would
+ * fail. Stored values are of another day, so more is not concluded from them where interleaving can
+ * decide. */
 bool judge_screen(const struct evidence *e);
 
 /* Budgets over the cells of a matrix, spans[0..@n) of one name; sessions[i] is that of scenario i of

@@ -238,8 +238,6 @@ void ci_row_words(struct buf *out, const struct ci_row *row)
 		(void)buf_adds(out, "; ");
 		ci_cut(out, reason, 400);
 	}
-	if (j != NULL && row->mark == MARK_INCONCLUSIVE && j->more_runs > 0)
-		(void)buf_addf(out, "; about %zu more runs would decide it", j->more_runs);
 }
 
 void ci_summary(struct buf *out, const struct ci_rows *rows)
