@@ -11,6 +11,44 @@ setup() {
 	require_bpf
 }
 
+@test "the gate serves results of other tools" {
+	rows() { # NAME FACTOR
+		awk -v f="$2" 'BEGIN {
+			for (i = 0; i < 10; i++) {
+				printf "BenchmarkFast-2 1000 %.1f ns/op\n", 1000 + i
+				printf "BenchmarkSlow-2 1000 %.1f ns/op 64 B/op\n", (2000 + i) * f
+			}
+		}' >"$1"
+	}
+	rows base.txt 1
+	rows head.txt 1.3
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: benchmarks
+		    results: head.txt
+		    baseline: ./base.txt
+		    budgets: { "bench[Fast-2]": ["< 2 us", "+5 %"], "bench[Slow-2]": "< 2" }
+	END
+	check
+	[ "$status" -eq 2 ]
+	v '.outcomes[0].reason' | grep -q 'is a limit in count'
+	sed -i 's/"< 2" }/"< 2 us" }/' startline.yml
+	check
+	[ "$status" -eq 1 ]
+	levels | grep -v bytes >found
+	cat >expected <<-'END'
+		bench[Fast-2] +5 %: green
+		bench[Fast-2] < 2 us: green
+		bench[Fast-2] @./base.txt +10.0 %: green
+		bench[Slow-2] < 2 us: red
+		bench[Slow-2] @./base.txt +10.0 %: red
+	END
+	diff expected found
+	sed -i 's/head.txt/nothing.txt/' startline.yml
+	check
+	[ "$status" -eq 4 ]
+}
+
 # nap SECONDS: ./nap, which sleeps so long.
 nap() {
 	printf '#!/bin/sh\nsleep %s\n' "$1" >nap

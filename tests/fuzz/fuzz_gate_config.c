@@ -30,7 +30,8 @@ static void check(const struct config *c)
 	for (size_t i = 0; i < c->n_scenarios; i++) {
 		const struct scenario *s = &c->scenarios[i];
 		assert(s->name != NULL && s->n_steps > 0 && s->runs > 0 && s->line > 0);
-		for (size_t k = 0; k < s->n_steps; k++)
+		assert(s->results == NULL || s->n_steps == 1);
+		for (size_t k = 0; k < s->n_steps && s->results == NULL; k++)
 			check_step(&s->steps[k]);
 		for (size_t k = 0; k < s->n_budgets; k++)
 			assert(!(s->budgets[k].low > s->budgets[k].high));

@@ -198,6 +198,20 @@ static void a_scenario_overrides_the_defaults(void **state)
 	(void)config_free(c);
 }
 
+static void results_bring_their_own_metrics(void **state)
+{
+	(void)state;
+	struct config *c =
+		loaded("scenarios:\n  - name: a\n    results: r.json\n    baseline: ./b.json\n"
+		       "    budgets: { BenchmarkX: \"< 5 ms\", size: \"< 2 kB\", n: \"< 5\", "
+		       "share: \"< 5 %\", time.wall: \"p95 < 5\" }\n");
+	static const enum unit units[] = { UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_RATIO, UNIT_NS };
+	assert_string_equal(c->scenarios[0].results, "r.json");
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(c->scenarios[0].budgets[i].unit, units[i]);
+	(void)config_free(c);
+}
+
 static void a_matrix_gives_a_scenario_per_cell(void **state)
 {
 	static const char *const argv[] = { "pytest", "-n", "2", "{other}", NULL };
@@ -319,6 +333,7 @@ static void values_point_at_themselves(void **state)
 	refused("matrix: { 'a b': [1] }\n" A_SCENARIO, "1:11", "no name for a parameter");
 	refused("scenarios:\n  - name: a\n    command: x\n    steps: [{ name: s, command: x }]\n",
 		"3:14", "belongs into a step");
+	refused("scenarios:\n  - { name: a, results: r.json, runs: 3 }\n", "2:39", "no meaning");
 	refused("scenarios:\n  - name: \"a\\0b\"\n    command: x\n", "2:11", "zero byte");
 }
 
@@ -362,6 +377,7 @@ int main(void)
 		cmocka_unit_test(foreign_scenarios_load_verbatim),
 		cmocka_unit_test(the_whole_format_loads),
 		cmocka_unit_test(a_scenario_overrides_the_defaults),
+		cmocka_unit_test(results_bring_their_own_metrics),
 		cmocka_unit_test(a_matrix_gives_a_scenario_per_cell),
 		cmocka_unit_test(keys_that_nobody_reads_are_mistakes),
 		cmocka_unit_test(what_is_missing_is_said),

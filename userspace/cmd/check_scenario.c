@@ -6,6 +6,7 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/check.h"
+#include "userspace/cmd/ref.h"
 
 #define LEVEL_OF_COMPARISON 0.985 /* gate/sequence.h */
 
@@ -86,10 +87,29 @@ static int add_up(struct trial *t)
 	return r < 0 ? r : check_keep(t->check, t->evidence.session);
 }
 
+/* What was measured before. */
+static bool read_results(struct trial *t)
+{
+	struct session *s = NULL;
+	int r = ref_load(t->scenario->results, &s);
+	if (r >= 0)
+		r = check_keep(t->check, s);
+	if (r < 0) {
+		end_with(t->outcome, OUTCOME_CANNOT_JUDGE,
+			 arena_printf(t->check->arena, "there are no results in '%s'",
+				      t->scenario->results));
+		return false;
+	}
+	t->evidence.session = t->outcome->session = s;
+	return true;
+}
+
 static bool measure_steps(struct trial *t)
 {
 	const struct scenario *s = t->scenario;
 	struct check *c = t->check;
+	if (s->results != NULL)
+		return read_results(t);
 	t->steps = arena_alloc_array(c->arena, s->n_steps, sizeof(struct session *));
 	if (t->steps == NULL) {
 		end_with(t->outcome, OUTCOME_TROUBLE, NULL);

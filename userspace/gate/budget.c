@@ -270,6 +270,13 @@ static int judge_against(struct arena *arena, const struct budget *b, const stru
 			    : judge_value(arena, b, &ratio, levels, j);
 }
 
+/* Of a metric that only another tool knows, the unit was a guess. */
+static bool is_of_another_unit(const struct budget *b, const struct series *head)
+{
+	const bool is_value = b->kind == BUDGET_LIMIT || b->kind == BUDGET_RANGE;
+	return is_value && b->statistic != STATISTIC_CV && b->unit != head->metric->unit;
+}
+
 int budget_judge(struct arena *arena, const struct budget *b, const struct series *head,
 		 const struct change *change, const struct levels *levels, struct judgement *ret)
 {
@@ -280,6 +287,12 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 	if (head == NULL || (!head->is_summary && head->summary.n == 0)) {
 		(void)judgement_say(arena, ret, "%s was not captured", b->metric);
 		return -ENODATA;
+	}
+	if (is_of_another_unit(b, head)) {
+		(void)judgement_say(arena, ret, "'%s' is a limit in %s, %s is measured in %s",
+				    b->text, unit_name(b->unit), b->metric,
+				    unit_name(head->metric->unit));
+		return -EDOM;
 	}
 	const int r = statistic_of(head, spec, &e);
 	if (r < 0)

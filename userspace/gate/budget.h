@@ -46,6 +46,7 @@ struct budget {
 	enum statistic statistic;
 	double quantile;  /* 0.95 */
 	double low, high; /* -INFINITY, INFINITY: open. In the metric's unit, or a ratio */
+	enum unit unit;	  /* that limits and ranges were read in */
 	bool is_low_inclusive, is_high_inclusive;
 	const char *baseline;  /* without '@'; NULL: the scenario's */
 	const char *parameter; /* SCALING, EFFICIENCY */
@@ -87,7 +88,8 @@ struct judgement {
 
 /* Judges one budget by the values of @head. @change: against the budget's baseline, NULL when it
  * needs none. Texts live in @arena. -ENODATA: the metric was not captured, -ENOENT: needs a baseline
- * that is not there, -EDOM: so few runs cannot give that quantile; all not logged, ret->reason
+ * that is not there, -EDOM: so few runs cannot give that quantile, or the limit is in another unit; all
+ * not logged, ret->reason
  * says it. */
 int budget_judge(struct arena *arena, const struct budget *b, const struct series *head,
 		 const struct change *change, const struct levels *levels, struct judgement *ret);

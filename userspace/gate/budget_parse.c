@@ -398,9 +398,7 @@ static bool scan_plain(struct scanner *s, struct budget *b)
 	double value = 0;
 	const enum relation relation = scan_relation(s);
 	skip_blanks(s);
-	if (*s->at == '+' || (*s->at == '-' && relation != RELATION_NONE))
-		return scan_change(s, b);
-	if (*s->at == '-')
+	if (*s->at == '+' || *s->at == '-')
 		return scan_change(s, b);
 	if (relation == RELATION_NONE && !is_digit(*s->at) && *s->at != '.')
 		return wrong(
@@ -465,6 +463,7 @@ int budget_parse(struct arena *arena, const char *metric, enum unit unit, const 
 	skip_blanks(&s);
 	if (is_good && *s.at != '\0')
 		is_good = wrong(&s, s.at, "the budget was complete before this");
+	ret->unit = s.unit;
 	if (is_good)
 		return 0;
 	*ret_error = s.error;

@@ -40,6 +40,9 @@ struct scenario {
 	const char *group; /* name without the cell */
 	struct step *steps;
 	size_t n_steps;
+	const char
+		*results; /* what was measured before, by us or another tool: a REF; the only step
+			      * is its name then, and nothing is run */
 	size_t runs, warmup;
 	uint64_t max_time_ns;	  /* no further run is begun after that; 0: all are */
 	enum base_kind base_kind; /* what `check` interleaves with */

@@ -58,6 +58,20 @@ bool metric_adds_up(const char *id)
 
 /* --- one budget ----------------------------------------------------------------------------- */
 
+/* A number alone is a count; else its unit says what it is about. */
+static int parse(struct reader *r, const char *metric, const char *text, struct budget *ret,
+		 const char **ret_error, size_t *ret_at)
+{
+	static const enum unit units[] = { UNIT_COUNT, UNIT_NS, UNIT_BYTES, UNIT_RATIO };
+	const struct metric *row = metrics_row(metric);
+	if (row != NULL)
+		return budget_parse(r->arena, metric, row->unit, text, ret, ret_error, ret_at);
+	int e = -EINVAL;
+	for (size_t i = 0; e < 0 && i < sizeof(units) / sizeof(*units); i++)
+		e = budget_parse(r->arena, metric, units[i], text, ret, ret_error, ret_at);
+	return e;
+}
+
 static int check_meaning(struct reader *r, node *at, const struct budget_place *place,
 			 const struct budget *b)
 {
@@ -78,7 +92,7 @@ static int check_meaning(struct reader *r, node *at, const struct budget_place *
 				  "of which baseline? write '<= 50 %% of @NAME', or give the "
 				  "scenario a `baseline`");
 	/* Where each run has one value it is known now whether they will be enough. */
-	if (row != NULL && row->collect == NULL && !budget_spans_matrix(b) &&
+	if (s->results == NULL && row != NULL && row->collect == NULL && !budget_spans_matrix(b) &&
 	    s->runs < budget_min_n(b))
 		return node_error(r, at, "'%s' needs %zu runs, there are %zu: write 'runs: %zu'",
 				  b->text, budget_min_n(b), s->runs, budget_min_n(b));
@@ -105,7 +119,7 @@ static int read_one(struct reader *r, const char *metric, node *n, const struct 
 	int e = node_text(r, n, "a budget such as \"< 1 s\"", &text);
 	if (e < 0)
 		return e;
-	e = budget_parse(r->arena, metric, metrics_row(metric)->unit, text, &b, &error, &at);
+	e = parse(r, metric, text, &b, &error, &at);
 	if (e < 0) {
 		/* With a parameter put in, it is another text. */
 		const bool is_raw = strcmp(text, (const char *)n->data.scalar.value) == 0;
@@ -140,7 +154,7 @@ static int read_mapping(struct reader *r, node *budgets, const struct budget_pla
 		const char *metric = NULL;
 		node_pair(r, budgets, i, &key, &value);
 		int e = node_text(r, key, "the name of a metric", &metric);
-		if (e == 0)
+		if (e == 0 && place->scenario->results == NULL)
 			e = metric_check(r, key, metric);
 		if (e == 0 && node_find(r, budgets, metric) != value && r->n_parameters == 0)
 			e = node_error(r, key, "'%s' is given twice: write a list", metric);

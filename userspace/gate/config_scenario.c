@@ -103,7 +103,9 @@ static int read_gate(struct reader *r, node *mapping, struct scenario *ret)
 {
 	node *n = node_find(r, mapping, "gate");
 	int e = take_texts(r, mapping, "gate", "the name of a metric", &ret->gate);
-	for (size_t i = 0; e == 0 && n != NULL && i < ret->gate.n; i++)
+	/* Other tools' metrics are known when their results are read. */
+	const bool is_foreign = node_find(r, mapping, "results") != NULL;
+	for (size_t i = 0; e == 0 && n != NULL && !is_foreign && i < ret->gate.n; i++)
 		e = metric_check(r, node_is_list(n) ? node_item(r, n, i) : n, ret->gate.items[i]);
 	return e;
 }
@@ -270,6 +272,31 @@ static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 	return check_gate_of_sum(r, mapping, ret);
 }
 
+/* --- results of others ---------------------------------------------------------------------- */
+
+static int read_results(struct reader *r, node *mapping, struct scenario *ret)
+{
+	static const char *const not_here[] = { "command",  "shell", "directory", "ready",
+						"timeout",  "steps", "runs",	  "warmup",
+						"max_time", "base",  "inputs",	  "heap",
+						"target",   NULL };
+	for (const char *const *key = not_here; *key != NULL; key++) {
+		if (node_find(r, mapping, *key) != NULL)
+			return node_error(r, node_find(r, mapping, *key),
+					  "beside `results` nothing is run: `%s` has no meaning",
+					  *key);
+	}
+	ret->base_kind = BASE_NONE;
+	ret->n_steps = 1;
+	ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
+	if (ret->steps == NULL)
+		return no_memory(r);
+	ret->steps->line = node_line(mapping);
+	const int e = take_text(r, mapping, "results", "a file of results", &ret->results);
+	ret->steps->command = ret->results;
+	return e;
+}
+
 /* --- the scenario --------------------------------------------------------------------------- */
 
 static int read_name(struct reader *r, node *mapping, struct scenario *ret)
@@ -285,9 +312,8 @@ static int read_name(struct reader *r, node *mapping, struct scenario *ret)
 int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
 		  struct spanning_list *spanning)
 {
-	static const char *const keys[] = {
-		"name", STEP_KEYS, COMMON_KEYS, "steps", "matrix", NULL
-	};
+	static const char *const keys[] = { "name",    STEP_KEYS, COMMON_KEYS, "steps",
+					    "results", "matrix",  NULL };
 	int e = node_check_keys(r, mapping, "a scenario", keys);
 	ret->line = node_line(mapping);
 	ret->parameters =
@@ -304,7 +330,9 @@ int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
 		ret->max_time_ns = MAX_TIME_DEFAULT;
 	if (ret->runs == 0)
 		ret->runs = RUNS_DEFAULT;
-	if (node_find(r, mapping, "steps") != NULL) {
+	if (node_find(r, mapping, "results") != NULL) {
+		e = read_results(r, mapping, ret);
+	} else if (node_find(r, mapping, "steps") != NULL) {
 		e = read_steps(r, mapping, ret);
 	} else {
 		ret->n_steps = 1;

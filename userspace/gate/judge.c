@@ -231,18 +231,37 @@ static int change_between(struct session *base, struct session *head, const char
 	return change_of(b, h, SEQUENCE_LEVEL, ret);
 }
 
+static int gate_alloc(struct judging *g, size_t n, struct gate *ret)
+{
+	ret->changes = arena_alloc_array(g->arena, n, sizeof(*ret->changes));
+	ret->controls = arena_alloc_array(g->arena, n, sizeof(*ret->controls));
+	ret->verdicts = arena_alloc_array(g->arena, n, sizeof(*ret->verdicts));
+	return ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL ? -ENOMEM : 0;
+}
+
+/* Results of another tool are benchmarks, each of which somebody wrote: all count. */
+static int gather_all(struct judging *g, struct gate *ret)
+{
+	const struct comparison *c = g->e->gate->comparison;
+	const int r = gate_alloc(g, c->n_changes + 1, ret);
+	for (size_t i = 0; r >= 0 && i < c->n_changes; i++) {
+		if (c->changes[i].basis != BASIS_NONE)
+			ret->changes[ret->n++] = c->changes[i];
+	}
+	return r;
+}
+
 static int gather(struct judging *g, struct gate *ret)
 {
 	const struct against *a = g->e->gate;
+	if (g->e->scenario->results != NULL && g->e->scenario->gate.n == 0)
+		return gather_all(g, ret);
 	struct text_list ids = { 0 };
 	/* What nobody chose is judged where it can be. */
 	const bool is_chosen = g->e->scenario->gate.n > 0;
 	int r = judge_gate_metrics(g->arena, g->e->scenario, &ids);
-	ret->changes = arena_alloc_array(g->arena, ids.n, sizeof(*ret->changes));
-	ret->controls = arena_alloc_array(g->arena, ids.n, sizeof(*ret->controls));
-	ret->verdicts = arena_alloc_array(g->arena, ids.n, sizeof(*ret->verdicts));
-	if (ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL)
-		return -ENOMEM;
+	if (r >= 0)
+		r = gate_alloc(g, ids.n, ret);
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
 		struct change *c = &ret->changes[ret->n];
 		r = change_between(a->session, a->head, ids.items[i], c);

@@ -130,9 +130,18 @@ static void add_value(struct table *t, const struct judgement *j, double value)
 	table_text(t, isnan(value) ? NULL : judgement_format(text, j, value));
 }
 
-static void add_judgement(struct table *t, const struct judgement *j, bool has_base)
+/* Of a thousand benchmarks people want to see those that are not as they should be. */
+#define PEOPLE_ROWS 20
+
+static bool is_for_people(const struct judgement *j, size_t place)
+{
+	return place < PEOPLE_ROWS || j->level == LEVEL_RED || j->level == LEVEL_YELLOW;
+}
+
+static void add_judgement(struct table *t, const struct judgement *j, bool has_base, bool is_shown)
 {
 	char change[UNITS_BYTES];
+	table_audience(t, is_shown ? FOR_ALL : FOR_PROGRAMS);
 	table_tone(t, tone_of(j->level));
 	table_text(t, j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict)
 							 : level_name(j->level));
@@ -156,13 +165,19 @@ int build_judgements(const struct outcome *o, struct table **ret)
 		has_base |= !isnan(o->judgements[i].base_value);
 	const int r = table_new("", judgement_columns,
 				N_OF(judgement_columns) - (has_base ? 0 : COLUMNS_OF_BASE), ret);
-	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++)
-		add_judgement(*ret, &o->judgements[i], has_base);
+	size_t n_left = 0;
+	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
+		const bool is_shown = is_for_people(&o->judgements[i], i);
+		add_judgement(*ret, &o->judgements[i], has_base, is_shown);
+		n_left += !is_shown;
+	}
 	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		if (text_of(j->reason)[0] != '\0' && j->level != LEVEL_GREEN)
+		if (text_of(j->reason)[0] != '\0' && j->level != LEVEL_GREEN && is_for_people(j, i))
 			table_note(*ret, "%s %s: %s", j->metric, j->target, j->reason);
 	}
+	if (r >= 0 && n_left > 0)
+		table_note(*ret, "%zu more are neither red nor yellow", n_left);
 	return r;
 }
 
