@@ -128,7 +128,8 @@ char *format_count(char text[static UNITS_BYTES], double count)
 		return format_missing(text);
 	if (fabs(count) >= 1e15)
 		(void)snprintf(text, UNITS_BYTES, "%.6g", count);
-	else if (fabs(count - nearbyint(count)) <= 1e-9 * fabs(count)) /* as far as it was rounded */
+	else if (fabs(count - nearbyint(count)) <=
+		 1e-9 * fabs(count)) /* as far as it was rounded */
 		(void)snprintf(text, UNITS_BYTES, "%.0f", count);
 	else
 		(void)snprintf(text, UNITS_BYTES, "%.1f", count);
