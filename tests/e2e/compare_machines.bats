@@ -132,4 +132,6 @@ document() { # FILE RUN-ARGUMENTS...
 	jq '(.metrics[] | select(.id == "proc.execs") | .values) |= map(. * 2)' base.json >head.json
 	"$STARTLINE" compare base.json head.json >out
 	grep -qE 'time inconclusive, work \+100.* \(proc.execs\)' out
+	# Three runs can never be enough, and that is said.
+	grep -qFx '3 and 3 runs prove nothing about time: use run -n 10 for both' out
 }

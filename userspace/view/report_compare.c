@@ -344,12 +344,17 @@ static int say_headline(const struct comparison *c, enum table_format format,
 		r = say(format, style, f, TONE_WARN, line);
 	}
 	const size_t more = verdict_more_runs(change);
-	if (r >= 0 && more > 0) {
+	const size_t n_base = change->base->summary.n, n_head = change->head->summary.n;
+	if (r >= 0 && more > 0)
 		(void)snprintf(line, sizeof(line), "about %zu more runs of each would decide it",
 			       more);
-		r = say(format, style, f, TONE_PLAIN, line);
-	}
-	return r;
+	else if (change->basis == BASIS_SHIFT && !isfinite(change->high))
+		(void)snprintf(line, sizeof(line),
+			       "%zu and %zu runs prove nothing about time: use run -n 10 for both",
+			       n_base, n_head);
+	else
+		return r;
+	return r < 0 ? r : say(format, style, f, TONE_PLAIN, line);
 }
 
 static int say_machines(const struct comparison *c, enum table_format format,
