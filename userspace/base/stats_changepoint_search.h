@@ -26,6 +26,7 @@ struct search {
 	const double *v;
 	size_t n;
 	double margin, threshold;
+	double prefilter; /* z^2, which costs nothing: below it no split reaches the threshold */
 	double inflation; /* of what remains of the evidence where values follow each other */
 	struct item *items, *merged; /* n each */
 	uint32_t *ranks;	     /* doubled, so that those of ties are whole */

@@ -13,8 +13,7 @@
 #include "userspace/base/stats_changepoint.h"
 #include "userspace/base/stats_changepoint_search.h"
 
-#define SEGMENT		STATS_SEGMENT_MIN
-#define PREFILTER_LEAST 7.5 /* z^2: below, no split has the evidence for any series */
+#define SEGMENT STATS_SEGMENT_MIN
 /* Stretches are many: each needs so much more, and is looked for in windows up to so many times its
  * length. */
 #define STRETCH_EVIDENCE 2.5
@@ -50,12 +49,12 @@ static size_t least_side(const struct search *s, size_t w)
 
 /* Evidence for @n of the values of a window being apart from the @m others, by the sum of their ranks,
  * if it can be of interest. */
-static double evidence_of(double sum, size_t n, size_t m)
+static double evidence_of(const struct search *s, double sum, size_t n, size_t m)
 {
 	const double a = (double)n, b = (double)m;
 	/* 2 U - a b: how far U is from the middle. */
 	const double off = fabs(sum - a * (a + 1) - a * b);
-	if (3 * off * off < PREFILTER_LEAST * a * b * (a + b + 1))
+	if (3 * off * off < s->prefilter * a * b * (a + b + 1))
 		return 0;
 	return stats_rank_evidence(n, m, (a * b - off) / 2);
 }
@@ -79,13 +78,13 @@ static struct split best_split(const struct search *s, size_t from, size_t w, si
 	for (size_t i = 0; i < w; i++)
 		s->sums[i + 1] = s->sums[i] + s->ranks[i];
 	for (size_t k = least; k + least <= w; k++)
-		take_better(&best, from + k, 0, evidence_of(s->sums[k], k, w - k));
+		take_better(&best, from + k, 0, evidence_of(s, s->sums[k], k, w - k));
 	for (size_t n = least > w / STRETCH_SHARE ? least : w / STRETCH_SHARE; 2 * n <= w;
 	     n += n / 2) {
 		for (size_t i = SEGMENT; i + n + SEGMENT <= w; i += (n + 3) / 4) {
 			const double sum = s->sums[i + n] - s->sums[i];
 			take_better(&best, from + i, from + i + n,
-				    evidence_of(sum, n, w - n) - STRETCH_EVIDENCE);
+				    evidence_of(s, sum, n, w - n) - STRETCH_EVIDENCE);
 		}
 	}
 	return best;
@@ -121,7 +120,7 @@ double search_evidence(struct search *s, size_t from, size_t at, size_t to)
 	rank_range(s, from, to);
 	for (size_t i = 0; i < at - from; i++)
 		sum += s->ranks[i];
-	return evidence_of(sum, at - from, to - at);
+	return evidence_of(s, sum, at - from, to - at);
 }
 
 /* ---- all windows ---- */

@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-#define SMALL	 8   /* the smaller sample: arrangements are counted */
+#define SMALL	 8  /* the smaller sample: arrangements are counted */
+#define MEDIUM	 24 /* beyond, all that is bounded by the number of arrangements is certain anyway */
 #define WAYS_MAX 256 /* of U; from there on a polynomial is as good */
 
 /* log of the number of partitions of 0 … u into at most a parts: as many arrangements have U <= u,
@@ -55,10 +56,12 @@ double stats_rank_evidence(size_t n, size_t m, double u)
 	const double all = (double)a * (double)b;
 	if (a == 0 || u >= all / 2)
 		return 0;
-	/* Of the clearest arrangement. */
+	const double whole = ceil(u), skew = 1 - 2 * (u + 0.5) / all;
+	if (a > MEDIUM)
+		return saddle_point((double)a, (double)b, skew);
+	/* Of the clearest arrangement: no other one has more. */
 	const double most = log_choose((double)(a + b), (double)a) - M_LN2;
-	const double whole = ceil(u);
 	if (a <= SMALL && (whole < WAYS_MAX || whole < (double)b))
 		return fmax(0, most - log_ways(a, (size_t)whole));
-	return fmin(most, saddle_point((double)a, (double)b, 1 - 2 * (u + 0.5) / all));
+	return fmin(most, saddle_point((double)a, (double)b, skew));
 }

@@ -121,8 +121,8 @@ static int add_segments(struct builder *b, const struct stats_change *found, siz
 }
 
 /* Median and spread of the values of one segment, and which of its points are spikes. */
-static int describe_segment(struct builder *b, struct history_segment *s, size_t *next,
-			    double *scratch)
+static void describe_segment(struct builder *b, struct history_segment *s, size_t *next,
+			     double *scratch)
 {
 	const size_t first = *next;
 	while (*next < b->n && b->points[*next] < s->to)
@@ -135,7 +135,6 @@ static int describe_segment(struct builder *b, struct history_segment *s, size_t
 	for (size_t i = first; i < *next; i++)
 		b->h->is_spike[b->points[i]] =
 			fabs(b->values[i] - median) > fmax(spread, b->margin);
-	return 0;
 }
 
 static int describe_segments(struct builder *b)
@@ -146,10 +145,9 @@ static int describe_segments(struct builder *b)
 	if (scratch == NULL || h->is_spike == NULL)
 		return -ENOMEM;
 	size_t next = 0;
-	int r = 0;
-	for (size_t i = 0; r == 0 && i < h->n_segments; i++)
-		r = describe_segment(b, &h->segments[i], &next, scratch);
-	return r;
+	for (size_t i = 0; i < h->n_segments; i++)
+		describe_segment(b, &h->segments[i], &next, scratch);
+	return 0;
 }
 
 static int find_segments(struct builder *b)
