@@ -91,6 +91,19 @@ nap() {
 	v '.outcomes[0].reason' | grep -q "no baseline '@another'"
 }
 
+@test "what was measured becomes history, unless it is a change under test" {
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - { name: naps, command: sleep 0.02, runs: 3, target: "< 5 s" }
+	END
+	check && check
+	[ "$("$STARTLINE" history time.wall --scenario naps --format json | jq '.points.rows | length')" = 2 ]
+	check --store /dev/null/history.db
+	[ "$status" -eq 6 ]
+	levels | grep -qx 'time.wall < 5 s: green'
+	ls .startline/unsaved-*.json
+}
+
 @test "a file is a baseline, too" {
 	"$STARTLINE" run -q -n 2 --trace base.slt -- sleep 0.05
 	mkdir perf

@@ -6,6 +6,7 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/check.h"
+#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/ref.h"
 
 #define LEVEL_OF_COMPARISON 0.985 /* gate/sequence.h */
@@ -229,6 +230,18 @@ static bool open_base(struct trial *t, struct check_base *base)
 	return r == 0;
 }
 
+/* For `history`. What a change under test measures is not its past yet. */
+static void store(struct trial *t)
+{
+	const struct store_entry about = { .scenario = t->scenario->name };
+	if (t->check->trusted != NULL || t->scenario->results != NULL ||
+	    t->outcome->kind != OUTCOME_JUDGED)
+		return;
+	if (keeping_save(t->evidence.session, NULL, &about) < 0)
+		end_with(t->outcome, OUTCOME_TROUBLE,
+			 "the store failed; what was measured is in a file, as said above");
+}
+
 int check_scenario(struct check *c, size_t index, struct outcome *ret)
 {
 	const struct scenario *s = &c->config->scenarios[index];
@@ -246,6 +259,7 @@ int check_scenario(struct check *c, size_t index, struct outcome *ret)
 	if (load_baselines(&t) && open_base(&t, &base) && gather(&t, &base)) {
 		c->of_scenario[index] = t.evidence.session;
 		r = judge(&t);
+		store(&t);
 	}
 	check_base_close(&base);
 	return r;

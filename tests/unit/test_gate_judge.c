@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* A scenario's sessions become an outcome: nothing that could not be judged passes. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/gate/judge.h"
+
+#define MS 1e6
+#define N  20
+
+static struct arena *arena;
+static struct session *base, *head;
+static struct comparison *comparison;
+static struct step step = { .command = "./server" };
+static struct scenario scenario;
+static struct against against;
+static struct evidence evidence;
+static struct outcome outcome;
+
+/* Values around @middle, a percent apart from end to end. */
+static void add(struct session *s, const char *id, double middle)
+{
+	double values[N];
+	for (int i = 0; i < N; i++)
+		values[i] = middle * (1 + 0.01 * (i - N / 2) / N);
+	assert_int_equal(session_add_values(s, id, metrics_row(id), values, N), 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	arena = arena_new();
+	scenario = (struct scenario){
+		.name = "server",
+		.steps = &step,
+		.n_steps = 1,
+		.runs = N,
+		.budget_levels = LEVELS_BUDGET,
+		.baseline_levels = LEVELS_BASELINE,
+	};
+	outcome = (struct outcome){ .scenario = "server", .reason = "" };
+	return session_new(&base) < 0 || session_new(&head) < 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	comparison = comparison_free(comparison);
+	base = session_free(base);
+	head = session_free(head);
+	arena = arena_free(arena);
+	return 0;
+}
+
+static void judge(void)
+{
+	assert_int_equal(judge_scenario(arena, &evidence, &outcome), 0);
+}
+
+static void with_baseline(void)
+{
+	assert_int_equal(comparison_build(base, head, 0.985, &comparison), 0);
+	against = (struct against){ .name = "main",
+				    .label = "@main",
+				    .session = base,
+				    .head = head,
+				    .comparison = comparison };
+	evidence = (struct evidence){ .scenario = &scenario,
+				      .session = head,
+				      .against = &against,
+				      .n_against = 1,
+				      .gate = &against };
+}
+
+static void without_baseline(void)
+{
+	evidence = (struct evidence){ .scenario = &scenario, .session = head };
+}
+
+static void give_budget(const char *metric, const char *text)
+{
+	const char *error = NULL;
+	size_t at = 0;
+	scenario.budgets = arena_alloc(arena, sizeof(*scenario.budgets));
+	scenario.n_budgets = 1;
+	assert_int_equal(budget_parse(arena, metric, metrics_row(metric)->unit, text,
+				      scenario.budgets, &error, &at),
+			 0);
+}
+
+static void nothing_to_judge_by_does_not_pass(void **state)
+{
+	(void)state;
+	add(head, "time.wall", 100 * MS);
+	without_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
+	assert_int_equal(outcome.n_judgements, 0);
+}
+
+static void what_was_not_captured_cannot_be_judged(void **state)
+{
+	(void)state;
+	add(head, "time.wall", 100 * MS);
+	give_budget("startup.ready", "< 1 s");
+	without_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
+	assert_non_null(strstr(outcome.reason, "startup.ready was not captured"));
+	assert_int_equal(outcome.n_judgements, 1);
+	assert_int_equal(outcomes_status(&outcome, 1, false), 4);
+}
+
+static void the_usual_metrics_are_judged_where_they_are(void **state)
+{
+	(void)state;
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 120 * MS);
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_JUDGED);
+	assert_int_equal(outcome.n_judgements, 1); /* mem.peak_rss was on neither side */
+	assert_int_equal(outcome.judgements[0].verdict, VERDICT_REGRESSED);
+	assert_int_equal(outcome.judgements[0].level, LEVEL_RED);
+	assert_string_equal(outcome.judgements[0].target, "@main +10.0 %");
+}
+
+static void a_metric_that_was_asked_for_has_to_be_there(void **state)
+{
+	const char *ids[] = { "time.wall", "mem.peak_rss" };
+	(void)state;
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 100 * MS);
+	add(head, "mem.peak_rss", 1e6);
+	scenario.gate = (struct text_list){ ids, 2 };
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
+	assert_non_null(strstr(outcome.reason, "mem.peak_rss against @main: only in head"));
+}
+
+static void nothing_in_common_does_not_pass(void **state)
+{
+	(void)state;
+	add(base, "cpu.user", 100 * MS);
+	add(head, "time.wall", 100 * MS);
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
+	assert_non_null(strstr(outcome.reason, "nothing in common with @main"));
+}
+
+static void unlike_machines_are_not_compared(void **state)
+{
+	(void)state;
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 100 * MS);
+	base->host.cpu = "one CPU";
+	head->host.cpu = "another CPU";
+	give_budget("time.wall", "+10 %");
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
+	assert_int_equal(outcome.n_judgements, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(outcome.judgements[i].verdict, VERDICT_INCOMPARABLE);
+	assert_non_null(strstr(outcome.reason, "one CPU"));
+	assert_false(judge_screen(&evidence));
+}
+
+static void screening_suspects_what_may_be_worse(void **state)
+{
+	static const struct {
+		double head;
+		bool passes;
+	} cases[] = { { 100, true }, { 90, true }, { 101, false }, { 120, false } };
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)teardown(NULL);
+		(void)setup(NULL);
+		add(base, "time.wall", 100 * MS);
+		add(head, "time.wall", cases[i].head * MS);
+		with_baseline();
+		assert_int_equal(judge_screen(&evidence), cases[i].passes);
+	}
+}
+
+static void below_a_range_the_missing_connections_are_named(void **state)
+{
+	struct connection failed = { .peer = "tcp 127.0.0.1:5432",
+				     .result = "ECONNREFUSED",
+				     .duration_ns = 1 };
+	struct connection made = { .peer = "tcp 127.0.0.1:6379", .result = "ok", .duration_ns = 1 };
+	struct run in_head = { .connections = &failed, .n_connections = 1 };
+	struct run in_base = { .connections = &made, .n_connections = 1 };
+	(void)state;
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 100 * MS);
+	give_budget("time.wall", "5-15 s");
+	head->runs = &in_head;
+	base->runs = &in_base;
+	head->n_runs = base->n_runs = 1;
+	against = (struct against){ .session = base, .head = head };
+	evidence = (struct evidence){ .scenario = &scenario, .session = head, .against = &against };
+	judge();
+	assert_int_equal(outcome.judgements[0].level, LEVEL_YELLOW);
+	assert_non_null(strstr(outcome.judgements[0].reason, "tcp 127.0.0.1:5432: ECONNREFUSED"));
+	in_head.n_connections = 0;
+	outcome.n_judgements = 0;
+	judge();
+	assert_non_null(strstr(outcome.judgements[0].reason, "it made no connection"));
+	in_head.n_connections = 1;
+	assert_int_equal(comparison_build(base, head, 0.985, &comparison), 0);
+	against.comparison = comparison;
+	against.label = "@main";
+	evidence.gate = &against;
+	judge();
+	const struct judgement *j = outcome.judgements;
+	while (!j->is_budget)
+		j++;
+	assert_non_null(strstr(j->reason, "tcp 127.0.0.1:6379: not connected to"));
+	/* They are on the stack. */
+	head->n_runs = base->n_runs = 0;
+}
+
+static void steps_add_up_run_by_run(void **state)
+{
+	struct step steps[] = { { .name = "build" },
+				{ .name = "start", .ready = { (const char *[]){ "accept" }, 1 } } };
+	struct session *both[] = { base, head }, *sum = NULL;
+	struct run runs[N] = { 0 };
+	(void)state;
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 900 * MS);
+	add(head, "startup.ready", 50 * MS);
+	base->runs = head->runs = runs;
+	base->n_runs = N;
+	head->n_runs = N - 1;
+	scenario.steps = steps;
+	scenario.n_steps = 2;
+	assert_int_equal(judge_sum(&scenario, both, &sum), 0);
+	const struct series *wall = metrics_find(sum, "time.wall");
+	assert_int_equal(wall->n_values, N - 1);
+	assert_true(fabs(wall->values[10] - 150 * MS) < 1);
+	(void)session_free(sum);
+	base->n_runs = head->n_runs = 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_to_judge_by_does_not_pass),
+		TEST(what_was_not_captured_cannot_be_judged),
+		TEST(the_usual_metrics_are_judged_where_they_are),
+		TEST(a_metric_that_was_asked_for_has_to_be_there),
+		TEST(nothing_in_common_does_not_pass),
+		TEST(unlike_machines_are_not_compared),
+		TEST(screening_suspects_what_may_be_worse),
+		TEST(below_a_range_the_missing_connections_are_named),
+		TEST(steps_add_up_run_by_run),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
