@@ -235,12 +235,13 @@ static int bootstrap(struct breakdowns *b)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-/* How far the change is from none at least: the end of the interval that is nearer to 0. */
+/* How far the change is from none at least: the end of the interval that is nearer to 0. Who works
+ * longer also waits longer for a CPU where there are too few: that wait counts half, so that it does
+ * not hide where it comes from. */
 static double proven(const struct contribution *c)
 {
-	if (c->low_ns > 0)
-		return c->low_ns;
-	return c->high_ns < 0 ? -c->high_ns : 0;
+	const double least = c->low_ns > 0 ? c->low_ns : c->high_ns < 0 ? -c->high_ns : 0;
+	return c->cause == CAUSE_RUNQUEUE ? least / 2 : least;
 }
 
 /* What is proven to have changed most comes first: waiting for a CPU moves by more than many a real
