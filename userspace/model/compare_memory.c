@@ -117,7 +117,7 @@ static int fill(struct comparison *c, const struct owners *o)
 			const int64_t head = mean(owner, HEAD, q, c->head->n_runs);
 			if (base == UNKNOWN && head == UNKNOWN)
 				continue;
-			int64_t delta;
+			int64_t delta = 0;
 			const bool is_known = base != UNKNOWN && head != UNKNOWN &&
 					      !__builtin_sub_overflow(head, base, &delta);
 			c->memory[c->n_memory++] = (struct memory_row){
