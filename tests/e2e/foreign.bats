@@ -155,3 +155,95 @@ values() {
 	[[ "$output" != *$'\x1b'* ]]
 	[[ "$output" == *"line 2"* ]]
 }
+
+# --- the gate -------------------------------------------------------------------------------------
+
+# check: the verdict in ./verdict.json; the status in $status.
+check() {
+	status=0
+	"$STARTLINE" check --format json >verdict.json 2>messages || status=$?
+}
+
+levels() {
+	jq -r '[.outcomes[].judgements[] | "\(.metric) \(.target): \(.level)"] | sort | .[]' verdict.json
+}
+
+@test "check judges a result by budgets, each in the unit of its metric" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: micro
+		    results: $DATA/pytest.json
+		    budgets:
+		      "bench[test_speed.py::test_even[4]]": ["< 1 s", "< 1 ns", "p95 < 1 s"]
+		  - name: counted
+		    results: $DATA/go.txt
+		    budgets:
+		      "bench.bytes[example.com/store.Get-2]": "< 65 B"
+		      "bench.allocs[example.com/store.Get-2]": "< 2"
+		      "bench[example.com/store.Get-2]": "< 1 s"
+	END
+	check
+	levels >found
+	# Twelve values have no 95 % quantile, which is a mistake.
+	[ "$status" = 2 ]
+	grep -qxF 'bench[test_speed.py::test_even[4]] < 1 s: green' found
+	grep -qxF 'bench[test_speed.py::test_even[4]] < 1 ns: red' found
+	grep -qxF 'bench.bytes[example.com/store.Get-2] < 65 B: green' found
+	grep -qxF 'bench.allocs[example.com/store.Get-2] < 2: red' found
+	grep -qxF 'bench[example.com/store.Get-2] < 1 s: green' found
+	sed -i 's/< 65 B/< 65 s/; s/, "p95 < 1 s"//' startline.yml
+	check
+	[ "$status" = 2 ]
+	jq -r '.outcomes[1].reason' verdict.json | grep -qF "'< 65 s' is a limit in ns, bench.bytes[example.com/store.Get-2] is measured in bytes"
+}
+
+@test "check judges a result against a baseline: unchanged, regressed, another's" {
+	for side in 1 1.001 1.2; do
+		printf '[{"name":"a","unit":"ms","values":[%s]},{"name":"n","value":3,"better":"neither"}]' \
+			"$(values $side)" >$side.json
+	done
+	"$STARTLINE" baseline save main 1.json
+	printf 'scenarios:\n  - { name: micro, results: head.json, baseline: main }\n' >startline.yml
+	cp 1.001.json head.json
+	check
+	[ "$status" = 0 ]
+	[ "$(levels)" = 'a @main +10.0 %: green' ]
+	cp 1.2.json head.json
+	check
+	[ "$status" = 1 ]
+	[ "$(levels)" = 'a @main +10.0 %: red' ]
+	# A file as the baseline; and nothing in common is no pass.
+	sed -i 's/main }/.\/1.json }/' startline.yml
+	check
+	[ "$status" = 1 ]
+	cp "$DATA/hyperfine.json" head.json
+	check
+	[ "$status" = 4 ]
+	head -c 300 "$DATA/hyperfine.json" >head.json
+	check
+	[ "$status" = 4 ]
+	jq -r '.outcomes[0].reason' verdict.json | grep -qF "there are no results in 'head.json'"
+	rm head.json
+	check
+	[ "$status" = 4 ]
+}
+
+@test "check judges a suite by its time, and names the tests" {
+	# Of one run each nothing can be proven, a budget can be broken.
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: suite
+		    results: $DATA/junit-head.xml
+		    baseline: $DATA/junit.xml
+		    budgets: { suite.time: ["< 180 s", "< 9 s"], suite.failed: "< 1" }
+	END
+	check
+	[ "$status" = 1 ]
+	levels >found
+	grep -qx 'suite.time < 180 s: green' found
+	grep -qx 'suite.time < 9 s: red' found
+	grep -qx 'suite.failed < 1: green' found
+	grep -q "^suite.time @.*junit.xml.*: inconclusive" found
+	run ! grep -q '^test' found
+	jq -e '.outcomes[0].comparison.contributions[0] | .phase == "test" and .cause == "changed"' verdict.json
+}

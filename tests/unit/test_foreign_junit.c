@@ -34,6 +34,12 @@ static void suites_nest(void **state)
 	check_values(s, "test[c]", NAN);
 	check_values(s, "suite.failed", 1);
 	(void)session_free(s);
+	assert_int_equal(read_text("<testsuite time='5'><testsuite time='3'><testcase name='a'/>"
+				   "</testsuite></testsuite>",
+				   &s),
+			 0);
+	check_values(s, "suite.time", 5e9);
+	(void)session_free(s);
 }
 
 static void a_total_is_not_guessed(void **state)

@@ -239,13 +239,20 @@ static int gate_alloc(struct judging *g, size_t n, struct gate *ret)
 	return ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL ? -ENOMEM : 0;
 }
 
-/* Results of another tool are benchmarks, each of which somebody wrote: all count. */
+/* Results of another tool are benchmarks, each of which somebody wrote: all count for which there is
+ * a better and a worse. The tests of a suite are parts of its time. */
+static bool is_judged(const struct change *c)
+{
+	return c->basis != BASIS_NONE && c->metric->better != BETTER_NEITHER &&
+	       strncmp(c->id, "test[", 5) != 0;
+}
+
 static int gather_all(struct judging *g, struct gate *ret)
 {
 	const struct comparison *c = g->e->gate->comparison;
 	const int r = gate_alloc(g, c->n_changes + 1, ret);
 	for (size_t i = 0; r >= 0 && i < c->n_changes; i++) {
-		if (c->changes[i].basis != BASIS_NONE)
+		if (is_judged(&c->changes[i]))
 			ret->changes[ret->n++] = c->changes[i];
 	}
 	return r;
