@@ -230,11 +230,11 @@ static bool open_base(struct trial *t, struct check_base *base)
 	return r == 0;
 }
 
-/* For `history`. What a change under test measures is not its past yet. */
+/* For `history`. */
 static void store(struct trial *t)
 {
 	const struct store_entry about = { .scenario = t->scenario->name };
-	if (t->check->trusted != NULL || t->scenario->results != NULL ||
+	if (!t->check->is_history || t->scenario->results != NULL ||
 	    t->outcome->kind != OUTCOME_JUDGED)
 		return;
 	if (keeping_save(t->evidence.session, NULL, &about) < 0)

@@ -277,6 +277,8 @@ static int check(const struct opts *o, const struct config *config, const struct
 		.config = config,
 		.trusted = trusted[0] != '\0' ? trusted : NULL,
 		.is_quiet = o->is_quiet,
+		/* A change under test is not the past yet, and old commits are not today's. */
+		.is_history = trusted[0] == '\0' && !o->is_bisect,
 	};
 	size_t n = 0;
 	keeping_set_url(o->store != NULL ? o->store : config->store);

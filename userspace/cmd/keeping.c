@@ -83,7 +83,9 @@ static int write_document(const struct session *s, const char *path)
 /* Where the recording would go, else the directory for temporary files. */
 static void rescue(const struct session *s, const char *name)
 {
+	static unsigned int n_rescued;
 	const char *temporary = getenv("TMPDIR");
+	n_rescued++;
 	_cleanup_(buf_done) struct buf place, path;
 	buf_init(&place, PATH_MAX);
 	buf_init(&path, PATH_MAX);
@@ -94,8 +96,8 @@ static void rescue(const struct session *s, const char *name)
 		if (*places[i] == '\0')
 			continue;
 		buf_clear(&path);
-		r = buf_addf(&path, "%s/unsaved-%lld-%d.json", places[i], (long long)time(NULL),
-			     getpid());
+		r = buf_addf(&path, "%s/unsaved-%lld-%d-%u.json", places[i], (long long)time(NULL),
+			     getpid(), n_rescued);
 		if (r == 0)
 			r = write_document(s, buf_str(&path));
 	}
