@@ -55,6 +55,17 @@ scenario() {
 	[[ "$output" == *"no such scenario"* ]]
 }
 
+@test "the whole format, as it is documented" {
+	# The example of the manual page, as it is.
+	awk '/^    store:/ { on = 1 } /^## / { on = 0 } on' \
+		"$ROOT/docs/man/startline.yml.5.md" >startline.yml
+	"$STARTLINE" check --list >text
+	grep -q '^5 scenarios in startline.yml' text
+	grep -q 'net.connect\[tcp \*:5432\]  max < 10 ms' text
+	grep -q '^suite  *-  *time.wall  *scaling(workers) <= -0.5' text
+	grep -q 'build  time.wall  *< 120 seconds' text
+}
+
 @test "a mistake has its place, and nothing runs" {
 	scenario a 'touch ran' 'time.wal: "< 1 s"'
 	run -2 "$STARTLINE" check
