@@ -15,6 +15,31 @@ setup() {
 	[ "$(jq '[.rows[] | select(.state != "ok" and .cost == null)] | length' out)" = 0 ]
 }
 
+@test "what would disturb a measurement now has its rows" {
+	"$STARTLINE" doctor --format json >out
+	for name in load contention steal governor swap disk 'other recordings'; do
+		[ "$(jq --arg name "$name" '[.rows[] | select(.name == $name and .found != "")] | length' out)" = 1 ]
+	done
+	found() {
+		jq -r --arg name "$1" '.rows[] | select(.name == $name) | .found' out
+	}
+	[ "$(found load | sed 's/ .*//' | tr -d .)" -ge 0 ]
+	found disk | grep -qE '^[0-9.]+ [kMGT]?B free in this directory, [a-z]'
+	found swap | grep -q 'of memory available'
+}
+
+@test "other recordings are seen while they run" {
+	[ "$(id -u)" = 0 ] || skip "needs root for a /dev/shm that no other recording uses"
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount sh -c 'mount -t tmpfs shm /dev/shm
+		"$1" run -q --probes shim -- sleep 3 &
+		until ls /dev/shm | grep -q startline; do sleep 0.05; done
+		"$1" doctor --format json >during
+		wait' sh "$STARTLINE"
+	[ "$(jq -r '.rows[] | select(.name == "other recordings") | .state' during)" = limited ]
+	jq -r '.rows[] | select(.name == "other recordings") | .found' during | grep -qE '^[1-9][0-9]* running'
+}
+
 @test "kernel probes work where they can" {
 	require_bpf
 	"$STARTLINE" doctor --format json >out
