@@ -23,10 +23,9 @@
 #include "userspace/view/trend_words.h"
 
 /* Of the overview: its rows are read one by one. */
-#define OVERVIEW_LAST	1000
-#define NAMES_LISTED	8
-#define MESSAGE_MAX	4096
-#define DEFAULT_MESSAGE "accepted"
+#define OVERVIEW_LAST 1000
+#define NAMES_LISTED  8
+#define MESSAGE_MAX   4096
 
 enum {
 	KEY_SCENARIO = OPTION_FIRST_FREE,
@@ -347,6 +346,7 @@ static int show_metric(struct work *w, const struct print_style *style, FILE *f)
 static int show_overview(struct work *w, const struct print_style *style, FILE *f)
 {
 	struct table *table = NULL;
+	size_t n_rows = 0;
 	int r = choose_metrics(w);
 	if (r == 0)
 		r = build_overview(&w->series, &table);
@@ -354,11 +354,18 @@ static int show_overview(struct work *w, const struct print_style *style, FILE *
 		struct trend *t = NULL;
 		struct history *h = NULL;
 		r = load(w, w->metrics.items[i], &t, &h);
-		if (r == 0 && h != NULL)
+		if (r == 0 && h != NULL) {
 			add_overview_row(table, h, style->is_utf8);
+			n_rows++;
+		}
 		(void)history_free(h);
 		(void)trend_free(t);
 	}
+	if (r == 0 && n_rows > table_rows(table))
+		table_note(table,
+			   "not listed: %zu that are the same in all runs (--format csv has "
+			   "them)",
+			   n_rows - table_rows(table));
 	if (r == 0 && w->o->scenario == NULL && w->others.n > 0)
 		table_note(table, "other runs here, for --scenario: %s", listed(w, &w->others));
 	if (r == 0)
@@ -397,7 +404,7 @@ static int accept_one(struct work *w, const char *metric, FILE *f, size_t *n_acc
 		buf_init(&size, MESSAGE_MAX);
 		trend_add_size(&size, &c->change);
 		r = store_annotate(w->store, t->points[c->at].id, metric,
-				   w->o->note != NULL ? w->o->note : DEFAULT_MESSAGE);
+				   w->o->note != NULL ? w->o->note : "");
 		if (r == 0)
 			(void)fprintf(f, "accepted: %s %s\n", metric, buf_str(&size));
 		++*n_accepted;

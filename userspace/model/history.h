@@ -20,7 +20,7 @@ struct point {
 	const char *id, *commit; /* id: its first 15 digits */
 	size_t n;
 	double median, low, high; /* low and high: the 95 % interval, NAN where n is too small */
-	const char *annotation;	  /* an accepted change, or NULL */
+	const char *annotation;	  /* of an accepted change, why; NULL: none was */
 };
 struct trend { /* of one series of runs, from the store */
 	struct arena *arena;
@@ -50,7 +50,7 @@ struct history_change {
 	size_t at;	      /* the first point after it */
 	struct change change; /* of the segments around it; no series behind base and head */
 	double p;	      /* that there is none here (base/stats_changepoint.h) */
-	const char *accepted; /* the annotation, NULL: nobody has accepted it */
+	const char *accepted; /* the annotation, may be ""; NULL: nobody has accepted it */
 };
 
 /* The last points against those at the anchor. Accepted changes between the two are taken out: the

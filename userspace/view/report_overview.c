@@ -16,7 +16,7 @@
 #include "userspace/view/value.h"
 
 #define MAX_LINE    ((size_t)16 << 10)
-#define SPARK_WIDTH 20
+#define SPARK_WIDTH 16
 
 static const struct column overview_columns[] = {
 	{ .title = "metric", .key = "metric", .is_elastic = true },
@@ -73,6 +73,17 @@ static void add_last_step(struct table *t, const struct history_change *c, const
 	table_number(t, CELL_RATIO, c->change.ratio);
 }
 
+/* The same in all runs: nothing to see. */
+static bool is_constant(const struct history *h)
+{
+	const struct point *points = h->trend->points;
+	bool is_same = h->n_changes == 0;
+	for (size_t i = 1; is_same && i < h->trend->n_points; i++)
+		is_same = !(points[i].median < points[0].median ||
+			    points[i].median > points[0].median);
+	return is_same && h->trend->n_points > 1;
+}
+
 void add_overview_row(struct table *t, const struct history *h, bool is_utf8)
 {
 	char text[UNITS_BYTES];
@@ -83,6 +94,7 @@ void add_overview_row(struct table *t, const struct history *h, bool is_utf8)
 			     : first->median > 0     ? last->median / first->median
 						     : (double)NAN;
 	table_tone(t, c != NULL ? trend_tone(c) : trend_drift_tone(&h->drift));
+	table_audience(t, is_constant(h) ? FOR_PROGRAMS : FOR_ALL);
 	table_text(t, h->metric.id);
 	table_text(t, unit_name(h->metric.unit));
 	table_number(t, value_cell(h->metric.unit), last->median);

@@ -80,7 +80,7 @@ static void add_marks(struct table *t, const struct history *h, size_t i)
 		(void)buf_addc(&words, ' ');
 		trend_add_size(&words, &c->change);
 	}
-	if (note != NULL)
+	if (note != NULL && *note != '\0')
 		(void)buf_addf(&words, "%s%s", words.len > 0 ? ": " : "", note);
 	table_text(t, mark);
 	table_text(t, buf_str(&words));
@@ -193,10 +193,10 @@ static void add_level_change(struct table *t, const struct history *h, size_t i)
 	table_count(t, (int64_t)(after->to - after->from));
 	table_text(t, trend_direction(&c->change));
 	table_text(t, c->accepted);
-	if (c->accepted != NULL)
-		table_textf(t, "accepted: %s", c->accepted);
-	else
+	if (c->accepted == NULL)
 		table_text(t, trend_direction(&c->change));
+	else
+		table_textf(t, "accepted%s%s", *c->accepted != '\0' ? ": " : "", c->accepted);
 }
 
 int build_level_changes(const struct history *h, struct table **ret)

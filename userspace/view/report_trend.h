@@ -24,7 +24,8 @@ int build_level_changes(const struct history *h, struct table **ret);
 /* One row: today against the anchor. */
 int build_drift(const struct history *h, struct table **ret);
 
-/* One row per metric. @is_utf8: of the sparklines. */
+/* One row per metric; people get those that were not the same in all runs. @is_utf8: of the
+ * sparklines. */
 int build_overview(const struct series_name *of, struct table **ret);
 void add_overview_row(struct table *t, const struct history *h, bool is_utf8);
 
