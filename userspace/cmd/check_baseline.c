@@ -36,8 +36,14 @@ static int load_trusted_file(struct check *c, const char *path, struct session *
 }
 
 /* Why a stored baseline is none for the trusted commit, or NULL. */
-static const char *distrust(struct check *c, const char *name, const struct store_entry *about)
+static const char *distrust(struct check *c, const char *name, const char *place,
+			    const struct store_entry *about)
 {
+	/* What says where it was saved comes with the change then. */
+	if (place == NULL || git_is_tracked(place))
+		return arena_printf(c->arena,
+				    "the store '%s' is a file of the repository: not trusted",
+				    place != NULL ? place : "");
 	if (about->commit == NULL || *about->commit == '\0')
 		return arena_printf(c->arena,
 				    "baseline '@%s' was saved outside of git: not trusted", name);
@@ -60,15 +66,18 @@ static int load_trusted_name(struct check *c, const char *name, struct session *
 {
 	struct store *store = NULL;
 	struct store_entry about = { 0 };
+	const char *place = NULL;
 	int r = keeping_open(false, &store);
-	if (r >= 0)
+	if (r >= 0) {
+		place = arena_strdup(c->arena, store_name(store));
 		r = baseline_load(store, name, ret, &about, c->arena);
+	}
 	keeping_close(store);
 	if (r < 0) {
 		*ret_reason = arena_printf(c->arena, "there is no baseline '@%s'", name);
 		return r;
 	}
-	*ret_reason = distrust(c, name, &about);
+	*ret_reason = distrust(c, name, place, &about);
 	if (*ret_reason == NULL)
 		return 0;
 	*ret = session_free(*ret);

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -166,4 +167,17 @@ bool git_is_part_of(const char *commit, const char *of)
 	char nothing[2];
 	const char *const question[] = { "merge-base", "--is-ancestor", commit, of, NULL };
 	return is_commit(commit) && ask_line(question, nothing, sizeof(nothing)) == 0;
+}
+
+static bool is_listed(const char *path)
+{
+	char nothing[2];
+	const char *const question[] = { "ls-files", "--error-unmatch", "--", path, NULL };
+	return ask_line(question, nothing, sizeof(nothing)) == 0;
+}
+
+bool git_is_tracked(const char *path)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	return is_listed(path) || (real != NULL && is_listed(real));
 }
