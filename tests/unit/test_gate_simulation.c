@@ -14,6 +14,7 @@
 #include "tests/unit/sample_noise.h"
 #include "userspace/base/stats_shift.h"
 #include "userspace/gate/sequence.h"
+#include "userspace/gate/statistic.h"
 
 enum { LOOKS = 5 };
 
@@ -282,6 +283,59 @@ static void intervals_cover_the_truth_at_each_look(void **state)
 	}
 }
 
+/* How often the 95 % interval of a statistic holds what 200,000 runs come to. */
+static size_t covered(enum noise noise, struct statistic_spec spec, size_t n, size_t trials)
+{
+	enum { MANY = 200000 };
+	static double many[MANY];
+	struct machine m;
+	size_t count = 0;
+	machine_init(&m, noise);
+	machine_begin(&m, MOST_PAIRS);
+	for (size_t i = 0; i < MANY; i++)
+		many[i] = factor(&m, 0);
+	const double truth = statistic_value(spec, many, MANY);
+	for (size_t i = 0; i < trials; i++) {
+		double values[MOST_PAIRS];
+		struct series series = { "time.wall", &wall, values, n, false, { 0 } };
+		struct estimate e;
+		for (size_t k = 0; k < n; k++)
+			values[k] = factor(&m, 0);
+		assert_int_equal(statistic_of(&series, spec, &e), 0);
+		count += e.low <= truth && truth <= e.high;
+	}
+	return count;
+}
+
+static void a_budget_on_the_median_is_judged_by_an_interval_that_covers(void **state)
+{
+	(void)state;
+	enum { TRIALS = 1000 / SHARE };
+	static const struct {
+		const char *name;
+		struct statistic_spec spec;
+	} rows[] = { { "median", { STATISTIC_MEDIAN, 0 } },
+		     { "mean", { STATISTIC_MEAN, 0 } },
+		     { "cv", { STATISTIC_CV, 0 } },
+		     { "p90", { STATISTIC_QUANTILE, 0.9 } } };
+	static const enum noise noises[] = { GAUSS, OUTLIERS };
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+			const size_t trials = k == 0 ? TRIALS : TRIALS / 4 + 1;
+			size_t counts[3];
+			for (size_t n = 10; n <= 30; n += 10) {
+				counts[n / 10 - 1] = covered(noises[i], rows[k].spec, n, trials);
+				assert_true(k > 0 ||
+					    trials - counts[n / 10 - 1] <= by_chance(0.05, trials));
+			}
+			print_message("%-8s %-6s covered %.0f, %.0f, %.0f %% of 10, 20, 30 runs\n",
+				      noise_names[noises[i]], rows[k].name,
+				      percent(counts[0], trials), percent(counts[1], trials),
+				      percent(counts[2], trials));
+		}
+	}
+}
+
 /* What the control arm costs where nothing is wrong, and what it prevents where something is: the
  * harness itself makes every program that is not the first slower. */
 static void the_control_arm_is_cheap_and_withholds(void **state)
@@ -320,6 +374,7 @@ int main(void)
 		cmocka_unit_test(smaller_effects_and_improvements),
 		cmocka_unit_test(intervals_cover_by_construction),
 		cmocka_unit_test(intervals_cover_the_truth_at_each_look),
+		cmocka_unit_test(a_budget_on_the_median_is_judged_by_an_interval_that_covers),
 		cmocka_unit_test(the_control_arm_is_cheap_and_withholds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
