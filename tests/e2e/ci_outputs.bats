@@ -36,7 +36,7 @@ all() {
 	all github some nasty many large none
 	# The token is another one each time.
 	"$samples" github some >again
-	! cmp -s some again
+	fails cmp -s some again
 }
 
 @test "GitHub: the summary is as inert as the comment" {
@@ -51,14 +51,14 @@ all() {
 	all gitlab some nasty large none
 	[ "$(wc -c <large)" -le 8389000 ]
 	grep -qx 'startline_left_out 0' some
-	! grep -qx 'startline_left_out 0' large
+	fails grep -qx 'startline_left_out 0' large
 }
 
 @test "JSON: valid against docs/verdict.schema.json" {
 	for which in some nasty none; do
 		"$samples" json $which >$which.json
 		"$validate" $which.json
-		! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" $which.json
+		fails env LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" $which.json
 	done
 	[ "$(jq -r '.outcomes[0].interleaved.seed' some.json)" = 18446744073709551615 ]
 	[ "$(jq '.outcomes[0].comparison | ([.contributions[].delta_ns] | add) == .head_total_ns - .base_total_ns' some.json)" = true ]
@@ -78,9 +78,8 @@ all() {
 	done
 }
 
-# What a hostile program is called and prints, through the real command into every output.
-@test "ab: commands and output of a hostile program stay inert in every format" {
-	command -v cmark-gfm || skip "cmark-gfm is not installed"
+# hostile_programs: two of them, of evil names and evil output.
+hostile_programs() {
 	mkdir 'a b'
 	for i in 1 2; do
 		cat >"a b/::error::owned <img src=x> @all $i" <<-'END'
@@ -90,23 +89,54 @@ all() {
 		END
 	done
 	chmod +x "a b"/*
-	for show in '' --show-output; do
-		GITHUB_STEP_SUMMARY=summary GITHUB_OUTPUT=output "$STARTLINE" ab $show --pairs 3 \
-			--base "'./a b/::error::owned <img src=x> @all 1' '[x](http://evil.example)' '|' \$'\`'" \
-			--head "'./a b/::error::owned <img src=x> @all 2' ']]>&#0;' '%0A::error::owned'" \
-			--out json=verdict.json --out markdown=comment.md --out junit=junit.xml \
-			--out github=github --out gitlab=gitlab >report 2>messages
-		"$inert" markdown comment.md
-		"$inert" markdown summary
-		"$inert" junit junit.xml
-		xmllint --noout junit.xml
-		"$inert" github github
-		"$inert" gitlab gitlab
-		"$validate" verdict.json
-		! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" report verdict.json
-		! grep -qE '^ *::|##\[' report
-		# With the output let through it is the caller who fences it.
-		[ -n "$show" ] || ! grep -qE '^ *::|##\[' messages
-		rm -f summary output
-	done
+	outputs=(--out json=verdict.json --out markdown=comment.md --out junit=junit.xml
+		--out github=github --out gitlab=gitlab)
+	export GITHUB_STEP_SUMMARY=summary GITHUB_OUTPUT=output
+}
+
+all_are_inert() {
+	"$inert" markdown comment.md
+	"$inert" markdown summary
+	"$inert" junit junit.xml
+	xmllint --noout junit.xml
+	"$inert" github github
+	"$inert" gitlab gitlab
+	"$validate" verdict.json
+	fails env LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" report messages verdict.json
+	fails grep -qE '^ *::|##\[' report messages
+	rm -f summary output
+}
+
+@test "ab: commands and output of hostile programs stay inert in every format" {
+	command -v cmark-gfm || skip "cmark-gfm is not installed"
+	hostile_programs
+	"$STARTLINE" ab --pairs 3 "${outputs[@]}" \
+		--base "'./a b/::error::owned <img src=x> @all 1' '[x](http://evil.example)' '|' \$'\`'" \
+		--head "'./a b/::error::owned <img src=x> @all 2' ']]>&#0;' '%0A::error::owned'" \
+		>report 2>messages
+	all_are_inert
+}
+
+@test "check: hostile scenarios stay inert in every format" {
+	command -v cmark-gfm || skip "cmark-gfm is not installed"
+	hostile_programs
+	cat >'::warning::x,y.yml' <<-'END'
+		scenarios:
+		  - name: "\e[31m::error::owned\n::error::owned <img src=x> @all [x](http://evil.example) #1"
+		    command: "'./a b/::error::owned <img src=x> @all 1' ']]>&#0;' '%0A::error::owned' '|' '`'"
+		    runs: 2
+		    target: "< 1 ns"
+		    budgets:
+		      "time.child[<script>*]": "< 1 s"
+		      "net.connect[tcp ::error::*]": "< 1 s"
+		  - name: "]]></failure> ${{ github.token }} | a | /close"
+		    command: "false '##[error]owned'"
+		    runs: 2
+		    target: "< 5 s"
+	END
+	status=0
+	"$STARTLINE" check -f '::warning::x,y.yml' "${outputs[@]}" >report 2>messages || status=$?
+	cat report messages
+	[ "$status" = 3 ]
+	all_are_inert
 }

@@ -55,6 +55,14 @@ s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'
 }
 
+# fails COMMAND...: that it does. "! COMMAND" would end no test, being exempt from set -e.
+fails() {
+	if "$@"; then
+		echo "succeeded: $*"
+		return 1
+	fi
+}
+
 # near VALUE EXPECTED PERCENT [SLACK]: whether VALUE is within PERCENT (or SLACK) of EXPECTED.
 near() {
 	awk -v v="$1" -v e="$2" -v p="$3" -v s="${4:-0}" 'BEGIN {
