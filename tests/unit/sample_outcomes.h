@@ -156,7 +156,7 @@ __attribute__((unused)) static void samples_some(struct samples *s)
 			      LEVEL_YELLOW),
 	};
 	first[2].more_runs = 12;
-	first[2].reason = "the interval reaches from -1.0 to +9.8 %";
+	first[2].reason = "-1.0 to +9.8 %; about 12 more runs would decide it";
 	o[0] = (struct outcome){ .scenario = "memory mode",
 				 .command = "./server --mode memory",
 				 .file = "startline.yml",
