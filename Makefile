@@ -51,9 +51,7 @@ OBJECTS      := $(SOURCES:%.c=$(B)/%.o) $(TARGET_CHECK)
 SHIM_OBJECTS := $(patsubst %.c,$(B)/%.o,$(wildcard preload/*.c))
 BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(BPF_B)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON     := $(BPF_B)/startline.skel.h
-# Processes are created sharing memory (CLONE_VM), and a child under ThreadSanitizer dies of that.
-LAUNCHING    := $(if $(findstring thread,$(SAN)),tests/unit/test_cmd_ab.c tests/unit/test_cmd_measure.c)
-UNIT_TESTS   := $(patsubst %.c,$(B)/%,$(filter-out $(LAUNCHING),$(wildcard tests/unit/test_*.c)))
+UNIT_TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 WORKLOADS    := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
 TEST_TOOLS   := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 FUZZERS      := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/launching.h"
 #include "userspace/cmd/ab.h"
 #include "userspace/model/metrics.h"
 
@@ -26,6 +27,7 @@ static char *none[] = { missing, NULL };
 
 static struct ab_spec spec_of(char *const *base, char *const *head)
 {
+	needs_launching();
 	return (struct ab_spec){
 		.record = { .uid = (uid_t)-1, .gid = (gid_t)-1, .output = OUTPUT_NOWHERE },
 		.base = { .argv = base },

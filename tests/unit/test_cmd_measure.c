@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/launching.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/model/metrics.h"
@@ -41,6 +42,7 @@ static struct measurement *measure(void)
 	char *argv[] = { shell, NULL };
 	struct collect_spec spec = plain;
 	struct measurement *m = NULL;
+	needs_launching();
 	spec.argv = argv;
 	assert_int_equal(measurement_new(&spec, trace_path, &m), 0);
 	return m;
