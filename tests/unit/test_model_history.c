@@ -126,6 +126,7 @@ static void counts_change_by_one(void **state)
 	assert_int_equal(h->n_changes, 1);
 	assert_int_equal(h->changes[0].at, 41);
 	assert_int_equal(h->changes[0].change.basis, BASIS_EXACT);
+	assert_true(h->segments[0].median <= 1009 && h->segments[0].median >= 1009);
 	(void)history_free(h);
 	/* A time must change by more than the margin. */
 	t->unit = UNIT_NS;

@@ -105,6 +105,11 @@ static void a_chart_of_nothing_is_nothing(void **state)
 	assert_string_equal(text, "");
 	_cleanup_free_ char *empty = chart(points, 0, &ascii);
 	assert_string_equal(empty, "");
+	/* What is infinite does not hide the others. */
+	points[0].value = 1e8;
+	_cleanup_free_ char *some = chart(points, 3, &ascii);
+	assert_non_null(strstr(some, " ms +"));
+	points[0].value = (double)NAN;
 	points[1].value = 0;
 	_cleanup_free_ char *zero = chart(points, 3, &ascii);
 	assert_non_null(strchr(zero, '\''));

@@ -128,10 +128,14 @@ static void describe_segment(struct builder *b, struct history_segment *s, size_
 	while (*next < b->n && b->points[*next] < s->to)
 		++*next;
 	const size_t n = *next - first;
-	memcpy(scratch, b->values + first, n * sizeof(*scratch));
+	for (size_t i = 0; i < n; i++)
+		scratch[i] = value_at(b->h, b->points[first + i]);
+	/* Of the values themselves: a count stays one. */
+	s->median = stats_median(scratch, n);
+	for (size_t i = 0; b->has_logarithms && i < n; i++)
+		scratch[i] = log(scratch[i]);
 	const double median = stats_median(scratch, n);
 	const double spread = SPIKE_DEVIATIONS * SD_OF_MAD * stats_mad(scratch, n);
-	s->median = b->has_logarithms ? exp(median) : median;
 	for (size_t i = first; i < *next; i++)
 		b->h->is_spike[b->points[i]] =
 			fabs(b->values[i] - median) > fmax(spread, b->margin);

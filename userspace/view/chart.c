@@ -59,7 +59,7 @@ struct grid {
 
 static void widen(struct grid *g, double value)
 {
-	if (isnan(value))
+	if (!isfinite(value))
 		return;
 	g->low = fmin(g->low, value);
 	g->high = fmax(g->high, value);
