@@ -126,6 +126,20 @@ try() {
 	grep -q -- '--store' messages
 }
 
+@test "PostgreSQL: a store of an older schema is brought up to date" {
+	database older
+	export STARTLINE_STORE=$url
+	"$STARTLINE" run -q --probes none -- true
+	try 0 baseline save main
+	# What schema 1 did not have.
+	psql older -c 'ALTER TABLE sl_session DROP COLUMN is_dirty' -c 'DROP TABLE sl_annotation' \
+		-c 'UPDATE sl_store SET version = 1'
+	try 0 baseline list --format json
+	[ "$(jq -r '.rows[0].name' out)" = main ]
+	[ "$(psql older -c 'SELECT version FROM sl_store')" = 2 ]
+	[ "$(psql older -c 'SELECT COUNT(*) FROM sl_annotation')" = 0 ]
+}
+
 @test "PostgreSQL: locked, newer, gone: status 6 and a remedy" {
 	database trouble
 	"$STARTLINE" run -q --probes none -- true
