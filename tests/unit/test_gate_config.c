@@ -343,6 +343,7 @@ static void what_is_not_yaml_says_how_to_mend_it(void **state)
 	refused(A_SCENARIO "    target: > 1 s\n", "4:15", "into quotes");
 	refused(A_SCENARIO "    baseline: @main\n", "4:15", "into quotes");
 	refused(A_SCENARIO "    budgets: { a: b\n", "5:1", "");
+	refused("scenarios:\n  - { name: a, command: x {n} }\n", "2:27", "into quotes");
 	refused("scenarios:\n  - name: a: b\n", "2:12", "into quotes");
 	refused(A_SCENARIO "---\n" A_SCENARIO, "5:1", "a second document");
 	struct config *c = NULL;

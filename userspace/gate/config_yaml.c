@@ -81,6 +81,8 @@ static const char *advice(const yaml_parser_t *parser)
 		return ": put the value into quotes";
 	if (strstr(problem, "mapping values are not allowed") != NULL)
 		return ": put a value that contains ': ' into quotes";
+	if (strstr(problem, "did not find expected ',' or") != NULL)
+		return ": put a value that contains { } [ ] or a comma into quotes";
 	if (strstr(problem, "found character '\\t'") != NULL)
 		return ": indent with blanks, not tabs";
 	return "";
