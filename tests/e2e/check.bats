@@ -82,7 +82,7 @@ scenario() {
 
 @test "a server in three modes: limit, stricter limit, range" {
 	cat >startline.yml <<-END
-		levels: { budget: { warn: 0 %, fail: 20 % } }
+		levels: { budget: { warn: 0 %, fail: 200 % } }
 		scenarios:
 		  - name: memory
 		    command: $WORKLOADS/tiny_server
@@ -93,31 +93,33 @@ scenario() {
 		    command: sh -c 'sleep 0.11; exec $WORKLOADS/tiny_server'
 		    ready: accept
 		    runs: 6
-		    budgets: { startup.ready: ["< 2 s", "< 105 ms", "< 80 ms"] }
+		    budgets: { startup.ready: ["< 2 s", "< 60 ms", "< 25 ms"] }
 		  - name: distributed
 		    command: sh -c 'sleep 0.1; exec $WORKLOADS/tiny_server'
 		    ready: accept
 		    runs: 6
-		    budgets: { startup.ready: ["5-15 s", "50-150 ms", "10-50 ms"] }
+		    budgets: { startup.ready: ["5-15 s", "50-500 ms", "5-20 ms"] }
 	END
 	check
 	[ "$status" -eq 1 ]
 	says 'startup.ready < 1 s: green' \
-		'startup.ready < 2 s: green' 'startup.ready < 105 ms: yellow' 'startup.ready < 80 ms: red' \
-		'startup.ready 5-15 s: yellow' 'startup.ready 50-150 ms: green' 'startup.ready 10-50 ms: red'
+		'startup.ready < 2 s: green' 'startup.ready < 60 ms: yellow' 'startup.ready < 25 ms: red' \
+		'startup.ready 5-15 s: yellow' 'startup.ready 50-500 ms: green' 'startup.ready 5-20 ms: red'
 	v '.outcomes[2].judgements[] | select(.target == "5-15 s") | .reason' >reason
 	grep -q 'did it do all of its work? it made no connection' reason
 }
 
 @test "levels on absolute budgets: warn at 10 %, fail at 20 %" {
-	scenario naps 'sleep 0.2' 'time.wall: ["< 900 ms", "< 190 ms", "< 177 ms", "< 120 ms"]' \
+	# 23 programs are executed: a count, so that no load on the machine shifts it.
+	scenario execs 'for i in $(seq 21); do /bin/true; done' \
+		'proc.execs: ["<= 23", "<= 22", "<= 20", "<= 15"]' \
 		'levels: { budget: { warn: 10 %, fail: 20 % } }'
 	check
 	[ "$status" -eq 1 ]
-	says 'time.wall < 900 ms: green' 'time.wall < 190 ms: over, tolerated' \
-		'time.wall < 177 ms: yellow' 'time.wall < 120 ms: red'
+	says 'proc.execs <= 23: green' 'proc.execs <= 22: over, tolerated' \
+		'proc.execs <= 20: yellow' 'proc.execs <= 15: red'
 	# Yellow alone passes.
-	sed -i 's/, "< 120 ms"//' startline.yml
+	sed -i 's/, "<= 15"//' startline.yml
 	check
 	[ "$status" -eq 0 ]
 }
@@ -239,14 +241,14 @@ scenario() {
 		    runs: 6
 		    budgets: { time.wall: ["scaling(n) <= 1.1", "scaling(n) <= 0.5"] }
 		  - name: workers
-		    command: sh -c 'sleep $(awk "BEGIN { print 0.08 / {n} }")'
+		    command: sh -c 'sleep $(awk "BEGIN { print 0.2 / {n} }")'
 		    runs: 6
-		    budgets: { time.wall: ["efficiency(n) >= 60 %", "efficiency(n) >= 99 %"] }
+		    budgets: { time.wall: ["efficiency(n) >= 10 %", "efficiency(n) >= 99 %"] }
 	END
 	check
 	[ "$status" -eq 1 ]
 	says 'time.wall scaling(n) <= 1.1: green' 'time.wall scaling(n) <= 0.5: red' \
-		'time.wall efficiency(n) >= 60 %: green' 'time.wall efficiency(n) >= 99 %: red'
+		'time.wall efficiency(n) >= 10 %: green' 'time.wall efficiency(n) >= 99 %: red'
 	[ "$(v '.outcomes | map(.scenario) | last')" = workers ]
 	"$STARTLINE" check --list | grep -q '^linear \[n=4\]'
 }

@@ -40,7 +40,10 @@ int check_base_open(struct check *c, const struct scenario *s, struct check_base
 		r = worktree_setup(ret->arm.directory, s->setup);
 	if (r >= 0 && s->setup != NULL)
 		r = worktree_setup(step->directory, s->setup);
-	c->is_interrupted |= r == -EINTR;
+	if (r == -EINTR) {
+		c->is_interrupted = true;
+		*ret_reason = "interrupted";
+	}
 	if (r == -EINVAL)
 		*ret_reason =
 			arena_printf(c->arena, "there is no base '%s' to compare with", s->base);
