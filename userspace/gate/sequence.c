@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/stats.h"
 #include "userspace/base/stats_shift.h"
 
 #define CONTROL_EVERY	 3
@@ -15,7 +16,13 @@
 /* One-sided, per look: what is left of SEQUENCE_LEVEL on a side. At the first look less: eight runs
  * a side may well have met two modes of a machine unequally, which the next look finds out. */
 #define ALPHA	    ((1 - SEQUENCE_LEVEL) / 2)
-#define ALPHA_FIRST 0.005
+#define ALPHA_FIRST 0.001
+/* Where runs spread by a multiple of the margin, the margin protects from nothing, and the level has to
+ * do it alone. Few runs tell less of how much they spread: until the third look, caution. */
+#define RESTLESS_EARLY 0.06
+#define RESTLESS       0.07
+#define ALPHA_RESTLESS 0.0002
+#define MAD_TO_SIGMA   1.4826
 
 const size_t sequence_looks[] = { 8, 12, 16, 20, 30, 0 };
 
@@ -147,8 +154,22 @@ bool sequence_control_differs(const struct change *control)
 	return verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
 }
 
-static double alpha_at(size_t pairs)
+/* As a standard deviation of normal noise would be, of runs around the median of their side. */
+static double spread_of(const struct change *c)
 {
+	size_t n_base = 0, n_head = 0;
+	_cleanup_free_ double *base = logarithms(c->base, &n_base);
+	_cleanup_free_ double *head = logarithms(c->head, &n_head);
+	if (base == NULL || head == NULL)
+		return INFINITY;
+	return MAD_TO_SIGMA * (stats_mad(base, n_base) + stats_mad(head, n_head)) / 2;
+}
+
+static double alpha_of(const struct change *c)
+{
+	const size_t pairs = c->base->summary.n;
+	if (spread_of(c) > (pairs < sequence_looks[2] ? RESTLESS_EARLY : RESTLESS))
+		return ALPHA_RESTLESS;
 	return pairs < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
 }
 
@@ -159,7 +180,7 @@ static enum verdict corrected(const struct change *c, double p_larger, double p_
 	if (verdict != VERDICT_REGRESSED && verdict != VERDICT_IMPROVED)
 		return verdict;
 	const double p = c->ratio > 1 ? p_larger : p_smaller;
-	return isnan(p) || p <= alpha_at(c->base->summary.n) ? verdict : VERDICT_INCONCLUSIVE;
+	return isnan(p) || p <= alpha_of(c) ? verdict : VERDICT_INCONCLUSIVE;
 }
 
 bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
