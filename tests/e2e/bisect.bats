@@ -1,0 +1,54 @@
+#!/usr/bin/env bats
+# git bisect run startline check --bisect, as in docs/ci.md.
+bats_require_minimum_version 1.5.0
+load helpers
+
+# Seven commits of a tool that sleeps: from the sixth on for longer. The fourth does not build.
+setup() {
+	setup_workdir
+	git init -q repo
+	cd repo
+	git config user.name Somebody
+	git config user.email somebody@example.org
+	for i in 1 2 3 4 5 6 7; do
+		seconds=0.02
+		[ "$i" -lt 6 ] || seconds=0.06
+		echo "echo 'sleep $seconds # $i' >built.sh" >build.sh
+		[ "$i" != 4 ] || echo 'exit 3' >build.sh
+		git add build.sh
+		git commit -qm "commit $i"
+		git tag "v$i"
+	done
+	cat >../bisect.yml <<-'END'
+		levels: { baseline: { warn: 2 %, fail: 5 % } }
+		scenarios:
+		  - name: start
+		    command: sh built.sh
+		    base: { worktree: v1 }
+		    setup: sh build.sh
+		    gate: time.wall
+	END
+}
+
+@test "the commit that made it slower is found, past one that does not build" {
+	git bisect start -q v7 v1
+	# The fourth is the first that it tries.
+	git bisect run "$STARTLINE" check --bisect -f ../bisect.yml >log 2>&1
+	cat log
+	[ "$(git rev-parse refs/bisect/bad)" = "$(git rev-parse v6)" ]
+	grep -q '^# skip' <(git bisect log)
+	grep -q 'sleep' log
+	git bisect reset -q
+	# All checkouts of v1 are gone.
+	[ "$(git worktree list | wc -l)" = 1 ]
+}
+
+@test "good, bad, and what cannot be tested" {
+	git checkout -q v3
+	run -0 "$STARTLINE" check --bisect -f ../bisect.yml
+	git checkout -q v6
+	run -1 "$STARTLINE" check --bisect -f ../bisect.yml
+	git checkout -q v4
+	run -125 "$STARTLINE" check --bisect -f ../bisect.yml
+	[ "$(git worktree list | wc -l)" = 1 ]
+}
