@@ -94,6 +94,16 @@ write_hostile() {
 	refused metrics.csv 'more than 250000 metrics'
 }
 
+@test "a suite of 50,000 tests is compared in seconds" {
+	for side in 1 2; do
+		python3 -c 'import sys
+print("<testsuite>" + "".join("<testcase name=\"t%d\" time=\"%s\"/>" % (i, sys.argv[1]) for i in range(50000)) + "</testsuite>")' \
+			$side >$side.xml
+	done
+	timeout 10 "$STARTLINE" compare 1.xml 2.xml >out
+	tr -s ' \n' ' ' <out | grep -q '50000 changed +50000 s'
+}
+
 @test "entities of XML expand to nothing" {
 	{
 		echo '<!DOCTYPE t [<!ENTITY a0 "ha">'

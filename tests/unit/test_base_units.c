@@ -55,8 +55,12 @@ static void rounding_moves_to_the_next_unit_and_digit(void **state)
 	check_ns(9994e3, "9.99 ms");
 	check_ns(9995e3, "10.0 ms");
 	check_ns(99.95e6, "100 ms");
-	check_ns(0.4, "0 ns");
-	check_ns(-0.4, "0 ns");
+	check_ns(0.4, "0.40 ns");
+	check_ns(8.2134, "8.21 ns");
+	check_ns(-23.5, "-23.5 ns");
+	check_ns(812.4, "812 ns");
+	check_ns(8, "8 ns");
+	check_ns(-0.004, "0.00 ns");
 }
 
 static void missing_is_a_dash_and_not_zero(void **state)

@@ -85,13 +85,26 @@ static int decimals_for_three_digits(double value)
 	return value < 99.95 ? 1 : 0;
 }
 
+/* Nanoseconds are measured whole; those of a benchmark are a time by a million calls. */
+static int decimals_for_ns(double ns)
+{
+	return ns == nearbyint(ns) ? 0 : decimals_for_three_digits(ns);
+}
+
+static int decimals_for_one(double n_bytes)
+{
+	(void)n_bytes;
+	return 0;
+}
+
 static int decimals_for_bytes(double value)
 {
 	return value < 99.95 ? 1 : 0;
 }
 
+/* @decimals_of_one: of a value in the smallest unit. */
 static char *format_scaled(char *text, double value, const struct unit_name *units,
-			   int (*decimals)(double))
+			   int (*decimals_of_one)(double), int (*decimals)(double))
 {
 	if (!isfinite(value))
 		return format_missing(text);
@@ -101,8 +114,10 @@ static char *format_scaled(char *text, double value, const struct unit_name *uni
 		unit++;
 
 	const double scaled = size / (double)unit->factor;
-	const int n_decimals = unit == units ? 0 : decimals(scaled);
-	const char *sign = value < 0 && (unit != units || scaled >= 0.5) ? "-" : "";
+	const int n_decimals = unit == units ? decimals_of_one(scaled) : decimals(scaled);
+	/* What rounds to nothing has no sign. */
+	const double least = n_decimals == 2 ? 0.005 : 0.5;
+	const char *sign = value < 0 && scaled >= least ? "-" : "";
 	/* %.4g keeps an absurd value, 1e300 s, inside the buffer. */
 	if (scaled < 1e15)
 		(void)snprintf(text, UNITS_BYTES, "%s%.*f %s", sign, n_decimals, scaled,
@@ -114,12 +129,12 @@ static char *format_scaled(char *text, double value, const struct unit_name *uni
 
 char *format_ns(char text[static UNITS_BYTES], double ns)
 {
-	return format_scaled(text, ns, time_units, decimals_for_three_digits);
+	return format_scaled(text, ns, time_units, decimals_for_ns, decimals_for_three_digits);
 }
 
 char *format_bytes(char text[static UNITS_BYTES], double n_bytes)
 {
-	return format_scaled(text, n_bytes, byte_units, decimals_for_bytes);
+	return format_scaled(text, n_bytes, byte_units, decimals_for_one, decimals_for_bytes);
 }
 
 char *format_count(char text[static UNITS_BYTES], double count)

@@ -25,7 +25,8 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
-/* Three digits: "0 ns", "812 us", "14.2 ms", "456 ms", "1.40 s", "7200 s". Below 1 us: "812 ns". */
+/* Three digits: "0 ns", "812 us", "14.2 ms", "456 ms", "1.40 s", "7200 s". Below 1 us: "812 ns",
+ * and "8.21 ns" of what is not whole. */
 char *format_ns(char text[static UNITS_BYTES], double ns);
 
 /* Decimal units, one decimal below 100: "812 B", "8.5 MB", "123 MB", "1.2 GB". */

@@ -208,11 +208,12 @@ static void add_change(struct buf *out, const struct judgement *j)
 static void add_cause(struct buf *out, const struct ci_row *row)
 {
 	const struct comparison *c = row->outcome->comparison;
-	const struct change *main = c != NULL ? main_change(c) : NULL;
 	char delta[UNITS_BYTES];
+	if (c == NULL || row->judgement->verdict != VERDICT_REGRESSED)
+		return;
+	const struct change *main = main_change(c);
 	const struct contribution *most = main != NULL ? comparison_cause(c) : NULL;
-	if (most == NULL || row->judgement->verdict != VERDICT_REGRESSED ||
-	    strcmp(row->judgement->metric, main->id) != 0)
+	if (most == NULL || strcmp(row->judgement->metric, main->id) != 0)
 		return;
 	(void)buf_addf(out, "; %s ", contribution_cause(most));
 	ci_cut(out, text_of(most->detail)[0] != '\0' ? most->detail : most->process, 120);

@@ -110,24 +110,25 @@ static const struct column change_columns[] = {
 };
 
 /* What people want to see of a metric that did not change: that it was looked at. */
-static bool is_of_interest(const struct comparison *c, const struct change *change)
+static bool is_of_interest(const struct change *main, const struct change *change)
 {
 	if (change->basis == BASIS_NONE)
 		return false;
 	const enum verdict verdict = verdict_of(change);
-	return change == main_change(c) || strcmp(change->id, "mem.peak_rss") == 0 ||
+	return change == main || strcmp(change->id, "mem.peak_rss") == 0 ||
 	       verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
 }
 
 int build_changes(const struct comparison *c, struct table **ret)
 {
 	size_t n_unchanged = 0, n_open = 0;
+	const struct change *main = main_change(c);
 	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *change = &c->changes[i];
-		const bool is_listed = is_of_interest(c, change);
+		const bool is_listed = is_of_interest(main, change);
 		add_change_row(*ret, change, verdict_in(c, change), is_listed);
 		if (is_listed || change->basis == BASIS_NONE)
 			continue;
