@@ -329,6 +329,18 @@ static int emit_tallies(struct source_bpf *s, struct sink sink)
 	return 0;
 }
 
+static int say_untold(struct source_bpf *s, struct sink sink)
+{
+	const uint32_t n = s->skeleton->bss->untold_switches;
+	if (n == 0)
+		return 0;
+	return emit_meta(
+		sink, "note",
+		"this kernel did not tell of %u switches of recorded threads: waits may be "
+		"missing, or show as running",
+		n);
+}
+
 int source_bpf_finish(struct source_bpf *s, struct sink sink)
 {
 	if (s->is_finished)
@@ -346,5 +358,7 @@ int source_bpf_finish(struct source_bpf *s, struct sink sink)
 		r = emit_drops(s, sink);
 	if (r >= 0)
 		r = words_lacking(s->skeleton->skeleton, s->skeleton->bss->uses_uring, sink);
+	if (r >= 0)
+		r = say_untold(s, sink);
 	return r < 0 ? r : emit_tallies(s, sink);
 }
