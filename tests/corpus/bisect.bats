@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # git bisect run startline check --bisect, as in docs/ci.md.
 bats_require_minimum_version 1.5.0
-load helpers
+load ../e2e/helpers
 
 # Seven commits of a tool that sleeps: from the sixth on for longer. The fourth does not build.
 setup() {
