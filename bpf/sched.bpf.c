@@ -269,8 +269,8 @@ static __always_inline void switch_in(struct task_struct *task, struct task_stat
 	s->in_sum_ns = task->se.sum_exec_runtime;
 }
 
-/* Who came last on each CPU. There are kernels that do not tell of every switch (6.18 in a virtual
- * machine left out up to 1 in 100, whole milliseconds of them when the machine was busy). */
+/* Who came last on each CPU. There are kernels that do not tell of every switch (docs/architecture.md,
+ * "The kernel side"). Of CPUs beyond SL_CPUS nobody can say: they would share a place. */
 enum last_word { LAST_TASK, LAST_IS_OURS, LAST_WORDS };
 
 __u64 last_on_cpu[SL_CPUS][LAST_WORDS];
@@ -291,10 +291,12 @@ int handle_switch(__u64 *ctx)
 	struct task_struct *prev = (struct task_struct *)ctx[1];
 	struct task_struct *next = (struct task_struct *)ctx[2];
 	struct task_state *ts = task_state_of(prev), *payer = ts;
-	__u64 *last = last_on_cpu[bpf_get_smp_processor_id() & (SL_CPUS - 1)];
+	const __u32 cpu = bpf_get_smp_processor_id();
+	__u64 *last = last_on_cpu[cpu & (SL_CPUS - 1)];
 	__u64 now = 0;
 
-	note_untold(last, prev, ts);
+	if (cpu < SL_CPUS)
+		note_untold(last, prev, ts);
 	if (ts) {
 		__u32 state = (__u8)ctx[0] ? 0 : prev_state(ctx, prev);
 
@@ -305,8 +307,10 @@ int handle_switch(__u64 *ctx)
 			switch_out(prev, ts, state, now);
 	}
 	ts = task_state_of(next);
-	last[LAST_TASK] = (__u64)next;
-	last[LAST_IS_OURS] = ts != NULL;
+	if (cpu < SL_CPUS) {
+		last[LAST_TASK] = (__u64)next;
+		last[LAST_IS_OURS] = ts != NULL;
+	}
 	if (ts) {
 		now = now ? now : bpf_ktime_get_ns();
 		switch_in(next, ts, now);

@@ -69,17 +69,21 @@ static void fact_of_file(struct facts *f, const char *key, const char *path, con
 /* Other architectures have neither name nor family: they number who made what. */
 static void facts_of_model(struct facts *f)
 {
-	static const char path[] = "/proc/cpuinfo";
+	_cleanup_(buf_done) struct buf cpuinfo;
 	char value[FACT_MAX], family[FACT_MAX], model[FACT_MAX], stepping[FACT_MAX];
 	char text[3 * FACT_MAX];
-	read_value(path, "model name", value);
-	read_value(path, "cpu family", family);
-	read_value(path, "model", model);
-	read_value(path, "stepping", stepping);
+	/* Once: the kernel writes it anew, for every CPU, each time that it is read. */
+	buf_init(&cpuinfo, FILE_MAX);
+	(void)fs_read_file("/proc/cpuinfo", &cpuinfo);
+	const char *all = buf_str(&cpuinfo);
+	value_of(all, "model name", value);
+	value_of(all, "cpu family", family);
+	value_of(all, "model", model);
+	value_of(all, "stepping", stepping);
 	if (value[0] == '\0') {
-		read_value(path, "CPU implementer", family);
-		read_value(path, "CPU part", model);
-		read_value(path, "CPU revision", stepping);
+		value_of(all, "CPU implementer", family);
+		value_of(all, "CPU part", model);
+		value_of(all, "CPU revision", stepping);
 		if (family[0] != '\0')
 			(void)snprintf(value, sizeof(value), "%.60s/%.60s", family, model);
 	}
@@ -88,7 +92,8 @@ static void facts_of_model(struct facts *f)
 		(void)snprintf(text, sizeof(text), "%.60s.%.60s.%.60s", family, model, stepping);
 		fact(f, "host.stepping", text);
 	}
-	fact_of_file(f, "host.microcode", path, "microcode");
+	value_of(all, "microcode", value);
+	fact(f, "host.microcode", value);
 }
 
 /* The part of @path's time that @quota of @period gives, in CPUs; infinite without a limit. */
