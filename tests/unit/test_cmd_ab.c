@@ -157,6 +157,33 @@ static void head_alone_against_what_was_measured(void **state)
 	(void)session_free(fast);
 }
 
+static void what_is_certainly_not_as_bad_is_settled_where_that_is_asked(void **state)
+{
+	(void)state;
+	/* From a tenth of what the shell takes to a thousand times that: no verdict comes of it. */
+	static const struct metric like = { .unit = UNIT_NS, .class = CLASS_TIME };
+	const double scattered[] = { 1e5, 1e9, 2e5, 5e8, 3e5, 2e8, 4e5, 1e8 };
+	struct ab_spec spec = spec_of(good, good);
+	struct session *base = NULL;
+	struct ab_result r;
+	assert_int_equal(session_new(&base), 0);
+	assert_int_equal(session_add_values(base, "time.wall", &like, scattered, 8), 0);
+	spec.measured_base = base;
+	spec.max_pairs = 12;
+	assert_int_equal(ab_run(&spec, &r), 0);
+	assert_int_equal(r.end, AB_OPEN);
+	assert_int_equal(r.pairs, 12);
+	ab_result_done(&r);
+
+	spec.good_below = 1e6;
+	assert_int_equal(ab_run(&spec, &r), 0);
+	assert_int_equal(r.end, AB_DECIDED);
+	assert_int_equal(r.pairs, 8);
+	assert_int_equal(r.metrics[0].verdict, VERDICT_INCONCLUSIVE);
+	ab_result_done(&r);
+	(void)session_free(base);
+}
+
 static void no_pair_begins_after_the_time(void **state)
 {
 	(void)state;
@@ -214,6 +241,7 @@ int main(void)
 		cmocka_unit_test(a_metric_that_is_none_is_refused),
 		cmocka_unit_test(what_is_not_captured_is_not_waited_for),
 		cmocka_unit_test(head_alone_against_what_was_measured),
+		cmocka_unit_test(what_is_certainly_not_as_bad_is_settled_where_that_is_asked),
 		cmocka_unit_test(no_pair_begins_after_the_time),
 		cmocka_unit_test(pads_even_out_what_the_arms_differ_by),
 	};

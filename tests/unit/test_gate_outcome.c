@@ -60,6 +60,55 @@ static void status_is_the_gravest_kind(void **state)
 	assert_int_equal(outcomes_status(&skipped, 1, true), 0);
 }
 
+static void bisecting_asks_only_whether_it_may_be_as_bad_as_to_fail(void **state)
+{
+	struct judgement red = judged(LEVEL_RED), below = judged(LEVEL_INCONCLUSIVE);
+	struct judgement unsure[] = { below, judged(LEVEL_INCONCLUSIVE) };
+	const struct outcome good = { .judgements = &below, .n_judgements = 1 };
+	const struct outcome failed[] = { good, { .judgements = &red, .n_judgements = 1 } };
+	const struct outcome open[] = { good, { .judgements = unsure, .n_judgements = 2 } };
+	const struct outcome nothing[] = { good, { .kind = OUTCOME_JUDGED } };
+	(void)state;
+	below.excludes_fail = unsure[0].excludes_fail = true;
+	assert_int_equal(outcomes_bisect_status(&good, 1), 0);
+	assert_int_equal(outcomes_bisect_status(failed, 2), 1);
+	assert_int_equal(outcomes_bisect_status(open, 2), 125);
+	assert_int_equal(outcomes_bisect_status(nothing, 2), 125);
+	/* Otherwise it is as inconclusive as before. */
+	assert_int_equal(outcomes_status(&good, 1, true), 5);
+	judgement_withhold(&below);
+	assert_int_equal(outcomes_bisect_status(&good, 1), 125);
+}
+
+/* A change of which only the ends of the interval are known. */
+static bool excludes_ten_percent(struct arena *arena, const char *metric, double low, double high)
+{
+	const struct change change = { .id = metric,
+				       .metric = metrics_row(metric),
+				       .basis = BASIS_SHIFT,
+				       .ratio = sqrt(low * high),
+				       .low = low,
+				       .high = high };
+	struct judgement j;
+	assert_int_equal(
+		judge_change(arena, "@main", &change, VERDICT_INCONCLUSIVE, &LEVELS_BASELINE, &j),
+		0);
+	assert_int_equal(strstr(j.reason, "below the limit") != NULL, j.excludes_fail);
+	return j.excludes_fail;
+}
+
+static void what_is_below_the_limit_for_certain_says_so(void **state)
+{
+	struct arena *arena = arena_new();
+	(void)state;
+	assert_true(excludes_ten_percent(arena, "time.wall", 0.97, 1.09));
+	assert_false(excludes_ten_percent(arena, "time.wall", 0.97, 1.11));
+	/* Half as much would be a lot less of what should be low. */
+	assert_true(excludes_ten_percent(arena, "time.wall", 0.5, 1.01));
+	assert_false(excludes_ten_percent(arena, "time.wall", NAN, NAN));
+	(void)arena_free(arena);
+}
+
 static void a_gate_that_judged_nothing_has_not_passed(void **state)
 {
 	struct judgement green = judged(LEVEL_GREEN);
@@ -118,6 +167,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_is_the_gravest_kind),
+		cmocka_unit_test(bisecting_asks_only_whether_it_may_be_as_bad_as_to_fail),
+		cmocka_unit_test(what_is_below_the_limit_for_certain_says_so),
 		cmocka_unit_test(a_gate_that_judged_nothing_has_not_passed),
 		cmocka_unit_test(the_worst_comes_first),
 		cmocka_unit_test(the_headline_names_the_worst_and_its_cause),

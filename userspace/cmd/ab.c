@@ -118,6 +118,14 @@ static struct series series_of(const struct gate *g, enum arm arm)
 	return s;
 }
 
+/* Whether more runs may still tell something about a metric that is undecided. */
+static bool gains_by_more(const struct change *c, const struct change *control, double fail)
+{
+	/* They do not capture what cannot be captured here. */
+	return c->basis != BASIS_NONE &&
+	       (fail <= 0 || sequence_control_differs(control) || !verdict_excludes(c, fail));
+}
+
 /* True when nothing is gained by going on. */
 static int look(struct ab *ab, bool *ret_is_decided)
 {
@@ -143,11 +151,9 @@ static int look(struct ab *ab, bool *ret_is_decided)
 	}
 	(void)sequence_judge(changes, controls, n, verdicts);
 	*ret_is_decided = true;
-	for (size_t i = 0; i < n; i++) {
-		/* More runs do not capture what cannot be captured here. */
-		if (changes[i].basis != BASIS_NONE && verdicts[i] == VERDICT_INCONCLUSIVE)
-			*ret_is_decided = false;
-	}
+	for (size_t i = 0; i < n; i++)
+		*ret_is_decided &= verdicts[i] != VERDICT_INCONCLUSIVE ||
+				   !gains_by_more(&changes[i], &controls[i], ab->spec->good_below);
 	return 0;
 }
 
@@ -474,11 +480,8 @@ int ab_outcome(const struct ab_result *r, const char *scenario, const char *base
 		if (e < 0)
 			return fail(e, "not enough memory for a verdict");
 		j->scenario = scenario;
-		if (!sequence_control_differs(&m->control))
-			continue;
-		j->more_runs = 0;
-		j->reason =
-			"withheld: the control, base against itself, shows a difference as well";
+		if (sequence_control_differs(&m->control))
+			judgement_withhold(j);
 	}
 	outcome_sort(ret);
 	return 0;

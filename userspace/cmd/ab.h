@@ -26,6 +26,9 @@ struct ab_spec {
 				 * `record` waits for readiness, else time.wall */
 	const char *trace_path; /* of the recording; NULL: where recordings are kept */
 	uint64_t seed;
+	/* A metric is settled, too, that for certain is not as much worse as this (`git bisect` asks for
+	 * no more); 0: it is not. */
+	double good_below;
 	size_t max_pairs;     /* 0: AB_PAIRS */
 	uint64_t max_time_ns; /* no pair begins after that; 0: no limit */
 	bool is_quiet;	      /* no progress on a terminal */

@@ -22,6 +22,7 @@ struct check {
 	const struct config *config;
 	const char *trusted; /* commit that baselines have to come from, or NULL */
 	bool is_quiet;
+	bool is_bisect;		      /* only whether it is as much worse as `fail` is asked */
 	bool is_history;	      /* what is measured goes into the store */
 	struct session_list sessions; /* all that outcomes point to */
 	struct comparison_list comparisons;

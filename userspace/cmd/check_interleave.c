@@ -122,7 +122,9 @@ static int run(struct check *c, const struct scenario *s, const struct check_bas
 	struct ab_spec spec = {
 		.base = base->arm,
 		.head = { s->steps[0].argv, s->steps[0].directory },
+		.good_below = c->is_bisect ? s->baseline_levels.fail : 0,
 		.seed = random_fresh_seed(),
+		.max_pairs = s->runs > AB_PAIRS ? s->runs : AB_PAIRS,
 		.max_time_ns = s->max_time_ns,
 		.is_quiet = c->is_quiet,
 	};

@@ -277,6 +277,7 @@ static int check(const struct opts *o, const struct config *config, const struct
 		.config = config,
 		.trusted = trusted[0] != '\0' ? trusted : NULL,
 		.is_quiet = o->is_quiet,
+		.is_bisect = o->is_bisect,
 		/* A change under test is not the past yet, and old commits are not today's. */
 		.is_history = trusted[0] == '\0' && !o->is_bisect,
 	};

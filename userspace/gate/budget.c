@@ -331,6 +331,7 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 	ret->high = change->high;
 	ret->verdict = verdict;
 	ret->level = level_of(change, verdict, levels);
+	ret->excludes_fail = verdict_excludes(change, levels->fail);
 	if (ret->target == NULL)
 		return -ENOMEM;
 	if (change->basis == BASIS_NONE)
@@ -340,10 +341,18 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		if (ret->more_runs > 0)
 			(void)snprintf(runs, sizeof(runs), "; about %zu more runs would decide it",
 				       ret->more_runs);
-		return judgement_say(arena, ret, "neither a change nor none is proven%s", runs);
+		return judgement_say(arena, ret, "neither a change nor none is proven%s%s",
+				     ret->excludes_fail ? ", but it is below the limit" : "", runs);
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
 		return judgement_say(arena, ret, "%s", verdict_name(verdict));
 	return judgement_say(arena, ret, "%s %s", verdict_name(verdict),
 			     format_percent_signed(share, change->ratio - 1));
+}
+
+void judgement_withhold(struct judgement *j)
+{
+	j->more_runs = 0;
+	j->excludes_fail = false;
+	j->reason = "withheld: the control, base against itself, shows a difference as well";
 }

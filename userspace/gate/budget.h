@@ -69,12 +69,13 @@ size_t budget_min_n(const struct budget *b);
 struct judgement {
 	const char *scenario;
 	const char *metric;
-	enum unit unit;			/* of actual; UNIT_RATIO for a cv, an efficiency */
-	const char *target;		/* the budget as written, or "baseline main +10 %" */
-	bool is_budget;			/* else: against a baseline */
-	bool is_slope;			/* actual is an exponent */
-	bool is_below;			/* below a range: yellow, did it do all of its work? */
-	double actual;			/* in unit; NAN: not captured */
+	enum unit unit;	    /* of actual; UNIT_RATIO for a cv, an efficiency */
+	const char *target; /* the budget as written, or "baseline main +10 %" */
+	bool is_budget;	    /* else: against a baseline */
+	bool is_slope;	    /* actual is an exponent */
+	bool is_below;	    /* below a range: yellow, did it do all of its work? */
+	bool excludes_fail; /* against a baseline: certainly not as much worse as `fail` */
+	double actual;	    /* in unit; NAN: not captured */
 	double actual_low, actual_high; /* interval; NAN: none */
 	double base_value;		/* NAN: no baseline took part */
 	double ratio, low, high;	/* change against the baseline; NAN: none */
@@ -104,6 +105,9 @@ int budget_judge_scaling(struct arena *arena, const struct budget *b, const doub
  * verdict_of() or an interleaved sequence says. -ENOMEM. */
 int judge_change(struct arena *arena, const char *base_name, const struct change *change,
 		 enum verdict verdict, const struct levels *levels, struct judgement *ret);
+
+/* Of an interleaved comparison whose control shows a difference, too: nothing is concluded. */
+void judgement_withhold(struct judgement *j);
 
 /* A value of @j->actual's kind for people: "812 ms", "8.5 MB", "80.0 %", "1.04". */
 char *judgement_format(char text[static UNITS_BYTES], const struct judgement *j, double value);

@@ -290,7 +290,8 @@ static void accept_screened(struct gate *gate)
 	}
 }
 
-static int add_gate_row(struct judging *g, const struct change *c, enum verdict verdict)
+static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
+			enum verdict verdict)
 {
 	const struct against *a = g->e->gate;
 	struct judgement j;
@@ -305,21 +306,11 @@ static int add_gate_row(struct judging *g, const struct change *c, enum verdict 
 		worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
 	} else if (r >= 0 && g->e->is_screened && verdict == VERDICT_UNCHANGED) {
 		j.reason = "no sign that it got worse";
+	} else if (r >= 0 && sequence_control_differs(control)) {
+		judgement_withhold(&j);
+		g->o->control_differs = true;
 	}
 	return r < 0 ? r : add(g, &j);
-}
-
-static bool control_differs(const struct gate *gate)
-{
-	for (size_t i = 0; i < gate->n; i++) {
-		const enum verdict v = gate->controls[i].basis == BASIS_NONE
-					       ? VERDICT_INCONCLUSIVE
-					       : verdict_of(&gate->controls[i]);
-		if (gate->controls[i].basis != BASIS_EXACT &&
-		    (v == VERDICT_REGRESSED || v == VERDICT_IMPROVED))
-			return true;
-	}
-	return false;
 }
 
 static int judge_gate(struct judging *g)
@@ -336,9 +327,9 @@ static int judge_gate(struct judging *g)
 			     gate.verdicts);
 	if (g->e->is_screened)
 		accept_screened(&gate);
-	g->o->control_differs = a->control != NULL && control_differs(&gate);
 	for (size_t i = 0; r >= 0 && i < gate.n; i++)
-		r = add_gate_row(g, &gate.changes[i], gate.verdicts[i]);
+		r = add_gate_row(g, &gate.changes[i], a->control != NULL ? &gate.controls[i] : NULL,
+				 gate.verdicts[i]);
 	return r;
 }
 

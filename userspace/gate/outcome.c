@@ -181,8 +181,24 @@ int outcomes_status(const struct outcome *outcomes, size_t n, bool is_strict)
 	return STATUS_PASSED;
 }
 
+static bool leaves_doubt(const struct outcome *o)
+{
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const struct judgement *j = &o->judgements[i];
+		if (j->level == LEVEL_INCONCLUSIVE && !j->excludes_fail)
+			return true;
+	}
+	return false;
+}
+
 int outcomes_bisect_status(const struct outcome *outcomes, size_t n)
 {
 	const int status = outcomes_status(outcomes, n, true);
-	return status == STATUS_PASSED || status == STATUS_FAILED ? status : BISECT_SKIP;
+	if (status == STATUS_PASSED || status == STATUS_FAILED)
+		return status;
+	/* Nothing graver occurred then. */
+	bool is_good = status == STATUS_INCONCLUSIVE;
+	for (size_t i = 0; i < n && is_good; i++)
+		is_good = !leaves_doubt(&outcomes[i]);
+	return is_good ? STATUS_PASSED : BISECT_SKIP;
 }

@@ -52,7 +52,8 @@ const char *outcome_headline(struct arena *arena, const struct outcome *o);
 /* Exit status of `check`: 0, or the first of 2, 6, 3, 4, 1, 5 that occurred; 5, inconclusive, only when
  * @is_strict. No outcomes at all, or one that judged nothing: 4. */
 int outcomes_status(const struct outcome *outcomes, size_t n, bool is_strict);
-/* The same for `git bisect run`: 0 good, 1 bad, 125 cannot be tested, which inconclusive is too. */
+/* The same for `git bisect run`: 0 good, 1 bad, 125 cannot be tested. Good is also what is inconclusive
+ * but for certain not as much worse as `fail`: which of the two it is, is all that is asked. */
 int outcomes_bisect_status(const struct outcome *outcomes, size_t n);
 
 #endif

@@ -120,6 +120,12 @@ enum level level_of(const struct change *c, enum verdict verdict, const struct l
 	return reached >= levels->warn ? LEVEL_YELLOW : LEVEL_GREEN;
 }
 
+bool verdict_excludes(const struct change *c, double fail)
+{
+	/* False for NAN, too. */
+	return c->basis != BASIS_NONE && worsening_of(c).high - 1 < fail;
+}
+
 /* The interval shrinks with the root of n around an estimate that stays: how far may it reach on
  * the logarithmic scale before a verdict is proven? */
 static double room(double log_ratio)

@@ -48,6 +48,9 @@ enum verdict verdict_of(const struct change *c);
 enum verdict verdict_in(const struct comparison *whole, const struct change *c);
 /* … and how bad that is: yellow or red when the interval reaches warn or fail. */
 enum level level_of(const struct change *c, enum verdict verdict, const struct levels *levels);
+/* Whether it is certain that this is not as much worse as @fail, be there a change or not: the whole
+ * interval lies below. */
+bool verdict_excludes(const struct change *c, double fail);
 
 /* About how many more pairs of runs would decide it, from the width of the interval now; 0: cannot
  * be said. */
