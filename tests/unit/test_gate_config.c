@@ -177,7 +177,8 @@ static void a_scenario_overrides_the_defaults(void **state)
 		       "    levels: { baseline: { warn: 20 % } }\n"
 		       "    gate: [time.wall, heap.allocs]\n    inputs: server\n"
 		       "    directory: sub\n    timeout: 5 s\n    ready: [accept, 'log:up']\n"
-		       "  - name: b\n    command: ./b\n");
+		       "  - name: b\n    command: ./b\n"
+		       "    levels: { baseline: { fail: 3 % } }\n");
 	const struct scenario *a = &c->scenarios[0], *b = &c->scenarios[1];
 	same_argv(a->steps[0].argv, shell);
 	assert_string_equal(a->baseline, "other");
@@ -189,7 +190,8 @@ static void a_scenario_overrides_the_defaults(void **state)
 	assert_true(a->counts_heap && !b->counts_heap);
 	assert_true(fabs(a->budget_levels.warn - 0.1) < 1e-12 && a->budget_levels.fail == 0.2);
 	assert_true(a->baseline_levels.warn == 0.2 && a->baseline_levels.fail == 0.2);
-	assert_true(b->baseline_levels.warn == 0.05);
+	/* What stands alone takes the other one along. */
+	assert_true(b->baseline_levels.warn == 0.03 && b->baseline_levels.fail == 0.03);
 	assert_int_equal(a->gate.n, 2);
 	assert_int_equal(a->inputs.n, 1);
 	assert_string_equal(a->steps[0].directory, "sub");

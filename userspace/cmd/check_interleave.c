@@ -153,8 +153,9 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 	o->pairs = result.pairs;
 	o->repeats = result.repeats;
 	o->seed = result.seed;
-	if (o->kind != OUTCOME_JUDGED) {
-		const char *reason = arena_strdup(c->arena, result.reason);
+	if (o->kind != OUTCOME_JUDGED || result.end == AB_OUT_OF_TIME) {
+		const char *hint = result.end == AB_OUT_OF_TIME ? ": raise `max_time`" : "";
+		const char *reason = arena_printf(c->arena, "%s%s", result.reason, hint);
 		o->reason = reason != NULL ? reason : failed;
 	}
 	if (result.comparison != NULL) {

@@ -37,6 +37,8 @@ static int read_levels_of(struct reader *r, node *mapping, const char *key, stru
 		e = take_share(r, n, "fail", &ret->fail);
 	if (e == 0 && ret->warn > ret->fail && node_find(r, n, "fail") == NULL)
 		ret->fail = ret->warn;
+	if (e == 0 && ret->warn > ret->fail && node_find(r, n, "warn") == NULL)
+		ret->warn = ret->fail;
 	if (e == 0 && ret->warn > ret->fail)
 		return node_error(r, n, "`warn` is above `fail`: it comes first");
 	return e;

@@ -26,7 +26,7 @@ struct outcome {
 	const char *file;    /* startline.yml, or NULL */
 	int line;
 	enum outcome_kind kind;
-	const char *reason;			  /* one line; "" when judged */
+	const char *reason; /* one line; of what was judged why it ended early, or "" */
 	struct session *session, *base, *control; /* owned by whoever made it; may be NULL */
 	struct comparison *comparison;		  /* NULL: no baseline took part */
 	const char *base_name;			  /* "@main", "origin/main", a command */

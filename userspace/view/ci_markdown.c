@@ -185,10 +185,12 @@ static int print_design(const struct outcome *o, FILE *f)
 	_cleanup_(buf_done) struct buf name;
 	buf_init(&name, MAX_LINE);
 	ci_cut(&name, o->base_name, 200);
-	const int r = say(f, "Compared with ", buf_str(&name), "");
+	int r = say(f, "Compared with ", buf_str(&name), "");
 	if (o->pairs > 0)
 		(void)fprintf(f, ": %zu interleaved pairs, %zu repeated, seed %llu", o->pairs,
 			      o->repeats, (unsigned long long)o->seed);
+	if (r == 0 && o->kind == OUTCOME_JUDGED && text_of(o->reason)[0] != '\0')
+		r = say(f, "; ", o->reason, "");
 	(void)fputs(".\n\n", f);
 	if (o->control_differs)
 		(void)fputs("The control arm, which runs base against itself, shows a difference "

@@ -78,6 +78,18 @@ static void list_scenario(struct table *t, const struct scenario *s)
 		add_row(&l, s->name, NULL, NULL);
 }
 
+/* Whether a cell of it is. */
+static bool is_chosen(const struct span *span, const size_t *chosen, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < span->n; k++) {
+			if (span->scenarios[k] == chosen[i])
+				return true;
+		}
+	}
+	return false;
+}
+
 int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret)
 {
 	const int r = table_new("", scenario_columns, N_OF(scenario_columns), ret);
@@ -86,6 +98,8 @@ int build_scenarios(const struct config *c, const size_t *chosen, size_t n, stru
 	for (size_t i = 0; i < n; i++)
 		list_scenario(*ret, &c->scenarios[chosen[i]]);
 	for (size_t i = 0; i < c->n_spans; i++) {
+		if (!is_chosen(&c->spans[i], chosen, n))
+			continue;
 		struct listing l = { .table = *ret,
 				     .scenario = &c->scenarios[c->spans[i].scenarios[0]] };
 		add_row(&l, c->spans[i].name, NULL, &c->spans[i].budget);
@@ -240,6 +254,8 @@ static void say_design(const struct outcome *o, struct table *t)
 		table_note(t, "%zu interleaved pairs with %s, %zu of them repeated, seed %llu",
 			   o->pairs, text_of(o->base_name), o->repeats,
 			   (unsigned long long)o->seed);
+	if (o->kind == OUTCOME_JUDGED && text_of(o->reason)[0] != '\0')
+		table_note(t, "%s", o->reason);
 	if (o->control_differs)
 		table_note(t, "the base differs from itself here: verdicts are withheld");
 }
