@@ -90,6 +90,32 @@ nap() {
 	v '.outcomes[0].reason' | grep -q "no baseline '@another'"
 }
 
+@test "scenarios that share the name of a baseline have each its own" {
+	"$STARTLINE" run -q -n 2 --trace one.slt -- sleep 0.01
+	"$STARTLINE" run -q -n 2 --trace two.slt -- sh -c 'true | cat; sleep 0.01'
+	"$STARTLINE" baseline save main one.slt
+	"$STARTLINE" baseline save main:two two.slt
+	cat >startline.yml <<-'END'
+		baseline: main
+		gate: proc.execs
+		runs: 2
+		scenarios:
+		  - { name: one, command: sleep 0.01 }
+		  - { name: two, command: "sh -c 'true | cat; sleep 0.01'" }
+	END
+	check
+	[ "$status" -eq 0 ]
+	[ "$(v '.outcomes[].judgements[].verdict' | uniq)" = unchanged ]
+	[ "$(v '.outcomes[].reason' | uniq)" = null ]
+	# Without its own it is compared with the other one's, and the report says so.
+	"$STARTLINE" baseline rm main:two
+	check
+	[ "$status" -eq 1 ]
+	[ "$(v '.outcomes[1].reason')" = "@main was measured of another command: sleep 0.01" ]
+	"$STARTLINE" check two >text || true
+	grep -q '^@main was measured of another command' text
+}
+
 @test "what was measured becomes history, unless it is a change under test" {
 	cat >startline.yml <<-'END'
 		scenarios:
@@ -139,8 +165,12 @@ nap() {
 	v '.outcomes[0]' | grep -q '"pairs": *8'
 	run -1 "$STARTLINE" check --bisect
 	[[ "$output" == *"8 interleaved pairs with sleep 0.04"* ]]
+	# What ends too early says what to raise.
+	sed -i 's/gate:.*/max_time: 900 ms/; s/sleep 0.0./sleep 0.2/' startline.yml
+	check
+	[ "$(v '.outcomes[0].reason')" = 'the time limit of 900 ms was reached: raise `max_time`' ]
 	# A base that fails says nothing about the head.
-	sed -i 's/command: sleep 0.04/command: "false"/' startline.yml
+	sed -i 's/{ command: sleep 0.2/{ command: "false"/' startline.yml
 	check
 	[ "$status" -eq 3 ]
 	v '.outcomes[0].reason' | grep -q 'base'
@@ -223,6 +253,17 @@ nap() {
 	v '.outcomes[2].reason' | grep -q 'is a file of the repository'
 	ln -s .startline/history.db elsewhere
 	check --trusted main --store elsewhere
+	v '.outcomes[2].reason' | grep -q 'is a file of the repository'
+	# Nor by way of a submodule, or of what SQLite finds beside a store that is trusted.
+	git init -q nested && cp .startline/history.db nested
+	git -C nested add history.db
+	check --trusted main --store nested/history.db
+	v '.outcomes[2].reason' | grep -q 'is a file of the repository'
+	git rm -q --cached .startline/history.db
+	check --trusted main
+	[ "$status" -eq 1 ]
+	touch .startline/history.db-wal && git add -f .startline/history.db-wal
+	check --trusted main
 	v '.outcomes[2].reason' | grep -q 'is a file of the repository'
 	# From a directory below, and what cannot be trusted.
 	mkdir below && cd below && cp ../nap .

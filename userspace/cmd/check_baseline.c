@@ -4,6 +4,8 @@
  * to it. */
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
@@ -35,12 +37,25 @@ static int load_trusted_file(struct check *c, const char *path, struct session *
 	return r;
 }
 
+/* SQLite takes for its own what lies beside a store under these names. */
+static bool is_of_repository(const char *place)
+{
+	static const char *const ends[] = { "", "-wal", "-journal" };
+	char path[PATH_MAX];
+	bool is_tracked = false;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends) && !is_tracked; i++) {
+		const int n = snprintf(path, sizeof(path), "%s%s", place, ends[i]);
+		is_tracked = n >= (int)sizeof(path) || git_is_tracked(path);
+	}
+	return is_tracked;
+}
+
 /* Why a stored baseline is none for the trusted commit, or NULL. */
 static const char *distrust(struct check *c, const char *name, const char *place,
 			    const struct store_entry *about)
 {
 	/* What says where it was saved comes with the change then. */
-	if (place == NULL || git_is_tracked(place))
+	if (place == NULL || is_of_repository(place))
 		return arena_printf(c->arena,
 				    "the store '%s' is a file of the repository: not trusted",
 				    place != NULL ? place : "");
@@ -95,17 +110,27 @@ static int load(struct check *c, const char *name, bool is_file, struct session 
 		*ret_reason = arena_printf(
 			c->arena,
 			is_file ? "there is no baseline '%s'"
-				: "there is no baseline '%s': save one with `startline baseline save`",
-			ref);
+				: "there is no baseline '%s': `startline baseline save %s` saves the "
+				  "last recording",
+			ref, name);
 	else if (r < 0)
 		*ret_reason = arena_printf(c->arena, "the baseline '%s' cannot be read", ref);
 	return r;
 }
 
-int check_load_baseline(struct check *c, const char *name, struct session **ret,
-			const char **ret_reason)
+/* "main:memory mode" where there is one: scenarios that share a name have each its own. */
+static const char *own_name(struct check *c, const struct scenario *s, const char *name)
+{
+	const char *own = arena_printf(c->arena, "%s:%s", name, s->name);
+	return own != NULL && keeping_has(own) ? own : name;
+}
+
+int check_load_baseline(struct check *c, const struct scenario *s, const char *name,
+			struct session **ret, const char **ret_reason)
 {
 	const bool is_file = strchr(name, '/') != NULL;
+	if (!is_file)
+		name = own_name(c, s, name);
 	int r = 0;
 	if (c->trusted == NULL)
 		r = load(c, name, is_file, ret, ret_reason);

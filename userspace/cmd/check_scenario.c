@@ -2,6 +2,7 @@
 /* One scenario from its first run to its outcome. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
@@ -66,7 +67,7 @@ static bool load_baselines(struct trial *t)
 		const char *reason = NULL;
 		a->name = names.items[i];
 		a->label = arena_printf(c->arena, "@%s", a->name);
-		const int r = check_load_baseline(c, a->name, &a->session, &reason);
+		const int r = check_load_baseline(c, t->scenario, a->name, &a->session, &reason);
 		if (r < 0 || a->label == NULL) {
 			end_with(t->outcome, r == -ENOENT ? OUTCOME_CANNOT_JUDGE : OUTCOME_TROUBLE,
 				 reason);
@@ -138,13 +139,29 @@ static bool measure_steps(struct trial *t)
 	return true;
 }
 
+/* A baseline of another command may be meant, and may be one for another scenario. */
+static int compare_commands(struct trial *t, const struct against *a)
+{
+	struct arena *arena = t->check->arena;
+	const char *base = store_scenario_of(a->session, arena);
+	const char *head = store_scenario_of(a->head, arena);
+	if (base == NULL || head == NULL)
+		return -ENOMEM;
+	if (*base == '\0' || *head == '\0' || strcmp(base, head) == 0)
+		return 0;
+	t->outcome->reason =
+		arena_printf(arena, "%s was measured of another command: %s", a->label, base);
+	return t->outcome->reason != NULL ? 0 : -ENOMEM;
+}
+
 /* With what was stored. */
 static bool compare_all(struct trial *t)
 {
 	for (size_t i = 0; i < t->evidence.n_against; i++) {
 		struct against *a = &t->evidence.against[i];
 		a->head = t->evidence.session;
-		if (check_compare(t->check, a->session, a->head, &a->comparison) < 0) {
+		if (check_compare(t->check, a->session, a->head, &a->comparison) < 0 ||
+		    compare_commands(t, a) < 0) {
 			end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 			return false;
 		}

@@ -77,12 +77,14 @@ static bool read_output(int fd, int patience_ms, struct buf *ret)
 /* git's exit status; -1: it could not be asked. What it answers is appended to @ret. */
 static int ask(const char *const *question, int patience_ms, struct buf *ret)
 {
-	/* A hook or a monitor of the repository's own is none of our business. */
+	/* A hook or a monitor of the repository's own is none of our business, nor are settings in a
+	 * directory of it that looks like a repository. */
 	const char *words[WORDS_MAX] = { "git", "--no-optional-locks",
 					 "-c",	"core.fsmonitor=false",
-					 "-c",	"core.hooksPath=/dev/null" };
-	for (size_t i = 0; question[i] != NULL && i + 7 < WORDS_MAX; i++)
-		words[i + 6] = question[i];
+					 "-c",	"core.hooksPath=/dev/null",
+					 "-c",	"safe.bareRepository=explicit" };
+	for (size_t i = 0; question[i] != NULL && i + 9 < WORDS_MAX; i++)
+		words[i + 8] = question[i];
 	const struct fs_owner user = fs_owner_invoking();
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -169,15 +171,34 @@ bool git_is_part_of(const char *commit, const char *of)
 	return is_commit(commit) && ask_line(question, nothing, sizeof(nothing)) == 0;
 }
 
-static bool is_listed(const char *path)
+static bool is_listed(const char *directory, const char *path)
 {
 	char nothing[2];
-	const char *const question[] = { "ls-files", "--error-unmatch", "--", path, NULL };
+	const char *const question[] = { "-C", directory, "ls-files", "--error-unmatch",
+					 "--", path,	  NULL };
 	return ask_line(question, nothing, sizeof(nothing)) == 0;
+}
+
+/* The file need not be there, its directory does. */
+static bool is_followed(const char *path)
+{
+	char directory[PATH_MAX], whole[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+	/* With its last slash, so that "/" stays one. */
+	(void)snprintf(directory, sizeof(directory), "./%.*s", (int)(name - path), path);
+	_cleanup_free_ char *real = realpath(*path == '/' ? directory + 2 : directory, NULL);
+	if (is_listed(".", path))
+		return true;
+	if (real == NULL)
+		return false;
+	const int n = snprintf(whole, sizeof(whole), "%s/%s", real, name);
+	/* Of a submodule only the repository that it is in knows. */
+	return n >= (int)sizeof(whole) || is_listed(".", whole) || is_listed(real, name);
 }
 
 bool git_is_tracked(const char *path)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
-	return is_listed(path) || (real != NULL && is_listed(real));
+	return is_followed(path) || (real != NULL && is_followed(real));
 }

@@ -165,22 +165,27 @@ static int is_it(void *context, const char *name, const struct store_entry *abou
 	return strcmp(name, context) == 0;
 }
 
-int keeping_check_name(const char *name)
+bool keeping_has(const char *name)
 {
 	struct store *st = NULL;
-	const int r = baseline_check_name(name);
-	if (r < 0 || keeping_open(false, &st) < 0)
-		return r;
+	if (keeping_open(false, &st) < 0)
+		return false;
 	/* The callback changes nothing of it. */
 	_cleanup_free_ char *wanted = strdup(name);
 	const int found = wanted != NULL ? baseline_each(st, is_it, wanted) : 0;
 	keeping_close(st);
-	return found > 0
-		       ? fail(-EEXIST,
-			      "there is a baseline '%s' already, and baselines do not change: take "
-			      "another name, or first `startline baseline rm %s`",
-			      name, name)
-		       : 0;
+	return found > 0;
+}
+
+int keeping_check_name(const char *name)
+{
+	const int r = baseline_check_name(name);
+	if (r < 0 || !keeping_has(name))
+		return r;
+	return fail(-EEXIST,
+		    "there is a baseline '%s' already, and baselines do not change: take another "
+		    "name, or first `startline baseline rm %s`",
+		    name, name);
 }
 
 int keeping_load(const char *name, struct session **ret)
