@@ -32,7 +32,7 @@ int text_escape(struct buf *out, const char *s, size_t n);
 size_t text_escape_to(char *dst, size_t size, const char *s, size_t n);
 
 /* Terminal columns that the escaped form of s[0..n) takes: combining marks 0, East Asian wide
- * characters and emoji 2 (Unicode 14, EastAsianWidth), an escaped byte 4, else 1. */
+ * characters and emoji 2 (what the C library knows of them), an escaped byte 4, else 1. */
 size_t text_width(const char *s, size_t n);
 
 /* The longest prefix of s[0..n), in bytes, whose width is at most @max_columns. */
