@@ -19,7 +19,8 @@ void links_detach_one(struct bpf_link **link);
  * be done with it: see linger.h. */
 void links_detach(const struct bpf_object_skeleton *skeleton);
 
-/* How often the kernel skipped a program, because one of them was running on that CPU. */
+/* How often the kernel skipped a program because it was under way on that CPU already: in an interrupt,
+ * or, since Linux 7.0, in a thread that was preempted inside it. */
 uint64_t links_skipped(const struct bpf_object_skeleton *skeleton);
 
 #endif

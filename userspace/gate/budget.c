@@ -11,6 +11,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/gate/budget_internal.h"
+#include "userspace/gate/sequence.h"
 
 /* More than that is no advice. */
 #define MORE_RUNS_MAX 1000.0
@@ -316,6 +317,32 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 	return judge_value(arena, b, &e, levels, ret);
 }
 
+static bool is_claim(const struct change *c)
+{
+	const enum verdict verdict = verdict_of(c);
+	return verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
+}
+
+static const char *why_open(struct arena *arena, const struct change *c)
+{
+	char spread[UNITS_BYTES];
+	if (!is_claim(c))
+		return "neither a change nor none is proven";
+	if (sequence_restless(c) <= 0)
+		return "a claim needs more certainty than its interval has";
+	return arena_printf(arena,
+			    "runs differ by %s among themselves: a claim needs more "
+			    "certainty than its interval has",
+			    format_percent(spread, sequence_restless(c)));
+}
+
+/* Where the interval would do and more is needed: of normal noise, the certainty of a restless
+ * machine's claim takes about twice the runs. */
+static size_t more_runs_for(const struct change *c)
+{
+	return is_claim(c) ? c->head->summary.n : verdict_more_runs(c);
+}
+
 int judge_change(struct arena *arena, const char *base_name, const struct change *change,
 		 enum verdict verdict, const struct levels *levels, struct judgement *ret)
 {
@@ -337,11 +364,14 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 	if (change->basis == BASIS_NONE)
 		return judgement_say(arena, ret, "not compared: %s", change->reason);
 	if (verdict == VERDICT_INCONCLUSIVE) {
-		ret->more_runs = verdict_more_runs(change);
+		const char *why = why_open(arena, change);
+		if (why == NULL)
+			return -ENOMEM;
+		ret->more_runs = more_runs_for(change);
 		if (ret->more_runs > 0)
-			(void)snprintf(runs, sizeof(runs), "; about %zu more runs would decide it",
-				       ret->more_runs);
-		return judgement_say(arena, ret, "neither a change nor none is proven%s%s",
+			(void)snprintf(runs, sizeof(runs), "; about %zu more run%s would decide it",
+				       ret->more_runs, ret->more_runs == 1 ? "" : "s");
+		return judgement_say(arena, ret, "%s%s%s", why,
 				     ret->excludes_fail ? ", but it is below the limit" : "", runs);
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))

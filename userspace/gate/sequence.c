@@ -165,12 +165,18 @@ static double spread_of(const struct change *c)
 	return MAD_TO_SIGMA * (stats_mad(base, n_base) + stats_mad(head, n_head)) / 2;
 }
 
+double sequence_restless(const struct change *c)
+{
+	const bool is_early = c->base->summary.n < sequence_looks[2];
+	const double spread = spread_of(c);
+	return spread > (is_early ? RESTLESS_EARLY : RESTLESS) ? spread : 0;
+}
+
 static double alpha_of(const struct change *c)
 {
-	const size_t pairs = c->base->summary.n;
-	if (spread_of(c) > (pairs < sequence_looks[2] ? RESTLESS_EARLY : RESTLESS))
+	if (sequence_restless(c) > 0)
 		return ALPHA_RESTLESS;
-	return pairs < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
+	return c->base->summary.n < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
 }
 
 /* A claim that does not survive Holm's correction is not made. */

@@ -60,5 +60,8 @@ bool sequence_control_differs(const struct change *control);
  * each is decided, so that no further pair is needed. */
 bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
 		    enum verdict *ret);
+/* By how much the runs of a side spread (0.1 is 10 %), where that is so much that a claim needs more
+ * than an interval at SEQUENCE_LEVEL; else 0. */
+double sequence_restless(const struct change *c);
 
 #endif

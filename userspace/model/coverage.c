@@ -212,6 +212,15 @@ static uint64_t dropped(const struct facts *f, unsigned int source)
 	return sum;
 }
 
+static const char *loss_name(unsigned int source, unsigned int kind)
+{
+	const struct kind *k = kind_of(kind);
+	if (k != NULL)
+		return k->name;
+	/* A whole probe was, by the kernel: links_skipped(). */
+	return source == SL_SOURCE_BPF && kind == SL_KIND_NONE ? "skipped" : "unknown";
+}
+
 /* DROPS are of the whole recording. They are told by kind where they can only be of this run:
  * it is the only one, or its gaps explain all of them. */
 static void list_losses(struct builder *b, unsigned int source, uint64_t missing)
@@ -225,10 +234,8 @@ static void list_losses(struct builder *b, unsigned int source, uint64_t missing
 		return;
 	}
 	for (unsigned int kind = 0; kind < SL_KIND_LIMIT; kind++) {
-		const struct kind *k = kind_of(kind);
 		if (f->drops[source][kind] > 0)
-			add_loss(b, source, k != NULL ? k->name : "unknown",
-				 f->drops[source][kind]);
+			add_loss(b, source, loss_name(source, kind), f->drops[source][kind]);
 	}
 	if (missing > n_dropped)
 		add_loss(b, source, "unknown", missing - n_dropped);

@@ -121,9 +121,9 @@ static void say_more(struct page *page, const struct outcome *o, const struct ju
 	if (o->comparison != NULL &&
 	    witness_text(o->comparison, witness, sizeof(witness))[0] != '\0')
 		(void)buf_addf(&line, "time inconclusive, %s", witness);
-	if (j->more_runs > 0)
-		(void)buf_addf(&line, "%sabout %zu more pairs would decide it (--pairs)",
-			       line.len > 0 ? "; " : "", j->more_runs);
+	if (!o->control_differs)
+		(void)buf_addf(&line, "%s%s%s", line.len > 0 ? "; " : "", j->reason,
+			       j->more_runs > 0 ? " (--pairs)" : "");
 	if (line.len > 0)
 		say(page, TONE_PLAIN, &line);
 }
