@@ -10,7 +10,6 @@
 #include "userspace/base/units.h"
 #include "userspace/cmd/ab.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/view/table.h"
 
 /* Beyond that the effect that could be proven is far below the margin. */
 #define PAIRS_MAX 1000
@@ -48,10 +47,6 @@ static const struct argp_option options[] = {
 	  "also write json, markdown, junit, github or gitlab; repeatable", 0 },
 	{ "show-output", KEY_SHOW_OUTPUT, NULL, 0,
 	  "let what the commands write through, to standard error", 0 },
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "the report (standard output)", 0 },
-	{ "quiet", 'q', NULL, 0, "no progress, errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
 };
 
@@ -126,19 +121,6 @@ static error_t parse_more(struct ab_options *o, int key, char *arg, struct argp_
 	case KEY_SHOW_OUTPUT:
 		o->shows_output = true;
 		return 0;
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'o':
-		o->output_path = arg;
-		return 0;
-	case 'q':
-		o->is_quiet = true;
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
-		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -149,7 +131,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct ab_options *o = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o != NULL ? &o->record : NULL;
+		state->child_inputs[0] = &o->record;
+		state->child_inputs[1] = &o->output;
 		return 0;
 	case KEY_BASE:
 		o->base = arg;
@@ -180,13 +163,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp ab_argp = { options, parse_option, "[-- CMD [ARG...]]", doc, record_children,
-			      NULL,    NULL };
+static const struct argp_child children[] = { { &record_argp, 0, NULL, 0 },
+					      { &output_argp, 0, NULL, 0 },
+					      { 0 } };
+
+static const struct argp argp = { options, parse_option, "[-- CMD [ARG...]]", doc, children,
+				  NULL,	   NULL };
 
 void ab_options_parse(int argc, char **argv, struct ab_options *ret)
 {
-	*ret = (struct ab_options){ .pairs = AB_PAIRS, .format = TABLE_TEXT };
-	if (argp_parse(&ab_argp, argc, argv, ARGP_IN_ORDER, NULL, ret) != 0)
+	*ret = (struct ab_options){ .pairs = AB_PAIRS };
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, ret) != 0)
 		exit(EXIT_USAGE);
 	if (!ret->has_seed)
 		ret->seed = random_fresh_seed();

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "userspace/base/vec.h"
+#include "userspace/cmd/output.h"
 #include "userspace/cmd/outs.h"
 #include "userspace/cmd/record_options.h"
 
@@ -23,9 +24,7 @@ struct ab_options {
 	size_t pairs;
 	uint64_t max_time_ns;
 	bool shows_output;
-	bool is_quiet;
-	const char *output_path;
-	int format;	/* enum table_format */
+	struct output_options output;
 	char **command; /* behind "--", NULL-terminated; NULL: none */
 };
 

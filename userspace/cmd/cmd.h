@@ -5,7 +5,6 @@
 #ifndef USERSPACE_CMD_CMD_H
 #define USERSPACE_CMD_CMD_H
 
-#include <argp.h>
 #include <stdbool.h>
 
 /* Exit status of `run`, besides the program's own. */
@@ -21,18 +20,6 @@ enum { EXIT_USAGE = 2, EXIT_STARTLINE = 6 };
 /* `check --bisect`: git bisect shall try another commit. */
 enum { EXIT_CANNOT_BISECT = 125 };
 
-struct command {
-	const char *name;
-	const char *arguments; /* for the list of commands */
-	const char *help;      /* one line */
-	/* @argv[0] is "startline NAME". Returns the exit status. */
-	int (*run)(int argc, char **argv);
-	int usage_status;	 /* for mistakes on the command line */
-	const struct argp *argp; /* for `help NAME` */
-};
-
-extern const struct command commands[]; /* ends with a NULL name */
-
 /* STDFD_* bits: which of 0, 1, 2 were closed when startline started. */
 extern unsigned int closed_fds;
 /* Whether SIGXFSZ was ignored when startline started. */
@@ -46,21 +33,8 @@ int cmd_baseline(int argc, char **argv);
 int cmd_ab(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
-extern const struct argp run_argp, report_argp, compare_argp, check_argp, baseline_argp, ab_argp,
-	history_argp, doctor_argp;
 
-/* Options that all commands share. */
-enum option_key {
-	OPTION_FORMAT = 0x1000,
-	OPTION_STORE,
-	OPTION_FIRST_FREE,
-	OPTION_FIRST_RECORD = 0x2000
-};
-
-/* "text", "json", "csv", "markdown"; ends the program through @state on anything else. */
-int parse_format(const char *name, struct argp_state *state);
-/* -v and -q. */
-void more_verbose(void);
-void be_quiet(void);
+/* Keys of options without a letter begin here: each argp table has its own. */
+enum { OPTION_FIRST_FREE = 0x1000 };
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ab = two arms -> ab_run() -> outcome -> report. The status says whether it could be measured, never what
- * came out. */
+/* ab = two arms -> ab_run() -> outcome -> report. The status says whether it could be measured, never
+ * what came out. */
 
 #include <errno.h>
 #include <signal.h>
@@ -15,7 +15,6 @@
 #include "userspace/cmd/ab.h"
 #include "userspace/cmd/ab_options.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/output.h"
 #include "userspace/cmd/worktree.h"
 #include "userspace/view/report.h"
 #include "userspace/view/report_ab.h"
@@ -103,7 +102,7 @@ static int prepare(struct task *t)
 	spec->seed = o->seed;
 	spec->max_pairs = o->pairs;
 	spec->max_time_ns = o->max_time_ns;
-	spec->is_quiet = o->is_quiet;
+	spec->is_quiet = o->output.is_quiet;
 	if (r >= 0)
 		r = find_commands(t);
 	return r < 0 ? r : find_places(t);
@@ -111,17 +110,10 @@ static int prepare(struct task *t)
 
 /* --- the report ----------------------------------------------------------------------------- */
 
-static int print(const struct task *t, const struct outcome *outcome)
+static int print(struct output_options *o, const struct outcome *outcome)
 {
-	const struct ab_options *o = t->o;
-	FILE *f = NULL;
-	const int r = output_open(o->output_path, stdout, &f);
-	if (r < 0)
-		return r;
-	struct print_style style;
-	print_style_of(f, &style);
-	return output_close(o->output_path, f,
-			    report_ab(outcome, (enum table_format)o->format, &style, f));
+	const int r = output_open(o, stdout);
+	return r < 0 ? r : output_close(o, report_ab(outcome, o->format, &o->style, o->f));
 }
 
 static int report(const struct task *t)
@@ -132,7 +124,7 @@ static int report(const struct task *t)
 	if (r < 0)
 		return r;
 	outcome.command = t->head_name;
-	r = print(t, &outcome);
+	r = print(&t->o->output, &outcome);
 	const int written = outs_write(&t->o->outs, &outcome, 1);
 	return r < 0 ? r : written;
 }

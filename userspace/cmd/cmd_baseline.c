@@ -29,10 +29,10 @@ struct opts {
 	const char *words[WORDS_MAX]; /* what to do, NAME, REF */
 	size_t n_words;
 	struct value_list VEC(const char *) values;
-	const char *note, *output_path;
+	const char *note;
 	bool is_forced, has_keep, has_older;
 	uint64_t keep, older_ns;
-	int format; /* enum table_format */
+	struct output_options output;
 };
 
 static const struct argp_option options[] = {
@@ -42,11 +42,6 @@ static const struct argp_option options[] = {
 	{ "force", KEY_FORCE, NULL, 0, "save: also runs that failed", 0 },
 	{ "keep", KEY_KEEP, "N", 0, "prune: keep the last N runs of each series", 0 },
 	{ "older", KEY_OLDER, "DURATION", 0, "prune: remove what is older, such as 90d", 0 },
-	{ "store", OPTION_STORE, "URL", 0, "a file or postgresql://… (.startline/history.db)", 0 },
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
-	{ "quiet", 'q', NULL, 0, "errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
 };
 
@@ -104,6 +99,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->output;
+		return 0;
 	case KEY_VALUE:
 		return vec_push(&o->values, arg) < 0 ? ENOMEM : 0;
 	case KEY_NOTE:
@@ -120,21 +118,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->older_ns = parse_older(arg, state);
 		o->has_older = true;
 		return 0;
-	case OPTION_STORE:
-		keeping_set_url(arg);
-		return 0;
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'o':
-		o->output_path = arg;
-		return 0;
-	case 'q':
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
-		return 0;
 	case ARGP_KEY_ARG:
 		add_word(o, arg, state);
 		return 0;
@@ -146,7 +129,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp baseline_argp = { options, parse_option, arguments, doc, NULL, NULL, NULL };
+static const struct argp argp = {
+	options, parse_option, arguments, doc, stored_children, NULL, NULL
+};
 
 /* ---- save ---- */
 
@@ -179,7 +164,7 @@ static int save(const struct opts *o)
 
 /* ---- what only needs the store ---- */
 
-static int show_one(const struct opts *o, struct store *st, FILE *f)
+static int show_one(const struct opts *o, struct store *st)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
 	struct session *s = NULL;
@@ -199,21 +184,19 @@ static int show_one(const struct opts *o, struct store *st, FILE *f)
 		.note = about.note,
 		.is_dirty = about.is_dirty,
 	};
-	struct print_style style;
-	print_style_of(f, &style);
-	r = print_known(&known, (enum table_format)o->format, &style, f);
+	r = print_known(&known, o->output.format, &o->output.style, o->output.f);
 	if (r >= 0)
-		r = report_print(s, (enum table_format)o->format, &style, f);
+		r = report_print(s, o->output.format, &o->output.style, o->output.f);
 	(void)session_free(s);
 	return r;
 }
 
-static int export_one(const struct opts *o, struct store *st, FILE *f)
+static int export_one(const struct opts *o, struct store *st)
 {
 	struct session *s = NULL;
 	int r = baseline_load(st, o->words[1], &s, NULL, NULL);
 	if (r >= 0)
-		r = session_write_json(s, f);
+		r = session_write_json(s, o->output.f);
 	(void)session_free(s);
 	return r;
 }
@@ -235,7 +218,7 @@ static int add_to_list(void *context, const char *name, const struct store_entry
 }
 
 /* @st NULL: there is no store, so there are no baselines. */
-static int list(const struct opts *o, struct store *st, FILE *f)
+static int list(const struct opts *o, struct store *st)
 {
 	struct table *t = NULL;
 	int r = build_known(&t);
@@ -243,15 +226,13 @@ static int list(const struct opts *o, struct store *st, FILE *f)
 		r = baseline_each(st, add_to_list, t);
 	if (r >= 0 && table_rows(t) == 0)
 		table_note(t, "There are no baselines yet: `startline baseline save NAME`.");
-	struct print_style style;
-	print_style_of(f, &style);
 	if (r >= 0)
-		r = table_print(t, (enum table_format)o->format, &style, f);
+		r = table_print(t, o->output.format, &o->output.style, o->output.f);
 	(void)table_free(t);
 	return r;
 }
 
-static int prune(const struct opts *o, struct store *st, FILE *f)
+static int prune(const struct opts *o, struct store *st)
 {
 	struct timespec now;
 	size_t removed = 0;
@@ -264,13 +245,12 @@ static int prune(const struct opts *o, struct store *st, FILE *f)
 						      : (int64_t)(now_ns - o->older_ns);
 	const int r = store_prune(st, before, o->has_keep ? (size_t)o->keep : SIZE_MAX, &removed);
 	if (r == 0)
-		(void)fprintf(f, "removed %zu run%s\n", removed, removed == 1 ? "" : "s");
+		(void)fprintf(o->output.f, "removed %zu run%s\n", removed, removed == 1 ? "" : "s");
 	return r;
 }
 
-static int remove_one(const struct opts *o, struct store *st, FILE *f)
+static int remove_one(const struct opts *o, struct store *st)
 {
-	(void)f;
 	return baseline_remove(st, o->words[1]);
 }
 
@@ -278,7 +258,7 @@ static const struct action {
 	const char *name;
 	bool without_store; /* there is something to say also when there is none */
 	size_t least, most; /* words, the action's own name included */
-	int (*run)(const struct opts *o, struct store *st, FILE *f);
+	int (*run)(const struct opts *o, struct store *st);
 } actions[] = {
 	{ "save", false, 2, 3, NULL },	   { "list", true, 1, 1, list },
 	{ "show", false, 2, 2, show_one }, { "export", false, 2, 2, export_one },
@@ -286,27 +266,26 @@ static const struct action {
 };
 
 /* The output is made with the rights that startline has, and before the store is opened. */
-static int run_action(const struct opts *o, const struct action *action)
+static int run_action(struct opts *o, const struct action *action)
 {
 	struct store *st = NULL;
-	FILE *f = NULL;
-	int r = output_open(o->output_path, stdout, &f);
+	int r = output_open(&o->output, stdout);
 	if (r < 0)
 		return EXIT_STARTLINE;
 	r = keeping_open(false, &st);
 	if (r == -ENOENT && !action->without_store)
 		(void)fail(r, "there is no store yet: `startline baseline save NAME` makes one");
 	if (r == 0 || (r == -ENOENT && action->without_store))
-		r = action->run(o, st, f);
+		r = action->run(o, st);
 	keeping_close(st);
-	const int closed = output_close(o->output_path, f, r);
+	const int closed = output_close(&o->output, r);
 	return status_of(r < 0 ? r : closed);
 }
 
 int cmd_baseline(int argc, char **argv)
 {
-	struct opts o = { .format = TABLE_TEXT };
-	if (argp_parse(&baseline_argp, argc, argv, 0, NULL, &o) != 0)
+	struct opts o = { 0 };
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	const struct action *action = NULL;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {

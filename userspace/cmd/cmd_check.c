@@ -28,17 +28,16 @@ enum {
 	KEY_STRICT,
 	KEY_BISECT,
 	KEY_TRUSTED,
-	KEY_STORE,
 	KEY_OUT,
 };
 
 struct opts {
-	const char *file, *trusted, *store, *output_path;
-	bool is_list, is_strict, is_bisect, is_quiet;
+	const char *file, *trusted;
+	bool is_list, is_strict, is_bisect;
 	char **wanted; /* scenarios; NULL: all */
 	size_t n_wanted;
 	struct outs outs;
-	int format; /* enum table_format */
+	struct output_options output;
 };
 
 static const struct argp_option options[] = {
@@ -48,19 +47,14 @@ static const struct argp_option options[] = {
 	{ "bisect", KEY_BISECT, NULL, 0, "exit as `git bisect run` wants it: 0, 1 or 125", 0 },
 	{ "trusted", KEY_TRUSTED, "REF", 0,
 	  "scenarios, budgets and baselines are those of this commit, whatever is here", 0 },
-	{ "store", KEY_STORE, "URL", 0, "where baselines are (as the file says)", 0 },
 	{ "out", KEY_OUT, "FORMAT=FILE", 0,
 	  "also write the verdict to FILE; repeatable: json, markdown, junit, github, gitlab", 0 },
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
-	{ "quiet", 'q', NULL, 0, "no progress; errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "show the output of the commands", 0 },
 	{ 0 },
 };
 
 static const char doc[] =
 	"Runs the scenarios of startline.yml, judges them by their budgets and baselines, and exits "
-	"with the verdict."
+	"with the verdict. -v shows the output of the commands."
 	"\v"
 	"Exit status: 0 passed; 1 failed; 2 usage or configuration; 3 a command failed; 4 cannot "
 	"judge; 5 inconclusive, only with --strict; 6 startline or its store failed.\n\n"
@@ -74,6 +68,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->output;
+		return 0;
 	case 'f':
 		o->file = arg;
 		return 0;
@@ -89,24 +86,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_TRUSTED:
 		o->trusted = arg;
 		return 0;
-	case KEY_STORE:
-		o->store = arg;
-		return 0;
 	case KEY_OUT:
 		outs_add(&o->outs, arg, state);
-		return 0;
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'o':
-		o->output_path = arg;
-		return 0;
-	case 'q':
-		o->is_quiet = true;
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->wanted = state->argv + state->next;
@@ -117,7 +98,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp check_argp = { options, parse_option, "[SCENARIO...]", doc, NULL, NULL, NULL };
+static const struct argp argp = { options, parse_option, "[SCENARIO...]", doc, stored_children,
+				  NULL,	   NULL };
 
 /* --- which scenarios ------------------------------------------------------------------------ */
 
@@ -181,47 +163,39 @@ static bool is_whole(const struct choice *choice, const struct span *span)
 
 /* --- printing ------------------------------------------------------------------------------- */
 
-static int list(const struct opts *o, const struct config *c, const struct choice *choice)
+static int list(struct output_options *o, const struct config *c, const struct choice *choice)
 {
 	struct table *t = NULL;
-	struct print_style style;
-	FILE *f = NULL;
 	int r = build_scenarios(c, choice->items, choice->n, &t);
 	if (r >= 0)
-		r = output_open(o->output_path, stdout, &f);
-	if (r >= 0) {
-		print_style_of(f, &style);
-		r = output_close(o->output_path, f,
-				 table_print(t, (enum table_format)o->format, &style, f));
-	}
+		r = output_open(o, stdout);
+	if (r >= 0)
+		r = output_close(o, table_print(t, o->format, &o->style, o->f));
 	(void)table_free(t);
 	return r;
 }
 
-static int print_outcomes(const struct opts *o, const struct outcome *outcomes, size_t n, FILE *f)
+static int print_outcomes(const struct output_options *o, const struct outcome *outcomes, size_t n)
 {
-	struct print_style style;
-	print_style_of(f, &style);
-	switch ((enum table_format)o->format) {
+	switch (o->format) {
 	case TABLE_JSON:
-		return ci_output_find("json")->print(outcomes, n, f);
+		return ci_output_find("json")->print(outcomes, n, o->f);
 	case TABLE_MARKDOWN:
-		return ci_output_find("markdown")->print(outcomes, n, f);
+		return ci_output_find("markdown")->print(outcomes, n, o->f);
 	case TABLE_CSV:
-		return report_check_csv(outcomes, n, f);
+		return report_check_csv(outcomes, n, o->f);
 	case TABLE_TEXT:
 		break;
 	}
-	return report_check(outcomes, n, &style, f);
+	return report_check(outcomes, n, &o->style, o->f);
 }
 
 /* Every output is written, also when another one cannot be. */
-static int report(const struct opts *o, const struct outcome *outcomes, size_t n)
+static int report(struct opts *o, const struct outcome *outcomes, size_t n)
 {
-	FILE *f = NULL;
-	int worst = output_open(o->output_path, stdout, &f);
+	int worst = output_open(&o->output, stdout);
 	if (worst >= 0)
-		worst = output_close(o->output_path, f, print_outcomes(o, outcomes, n, f));
+		worst = output_close(&o->output, print_outcomes(&o->output, outcomes, n));
 	const int written = outs_write(&o->outs, outcomes, n);
 	return worst < 0 ? worst : written;
 }
@@ -269,20 +243,20 @@ static void done(struct check *c)
 	vec_done(&c->sessions);
 }
 
-static int check(const struct opts *o, const struct config *config, const struct choice *choice,
+static int check(struct opts *o, const struct config *config, const struct choice *choice,
 		 const char *trusted)
 {
 	struct check c = {
 		.arena = config->arena,
 		.config = config,
 		.trusted = trusted[0] != '\0' ? trusted : NULL,
-		.is_quiet = o->is_quiet,
+		.is_quiet = o->output.is_quiet,
 		.is_bisect = o->is_bisect,
 		/* A change under test is not the past yet, and old commits are not today's. */
 		.is_history = trusted[0] == '\0' && !o->is_bisect,
 	};
 	size_t n = 0;
-	keeping_set_url(o->store != NULL ? o->store : config->store);
+	keeping_set_url(config->store);
 	struct outcome *outcomes =
 		arena_alloc_array(c.arena, choice->n + config->n_spans + 1, sizeof(*outcomes));
 	c.of_scenario = arena_alloc_array(c.arena, config->n_scenarios, sizeof(struct session *));
@@ -342,8 +316,8 @@ static int load_here(const struct opts *o, struct config **ret)
 
 int cmd_check(int argc, char **argv)
 {
-	struct opts o = { .file = CONFIG_FILE, .format = TABLE_TEXT };
-	if (argp_parse(&check_argp, argc, argv, 0, NULL, &o) != 0)
+	struct opts o = { .file = CONFIG_FILE };
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	struct config *config = NULL;
 	struct choice choice = { 0 };
@@ -353,7 +327,7 @@ int cmd_check(int argc, char **argv)
 		r = choose(&o, config, &choice);
 	int status = usage_status(&o, r);
 	if (r >= 0 && config != NULL && o.is_list)
-		status = list(&o, config, &choice) < 0 ? EXIT_STARTLINE : 0;
+		status = list(&o.output, config, &choice) < 0 ? EXIT_STARTLINE : 0;
 	else if (r >= 0 && config != NULL)
 		status = check(&o, config, &choice, trusted);
 	(void)config_free(config);

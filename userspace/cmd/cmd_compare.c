@@ -14,17 +14,7 @@
 
 struct opts {
 	const char *base, *head;
-	const char *output_path;
-	int format; /* enum table_format */
-};
-
-static const struct argp_option options[] = {
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
-	{ "store", OPTION_STORE, "URL", 0, "where @NAME is looked up (.startline/history.db)", 0 },
-	{ "quiet", 'q', NULL, 0, "errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
-	{ 0 },
+	struct output_options output;
 };
 
 static const char doc[] =
@@ -41,20 +31,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
 	switch (key) {
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'o':
-		o->output_path = arg;
-		return 0;
-	case OPTION_STORE:
-		keeping_set_url(arg);
-		return 0;
-	case 'q':
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->output;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->head != NULL)
@@ -73,24 +51,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp compare_argp = { options, parse_option, "BASE [REF]", doc, NULL, NULL, NULL };
+static const struct argp argp = {
+	NULL, parse_option, "BASE [REF]", doc, stored_children, NULL, NULL
+};
 
-static int print(const struct opts *o, const struct comparison *c)
+static int print(struct output_options *o, const struct comparison *c)
 {
-	FILE *f = NULL;
-	const int r = output_open(o->output_path, stdout, &f);
-	if (r < 0)
-		return r;
-	struct print_style style;
-	print_style_of(f, &style);
-	return output_close(o->output_path, f,
-			    report_compare(c, (enum table_format)o->format, &style, f));
+	const int r = output_open(o, stdout);
+	return r < 0 ? r : output_close(o, report_compare(c, o->format, &o->style, o->f));
 }
 
 int cmd_compare(int argc, char **argv)
 {
-	struct opts o = { .format = TABLE_TEXT };
-	if (argp_parse(&compare_argp, argc, argv, 0, NULL, &o) != 0)
+	struct opts o = { 0 };
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	struct session *base = NULL, *head = NULL;
 	struct comparison *comparison = NULL;
@@ -100,7 +74,7 @@ int cmd_compare(int argc, char **argv)
 	if (status == 0) {
 		int r = comparison_build(base, head, COMPARISON_LEVEL, &comparison);
 		if (r >= 0)
-			r = print(&o, comparison);
+			r = print(&o.output, comparison);
 		status = r < 0 ? EXIT_STARTLINE : 0;
 	}
 	(void)comparison_free(comparison);

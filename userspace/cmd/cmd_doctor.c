@@ -17,21 +17,16 @@
 
 #define SELFTEST_LIMIT_NS (55 * NS_PER_S)
 
-enum { KEY_SELFTEST = 0x100 };
+enum { KEY_SELFTEST = OPTION_FIRST_FREE };
 
 struct opts {
-	const char *output_path;
-	int format; /* enum table_format */
-	bool is_selftest, is_quiet;
+	struct output_options output;
+	bool is_selftest;
 };
 
 static const struct argp_option options[] = {
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
 	{ "selftest", KEY_SELFTEST, NULL, 0,
 	  "prove the gate here with real runs, in at most a minute", 0 },
-	{ "quiet", 'q', NULL, 0, "errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
 };
 
@@ -48,22 +43,13 @@ static const char doc[] =
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
+	(void)arg;
 	switch (key) {
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'o':
-		o->output_path = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->output;
 		return 0;
 	case KEY_SELFTEST:
 		o->is_selftest = true;
-		return 0;
-	case 'q':
-		o->is_quiet = true;
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "doctor takes no arguments");
@@ -73,7 +59,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp doctor_argp = { options, parse_option, "", doc, NULL, NULL, NULL };
+static const struct argp argp = { options, parse_option, "", doc, output_children, NULL, NULL };
 
 static const char *const state_names[] = {
 	[SURVEY_OK] = "ok",
@@ -122,35 +108,29 @@ static int build(struct table **ret)
 	return 0;
 }
 
-static int print(const struct opts *o, const struct table *table)
+static int print(struct output_options *o, const struct table *table)
 {
-	FILE *f = NULL;
-	const int r = output_open(o->output_path, stdout, &f);
-	if (r < 0)
-		return r;
-	struct print_style style;
-	print_style_of(f, &style);
-	return output_close(o->output_path, f,
-			    table_print(table, (enum table_format)o->format, &style, f));
+	const int r = output_open(o, stdout);
+	return r < 0 ? r : output_close(o, table_print(table, o->format, &o->style, o->f));
 }
 
 int cmd_doctor(int argc, char **argv)
 {
-	struct opts o = { .format = TABLE_TEXT };
+	struct opts o = { 0 };
 	uint64_t rounds;
 	/* The program of the selftest: nobody else's business. */
 	if (argc == 3 && strcmp(argv[1], SELFTEST_WORK) == 0 && parse_u64(argv[2], &rounds) == 0) {
 		selftest_work(rounds);
 		return 0;
 	}
-	if (argp_parse(&doctor_argp, argc, argv, 0, NULL, &o) != 0)
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	struct table *table = NULL;
 	bool holds = true;
-	int r = o.is_selftest ? selftest(SELFTEST_LIMIT_NS, o.is_quiet, &table, &holds)
+	int r = o.is_selftest ? selftest(SELFTEST_LIMIT_NS, o.output.is_quiet, &table, &holds)
 			      : build(&table);
 	if (r >= 0)
-		r = print(&o, table);
+		r = print(&o.output, table);
 	(void)table_free(table);
 	if (r == -EINTR)
 		return EXIT_BY_SIGNAL + SIGINT;

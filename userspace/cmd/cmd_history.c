@@ -38,10 +38,10 @@ enum {
 };
 
 struct opts {
-	const char *metric, *scenario, *host_class, *since, *anchor, *accept, *note, *output_path;
+	const char *metric, *scenario, *host_class, *since, *anchor, *accept, *note;
 	uint64_t last;
 	bool has_last;
-	int format; /* enum table_format */
+	struct output_options output;
 };
 
 static const struct argp_option options[] = {
@@ -56,11 +56,6 @@ static const struct argp_option options[] = {
 	{ "accept", KEY_ACCEPT, "ID", 0,
 	  "mark the change at this run or commit as accepted; without METRIC: of all metrics", 0 },
 	{ "note", KEY_NOTE, "TEXT", 0, "why it is accepted", 0 },
-	{ "store", OPTION_STORE, "URL", 0, "a file or postgresql://… (.startline/history.db)", 0 },
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
-	{ "quiet", 'q', NULL, 0, "errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
 };
 
@@ -92,7 +87,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		{ KEY_SCENARIO, &o->scenario }, { KEY_HOST_CLASS, &o->host_class },
 		{ KEY_SINCE, &o->since },	{ KEY_ANCHOR, &o->anchor },
 		{ KEY_ACCEPT, &o->accept },	{ KEY_NOTE, &o->note },
-		{ 'o', &o->output_path },
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		if (texts[i].key == key) {
@@ -101,21 +95,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		}
 	}
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->output;
+		return 0;
 	case KEY_LAST:
 		o->last = parse_last(arg, state);
 		o->has_last = true;
-		return 0;
-	case OPTION_STORE:
-		keeping_set_url(arg);
-		return 0;
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'q':
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->metric != NULL)
@@ -131,14 +116,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp history_argp = { options, parse_option, "[METRIC]", doc, NULL, NULL, NULL };
+static const struct argp argp = { options,	   parse_option, "[METRIC]", doc,
+				  stored_children, NULL,	 NULL };
 
 /* ---- which runs ---- */
 
 struct name_list VEC(const char *);
 
 struct work {
-	const struct opts *o;
+	struct opts *o;
 	struct store *store;
 	struct arena *arena;
 	struct series_name series;
@@ -327,15 +313,15 @@ static int no_such_metric(struct work *w)
 		    metric, listed(w, &w->metrics));
 }
 
-static int show_metric(struct work *w, const struct print_style *style, FILE *f)
+static int show_metric(struct work *w)
 {
 	struct trend *t = NULL;
 	struct history *h = NULL;
+	const struct output_options *o = &w->o->output;
 	int r = load(w, w->o->metric, &t, &h);
 	if (r == 0)
-		r = h != NULL
-			    ? report_trend(h, &w->series, (enum table_format)w->o->format, style, f)
-			    : no_such_metric(w);
+		r = h != NULL ? report_trend(h, &w->series, o->format, &o->style, o->f)
+			      : no_such_metric(w);
 	(void)history_free(h);
 	(void)trend_free(t);
 	return r;
@@ -343,8 +329,9 @@ static int show_metric(struct work *w, const struct print_style *style, FILE *f)
 
 /* ---- all metrics ---- */
 
-static int show_overview(struct work *w, const struct print_style *style, FILE *f)
+static int show_overview(struct work *w)
 {
+	const struct output_options *o = &w->o->output;
 	struct table *table = NULL;
 	size_t n_rows = 0;
 	int r = choose_metrics(w);
@@ -355,7 +342,7 @@ static int show_overview(struct work *w, const struct print_style *style, FILE *
 		struct history *h = NULL;
 		r = load(w, w->metrics.items[i], &t, &h);
 		if (r == 0 && h != NULL) {
-			add_overview_row(table, h, style->is_utf8);
+			add_overview_row(table, h, o->style.is_utf8);
 			n_rows++;
 		}
 		(void)history_free(h);
@@ -369,7 +356,7 @@ static int show_overview(struct work *w, const struct print_style *style, FILE *
 	if (r == 0 && w->o->scenario == NULL && w->others.n > 0)
 		table_note(table, "other runs here, for --scenario: %s", listed(w, &w->others));
 	if (r == 0)
-		r = table_print(table, (enum table_format)w->o->format, style, f);
+		r = table_print(table, o->format, &o->style, o->f);
 	(void)table_free(table);
 	return r;
 }
@@ -393,7 +380,7 @@ static const struct history_change *change_meant(const struct history *h, const 
 	return best;
 }
 
-static int accept_one(struct work *w, const char *metric, FILE *f, size_t *n_accepted)
+static int accept_one(struct work *w, const char *metric, size_t *n_accepted)
 {
 	struct trend *t = NULL;
 	struct history *h = NULL;
@@ -406,7 +393,7 @@ static int accept_one(struct work *w, const char *metric, FILE *f, size_t *n_acc
 		r = store_annotate(w->store, t->points[c->at].id, metric,
 				   w->o->note != NULL ? w->o->note : "");
 		if (r == 0)
-			(void)fprintf(f, "accepted: %s %s\n", metric, buf_str(&size));
+			(void)fprintf(w->o->output.f, "accepted: %s %s\n", metric, buf_str(&size));
 		++*n_accepted;
 	}
 	(void)history_free(h);
@@ -414,7 +401,7 @@ static int accept_one(struct work *w, const char *metric, FILE *f, size_t *n_acc
 	return r;
 }
 
-static int accept(struct work *w, FILE *f)
+static int accept(struct work *w)
 {
 	size_t n_accepted = 0;
 	int r = choose_metrics(w);
@@ -422,7 +409,7 @@ static int accept(struct work *w, FILE *f)
 		return no_such_metric(w);
 	for (size_t i = 0; r == 0 && i < w->metrics.n; i++) {
 		if (w->o->metric == NULL || strcmp(w->o->metric, w->metrics.items[i]) == 0)
-			r = accept_one(w, w->metrics.items[i], f, &n_accepted);
+			r = accept_one(w, w->metrics.items[i], &n_accepted);
 	}
 	if (r < 0 || n_accepted > 0)
 		return r;
@@ -435,16 +422,14 @@ static int accept(struct work *w, FILE *f)
 
 /* ---- the command ---- */
 
-static int run(struct work *w, FILE *f)
+static int run(struct work *w)
 {
-	struct print_style style;
 	const int r = choose_series(w);
 	if (r < 0)
 		return r;
 	if (w->o->accept != NULL)
-		return accept(w, f);
-	print_style_of(f, &style);
-	return w->o->metric != NULL ? show_metric(w, &style, f) : show_overview(w, &style, f);
+		return accept(w);
+	return w->o->metric != NULL ? show_metric(w) : show_overview(w);
 }
 
 static int read_since(struct work *w)
@@ -461,12 +446,11 @@ static int read_since(struct work *w)
 
 static int open_and_run(struct work *w)
 {
-	FILE *f = NULL;
 	int r = read_since(w);
 	if (r < 0)
 		return r;
 	/* The output is made with the rights that startline has, and before the store is opened. */
-	r = output_open(w->o->output_path, stdout, &f);
+	r = output_open(&w->o->output, stdout);
 	if (r < 0)
 		return -EIO;
 	r = keeping_open(false, &w->store);
@@ -474,16 +458,16 @@ static int open_and_run(struct work *w)
 		(void)fail(r, "there is no store yet: `startline baseline save NAME` or `startline "
 			      "run --save NAME` makes one");
 	if (r == 0)
-		r = run(w, f);
+		r = run(w);
 	keeping_close(w->store);
-	const int closed = output_close(w->o->output_path, f, r);
+	const int closed = output_close(&w->o->output, r);
 	return r < 0 ? r : closed;
 }
 
 int cmd_history(int argc, char **argv)
 {
-	struct opts o = { .format = TABLE_TEXT };
-	if (argp_parse(&history_argp, argc, argv, 0, NULL, &o) != 0)
+	struct opts o = { 0 };
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	struct work w = { .o = &o, .arena = arena_new() };
 	const int r = w.arena != NULL ? open_and_run(&w) : -ENOMEM;

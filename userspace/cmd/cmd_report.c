@@ -20,8 +20,7 @@
 struct opts {
 	const char *ref;
 	const char *view;
-	const char *output_path;
-	int format; /* enum table_format */
+	struct output_options output;
 };
 
 enum { KEY_VIEW = OPTION_FIRST_FREE };
@@ -29,11 +28,6 @@ enum { KEY_VIEW = OPTION_FIRST_FREE };
 static const struct argp_option options[] = {
 	{ "view", KEY_VIEW, "VIEW", 0, "one table only: `startline report --view help` lists them",
 	  0 },
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "output", 'o', "FILE", 0, "where to (standard output)", 0 },
-	{ "store", OPTION_STORE, "URL", 0, "where @NAME is looked up (.startline/history.db)", 0 },
-	{ "quiet", 'q', NULL, 0, "errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done", 0 },
 	{ 0 },
 };
 
@@ -50,23 +44,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct opts *o = state->input;
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->output;
+		return 0;
 	case KEY_VIEW:
 		o->view = arg;
-		return 0;
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'o':
-		o->output_path = arg;
-		return 0;
-	case OPTION_STORE:
-		keeping_set_url(arg);
-		return 0;
-	case 'q':
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->ref != NULL)
@@ -78,48 +60,45 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp report_argp = { options, parse_option, "[REF]", doc, NULL, NULL, NULL };
+static const struct argp argp = {
+	options, parse_option, "[REF]", doc, stored_children, NULL, NULL
+};
 
-static int print_view(const struct opts *o, const struct report *view, struct session *s, FILE *f)
+static int print_view(const struct output_options *o, const struct report *view, struct session *s)
 {
-	struct print_style style;
-	print_style_of(f, &style);
-	const enum table_format format = (enum table_format)o->format;
 	if (view == NULL)
-		return report_print(s, format, &style, f);
+		return report_print(s, o->format, &o->style, o->f);
 	struct table *table = NULL;
 	const size_t run = report_run(s);
 	int r = view->build(s, run, &table);
 	if (r >= 0 && s->n_runs > 1 && strcmp(view->name, "metrics") != 0)
 		table_note(table, "run %zu of %zu, the median one", run + 1, s->n_runs);
 	if (r >= 0)
-		r = table_print(table, format, &style, f);
+		r = table_print(table, o->format, &o->style, o->f);
 	(void)table_free(table);
 	return r;
 }
 
-static int print_to(const struct opts *o, const struct report *view, struct session *s)
+static int print(struct output_options *o, const struct report *view, struct session *s)
 {
-	FILE *f = NULL;
-	const int r = output_open(o->output_path, stdout, &f);
-	return r < 0 ? r : output_close(o->output_path, f, print_view(o, view, s, f));
+	const int r = output_open(o, stdout);
+	return r < 0 ? r : output_close(o, print_view(o, view, s));
 }
 
 /* Not a table of the session but its raw material. */
-static int print_events(const struct opts *o)
+static int print_events(struct opts *o)
 {
-	if (o->format != TABLE_TEXT)
+	if (o->output.format != TABLE_TEXT)
 		return fail(-EINVAL, "--view events: events are printed as text only");
 	_cleanup_free_ char *path = NULL;
 	struct trace *trace = NULL;
-	FILE *f = NULL;
 	int r = ref_trace_path(o->ref, &path);
 	if (r >= 0)
 		r = trace_load(path, &trace);
 	if (r >= 0)
-		r = output_open(o->output_path, stdout, &f);
+		r = output_open(&o->output, stdout);
 	if (r >= 0)
-		r = output_close(o->output_path, f, trace_dump(trace, f));
+		r = output_close(&o->output, trace_dump(trace, o->output.f));
 	(void)trace_free(trace);
 	return r;
 }
@@ -133,8 +112,8 @@ static void list_views(FILE *f)
 
 int cmd_report(int argc, char **argv)
 {
-	struct opts o = { .format = TABLE_TEXT };
-	if (argp_parse(&report_argp, argc, argv, 0, NULL, &o) != 0)
+	struct opts o = { 0 };
+	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
 	if (o.view != NULL && strcmp(o.view, "events") == 0)
 		return print_events(&o) < 0 ? EXIT_USAGE : 0;
@@ -155,7 +134,7 @@ int cmd_report(int argc, char **argv)
 	if (session->n_runs == 0 && view != NULL && view != report_find("metrics"))
 		r = fail(-ENODATA, "there is no recording in it: only --view metrics");
 	else
-		r = print_to(&o, view, session);
+		r = print(&o.output, view, session);
 	(void)session_free(session);
 	return r < 0 ? EXIT_STARTLINE : 0;
 }

@@ -9,7 +9,6 @@
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/keeping.h"
 #include "userspace/cmd/measure.h"
-#include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/run_options.h"
 #include "userspace/collect/collect.h"
@@ -19,7 +18,7 @@
 #include "userspace/view/report_compare.h"
 
 struct recorder {
-	const struct run_options *o;
+	struct run_options *o;
 	struct collect_spec spec;
 	struct measurement *measurement;
 	struct session *base; /* what it is compared with, or NULL */
@@ -29,7 +28,7 @@ struct recorder {
 
 static void show_progress(const struct recorder *r, unsigned int run, unsigned int total)
 {
-	if (total < 2 || r->o->is_quiet || !isatty(STDERR_FILENO))
+	if (total < 2 || r->o->output.is_quiet || !isatty(STDERR_FILENO))
 		return;
 	/* What the command writes to the terminal must not go on where this ends. */
 	(void)fprintf(stderr, "%s%s %u/%u%s", isatty(STDOUT_FILENO) ? "" : "\r\033[K",
@@ -40,7 +39,7 @@ static void show_progress(const struct recorder *r, unsigned int run, unsigned i
 
 static void clear_progress(const struct recorder *r, unsigned int total)
 {
-	if (total >= 2 && !r->o->is_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO))
+	if (total >= 2 && !r->o->output.is_quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO))
 		(void)fputs("\r\033[K", stderr);
 }
 
@@ -89,38 +88,35 @@ static int record(struct recorder *r)
 }
 
 static int print_comparison(const struct recorder *r, struct session *s,
-			    const struct print_style *style, FILE *f)
+			    const struct output_options *o)
 {
 	struct comparison *c = NULL;
 	int e = comparison_build(r->base, s, COMPARISON_LEVEL, &c);
 	if (e >= 0)
-		e = report_compare(c, (enum table_format)r->o->format, style, f);
+		e = report_compare(c, o->format, &o->style, o->f);
 	(void)comparison_free(c);
 	return e;
 }
 
 /* What programs read is one document: then the comparison, which was asked for, is all. */
-static int print_to(const struct recorder *r, struct session *s, FILE *f)
+static int print_to(const struct recorder *r, struct session *s, const struct output_options *o)
 {
-	struct print_style style;
-	const enum table_format format = (enum table_format)r->o->format;
-	const bool is_one = format == TABLE_JSON || format == TABLE_CSV;
-	print_style_of(f, &style);
+	const bool is_one = o->format == TABLE_JSON || o->format == TABLE_CSV;
 	int e = 0;
 	if (r->base == NULL || !is_one)
-		e = report_print(s, format, &style, f);
+		e = report_print(s, o->format, &o->style, o->f);
 	if (e >= 0 && r->base != NULL && !is_one)
-		(void)fputc('\n', f);
-	return e >= 0 && r->base != NULL ? print_comparison(r, s, &style, f) : e;
+		(void)fputc('\n', o->f);
+	return e >= 0 && r->base != NULL ? print_comparison(r, s, o) : e;
 }
 
 static int print_session(const struct recorder *r, struct session *s)
 {
-	FILE *f = NULL;
-	if (r->o->is_quiet && r->o->output_path == NULL)
+	struct output_options *o = &r->o->output;
+	if (o->is_quiet && o->path == NULL)
 		return 0;
-	const int e = output_open(r->o->output_path, stderr, &f);
-	return e < 0 ? e : output_close(r->o->output_path, f, print_to(r, s, f));
+	const int e = output_open(o, stderr);
+	return e < 0 ? e : output_close(o, print_to(r, s, o));
 }
 
 /* A mistake is told before anything is measured. */
@@ -153,7 +149,8 @@ static int report(const struct recorder *r)
 static bool has_to_report(const struct recorder *r)
 {
 	const struct run_options *o = r->o;
-	return r->has_run && (!o->is_quiet || o->output_path != NULL || o->save_name != NULL);
+	return r->has_run &&
+	       (!o->output.is_quiet || o->output.path != NULL || o->save_name != NULL);
 }
 
 int cmd_run(int argc, char **argv)

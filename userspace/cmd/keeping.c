@@ -15,15 +15,40 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/cmd/cmd.h"
 #include "userspace/cmd/git_facts.h"
+#include "userspace/cmd/output.h"
 #include "userspace/cmd/recording.h"
 #include "userspace/model/session_json.h"
 
+enum { KEY_STORE = OPTION_FIRST_FREE };
+
 static const char *store_url;
+
+static const struct argp_option options[] = {
+	{ "store", KEY_STORE, "URL", 0,
+	  "where runs and baselines are: a file or postgresql://… (.startline/history.db)", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	(void)state;
+	if (key != KEY_STORE)
+		return ARGP_ERR_UNKNOWN;
+	store_url = arg;
+	return 0;
+}
+
+const struct argp store_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
+const struct argp_child stored_children[] = { { &output_argp, 0, NULL, 0 },
+					      { &store_argp, 0, NULL, 0 },
+					      { 0 } };
 
 void keeping_set_url(const char *url)
 {
-	store_url = url;
+	if (store_url == NULL)
+		store_url = url;
 }
 
 int keeping_open(bool create, struct store **ret)

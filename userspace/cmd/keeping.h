@@ -4,9 +4,15 @@
 #ifndef USERSPACE_CMD_KEEPING_H
 #define USERSPACE_CMD_KEEPING_H
 
+#include <argp.h>
+
 #include "userspace/store/store.h"
 
-/* What --store or the configuration said; NULL: nothing. Before all others. */
+/* --store URL, for the children of a command's argp; has no input. */
+extern const struct argp store_argp;
+/* output_argp and this one. */
+extern const struct argp_child stored_children[];
+/* What the configuration says, NULL: nothing. --store goes before it. */
 void keeping_set_url(const char *url);
 
 /* As store_open(). Until keeping_close() the process has the user's rights, so nothing is run

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* THE command table; global options, help, and the check that standard output was written. */
 
+#include <argp.h>
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
@@ -14,62 +15,28 @@
 #include "userspace/base/nearest.h"
 #include "userspace/base/stdfd.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/view/table.h"
 
-const struct command commands[] = {
-	{ "run", "[OPTION...] -- CMD [ARG...]", "run a program, record it, print the report",
-	  cmd_run, EXIT_TROUBLE, &run_argp },
-	{ "report", "[REF]", "print a recording again", cmd_report, EXIT_USAGE, &report_argp },
-	{ "compare", "BASE [REF]", "what changed between two recordings, and why", cmd_compare,
-	  EXIT_USAGE, &compare_argp },
-	{ "check", "[-f FILE] [SCENARIO...]", "run scenarios, judge them, exit with the verdict",
-	  cmd_check, EXIT_USAGE, &check_argp },
-	{ "baseline", "save|list|show|export|rm|prune", "measurements under names, to compare with",
-	  cmd_baseline, EXIT_USAGE, &baseline_argp },
-	{ "ab", "--base CMD --head CMD", "two commands in turns: a verdict, and why", cmd_ab,
-	  EXIT_USAGE, &ab_argp },
-	{ "history", "[METRIC]", "a metric over time: changes, drift", cmd_history, EXIT_USAGE,
-	  &history_argp },
-	{ "doctor", "", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE,
-	  &doctor_argp },
+/* THE table: see cmd.h. */
+static const struct command {
+	const char *name;
+	const char *help; /* one line */
+	/* @argv[0] is "startline NAME". Returns the exit status. */
+	int (*run)(int argc, char **argv);
+	int usage_status; /* for mistakes on the command line */
+} commands[] = {
+	{ "run", "run a program, record it, print the report", cmd_run, EXIT_TROUBLE },
+	{ "report", "print a recording again", cmd_report, EXIT_USAGE },
+	{ "compare", "what changed between two recordings, and why", cmd_compare, EXIT_USAGE },
+	{ "check", "run scenarios, judge them, exit with the verdict", cmd_check, EXIT_USAGE },
+	{ "baseline", "measurements under names, to compare with", cmd_baseline, EXIT_USAGE },
+	{ "ab", "two commands in turns: a verdict, and why", cmd_ab, EXIT_USAGE },
+	{ "history", "a metric over time: changes, drift", cmd_history, EXIT_USAGE },
+	{ "doctor", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE },
 	{ 0 },
 };
 
-#define COMMANDS_MAX 32
-
 unsigned int closed_fds;
 bool size_signal_was_ignored;
-
-static enum log_level level = LOG_WARNING;
-
-void more_verbose(void)
-{
-	if (level < LOG_DEBUG)
-		level++;
-	log_set_level(level);
-}
-
-void be_quiet(void)
-{
-	level = LOG_ERROR;
-	log_set_level(level);
-}
-
-int parse_format(const char *name, struct argp_state *state)
-{
-	static const char *const names[] = {
-		[TABLE_TEXT] = "text",
-		[TABLE_JSON] = "json",
-		[TABLE_CSV] = "csv",
-		[TABLE_MARKDOWN] = "markdown",
-	};
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return (int)i;
-	}
-	argp_error(state, "--format '%s': there are text, json, csv and markdown", name);
-	return TABLE_TEXT;
-}
 
 static const struct command *command_find(const char *name)
 {
@@ -101,8 +68,8 @@ static void print_help(FILE *f)
 
 static int unknown_command(const char *name)
 {
-	const char *names[COMMANDS_MAX + 1] = { NULL };
-	for (size_t i = 0; i < COMMANDS_MAX && commands[i].name != NULL; i++)
+	const char *names[sizeof(commands) / sizeof(*commands)] = { NULL };
+	for (size_t i = 0; commands[i].name != NULL; i++)
 		names[i] = commands[i].name;
 	const char *meant = nearest_word(name, names);
 	if (meant != NULL)

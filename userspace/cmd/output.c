@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens and closes the file of -o, with each failure said once. */
+/* Reads the options, and opens and closes the file of -o, with each failure said once. */
 
 #include "userspace/cmd/output.h"
 
@@ -7,29 +7,88 @@
 #include <string.h>
 
 #include "userspace/base/log.h"
+#include "userspace/cmd/cmd.h"
 #include "userspace/cmd/recording.h"
+#include "userspace/view/report.h"
 
-int output_open(const char *path, FILE *fallback, FILE **ret)
+enum { KEY_FORMAT = OPTION_FIRST_FREE };
+
+/* ---- the options ---- */
+
+static const struct argp_option options[] = {
+	{ "format", KEY_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
+	{ "output", 'o', "FILE", 0, "print to this file instead", 0 },
+	{ "quiet", 'q', NULL, 0, "no progress, errors only", 0 },
+	{ "verbose", 'v', NULL, 0, "say what is being done; twice: in detail", 0 },
+	{ 0 },
+};
+
+static enum table_format parse_format(const char *name, struct argp_state *state)
 {
-	if (path == NULL) {
-		*ret = fallback;
-		return 0;
+	static const char *const names[] = {
+		[TABLE_TEXT] = "text",
+		[TABLE_JSON] = "json",
+		[TABLE_CSV] = "csv",
+		[TABLE_MARKDOWN] = "markdown",
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (enum table_format)i;
 	}
-	user_rights_take();
-	*ret = fopen(path, "we");
-	const int error = errno;
-	user_rights_give_back();
-	return *ret == NULL ? fail(-error, "cannot write '%s': %s", path, strerror(error)) : 0;
+	argp_error(state, "--format '%s': there are text, json, csv and markdown", name);
+	return TABLE_TEXT;
 }
 
-int output_close(const char *path, FILE *f, int result)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct output_options *o = state->input;
+	switch (key) {
+	case KEY_FORMAT:
+		o->format = parse_format(arg, state);
+		return 0;
+	case 'o':
+		o->path = arg;
+		return 0;
+	case 'q':
+		o->is_quiet = true;
+		log_set_level(LOG_ERROR);
+		return 0;
+	case 'v':
+		log_set_level(log_shows(LOG_INFO) ? LOG_DEBUG : LOG_INFO);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp output_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
+const struct argp_child output_children[] = { { &output_argp, 0, NULL, 0 }, { 0 } };
+
+/* ---- the file ---- */
+
+int output_open(struct output_options *o, FILE *fallback)
+{
+	o->f = fallback;
+	if (o->path != NULL) {
+		user_rights_take();
+		o->f = fopen(o->path, "we");
+		const int error = errno;
+		user_rights_give_back();
+		if (o->f == NULL)
+			return fail(-error, "cannot write '%s': %s", o->path, strerror(error));
+	}
+	print_style_of(o->f, &o->style);
+	return 0;
+}
+
+int output_close(struct output_options *o, int result)
 {
 	/* Standard output is flushed and checked once, at the end of the program. */
-	if (path == NULL)
-		return f == stdout ? 0 : result;
-	const int flushed = fflush(f) == 0 && !ferror(f) ? 0 : -(errno != 0 ? errno : EIO);
-	(void)fclose(f);
+	if (o->path == NULL)
+		return o->f == stdout ? 0 : result;
+	const int flushed = fflush(o->f) == 0 && !ferror(o->f) ? 0 : -(errno != 0 ? errno : EIO);
+	(void)fclose(o->f);
 	if (flushed < 0)
-		return fail(flushed, "cannot write '%s': %s", path, strerror(-flushed));
+		return fail(flushed, "cannot write '%s': %s", o->path, strerror(-flushed));
 	return result;
 }

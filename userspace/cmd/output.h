@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* -o FILE: where a command's result goes. */
+/* --format, -o, -q and -v, which mean the same in all commands: how a command's result is printed,
+ * where it goes, and how much is said meanwhile. A command has output_argp among the children of its
+ * argp, or output_children where there are no others, and at ARGP_KEY_INIT gives it a struct output_options. */
 #ifndef USERSPACE_CMD_OUTPUT_H
 #define USERSPACE_CMD_OUTPUT_H
 
+#include <argp.h>
+#include <stdbool.h>
 #include <stdio.h>
 
-/* Opens @path with the rights of the user behind sudo; @path NULL: @fallback as it is. Negative
- * errno, logged. */
-int output_open(const char *path, FILE *fallback, FILE **ret);
-/* Closes what output_open() gave, and finds out whether all was written. @result is that of the
- * writing; returns it, or the failure of the last flush (logged). @fallback is not closed. */
-int output_close(const char *path, FILE *f, int result);
+#include "userspace/view/table.h"
+
+struct output_options {
+	enum table_format format;
+	const char *path; /* NULL: none was given */
+	bool is_quiet;
+	/* Between output_open() and output_close(). */
+	FILE *f;
+	struct print_style style;
+};
+
+extern const struct argp output_argp;
+extern const struct argp_child output_children[];
+
+/* Opens the file with the rights of the user behind sudo; without one, takes @fallback as it is.
+ * Negative errno, logged. */
+int output_open(struct output_options *o, FILE *fallback);
+/* Closes what output_open() opened, and finds out whether all was written. @result is that of the
+ * writing; returns it, or the failure of the last flush (logged). A fallback is not closed. */
+int output_close(struct output_options *o, int result);
 
 #endif

@@ -42,11 +42,11 @@ int outs_write(const struct outs *outs, const struct outcome *outcomes, size_t n
 {
 	int worst = 0;
 	vec_foreach(out, outs) {
-		FILE *f = NULL;
-		const char *path = strcmp(out->path, "-") == 0 ? NULL : out->path;
-		int r = output_open(path, stdout, &f);
+		struct output_options o = { .path = strcmp(out->path, "-") == 0 ? NULL
+										: out->path };
+		int r = output_open(&o, stdout);
 		if (r >= 0)
-			r = output_close(path, f, out->output->print(outcomes, n, f));
+			r = output_close(&o, out->output->print(outcomes, n, o.f));
 		if (r < 0)
 			worst = r;
 	}

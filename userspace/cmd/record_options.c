@@ -20,9 +20,8 @@
 #define RING_MAX	 (1024ull * 1024 * 1024)
 #define READY_TIMEOUT_NS (60 * NS_PER_S)
 
-/* Apart from the keys of the commands themselves. */
 enum {
-	KEY_UNTIL = OPTION_FIRST_RECORD,
+	KEY_UNTIL = OPTION_FIRST_FREE,
 	KEY_READY,
 	KEY_TIMEOUT,
 	KEY_STOP_SIGNAL,
@@ -152,9 +151,6 @@ static void complete(struct record_options *o)
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct record_options *o = state->input;
-	/* `help` has nothing to fill. */
-	if (o == NULL)
-		return ARGP_ERR_UNKNOWN;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		set_defaults(o);
@@ -204,9 +200,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp record_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
-
-const struct argp_child record_children[] = { { &record_argp, 0, NULL, 0 }, { 0 } };
+const struct argp record_argp = { options, parse_option, NULL, NULL, NULL, NULL, NULL };
 
 void record_options_done(struct record_options *o)
 {

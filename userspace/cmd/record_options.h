@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The options that say how a command is recorded: shared by all commands that record. A command has
- * record_children in its argp and sets state->child_inputs[0] at ARGP_KEY_INIT; the fields are valid
- * after parsing, defaults included. */
+ * record_argp among the children of its argp, and at ARGP_KEY_INIT gives it a struct record_options; its
+ * fields are valid after parsing, defaults included. */
 #ifndef USERSPACE_CMD_RECORD_OPTIONS_H
 #define USERSPACE_CMD_RECORD_OPTIONS_H
 
@@ -32,7 +32,7 @@ struct record_options {
 	size_t ring_bytes;
 };
 
-extern const struct argp_child record_children[];
+extern const struct argp record_argp;
 
 /* Fills @spec but for command, runs and warm-ups. What it points to is @o's. -EINVAL, -EPERM,
  * logged: such a user cannot be had. */

@@ -8,7 +8,6 @@
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/keeping.h"
-#include "userspace/view/table.h"
 
 #define RUNS_MAX 100000u
 
@@ -23,18 +22,13 @@ static const struct argp_option options[] = {
 	{ "warmup", KEY_WARMUP, "N", 0, "runs before these that are not measured (0)", 0 },
 	{ "save", KEY_SAVE, "NAME", 0, "keep it as the baseline NAME", 0 },
 	{ "against", KEY_AGAINST, "REF", 0, "print what changed since REF, such as @main", 0 },
-	{ "store", OPTION_STORE, "URL", 0, "a file or postgresql://… (.startline/history.db)", 0 },
-	{ "output", 'o', "FILE", 0, "the report (standard error)", 0 },
-	{ "format", OPTION_FORMAT, "FORMAT", 0, "text, json, csv or markdown (text)", 0 },
-	{ "quiet", 'q', NULL, 0, "print no report and no progress", 0 },
-	{ "verbose", 'v', NULL, 0, "say what is being done; twice: in detail", 0 },
 	{ 0 },
 };
 
 static const char doc[] =
 	"Runs CMD, records it with kernel probes and a preloaded shim, and prints where the time "
-	"went and what it cost. CMD's input, output, terminal, signals and exit status are its "
-	"own."
+	"went and what it cost: to standard error, with -q nowhere. CMD's input, output, terminal, "
+	"signals and exit status are its own."
 	"\v"
 	"Exit status: CMD's own (128+n for a signal); 0 when it was stopped because it got ready; "
 	"124 timeout; 125 startline failed; 126 CMD cannot be executed; 127 it was not found.\n\n"
@@ -65,7 +59,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct run_options *o = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = o != NULL ? &o->record : NULL;
+		state->child_inputs[0] = &o->record;
+		state->child_inputs[1] = &o->output;
 		return 0;
 	case 'n':
 		o->runs = parse_number(arg, 1, "--runs", state);
@@ -79,22 +74,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_AGAINST:
 		o->against = arg;
 		return 0;
-	case OPTION_STORE:
-		keeping_set_url(arg);
-		return 0;
-	case 'o':
-		o->output_path = arg;
-		return 0;
-	case OPTION_FORMAT:
-		o->format = parse_format(arg, state);
-		return 0;
-	case 'q':
-		o->is_quiet = true;
-		be_quiet();
-		return 0;
-	case 'v':
-		more_verbose();
-		return 0;
 	case ARGP_KEY_ARG:
 		take_command(o, state);
 		return 0;
@@ -106,13 +85,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp run_argp = { options, parse_option, "-- CMD [ARG...]", doc, record_children,
-			       NULL,	NULL };
+static const struct argp_child children[] = { { &record_argp, 0, NULL, 0 },
+					      { &output_argp, 0, NULL, 0 },
+					      { &store_argp, 0, NULL, 0 },
+					      { 0 } };
+
+static const struct argp argp = { options, parse_option, "-- CMD [ARG...]", doc, children,
+				  NULL,	   NULL };
 
 void run_options_parse(int argc, char **argv, struct run_options *ret)
 {
-	*ret = (struct run_options){ .runs = 1, .format = TABLE_TEXT };
-	if (argp_parse(&run_argp, argc, argv, ARGP_IN_ORDER, NULL, ret) != 0)
+	*ret = (struct run_options){ .runs = 1 };
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, ret) != 0)
 		exit(EXIT_TROUBLE);
 }
 

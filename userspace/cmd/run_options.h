@@ -6,16 +6,15 @@
 #include <argp.h>
 #include <stdbool.h>
 
+#include "userspace/cmd/output.h"
 #include "userspace/cmd/record_options.h"
 
 struct run_options {
 	unsigned int runs, warmup;
 	struct record_options record;
-	const char *output_path;
 	const char *save_name; /* of a baseline */
 	const char *against;   /* a REF */
-	int format;	       /* enum table_format */
-	bool is_quiet;
+	struct output_options output;
 	char **command; /* NULL-terminated */
 };
 
