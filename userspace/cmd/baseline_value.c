@@ -15,42 +15,6 @@
 
 #define VALUE_MAX 256
 
-static int parse_ratio(const char *s, double *ret)
-{
-	const size_t n = strlen(s);
-	char number[VALUE_MAX];
-	if (n == 0 || n >= sizeof(number) || s[n - 1] != '%')
-		return parse_double(s, ret);
-	memcpy(number, s, n - 1);
-	number[n - 1] = '\0';
-	if (n > 1 && number[n - 2] == ' ')
-		number[n - 2] = '\0';
-	const int r = parse_double(number, ret);
-	*ret /= r == 0 ? 100 : 1;
-	return r;
-}
-
-static int parse_value(const char *s, enum unit unit, double *ret)
-{
-	uint64_t whole = 0;
-	int r = 0;
-	switch (unit) {
-	case UNIT_NS:
-		r = parse_duration(s, &whole);
-		break;
-	case UNIT_BYTES:
-		r = parse_bytes(s, &whole);
-		break;
-	case UNIT_RATIO:
-		return parse_ratio(s, ret);
-	case UNIT_COUNT:
-		return parse_double(s, ret);
-	}
-	if (r == 0)
-		*ret = (double)whole;
-	return r;
-}
-
 /* Of an id that is not in the table: what its value looks like. */
 static struct metric metric_like(const char *value)
 {
@@ -91,11 +55,11 @@ static int add_range(struct session *s, const char *id, const struct metric *lik
 static int parse_low(const char *low, const char *high, enum unit unit, double *ret)
 {
 	if (strpbrk(low, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ%") != NULL)
-		return parse_value(low, unit, ret);
+		return value_parse(low, unit, ret);
 	_cleanup_(buf_done) struct buf whole;
 	buf_init(&whole, VALUE_MAX);
 	(void)buf_addf(&whole, "%s%s", low, high + strspn(high, "0123456789.+-"));
-	return whole.error < 0 ? whole.error : parse_value(buf_str(&whole), unit, ret);
+	return whole.error < 0 ? whole.error : value_parse(buf_str(&whole), unit, ret);
 }
 
 int baseline_value_add(struct session *s, const char *text)
@@ -111,7 +75,7 @@ int baseline_value_add(struct session *s, const char *text)
 	const struct metric *known = metrics_row(id);
 	const struct metric like = known != NULL ? *known : metric_like(high_text);
 	double low = NAN, high = NAN;
-	int r = parse_value(high_text, like.unit, &high);
+	int r = value_parse(high_text, like.unit, &high);
 	if (r == 0 && dots != NULL) {
 		memcpy(low_text, value, (size_t)(dots - value));
 		low_text[dots - value] = '\0';

@@ -28,20 +28,11 @@ char *judgement_format(char text[static UNITS_BYTES], const struct judgement *j,
 			(void)snprintf(text, UNITS_BYTES, "-");
 		return text;
 	}
-	switch (j->unit) {
-	case UNIT_NS:
-		return format_ns(text, value);
-	case UNIT_BYTES:
-		return format_bytes(text, value);
-	case UNIT_COUNT:
-		return format_count(text, value);
-	case UNIT_RATIO:
-		break;
-	}
-	return format_percent(text, value);
+	return value_format(text, j->unit, value);
 }
 
-void judgement_interval(char *text, size_t size, const struct judgement *j, double low, double high)
+static void judgement_interval(char *text, size_t size, const struct judgement *j, double low,
+			       double high)
 {
 	char from[UNITS_BYTES], to[UNITS_BYTES];
 	(void)snprintf(text, size, "%s to %s", judgement_format(from, j, low),

@@ -13,8 +13,5 @@ int judge_value(struct arena *arena, const struct budget *b, const struct estima
 /* Sets the reason; -ENOMEM. */
 int judgement_say(struct arena *arena, struct judgement *j, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* An interval for people: "98.0 to 104 ms". */
-void judgement_interval(char *text, size_t size, const struct judgement *j, double low,
-			double high);
 
 #endif

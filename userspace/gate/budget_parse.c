@@ -144,7 +144,6 @@ static bool quantity_value(struct scanner *s, const char *start, const char *dig
 		[UNIT_RATIO] = "not a ratio: write '80 %' or '0.8'",
 	};
 	char text[NUMBER_MAX];
-	uint64_t whole = 0;
 	const bool is_micro =
 		n_unit == 3; /* no unit has three letters but that sign, and "min", "sec" */
 	if (is_micro && (unsigned char)*unit == 0xc2) {
@@ -155,27 +154,7 @@ static bool quantity_value(struct scanner *s, const char *start, const char *dig
 		snprintf(text, sizeof(text), "%.*s%.*s", (int)n_digits, digits, (int)n_unit, unit);
 	if (n < 0 || n >= (int)sizeof(text))
 		return wrong(s, start, "that number is too long");
-	int r = -EINVAL;
-	switch (s->unit) {
-	case UNIT_NS:
-		r = parse_duration(text, &whole);
-		*ret = (double)whole;
-		break;
-	case UNIT_BYTES:
-		r = parse_bytes(text, &whole);
-		*ret = (double)whole;
-		break;
-	case UNIT_COUNT:
-		r = parse_double(text, ret);
-		break;
-	case UNIT_RATIO:
-		if (n_unit == 1 && *unit == '%')
-			text[n - 1] = '\0';
-		r = parse_double(text, ret);
-		if (n_unit == 1 && *unit == '%')
-			*ret /= 100;
-		break;
-	}
+	const int r = value_parse(text, s->unit, ret);
 	if (r == -ERANGE)
 		return wrong(s, start, "that number is too large");
 	return r == 0 || wrong(s, start, errors[s->unit]);

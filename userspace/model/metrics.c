@@ -9,6 +9,9 @@
 #include "userspace/model/internal.h"
 #include "userspace/model/series.h"
 
+/* A ratio as somebody typed it. */
+#define VALUE_MAX 256
+
 static double number(int64_t value)
 {
 	return value == UNKNOWN ? NAN : (double)value;
@@ -296,6 +299,58 @@ const struct metric *metrics_row(const char *id)
 			return metric;
 	}
 	return NULL;
+}
+
+/* ---- values as text ---- */
+
+char *value_format(char text[static UNITS_BYTES], enum unit unit, double value)
+{
+	switch (unit) {
+	case UNIT_NS:
+		return format_ns(text, value);
+	case UNIT_BYTES:
+		return format_bytes(text, value);
+	case UNIT_COUNT:
+		return format_count(text, value);
+	case UNIT_RATIO:
+		break;
+	}
+	return format_percent(text, value);
+}
+
+static int parse_ratio(const char *s, double *ret)
+{
+	char number[VALUE_MAX];
+	size_t n = strlen(s);
+	if (n == 0 || n >= sizeof(number) || s[n - 1] != '%')
+		return parse_double(s, ret);
+	n -= n > 1 && s[n - 2] == ' ' ? 2 : 1;
+	memcpy(number, s, n);
+	number[n] = '\0';
+	const int r = parse_double(number, ret);
+	*ret /= r == 0 ? 100 : 1;
+	return r;
+}
+
+int value_parse(const char *s, enum unit unit, double *ret)
+{
+	uint64_t whole = 0;
+	int r = 0;
+	switch (unit) {
+	case UNIT_NS:
+		r = parse_duration(s, &whole);
+		break;
+	case UNIT_BYTES:
+		r = parse_bytes(s, &whole);
+		break;
+	case UNIT_RATIO:
+		return parse_ratio(s, ret);
+	case UNIT_COUNT:
+		return parse_double(s, ret);
+	}
+	if (r == 0)
+		*ret = (double)whole;
+	return r;
 }
 
 /* ---- names ---- */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "userspace/base/units.h"
 #include "userspace/model/session.h"
 
 enum unit { UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_RATIO };
@@ -65,8 +66,8 @@ const struct metric *metrics_row(const char *id);
 /* A session without runs, to be filled with metrics: another tool's results, or numbers typed by
  * hand. -ENOMEM, logged. */
 int session_new(struct session **ret);
-/* Adds a metric to a session of session_new(). An id that the table knows keeps its unit, direction and class, any other one gets
- * @like's; texts and values are copied. -ENOMEM. */
+/* Adds a metric to a session of session_new(). An id that the table knows keeps its unit, direction and
+ * class, any other one gets @like's; texts and values are copied. -ENOMEM. */
 int session_add_values(struct session *s, const char *id, const struct metric *like,
 		       const double *values, size_t n);
 /* The same where only the statistics are known; what is not known is NAN. */
@@ -79,6 +80,12 @@ const struct metric *session_own_metric(struct session *s, const char *id,
 const char *unit_name(enum unit unit);			/* "ns" "bytes" "count" "ratio" */
 const char *better_name(enum better better);		/* "lower" "higher" "neither" */
 const char *metric_class_name(enum metric_class class); /* "time" "size" "exact" "ratio" */
+/* A value in its unit, for people; NAN is "-". Returns @text. */
+char *value_format(char text[static UNITS_BYTES], enum unit unit, double value);
+/* Reads what somebody typed as a value in @unit: "1.5 s", "2 GiB", "23", "80 %" or "0.8". Fails as
+ * parse_double() does. */
+int value_parse(const char *s, enum unit unit, double *ret);
+
 /* -1: no such name. */
 int unit_of(const char *name);
 int better_of(const char *name);

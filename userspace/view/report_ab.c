@@ -36,23 +36,6 @@ static void say(struct page *page, enum tone tone, const struct buf *line)
 		page->error = r;
 }
 
-static enum tone tone_of(const struct judgement *j)
-{
-	switch (j->verdict) {
-	case VERDICT_REGRESSED:
-		return TONE_BAD;
-	case VERDICT_IMPROVED:
-		return TONE_GOOD;
-	case VERDICT_INCONCLUSIVE:
-	case VERDICT_INCOMPARABLE:
-		return TONE_WARN;
-	case VERDICT_UNCHANGED:
-	case VERDICT_COUNT:
-		break;
-	}
-	return TONE_STRONG;
-}
-
 /* " +72.4 % (98.5 % interval +68.0 to +77.1 %)": as much of it as there is. */
 static void add_ratio(struct buf *line, double ratio, double low, double high)
 {
@@ -78,7 +61,7 @@ static void say_verdict(struct page *page, const struct judgement *j)
 		(void)buf_addc(&line, ',');
 	add_ratio(&line, j->ratio, j->low, j->high);
 	(void)buf_addf(&line, ": %s", verdict_name(j->verdict));
-	say(page, tone_of(j), &line);
+	say(page, verdict_tone(j->verdict, TONE_STRONG), &line);
 }
 
 static void say_cause(struct page *page, const struct outcome *o, const struct judgement *j)

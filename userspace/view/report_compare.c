@@ -40,7 +40,7 @@ const struct change *main_change(const struct comparison *c)
 
 /* --- changes -------------------------------------------------------------------------------- */
 
-static enum tone tone_of(enum verdict verdict)
+enum tone verdict_tone(enum verdict verdict, enum tone unchanged)
 {
 	switch (verdict) {
 	case VERDICT_REGRESSED:
@@ -54,7 +54,7 @@ static enum tone tone_of(enum verdict verdict)
 	case VERDICT_COUNT:
 		break;
 	}
-	return TONE_PLAIN;
+	return unchanged;
 }
 
 /* "+68.0 to +77.1 %"; "" where there is no interval. */
@@ -74,7 +74,7 @@ static void add_change_row(struct table *t, const struct change *c, enum verdict
 	const enum cell_type cell = value_cell(c->metric->unit);
 	buf_init(&interval, MAX_LINE);
 	add_interval(&interval, c);
-	table_tone(t, tone_of(verdict));
+	table_tone(t, verdict_tone(verdict, TONE_PLAIN));
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
 	table_text(t, c->id);
 	table_text(t, unit_name(c->metric->unit));
@@ -148,8 +148,9 @@ int build_changes(const struct comparison *c, struct table **ret)
 	return 0;
 }
 
-int print_change(const struct change *c, double level, enum verdict verdict, char *line,
-		 size_t size)
+/* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.4 % interval +68.0 to +77.1 %): regressed". */
+static int print_change(const struct change *c, double level, enum verdict verdict, char *line,
+			size_t size)
 {
 	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
 	_cleanup_(buf_done) struct buf interval;

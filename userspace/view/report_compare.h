@@ -26,15 +26,14 @@ int build_machines(const struct comparison *c, struct table **ret);
  * else the first compared. NULL: nothing was. */
 const struct change *main_change(const struct comparison *c);
 
-/* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.4 % interval +68.0 to +77.1 %): regressed". */
-int print_change(const struct change *c, double level, enum verdict verdict, char *line,
-		 size_t size);
+/* How a verdict is told; @unchanged: where nothing is to be told. */
+enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
 
 /* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
 void contribution_what(const struct contribution *c, struct buf *out);
 
-/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and "machines"; CSV:
- * the changes. -EIO when @f fails. */
+/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and
+ * "machines"; CSV: the changes. -EIO when @f fails. */
 int report_compare(const struct comparison *c, enum table_format format,
 		   const struct print_style *style, FILE *f);
 

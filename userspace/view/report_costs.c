@@ -46,30 +46,6 @@ static const struct cost costs[] = {
 };
 /* clang-format on */
 
-static enum unit unit_of_metric(const char *metric_id)
-{
-	for (size_t i = 0; metrics[i].id != NULL; i++) {
-		if (strcmp(metrics[i].id, metric_id) == 0)
-			return metrics[i].unit;
-	}
-	return UNIT_COUNT;
-}
-
-static const char *format_value(char text[static UNITS_BYTES], enum unit unit, double value)
-{
-	switch (unit) {
-	case UNIT_NS:
-		return format_ns(text, value);
-	case UNIT_BYTES:
-		return format_bytes(text, value);
-	case UNIT_RATIO:
-		return format_percent(text, value);
-	case UNIT_COUNT:
-		break;
-	}
-	return format_count(text, value);
-}
-
 /* Words with "(s)" in them, which becomes an "s" or nothing. */
 static void add_plural(struct buf *line, const char *words, double value)
 {
@@ -143,7 +119,7 @@ static void add_parts(const struct run *run, const struct cost *cost, struct buf
 		if (!isfinite(value))
 			continue;
 		(void)buf_addf(line, "%s%s%s", line->len > 0 ? ", " : "", part->before,
-			       format_value(text, unit_of_metric(part->metric), value));
+			       value_format(text, metrics_row(part->metric)->unit, value));
 		add_plural(line, part->after, value);
 		add_remark(run, part->metric, line);
 	}

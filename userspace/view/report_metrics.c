@@ -5,6 +5,7 @@
 
 #include "userspace/model/metrics.h"
 #include "userspace/view/report_parts.h"
+#include "userspace/view/value.h"
 
 /* clang-format off */
 #define COLUMNS(for_mean) { \
@@ -28,26 +29,11 @@ static const struct column columns[] = COLUMNS(FOR_PROGRAMS);
 static const struct column columns_with_mean[] = COLUMNS(FOR_ALL);
 /* clang-format on */
 
-static enum cell_type cell_type_of(enum unit unit)
-{
-	switch (unit) {
-	case UNIT_NS:
-		return CELL_NS;
-	case UNIT_BYTES:
-		return CELL_BYTES;
-	case UNIT_RATIO:
-		return CELL_RATIO;
-	case UNIT_COUNT:
-		break;
-	}
-	return CELL_COUNT;
-}
-
 static void add_series(struct table *t, const struct series *series)
 {
 	const struct metric *metric = series->metric;
 	const struct summary *sum = &series->summary;
-	const enum cell_type type = cell_type_of(metric->unit);
+	const enum cell_type type = value_cell(metric->unit);
 	table_text(t, series->id);
 	table_text(t, unit_name(metric->unit));
 	table_text(t, metric_class_name(metric->class));

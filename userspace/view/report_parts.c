@@ -79,13 +79,8 @@ int64_t sum_known(int64_t a, int64_t b)
 
 double run_value(const struct run *run, const char *metric_id)
 {
-	if (run->values == NULL)
-		return NAN;
-	for (size_t i = 0; metrics[i].id != NULL; i++) {
-		if (strcmp(metrics[i].id, metric_id) == 0)
-			return run->values[i];
-	}
-	return NAN;
+	const struct metric *row = metrics_row(metric_id);
+	return run->values != NULL && row != NULL ? run->values[row - metrics] : NAN;
 }
 
 const char *exit_text(const struct process *p, struct buf *ret)

@@ -21,21 +21,6 @@ enum cell_type value_cell(enum unit unit)
 	return CELL_RATIO;
 }
 
-char *value_format(char text[static UNITS_BYTES], enum unit unit, double value)
-{
-	switch (unit) {
-	case UNIT_NS:
-		return format_ns(text, value);
-	case UNIT_BYTES:
-		return format_bytes(text, value);
-	case UNIT_COUNT:
-		return format_count(text, value);
-	case UNIT_RATIO:
-		break;
-	}
-	return format_percent(text, value);
-}
-
 void value_add_interval(struct buf *out, double low, double high)
 {
 	char low_text[UNITS_BYTES], high_text[UNITS_BYTES];

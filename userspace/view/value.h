@@ -9,8 +9,6 @@
 #include "userspace/view/table.h"
 
 enum cell_type value_cell(enum unit unit);
-/* NAN prints as "-". Returns @text. */
-char *value_format(char text[static UNITS_BYTES], enum unit unit, double value);
 /* Appends "+68.0 to +77.1 %", of the ratios 1.68 and 1.771; nothing when one is not finite. */
 void value_add_interval(struct buf *out, double low, double high);
 
