@@ -36,25 +36,36 @@ static const struct hierarchy {
 	{ "", "/sys/fs/cgroup", "memory.peak", "cgroup v2" },
 };
 
-/* Appends the path of our own cgroup in @h. */
-static int own_path(const struct hierarchy *h, struct buf *ret)
+static bool has_name(char *names, const char *wanted)
+{
+	for (const char *name; (name = strsep(&names, ",")) != NULL;) {
+		if (strcmp(name, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+int cgroup_own(const char *controller, struct buf *ret)
 {
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, FILE_MAX);
 	if (fs_read_file("/proc/self/cgroup", &text) < 0)
 		return -ENOENT;
-	const size_t n = strlen(h->controller);
-	for (const char *line = buf_str(&text); *line != '\0';) {
-		const char *end = strchrnul(line, '\n');
-		const char *names = memchr(line, ':', (size_t)(end - line));
-		if (names != NULL && strncmp(names + 1, h->controller, n) == 0 &&
-		    names[1 + n] == ':') {
-			const char *path = names + 2 + n;
-			return buf_addf(ret, "%s%.*s", h->mount, (int)(end - path), path);
-		}
-		line = *end == '\n' ? end + 1 : end;
+	/* "4:cpu,cpuacct:/user.slice"; version 2: "0::/user.slice". */
+	for (char *rest = text.data, *line; (line = strsep(&rest, "\n")) != NULL;) {
+		(void)strsep(&line, ":");
+		char *names = strsep(&line, ":");
+		if (line != NULL && has_name(names, controller))
+			return buf_adds(ret, line);
 	}
 	return -ENOENT;
+}
+
+/* Appends where our own cgroup in @h is. */
+static int own_path(const struct hierarchy *h, struct buf *ret)
+{
+	(void)buf_adds(ret, h->mount);
+	return cgroup_own(h->controller, ret);
 }
 
 static int write_text(const char *directory, const char *name, const char *text)

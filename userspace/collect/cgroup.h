@@ -8,11 +8,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "userspace/base/buf.h"
+
 struct cgroup {
 	char *path;	       /* NULL: there is none */
 	const char *peak_name; /* the file with the peak */
 	int procs_fd;	       /* writing "0" here moves the writer into it; -1 */
 };
+
+/* Appends the path of our own cgroup in the hierarchy that has @controller, such as "cpu" ("": that of
+ * version 2), below where that is mounted. -ENOENT: there is none. */
+int cgroup_own(const char *controller, struct buf *ret);
 
 /* Makes one. Quiet: without one the peak is not known. */
 void cgroup_make(struct cgroup *c, unsigned int run);

@@ -21,6 +21,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/units.h"
+#include "userspace/collect/cgroup.h"
 
 /* /proc/cpuinfo of a machine with a thousand CPUs is about two megabytes; the first is enough. */
 #define FILE_MAX (64u * 1024)
@@ -105,29 +106,6 @@ static double quota_of(const char *text)
 	return (double)quota / (double)period;
 }
 
-/* Our own cgroup for @controller ("cpu"; "" is version 2), relative to its mount. */
-static void own_cgroup(const char *controller, char path[static FACT_MAX])
-{
-	_cleanup_(buf_done) struct buf text;
-	const size_t n = strlen(controller);
-	buf_init(&text, FILE_MAX);
-	path[0] = '\0';
-	(void)fs_read_file("/proc/self/cgroup", &text);
-	for (const char *line = buf_str(&text); *line != '\0';) {
-		const char *end = strchrnul(line, '\n');
-		const char *colon = memchr(line, ':', (size_t)(end - line));
-		if (colon != NULL && strncmp(colon + 1, controller, n) == 0 &&
-		    (colon[1 + n] == ':' || (n > 0 && colon[1 + n] == ','))) {
-			const char *from = strchrnul(colon + 1, ':');
-			if (from < end && end - from < FACT_MAX)
-				(void)snprintf(path, FACT_MAX, "%.*s", (int)(end - from - 1),
-					       from + 1);
-			return;
-		}
-		line = *end == '\n' ? end + 1 : end;
-	}
-}
-
 /* The least of all limits from our own cgroup up to the mount. */
 static void fact_of_quota(struct facts *f)
 {
@@ -136,20 +114,20 @@ static void fact_of_quota(struct facts *f)
 	double least = __builtin_inf();
 	bool is_known = false;
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
-		char own[FACT_MAX];
-		own_cgroup(i == 0 ? "" : "cpu", own);
-		for (char *end = own + strlen(own);; end = strrchr(own, '/')) {
+		_cleanup_(buf_done) struct buf own;
+		buf_init(&own, PATH_MAX);
+		(void)cgroup_own(i == 0 ? "" : "cpu", &own);
+		for (const char *end = buf_str(&own) + own.len; end != NULL;
+		     end = strrchr(buf_str(&own), '/')) {
 			char path[PATH_MAX], value[FACT_MAX], both[2 * FACT_MAX];
-			if (end == NULL)
-				break;
-			*end = '\0';
-			(void)snprintf(path, sizeof(path), "%s%s/%s", mounts[i], own,
+			buf_truncate(&own, (size_t)(end - buf_str(&own)));
+			(void)snprintf(path, sizeof(path), "%s%s/%s", mounts[i], buf_str(&own),
 				       i == 0 ? "cpu.max" : "cpu.cfs_quota_us");
 			read_value(path, NULL, value);
 			if (i > 0 && value[0] != '\0') {
 				char period[FACT_MAX];
 				(void)snprintf(path, sizeof(path), "%s%s/cpu.cfs_period_us",
-					       mounts[i], own);
+					       mounts[i], buf_str(&own));
 				read_value(path, NULL, period);
 				(void)snprintf(both, sizeof(both), "%s %s", value, period);
 			} else {

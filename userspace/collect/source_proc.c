@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/collect/cgroup.h"
 #include "userspace/collect/emit.h"
 
 /* These files are a few hundred bytes; what matters in /proc/stat is its first line. */
@@ -69,48 +71,27 @@ static uint64_t number_after(const char *text, const char *key)
 	return SL_UNKNOWN;
 }
 
-/* The path of our own cgroup below the mount of @controller ("" for version 2). */
-static bool own_cgroup(const char *controller, char *path, size_t size)
+/* cpu.stat of our own cgroup. */
+static bool read_cpu_stat(const char *mount, const char *controller, char text[static FILE_MAX])
 {
-	char text[FILE_MAX];
-	if (!read_head("/proc/self/cgroup", text))
-		return false;
-	const size_t n = strlen(controller);
-	for (const char *line = text; line != NULL && *line != '\0';) {
-		const char *names = strchr(line, ':');
-		if (names == NULL)
-			return false;
-		names++;
-		if (strncmp(names, controller, n) == 0 && names[n] == ':') {
-			const char *from = names + n + 1;
-			const int length = (int)strcspn(from, "\n");
-			return snprintf(path, size, "%.*s", length, from) < (int)size;
-		}
-		line = strchr(line, '\n');
-		if (line != NULL)
-			line++;
-	}
-	return false;
+	_cleanup_(buf_done) struct buf path;
+	buf_init(&path, PATH_MAX);
+	(void)buf_adds(&path, mount);
+	return cgroup_own(controller, &path) == 0 && buf_adds(&path, "/cpu.stat") == 0 &&
+	       read_head(buf_str(&path), text);
 }
 
 static uint64_t throttled(void)
 {
-	char cgroup[512];
-	char path[640];
 	char text[FILE_MAX];
-	if (own_cgroup("", cgroup, sizeof(cgroup))) {
-		(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.stat", cgroup);
-		if (read_head(path, text)) {
-			const uint64_t us = number_after(text, "throttled_usec");
-			if (us != SL_UNKNOWN)
-				return us * NS_PER_US;
-		}
+	if (read_cpu_stat("/sys/fs/cgroup", "", text)) {
+		const uint64_t us = number_after(text, "throttled_usec");
+		if (us != SL_UNKNOWN)
+			return us * NS_PER_US;
 	}
-	if (!own_cgroup("cpu", cgroup, sizeof(cgroup)) &&
-	    !own_cgroup("cpu,cpuacct", cgroup, sizeof(cgroup)))
-		return SL_UNKNOWN;
-	(void)snprintf(path, sizeof(path), "/sys/fs/cgroup/cpu%s/cpu.stat", cgroup);
-	return read_head(path, text) ? number_after(text, "throttled_time") : SL_UNKNOWN;
+	return read_cpu_stat("/sys/fs/cgroup/cpu", "cpu", text)
+		       ? number_after(text, "throttled_time")
+		       : SL_UNKNOWN;
 }
 
 int source_proc_host(enum sl_when when, struct sink sink)
