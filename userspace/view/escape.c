@@ -44,6 +44,16 @@ void escape_text(struct buf *out, const char *text, bool is_utf8)
 	}
 }
 
+/* The text that the other escapes begin with, in @safe; its failure is @out's. */
+static const char *harmless(struct buf *safe, const char *text, struct buf *out)
+{
+	buf_init(safe, out->limit);
+	escape_text(safe, text, true);
+	if (safe->error < 0)
+		out->error = safe->error;
+	return buf_str(safe);
+}
+
 /* Forges look for mentions, issues and links in the text that is left when escapes and entities are
  * undone: only another character in between keeps them from being found. This one is invisible. */
 #define WORD_JOINER "&#8288;"
@@ -51,11 +61,7 @@ void escape_text(struct buf *out, const char *text, bool is_utf8)
 void escape_markdown(struct buf *out, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe;
-	buf_init(&safe, out->limit);
-	escape_text(&safe, text, true);
-	if (safe.error < 0)
-		out->error = safe.error;
-	const char *begin = buf_str(&safe);
+	const char *begin = harmless(&safe, text, out);
 	for (const char *s = begin; *s != '\0'; s++) {
 		if (*s == '<')
 			(void)buf_adds(out, "&lt;");
@@ -97,18 +103,13 @@ static bool is_formula(const char *text)
 void escape_csv(struct buf *out, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe;
-	buf_init(&safe, out->limit);
-	if (is_formula(text))
-		(void)buf_addc(&safe, '\'');
-	escape_text(&safe, text, true);
-	if (safe.error < 0)
-		out->error = safe.error;
-	const char *s = buf_str(&safe);
-	if (strpbrk(s, ",\" '") == NULL) {
+	const bool is_dangerous = is_formula(text);
+	const char *s = harmless(&safe, text, out);
+	if (!is_dangerous && strpbrk(s, ",\" '") == NULL) {
 		(void)buf_adds(out, s);
 		return;
 	}
-	(void)buf_addc(out, '"');
+	(void)buf_adds(out, is_dangerous ? "\"'" : "\"");
 	for (; *s != '\0'; s++) {
 		if (*s == '"')
 			(void)buf_addc(out, '"');
@@ -120,11 +121,7 @@ void escape_csv(struct buf *out, const char *text)
 void escape_xml(struct buf *out, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe;
-	buf_init(&safe, out->limit);
-	escape_text(&safe, text, true);
-	if (safe.error < 0)
-		out->error = safe.error;
-	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+	for (const char *s = harmless(&safe, text, out); *s != '\0'; s++) {
 		if (*s == '<')
 			(void)buf_adds(out, "&lt;");
 		else if (*s == '>')
@@ -147,11 +144,7 @@ void escape_xml(struct buf *out, const char *text)
 void escape_label(struct buf *out, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe;
-	buf_init(&safe, out->limit);
-	escape_text(&safe, text, true);
-	if (safe.error < 0)
-		out->error = safe.error;
-	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+	for (const char *s = harmless(&safe, text, out); *s != '\0'; s++) {
 		if (*s == '"' || *s == '\\')
 			(void)buf_addc(out, '\\');
 		(void)buf_addc(out, *s);
@@ -162,11 +155,7 @@ void escape_label(struct buf *out, const char *text)
 void escape_command(struct buf *out, const char *text, bool is_property)
 {
 	_cleanup_(buf_done) struct buf safe;
-	buf_init(&safe, out->limit);
-	escape_text(&safe, text, true);
-	if (safe.error < 0)
-		out->error = safe.error;
-	for (const char *s = buf_str(&safe); *s != '\0'; s++) {
+	for (const char *s = harmless(&safe, text, out); *s != '\0'; s++) {
 		if (*s == '%' || (is_property && (*s == ':' || *s == ',')))
 			(void)buf_addf(out, "%%%02X", (unsigned int)(unsigned char)*s);
 		else
