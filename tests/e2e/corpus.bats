@@ -38,15 +38,7 @@ server_gone() {
 
 @test "nginx: the first worker makes the master's listener ready" {
 	port=$(free_port)
-	cat >nginx.conf <<-END
-		daemon off; master_process on; worker_processes 2; pid $PWD/nginx.pid;
-		error_log $PWD/error.log;
-		events { worker_connections 64; }
-		http { access_log off; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p;
-		       fastcgi_temp_path $PWD/f; uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s;
-		       server { listen 127.0.0.1:$port; } }
-	END
-	session --ready accept -- nginx -p "$PWD" -c "$PWD/nginx.conf"
+	nginx_session "$port"
 	[ "$status" -eq 0 ]
 	check_session
 	ladder_holds

@@ -55,6 +55,19 @@ s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'
 }
 
+# nginx_session PORT: a master with two workers, which keeps all it writes here.
+nginx_session() {
+	cat >nginx.conf <<-END
+		daemon off; master_process on; worker_processes 2; pid $PWD/nginx.pid;
+		error_log $PWD/error.log;
+		events { worker_connections 64; }
+		http { access_log off; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p;
+		       fastcgi_temp_path $PWD/f; uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s;
+		       server { listen 127.0.0.1:$1; } }
+	END
+	session --ready accept -- nginx -p "$PWD" -c "$PWD/nginx.conf"
+}
+
 # fails COMMAND...: that it does. "! COMMAND" would end no test, being exempt from set -e.
 fails() {
 	if "$@"; then

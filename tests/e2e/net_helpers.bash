@@ -13,6 +13,22 @@ observe() {
 	"$ROOT/tests/lib/net_events" t.slt >events
 }
 
+# observe_activated: the same for a listener that startline's own parent opened, on descriptor 9.
+observe_activated() {
+	cat >activate <<-'END'
+		import os, socket, sys
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		s.listen(23)
+		os.dup2(s.fileno(), 9, inheritable=True)
+		os.execv(sys.argv[1], sys.argv[1:])
+	END
+	rm -f log
+	python3 activate "$STARTLINE" run -q --trace t.slt --format json -o session.json \
+		--ready accept -- "$WORKLOADS/net_share" inherited log 9 2>messages
+	"$ROOT/tests/lib/net_events" t.slt >events
+}
+
 # logged STEP [before|after] [N]: the N-th such time of the workload's log.
 logged() {
 	awk -v s="$1" -v c="$([ "${2:-before}" = before ] && echo 2 || echo 3)" -v n="${3:-1}" \

@@ -50,18 +50,7 @@ shared() {
 }
 
 @test "a listener that startline's own parent opened: socket activation" {
-	cat >activate <<-'END'
-		import os, socket, sys
-		s = socket.socket()
-		s.bind(("127.0.0.1", 0))
-		s.listen(23)
-		os.dup2(s.fileno(), 9, inheritable=True)
-		os.execv(sys.argv[1], sys.argv[1:])
-	END
-	rm -f log
-	python3 activate "$STARTLINE" run -q --trace t.slt --format json -o session.json \
-		--ready accept -- "$WORKLOADS/net_share" inherited log 9 2>messages
-	"$ROOT/tests/lib/net_events" t.slt >events
+	observe_activated
 	[ "$(count listen)" = 0 ]
 	[ "$(event inherited 6)" = 9 ]
 	[ "$(event accept_ready 7)" = "$(event inherited 7)" ]

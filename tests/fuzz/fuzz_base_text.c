@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "tests/fuzz/fuzzing.h"
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/shellwords.h"
@@ -13,8 +13,6 @@
 #include "userspace/base/utf8.h"
 
 #define MAX_TEXT 4096
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void escape_everything(const char *s, size_t n)
 {

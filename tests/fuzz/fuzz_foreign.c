@@ -5,26 +5,16 @@
 
 #include <limits.h>
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "userspace/base/log.h"
+#include "tests/fuzz/fuzzing.h"
+#include "tests/lib/document.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/model/metrics.h"
-#include "userspace/model/session_json.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void silence(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)message;
-	(void)user;
-}
 
 static void check_series(const struct series *series)
 {
@@ -40,13 +30,9 @@ static void check_series(const struct series *series)
 
 static void check_round_trip(const struct session *s)
 {
-	char *text = NULL;
 	size_t n = 0;
 	struct session *again = NULL;
-	FILE *f = open_memstream(&text, &n);
-	if (f == NULL || session_write_json(s, f) < 0)
-		abort();
-	(void)fclose(f);
+	char *text = document_of(s, &n);
 	if (session_read_json(text, n, "again", &again) < 0 || again->n_series != s->n_series)
 		abort();
 	free(text);

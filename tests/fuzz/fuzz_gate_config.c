@@ -5,19 +5,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "userspace/base/log.h"
+#include "tests/fuzz/fuzzing.h"
 #include "userspace/gate/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void drop(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)message;
-	(void)user;
-}
 
 static void check_step(const struct step *s)
 {
@@ -46,7 +36,7 @@ static void check(const struct config *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config *c = NULL;
-	log_set_sink(drop, NULL);
+	log_set_sink(silence, NULL);
 	const int r = config_parse((const char *)data, size, "startline.yml", &c);
 	assert(r == 0 || r == -EINVAL);
 	if (r == 0)

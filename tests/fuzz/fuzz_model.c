@@ -3,12 +3,11 @@
  * writes it out. The input is read as records of a kind, a subject and a time that are close
  * to each other, or events would hardly ever be about the same process. */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/base/log.h"
+#include "tests/fuzz/fuzzing.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 #include "userspace/model/session_json.h"
@@ -20,17 +19,9 @@
 #define MAX_EVENT  1024
 #define MAX_TEXT   128
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static FILE *nowhere;
-
-static void silence(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)message;
-	(void)user;
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

@@ -3,15 +3,13 @@
  * refused or unpacked, and what was packed comes out as it went in. The first two bytes are the
  * length that the database claims. */
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/fuzzing.h"
 #include "userspace/store/blob.h"
 
 #define LIMIT ((size_t)1 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_unpacking(const uint8_t *data, size_t size, size_t claim)
 {

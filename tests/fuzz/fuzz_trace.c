@@ -9,7 +9,6 @@
  * STARTLINE_WRITE_SEEDS=DIRECTORY makes it write what the real writer makes of a story with every
  * kind of event: tests/fuzz/corpus/trace. Do that again when the format changes. */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,24 +17,16 @@
 
 #include <zlib.h>
 
+#include "tests/fuzz/fuzzing.h"
 #include "tests/lib/events.h"
-#include "userspace/base/log.h"
 #include "userspace/trace/dump.h"
 #include "userspace/trace/internal.h"
 #include "userspace/trace/ready.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct ready_rule rules[4];
 static FILE *nowhere;
-
-static void silence(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)message;
-	(void)user;
-}
 
 static const char story[] =
 	"0     meta version=0.1.0\n"

@@ -3,34 +3,15 @@
  * compared with itself), and prints that in every format. The rows must add up, whatever they are
  * made of, and text for a terminal must not hold a control byte. */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/fuzzing.h"
 #include "userspace/base/arena.h"
-#include "userspace/base/log.h"
 #include "userspace/model/compare.h"
 #include "userspace/model/session_json.h"
 #include "userspace/view/report_compare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void silence(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)message;
-	(void)user;
-}
-
-static void check_text(const char *text, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const unsigned char c = (unsigned char)text[i];
-		if (c >= 0x7f || (c < 0x20 && c != '\n'))
-			abort();
-	}
-}
 
 static void check_sums(const struct comparison *c)
 {

@@ -3,32 +3,13 @@
  * and holds the reader to its word: what was read and written once is the same ever after. Text
  * for a terminal must not hold a control byte. */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/base/log.h"
-#include "userspace/model/session_json.h"
+#include "tests/fuzz/fuzzing.h"
+#include "tests/lib/document.h"
 #include "userspace/view/report.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void silence(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)message;
-	(void)user;
-}
-
-static void check_text(const char *text, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const unsigned char c = (unsigned char)text[i];
-		if (c >= 0x7f || (c < 0x20 && c != '\n'))
-			abort();
-	}
-}
 
 static void print_all(struct session *s)
 {
@@ -50,25 +31,15 @@ static void print_all(struct session *s)
 	}
 }
 
-static char *written(const struct session *s, size_t *ret_n)
-{
-	char *text = NULL;
-	FILE *f = open_memstream(&text, ret_n);
-	if (session_write_json(s, f) < 0)
-		abort();
-	(void)fclose(f);
-	return text;
-}
-
 static void check_round_trip(const struct session *s)
 {
 	size_t n_first = 0;
 	size_t n_second = 0;
 	struct session *again = NULL;
-	char *first = written(s, &n_first);
+	char *first = document_of(s, &n_first);
 	if (session_read_json(first, n_first, "again", &again) < 0)
 		abort();
-	char *second = written(again, &n_second);
+	char *second = document_of(again, &n_second);
 	if (n_first != n_second || memcmp(first, second, n_first) != 0)
 		abort();
 	free(first);

@@ -75,15 +75,7 @@ kernel_before() {
 
 @test "nginx: a worker is ready, on the master's listener" {
 	port=$(free_port)
-	cat >nginx.conf <<-END
-		daemon off; master_process on; worker_processes 2; pid $PWD/nginx.pid;
-		error_log $PWD/error.log;
-		events { worker_connections 64; }
-		http { access_log off; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p;
-		       fastcgi_temp_path $PWD/f; uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s;
-		       server { listen 127.0.0.1:$port; } }
-	END
-	session --ready accept -- nginx -p "$PWD" -c "$PWD/nginx.conf"
+	nginx_session "$port"
 	[ "$status" -eq 0 ]
 	check_session
 	[ "$(q '.runs[0].listeners[0].process')" = 1 ]
@@ -121,17 +113,7 @@ kernel_before() {
 }
 
 @test "an inherited listener is found" {
-	cat >activate <<-'END'
-		import os, socket, sys
-		s = socket.socket()
-		s.bind(("127.0.0.1", 0))
-		s.listen(23)
-		os.dup2(s.fileno(), 9, inheritable=True)
-		os.execv(sys.argv[1], sys.argv[1:])
-	END
-	python3 activate "$STARTLINE" run -q --trace t.slt --format json -o session.json \
-		--ready accept -- "$WORKLOADS/net_share" inherited log 9
-	"$ROOT/tests/lib/net_events" t.slt >events
+	observe_activated
 	[ "$(event inherited 6)" = 9 ]
 	same "$(event accept_ready 1)" "$(logged ready)"
 }

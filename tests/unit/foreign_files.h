@@ -16,28 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/said.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
-#include "userspace/base/log.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/model/metrics.h"
 
 #define FOREIGN_DATA "tests/data/foreign/"
 
-static char last_message[1000];
-
-static void remember(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)user;
-	(void)snprintf(last_message, sizeof(last_message), "%s", message);
-}
-
 static int read_text(const char *text, struct session **ret)
 {
-	log_set_sink(remember, NULL);
-	last_message[0] = '\0';
+	said_begin();
 	const int r = foreign_read(text, strlen(text), "x", ret);
 	log_set_sink(NULL, NULL);
 	return r;
@@ -65,7 +55,7 @@ static inline void check_refused(const char *text, const char *message)
 	struct session *s = NULL;
 	assert_int_not_equal(read_text(text, &s), 0);
 	assert_null(s);
-	assert_string_equal(last_message, message);
+	assert_string_equal(said, message);
 }
 
 static inline void check_not_recognised(const char *text)

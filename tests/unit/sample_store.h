@@ -10,28 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "userspace/base/log.h"
+#include "tests/lib/document.h"
+#include "tests/unit/said.h"
 #include "userspace/model/metrics.h"
-#include "userspace/model/session_json.h"
 #include "userspace/store/store.h"
 
 static char sample_directory[64];
-static char sample_said[4096]; /* the last message */
-
-static inline void sample_remember(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)user;
-	(void)snprintf(sample_said, sizeof(sample_said), "%s", message);
-}
 
 /* Setup: the working directory is a new one, which is empty. */
 static inline int sample_store_start(void **state)
 {
 	(void)state;
 	(void)unsetenv("STARTLINE_STORE");
-	log_set_sink(sample_remember, NULL);
-	sample_said[0] = '\0';
+	said_begin();
 	(void)snprintf(sample_directory, sizeof(sample_directory), "/tmp/startline-store.XXXXXX");
 	return mkdtemp(sample_directory) == NULL ? -1 : chdir(sample_directory);
 }
@@ -75,18 +66,6 @@ static inline struct session *sample_measured(double ready_ns)
 	    session_add_values(s, "mem.peak_rss", NULL, &rss, 1) < 0)
 		abort();
 	return s;
-}
-
-/* The document; the caller frees it. */
-static inline char *sample_document(const struct session *s)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	if (f == NULL || session_write_json(s, f) < 0)
-		abort();
-	(void)fclose(f);
-	return text;
 }
 
 #endif

@@ -94,14 +94,17 @@ static void quantiles_are_of_type_seven(void **state)
 	check(stats_quantile(v, 6, 1), 32);
 }
 
+static void check_interval(struct stats_interval got, double low, double high)
+{
+	check(got.low, low);
+	check(got.high, high);
+}
+
 static void check_quartiles(size_t n, double low, double high)
 {
 	double v[] = { 32, 1, 16, 2, 8, 4, 64, 128, 256 };
 	double sorted[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256 };
-	double *some = n == 6 ? v : sorted;
-	const struct stats_interval quartiles = stats_quartiles(some, n);
-	check(quartiles.low, low);
-	check(quartiles.high, high);
+	check_interval(stats_quartiles(n == 6 ? v : sorted, n), low, high);
 }
 
 static void quartiles_are_those_of_pytest_benchmark(void **state)
@@ -151,9 +154,7 @@ static void check_ci95(size_t n, double low, double high)
 {
 	double v[3000];
 	fill_shuffled(v, n);
-	const struct stats_interval ci = stats_ci95_median(v, n);
-	check(ci.low, low);
-	check(ci.high, high);
+	check_interval(stats_ci95_median(v, n), low, high);
 }
 
 /* The ranks are those of the sign test's table, e.g. Conover table A3. */

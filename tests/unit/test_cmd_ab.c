@@ -10,17 +10,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/unit/launching.h"
 #include "userspace/cmd/ab.h"
 #include "userspace/model/metrics.h"
 
-static char trace_path[] = "/tmp/startline-ab.XXXXXX";
-static char shell[] = "/bin/sh", dash_c[] = "-c";
-static char succeeds[] = "exit 0", fails[] = "exit 23", missing[] = "/nonexistent";
+static char missing[] = "/nonexistent";
 static char *good[] = { shell, dash_c, succeeds, NULL };
 static char *bad[] = { shell, dash_c, fails, NULL };
 static char *none[] = { missing, NULL };
@@ -217,19 +213,6 @@ static void pads_even_out_what_the_arms_differ_by(void **state)
 	}
 	assert_true(least >= 1 && least < 32);
 	assert_true(most <= SPREAD && most > SPREAD - 32);
-}
-
-static int make_trace(void **state)
-{
-	(void)state;
-	const int fd = mkstemp(trace_path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_trace(void **state)
-{
-	(void)state;
-	return unlink(trace_path);
 }
 
 int main(void)

@@ -7,20 +7,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/unit/launching.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/model/metrics.h"
 
-static char trace_path[] = "/tmp/startline-measure.XXXXXX";
-
-static char shell[] = "/bin/sh", dash_c[] = "-c";
-static char succeeds[] = "exit 0", fails[] = "exit 23", is_in_root[] = "test \"$(pwd -P)\" = /";
+static char is_in_root[] = "test \"$(pwd -P)\" = /";
 
 static const struct collect_spec plain = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 
@@ -133,19 +128,6 @@ static void a_command_of_a_directory_is_found_in_it(void **state)
 	assert_int_equal(measurement_run(m, &spec, NULL, false, &result), 0);
 	assert_int_equal(result.end, COLLECT_NOT_FOUND);
 	(void)measurement_free(m);
-}
-
-static int make_trace(void **state)
-{
-	(void)state;
-	const int fd = mkstemp(trace_path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_trace(void **state)
-{
-	(void)state;
-	return unlink(trace_path);
 }
 
 int main(void)

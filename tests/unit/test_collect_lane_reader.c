@@ -86,6 +86,21 @@ static int file_of(const void *bytes, size_t n)
 	return fd;
 }
 
+/* The file of a lane with these two records, its header read. */
+static int two_marks(enum sl_mark_id first, enum sl_kind first_kind, enum sl_mark_id second,
+		     enum sl_kind second_kind, struct lane *ret)
+{
+	_Alignas(8) static unsigned char bytes[BYTES];
+
+	memset(bytes, 0, sizeof(bytes));
+	fill_header((struct sl_lane *)(void *)bytes);
+	add_mark(bytes, first, first_kind);
+	add_mark(bytes, second, second_kind);
+	const int fd = file_of(bytes, sizeof(bytes));
+	assert_int_equal(lane_read_header(ret, fd), 0);
+	return fd;
+}
+
 static void names_are_two_numbers(void **state)
 {
 	(void)state;
@@ -102,17 +117,10 @@ static void names_are_two_numbers(void **state)
 static void records_are_handed_over_once(void **state)
 {
 	(void)state;
-	_Alignas(8) static unsigned char bytes[BYTES];
 	struct seen seen = { 0 };
 	const struct sink sink = { see, &seen };
 	struct lane l = { .fd = -1, .number = 5 };
-
-	memset(bytes, 0, sizeof(bytes));
-	fill_header((struct sl_lane *)(void *)bytes);
-	add_mark(bytes, SL_MARK_LINKED, SL_KIND_MARK);
-	add_mark(bytes, SL_MARK_MAIN, SL_KIND_MARK);
-	const int fd = file_of(bytes, sizeof(bytes));
-	assert_int_equal(lane_read_header(&l, fd), 0);
+	const int fd = two_marks(SL_MARK_LINKED, SL_KIND_MARK, SL_MARK_MAIN, SL_KIND_MARK, &l);
 	assert_int_equal(lane_read_records(&l, fd, false, sink), 2);
 	assert_int_equal(lane_read_records(&l, fd, true, sink), 0);
 	assert_int_equal(seen.n, 2);
@@ -125,17 +133,11 @@ static void records_are_handed_over_once(void **state)
 static void an_unfinished_record_is_waited_for_then_stepped_over(void **state)
 {
 	(void)state;
-	_Alignas(8) static unsigned char bytes[BYTES];
 	struct seen seen = { 0 };
 	const struct sink sink = { see, &seen };
 	struct lane l = { .fd = -1 };
-
-	memset(bytes, 0, sizeof(bytes));
-	fill_header((struct sl_lane *)(void *)bytes);
-	add_mark(bytes, SL_MARK_LINKED, SL_KIND_NONE); /* its writer was killed */
-	add_mark(bytes, SL_MARK_MAIN, SL_KIND_MARK);
-	const int fd = file_of(bytes, sizeof(bytes));
-	assert_int_equal(lane_read_header(&l, fd), 0);
+	/* The writer of the first one was killed. */
+	const int fd = two_marks(SL_MARK_LINKED, SL_KIND_NONE, SL_MARK_MAIN, SL_KIND_MARK, &l);
 	assert_int_equal(lane_read_records(&l, fd, false, sink), 0);
 	assert_int_equal(lane_read_records(&l, fd, true, sink), 1);
 	assert_int_equal(seen.events[0].seq, 1);
@@ -146,17 +148,10 @@ static void an_unfinished_record_is_waited_for_then_stepped_over(void **state)
 static void marks_that_are_not_the_shims_are_refused(void **state)
 {
 	(void)state;
-	_Alignas(8) static unsigned char bytes[BYTES];
 	struct seen seen = { 0 };
 	const struct sink sink = { see, &seen };
 	struct lane l = { .fd = -1 };
-
-	memset(bytes, 0, sizeof(bytes));
-	fill_header((struct sl_lane *)(void *)bytes);
-	add_mark(bytes, SL_MARK_READY, SL_KIND_MARK);
-	add_mark(bytes, SL_MARK_LINKED, SL_KIND_END);
-	const int fd = file_of(bytes, sizeof(bytes));
-	assert_int_equal(lane_read_header(&l, fd), 0);
+	const int fd = two_marks(SL_MARK_READY, SL_KIND_MARK, SL_MARK_LINKED, SL_KIND_END, &l);
 	assert_int_equal(lane_read_records(&l, fd, true, sink), 0);
 	assert_int_equal(lane_lost(&l), 2);
 	(void)close(fd);

@@ -80,13 +80,13 @@ static void check_damaged(const char *root, const char *sample, const char *word
 {
 	struct session *s = NULL;
 	put("new/sample.json", sample);
-	log_set_sink(remember, NULL);
+	said_begin();
 	assert_int_not_equal(foreign_read(NULL, 0, root, &s), 0);
 	log_set_sink(NULL, NULL);
 	assert_null(s);
-	assert_non_null(strstr(last_message, "/new/sample.json"));
-	assert_true(strlen(last_message) > strlen(words));
-	assert_string_equal(last_message + strlen(last_message) - strlen(words), words);
+	assert_non_null(strstr(said, "/new/sample.json"));
+	assert_true(strlen(said) > strlen(words));
+	assert_string_equal(said + strlen(said) - strlen(words), words);
 }
 
 static void damage_is_named_with_its_file(void **state)

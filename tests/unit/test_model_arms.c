@@ -8,17 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "tests/lib/events.h"
-#include "userspace/model/session.h"
-
-static struct session *build(const char *story)
-{
-	struct trace *t = events_trace(story);
-	struct session *s = NULL;
-	assert_int_equal(session_build(t, &s), 0);
-	(void)trace_free(t);
-	return s;
-}
+#include "tests/unit/stories.h"
 
 /* Four runs of two arms; of the second pair it is said afterwards that it does not count. */
 #define TWO_PAIRS                                                                         \

@@ -11,19 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/lib/events.h"
-#include "userspace/model/session.h"
+#include "tests/unit/stories.h"
 
 #define MS 1000000
-
-static struct session *build(const char *story)
-{
-	struct trace *t = events_trace(story);
-	struct session *s = NULL;
-	assert_int_equal(session_build(t, &s), 0);
-	(void)trace_free(t);
-	return s;
-}
 
 /* "0+2 p1 exec running cpu" per segment, in ms. */
 static void assert_path(const struct session *s, const char *const *expected)

@@ -9,25 +9,7 @@
 
 #include <string.h>
 
-#include "tests/lib/events.h"
-#include "userspace/model/metrics.h"
-#include "userspace/model/session.h"
-
-static struct session *build(const char *story)
-{
-	struct trace *t = events_trace(story);
-	struct session *s = NULL;
-	assert_int_equal(session_build(t, &s), 0);
-	(void)trace_free(t);
-	return s;
-}
-
-static double value_of(struct session *s, const char *id)
-{
-	const struct series *series = metrics_find(s, id);
-	assert_non_null(series);
-	return series->values[0];
-}
+#include "tests/unit/stories.h"
 
 #define BOTH  "0 meta source.bpf=ok\n0 meta source.shim=ok\n"
 #define BEGIN BOTH "0 mark 9 spawn\n1ms exec 9 /x argv=x\n"

@@ -11,28 +11,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "tests/lib/events.h"
-#include "userspace/model/metrics.h"
-#include "userspace/model/session.h"
+#include "tests/unit/stories.h"
 
 #define MS 1000000
-
-static struct session *build(const char *story)
-{
-	struct trace *t = events_trace(story);
-	struct session *s = NULL;
-	assert_int_equal(session_build(t, &s), 0);
-	(void)trace_free(t);
-	return s;
-}
-
-static double value_of(struct session *s, const char *id)
-{
-	const struct series *series = metrics_find(s, id);
-	assert_non_null(series);
-	assert_true(series->n_values > 0);
-	return series->values[0];
-}
 
 static const struct milestone *rung(const struct run *run, const char *name)
 {

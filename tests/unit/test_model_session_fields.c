@@ -12,20 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/document.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/model/session_fields.h"
 #include "userspace/model/session_json.h"
-
-static char *written(const struct session *s)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	assert_non_null(f);
-	assert_int_equal(session_write_json(s, f), 0);
-	(void)fclose(f);
-	return text;
-}
 
 /* Fills a struct through its table with values that are all different. */
 struct filling {
@@ -219,13 +209,13 @@ static void every_field_comes_back(void **state)
 {
 	(void)state;
 	struct session *s = filled_session();
-	char *first = written(s);
+	char *first = document_of(s, NULL);
 	struct session *again = NULL;
 	assert_int_equal(session_read_json(first, strlen(first), "x.json", &again), 0);
 	compare(&session_record, s, again);
 	assert_memory_equal(s->runs[0].values, again->runs[0].values,
 			    metrics_count() * sizeof(double));
-	char *second = written(again);
+	char *second = document_of(again, NULL);
 	assert_string_equal(first, second);
 	free(first);
 	free(second);

@@ -14,34 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/document.h"
+#include "tests/unit/said.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
 #include "userspace/model/session_json.h"
-
-static char last_message[1000];
-
-static void remember(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)user;
-	(void)snprintf(last_message, sizeof(last_message), "%s", message);
-}
-
-static char *written(const struct session *s)
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	assert_non_null(f);
-	assert_int_equal(session_write_json(s, f), 0);
-	(void)fclose(f);
-	return text;
-}
 
 static int read_back(const char *text, struct session **ret)
 {
-	last_message[0] = '\0';
+	said[0] = '\0';
 	return session_read_json(text, strlen(text), "x.json", ret);
 }
 
@@ -49,7 +30,7 @@ static struct session *must_read(const char *text)
 {
 	struct session *s = NULL;
 	if (read_back(text, &s) < 0)
-		print_error("%s\n", last_message);
+		print_error("%s\n", said);
 	assert_non_null(s);
 	return s;
 }
@@ -78,10 +59,10 @@ static void a_sample_comes_back(void **state)
 {
 	(void)state;
 	struct session *s = sample_server(3);
-	char *first = written(s);
+	char *first = document_of(s, NULL);
 	struct session *again = must_read(first);
 	compare_series(s, again);
-	char *second = written(again);
+	char *second = document_of(again, NULL);
 	assert_string_equal(first, second);
 	free(first);
 	free(second);
@@ -98,7 +79,7 @@ static void unknown_is_null_and_never_zero(void **state)
 	s->runs[0].has_segments = false;
 	s->runs[0].startup_total_ns = UNKNOWN;
 	assert_int_equal(metrics_collect(s), 0);
-	char *text = written(s);
+	char *text = document_of(s, NULL);
 	assert_non_null(strstr(text, "\"total_ns\":\tnull"));
 	assert_non_null(strstr(text, "\"segments\":\tnull"));
 	assert_non_null(strstr(text, "\"ready\":\tnull"));
@@ -120,7 +101,7 @@ static void quantiles_need_values(void **state)
 {
 	(void)state;
 	struct session *s = sample_server(19);
-	char *text = written(s);
+	char *text = document_of(s, NULL);
 	const char *ready = strstr(text, "\"id\":\"startup.ready\"");
 	assert_non_null(ready);
 	assert_non_null(strstr(ready, "\"n\":19"));
@@ -129,7 +110,7 @@ static void quantiles_need_values(void **state)
 	free(text);
 	session_free(s);
 	s = sample_server(20);
-	text = written(s);
+	text = document_of(s, NULL);
 	ready = strstr(text, "\"id\":\"startup.ready\"");
 	assert_memory_equal(strstr(ready, "\"p95\""), "\"p95\":4", 7);
 	free(text);
@@ -203,9 +184,9 @@ static void check_refused(const char *text, int code, const char *message)
 	struct session *s = NULL;
 	assert_int_equal(read_back(text, &s), code);
 	assert_null(s);
-	if (strstr(last_message, message) == NULL)
-		print_error("'%s' is not in '%s'\n", message, last_message);
-	assert_non_null(strstr(last_message, message));
+	if (strstr(said, message) == NULL)
+		print_error("'%s' is not in '%s'\n", message, said);
+	assert_non_null(strstr(said, message));
 }
 
 static void what_is_no_session_is_refused(void **state)
@@ -298,7 +279,7 @@ static void every_truncation_is_refused(void **state)
 {
 	(void)state;
 	struct session *s = sample_server(1);
-	char *text = written(s);
+	char *text = document_of(s, NULL);
 	const size_t length = strlen(text) - 1; /* the newline at the end may go */
 	for (size_t n = 0; n < length; n += n < 600 || n + 600 > length ? 1 : 37) {
 		char *cut = malloc(n > 0 ? n : 1);
@@ -317,7 +298,7 @@ static void damage_is_survived(void **state)
 {
 	(void)state;
 	struct session *s = sample_server(1);
-	char *text = written(s);
+	char *text = document_of(s, NULL);
 	const size_t n = strlen(text);
 	size_t n_read = 0;
 	srand(11);
@@ -328,7 +309,7 @@ static void damage_is_survived(void **state)
 			damaged[(size_t)rand() % n] = "0\"{}[],:nx-9\xff"[rand() % 13];
 		struct session *read = NULL;
 		if (session_read_json(damaged, n, "damaged", &read) == 0) {
-			char *again = written(read);
+			char *again = document_of(read, NULL);
 			free(again);
 			n_read++;
 		}
@@ -385,6 +366,6 @@ int main(void)
 		cmocka_unit_test(documents_are_recognised),
 		cmocka_unit_test(a_full_disk_is_an_error),
 	};
-	log_set_sink(remember, NULL);
+	said_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,17 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/events.h"
-#include "userspace/model/session.h"
-
-static struct session *build(const char *story)
-{
-	struct trace *t = events_trace(story);
-	struct session *s = NULL;
-	assert_int_equal(session_build(t, &s), 0);
-	(void)trace_free(t);
-	return s;
-}
+#include "tests/unit/stories.h"
 
 #define BPF   "0 meta source.bpf=ok\n0 meta tax.call_ps=100000\n0 meta tax.hit_ps=40000\n"
 #define SHIM  "0 meta source.shim=ok\n0 meta tax.image_ns=70000\n0 meta tax.hook_ps=1000\n"

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/lib/events.h"
-#include "userspace/model/session.h"
+#include "tests/unit/stories.h"
 
 /* The cause and detail of a wait from 2 ms to 5 ms, described by @words. Before it the process
  * opened connections to a database and to a name server, and listens; a child and a neighbour
@@ -29,9 +28,7 @@ static void assert_cause(const char *words, const char *expected)
 		       "6ms net 9 connect sock=4 addr=unix:/run/full type=stream enter=2ms\n"
 		       "7ms exec 9 /bin/next argv=next enter=1500us\n8ms exit 9 code=0\n",
 		       words);
-	struct trace *t = events_trace(story);
-	struct session *s = NULL;
-	assert_int_equal(session_build(t, &s), 0);
+	struct session *s = build(story);
 	const struct segment *g = NULL;
 	for (size_t i = 0; i < s->runs[0].n_segments; i++)
 		if (s->runs[0].segments[i].state == ACTIVITY_BLOCKED)
@@ -40,7 +37,6 @@ static void assert_cause(const char *words, const char *expected)
 	(void)snprintf(got, sizeof(got), "%s|%s", cause_name(g->cause), g->detail);
 	assert_string_equal(got, expected);
 	(void)session_free(s);
-	(void)trace_free(t);
 }
 
 static void sleeps(void **state)

@@ -143,7 +143,7 @@ static void ask_document(struct answers *a, struct store *st, const char *id)
 	(void)fprintf(a->f, "%d\n", r);
 	if (r < 0)
 		return;
-	char *text = sample_document(s);
+	char *text = document_of(s, NULL);
 	(void)fputs(text, a->f);
 	free(text);
 	(void)session_free(s);
@@ -162,17 +162,6 @@ static void ask_baseline(struct answers *a, struct store *st, const char *name)
 	(void)session_free(s);
 }
 
-static void ask_latest(struct answers *a, struct store *st, const char *scenario)
-{
-	_cleanup_(arena_freep) struct arena *arena = arena_new();
-	struct store_entry e;
-	query(a, "latest");
-	const int r = store_latest(st, scenario, &e, arena);
-	(void)fprintf(a->f, "%d\n", r);
-	if (r == 0)
-		write_entry(a, &e);
-}
-
 static void ask_lists(struct answers *a, struct store *st)
 {
 	query(a, "scenarios");
@@ -181,10 +170,6 @@ static void ask_lists(struct answers *a, struct store *st)
 	assert_int_equal(store_metrics(st, scenarios[0], hosts[0], write_metric, a), 0);
 	query(a, "baselines");
 	assert_int_equal(baseline_each(st, write_baseline, a), 0);
-	for (size_t i = 0; i < N_OF(scenarios); i++)
-		ask_latest(a, st, scenarios[i]);
-	ask_latest(a, st, NULL);
-	ask_latest(a, st, "no such");
 	for (size_t i = 0; i < N_OF(names); i++)
 		ask_baseline(a, st, names[i]);
 	ask_baseline(a, st, "no such");
@@ -232,7 +217,7 @@ static void ask_everything(const char *url, bool backwards, struct answers *ret)
 	ret->f = open_memstream(&ret->text, &ret->n);
 	assert_non_null(ret->f);
 	if (store_open(url, true, &st) < 0)
-		print_error("%s\n", sample_said);
+		print_error("%s\n", said);
 	assert_non_null(st);
 	tell(st, backwards, ids);
 	ask_all(ret, st, ids);

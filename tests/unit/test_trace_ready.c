@@ -12,26 +12,16 @@
 #include <string.h>
 
 #include "tests/lib/events.h"
-#include "userspace/base/log.h"
+#include "tests/unit/said.h"
 #include "userspace/base/units.h"
 #include "userspace/trace/ready.h"
 
 #define NEVER UINT64_MAX
 
-static char said[2048];
-
-static void remember(enum log_level level, const char *message, void *user)
-{
-	(void)level;
-	(void)user;
-	(void)snprintf(said, sizeof(said), "%s", message);
-}
-
 static int start(void **state)
 {
 	(void)state;
-	said[0] = '\0';
-	log_set_sink(remember, NULL);
+	said_begin();
 	return 0;
 }
 
