@@ -174,8 +174,6 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, int fd)
 
 #define MODE_FORMAT    0170000
 #define MODE_SOCKET    0140000
-#define MODE_REGULAR   0100000
-#define MODE_DIRECTORY 0040000
 #define MODE_CHARACTER 0020000
 #define MODE_BLOCK     0060000
 #define MODE_PIPE      0010000

@@ -67,8 +67,6 @@ struct sock {
 	struct socket *sk_socket;
 	int sk_err;
 	__u8 sk_userlocks;
-	__u32 sk_max_ack_backlog;
-	__u16 sk_protocol;
 	__u16 sk_type;
 };
 

@@ -29,7 +29,7 @@ typedef struct {
 
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, r9;
-	unsigned long ax, bx, cx, bp, orig_ax;
+	unsigned long bx, cx, bp, orig_ax;
 };
 
 struct thread_info {
@@ -56,7 +56,6 @@ struct qstr {
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
-	struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -74,13 +73,9 @@ struct path {
 	struct dentry *dentry;
 };
 
-struct file_operations;
-
 struct file {
-	const struct file_operations *f_op;
 	void *private_data;
 	struct inode *f_inode;
-	unsigned int f_flags;
 	struct path f_path;
 };
 
@@ -107,7 +102,6 @@ struct mm_rss_stat { /* < 6.2 */
 
 struct mm_struct {
 	unsigned long task_size;
-	unsigned long hiwater_rss;
 	unsigned long arg_start, arg_end;
 	unsigned long saved_auxv[44];
 	struct percpu_counter rss_stat[4];
@@ -119,7 +113,6 @@ struct mm_struct___atomic {
 };
 
 struct vm_area_struct {
-	unsigned long vm_start, vm_end;
 	struct file *vm_file;
 };
 
@@ -141,7 +134,6 @@ struct task_io_accounting {
 
 struct signal_struct {
 	atomic_t live;
-	int nr_threads;
 	int group_exit_code;
 	unsigned int flags;
 };
@@ -175,7 +167,6 @@ struct cfs_rq {
 
 struct sched_entity {
 	__u64 sum_exec_runtime;
-	__u64 exec_start;
 	struct cfs_rq *cfs_rq;
 };
 
@@ -213,11 +204,9 @@ struct task_struct___throttled { /* >= 6.18: one by one */
 
 struct rq {
 	int cpu;
-	struct task_struct *curr;
 };
 
 struct linux_binprm {
-	const char *filename;
 	unsigned int secureexec : 1;
 };
 

@@ -22,10 +22,9 @@
 #define SOCK_DGRAM     2
 #define SOCK_SEQPACKET 5
 
-#define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT	2
-#define TCP_CLOSE	7
-#define TCP_LISTEN	10 /* of UNIX sockets too */
+#define TCP_SYN_SENT 2
+#define TCP_CLOSE    7
+#define TCP_LISTEN   10 /* of UNIX sockets too */
 
 #define ERESTARTSYS 512 /* what a call interrupted by a signal returns inside the kernel */
 

@@ -119,10 +119,6 @@ static __always_inline bool has_timeout(struct task_state *ts)
 
 /* ---- page faults ---- */
 
-struct fault_context {
-	struct task_state *ts;
-};
-
 static long fault_in_mapping(struct task_struct *task, struct vm_area_struct *vma, void *data)
 {
 	struct task_state *ts = task_state_of(task);

@@ -20,7 +20,6 @@
 
 #define PENDING_MAX   256     /* listeners that nobody is ready to accept from, at one time */
 #define WAITERS_MAX   32      /* entries of one wait queue that are looked at */
-#define FDS_MAX	      TURNS   /* descriptors of one poll or select that are looked at */
 #define INHERITED_MAX 256     /* descriptors looked at for listeners after an exec */
 #define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
 

@@ -8,10 +8,9 @@
 #include "bpf/process.bpf.h"
 #include "bpf/tax.bpf.h"
 
-#define STATE_INTERRUPTIBLE   0x1u
-#define STATE_UNINTERRUPTIBLE 0x2u
-#define STATE_STOPPED	      0xcu /* stopped, traced */
-#define STATE_DEAD	      0x80u
+#define STATE_INTERRUPTIBLE 0x1u
+#define STATE_STOPPED	    0xcu /* stopped, traced */
+#define STATE_DEAD	    0x80u
 
 #define PREEMPT_HARDIRQ 0xff0000u /* with NMI */
 #define PREEMPT_SOFTIRQ 0x000100u /* running one; 0x200 and up: merely disabled */

@@ -277,20 +277,6 @@ uintptr_t real_next(const char *name)
 	return 0;
 }
 
-void *real_first(const char *name)
-{
-	const uint32_t hash = gnu_hash_of(name);
-
-	if (!list_is_known())
-		return NULL;
-	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
-		void *found = m == list.self ? NULL : map_find(m, name, hash);
-		if (found != NULL)
-			return found;
-	}
-	return NULL;
-}
-
 /* ---- what each start asks for, in one walk ---- */
 
 /* malloc last: who sees it set sees the others. The first ones are the members of struct real. */

@@ -59,8 +59,6 @@ char ***real_environ(void);
 
 /* The address of the function @name that follows ours in the search order, or 0. */
 uintptr_t real_next(const char *name);
-/* The first definition of @name in the whole order: for data like environ. */
-void *real_first(const char *name);
 
 /* Allocation of last resort, one mapping each, never reused: only if no libc was found. */
 void *emergency_alloc(size_t n, size_t alignment);

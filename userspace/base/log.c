@@ -59,7 +59,8 @@ void log_set_sink(log_sink *sink, void *user)
 	log_state.user = user;
 }
 
-void log_message(enum log_level level, const char *fmt, va_list args)
+static __attribute__((format(printf, 2, 0))) void log_message(enum log_level level, const char *fmt,
+							      va_list args)
 {
 	if (!log_shows(level))
 		return;

@@ -15,7 +15,6 @@
  * errno is preserved by all functions.
  */
 
-#include <stdarg.h>
 #include <stdbool.h>
 
 enum log_level {
@@ -40,8 +39,6 @@ int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_message(enum log_level level, const char *fmt, va_list args)
-	__attribute__((format(printf, 2, 0)));
 
 /* Receives each message that the level lets through: already escaped, without prefix and
  * newline, valid during the call. */

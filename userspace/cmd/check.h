@@ -38,8 +38,6 @@ int check_spans(struct check *c, const struct span *spans, size_t n, struct outc
 
 /* Takes over what outcomes point to; frees it on failure. */
 int check_keep(struct check *c, struct session *s);
-int check_compare(struct check *c, struct session *base, struct session *head,
-		  struct comparison **ret);
 
 /* --- check_measure.c --- */
 

@@ -20,8 +20,8 @@ int check_keep(struct check *c, struct session *s)
 	return fail(-ENOMEM, "not enough memory for a scenario");
 }
 
-int check_compare(struct check *c, struct session *base, struct session *head,
-		  struct comparison **ret)
+static int compare(struct check *c, struct session *base, struct session *head,
+		   struct comparison **ret)
 {
 	const int r = comparison_build(base, head, LEVEL_OF_COMPARISON, ret);
 	if (r < 0)
@@ -160,7 +160,7 @@ static bool compare_all(struct trial *t)
 	for (size_t i = 0; i < t->evidence.n_against; i++) {
 		struct against *a = &t->evidence.against[i];
 		a->head = t->evidence.session;
-		if (check_compare(t->check, a->session, a->head, &a->comparison) < 0 ||
+		if (compare(t->check, a->session, a->head, &a->comparison) < 0 ||
 		    compare_commands(t, a) < 0) {
 			end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 			return false;

@@ -159,11 +159,6 @@ int measurement_session(struct measurement *m, const char *arm, struct session *
 	return r < 0 ? r : session_build_arm(m->trace, arm, ret);
 }
 
-const char *measurement_path(const struct measurement *m)
-{
-	return m->path;
-}
-
 struct measurement *measurement_free(struct measurement *m)
 {
 	if (m == NULL)

@@ -33,8 +33,6 @@ int measurement_fact(struct measurement *m, const char *key, const char *value);
 int measurement_finish(struct measurement *m);
 /* After that: all that counts of @arm (NULL: all there is). The caller frees it. */
 int measurement_session(struct measurement *m, const char *arm, struct session **ret);
-/* Where the recording is; NULL: nowhere, or not to be found again. */
-const char *measurement_path(const struct measurement *m);
 struct measurement *measurement_free(struct measurement *m); /* NULL */
 
 #endif

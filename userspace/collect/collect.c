@@ -383,7 +383,6 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 {
 	*ret = (struct collect_result){
 		.status = r->status,
-		.was_ready = r->is_ready,
 		.exec_errno = r->target.exec_errno,
 		.signal = r->interrupt,
 		.has_been_interrupted = r->n_interrupts > 0 || r->interrupt != 0,

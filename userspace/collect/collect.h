@@ -66,7 +66,6 @@ enum collect_end {
 struct collect_result {
 	enum collect_end end;
 	int status; /* wait status of the command; meaningful when it was reaped */
-	bool was_ready;
 	char missing
 		[256];	/* what of several --ready conditions did not hold, "accept, file:/x"; "" */
 	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */

@@ -19,8 +19,8 @@ struct departure {
 
 struct departures VEC(struct departure);
 
-/* An image of @ns_pid has ended, or it never had a lane. It was seen alive at @alive_ns. @left_ns: when by its own word; 0: none,
- * or not to be believed. 0 or -ENOMEM. */
+/* An image of @ns_pid has ended, or it never had a lane. It was seen alive at @alive_ns. @left_ns: when
+ * by its own word; 0: none, or not to be believed. 0 or -ENOMEM. */
 int departures_add(struct departures *d, uint32_t ns_pid, uint64_t alive_ns, uint64_t left_ns);
 /* A sink's function that adds children without lanes, whom a lane told of, on the way to @next. */
 struct departures_tap {

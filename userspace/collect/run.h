@@ -106,9 +106,7 @@ int emit_design(struct sink sink, const struct collect_spec *spec);
 /* How many processes or threads of the tree still live. */
 size_t run_alive(struct run *r);
 
-/* stop.c: asks the tree to end, and insists. */
-int run_stop(struct run *r, enum sl_stop why, uint64_t now);
-/* Decides at @now whether the run is over, and what to do to get there. */
+/* stop.c: decides at @now whether the run is over, and what to do to get there. */
 int run_step(struct run *r, uint64_t now);
 /* When run_step() has something to do even if nothing happens; 0: nothing known. */
 uint64_t run_deadline(const struct run *r);

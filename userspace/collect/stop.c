@@ -39,7 +39,8 @@ static void signal_command(const struct run *r, int signal)
 		(void)syscall(SYS_pidfd_send_signal, r->target.pidfd, signal, NULL, 0);
 }
 
-int run_stop(struct run *r, enum sl_stop why, uint64_t now)
+/* Asks the tree to end, and insists. */
+static int run_stop(struct run *r, enum sl_stop why, uint64_t now)
 {
 	r->stop = why;
 	r->stop_ns = now;

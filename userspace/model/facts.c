@@ -281,9 +281,6 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 		.shim = "",
 		.tax = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN },
 	};
-	session->host = HOST_UNKNOWN;
-	session->design.runs = UNKNOWN;
-	session->design.warmup = UNKNOWN;
 	for (size_t i = 0; i < trace->n_events && rc == 0; i++)
 		rc = read_event(f, lists, trace->events[i]);
 	for (size_t i = 0; i < lists[ROW_READY].n && rc == 0; i++)

@@ -19,7 +19,6 @@ static void fold_mark(struct builder *b, const struct sl_mark *e)
 		image_mark(b, e);
 		break;
 	case SL_MARK_READY:
-		b->ready_mark_ns = e->event.time_ns;
 		b->ready_mark = e;
 		break;
 	case SL_MARK_NOTIFIED:
@@ -78,7 +77,6 @@ static void fold_usage(struct builder *b, const struct sl_usage *e)
 
 static void fold_offcpu(struct builder *b, const struct sl_offcpu *e)
 {
-	b->has_segments_source = true;
 	wait_offcpu(b, e);
 }
 
@@ -101,7 +99,6 @@ static void fold_open(struct builder *b, const struct sl_open *e)
 {
 	if (e->event.time_ns < b->zero_ns || is_own_open(b, e))
 		return;
-	b->has_opens = true;
 	if (e->result < 0)
 		b->n_misses++;
 	else
@@ -132,7 +129,6 @@ static void fold_memory(struct builder *b, const struct sl_memory *e)
 
 static void fold_schedsum(struct builder *b, const struct sl_schedsum *e)
 {
-	b->has_segments_source = true;
 	const int64_t count = counter(e->count);
 	if (count != UNKNOWN &&
 	    __builtin_add_overflow(b->switches_summed, count, &b->switches_summed))

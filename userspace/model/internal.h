@@ -163,7 +163,7 @@ struct delivery {
 struct connection_note {
 	struct connection out;
 	int proc;
-	bool is_pending, is_stream;
+	bool is_pending;
 	struct reply_list VEC(int64_t) replies;
 };
 
@@ -193,24 +193,22 @@ struct builder {
 	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
 
 	/* marks */
-	uint64_t reaped_ns, gone_ns, ready_mark_ns, notified_ns;
+	uint64_t reaped_ns, gone_ns, notified_ns;
 	const char *notified_by; /* the rule, when notified_ns is set */
 	uint32_t wait_status, stop_reason;
-	bool has_status, has_segments_source;
+	bool has_status;
 	const struct sl_mark *ready_mark, *notified_mark;
 	bool has_ready_usage; /* counters at readiness were seen */
 
 	/* tree */
 	int64_t threads_now, threads_peak;
 	int64_t n_opens, n_misses;
-	bool has_opens;
 	int64_t switches_summed;
 	const struct sl_memory *memory_last, *memory_ready;
 	const struct sl_heap *heap_tree; /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
 
-	bool *is_spine;	   /* per process, after phases_finish() */
-	bool has_unlinked; /* a dynamic image on the spine without LINKED or MAIN */
+	bool *is_spine; /* per process, after phases_finish() */
 };
 
 /* names of things (text.c); results live in the arena, are never NULL */
@@ -256,7 +254,6 @@ void process_exec(struct builder *b, const struct sl_exec *e);
 void process_exit(struct builder *b, const struct sl_exit *e);
 void process_usage(struct builder *b, const struct sl_usage *e);
 void processes_finish(struct builder *b);
-void process_clear(struct process *p); /* everything UNKNOWN */
 
 /* images.c */
 void image_exec(struct builder *b, struct proc *p, const struct sl_exec *e);

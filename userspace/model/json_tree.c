@@ -33,13 +33,6 @@ cJSON *json_init(struct json_tree *tree)
 	return tree->root;
 }
 
-void json_done(struct json_tree *tree)
-{
-	cJSON_Delete(tree->root);
-	tree->root = NULL;
-	vec_done(&tree->rows);
-}
-
 cJSON *json_add(struct json_tree *tree, cJSON *parent, const char *key, cJSON *item)
 {
 	const bool is_added = key == NULL ? cJSON_AddItemToArray(parent, item)
@@ -245,7 +238,9 @@ int json_write(struct json_tree *tree, FILE *f)
 	char *text = tree->is_short ? NULL : cJSON_Print(tree->root);
 	const int rc = text != NULL ? write_text(tree, text, f) : -ENOMEM;
 	cJSON_free(text);
-	json_done(tree);
+	cJSON_Delete(tree->root);
+	tree->root = NULL;
+	vec_done(&tree->rows);
 	if (rc < 0)
 		return rc;
 	put_bytes("\n", 1, f);

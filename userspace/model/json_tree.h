@@ -44,9 +44,8 @@ struct json_tree {
 	struct json_rows_list VEC(struct json_rows) rows;
 };
 
-/* Returns the root, an object; json_write() or json_done() frees the tree. */
+/* Returns the root, an object; json_write() frees the tree. */
 cJSON *json_init(struct json_tree *tree);
-void json_done(struct json_tree *tree);
 
 /* Adds @item to @parent, an object, or an array where @key is NULL, and returns it. Takes @item.
  * @key must outlive the tree. Either pointer is NULL where memory was short: so is the result. */

@@ -8,7 +8,8 @@
 
 #define MAX_REUSES 64 /* see threads.c */
 
-void process_clear(struct process *p)
+/* Everything is unknown. */
+static void process_clear(struct process *p)
 {
 	int64_t *const numbers[] = {
 		&p->pid,

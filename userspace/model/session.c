@@ -416,16 +416,14 @@ int session_build(const struct trace *trace, struct session **ret)
 
 int session_build_arm(const struct trace *trace, const char *arm, struct session **ret)
 {
-	struct arena *arena = arena_new();
-	struct session *s = arena != NULL ? arena_alloc(arena, sizeof(*s)) : NULL;
-	if (s == NULL) {
-		(void)arena_free(arena);
-		return fail(-ENOMEM, "not enough memory for a session");
-	}
-	s->arena = arena;
+	struct session *s = NULL;
+	int rc = session_new(&s);
+	if (rc < 0)
+		return rc;
+	s->version = NULL; /* of what recorded it, if the trace says */
 	struct facts facts = { 0 };
 	struct span_list spans = { 0 };
-	const int rc = build(trace, s, &facts, &spans, arm);
+	rc = build(trace, s, &facts, &spans, arm);
 	facts_done(&facts);
 	vec_done(&spans);
 	if (rc < 0) {

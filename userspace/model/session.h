@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A session: what a recording means. Built from a trace by session_build(), or loaded from a
- * session document by session_load_json(); the two are the same to everyone downstream.
+ * session document by session_read_json(); the two are the same to everyone downstream.
  *
  * Everything hangs in the session's arena and is freed by session_free(); there is nothing to
  * free one by one. Times are nanoseconds relative to the run's R0 (the command's execve entered

@@ -105,10 +105,8 @@ static struct connection_note *connection_new(struct builder *b, const struct sl
 	struct socket *s = socket_make(b, e->sock);
 	if (s == NULL)
 		return NULL;
-	const bool is_datagram = e->addr.type == SOCK_DGRAM || e->op == SL_NET_SENDTO;
 	const struct connection_note note = {
 		.proc = proc,
-		.is_stream = !is_datagram,
 		.out = {
 			.peer = text_endpoint(b->arena, &e->addr),
 			.start_ns = rel(b, e->enter_ns != 0 ? e->enter_ns : e->event.time_ns),

@@ -243,19 +243,6 @@ int store_find(struct store *st, const char *id, struct store_entry *ret, struct
 	return r;
 }
 
-int store_latest(struct store *st, const char *scenario, struct store_entry *ret,
-		 struct arena *arena)
-{
-	struct entry entry;
-	const struct sql_value parameter = sql_text(stored_text(arena, scenario));
-	const int r = scenario == NULL
-			      ? entry_find(st, SQL_SESSION_LATEST, NULL, 0, arena, &entry)
-			      : entry_find(st, SQL_SESSION_LATEST_OF, &parameter, 1, arena, &entry);
-	if (r == 0)
-		*ret = entry.about;
-	return r;
-}
-
 struct scenarios {
 	int (*each)(void *context, const char *scenario, const char *host_class, int64_t n_sessions,
 		    int64_t latest_ns);

@@ -47,9 +47,6 @@ int store_put(struct store *st, const struct session *s, const struct store_entr
 int store_get(struct store *st, const char *id, struct session **ret);
 /* The same, without the document. */
 int store_find(struct store *st, const char *id, struct store_entry *ret, struct arena *arena);
-/* The last session, of @scenario if not NULL. -ENOENT, not logged: there is none. */
-int store_latest(struct store *st, const char *scenario, struct store_entry *ret,
-		 struct arena *arena);
 /* Calls @each for every series of runs, the latest first, until it returns non-zero. */
 int store_scenarios(struct store *st,
 		    int (*each)(void *context, const char *scenario, const char *host_class,

@@ -77,10 +77,6 @@ static const char *const statements[SQL_STATEMENTS] = {
 	[SQL_SESSION_BY_ID] = "SELECT " ENTRY " FROM sl_session s"
 			      " WHERE s.number BETWEEN $1 AND $2 AND s.id LIKE $3"
 			      " ORDER BY s.number LIMIT 2",
-	[SQL_SESSION_LATEST] = "SELECT " ENTRY " FROM sl_session s"
-			       " ORDER BY s.created_ns DESC, s.number DESC LIMIT 1",
-	[SQL_SESSION_LATEST_OF] = "SELECT " ENTRY " FROM sl_session s WHERE s.scenario = $1"
-				  " ORDER BY s.created_ns DESC, s.number DESC LIMIT 1",
 	[SQL_SESSIONS_OF] = "SELECT number, created_ns, commit_id FROM sl_session"
 			    " WHERE scenario = $1 AND host_class = $2 AND created_ns >= $3"
 			    " ORDER BY created_ns, number",

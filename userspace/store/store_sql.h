@@ -14,25 +14,23 @@
 enum statement {
 	SQL_SESSION_ADD, /* number, id, created, scenario, host class, commit, branch, note, dirty, runs
 			   * -> number, if it was not there */
-	SQL_DOCUMENT_ADD,      /* number, bytes, data */
-	SQL_SERIES_ADD,	       /* number, scenario, host class, metric, unit, better */
-	SQL_POINT_ADD,	       /* series, created, session, n, median, low, high */
-	SQL_SESSION_BY_ID,     /* number from, to, LIKE pattern of id -> the columns of an entry */
-	SQL_SESSION_LATEST,    /* -> the columns of an entry */
-	SQL_SESSION_LATEST_OF, /* scenario -> the columns of an entry */
-	SQL_SESSIONS_OF,       /* scenario, host class, since -> number, created, commit */
-	SQL_SCENARIOS,	       /* -> scenario, host class, count, latest */
-	SQL_DOCUMENT_OF,       /* number -> id, bytes, data */
-	SQL_BASELINE_ADD,      /* name, session, created, note -> name, if it was not there */
-	SQL_BASELINE_GET,      /* name -> the columns of an entry, name */
-	SQL_BASELINE_REMOVE,   /* name -> name */
-	SQL_BASELINES,	       /* -> the columns of an entry, name */
-	SQL_SERIES_GET,	       /* series -> unit, better */
-	SQL_POINTS,	       /* series, limit -> session, created, n, median, low, high */
-	SQL_METRICS_OF,	       /* scenario, host class -> metric */
-	SQL_ANNOTATIONS,       /* series -> session, text */
-	SQL_ANNOTATION_ADD,    /* series, session, created, text */
-	SQL_PRUNE_SESSIONS,    /* before, keep -> number of each that went */
+	SQL_DOCUMENT_ADD,    /* number, bytes, data */
+	SQL_SERIES_ADD,	     /* number, scenario, host class, metric, unit, better */
+	SQL_POINT_ADD,	     /* series, created, session, n, median, low, high */
+	SQL_SESSION_BY_ID,   /* number from, to, LIKE pattern of id -> the columns of an entry */
+	SQL_SESSIONS_OF,     /* scenario, host class, since -> number, created, commit */
+	SQL_SCENARIOS,	     /* -> scenario, host class, count, latest */
+	SQL_DOCUMENT_OF,     /* number -> id, bytes, data */
+	SQL_BASELINE_ADD,    /* name, session, created, note -> name, if it was not there */
+	SQL_BASELINE_GET,    /* name -> the columns of an entry, name */
+	SQL_BASELINE_REMOVE, /* name -> name */
+	SQL_BASELINES,	     /* -> the columns of an entry, name */
+	SQL_SERIES_GET,	     /* series -> unit, better */
+	SQL_POINTS,	     /* series, limit -> session, created, n, median, low, high */
+	SQL_METRICS_OF,	     /* scenario, host class -> metric */
+	SQL_ANNOTATIONS,     /* series -> session, text */
+	SQL_ANNOTATION_ADD,  /* series, session, created, text */
+	SQL_PRUNE_SESSIONS,  /* before, keep -> number of each that went */
 	SQL_PRUNE_DOCUMENTS,
 	SQL_PRUNE_POINTS,
 	SQL_PRUNE_SERIES,

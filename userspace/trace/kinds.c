@@ -8,7 +8,7 @@
 /* In between there may be holes: numbers are frozen, rows can go away. */
 static const struct kind kinds[SL_KIND_LIMIT] = {
 #define KIND_ROW(number, enumerator, token, text) \
-	[number] = { .name = #token, .doc = (text), .size = sizeof(struct sl_##token) },
+	[number] = { .name = #token, .size = sizeof(struct sl_##token) },
 	SL_EVENT_KINDS(KIND_ROW)
 #undef KIND_ROW
 };

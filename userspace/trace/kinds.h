@@ -10,8 +10,7 @@
 
 struct kind {
 	const char *name; /* the token: "exec" */
-	const char *doc;
-	size_t size; /* least valid sl_event.size */
+	size_t size;	  /* least valid sl_event.size */
 };
 
 /* NULL when this version does not know @kind. */

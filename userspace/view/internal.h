@@ -78,7 +78,5 @@ int print_paragraph(enum table_format format, const struct print_style *style, F
 
 /* For text: the style as asked for, or the default. */
 struct print_style style_or_default(const struct print_style *style);
-const char *tone_begin(const struct print_style *style, enum tone tone);
-const char *tone_end(const struct print_style *style, enum tone tone);
 
 #endif

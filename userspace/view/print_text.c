@@ -35,7 +35,7 @@ struct print_style style_or_default(const struct print_style *style)
 	return result;
 }
 
-const char *tone_begin(const struct print_style *style, enum tone tone)
+static const char *tone_begin(const struct print_style *style, enum tone tone)
 {
 	static const char *const codes[] = {
 		[TONE_PLAIN] = "",	  [TONE_DIM] = "\033[2m",  [TONE_GOOD] = "\033[32m",
@@ -44,7 +44,7 @@ const char *tone_begin(const struct print_style *style, enum tone tone)
 	return style->use_color ? codes[tone] : "";
 }
 
-const char *tone_end(const struct print_style *style, enum tone tone)
+static const char *tone_end(const struct print_style *style, enum tone tone)
 {
 	return style->use_color && tone != TONE_PLAIN ? "\033[0m" : "";
 }

@@ -172,7 +172,8 @@ static void add_judgement(struct table *t, const struct judgement *j, bool has_b
 	table_text(t, isfinite(j->ratio) ? format_percent_signed(change, j->ratio - 1) : NULL);
 }
 
-int build_judgements(const struct outcome *o, struct table **ret)
+/* One row per judgement. */
+static int build_judgements(const struct outcome *o, struct table **ret)
 {
 	bool has_base = false;
 	for (size_t i = 0; i < o->n_judgements; i++)

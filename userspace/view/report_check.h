@@ -12,9 +12,6 @@
 /* One row per budget of scenarios[chosen[0..@n)], and one for a scenario that has none. */
 int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret);
 
-/* One row per judgement. */
-int build_judgements(const struct outcome *o, struct table **ret);
-
 /* The judgements of all outcomes as one table of values. -EIO when @f fails. */
 int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f);
 

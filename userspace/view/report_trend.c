@@ -118,7 +118,8 @@ static int build_last_points(const struct history *h, size_t from, struct table 
 	return r;
 }
 
-int build_points(const struct history *h, struct table **ret)
+/* One row per run; people get the last ones, programs all. */
+static int build_points(const struct history *h, struct table **ret)
 {
 	return build_last_points(h, 0, ret);
 }
@@ -199,7 +200,8 @@ static void add_level_change(struct table *t, const struct history *h, size_t i)
 		table_textf(t, "accepted%s%s", *c->accepted != '\0' ? ": " : "", c->accepted);
 }
 
-int build_level_changes(const struct history *h, struct table **ret)
+/* One row per change of the level, oldest first. */
+static int build_level_changes(const struct history *h, struct table **ret)
 {
 	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
 	for (size_t i = 0; r == 0 && i < h->n_changes; i++)
@@ -225,7 +227,8 @@ static const struct column drift_columns[] = {
 	{ .title = "verdict", .key = "verdict" },
 };
 
-int build_drift(const struct history *h, struct table **ret)
+/* One row: today against the anchor. */
+static int build_drift(const struct history *h, struct table **ret)
 {
 	char date[TIMES_BYTES];
 	const struct history_drift *d = &h->drift;

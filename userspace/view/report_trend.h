@@ -17,13 +17,6 @@ struct series_name { /* which runs these are */
 int report_trend(const struct history *h, const struct series_name *of, enum table_format format,
 		 const struct print_style *style, FILE *f);
 
-/* One row per run; people get the last ones, programs all. */
-int build_points(const struct history *h, struct table **ret);
-/* One row per change of the level, oldest first. */
-int build_level_changes(const struct history *h, struct table **ret);
-/* One row: today against the anchor. */
-int build_drift(const struct history *h, struct table **ret);
-
 /* One row per metric; people get those that were not the same in all runs. @is_utf8: of the
  * sparklines. */
 int build_overview(const struct series_name *of, struct table **ret);
