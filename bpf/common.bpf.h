@@ -36,7 +36,7 @@
 
 /* ---- settings and counters, shared with source_bpf.c ---- */
 
-extern const volatile __u32 want_output;       /* capture writes to descriptors 1 and 2 */
+extern const volatile __u32 want_output;       /* capture what the program prints */
 extern const volatile __u32 wake_early;	       /* wake the reader for what may mean "ready" */
 extern const volatile __u32 has_length_probes; /* sock_send_length and -recv_length: >= 6.3 */
 extern const volatile __u64 ring_wake_bytes;   /* … and otherwise when that much is waiting */
@@ -154,6 +154,8 @@ extern const volatile __u16 call_table[CALLS]; /* by system call number */
 int net_enter(struct task_state *ts);
 int net_exit(struct task_state *ts, long result);
 int file_exit(struct task_state *ts, long result);
+/* From now on the current thread's descriptors 1 and 2 are the program's output. */
+int output_note_files(void);
 int traffic_exit(struct task_state *ts, long result);
 int exec_enter(struct task_state *ts);
 int exec_exit(struct task_state *ts, long result);

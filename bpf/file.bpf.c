@@ -56,7 +56,32 @@ static __always_inline __u32 flags_of_how(__u64 how)
 	return flags;
 }
 
-/* ---- output ---- */
+/* ---- output ----
+ *
+ * What goes to descriptors 1 and 2 of any process, and what goes where these led when the command
+ * began: daemons keep a duplicate and put /dev/null in their place. startline has both open, too, so
+ * the addresses stay theirs. */
+
+__u64 output_files[2] = { 0 };
+
+__noinline int output_note_files(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	output_files[0] = (__u64)file_of_fd(task, 1);
+	output_files[1] = (__u64)file_of_fd(task, 2);
+	return 0;
+}
+
+static __always_inline bool is_output(__s32 fd)
+{
+	__u64 file;
+
+	if (fd == 1 || fd == 2)
+		return true;
+	file = (__u64)file_of_fd(bpf_get_current_task_btf(), fd);
+	return file && (file == output_files[0] || file == output_files[1]);
+}
 
 /* @length bytes at @from went to @fd. */
 int output_piece(__u64 from, __u64 length, __s32 fd);
@@ -148,7 +173,7 @@ __noinline int file_exit(struct task_state *ts, long result)
 	default:
 		break;
 	}
-	if (!want_output || is_ready || result <= 0 || (ts->args[0] != 1 && ts->args[0] != 2))
+	if (!want_output || is_ready || result <= 0 || !is_output(ts->args[0]))
 		return 0;
 	if (ts->nr == __NR_write)
 		return write_exit(ts, result);

@@ -276,6 +276,8 @@ int handle_exec(__u64 *ctx)
 		sl_output(&event->event, sizeof(*event) + text.length, false);
 	sl_scratch_give(scratch);
 	emit_args(from, total, now);
+	if (is_first)
+		output_note_files();
 	if (is_first || has_listeners)
 		ready_inherited();
 	ts->probe_hits++;
