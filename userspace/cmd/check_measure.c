@@ -71,9 +71,11 @@ static const char *how_it_ended(struct arena *arena, const struct collect_spec *
 	case COLLECT_INTERRUPTED:
 		return NULL;
 	case COLLECT_TIMEOUT:
-		return arena_printf(arena, "%s after %s: stopped it",
+		return arena_printf(arena, "%s after %s%s%s: stopped it",
 				    spec->until == UNTIL_READY ? "not ready" : "not done",
-				    format_ns(time, (double)spec->timeout_ns));
+				    format_ns(time, (double)spec->timeout_ns),
+				    result->missing[0] != '\0' ? ", without " : "",
+				    result->missing);
 	case COLLECT_NOT_FOUND:
 	case COLLECT_NOT_EXECUTABLE:
 		return arena_printf(arena, "cannot execute '%s': %s", spec->argv[0],

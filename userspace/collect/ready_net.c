@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,8 @@ struct attempt {
 	char request[REQUEST_MAX];
 	char answer[STATUS_LINE_MAX];
 	size_t answer_length;
+	char failure[64]; /* how the last one failed, or the last that was answered */
+	bool was_connected;
 };
 
 /* Splits "HOST:PORT"; brackets around an IPv6 address are taken off. @port keeps its content when
@@ -140,6 +143,26 @@ int attempt_new(const struct ready_rule *rule, struct attempt **ret)
 	return 0;
 }
 
+/* Why the attempt came to nothing, for the user who waits. */
+__attribute__((format(printf, 2, 3))) static enum attempt_state failed(struct attempt *a,
+								       const char *format, ...)
+{
+	va_list args;
+	/* A name may have several addresses, and nobody listen on some. */
+	if (a->was_connected && !a->is_connected)
+		return ATTEMPT_FAILED;
+	a->was_connected = a->is_connected;
+	va_start(args, format);
+	(void)vsnprintf(a->failure, sizeof(a->failure), format, args);
+	va_end(args);
+	return ATTEMPT_FAILED;
+}
+
+const char *attempt_failure(const struct attempt *a)
+{
+	return a->failure;
+}
+
 static void hang_up(struct attempt *a)
 {
 	if (a->fd >= 0)
@@ -168,10 +191,13 @@ int attempt_start(struct attempt *a, uint64_t now)
 	a->next = to->ai_next;
 	a->started_ns = now;
 	a->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (a->fd < 0)
+	if (a->fd < 0) {
+		(void)failed(a, "%s", strerror(errno));
 		return -errno;
+	}
 	if (connect(a->fd, to->ai_addr, to->ai_addrlen) < 0 && errno != EINPROGRESS) {
 		const int error = errno;
+		(void)failed(a, "%s", strerror(error));
 		hang_up(a);
 		return -error;
 	}
@@ -193,17 +219,19 @@ static enum attempt_state read_status(struct attempt *a)
 	const ssize_t n = recv(a->fd, a->answer + a->answer_length,
 			       sizeof(a->answer) - 1 - a->answer_length, 0);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? ATTEMPT_GOES_ON : ATTEMPT_FAILED;
+		return errno == EAGAIN || errno == EINTR ? ATTEMPT_GOES_ON
+							 : failed(a, "%s", strerror(errno));
 	a->answer_length += (size_t)n;
 	a->answer[a->answer_length] = '\0';
 	unsigned int status = 0;
 	if (sscanf(a->answer, "HTTP/%*u.%*u %3u", &status) == 1 && status >= 100) {
 		const bool holds =
 			a->status != 0 ? status == a->status : status >= 200 && status < 400;
-		return holds ? ATTEMPT_HOLDS : ATTEMPT_FAILED;
+		return holds ? ATTEMPT_HOLDS : failed(a, "status %u", status);
 	}
-	return n == 0 || a->answer_length >= sizeof(a->answer) - 1 ? ATTEMPT_FAILED
-								   : ATTEMPT_GOES_ON;
+	return n == 0 || a->answer_length >= sizeof(a->answer) - 1
+		       ? failed(a, "the answer is not HTTP")
+		       : ATTEMPT_GOES_ON;
 }
 
 static enum attempt_state advance(struct attempt *a)
@@ -218,21 +246,22 @@ static enum attempt_state advance(struct attempt *a)
 	int error = 0;
 	socklen_t length = sizeof(error);
 	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 || error != 0)
-		return ATTEMPT_FAILED;
+		return failed(a, "%s", strerror(error));
 	if (!a->is_http)
 		return ATTEMPT_HOLDS;
 	a->is_connected = true;
 	/* A request of a few hundred bytes always fits the socket's buffer. */
 	const size_t n = strlen(a->request);
-	return send(a->fd, a->request, n, MSG_NOSIGNAL) == (ssize_t)n ? ATTEMPT_GOES_ON
-								      : ATTEMPT_FAILED;
+	return send(a->fd, a->request, n, MSG_NOSIGNAL) == (ssize_t)n
+		       ? ATTEMPT_GOES_ON
+		       : failed(a, "cannot ask: %s", strerror(errno));
 }
 
 enum attempt_state attempt_step(struct attempt *a, uint64_t now)
 {
 	enum attempt_state state = advance(a);
 	if (state == ATTEMPT_GOES_ON && now >= a->started_ns + PATIENCE_NS)
-		state = ATTEMPT_FAILED;
+		state = failed(a, "no answer");
 	if (state != ATTEMPT_GOES_ON)
 		hang_up(a);
 	return state;

@@ -39,6 +39,8 @@ struct probe {
 	struct attempt *attempt; /* tcp, http */
 	bool is_trying;
 	pid_t pid; /* cmd */
+	int status;
+	char failure[32]; /* its status in words */
 };
 
 struct probes {
@@ -303,6 +305,7 @@ static int command_step(struct probes *p, struct probe *probe, uint64_t now)
 	if (probe->pid == 0 || waitpid(probe->pid, &status, WNOHANG) != probe->pid)
 		return 0;
 	command_end(probe);
+	probe->status = status;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return holds(p, probe, now, 0);
 	probe->next_ns = now + PROBE_BACKOFF_NS;
@@ -424,6 +427,25 @@ uint64_t probes_deadline(const struct probes *p)
 			at = next;
 	}
 	return at;
+}
+
+const char *probes_failure(struct probes *p, const struct ready_rule *rule)
+{
+	struct probe *probe = NULL;
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->items[i].rule == rule)
+			probe = &p->items[i];
+	}
+	if (probe == NULL)
+		return "";
+	if (probe->attempt != NULL)
+		return attempt_failure(probe->attempt);
+	if (probe->status != 0)
+		(void)snprintf(probe->failure, sizeof(probe->failure), "%s %d",
+			       WIFSIGNALED(probe->status) ? "signal" : "exit status",
+			       WIFSIGNALED(probe->status) ? WTERMSIG(probe->status)
+							  : WEXITSTATUS(probe->status));
+	return probe->failure;
 }
 
 struct probes *probes_free(struct probes *p)

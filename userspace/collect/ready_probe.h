@@ -41,6 +41,8 @@ int probes_fd(const struct probes *p);
 int probes_step(struct probes *p, uint64_t now);
 /* When to call probes_step() even if nothing happens; 0: only when readable. */
 uint64_t probes_deadline(const struct probes *p);
+/* How probing for @rule failed the last time, or "". Valid until the next call for it. */
+const char *probes_failure(struct probes *p, const struct ready_rule *rule);
 struct probes *probes_free(struct probes *p); /* NULL */
 
 /* ---- one attempt over the network; ready_net.c ---- */
@@ -57,5 +59,7 @@ int attempt_fd(const struct attempt *a);
 uint32_t attempt_events(const struct attempt *a);
 enum attempt_state { ATTEMPT_GOES_ON, ATTEMPT_FAILED, ATTEMPT_HOLDS };
 enum attempt_state attempt_step(struct attempt *a, uint64_t now);
+/* How the last one failed: "Connection refused", "status 403"; "" when none did. */
+const char *attempt_failure(const struct attempt *a);
 
 #endif
