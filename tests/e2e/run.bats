@@ -139,7 +139,7 @@ for fd in (0, 1, 2):
 
 @test "ready: --stop-signal, by name and number" {
 	# A shell cannot catch what was ignored when it started, as in a background job of another.
-	session --ready file:up --stop-signal INT -- env --default-signal=INT sh -c 'trap "echo int >got; exit" INT; echo >up
+	session --ready file:up --stop-signal sigint -- env --default-signal=INT sh -c 'trap "echo int >got; exit" INT; echo >up
 		while :; do sleep 0.05; done'
 	[ "$(cat got)" = int ]
 	rm up
@@ -183,7 +183,13 @@ for fd in (0, 1, 2):
 @test "ready: a log line, also over a pipe without kernel probes" {
 	for probes in auto none; do
 		"$STARTLINE" run -q --probes $probes --ready 'log:^server is [a-z]+$' -o report -- \
-			sh -c 'echo "server is"; sleep 0.1; echo "server is up"; sleep 30' >out
+			python3 -c 'import os, time
+os.dup2(1, 3)
+os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+os.write(3, b"server is\n")
+time.sleep(0.1)
+os.write(3, b"server is up\n")
+time.sleep(30)' >out
 		[ "$(cat out)" = "server is
 server is up" ]
 		grep -q '^ready in' report
@@ -221,6 +227,11 @@ time.sleep(30)'
 		grep -q 'probed' report
 		tr -s ' \n' ' ' <report | grep -qF "notified by ${spec%%:*}:"
 	done
+	session --timeout 1s --ready "http://localhost:$port/no" --ready 'cmd:exit 3' -- \
+		python3 -m http.server --bind 127.0.0.1 "$port"
+	[ "$status" = 124 ]
+	grep -qF "without http://localhost:$port/no (status 404), cmd:exit 3 (exit status 3):" messages
+	"$STARTLINE" report | tr -s ' \n' ' ' | grep -qF "notified (http://localhost:$port/no never held)"
 }
 
 @test "until exit: readiness is noted, nothing is stopped" {
@@ -308,7 +319,7 @@ time.sleep(30)'
 @test "--redact masks arguments in the recording, also in large ones" {
 	require_bpf
 	big=$(printf '%016384d' 0)
-	session --redact 'hunter[0-9]+' --trace t.slt -- sh -c 'sh -c ": $1 $2 password=hunter23" x' x "$big" password=hunter41
+	session --redact 'hunter2[0-9]' --redact 'hunter4.' --trace t.slt -- sh -c 'sh -c ": $1 $2 password=hunter23" x' x "$big" password=hunter41
 	[ "$status" = 0 ]
 	"$STARTLINE" report --view events t.slt >events
 	run ! grep -q hunter events

@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
@@ -73,10 +75,10 @@ static int parse_signal(const char *s, struct argp_state *state)
 	uint64_t number = 0;
 	if (parse_u64(s, &number) == 0 && number > 0 && number < (uint64_t)SIGRTMAX + 1)
 		return (int)number;
-	const char *name = strncmp(s, "SIG", 3) == 0 ? s + 3 : s;
+	const char *name = strncasecmp(s, "SIG", 3) == 0 ? s + 3 : s;
 	for (int signal = 1; signal < NSIG; signal++) {
 		const char *known = sigabbrev_np(signal);
-		if (known != NULL && strcmp(known, name) == 0)
+		if (known != NULL && strcasecmp(known, name) == 0)
 			return signal;
 	}
 	argp_error(state, "--stop-signal '%s': a name such as TERM or INT, or a number", s);
@@ -122,11 +124,24 @@ static void add_ready(struct record_options *o, const char *spec)
 static void parse_redact(struct record_options *o, const char *s, struct argp_state *state)
 {
 	char why[128];
-	const int e = regcomp(&o->redact, s, REG_EXTENDED);
+	regex_t alone, both;
+	const int e = regcomp(&alone, s, REG_EXTENDED);
 	if (e != 0) {
-		(void)regerror(e, &o->redact, why, sizeof(why));
+		(void)regerror(e, &alone, why, sizeof(why));
 		argp_error(state, "--redact '%s': %s", s, why);
+		return;
 	}
+	/* What matches one of several is masked. */
+	_cleanup_free_ char *text = o->redact_text;
+	o->redact_text = NULL;
+	if (asprintf(&o->redact_text, "%s%s%s", text != NULL ? text : "", text != NULL ? "|" : "",
+		     s) < 0 ||
+	    regcomp(&both, o->redact_text, REG_EXTENDED) != 0)
+		argp_failure(state, EXIT_TROUBLE, 0, "no memory for --redact");
+	regfree(&alone);
+	if (o->has_redact)
+		regfree(&o->redact);
+	o->redact = both;
 	o->has_redact = true;
 }
 
@@ -157,6 +172,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		complete(o);
+		if (o->until == UNTIL_READY && o->ready.n == 0)
+			argp_error(state,
+				   "--until ready: ready for what? Add --ready accept, or another "
+				   "SPEC");
 		return 0;
 	case KEY_UNTIL:
 		parse_until(o, arg, state);
@@ -209,6 +228,7 @@ void record_options_done(struct record_options *o)
 	vec_done(&o->ready);
 	if (o->has_redact)
 		regfree(&o->redact);
+	free(o->redact_text);
 }
 
 static int set_user(const struct record_options *o, struct collect_spec *spec)

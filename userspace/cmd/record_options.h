@@ -28,7 +28,8 @@ struct record_options {
 	const char *user;
 	const char *follow_cgroup;
 	bool has_redact;
-	regex_t redact;
+	regex_t redact; /* of all that were given */
+	char *redact_text;
 	size_t ring_bytes;
 };
 
