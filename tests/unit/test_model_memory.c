@@ -80,6 +80,34 @@ static void uncounted_processes_say_why(void **state)
 	(void)session_free(s);
 }
 
+/* Killed there, or a library is missing. */
+static void who_never_leaves_the_loader_is_told(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BEGIN "0 meta source.shim.path=/lib/shim.so\n2ms cover 9 counted\n"
+			    "2ms open 9 /lib/shim.so result=3\n3ms task 10 parent=9\n"
+			    "4ms exec 10 /x argv=x\n5ms open 10 /lib/shim.so result=3\n"
+			    "6ms exit 10 code=127\n7ms heap 9 exit since=1ms malloc=1\n"
+			    "8ms exit 9 code=0\n");
+
+	assert_string_equal(s->runs[0].processes[0].coverage_heap, "counted");
+	assert_string_equal(s->runs[0].processes[1].coverage_heap, "never left the loader");
+	(void)session_free(s);
+}
+
+/* A look at the threads of a process found more than these tell of their peak at the end. */
+static void a_peak_is_not_below_what_was_live(void **state)
+{
+	(void)state;
+	struct session *s = build(BEGIN "3ms heap 9 ready since=1ms malloc=2 live=900 peak=900\n"
+					"4ms heap 9 exit since=1ms malloc=2 live=800 peak=850\n"
+					"5ms exit 9 code=0\n");
+
+	assert_int_equal(s->runs[0].processes[0].heap.peak_bytes, 900);
+	(void)session_free(s);
+}
+
 static void resident_peak_is_of_the_tree(void **state)
 {
 	(void)state;
@@ -151,6 +179,8 @@ int main(void)
 		cmocka_unit_test(images_of_a_process_add_up),
 		cmocka_unit_test(the_last_image_is_the_one_that_began_last),
 		cmocka_unit_test(uncounted_processes_say_why),
+		cmocka_unit_test(who_never_leaves_the_loader_is_told),
+		cmocka_unit_test(a_peak_is_not_below_what_was_live),
 		cmocka_unit_test(resident_peak_is_of_the_tree),
 		cmocka_unit_test(launchers_peak_is_not_the_runs),
 		cmocka_unit_test(contention_taints),

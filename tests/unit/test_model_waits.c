@@ -52,6 +52,17 @@ static void sleeps(void **state)
 	assert_cause("state=T", "signal|stopped");
 }
 
+/* Who waits for clients that never come is woken by startline at the end. */
+static void being_stopped_is_no_traffic(void **state)
+{
+	(void)state;
+	assert_cause(
+		"syscall=poll waker=500 comm=startline\n4ms mark 9 stop detail=timeout value=15",
+		"signal|startline");
+	assert_cause("syscall=poll waker=500 comm=client\n6ms mark 9 stop detail=timeout value=15",
+		     "network|client");
+}
+
 static void others(void **state)
 {
 	(void)state;
@@ -118,8 +129,9 @@ static void storage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sleeps), cmocka_unit_test(others),  cmocka_unit_test(network),
-		cmocka_unit_test(loops),  cmocka_unit_test(storage),
+		cmocka_unit_test(sleeps),  cmocka_unit_test(others),
+		cmocka_unit_test(network), cmocka_unit_test(loops),
+		cmocka_unit_test(storage), cmocka_unit_test(being_stopped_is_no_traffic),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,9 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 		return "no allocation after fork";
 	if (p->cover != NULL)
 		return "not counted: its counters were not found";
+	/* It was killed there, or a library is missing. */
+	if (image != NULL && p->shim_open_ns >= image->done_ns && p->shim_open_ns != 0)
+		return "never left the loader";
 	const char *reason = parents_reason(b, p);
 	return reason != NULL ? reason : "environment cleared";
 }

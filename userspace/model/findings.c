@@ -26,7 +26,7 @@ static bool port_lie(struct builder *b, struct finding *ret)
 				     worst->endpoint, (double)worst->listen_ns / 1e6,
 				     (double)worst->accept_ready_ns / 1e6, worst->evidence);
 	ret->remedy = "call listen when the program can serve, or wait for accept_ready "
-		      "(startline wait --ready accept) instead of probing the port";
+		      "(--ready accept) instead of probing the port";
 	return true;
 }
 

@@ -26,8 +26,10 @@ static void fold_mark(struct builder *b, const struct sl_mark *e)
 			b->notified_mark = e;
 		break;
 	case SL_MARK_STOP:
-		if (b->stop_reason == 0)
+		if (b->stop_reason == 0) {
 			b->stop_reason = e->detail;
+			b->stop_ns = e->event.time_ns;
+		}
 		break;
 	case SL_MARK_REAPED:
 		b->reaped_ns = e->event.time_ns;
@@ -85,19 +87,27 @@ static void fold_syscall(struct builder *b, const struct sl_syscall *e)
 	wait_syscall(b, e);
 }
 
-/* Startline's own doing in the program: the shim's opens, and the loader's of the shim. */
-static bool is_own_open(const struct builder *b, const struct sl_open *e)
+static bool is_open_of_shim(const struct builder *b, const struct sl_open *e)
 {
 	const char *path = b->facts->shim_path;
-	if ((e->flags & SL_OPEN_OWN) != 0)
-		return true;
 	const size_t n = event_text_length(&e->event, e->text);
 	return path != NULL && n == strlen(path) && memcmp(e->text, path, n) == 0;
 }
 
+static void note_open_of_shim(struct builder *b, const struct sl_open *e)
+{
+	const int proc = e->result < 0 ? -1 : process_of(b, &e->event);
+	if (proc >= 0)
+		b->procs.items[proc].shim_open_ns = e->event.time_ns;
+}
+
 static void fold_open(struct builder *b, const struct sl_open *e)
 {
-	if (e->event.time_ns < b->zero_ns || is_own_open(b, e))
+	const bool is_of_shim = is_open_of_shim(b, e);
+	if (is_of_shim)
+		note_open_of_shim(b, e);
+	/* Startline's own doing in the program: the shim's opens, and the loader's of the shim. */
+	if (e->event.time_ns < b->zero_ns || is_of_shim || (e->flags & SL_OPEN_OWN) != 0)
 		return;
 	if (e->result < 0)
 		b->n_misses++;

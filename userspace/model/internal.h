@@ -108,6 +108,7 @@ struct proc {
 	const struct sl_usage *usage[WHEN_LIMIT];
 	const struct sl_cover *cover, *cover_next; /* of the current image, of the next one */
 	uint64_t shim_ns;			   /* MARK TAX until startup ended */
+	uint64_t shim_open_ns; /* when its loader last opened the shim; 0: never */
 	int64_t live_threads;
 	struct step_list VEC(struct step) steps; /* see phases.c */
 };
@@ -196,6 +197,7 @@ struct builder {
 	uint64_t reaped_ns, gone_ns, notified_ns;
 	const char *notified_by; /* the rule, when notified_ns is set */
 	uint32_t wait_status, stop_reason;
+	uint64_t stop_ns; /* 0: startline did not stop it */
 	bool has_status;
 	const struct sl_mark *ready_mark, *notified_mark;
 	bool has_ready_usage; /* counters at readiness were seen */

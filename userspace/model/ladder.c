@@ -126,10 +126,24 @@ static void listener_rungs(struct builder *b)
 	    (struct rung){ l->accept_ready_ns, l->accept_ready_process, l->evidence, source });
 }
 
+/* Why nothing notified. */
+static const char *not_notified(const struct builder *b)
+{
+	const struct facts *f = b->facts;
+	for (size_t i = 0; i < f->n_rules; i++) {
+		const char *text = NULL;
+		if (strcmp(ready_rule_level(&f->rules[i]), "notified") == 0)
+			text = arena_printf(b->arena, "%s never held", f->rules[i].spec);
+		if (text != NULL)
+			return text;
+	}
+	return "no --ready asked for it";
+}
+
 static void notified_rung(struct builder *b)
 {
 	struct rung rung = { .time_ns = UNKNOWN,
-			     .evidence = "no --ready asked for it",
+			     .evidence = not_notified(b),
 			     .source = "collector" };
 	const struct run *run = b->run;
 	if (b->notified_ns != 0) {

@@ -69,11 +69,16 @@ static void add_image(struct heap *heap, const struct sl_heap *e)
 		add(&heap->calls[i], e->calls[i]);
 	for (int i = 0; i < HEAP_BUCKETS; i++)
 		add(&heap->buckets[i], e->buckets[i]);
-	/* Images of a process do not live at the same time. */
-	if (counter(e->peak_bytes) > heap->peak_bytes) {
-		heap->peak_bytes = counter(e->peak_bytes);
-		heap->peak_error_bytes = counter(e->peak_error_bytes);
-	}
+}
+
+/* Images of a process do not live at the same time. A look at several threads may find more than
+ * the peak that these tell later, which is known to a bound only. */
+static void add_peak(struct heap *heap, const struct sl_heap *e)
+{
+	if (e == NULL || counter(e->peak_bytes) <= heap->peak_bytes)
+		return;
+	heap->peak_bytes = counter(e->peak_bytes);
+	heap->peak_error_bytes = counter(e->peak_error_bytes);
 }
 
 static void finish_heap(struct proc *p)
@@ -89,6 +94,8 @@ static void finish_heap(struct proc *p)
 	uint64_t ready_since_ns = 0;
 	vec_foreach(note, &p->heaps) {
 		add_image(heap, note->last);
+		add_peak(heap, note->last);
+		add_peak(heap, note->ready);
 		if (note->ready != NULL && note->since_ns >= ready_since_ns) {
 			heap->ready_bytes = counter(note->ready->live_bytes);
 			ready_since_ns = note->since_ns;

@@ -191,6 +191,9 @@ static void client_event(struct builder *b, const struct sl_net *e, int proc)
 	struct connection_note *c;
 	switch (e->op) {
 	case SL_NET_CONNECT:
+		/* An address of no family takes a datagram socket's peer away. */
+		if (e->addr.family == AF_UNSPEC)
+			break;
 		/* A second call on a pending socket asks how it went; EISCONN answers "well". */
 		c = connection_of(b, e->sock);
 		if (c != NULL && c->is_pending &&

@@ -304,6 +304,15 @@ static struct why refined(struct builder *b, const struct stay *s, struct why wh
 	return why;
 }
 
+/* It would still wait for whatever comes first, had startline not stopped the command. */
+static bool is_woken_by_stop(const struct builder *b, const struct stay *s)
+{
+	const struct sl_offcpu *e = s->event;
+	return b->stop_ns != 0 && s->wake_ns >= b->stop_ns && e->context == SL_CONTEXT_TASK &&
+	       thread_lookup(b, e->waker_tid, s->wake_ns) < 0 &&
+	       syscall_class(e->syscall) == WAIT_POLL;
+}
+
 struct why wait_cause(struct builder *b, const struct stay *s)
 {
 	const struct sl_offcpu *e = s->event;
@@ -311,6 +320,8 @@ struct why wait_cause(struct builder *b, const struct stay *s)
 	const unsigned int object = e->object < 32 ? BIT(e->object) : 0;
 	const unsigned int context = e->context < 32 ? BIT(e->context) : 0;
 
+	if (is_woken_by_stop(b, s))
+		return (struct why){ CAUSE_SIGNAL, waker_name(b, e) };
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if ((rules[i].classes & class) == 0 || (rules[i].objects & object) == 0 ||
 		    (rules[i].contexts & context) == 0 ||
