@@ -336,9 +336,9 @@ static int say_untold(struct source_bpf *s, struct sink sink)
 		return 0;
 	return emit_meta(
 		sink, "note",
-		"this kernel did not tell of %u switches of recorded threads: waits may be "
+		"this kernel did not tell of %u switch%s of recorded threads: waits may be "
 		"missing, or show as running",
-		n);
+		n, n == 1 ? "" : "es");
 }
 
 int source_bpf_finish(struct source_bpf *s, struct sink sink)

@@ -222,6 +222,8 @@ static void say_complete(struct page *page, const struct run *run)
 static void say_tax(struct page *page, const struct run *run)
 {
 	char text[UNITS_BYTES];
+	if (run->tax_ns == UNKNOWN && page->s->design.probes.n > 0)
+		sayf(page, TONE_PLAIN, "tax: not known, a part of it could not be measured");
 	if (run->tax_ns == UNKNOWN)
 		return;
 	_cleanup_(buf_done) struct buf line;
