@@ -301,13 +301,16 @@ time.sleep(30)'
 	kill "$(cat child)"
 }
 
-@test "recordings are private, 20 are kept" {
+@test "recordings are private and no part of a commit, 20 are kept" {
+	git init -q .
 	for i in $(seq 22); do
 		"$STARTLINE" run -q --probes none -- true
 	done
 	[ "$(ls .startline/*.slt | wc -l)" = 20 ]
 	[ "$(stat -c %a .startline)" = 700 ]
 	[ "$(stat -c %a .startline/*.slt | sort -u)" = 600 ]
+	git add .
+	[ -z "$(git ls-files)" ]
 }
 
 @test "the heap is not counted with --heap off" {
@@ -346,7 +349,7 @@ time.sleep(30)'
 	[ "$(sed -n 1p out)" = "$(id -u nobody)" ]
 	[ "$(sed -n 2p out)" = "$(id -G nobody)" ]
 	grep -q 'CapPrm:.0000000000000000' out
-	[ "$(stat -c %U .startline .startline/*.slt report | sort -u)" = nobody ]
+	[ "$(stat -c %U .startline .startline/.gitignore .startline/*.slt report | sort -u)" = nobody ]
 }
 
 @test "without root and without probes: less, and it says what" {

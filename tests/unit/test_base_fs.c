@@ -28,10 +28,11 @@ static int make_root(void **state)
 static int remove_root(void **state)
 {
 	(void)state;
-	static const char *const files[] = { "file", "fifo", "limited", "a/file" };
+	static const char *const files[] = { "file", "fifo", "limited", "a/file",
+					     "a/.startline/.gitignore" };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		(void)unlink(files[i]);
-	static const char *const directories[] = { "a/b/c", "a/b", "a" };
+	static const char *const directories[] = { "a/b/c", "a/b", "a/.startline", "a" };
 	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		(void)rmdir(directories[i]);
 	return chdir("/") < 0 ? -1 : rmdir(root);
@@ -116,6 +117,17 @@ static void directories_are_made_with_their_parents(void **state)
 	assert_int_equal(fs_mkdir_p("a/file/d", 0700, NULL), -ENOTDIR);
 }
 
+static void what_startline_keeps_stays_out_of_commits(void **state)
+{
+	(void)state;
+	assert_int_equal(fs_mkdir_p("a/.startline", 0700, NULL), 0);
+	check_content("a/.startline/.gitignore", "# Made by startline.\n*\n");
+	/* Only a new one: what somebody did to it stays done. */
+	assert_int_equal(unlink("a/.startline/.gitignore"), 0);
+	assert_int_equal(fs_mkdir_p("a/.startline", 0700, NULL), 0);
+	assert_int_equal(access("a/.startline/.gitignore", F_OK), -1);
+}
+
 static void root_hands_files_to_the_user_behind_sudo(void **state)
 {
 	(void)state;
@@ -186,6 +198,7 @@ int main(void)
 		cmocka_unit_test(the_limit_admits_a_file_of_just_that_size),
 		cmocka_unit_test(what_is_not_a_file_is_refused_without_blocking),
 		cmocka_unit_test(directories_are_made_with_their_parents),
+		cmocka_unit_test(what_startline_keeps_stays_out_of_commits),
 		cmocka_unit_test(root_hands_files_to_the_user_behind_sudo),
 		cmocka_unit_test(a_bad_sudo_environment_names_no_owner),
 		cmocka_unit_test(the_state_directory_follows_the_xdg_rules),

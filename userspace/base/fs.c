@@ -145,6 +145,22 @@ int fs_write_atomic(const char *path, const void *data, size_t n, const struct f
 	return rc;
 }
 
+/* A directory that says "*" of itself is not there for git. It is a kindness: nothing fails without. */
+static void keep_out_of_commits(int directory, const struct fs_owner *owner)
+{
+	static const char text[] = "# Made by startline.\n*\n";
+	_cleanup_close_ const int fd =
+		openat(directory, ".gitignore", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0 && (fs_chown(fd, owner) < 0 || write(fd, text, strlen(text)) < 0))
+		(void)unlinkat(directory, ".gitignore", 0);
+}
+
+static bool is_local(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return strcmp(slash != NULL ? slash + 1 : path, ".startline") == 0;
+}
+
 /* Makes one directory; hands it over only if it is new. */
 static int make_dir(const char *path, mode_t mode, const struct fs_owner *owner)
 {
@@ -159,7 +175,11 @@ static int make_dir(const char *path, mode_t mode, const struct fs_owner *owner)
 	}
 	/* By descriptor and not through a link that somebody put there meanwhile. */
 	_cleanup_close_ const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fs_chown(fd, owner);
+	if (fd < 0)
+		return -errno;
+	if (is_local(path))
+		keep_out_of_commits(fd, owner);
+	return fs_chown(fd, owner);
 }
 
 int fs_mkdir_p(const char *path, mode_t mode, const struct fs_owner *owner)

@@ -42,8 +42,9 @@ int write_all(int fd, const void *data, size_t n);
  * see the old content or the new, never a part. After a failure the old file is as it was. */
 int fs_write_atomic(const char *path, const void *data, size_t n, const struct fs_owner *owner);
 
-/* Makes the directory and its missing parents with @mode; existing ones are left alone. -ENOTDIR
- * when something else is in the way. */
+/* Makes the directory and its missing parents with @mode; existing ones are left alone. A new
+ * `.startline` gets a `.gitignore`, so that recordings stay out of commits. -ENOTDIR when something
+ * else is in the way. */
 int fs_mkdir_p(const char *path, mode_t mode, const struct fs_owner *owner);
 
 /* startline's state directory, not created: $XDG_STATE_HOME/startline, else
