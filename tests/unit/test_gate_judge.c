@@ -134,6 +134,25 @@ static void the_usual_metrics_are_judged_where_they_are(void **state)
 	assert_string_equal(outcome.judgements[0].target, "@main +10.0 %");
 }
 
+static void without_a_direction_it_has_changed(void **state)
+{
+	static const double heads[] = { 0.2, 0.6 };
+	const char *ids[] = { "cpu.utilization" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+		(void)teardown(NULL);
+		(void)setup(NULL);
+		add(base, ids[0], 0.4);
+		add(head, ids[0], heads[i]);
+		scenario.gate = (struct text_list){ ids, 1 };
+		with_baseline();
+		judge();
+		assert_int_equal(outcome.judgements[0].verdict, VERDICT_CHANGED);
+		assert_string_equal(judgement_word(&outcome.judgements[0]), "changed");
+		assert_int_equal(outcome.judgements[0].level, LEVEL_RED);
+	}
+}
+
 static void a_metric_that_was_asked_for_has_to_be_there(void **state)
 {
 	const char *ids[] = { "time.wall", "mem.peak_rss" };
@@ -263,6 +282,7 @@ int main(void)
 		TEST(nothing_to_judge_by_does_not_pass),
 		TEST(what_was_not_captured_cannot_be_judged),
 		TEST(the_usual_metrics_are_judged_where_they_are),
+		TEST(without_a_direction_it_has_changed),
 		TEST(a_metric_that_was_asked_for_has_to_be_there),
 		TEST(nothing_in_common_does_not_pass),
 		TEST(unlike_machines_are_not_compared),

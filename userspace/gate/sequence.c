@@ -150,8 +150,7 @@ bool sequence_control_differs(const struct change *control)
 {
 	if (control == NULL || control->basis == BASIS_NONE || control->basis == BASIS_EXACT)
 		return false;
-	const enum verdict verdict = verdict_of(control);
-	return verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
+	return verdict_is_change(verdict_of(control));
 }
 
 /* As a standard deviation of normal noise would be, of runs around the median of their side. */
@@ -183,7 +182,7 @@ static double alpha_of(const struct change *c)
 static enum verdict corrected(const struct change *c, double p_larger, double p_smaller)
 {
 	const enum verdict verdict = verdict_of(c);
-	if (verdict != VERDICT_REGRESSED && verdict != VERDICT_IMPROVED)
+	if (!verdict_is_change(verdict))
 		return verdict;
 	const double p = c->ratio > 1 ? p_larger : p_smaller;
 	return isnan(p) || p <= alpha_of(c) ? verdict : VERDICT_INCONCLUSIVE;

@@ -12,10 +12,16 @@ const char *verdict_name(enum verdict verdict)
 {
 	static const char *const names[] = {
 		[VERDICT_IMPROVED] = "improved",	 [VERDICT_UNCHANGED] = "unchanged",
-		[VERDICT_REGRESSED] = "regressed",	 [VERDICT_INCONCLUSIVE] = "inconclusive",
-		[VERDICT_INCOMPARABLE] = "incomparable",
+		[VERDICT_REGRESSED] = "regressed",	 [VERDICT_CHANGED] = "changed",
+		[VERDICT_INCONCLUSIVE] = "inconclusive", [VERDICT_INCOMPARABLE] = "incomparable",
 	};
 	return verdict < VERDICT_COUNT ? names[verdict] : "";
+}
+
+bool verdict_is_change(enum verdict verdict)
+{
+	return verdict == VERDICT_IMPROVED || verdict == VERDICT_REGRESSED ||
+	       verdict == VERDICT_CHANGED;
 }
 
 const char *level_name(enum level level)
@@ -75,9 +81,7 @@ static struct worsening worsening_of(const struct change *c)
 
 static enum verdict better_or_worse(const struct change *c, enum verdict verdict)
 {
-	if (verdict == VERDICT_IMPROVED && c->metric->better == BETTER_NEITHER)
-		return VERDICT_REGRESSED;
-	return verdict;
+	return c->metric->better == BETTER_NEITHER ? VERDICT_CHANGED : verdict;
 }
 
 enum verdict verdict_of(const struct change *c)
@@ -93,7 +97,7 @@ enum verdict verdict_of(const struct change *c)
 	if (isnan(w.low) || isnan(w.high))
 		return VERDICT_INCONCLUSIVE;
 	if (w.low > 1 + GATE_MARGIN)
-		return VERDICT_REGRESSED;
+		return better_or_worse(c, VERDICT_REGRESSED);
 	if (w.high < 1 - GATE_MARGIN)
 		return better_or_worse(c, VERDICT_IMPROVED);
 	if (w.low >= 1 - GATE_EQUIVALENCE && w.high <= 1 + GATE_EQUIVALENCE)
@@ -112,7 +116,7 @@ enum level level_of(const struct change *c, enum verdict verdict, const struct l
 {
 	if (verdict == VERDICT_INCONCLUSIVE || verdict == VERDICT_INCOMPARABLE)
 		return LEVEL_INCONCLUSIVE;
-	if (verdict != VERDICT_REGRESSED)
+	if (verdict != VERDICT_REGRESSED && verdict != VERDICT_CHANGED)
 		return LEVEL_GREEN;
 	const double reached = worsening_of(c).high - 1;
 	if (reached >= levels->fail)

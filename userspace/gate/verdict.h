@@ -13,11 +13,14 @@ enum verdict {
 	VERDICT_IMPROVED,
 	VERDICT_UNCHANGED,
 	VERDICT_REGRESSED,
+	VERDICT_CHANGED, /* which way is not said: for the metric neither is better */
 	VERDICT_INCONCLUSIVE,
 	VERDICT_INCOMPARABLE,
 	VERDICT_COUNT
 };
 const char *verdict_name(enum verdict verdict); /* "improved" … */
+/* IMPROVED, REGRESSED or CHANGED. */
+bool verdict_is_change(enum verdict verdict);
 
 /* How bad it is. TOLERATED is green and marked "over, tolerated". */
 enum level {
@@ -40,13 +43,13 @@ struct levels {
  * proves that there is none worth speaking of. */
 #define GATE_MARGIN	 0.02
 #define GATE_EQUIVALENCE 0.05
-/* What one change says, by its interval. Direction by metric->better; without one (NEITHER), any
- * change counts as regressed. BASIS_NONE, and a change without an interval, is inconclusive. */
+/* What one change says, by its interval. Direction by metric->better. BASIS_NONE, and a change
+ * without an interval, is inconclusive. */
 enum verdict verdict_of(const struct change *c);
 /* The same as part of @whole: INCOMPARABLE where the machines are unlike, but for exact metrics,
  * which do not depend on how fast a machine is. */
 enum verdict verdict_in(const struct comparison *whole, const struct change *c);
-/* … and how bad that is: yellow or red when the interval reaches warn or fail. */
+/* … and how bad that is: yellow or red when the interval reaches warn or fail; CHANGED either way. */
 enum level level_of(const struct change *c, enum verdict verdict, const struct levels *levels);
 /* Whether it is certain that this is not as much worse as @fail, be there a change or not: the whole
  * interval lies below. */

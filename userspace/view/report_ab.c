@@ -71,7 +71,7 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 	char delta[UNITS_BYTES];
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, MAX_LINE);
-	if (j->verdict != VERDICT_REGRESSED && j->verdict != VERDICT_IMPROVED)
+	if (!verdict_is_change(j->verdict))
 		return;
 	if (strncmp(j->metric, "heap.", strlen("heap.")) == 0) {
 		(void)buf_adds(&line, "cause: " COMPARE_NO_CALL_SITES);

@@ -51,6 +51,7 @@ enum tone verdict_tone(enum verdict verdict, enum tone unchanged)
 	case VERDICT_INCOMPARABLE:
 		return TONE_WARN;
 	case VERDICT_UNCHANGED:
+	case VERDICT_CHANGED:
 	case VERDICT_COUNT:
 		break;
 	}
@@ -114,9 +115,8 @@ static bool is_of_interest(const struct change *main, const struct change *chang
 {
 	if (change->basis == BASIS_NONE)
 		return false;
-	const enum verdict verdict = verdict_of(change);
 	return change == main || strcmp(change->id, "mem.peak_rss") == 0 ||
-	       verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
+	       verdict_is_change(verdict_of(change));
 }
 
 int build_changes(const struct comparison *c, struct table **ret)

@@ -33,10 +33,8 @@ static bool is_for_people(const struct comparison *c, const struct memory_row *r
 	const struct change *change = comparison_find(c, row->metric);
 	if (change == NULL || row->delta == UNKNOWN || row->delta == 0)
 		return false;
-	const enum verdict verdict = verdict_in(c, change);
 	const double share = SMALL_SHARE * fmax(change->base_value, change->head_value);
-	return (verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED) &&
-	       !(fabs((double)row->delta) < share);
+	return verdict_is_change(verdict_in(c, change)) && !(fabs((double)row->delta) < share);
 }
 
 bool memory_has_changed(const struct comparison *c)

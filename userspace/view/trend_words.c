@@ -9,24 +9,30 @@
 #include "userspace/gate/verdict.h"
 #include "userspace/view/value.h"
 
-static bool is_worse(const struct change *c)
+static enum verdict direction(const struct change *c)
 {
-	if (c->metric->better == BETTER_NEITHER)
-		return true;
 	const double up = isnan(c->ratio) ? c->difference : c->ratio - 1;
-	return (up > 0) == (c->metric->better == BETTER_LOWER);
+	if (c->metric->better == BETTER_NEITHER)
+		return VERDICT_CHANGED;
+	return (up > 0) == (c->metric->better == BETTER_LOWER) ? VERDICT_REGRESSED
+							       : VERDICT_IMPROVED;
+}
+
+static enum tone tone_of(enum verdict verdict)
+{
+	return verdict == VERDICT_REGRESSED  ? TONE_BAD
+	       : verdict == VERDICT_IMPROVED ? TONE_GOOD
+					     : TONE_PLAIN;
 }
 
 const char *trend_direction(const struct change *c)
 {
-	return verdict_name(is_worse(c) ? VERDICT_REGRESSED : VERDICT_IMPROVED);
+	return verdict_name(direction(c));
 }
 
 enum tone trend_tone(const struct history_change *c)
 {
-	if (c->accepted != NULL)
-		return TONE_DIM;
-	return is_worse(&c->change) ? TONE_BAD : TONE_GOOD;
+	return c->accepted != NULL ? TONE_DIM : tone_of(direction(&c->change));
 }
 
 void trend_add_size(struct buf *out, const struct change *c)
@@ -42,11 +48,7 @@ void trend_add_size(struct buf *out, const struct change *c)
 
 enum tone trend_drift_tone(const struct history_drift *d)
 {
-	const enum verdict verdict =
-		d->reason != NULL ? VERDICT_INCONCLUSIVE : verdict_of(&d->change);
-	return verdict == VERDICT_REGRESSED  ? TONE_BAD
-	       : verdict == VERDICT_IMPROVED ? TONE_GOOD
-					     : TONE_PLAIN;
+	return d->reason != NULL ? TONE_PLAIN : tone_of(verdict_of(&d->change));
 }
 
 void trend_add_id(struct table *t, const char *text)

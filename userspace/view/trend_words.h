@@ -10,7 +10,7 @@
 /* People get as much of an id or commit as they need to type. */
 #define TREND_SHORT 8
 
-/* "regressed" or "improved": that there is a change has been proven already. */
+/* "regressed", "improved" or "changed": that there is a change has been proven already. */
 const char *trend_direction(const struct change *c);
 enum tone trend_tone(const struct history_change *c);
 enum tone trend_drift_tone(const struct history_drift *d);
