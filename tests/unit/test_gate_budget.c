@@ -266,6 +266,7 @@ static void below_a_range_is_yellow(void **state)
 	struct judgement j = judged("5-15 s", &low, 1, LEVELS_BUDGET);
 	assert_int_equal(j.level, LEVEL_YELLOW);
 	assert_true(j.is_below);
+	assert_true(isnan(j.headroom));
 	assert_int_equal(judged("5-15 s", &good, 1, LEVELS_BUDGET).level, LEVEL_GREEN);
 	assert_int_equal(judged("5-15 s", &high, 1, LEVELS_BUDGET).level, LEVEL_RED);
 }

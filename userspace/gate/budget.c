@@ -72,6 +72,7 @@ void judgement_init(struct judgement *j, const struct budget *b, enum unit unit)
 		.level = LEVEL_INCONCLUSIVE,
 		.reason = "",
 		.line = b->line,
+		.is_floor = !isfinite(b->high) && isfinite(b->low),
 	};
 }
 
@@ -130,26 +131,49 @@ static size_t more_runs(const struct overrun *o, const struct levels *levels, si
 	return needed > (double)n ? (size_t)ceil(needed - (double)n) : 1;
 }
 
-static int say_inconclusive(struct arena *arena, struct judgement *j, const struct estimate *e,
-			    bool is_ratio)
+#define MORE_BYTES ((size_t)80)
+
+/* What to do about it. Of one run there may be several values: connections, replies. */
+static const char *more_words(char text[static MORE_BYTES], const struct judgement *j)
 {
-	char interval[2 * UNITS_BYTES + 8], runs[64] = "";
+	const struct metric *row = metrics_row(j->metric);
+	const char *what = row != NULL && row->collect != NULL ? "value" : "run";
+	if (j->more_runs == 0)
+		return "";
+	(void)snprintf(text, MORE_BYTES, "; about %zu more %s%s would decide it", j->more_runs,
+		       what, j->more_runs == 1 ? "" : "s");
+	return text;
+}
+
+static int say_inconclusive(struct arena *arena, struct judgement *j, const struct budget *b,
+			    const struct estimate *e, double fail)
+{
+	char interval[2 * UNITS_BYTES + 8], red[UNITS_BYTES + 32] = "the limit";
+	char text[UNITS_BYTES], runs[MORE_BYTES];
 	const struct judgement as_ratio = { .unit = UNIT_RATIO };
-	judgement_interval(interval, sizeof(interval), is_ratio ? &as_ratio : j, e->low, e->high);
-	if (j->more_runs > 0)
-		(void)snprintf(runs, sizeof(runs), "; about %zu more runs would decide it",
-			       j->more_runs);
-	return judgement_say(arena, j, "the interval, %s, lies across the limit%s", interval, runs);
+	const struct judgement *kind = budget_needs_baseline(b) ? &as_ratio : j;
+	const double border =
+		isfinite(b->high) ? b->high + fabs(b->high) * fail : b->low - fabs(b->low) * fail;
+	judgement_interval(interval, sizeof(interval), kind, e->low, e->high);
+	if (fail > 0)
+		(void)snprintf(red, sizeof(red), "%s, where red begins",
+			       judgement_format(text, kind, border));
+	return judgement_say(arena, j, "the interval, %s, lies across %s%s", interval, red,
+			     more_words(runs, j));
 }
 
 static int say_over(struct arena *arena, struct judgement *j, const struct budget *b, double over)
 {
 	char share[UNITS_BYTES];
-	const char *side = isfinite(b->high) ? "over" : "short";
+	char of_base[UNITS_BYTES], base[UNITS_BYTES + 32] = "";
+	const char *side = j->is_floor ? "short" : "over";
 	if (!isfinite(over))
 		return judgement_say(arena, j, "%s a limit of nothing", side);
+	if (b->kind == BUDGET_OF)
+		(void)snprintf(base, sizeof(base),
+			       "%s of the baseline: ", format_percent(of_base, j->ratio));
 	(void)format_percent(share, over);
-	return judgement_say(arena, j, "%s by %s%s", side, share,
+	return judgement_say(arena, j, "%s%s by %s%s", base, side, share,
 			     j->level == LEVEL_TOLERATED ? ", tolerated" : "");
 }
 
@@ -163,18 +187,18 @@ static double headroom_of(const struct budget *b, double value)
 int judge_value(struct arena *arena, const struct budget *b, const struct estimate *value,
 		const struct levels *levels, struct judgement *j)
 {
-	const bool is_ratio = budget_needs_baseline(b);
 	const struct overrun o = overrun_of(b, value);
 	j->headroom = headroom_of(b, value->value);
 	j->level = level_of_overrun(&o, levels);
 	j->verdict = j->level == LEVEL_INCONCLUSIVE ? VERDICT_INCONCLUSIVE : VERDICT_UNCHANGED;
 	if (j->level == LEVEL_INCONCLUSIVE) {
 		j->more_runs = more_runs(&o, levels, value->n);
-		return say_inconclusive(arena, j, value, is_ratio);
+		return say_inconclusive(arena, j, b, value, levels->fail);
 	}
 	if (b->kind == BUDGET_RANGE && value->value < b->low) {
 		j->level = LEVEL_YELLOW;
 		j->is_below = true;
+		j->headroom = NAN; /* of the end that is not in question */
 		return judgement_say(arena, j, "below the range: did it do all of its work?");
 	}
 	return o.is_over ? say_over(arena, j, b, o.value) : 0;
@@ -198,7 +222,7 @@ static int ratio_of(const struct budget *b, const struct change *c, struct estim
 
 /* "+10 %": red needs a change that is proven and may be as large as that; green, that it is smaller
  * for certain, or that what is proven stays below. */
-static int judge_worsening(struct arena *arena, const struct budget *b,
+static int judge_worsening(struct arena *arena, const struct budget *b, const struct change *change,
 			   const struct estimate *ratio, const struct levels *levels,
 			   struct judgement *j)
 {
@@ -210,23 +234,26 @@ static int judge_worsening(struct arena *arena, const struct budget *b,
 	const double margin = fmin(GATE_MARGIN, fabs(limit - 1));
 	const double proven = over_of(is_upper ? 1 + margin : 1 - margin, is_upper, best);
 	const double reached = over_of(limit, is_upper, worst);
-	char share[UNITS_BYTES], interval[2 * UNITS_BYTES + 8];
+	char share[UNITS_BYTES], interval[2 * UNITS_BYTES + 8], runs[MORE_BYTES];
 	j->headroom = NAN;
 	j->verdict = VERDICT_UNCHANGED;
 	j->level = reached > levels->fail   ? LEVEL_RED
 		   : reached > levels->warn ? LEVEL_YELLOW
 		   : reached > 0	    ? LEVEL_TOLERATED
 					    : LEVEL_GREEN;
+	if (proven <= 0 && j->level != LEVEL_RED)
+		j->level = LEVEL_GREEN;
 	if (j->level == LEVEL_GREEN)
 		return 0;
-	if (proven <= 0 && j->level == LEVEL_RED) {
+	if (proven <= 0) {
 		const struct judgement as_ratio = { .unit = UNIT_RATIO };
 		j->level = LEVEL_INCONCLUSIVE;
 		j->verdict = VERDICT_INCONCLUSIVE;
+		j->more_runs = verdict_more_runs(change);
 		judgement_interval(interval, sizeof(interval), &as_ratio, ratio->low, ratio->high);
 		return judgement_say(arena, j,
-				     "%s of the baseline: neither a change nor none is proven",
-				     interval);
+				     "%s of the baseline: neither a change nor none is proven%s",
+				     interval, more_words(runs, j));
 	}
 	return judgement_say(arena, j, "%s against the baseline%s",
 			     format_percent_signed(share, ratio->value - 1),
@@ -258,7 +285,7 @@ static int judge_against(struct arena *arena, const struct budget *b, const stru
 	}
 	const bool is_worsening =
 		b->kind == BUDGET_CHANGE && (isfinite(b->high) ? b->high >= 1 : b->low <= 1);
-	return is_worsening ? judge_worsening(arena, b, &ratio, levels, j)
+	return is_worsening ? judge_worsening(arena, b, change, &ratio, levels, j)
 			    : judge_value(arena, b, &ratio, levels, j);
 }
 
@@ -308,16 +335,10 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 	return judge_value(arena, b, &e, levels, ret);
 }
 
-static bool is_claim(const struct change *c)
-{
-	const enum verdict verdict = verdict_of(c);
-	return verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED;
-}
-
 static const char *why_open(struct arena *arena, const struct change *c)
 {
 	char spread[UNITS_BYTES];
-	if (!is_claim(c))
+	if (!verdict_is_change(verdict_of(c)))
 		return "neither a change nor none is proven";
 	if (sequence_restless(c) <= 0)
 		return "a claim needs more certainty than its interval has";
@@ -331,13 +352,13 @@ static const char *why_open(struct arena *arena, const struct change *c)
  * machine's claim takes about twice the runs. */
 static size_t more_runs_for(const struct change *c)
 {
-	return is_claim(c) ? c->head->summary.n : verdict_more_runs(c);
+	return verdict_is_change(verdict_of(c)) ? c->head->summary.n : verdict_more_runs(c);
 }
 
 int judge_change(struct arena *arena, const char *base_name, const struct change *change,
 		 enum verdict verdict, const struct levels *levels, struct judgement *ret)
 {
-	char share[UNITS_BYTES], runs[64] = "";
+	char share[UNITS_BYTES], runs[MORE_BYTES];
 	const struct budget none = { .metric = change->id };
 	judgement_init(ret, &none, change->metric->unit);
 	ret->is_budget = false;
@@ -359,11 +380,9 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		if (why == NULL)
 			return -ENOMEM;
 		ret->more_runs = more_runs_for(change);
-		if (ret->more_runs > 0)
-			(void)snprintf(runs, sizeof(runs), "; about %zu more run%s would decide it",
-				       ret->more_runs, ret->more_runs == 1 ? "" : "s");
 		return judgement_say(arena, ret, "%s%s%s", why,
-				     ret->excludes_fail ? ", but it is below the limit" : "", runs);
+				     ret->excludes_fail ? ", but it is below the limit" : "",
+				     more_words(runs, ret));
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
 		return judgement_say(arena, ret, "%s", verdict_name(verdict));

@@ -74,6 +74,7 @@ struct judgement {
 	bool is_budget;	    /* else: against a baseline */
 	bool is_slope;	    /* actual is an exponent */
 	bool is_below;	    /* below a range: yellow, did it do all of its work? */
+	bool is_floor;	    /* the target is a lower limit */
 	bool excludes_fail; /* against a baseline: certainly not as much worse as `fail` */
 	double actual;	    /* in unit; NAN: not captured */
 	double actual_low, actual_high; /* interval; NAN: none */
@@ -83,7 +84,7 @@ struct judgement {
 	enum verdict verdict;		/* budgets: INCONCLUSIVE, or UNCHANGED */
 	enum level level;
 	const char *reason; /* one line for people; "" */
-	size_t more_runs;   /* INCONCLUSIVE: about how many would do; 0: not known */
+	size_t more_runs;   /* INCONCLUSIVE: about how many would do; 0: not known, or too many */
 	int line;	    /* of the budget in the file; 0: none */
 };
 

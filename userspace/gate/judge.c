@@ -185,6 +185,13 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 	return r < 0 ? note_failure(g, r, j) : 0;
 }
 
+/* Of a ratio the steps have no part. */
+static bool is_too_large_sum(const struct judging *g, const struct judgement *j)
+{
+	return g->e->scenario->n_steps > 1 && !j->is_below && j->unit != UNIT_RATIO &&
+	       (j->level == LEVEL_YELLOW || j->level == LEVEL_RED);
+}
+
 static int judge_budgets(struct judging *g, const struct budget *budgets, size_t n,
 			 struct session *s, const char *step)
 {
@@ -193,6 +200,8 @@ static int judge_budgets(struct judging *g, const struct budget *budgets, size_t
 		int r = judge_one_budget(g, &budgets[i], s, &j);
 		if (r >= 0 && j.is_below && s->n_runs > 0)
 			r = explain_below(g, &j);
+		if (r >= 0 && is_too_large_sum(g, &j) && step == NULL)
+			r = judge_explain_sum(g->arena, g->e->scenario, g->e->steps, &j);
 		if (r >= 0 && step != NULL) {
 			j.metric = arena_printf(g->arena, "%s: %s", step, j.metric);
 			r = j.metric == NULL ? -ENOMEM : 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/arena.h"
+#include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/gate/judge.h"
 
@@ -113,4 +114,27 @@ int judge_sum(const struct scenario *s, struct session *const *steps, struct ses
 	}
 	*ret = sum;
 	return 0;
+}
+
+/* Enough to see which step it is. */
+#define EXPLAINED_MAX ((size_t)8)
+
+int judge_explain_sum(struct arena *arena, const struct scenario *s, struct session *const *steps,
+		      struct judgement *j)
+{
+	_cleanup_(buf_done) struct buf words;
+	char text[UNITS_BYTES];
+	buf_init(&words, (size_t)64 << 10);
+	(void)buf_adds(&words, j->reason);
+	for (size_t i = 0; i < s->n_steps && i < EXPLAINED_MAX; i++) {
+		const struct series *part =
+			metrics_find(steps[i], part_of(&s->steps[i], j->metric));
+		const double median = part != NULL ? part->summary.median : (double)NAN;
+		(void)buf_addf(&words, "%s%s %s", i == 0 ? ": " : ", ", s->steps[i].name,
+			       judgement_format(text, j, median));
+	}
+	if (s->n_steps > EXPLAINED_MAX)
+		(void)buf_adds(&words, ", …");
+	j->reason = arena_strdup(arena, buf_str(&words));
+	return j->reason != NULL ? 0 : -ENOMEM;
 }

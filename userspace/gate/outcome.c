@@ -80,7 +80,7 @@ const char *judgement_word(const struct judgement *j)
 	case LEVEL_YELLOW:
 		return j->is_below ? "below the range" : "warning";
 	case LEVEL_RED:
-		return "over budget";
+		return j->is_floor ? "short of budget" : "over budget";
 	case LEVEL_TOLERATED:
 	case LEVEL_INCONCLUSIVE:
 	case LEVEL_COUNT:

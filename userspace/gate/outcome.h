@@ -37,7 +37,7 @@ struct outcome {
 	bool control_differs; /* verdicts are withheld */
 };
 
-/* "regressed", "over budget", "below the range", "passed" … */
+/* "regressed", "over budget", "short of budget", "below the range", "passed" … */
 const char *judgement_word(const struct judgement *j);
 /* For qsort: by level, then by how far over, then by line. */
 int judgement_worse(const struct judgement *a, const struct judgement *b);

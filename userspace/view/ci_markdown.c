@@ -9,6 +9,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/view/ci_internal.h"
 #include "userspace/view/internal.h"
+#include "userspace/view/report_check.h"
 #include "userspace/view/report_compare.h"
 #include "userspace/view/report_parts.h"
 
@@ -208,6 +209,9 @@ static int print_case(const struct comment *c, const struct outcome *o, size_t n
 	int r = say(f, "#### Scenario ", buf_str(&name), "\n\n");
 	if (r == 0)
 		r = print_bad_rows(c, o, f);
+	const char *where = check_where_time_goes(o);
+	if (r == 0 && where != NULL)
+		r = say(f, "Where the time goes: ", where, ".\n\n");
 	return r < 0 ? r : print_design(o, f);
 }
 

@@ -46,10 +46,7 @@ static void add_judgement(struct table *t, const struct judgement *j, size_t col
 	table_text(t, isnan(j->actual) ? NULL : judgement_format(text, j, j->actual));
 	table_text(t, isnan(j->base_value) ? NULL : judgement_format(text, j, j->base_value));
 	add_change(t, j);
-	if (isfinite(j->headroom))
-		table_textf(t, "%.3g x", j->headroom);
-	else
-		table_text(t, NULL);
+	value_headroom(t, j->headroom);
 }
 
 static enum tone tone_of(enum ci_mark mark)

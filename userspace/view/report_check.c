@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include "userspace/view/internal.h"
 #include "userspace/view/report_compare.h"
 #include "userspace/view/report_parts.h"
+#include "userspace/view/value.h"
 
 #define HANG	 4
 #define MAX_LINE ((size_t)64 << 10)
@@ -162,10 +164,7 @@ static void add_judgement(struct table *t, const struct judgement *j, bool has_b
 	table_text(t, j->metric);
 	table_text(t, j->target);
 	add_value(t, j, j->actual);
-	if (isfinite(j->headroom))
-		table_textf(t, "%.*f x", j->headroom < 10 ? 2 : 0, j->headroom);
-	else
-		table_text(t, NULL);
+	value_headroom(t, j->headroom);
 	if (!has_base)
 		return;
 	add_value(t, j, j->base_value);
@@ -200,13 +199,15 @@ static const char *word_of(const struct outcome *o)
 {
 	switch (o->kind) {
 	case OUTCOME_JUDGED:
-		return level_name(outcome_level(o));
+		/* In a list "over, tolerated" would be two. */
+		return outcome_level(o) == LEVEL_TOLERATED ? "tolerated"
+							   : level_name(outcome_level(o));
 	case OUTCOME_SKIPPED:
 		return "skipped";
 	case OUTCOME_MISCONFIGURED:
 		return "configuration";
 	case OUTCOME_TARGET_FAILED:
-		return "the command failed";
+		return "command failed";
 	case OUTCOME_CANNOT_JUDGE:
 		return "cannot judge";
 	case OUTCOME_TROUBLE:
@@ -248,6 +249,25 @@ static bool has_regressed(const struct outcome *o)
 	return false;
 }
 
+static bool is_over_in_time(const struct judgement *j)
+{
+	return j->is_budget && j->unit == UNIT_NS && !j->is_below &&
+	       (j->level == LEVEL_RED || j->level == LEVEL_YELLOW) &&
+	       (strcmp(j->metric, "startup.ready") == 0 || strcmp(j->metric, "time.wall") == 0);
+}
+
+const char *check_where_time_goes(const struct outcome *o)
+{
+	/* What regressed has the rows of the difference. */
+	if (o->session == NULL || o->session->n_runs == 0 || has_regressed(o))
+		return NULL;
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		if (is_over_in_time(&o->judgements[i]))
+			return report_equation(o->session, report_run(o->session));
+	}
+	return NULL;
+}
+
 /* How the numbers came about. */
 static void say_design(const struct outcome *o, struct table *t)
 {
@@ -271,6 +291,9 @@ static int print_outcome(const struct outcome *o, const struct print_style *styl
 	r = build_judgements(o, &rows);
 	if (r >= 0)
 		say_design(o, rows);
+	const char *where = check_where_time_goes(o);
+	if (r >= 0 && where != NULL)
+		table_note(rows, "where the time goes: %s", where);
 	if (r >= 0)
 		r = table_print(rows, TABLE_TEXT, style, f);
 	if (r < 0 || o->comparison == NULL || !has_regressed(o))

@@ -12,6 +12,10 @@
 /* One row per budget of scenarios[chosen[0..@n)], and one for a scenario that has none. */
 int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret);
 
+/* "ready in 1.4 s = …" of a run in the middle where a budget of time is over, else NULL. Lives as long
+ * as the session. */
+const char *check_where_time_goes(const struct outcome *o);
+
 /* The judgements of all outcomes as one table of values. -EIO when @f fails. */
 int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f);
 

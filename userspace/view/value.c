@@ -32,3 +32,11 @@ void value_add_interval(struct buf *out, double low, double high)
 	const size_t n = strlen(low_text);
 	(void)buf_addf(out, "%.*s to %s", (int)(n > 2 ? n - 2 : n), low_text, high_text);
 }
+
+void value_headroom(struct table *t, double headroom)
+{
+	if (isfinite(headroom))
+		table_textf(t, "%.*f x", headroom < 10 ? 2 : 0, headroom);
+	else
+		table_text(t, NULL);
+}

@@ -11,5 +11,7 @@
 enum cell_type value_cell(enum unit unit);
 /* Appends "+68.0 to +77.1 %", of the ratios 1.68 and 1.771; nothing when one is not finite. */
 void value_add_interval(struct buf *out, double low, double high);
+/* A cell: target by actual, "1.28 x"; none for NAN. */
+void value_headroom(struct table *t, double headroom);
 
 #endif
