@@ -58,6 +58,13 @@ int test_files_stop(void **state)
 	return 0;
 }
 
+struct trace *test_load(void)
+{
+	struct trace *t = NULL;
+	must(trace_load(test_path, &t) == 0, "trace_load");
+	return t;
+}
+
 struct trace_writer *test_writer(void)
 {
 	struct trace_writer *w = NULL;

@@ -18,6 +18,8 @@ int test_files_start(void **state);
 int test_files_stop(void **state);
 
 struct trace_writer *test_writer(void);
+/* What test_path holds. */
+struct trace *test_load(void);
 /* An OPEN whose number and text make each event different. */
 void test_add_open(struct trace_writer *w, uint64_t time_ns, int number);
 /* That number; -1 for other events. */

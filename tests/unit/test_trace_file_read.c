@@ -15,14 +15,6 @@
 #include "tests/lib/trace_files.h"
 #include "userspace/base/cleanup.h"
 
-static struct trace *load(void)
-{
-	struct trace *t = NULL;
-	assert_int_equal(trace_load(test_path, &t), 0);
-	assert_non_null(t);
-	return t;
-}
-
 /* Loads what must not load. */
 static int refuse(void)
 {
@@ -45,7 +37,7 @@ static void cut_anywhere_the_whole_blocks_are_read(void **state)
 				  test_block_at(&file, 2), test_block_at(&file, 3) };
 	for (size_t n = sizeof(struct file_header); n < file.len; n++) {
 		test_write_bytes(file.data, n);
-		struct trace *t = load();
+		struct trace *t = test_load();
 		size_t whole = 0;
 		while (whole < 3 && n >= blocks[whole + 1])
 			whole++;
@@ -68,7 +60,7 @@ static void of_a_growing_file_the_tail_is_read(void **state)
 	assert_int_equal(trace_load_tail(fd, test_path, test_block_at(&file, 1),
 					 test_block_at(&file, 2), &t),
 			 0);
-	struct trace *whole = load();
+	struct trace *whole = test_load();
 	size_t n_facts = 0;
 	for (size_t i = 0; i < 10; i++)
 		n_facts += whole->events[i]->kind == SL_KIND_META;
@@ -89,7 +81,7 @@ static void a_damaged_byte_costs_one_block(void **state)
 	for (size_t i = from; i < to; i++) {
 		file.data[i] ^= 0x10;
 		test_write_bytes(file.data, file.len);
-		struct trace *t = load();
+		struct trace *t = test_load();
 		assert_int_equal(t->n_events, 21);
 		assert_int_equal(test_number_of(t->events[10]), 20);
 		assert_int_equal(t->n_damaged, 1);
@@ -114,7 +106,7 @@ static void rubbish_between_blocks_is_skipped(void **state)
 	assert_int_equal(buf_pad(&mixed, 'x', 64 * 1024 - 3), 0);
 	assert_int_equal(buf_add(&mixed, file.data + at, file.len - at), 0);
 	test_write_bytes(mixed.data, mixed.len);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 21);
 	assert_int_equal(t->n_damaged, 1);
 	assert_false(t->is_truncated);
@@ -184,7 +176,7 @@ static void longer_headers_are_skipped(void **state)
 	assert_int_equal(buf_add(&longer, file.data + sizeof(header), file.len - sizeof(header)),
 			 0);
 	test_write_bytes(longer.data, longer.len);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 11);
 	trace_free(t);
 }
@@ -208,7 +200,7 @@ static void unknown_and_short_events_are_counted_and_longer_ones_accepted(void *
 	assert_int_equal(trace_append(w, &args.event), 0); /* promises a byte it does not have */
 	assert_int_equal(trace_append(w, &longer.exit.event), 0);
 	assert_int_equal(trace_writer_close(w), 0);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_unknown, 4);
 	assert_int_equal(t->n_events, 2);
 	assert_int_equal(t->events[0]->size, sizeof(longer));
@@ -235,7 +227,7 @@ static void a_block_with_broken_events_is_damage(void **state)
 			       BLOCK_PLAIN); /* the number is wrong */
 		test_add_block(&file, events, sizeof(events), 3, BLOCK_PLAIN);
 		test_write_bytes(file.data, file.len);
-		struct trace *t = load();
+		struct trace *t = test_load();
 		assert_int_equal(t->n_events, 6);
 		assert_int_equal(t->n_damaged, 2);
 		trace_free(t);
@@ -249,7 +241,7 @@ static void an_empty_block_is_nothing(void **state)
 	test_add_file_header(&file);
 	test_add_block(&file, NULL, 0, 0, BLOCK_PLAIN);
 	test_write_bytes(file.data, file.len);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 0);
 	assert_int_equal(t->n_damaged, 0);
 	trace_free(t);
@@ -268,7 +260,7 @@ static void a_file_of_nothing_but_magics_ends_soon(void **state)
 	for (int i = 0; i < 32768; i++)
 		assert_int_equal(buf_add(&file, &header, sizeof(header)), 0);
 	test_write_bytes(file.data, file.len);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 0);
 	assert_true(t->n_damaged > 0 && t->n_damaged < 200);
 	assert_true(t->is_truncated);

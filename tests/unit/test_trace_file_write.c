@@ -20,14 +20,6 @@
 #include "tests/lib/trace_files.h"
 #include "userspace/base/cleanup.h"
 
-static struct trace *load(void)
-{
-	struct trace *t = NULL;
-	assert_int_equal(trace_load(test_path, &t), 0);
-	assert_non_null(t);
-	return t;
-}
-
 /* ---- round trips ---- */
 
 static void what_is_written_comes_back(void **state)
@@ -36,10 +28,9 @@ static void what_is_written_comes_back(void **state)
 	struct trace_writer *w = test_writer();
 	for (int i = 0; i < 20000; i++)
 		test_add_open(w, 1000 + (uint64_t)i, i);
-	assert_int_equal(trace_writer_events(w), 20000);
 	assert_int_equal(trace_writer_close(w), 0);
 
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 20001);
 	for (int i = 0; i < 20000; i++) {
 		char expected[32];
@@ -69,7 +60,7 @@ static void events_come_back_in_order_of_time_and_equal_times_in_order_of_the_fi
 		test_add_open(w, i % 997 == 0 ? random >> 16 : time_ns, i);
 	}
 	assert_int_equal(trace_writer_close(w), 0);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, N + 1);
 	bool seen[N] = { false };
 	for (size_t i = 0; i < N; i++) {
@@ -93,7 +84,7 @@ static void reversed_events_are_sorted(void **state)
 	for (int i = 0; i < 3001; i++)
 		test_add_open(w, 5000 - (uint64_t)i, i);
 	assert_int_equal(trace_writer_close(w), 0);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	for (int i = 0; i < 3001; i++) {
 		/* END has the time of the first one and was written last. */
 		const int at = i < 3000 ? i : 3000;
@@ -116,7 +107,7 @@ static void the_collectors_events_are_numbered(void **state)
 		assert_int_equal(trace_append(w, &mark.event), 0);
 	test_add_open(w, 0, 41);
 	assert_int_equal(trace_writer_close(w), 0);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	for (uint32_t i = 0; i < 3; i++) {
 		assert_int_equal(t->events[i]->seq, i);
 		assert_int_equal(t->events[i]->cpu, 0);
@@ -138,7 +129,7 @@ static void an_impossible_event_is_refused_and_the_recording_goes_on(void **stat
 	assert_int_equal(trace_append(w, &end.event), -EINVAL);
 	test_add_open(w, 5, 23);
 	assert_int_equal(trace_writer_close(w), 0);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 2);
 	trace_free(t);
 }
@@ -207,7 +198,7 @@ static void an_old_recording_is_replaced_and_its_readers_keep_it(void **state)
 	assert_int_equal(trace_load_fd(old, "old", &t), 0);
 	assert_int_equal(t->n_events, 31);
 	trace_free(t);
-	t = load();
+	t = test_load();
 	assert_int_equal(t->n_events, 11);
 	trace_free(t);
 }
@@ -230,7 +221,7 @@ static void a_killed_writer_loses_its_last_block_only(void **state)
 	int status = 0;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, 23);
 	assert_true(t->is_truncated);
 	assert_int_equal(t->n_damaged, 0);
@@ -272,7 +263,7 @@ static void a_full_disk_is_said_once_and_leaves_whole_blocks(void **state)
 	(void)signal(SIGXFSZ, handler);
 
 	assert_true(n_flushed > 0);
-	struct trace *t = load();
+	struct trace *t = test_load();
 	assert_int_equal(t->n_events, n_flushed);
 	assert_true(t->is_truncated);
 	assert_int_equal(t->n_damaged, 0);

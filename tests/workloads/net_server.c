@@ -20,15 +20,6 @@
 
 #define DESCRIPTORS 23
 
-/* A system call that waits: when it began is the answer. Nobody connects, so it does not return;
- * the time is logged before, and what lies between is one write to a file. */
-static void log_ready(void)
-{
-	const long long now = now_ns();
-
-	log_step("ready", now, now);
-}
-
 static void by_accept(int fd)
 {
 	log_ready();

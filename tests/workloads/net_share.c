@@ -14,13 +14,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-static void log_ready(void)
-{
-	const long long now = now_ns();
-
-	log_step("ready", now, now);
-}
-
 static void poll_on(int fd)
 {
 	struct pollfd one = { .fd = fd, .events = POLLIN };
