@@ -97,12 +97,10 @@ static void interning_survives_growth_of_its_table(void **state)
 		(void)snprintf(text, sizeof(text), "symbol_%d", i);
 		interned[i] = arena_intern(a, text);
 	}
-	const size_t used = arena_used(a);
 	for (int i = 0; i < 2003; i++) {
 		(void)snprintf(text, sizeof(text), "symbol_%d", i);
 		assert_ptr_equal(arena_intern(a, text), interned[i]);
 	}
-	assert_int_equal(arena_used(a), used);
 }
 
 static void freeing_nothing_is_fine(void **state)

@@ -36,7 +36,6 @@ struct arena {
 	struct slot *slots;
 	size_t n_slots;
 	size_t n_interned;
-	size_t used_bytes;
 };
 
 struct arena *arena_new(void)
@@ -93,7 +92,6 @@ void *arena_alloc(struct arena *a, size_t size)
 	}
 	void *object = (char *)b->data + b->used;
 	b->used += n;
-	a->used_bytes += n;
 	return object;
 }
 
@@ -219,9 +217,4 @@ const char *arena_internn(struct arena *a, const char *s, size_t n)
 const char *arena_intern(struct arena *a, const char *s)
 {
 	return arena_internn(a, s, PTRDIFF_MAX);
-}
-
-size_t arena_used(const struct arena *a)
-{
-	return a->used_bytes;
 }

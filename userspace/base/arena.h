@@ -49,7 +49,4 @@ char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(
 const char *arena_intern(struct arena *a, const char *s);
 const char *arena_internn(struct arena *a, const char *s, size_t n);
 
-/* Bytes handed out so far, for tests and for the self-report. */
-size_t arena_used(const struct arena *a);
-
 #endif

@@ -31,7 +31,6 @@ struct trace_writer {
 	char *name;
 	int error; /* sticky */
 	uint64_t file_bytes;
-	uint64_t n_events;
 	uint64_t latest_ns;
 	uint32_t collect_seq;
 	bool has_deflate;
@@ -214,7 +213,6 @@ int trace_append(struct trace_writer *w, const struct sl_event *event)
 		w->latest_ns = event->time_ns;
 	block->raw_size += event->size;
 	block->n_events++;
-	w->n_events++;
 	return 0;
 }
 
@@ -240,11 +238,6 @@ int trace_writer_close(struct trace_writer *w)
 uint64_t trace_writer_bytes(const struct trace_writer *w)
 {
 	return w->file_bytes;
-}
-
-uint64_t trace_writer_events(const struct trace_writer *w)
-{
-	return w->n_events;
 }
 
 int trace_writer_dup(const struct trace_writer *w)

@@ -34,9 +34,8 @@ int trace_flush(struct trace_writer *w);
 /* Appends END, flushes, closes. Frees @w in any case; NULL is allowed. */
 int trace_writer_close(struct trace_writer *w);
 
-/* Bytes in the file so far, and events appended. */
+/* Bytes in the file so far. */
 uint64_t trace_writer_bytes(const struct trace_writer *w);
-uint64_t trace_writer_events(const struct trace_writer *w);
 
 /* A second descriptor on what has been written so far, to load it back (also the anonymous
  * file). The caller closes it. Negative errno on failure. */
