@@ -10,15 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "userspace/base/clock.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -45,7 +39,7 @@ int main(int argc, char **argv)
 	if (!took || !count)
 		return 1;
 	for (size_t i = 0; i < count; i++) {
-		const uint64_t start = now_ns();
+		const uint64_t start = clock_ns(CLOCK_MONOTONIC);
 		const pid_t child = fork();
 		if (child == 0) {
 			execv(argv[2], argv + 2);
@@ -53,7 +47,7 @@ int main(int argc, char **argv)
 		}
 		if (child < 0 || waitpid(child, NULL, 0) != child)
 			return 1;
-		took[i] = now_ns() - start;
+		took[i] = clock_ns(CLOCK_MONOTONIC) - start;
 	}
 	qsort(took, count, sizeof(*took), compare);
 	printf("%llu %llu\n", (unsigned long long)took[count / 2],

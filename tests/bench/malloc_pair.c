@@ -7,20 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "userspace/base/clock.h"
 
 #define WINDOW_PAIRS 20000
 #define WINDOWS	     60
 #define LIVE	     64
 
 static int is_mixed;
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void keep(void *p)
 {
@@ -55,12 +49,12 @@ static void *worker(void *result)
 	double best = 1e9;
 
 	for (int w = 0; w < WINDOWS; w++) {
-		const uint64_t start = now_ns();
+		const uint64_t start = clock_ns(CLOCK_MONOTONIC);
 		if (is_mixed)
 			window_mixed(live, &seed);
 		else
 			window_hot();
-		const double pair = (double)(now_ns() - start) / WINDOW_PAIRS;
+		const double pair = (double)(clock_ns(CLOCK_MONOTONIC) - start) / WINDOW_PAIRS;
 		if (pair < best)
 			best = pair;
 	}

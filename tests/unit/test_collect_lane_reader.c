@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "userspace/base/clock.h"
 #include "userspace/collect/lane_reader.h"
 
 enum { BYTES = 24576, RANDOM_ROUNDS = 400, SEEN = 64 };
@@ -39,16 +39,9 @@ static int see(void *data, const struct sl_event *event)
 	return 0;
 }
 
-static uint64_t read_clock(clockid_t clock)
-{
-	struct timespec t;
-	(void)clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static uint64_t now(void)
 {
-	return read_clock(CLOCK_MONOTONIC);
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void fill_header(struct sl_lane *h)
@@ -63,7 +56,7 @@ static void fill_header(struct sl_lane *h)
 		.n_slots = 31,
 		.ns_pid = 7,
 		.start_ns = now(),
-		.wall_ns = read_clock(CLOCK_REALTIME),
+		.wall_ns = clock_ns(CLOCK_REALTIME),
 		.cursor = sizeof(*h),
 	};
 }

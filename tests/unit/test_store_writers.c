@@ -14,9 +14,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "tests/unit/sample_store.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/random.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
@@ -89,12 +89,9 @@ static void stop(struct writers *w, size_t i)
 /* For so long; -1: until the pipe is empty. */
 static void collect(struct writers *w, int for_ms)
 {
-	struct timespec from, now;
-	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	const uint64_t from = clock_ns(CLOCK_MONOTONIC);
 	for (;;) {
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-		const int64_t passed =
-			(now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000;
+		const uint64_t passed = (clock_ns(CLOCK_MONOTONIC) - from) / NS_PER_MS;
 		struct pollfd wait = { .fd = w->ends[0], .events = POLLIN };
 		const int left = for_ms < 0 ? 0 : for_ms - (int)passed;
 		if (left < 0 || poll(&wait, 1, left) <= 0)

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
@@ -174,13 +174,6 @@ size_t ab_pad(struct random *random, const struct ab_arm *arm, const struct ab_a
 	return 1 + random_below(random, PAD_SPREAD) + (own < others ? others - own : 0);
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 static bool shows_progress(const struct ab *ab)
 {
 	return !ab->spec->is_quiet && ab->spec->record.output == OUTPUT_NOWHERE &&
@@ -288,7 +281,7 @@ static int run_next(struct ab *ab)
 static bool is_out_of_time(const struct ab *ab)
 {
 	const uint64_t limit = ab->spec->max_time_ns;
-	return limit != 0 && monotonic_ns() - ab->start_ns >= limit;
+	return limit != 0 && clock_ns(CLOCK_MONOTONIC) - ab->start_ns >= limit;
 }
 
 /* Between two pairs: negative errno; 1: that was the last one. */
@@ -413,7 +406,7 @@ static int judge(struct ab *ab)
 
 int ab_run(const struct ab_spec *spec, struct ab_result *ret)
 {
-	struct ab ab = { .spec = spec, .result = ret, .start_ns = monotonic_ns() };
+	struct ab ab = { .spec = spec, .result = ret, .start_ns = clock_ns(CLOCK_MONOTONIC) };
 	*ret = (struct ab_result){ .seed = spec->seed };
 	const size_t max_pairs = spec->max_pairs != 0 ? spec->max_pairs : AB_PAIRS;
 	if (spec->measured_base != NULL)

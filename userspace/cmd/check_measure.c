@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/check.h"
@@ -104,13 +104,6 @@ static const char *say_failure(struct arena *arena, const struct step *step, uns
 
 /* --- running -------------------------------------------------------------------------------- */
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 struct series_of_runs {
 	struct check *check;
 	const struct scenario *scenario;
@@ -140,13 +133,13 @@ static void clear_progress(const struct series_of_runs *m)
 static bool is_time_over(const struct series_of_runs *m, uint64_t start_ns)
 {
 	return m->scenario->max_time_ns != 0 && m->n_measured > 0 &&
-	       monotonic_ns() - start_ns >= m->scenario->max_time_ns;
+	       clock_ns(CLOCK_MONOTONIC) - start_ns >= m->scenario->max_time_ns;
 }
 
 static int run_all(struct series_of_runs *m)
 {
 	const struct scenario *s = m->scenario;
-	const uint64_t start_ns = monotonic_ns();
+	const uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 	for (size_t run = 0; run < s->warmup + s->runs && !is_time_over(m, start_ns); run++) {
 		struct collect_result result;
 		show_progress(m, run, s->warmup + s->runs);

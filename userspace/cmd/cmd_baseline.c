@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
@@ -234,12 +234,10 @@ static int list(const struct opts *o, struct store *st)
 
 static int prune(const struct opts *o, struct store *st)
 {
-	struct timespec now;
 	size_t removed = 0;
 	if (!o->has_keep && !o->has_older)
 		return fail(-EINVAL, "prune what? --keep N, --older DURATION or both");
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	const uint64_t now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	const uint64_t now_ns = clock_ns(CLOCK_REALTIME);
 	const int64_t before = !o->has_older	      ? INT64_MIN
 			       : o->older_ns > now_ns ? 0
 						      : (int64_t)(now_ns - o->older_ns);

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/stats_changepoint.h"
 #include "userspace/base/units.h"
@@ -434,11 +434,9 @@ static int run(struct work *w)
 
 static int read_since(struct work *w)
 {
-	struct timespec now;
 	if (w->o->since == NULL)
 		return 0;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (parse_since(w->o->since, (int64_t)now.tv_sec * (int64_t)NS_PER_S, &w->since_ns) == 0)
+	if (parse_since(w->o->since, (int64_t)clock_ns(CLOCK_REALTIME), &w->since_ns) == 0)
 		return 0;
 	return fail(-EINVAL, "--since '%s': a date such as 2026-03-01 or a duration such as 90d",
 		    w->o->since);

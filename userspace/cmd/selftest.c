@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/stats.h"
 #include "userspace/base/units.h"
@@ -59,13 +59,6 @@ void selftest_work(uint64_t rounds)
 	volatile uint64_t state = 1;
 	for (uint64_t i = 0; i < rounds; i++)
 		state = state * 6364136223846793005u + 1442695040888963407u;
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-	(void)clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 /* How many rounds take WORK_NS of CPU. */

@@ -7,18 +7,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "userspace/base/units.h"
+#include "userspace/base/clock.h"
 
 /* Facts are short lines; a command's argument may be as long as a record allows. */
 #define TEXT_MAX (SL_EVENT_MAX - sizeof(struct sl_mark) - 8)
 
 uint64_t now_ns(void)
 {
-	struct timespec now;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 struct sl_event emit_header(enum sl_kind kind, size_t size, uint64_t time_ns, pid_t pid)

@@ -5,11 +5,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
+#include "userspace/base/clock.h"
 #include "userspace/collect/emit.h"
 
 void fact(struct facts *f, const char *key, const char *value)
@@ -56,12 +55,9 @@ int source_proc_facts(struct sink sink)
 {
 	struct facts f = { .sink = sink };
 	_cleanup_free_ char *directory = getcwd(NULL, 0);
-	struct timespec now;
 
 	fact(&f, "version", STARTLINE_VERSION);
-	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
-		fact_number(&f, "realtime_ns",
-			    (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec);
+	fact_number(&f, "realtime_ns", clock_ns(CLOCK_REALTIME));
 	if (directory != NULL)
 		fact(&f, "directory", directory);
 	facts_of_host(&f);

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/collect/emit.h"
 #include "userspace/trace/kinds.h"
 
@@ -68,11 +68,6 @@ static bool read_whole(int fd, void *to, size_t n, off_t at)
 
 /* ---- clocks ---- */
 
-static int64_t timespec_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * SECOND_NS + t.tv_nsec;
-}
-
 /* The offset the kernel states for the namespace of @pid's children, which is where it lives itself
  * unless it made one after its last fork. */
 static bool stated_offset(uint32_t pid, int64_t *ret)
@@ -97,15 +92,13 @@ static bool stated_offset(uint32_t pid, int64_t *ret)
  * same time, tells roughly; the kernel's own statement, if it fits that, exactly. */
 static int64_t clock_offset(uint32_t pid, uint64_t wall_ns, uint64_t start_ns)
 {
-	struct timespec real, mono;
+	const int64_t real = (int64_t)clock_ns(CLOCK_REALTIME), mono = (int64_t)now_ns();
 	int64_t exact = 0;
 
-	(void)clock_gettime(CLOCK_REALTIME, &real);
-	(void)clock_gettime(CLOCK_MONOTONIC, &mono);
 	if (start_ns > INT64_MAX / 2 || wall_ns > INT64_MAX / 2)
 		return 0;
-	const int64_t age = timespec_ns(real) - (int64_t)wall_ns;
-	const int64_t rough = (int64_t)start_ns - (timespec_ns(mono) - age);
+	const int64_t age = real - (int64_t)wall_ns;
+	const int64_t rough = (int64_t)start_ns - (mono - age);
 	if (rough > -SECOND_NS && rough < SECOND_NS)
 		return 0;
 	if (!stated_offset(pid, &exact))

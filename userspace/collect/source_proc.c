@@ -9,10 +9,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/cgroup.h"
 #include "userspace/collect/emit.h"
@@ -197,8 +197,6 @@ uint64_t source_proc_start(pid_t pid)
 {
 	char text[FILE_MAX];
 	unsigned long long ticks = 0;
-	struct timespec boot;
-	struct timespec monotonic;
 	const long hertz = sysconf(_SC_CLK_TCK);
 	if (hertz <= 0 || !read_of(pid, "stat", text))
 		return 0;
@@ -208,11 +206,9 @@ uint64_t source_proc_start(pid_t pid)
 		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 		   &ticks) != 1)
 		return 0;
-	(void)clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	/* Suspended time counts there and not here. */
-	const uint64_t ahead = (uint64_t)(boot.tv_sec - monotonic.tv_sec) * NS_PER_S +
-			       (uint64_t)(boot.tv_nsec - monotonic.tv_nsec);
+	/* Suspended time counts there and not here. The clock that is behind is read first. */
+	const uint64_t monotonic_ns = now_ns();
+	const uint64_t ahead = clock_ns(CLOCK_BOOTTIME) - monotonic_ns;
 	const uint64_t since_boot = ticks * (NS_PER_S / (uint64_t)hertz);
 	return since_boot > ahead ? since_boot - ahead : 0;
 }

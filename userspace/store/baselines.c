@@ -6,6 +6,7 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/utf8.h"
 #include "userspace/store/internal.h"
@@ -31,22 +32,15 @@ int baseline_check_name(const char *name)
 		    name, NAME_BYTES_MAX);
 }
 
-static int see_row(void *context, const struct sql_value *cells, size_t n)
-{
-	(void)cells;
-	(void)n;
-	*(bool *)context = true;
-	return 0;
-}
-
 static int add_name(struct store *st, const char *name, const struct store_entry *about,
 		    struct arena *arena, int64_t number)
 {
 	const struct sql_value parameters[] = {
 		sql_text(name),
 		sql_integer(number),
-		sql_integer(about != NULL && about->created_ns != 0 ? about->created_ns
-								    : wall_clock_ns()),
+		sql_integer(about != NULL && about->created_ns != 0
+				    ? about->created_ns
+				    : (int64_t)clock_ns(CLOCK_REALTIME)),
 		sql_text(stored_text(arena, about != NULL ? about->note : NULL)),
 	};
 	bool is_new = false;

@@ -28,11 +28,12 @@ struct entry { /* a row of the statements that give entries, in an arena */
 int64_t session_key(const char *id);
 int64_t series_key(struct arena *arena, const char *scenario, const char *host_class,
 		   const char *metric);
-int64_t wall_clock_ns(void);
 
 /* Escaped as text is stored; NULL is "". "" also when memory is short. */
 const char *stored_text(struct arena *arena, const char *text);
 
+/* Tells a bool that there is a row. */
+int see_row(void *context, const struct sql_value *cells, size_t n);
 /* Copies a row. -ENOMEM. */
 int entry_read(struct arena *arena, const struct sql_value *cells, size_t n, struct entry *ret);
 /* The one row of @statement. -ENOENT, not logged: there is none. */

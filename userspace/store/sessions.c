@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/model/compare.h"
 #include "userspace/model/session_json.h"
@@ -128,14 +129,6 @@ static int put_points(struct store *st, const struct session *s, const struct st
 	return r;
 }
 
-static int see_row(void *context, const struct sql_value *cells, size_t n)
-{
-	(void)cells;
-	(void)n;
-	*(bool *)context = true;
-	return 0;
-}
-
 static struct store_entry complete(const struct session *s, const struct store_entry *about,
 				   struct arena *arena)
 {
@@ -143,7 +136,8 @@ static struct store_entry complete(const struct session *s, const struct store_e
 	const char *scenario =
 		given.scenario != NULL ? given.scenario : store_scenario_of(s, arena);
 	return (struct store_entry){
-		.created_ns = given.created_ns != 0 ? given.created_ns : wall_clock_ns(),
+		.created_ns = given.created_ns != 0 ? given.created_ns
+						    : (int64_t)clock_ns(CLOCK_REALTIME),
 		.scenario = stored_text(arena, scenario),
 		.host_class = stored_text(arena, given.host_class != NULL ? given.host_class
 									  : s->host.fingerprint),

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
@@ -138,13 +137,6 @@ int64_t series_key(struct arena *arena, const char *scenario, const char *host_c
 	return session_key(id);
 }
 
-int64_t wall_clock_ns(void)
-{
-	struct timespec now;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 const char *stored_text(struct arena *arena, const char *text)
 {
 	_cleanup_(buf_done) struct buf out;
@@ -183,6 +175,14 @@ int entry_read(struct arena *arena, const struct sql_value *cells, size_t n, str
 	ret->about.is_dirty = cell_integer(&cells[ENTRY_DIRTY]) != 0;
 	if (n > ENTRY_NAME)
 		ret->name = stored_text(arena, cell_text(&cells[ENTRY_NAME]));
+	return 0;
+}
+
+int see_row(void *context, const struct sql_value *cells, size_t n)
+{
+	(void)cells;
+	(void)n;
+	*(bool *)context = true;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
 #include "userspace/store/internal.h"
@@ -176,7 +177,7 @@ int store_annotate(struct store *st, const char *id, const char *metric, const c
 		sql_integer(series_key(arena, entry.about.scenario, entry.about.host_class,
 				       stored_text(arena, metric))),
 		sql_integer(entry.number),
-		sql_integer(wall_clock_ns()),
+		sql_integer((int64_t)clock_ns(CLOCK_REALTIME)),
 		sql_text(stored_text(arena, text)),
 	};
 	return sql_run(&st->sql, SQL_ANNOTATION_ADD, parameters, 4, NULL, NULL);
