@@ -3,12 +3,6 @@
 #ifndef TESTS_UNIT_FOREIGN_FILES_H
 #define TESTS_UNIT_FOREIGN_FILES_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -16,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/said.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"

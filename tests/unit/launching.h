@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests that run shells as startline does, and record them in one trace. Included after cmocka.h. */
+/* For tests that run shells as startline does, and record them in one trace. */
 #ifndef TESTS_UNIT_LAUNCHING_H
 #define TESTS_UNIT_LAUNCHING_H
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "tests/unit/cmocka.h"
 
 static char trace_path[] = "/tmp/startline-launching.XXXXXX";
 static char shell[] = "/bin/sh", dash_c[] = "-c";

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Sessions of stories (tests/lib/events.h). Included after cmocka.h. */
+/* Sessions of stories (tests/lib/events.h). */
 #ifndef TESTS_UNIT_STORIES_H
 #define TESTS_UNIT_STORIES_H
 
 #include "tests/lib/events.h"
+#include "tests/unit/cmocka.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 

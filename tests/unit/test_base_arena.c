@@ -1,16 +1,11 @@
 /* The arena: zeroed, aligned, interned, freed at once (the sanitizer run proves the last). */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
 
 static void objects_are_zero_and_aligned(void **state)

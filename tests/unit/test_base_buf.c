@@ -1,15 +1,10 @@
 /* The growing buffer: content, limit, sticky error. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 

@@ -1,11 +1,5 @@
 /* Files and directories, in a directory of the test's own. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 

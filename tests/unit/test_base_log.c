@@ -1,15 +1,10 @@
 /* Messages: levels, the sink, and that nothing hostile reaches the terminal. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/log.h"
 
 static char last[20000];

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A command line is split as a shell would, and nothing in it is expanded. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/shellwords.h"
 
 static void check(const char *text, const char *const *expected)

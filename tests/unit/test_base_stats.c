@@ -1,13 +1,8 @@
 /* Descriptive statistics, against values worked out by hand or with R. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/stats.h"
 
 static void check(double actual, double expected)

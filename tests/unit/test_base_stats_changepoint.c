@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes that are there are found, at their place; noise, spikes and noisier times are none. The
  * rates are those of docs/statistics.md. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
 #include "userspace/base/stats_changepoint.h"
 #include "userspace/base/stats_shift.h"

@@ -1,15 +1,10 @@
 /* Two samples set against each other: by counting every arrangement, and against R and SciPy. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
 #include "userspace/base/stats_shift.h"
 

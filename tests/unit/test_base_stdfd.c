@@ -1,16 +1,11 @@
 /* Closed standard descriptors. Each case runs in a child, which may lose its own. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/stdfd.h"
 
 /* Closes the descriptors of the mask in a child, calls the function there, and then lets @check

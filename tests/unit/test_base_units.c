@@ -1,15 +1,10 @@
 /* Numbers with units, printed and read. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/units.h"
 
 static void check_ns(double ns, const char *expected)

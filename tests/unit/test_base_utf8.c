@@ -1,14 +1,9 @@
 /* Escaping and width of text from outside. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
 

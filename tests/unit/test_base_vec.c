@@ -1,17 +1,12 @@
 /* The growable array and the owners of cleanup.h. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/vec.h"
 

@@ -2,16 +2,11 @@
 /* The engine of interleaved comparisons. Without probes, so that it needs no rights; what is measured
  * are shells that end at once. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/launching.h"
 #include "userspace/cmd/ab.h"
 #include "userspace/model/metrics.h"

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Recordings whose runs take turns. Without probes, so that it needs no rights. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/launching.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/measure.h"

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* By how much the heap peak of a tree may be too low. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "userspace/collect/heap_bound.h"
 
 static void the_tree_cannot_be_higher_than_the_sum_of_its_peaks(void **state)

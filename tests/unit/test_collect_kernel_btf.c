@@ -6,15 +6,10 @@
  * 10 an array of two of these; 11 a pointer to 8; 12 an iterator's function;
  * 13 struct other { int x; }. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "userspace/collect/btf.h"
 #include "userspace/collect/kernel_btf.h"
 

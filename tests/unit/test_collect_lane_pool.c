@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "bpf/lane.h"
+#include "tests/unit/cmocka.h"
 #include "userspace/collect/lane_pool.h"
 #include "userspace/collect/lane_reader.h"
 

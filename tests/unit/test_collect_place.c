@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "userspace/collect/place.h"
 
 static void the_first_function_that_says_something_is_chosen(void **state)

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* --redact: what matches never gets through, wherever the pieces of an argument vector end. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "userspace/collect/redact.h"
 
 struct output {

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The set of live processes, from births and deaths. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "userspace/collect/tree.h"
 
 static void born(struct tree *t, uint32_t pid, uint32_t flags)

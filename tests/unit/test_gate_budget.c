@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What budgets mean: the grammar, where it points on a mistake, and the levels. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
 #include "userspace/gate/budget.h"
 

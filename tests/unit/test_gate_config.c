@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* startline.yml: what it means, and where it points when something is wrong. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/gate/config.h"

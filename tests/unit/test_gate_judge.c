@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A scenario's sessions become an outcome: nothing that could not be judged passes. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
 #include "userspace/gate/judge.h"
 

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What a gate says in one number and one line. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
 #include "userspace/gate/outcome.h"
 

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the gate can prove: less the more values scatter, and never less than the margin. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <math.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
 #include "userspace/gate/power.h"
 

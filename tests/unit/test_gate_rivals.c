@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What other designs would claim on the same noise: why docs/statistics.md chose none of them. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_noise.h"
 #include "userspace/base/stats_shift.h"
 #include "userspace/gate/sequence.h"

@@ -1,14 +1,9 @@
 /* The design of an interleaved comparison. What it claims on noise: test_gate_simulation.c. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
 #include "userspace/gate/sequence.h"
 

@@ -2,15 +2,10 @@
 /* What an interleaved comparison claims on noise of known kinds: the proof of docs/statistics.md,
  * which quotes what this prints. The real design drives it, control arm included. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_noise.h"
 #include "userspace/base/stats_shift.h"
 #include "userspace/gate/sequence.h"

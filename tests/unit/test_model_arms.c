@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Recordings whose runs take turns: which runs count, and for whom. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <errno.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
 /* Four runs of two arms; of the second pair it is said afterwards that it does not count. */

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Two sessions side by side: names that differ from run to run are one row, the rows add up, and
  * machines that are unlike are named. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/model/compare.h"
 #include "userspace/model/hosts.h"

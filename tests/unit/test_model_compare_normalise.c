@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Names as programs really have them: what changes from run to run becomes a '*', what tells one
  * thing from another stays. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
 #include "userspace/model/compare.h"
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What must hold of a change whatever the values are: a thousand metrics of twenty runs a side, of all
  * kinds of numbers. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
 #include "userspace/model/compare.h"
 

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The critical path: who owns each instant between R0 and the end, and why. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
 #define MS 1000000

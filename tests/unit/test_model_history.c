@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Steps, spikes, slow drift and what was accepted are told apart. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_trend.h"
 
 #define MARGIN 0.02

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON to a file and back, with text that is not text and numbers that are large. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/model/json_tree.h"
 

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Heap counters over images and processes, resident memory, coverage and contention. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
 #define BOTH  "0 meta source.bpf=ok\n0 meta source.shim=ok\n"

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions built from stories: runs, processes, the ladder, metrics. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
 #define MS 1000000

@@ -2,17 +2,12 @@
 /* The tables of the session document: every member of every struct has its key, is written and
  * is read again. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/document.h"
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/model/session_fields.h"
 #include "userspace/model/session_json.h"

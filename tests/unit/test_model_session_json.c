@@ -2,12 +2,6 @@
 /* The session document: what is written is read again, and whatever else comes along does no
  * harm. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +9,7 @@
 #include <string.h>
 
 #include "tests/lib/document.h"
+#include "tests/unit/cmocka.h"
 #include "tests/unit/said.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/base/cleanup.h"

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What startline itself cost: which parts there are, and which of them lie on the path. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
 #define BPF   "0 meta source.bpf=ok\n0 meta tax.call_ps=100000\n0 meta tax.hit_ps=40000\n"

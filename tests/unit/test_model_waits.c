@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What each wait waited for: one story per cause. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
 /* The cause and detail of a wait from 2 ms to 5 ms, described by @words. Before it the process

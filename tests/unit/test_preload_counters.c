@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "preload/counters.h"
 #include "preload/lane.h"
+#include "tests/unit/cmocka.h"
 
 enum { THREADS = 8, ROUNDS = 10007, BLOCK = 4096 };
 

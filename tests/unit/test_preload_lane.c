@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "preload/lane.h"
 #include "preload/sys.h"
+#include "tests/unit/cmocka.h"
 
 enum { THREADS = 8, EACH = 23 };
 

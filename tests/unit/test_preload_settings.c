@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "preload/settings.h"
+#include "tests/unit/cmocka.h"
 
 #define SHIM "/opt/lib/libstartline.so"
 #define OURS "STARTLINE_SHIM=3:/dev/shm/startline-abc"

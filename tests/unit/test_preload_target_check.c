@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <elf.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "preload/target_check.h"
+#include "tests/unit/cmocka.h"
 
 enum { RANDOM_ROUNDS = 2003, ELF_BYTES = 4096 };
 

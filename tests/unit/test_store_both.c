@@ -4,15 +4,10 @@
  * STARTLINE_TEST_STORE: the URL of the second one, empty (else it is SQLite too, and was told in
  * another order). */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_store.h"
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The store on SQLite: what goes in comes out, by halves nothing. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <sys/stat.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_store.h"
 #include "userspace/store/driver.h"
 #include "userspace/store/store_sql.h"

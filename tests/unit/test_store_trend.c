@@ -4,16 +4,11 @@
  * STARTLINE_TEST_RUNS (6000): how many runs the larger store has. STARTLINE_TEST_STORE: the URL of a
  * third one, empty, which is filled as well. The times that are printed are for people. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <time.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_store.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"

@@ -4,17 +4,12 @@
  * STARTLINE_TEST_STORE: a store's URL (else SQLite in a directory of its own);
  * STARTLINE_TEST_WRITERS (4), STARTLINE_TEST_KILLS (20): how many. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_store.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/random.h"

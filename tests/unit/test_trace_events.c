@@ -2,12 +2,6 @@
 /* Stories become the events they tell, and events become lines that hide nothing and break
  * nothing. Also: a long recording needs no more memory than a short one. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "tests/lib/events.h"
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
 #include "userspace/trace/dump.h"

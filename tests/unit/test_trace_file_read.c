@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading trace files that are cut, damaged, foreign or made with ill intent. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/trace_files.h"
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 
 /* Loads what must not load. */

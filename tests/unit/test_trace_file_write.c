@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing trace files: what is written comes back, and trouble leaves a readable file. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/lib/trace_files.h"
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 
 /* ---- round trips ---- */

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* --ready: what can be written, and when each condition holds. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/lib/events.h"
+#include "tests/unit/cmocka.h"
 #include "tests/unit/said.h"
 #include "userspace/base/units.h"
 #include "userspace/trace/ready.h"

@@ -2,18 +2,13 @@
 /* The verdict outputs: what is in them, in which order, and how long they get. That hostile texts are
  * inert is checked by real readers in tests/e2e/ci_outputs.bats. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_outcomes.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The first line of a report: which terms it has, and that they add up. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/view/report.h"
 

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Short names of command lines: what is left out, and what never is. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/view/label.h"
 

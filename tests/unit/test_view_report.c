@@ -2,17 +2,12 @@
 /* Whole reports against tests/golden/. To accept a change after having read it:
  * STARTLINE_UPDATE_GOLDEN=1 build/tests/unit/test_view_report */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"

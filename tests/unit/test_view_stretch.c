@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A long critical path in a few rows: what is joined, what is kept, and that nothing is lost. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/view/stretch.h"
 

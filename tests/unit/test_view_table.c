@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables in all four formats, and what they do to hostile text. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
 #include "userspace/view/internal.h"

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The chart, the sparkline and the reports over time: what is shown, how wide, and that nothing
  * hostile gets through. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/cmocka.h"
 #include "tests/unit/sample_trend.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
