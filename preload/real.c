@@ -35,7 +35,7 @@ static struct {
 	const struct link_map *self;
 	uintptr_t loader_base;
 	uint32_t uid; /* the real one, as this image began; NO_UID if the effective one differed */
-	bool is_secure;
+	bool is_secure, is_go;
 } list;
 
 extern const Elf64_Dyn own_dynamic[] __asm__("_DYNAMIC") __attribute__((visibility("hidden")));
@@ -195,6 +195,41 @@ static bool bias_of(const Elf64_Phdr *headers, size_t n, uintptr_t *ret)
 	return false;
 }
 
+/* Whether a note in @at .. @end is Go's: its programs have an allocator of their own, and what little
+ * they allocate with malloc says nothing. */
+static bool is_gos_note(const char *at, const char *end)
+{
+	static const char name[] = "Go\0"; /* padded to four bytes, as in the note */
+	while ((size_t)(end - at) >= sizeof(Elf64_Nhdr) + sizeof(name)) {
+		const Elf64_Nhdr *note = (const Elf64_Nhdr *)(const void *)at;
+		const uint64_t length = sizeof(*note) + (((uint64_t)note->n_namesz + 3) & ~3ull) +
+					(((uint64_t)note->n_descsz + 3) & ~3ull);
+		uint32_t words[2];
+		copy_bytes(&words[0], note + 1, sizeof(words[0]));
+		copy_bytes(&words[1], name, sizeof(words[1]));
+		if (note->n_namesz == sizeof(name) && words[0] == words[1])
+			return true;
+		if (length > (size_t)(end - at))
+			return false;
+		at += length;
+	}
+	return false;
+}
+
+static bool is_go(const Elf64_Phdr *headers, size_t n)
+{
+	uintptr_t bias = 0;
+
+	if (headers == NULL || !bias_of(headers, n, &bias))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const char *notes = (const char *)(bias + headers[i].p_vaddr);
+		if (headers[i].p_type == PT_NOTE && is_gos_note(notes, notes + headers[i].p_memsz))
+			return true;
+	}
+	return false;
+}
+
 static const struct r_debug *debug_of(const Elf64_Phdr *headers, size_t n)
 {
 	uintptr_t bias = 0;
@@ -243,6 +278,7 @@ static bool list_find(void)
 		else if (auxv[i].a_type == AT_SECURE)
 			list.is_secure = value != 0;
 	}
+	list.is_go = is_go(headers, n_headers);
 	list.uid = uid == effective_uid ? (uint32_t)uid : NO_UID;
 	const struct r_debug *debug = debug_of(headers, n_headers);
 	if (debug == NULL)
@@ -402,8 +438,8 @@ void real_facts(struct process_facts *ret)
 		.is_secure = list.is_secure,
 		.has_sanitizer = found.has_sanitizer,
 		/* Also a library in front of us: then that one is called in our place. */
-		.has_own_malloc =
-			list.self != list.head && found.first_malloc != (uintptr_t)real.malloc,
+		.has_own_malloc = list.is_go || (list.self != list.head &&
+						 found.first_malloc != (uintptr_t)real.malloc),
 	};
 }
 

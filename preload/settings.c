@@ -75,6 +75,13 @@ static char *users_part(const struct settings *settings, char *value, bool *ret_
 	return *rest == ':' ? rest + 1 : rest;
 }
 
+/* /proc/PID/environ shows these bytes for as long as the process lives. */
+static void wipe(char *from, const char *end)
+{
+	while (from < end)
+		*from++ = '\0';
+}
+
 void settings_strip(const struct settings *settings, char **envp)
 {
 	char **to = envp;
@@ -85,12 +92,17 @@ void settings_strip(const struct settings *settings, char **envp)
 		char *value = text_after(*from, LOAD_VARIABLE);
 		bool had_one = false;
 		char *rest = value == NULL ? NULL : users_part(settings, value, &had_one);
-		if (rest != NULL && had_one)
-			copy_bytes(value, rest, text_length(rest) + 1);
-		else if (rest != NULL)
+		if (rest != NULL && had_one) {
+			const size_t n = text_length(rest);
+			copy_bytes(value, rest, n + 1);
+			wipe(value + n + 1, rest + n);
+		} else if (rest != NULL) {
 			keep = false;
+		}
 		if (keep)
 			*to++ = *from;
+		else
+			wipe(*from, *from + text_length(*from));
 	}
 	*to = NULL;
 }

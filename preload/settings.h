@@ -33,8 +33,8 @@ struct settings {
 /* Reads the two variables. False if they are missing or make no sense: then the shim is not wanted. */
 bool settings_read(char *const *envp, struct settings *ret);
 
-/* Takes our variables out of @envp (also STARTLINE_PAD), in place; strings that stay are shortened in
- * place. */
+/* Takes our variables out of @envp (also STARTLINE_PAD), in place, and overwrites their strings; those
+ * that stay are shortened in place. */
 void settings_strip(const struct settings *settings, char **envp);
 
 /* How many pointers a copy of @envp with our variables needs, the final NULL included; 0 if it must

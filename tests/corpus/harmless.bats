@@ -121,7 +121,7 @@ same() {
 }
 
 @test "a process that inspects itself finds neither shim variables nor descriptors" {
-	"$STARTLINE" run -q -o /dev/null -- sh -c 'tr "\0" "\n" </proc/self/environ | grep -c "STARTLINE\|LD_PRELOAD"; ls /proc/self/fd | wc -l' >seen || true
+	"$STARTLINE" run -q -o /dev/null -- sh -c 'cat /proc/$$/environ /proc/self/environ | grep -ca "STARTLINE\|LD_PRELOAD"; ls /proc/self/fd | wc -l' >seen || true
 	sh -c 'ls /proc/self/fd | wc -l' >bare
 	[ "$(tail -n 1 seen)" = "$(cat bare)" ]
 	[ "$(head -n 1 seen)" = 0 ]

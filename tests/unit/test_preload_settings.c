@@ -87,6 +87,7 @@ static void the_users_preload_is_restored(void **state)
 		assert_string_equal(envp[0], expected);
 		assert_string_equal(envp[1], "B=2");
 		assert_null(envp[2]);
+		assert_string_equal(last, "");
 		free(last);
 		environment_free(envp, 2);
 	}
