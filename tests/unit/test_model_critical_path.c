@@ -70,6 +70,21 @@ static void waiting_for_a_child_is_the_childs_time(void **state)
 	(void)session_free(s);
 }
 
+/* As in a shell that startline stopped while it waited for the server. */
+static void waiting_for_a_child_that_goes_on_is_its_time_too(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN "0 exec 1 /bin/sh argv=sh\n1ms task 2 parent=1\n"
+		      "20ms offcpu 2 out=4ms wake=20ms syscall=clock_nanosleep context=hardirq\n"
+		      "9ms mark 1 stop detail=timeout value=15\n"
+		      "9ms offcpu 1 out=2ms wake=9ms waker=77 comm=startline syscall=wait4\n"
+		      "10ms exit 1 signal=15\n21ms exit 2 code=0\n");
+	PATH(s, "0+2 p1 main running cpu", "2+2 p2 child running cpu", "4+5 p2 child blocked sleep",
+	     "9+1 p1 main running cpu");
+	(void)session_free(s);
+}
+
 static void ready_child_takes_the_path_back_over_its_forks(void **state)
 {
 	(void)state;
@@ -294,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_thread_runs_waits_and_queues),
 		cmocka_unit_test(waiting_for_a_child_is_the_childs_time),
+		cmocka_unit_test(waiting_for_a_child_that_goes_on_is_its_time_too),
 		cmocka_unit_test(ready_child_takes_the_path_back_over_its_forks),
 		cmocka_unit_test(waker_that_did_not_exist_yet_leaves_its_creators_time),
 		cmocka_unit_test(two_that_wake_each_other_do_not_loop),

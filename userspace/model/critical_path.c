@@ -140,18 +140,34 @@ static bool is_peer_wait(const struct builder *b, const struct stay *s)
 	return wait_peer(b, s, &is_connect) != NULL;
 }
 
+/* Who waits for a child that goes on (startup ended meanwhile, or a signal ended the wait) waits for
+ * the one that was started last. */
+static int living_child(struct walker *w, const struct stay *s)
+{
+	const struct builder *b = w->b;
+	const int parent = b->threads.items[s->thread].proc;
+	w->n_steps += b->procs.n;
+	for (size_t i = b->procs.n; i > 0; i--) {
+		const struct proc *p = &b->procs.items[i - 1];
+		if (p->parent == parent && p->start_ns < s->wake_ns &&
+		    (p->end_ns == 0 || p->end_ns >= s->wake_ns))
+			return p->main_thread;
+	}
+	return -1;
+}
+
 /* The thread of the tree that ended the sleep, or -1. */
-static int waker_of(const struct walker *w, const struct stay *s)
+static int waker_of(struct walker *w, const struct stay *s)
 {
 	const struct sl_offcpu *e = s->event;
 	if (is_peer_wait(w->b, s))
 		return -1;
-	if (e->context != SL_CONTEXT_TASK || e->wake_ns == 0)
-		return -1;
-	const int waker = thread_lookup(w->b, e->waker_tid, s->wake_ns);
-	if (waker < 0 || waker == s->thread || w->is_walked[waker])
-		return -1;
-	return waker;
+	int waker = -1;
+	if (e->context == SL_CONTEXT_TASK && e->wake_ns != 0)
+		waker = thread_lookup(w->b, e->waker_tid, s->wake_ns);
+	if (waker < 0 && syscall_class(e->syscall) == WAIT_CHILD)
+		waker = living_child(w, s);
+	return waker < 0 || waker == s->thread || w->is_walked[waker] ? -1 : waker;
 }
 
 static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to,

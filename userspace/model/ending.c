@@ -122,7 +122,11 @@ static int ready_process(struct builder *b, uint32_t pid, uint64_t at_ns)
 		return proc;
 	/* Seen from the outside only (a probe, a file): the one that listens, else the command. */
 	const struct listener *first = listener_first(b->run);
-	return first != NULL && first->process > 0 ? first->process - 1 : 0;
+	if (first == NULL || first->process <= 0)
+		return 0;
+	const bool is_served =
+		first->accept_ready_process > 0 && first->accept_ready_ns <= rel(b, at_ns);
+	return (is_served ? first->accept_ready_process : first->process) - 1;
 }
 
 static void set_ready(struct builder *b, uint64_t at_ns, uint32_t pid, uint32_t tid)
