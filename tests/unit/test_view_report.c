@@ -424,7 +424,8 @@ static void how_it_ended_is_said(void **state)
 	run->has_ready = false;
 	run->exit_reason = "timeout";
 	_cleanup_free_ char *timeout = printed(s, TABLE_TEXT, NULL);
-	assert_non_null(strstr(timeout, "It never became ready: stopped at the --timeout."));
+	assert_non_null(
+		strstr(timeout, "It never became ready (accept): stopped at the --timeout."));
 	run->exit_reason = "exit";
 	run->exit_code = 3;
 	_cleanup_free_ char *failed = printed(s, TABLE_TEXT, NULL);

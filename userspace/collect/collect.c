@@ -364,7 +364,7 @@ static int run_loop(struct run *r)
 	return 0;
 }
 
-/* Which of several conditions it was not ready for, and what the last probe of each met. */
+/* Which conditions did not hold, and what the last probe of each met. */
 static void name_missing(const struct run *r, char *ret, size_t size)
 {
 	size_t n = 0;
@@ -373,7 +373,7 @@ static void name_missing(const struct run *r, char *ret, size_t size)
 	for (size_t i = 0; i < r->spec->n_rules && n < size; i++) {
 		const struct ready_rule *rule = &r->spec->rules[i];
 		const char *failure = r->probes != NULL ? probes_failure(r->probes, rule) : "";
-		if (ready_watch_holds(r->watch, i) || (r->spec->n_rules < 2 && failure[0] == '\0'))
+		if (ready_watch_holds(r->watch, i))
 			continue;
 		const int added = snprintf(ret + n, size - n, "%s%s%s%s%s", n > 0 ? ", " : "",
 					   rule->spec, failure[0] != '\0' ? " (" : "", failure,

@@ -65,12 +65,11 @@ enum collect_end {
 
 struct collect_result {
 	enum collect_end end;
-	int status; /* wait status of the command; meaningful when it was reaped */
-	char missing
-		[256];	/* what of several --ready conditions did not hold, "accept, file:/x"; and
+	int status;		   /* wait status of the command; meaningful when it was reaped */
+	char missing[256];	   /* what --ready conditions did not hold, "accept, file:/x"; and
 			 * of probed ones why, "http://x/ (status 403)"; "" */
-	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */
-	int signal;	/* COLLECT_INTERRUPTED: by which one */
+	int exec_errno;		   /* NOT_FOUND, NOT_EXECUTABLE */
+	int signal;		   /* COLLECT_INTERRUPTED: by which one */
 	bool has_been_interrupted; /* Ctrl-C was pressed, also where only the command got it */
 };
 

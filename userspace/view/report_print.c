@@ -86,12 +86,23 @@ static void say_equation(struct page *page)
 	(void)fprintf(page->f, "## startline\n\n**%s**\n\n", buf_str(&safe));
 }
 
+static void say_never_ready(struct page *page)
+{
+	const struct text_list *asked = &page->s->design.ready;
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	for (size_t i = 0; i < asked->n; i++)
+		(void)buf_addf(&line, "%s%s", i > 0 ? ", " : "", text_of(asked->items[i]));
+	sayf(page, TONE_BAD, "It never became ready (%s): stopped at the --timeout.",
+	     buf_str(&line));
+}
+
 static void say_ending(struct page *page, const struct run *run)
 {
 	const char *reason = text_of(run->exit_reason);
 	const bool is_timeout = strcmp(reason, "timeout") == 0;
 	if (is_timeout && page->s->design.ready.n > 0)
-		sayf(page, TONE_BAD, "It never became ready: stopped at the --timeout.");
+		say_never_ready(page);
 	else if (is_timeout)
 		sayf(page, TONE_BAD, "It did not end: stopped at the --timeout.");
 	else if (strcmp(reason, "exit") == 0 && run->exit_code != UNKNOWN && run->exit_code != 0)
