@@ -153,18 +153,6 @@ static void say_design(struct page *page, const struct outcome *o)
 	say(page, TONE_DIM, &line);
 }
 
-static int show(struct page *page, const struct comparison *c,
-		int (*build)(const struct comparison *, struct table **))
-{
-	_cleanup_(table_freep) struct table *t = NULL;
-	const int r = build(c, &t);
-	if (r < 0)
-		return r;
-	if (page->format == TABLE_TEXT)
-		(void)fputc('\n', page->f);
-	return table_print(t, page->format, page->style, page->f);
-}
-
 static int print_for_people(struct page *page, const struct outcome *o)
 {
 	int r = 0;
@@ -177,11 +165,7 @@ static int print_for_people(struct page *page, const struct outcome *o)
 		r = say_control(page, o, &o->judgements[i]);
 	say_design(page, o);
 	if (r >= 0 && o->comparison != NULL)
-		r = show(page, o->comparison, build_changes);
-	if (r >= 0 && o->comparison != NULL)
-		r = show(page, o->comparison, build_contributions);
-	if (r >= 0 && o->comparison != NULL && memory_has_changed(o->comparison))
-		r = show(page, o->comparison, build_memory_changes);
+		r = print_changes(o->comparison, page->format, page->style, page->f);
 	return r < 0 ? r : page->error;
 }
 
@@ -193,5 +177,5 @@ int report_ab(const struct outcome *o, enum table_format format, const struct pr
 		return ci_output_find("json")->print(o, 1, f);
 	if (format != TABLE_CSV)
 		return print_for_people(&page, o);
-	return o->comparison != NULL ? show(&page, o->comparison, build_changes) : 0;
+	return o->comparison != NULL ? report_compare(o->comparison, format, style, f) : 0;
 }

@@ -119,7 +119,8 @@ static bool is_of_interest(const struct change *main, const struct change *chang
 	       verdict_is_change(verdict_of(change));
 }
 
-int build_changes(const struct comparison *c, struct table **ret)
+/* One row per metric. People get what changed and what mattered, programs get all. */
+static int build_changes(const struct comparison *c, struct table **ret)
 {
 	size_t n_unchanged = 0, n_open = 0;
 	const struct change *main = main_change(c);
@@ -403,6 +404,17 @@ static int print_document(const struct comparison *c, const struct print_style *
 	return r < 0 ? r : ferror(f) ? -EIO : 0;
 }
 
+int print_changes(const struct comparison *c, enum table_format format,
+		  const struct print_style *style, FILE *f)
+{
+	int r = show(c, format, style, f, build_changes);
+	if (r >= 0)
+		r = show(c, format, style, f, build_contributions);
+	if (r >= 0 && memory_has_changed(c))
+		r = show(c, format, style, f, build_memory_changes);
+	return r;
+}
+
 int report_compare(const struct comparison *c, enum table_format format,
 		   const struct print_style *style, FILE *f)
 {
@@ -413,11 +425,5 @@ int report_compare(const struct comparison *c, enum table_format format,
 	int r = say_headline(c, format, style, f);
 	if (r >= 0)
 		r = say_machines(c, format, style, f);
-	if (r >= 0)
-		r = show(c, format, style, f, build_changes);
-	if (r >= 0)
-		r = show(c, format, style, f, build_contributions);
-	if (r >= 0 && memory_has_changed(c))
-		r = show(c, format, style, f, build_memory_changes);
-	return r;
+	return r < 0 ? r : print_changes(c, format, style, f);
 }

@@ -11,8 +11,6 @@
 #include "userspace/model/compare.h"
 #include "userspace/view/table.h"
 
-/* One row per metric. People get what changed and what mattered, programs get all. */
-int build_changes(const struct comparison *c, struct table **ret);
 /* One row per phase, cause and object; a last one sums up what is too small to list. */
 int build_contributions(const struct comparison *c, struct table **ret);
 
@@ -36,5 +34,8 @@ void contribution_what(const struct contribution *c, struct buf *out);
  * "machines"; CSV: the changes. -EIO when @f fails. */
 int report_compare(const struct comparison *c, enum table_format format,
 		   const struct print_style *style, FILE *f);
+/* Its tables alone, for people. */
+int print_changes(const struct comparison *c, enum table_format format,
+		  const struct print_style *style, FILE *f);
 
 #endif
