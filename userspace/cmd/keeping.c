@@ -205,12 +205,7 @@ bool keeping_has(const char *name)
 int keeping_check_name(const char *name)
 {
 	const int r = baseline_check_name(name);
-	if (r < 0 || !keeping_has(name))
-		return r;
-	return fail(-EEXIST,
-		    "there is a baseline '%s' already, and baselines do not change: take another "
-		    "name, or first `startline baseline rm %s`",
-		    name, name);
+	return r < 0 || !keeping_has(name) ? r : baseline_taken(name);
 }
 
 int keeping_load(const char *name, struct session **ret)

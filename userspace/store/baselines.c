@@ -32,6 +32,14 @@ int baseline_check_name(const char *name)
 		    name, NAME_BYTES_MAX);
 }
 
+int baseline_taken(const char *name)
+{
+	return fail(-EEXIST,
+		    "there is a baseline '%s' already, and baselines do not change: take another "
+		    "name, or first `startline baseline rm %s`",
+		    name, name);
+}
+
 static int add_name(struct store *st, const char *name, const struct store_entry *about,
 		    struct arena *arena, int64_t number)
 {
@@ -45,12 +53,7 @@ static int add_name(struct store *st, const char *name, const struct store_entry
 	};
 	bool is_new = false;
 	const int r = sql_run(&st->sql, SQL_BASELINE_ADD, parameters, 4, see_row, &is_new);
-	if (r < 0 || is_new)
-		return r;
-	return fail(-EEXIST,
-		    "there is a baseline '%s' already, and baselines do not change: take another "
-		    "name, or first `startline baseline rm %s`",
-		    name, name);
+	return r < 0 || is_new ? r : baseline_taken(name);
 }
 
 int baseline_save(struct store *st, const char *name, const struct session *s,

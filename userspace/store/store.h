@@ -60,6 +60,8 @@ int store_metrics(struct store *st, const char *scenario, const char *host_class
 /* Named baselines: immutable once saved; "name" then needs a removal first. A name is up to 200
  * bytes of printable UTF-8. */
 int baseline_check_name(const char *name);
+/* -EEXIST, logged: there is one of that name. */
+int baseline_taken(const char *name);
 int baseline_save(struct store *st, const char *name, const struct session *s,
 		  const struct store_entry *about);
 /* @ret_about and @arena may be NULL. */
