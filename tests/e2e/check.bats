@@ -62,6 +62,8 @@ scenario() {
 	grep -q 'net.connect\[tcp \*:5432\]  max < 10 ms' text
 	grep -q '^suite  *-  *time.wall  *scaling(workers) <= -0.5' text
 	grep -q 'build  time.wall  *< 120 seconds' text
+	grep -q '^memory mode against @main: startup.ready, mem.peak_rss' text
+	grep -q '^pipeline against @main: time.wall$' text
 }
 
 @test "a mistake has its place, and nothing runs" {
@@ -126,6 +128,10 @@ scenario() {
 	check
 	[ "$status" -eq 4 ]
 	v '.outcomes[0].reason' | grep -q 'was not captured'
+	# Nobody listens there: that is why.
+	scenario refused "$WORKLOADS/net_client refused log" '"net.connect[tcp *]": "< 10 ms"'
+	check
+	v '.outcomes[0].reason' | grep -q 'was not captured: tcp 127.0.0.1:[0-9]*: ECONNREFUSED'
 }
 
 @test "what judges nothing does not pass" {

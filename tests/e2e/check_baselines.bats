@@ -145,7 +145,7 @@ nap() {
 	mv other.json perf/main.json
 	check
 	[ "$status" -eq 4 ]
-	v '.outcomes[0].reason' | grep -q 'unlike machines'
+	v '.outcomes[0].reason' | grep -q 'unlike machines.*save a baseline on this one'
 }
 
 # --- in turns -------------------------------------------------------------------------------------

@@ -28,6 +28,16 @@ values() {
 	planted 0.01.json 0.012.json time.wall 1.2
 }
 
+@test "of several metrics a time stands first, and few are all listed" {
+	for side in 1 1.2; do
+		awk -v f=$side 'BEGIN { for (i = 0; i < 8; i++) printf "BenchmarkA-2 10 %d ns/op 2 allocs/op\n", (1000 + i) * f }' >$side.txt
+	done
+	"$STARTLINE" compare 1.txt 1.2.txt >out
+	head -n 1 out | grep -q '^bench\[A-2\] 1.00 us -> 1.20 us'
+	grep -q '^base: results of go test -bench' out
+	grep -q '^bench.allocs\[A-2\] .*unchanged' out
+}
+
 @test "rows of name, value, unit: a planted +20 % comes out" {
 	for side in 1 1.2; do
 		printf '[{"name":"a","unit":"ms","values":[%s]}]' "$(values $side)" >$side.json
@@ -63,7 +73,7 @@ values() {
 
 @test "results without a common metric say so" {
 	"$STARTLINE" compare "$DATA/hyperfine.json" "$DATA/rows.json" >out
-	grep -q 'no metric in common' out
+	tr '\n' ' ' <out | grep -q 'no metric in common. Base has time.wall, .* Head has '
 }
 
 @test "a recording and hyperfine have their metrics in common" {

@@ -186,6 +186,32 @@ static void a_folded_column_continues_below(void **state)
 	table_free(t);
 }
 
+static void several_columns_fold_and_the_widest_gives_way(void **state)
+{
+	(void)state;
+	static const struct column folded[] = {
+		{ .title = "status", .key = "status" },
+		{ .title = "metric", .key = "metric", .is_folded = true },
+		{ .title = "target", .key = "target", .is_folded = true },
+	};
+	const struct print_style style = { .width = 40 };
+	struct table *t = NULL;
+	assert_int_equal(table_new("", folded, 3, &t), 0);
+	table_text(t, "incomparable");
+	table_text(t, "mem.peak_rss");
+	table_text(t, "@baselines/main.json +10 %");
+	table_text(t, "green");
+	table_text(t, "time.wall");
+	table_text(t, "< 1 s");
+	_cleanup_free_ char *text = printed(t, TABLE_TEXT, &style);
+	assert_string_equal(text, "status        metric        target\n"
+				  "incomparable  mem.peak_rss  @baselines/\n"
+				  "                            main.json\n"
+				  "                            +10 %\n"
+				  "green         time.wall     < 1 s\n");
+	table_free(t);
+}
+
 static void colours_only_where_asked_for(void **state)
 {
 	(void)state;
@@ -365,6 +391,7 @@ int main(void)
 		cmocka_unit_test(lines_fit_the_terminal),
 		cmocka_unit_test(what_is_cut_shows_it),
 		cmocka_unit_test(a_folded_column_continues_below),
+		cmocka_unit_test(several_columns_fold_and_the_widest_gives_way),
 		cmocka_unit_test(colours_only_where_asked_for),
 		cmocka_unit_test(no_control_byte_reaches_any_output),
 		cmocka_unit_test(csv_cells_are_no_formulas),

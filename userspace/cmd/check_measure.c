@@ -93,9 +93,9 @@ static const char *how_it_ended(struct arena *arena, const struct collect_spec *
 }
 
 static const char *say_failure(struct arena *arena, const struct step *step, unsigned int run,
-			       const char *how)
+			       const char *how, bool has_run)
 {
-	const char *hint = log_shows(LOG_INFO) ? "" : "; -v shows its output";
+	const char *hint = has_run && !log_shows(LOG_INFO) ? "; -v shows its output" : "";
 	const char *text = step->name != NULL ? arena_printf(arena, "step %s, run %u: %s%s",
 							     step->name, run, how, hint)
 					      : arena_printf(arena, "run %u: %s%s", run, how, hint);
@@ -150,11 +150,12 @@ static int run_all(struct series_of_runs *m)
 			return r;
 		m->check->is_interrupted |= result.has_been_interrupted;
 		const char *how = how_it_ended(m->check->arena, &m->spec, &result);
-		m->n_measured += run >= s->warmup && result.end != COLLECT_NOT_FOUND &&
-				 result.end != COLLECT_NOT_EXECUTABLE;
+		const bool has_run =
+			result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE;
+		m->n_measured += run >= s->warmup && has_run;
 		if (how != NULL)
-			m->failure =
-				say_failure(m->check->arena, m->step, (unsigned int)run + 1, how);
+			m->failure = say_failure(m->check->arena, m->step, (unsigned int)run + 1,
+						 how, has_run);
 		if (how != NULL || m->check->is_interrupted)
 			return 0;
 	}

@@ -22,6 +22,10 @@
 #define MIN_DIGITS   4 /* of the number in a file's name */
 #define MAX_DIGITS   15
 #define MAX_MACHINES 1000
+/* Without the rounds, 95 % of the median where noise is normal and as wide as the quartiles say (McGill,
+ * Tukey and Larsen, 1978): 1.96 * sqrt(pi / 2) / 1.349 of their distance, by the root of the rounds. */
+#define HALF_INTERVAL 1.821
+#define INTERVAL_MIN  6
 
 bool pytest_sniff(const char *text, size_t length, const char *path)
 {
@@ -54,6 +58,11 @@ static void add_statistics(struct gathering *g, const char *id, const cJSON *sta
 	s->median = seconds(stats, "median");
 	s->q1 = seconds(stats, "q1");
 	s->q3 = seconds(stats, "q3");
+	const double half = HALF_INTERVAL * (s->q3 - s->q1) / sqrt((double)s->n);
+	if (s->n < INTERVAL_MIN || !(half >= 0))
+		return;
+	s->ci95_low = fmax(s->min, s->median - half);
+	s->ci95_high = fmin(s->max, s->median + half);
 }
 
 static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t index)

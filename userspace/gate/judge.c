@@ -131,14 +131,24 @@ static void name_connections(struct buf *words, const struct session *s, const s
 		(void)buf_adds(words, " it made no connection");
 }
 
-static int explain_below(struct judging *g, struct judgement *j)
+/* Adds to the reason what became of the connections, behind @between. */
+static int explain(struct judging *g, const struct session *s, const char *between,
+		   struct judgement *j)
 {
 	_cleanup_(buf_done) struct buf words;
 	buf_init(&words, (size_t)8 * WORDS_MAX);
-	(void)buf_adds(&words, j->reason);
-	name_connections(&words, g->e->session, g->e->gate != NULL ? g->e->gate->session : NULL);
+	(void)buf_addf(&words, "%s%s", j->reason, between);
+	const size_t n = words.len;
+	name_connections(&words, s, g->e->gate != NULL ? g->e->gate->session : NULL);
+	if (words.len == n)
+		return 0;
 	j->reason = arena_strdup(g->arena, buf_str(&words));
 	return j->reason != NULL ? 0 : -ENOMEM;
+}
+
+static bool is_of_peer(const char *metric)
+{
+	return strncmp(metric, "net.connect[", 12) == 0 || strncmp(metric, "net.reply[", 10) == 0;
 }
 
 /* --- budgets -------------------------------------------------------------------------------- */
@@ -159,7 +169,10 @@ static const char *say_incomparable(struct judging *g, const struct against *a)
 {
 	const char *reason = arena_printf(g->arena, "unlike machines, %s: %s", a->label,
 					  a->comparison->incomparable);
-	worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
+	worsen(g->o, OUTCOME_CANNOT_JUDGE,
+	       arena_printf(g->arena,
+			    "%s; save a baseline on this one, or give the scenario a `base`",
+			    reason));
 	return reason;
 }
 
@@ -182,6 +195,8 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 		j->level = LEVEL_INCONCLUSIVE;
 		j->reason = say_incomparable(g, a);
 	}
+	if (r == -ENODATA && is_of_peer(b->metric) && explain(g, s, ":", j) < 0)
+		return -ENOMEM;
 	return r < 0 ? note_failure(g, r, j) : 0;
 }
 
@@ -199,7 +214,7 @@ static int judge_budgets(struct judging *g, const struct budget *budgets, size_t
 		struct judgement j;
 		int r = judge_one_budget(g, &budgets[i], s, &j);
 		if (r >= 0 && j.is_below && s->n_runs > 0)
-			r = explain_below(g, &j);
+			r = explain(g, s, "", &j);
 		if (r >= 0 && is_too_large_sum(g, &j) && step == NULL)
 			r = judge_explain_sum(g->arena, g->e->scenario, g->e->steps, &j);
 		if (r >= 0 && step != NULL) {

@@ -2,6 +2,7 @@
 /* A table as text for a terminal: columns by width, no frames, nothing wider than the terminal. */
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/utf8.h"
@@ -113,7 +114,25 @@ static void shrink(unsigned int *width, unsigned int least, unsigned int *excess
 	*excess -= take;
 }
 
-/* Widths that fit the terminal: numbers get what they need, texts up to a limit, and the elastic
+/* The widest column of texts gives first. */
+static void shrink_texts(struct layout *l, unsigned int excess)
+{
+	bool is_text[MAX_COLUMNS];
+	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++)
+		is_text[i] = has_texts(l->t, i);
+	while (excess > 0) {
+		unsigned int *widest = NULL;
+		for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
+			if (is_text[i] && l->widths[i] > (widest != NULL ? *widest : MIN_FIXED))
+				widest = &l->widths[i];
+		}
+		if (widest == NULL)
+			return;
+		shrink(widest, *widest - 1, &excess);
+	}
+}
+
+/* Widths that fit the terminal: numbers get what they need, texts up to a limit, and the widest elastic
  * column what is left. */
 static void lay_out(struct layout *l, struct buf *scratch)
 {
@@ -131,7 +150,7 @@ static void lay_out(struct layout *l, struct buf *scratch)
 		const bool is_elastic = c->is_elastic || c->is_folded;
 		if (!is_elastic && width > MAX_FIXED && has_texts(t, i))
 			width = MAX_FIXED;
-		if (is_elastic && elastic == t->n_columns)
+		if (is_elastic && (elastic == t->n_columns || width > l->widths[elastic]))
 			elastic = i;
 		l->widths[i] = width;
 		used += width + (used > 0 ? GAP : 0);
@@ -144,10 +163,7 @@ static void lay_out(struct layout *l, struct buf *scratch)
 			shrink(&l->widths[i], MIN_BAR_WIDTH, &excess);
 	}
 	shrink(&l->widths[elastic], MIN_ELASTIC, &excess);
-	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
-		if (has_texts(t, i))
-			shrink(&l->widths[i], MIN_FIXED, &excess);
-	}
+	shrink_texts(l, excess);
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */
@@ -270,22 +286,41 @@ static int print_titles(const struct layout *l, struct buf *line, FILE *f)
 	return print_line(l, TONE_DIM, line, f);
 }
 
-/* What did not fit into a folded column, on lines of its own below. */
-static int print_folded(const struct layout *l, size_t column, const char *rest, enum tone tone,
-			struct buf *line, FILE *f)
+struct rests {
+	char *of[MAX_COLUMNS]; /* NULL: nothing */
+};
+
+static void rests_done(struct rests *rests)
 {
-	unsigned int before = 0;
-	for (size_t i = 0; i < column; i++)
-		before += l->widths[i] > 0 ? l->widths[i] + GAP : 0;
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		free(rests->of[i]);
+}
+
+/* What did not fit into the folded columns, on lines of its own below. */
+static int print_folded(const struct layout *l, char *const rests[static MAX_COLUMNS],
+			enum tone tone, struct buf *line, FILE *f)
+{
+	const char *at[MAX_COLUMNS];
+	bool is_left = false;
+	for (size_t i = 0; i < MAX_COLUMNS; i++) {
+		at[i] = rests[i] != NULL ? rests[i] : "";
+		is_left |= at[i][0] != '\0';
+	}
 	int rc = 0;
-	while (rc == 0 && *rest != '\0') {
-		const size_t n = fold_at(rest, strlen(rest), l->widths[column]);
-		(void)buf_pad(line, ' ', before);
-		(void)buf_add(line, rest, n);
+	while (rc == 0 && is_left) {
+		is_left = false;
+		for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
+			if (l->widths[i] == 0)
+				continue;
+			const size_t n = fold_at(at[i], strlen(at[i]), l->widths[i]);
+			add_fitted(l, line, at[i], n, l->widths[i], ALIGN_LEFT);
+			(void)buf_pad(line, ' ', GAP);
+			at[i] += n;
+			while (*at[i] == ' ')
+				at[i]++;
+			is_left |= *at[i] != '\0';
+		}
 		rc = print_line(l, tone, line, f);
-		rest += n;
-		while (*rest == ' ')
-			rest++;
 	}
 	return rc;
 }
@@ -293,8 +328,7 @@ static int print_folded(const struct layout *l, size_t column, const char *rest,
 static int print_row(const struct layout *l, size_t row, struct buf *line, struct buf *scratch,
 		     FILE *f)
 {
-	_cleanup_free_ char *rest = NULL;
-	size_t folded = 0;
+	_cleanup_(rests_done) struct rests rests = { 0 };
 	const char *gap = "";
 	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
 		if (l->widths[i] == 0)
@@ -315,19 +349,16 @@ static int print_row(const struct layout *l, size_t row, struct buf *line, struc
 		cell_text(l, row, i, scratch);
 		const char *text = buf_str(scratch);
 		size_t n = scratch->len;
-		if (l->t->columns[i].is_folded && rest == NULL && room > 0) {
+		if (l->t->columns[i].is_folded && room > 0) {
 			n = fold_at(text, n, room);
-			rest = strdup(text + n + (text[n] == ' '));
-			folded = i;
+			rests.of[i] = strdup(text + n + (text[n] == ' '));
 		}
 		add_fitted(l, line, text, n, room, l->t->columns[i].align);
 		(void)buf_adds(line, is_dim ? tone_end(&l->style, TONE_DIM) : "");
 	}
 	const enum tone tone = l->t->rows.items[row].tone;
 	const int rc = print_line(l, tone, line, f);
-	if (rc < 0 || rest == NULL)
-		return rc;
-	return print_folded(l, folded, rest, tone, line, f);
+	return rc < 0 ? rc : print_folded(l, rests.of, tone, line, f);
 }
 
 int print_paragraph(enum table_format format, const struct print_style *style, FILE *f,

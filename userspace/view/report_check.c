@@ -80,6 +80,29 @@ static void list_scenario(struct table *t, const struct scenario *s)
 		add_row(&l, s->name, NULL, NULL);
 }
 
+/* The budgets are rows; this is what else is judged. */
+static void note_gate(struct table *t, const struct scenario *s)
+{
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	if (s->baseline == NULL && s->base_kind == BASE_NONE)
+		return;
+	(void)buf_adds(&line, s->name);
+	if (s->baseline != NULL)
+		(void)buf_addf(&line, " against @%s", s->baseline);
+	if (s->base_kind != BASE_NONE)
+		(void)buf_addf(&line, "%s in turns with %s",
+			       s->baseline != NULL ? ", where that leaves a doubt" : "", s->base);
+	for (size_t i = 0; i < s->gate.n; i++)
+		(void)buf_addf(&line, "%s%s", i == 0 ? ": " : ", ", s->gate.items[i]);
+	if (s->gate.n == 0 && s->results == NULL)
+		(void)buf_addf(&line, ": %s%s", scenario_main_metric(s),
+			       s->n_steps == 1 ? ", mem.peak_rss" : "");
+	else if (s->gate.n == 0)
+		(void)buf_adds(&line, ": all metrics");
+	table_note(t, "%s", buf_str(&line));
+}
+
 /* Whether a cell of it is. */
 static bool is_chosen(const struct span *span, const size_t *chosen, size_t n)
 {
@@ -106,7 +129,9 @@ int build_scenarios(const struct config *c, const size_t *chosen, size_t n, stru
 				     .scenario = &c->scenarios[c->spans[i].scenarios[0]] };
 		add_row(&l, c->spans[i].name, NULL, &c->spans[i].budget);
 	}
-	table_note(*ret, "%zu scenarios in %s", n, c->path);
+	for (size_t i = 0; i < n; i++)
+		note_gate(*ret, &c->scenarios[chosen[i]]);
+	table_note(*ret, "%zu scenario%s in %s", n, n == 1 ? "" : "s", c->path);
 	return 0;
 }
 
@@ -115,8 +140,8 @@ int build_scenarios(const struct config *c, const size_t *chosen, size_t n, stru
 /* The last two only where a baseline took part. */
 static const struct column judgement_columns[] = {
 	{ .title = "status", .key = "status" },
-	{ .title = "metric", .key = "metric", .is_elastic = true },
-	{ .title = "target", .key = "target" },
+	{ .title = "metric", .key = "metric", .is_folded = true },
+	{ .title = "target", .key = "target", .is_folded = true },
 	{ .title = "actual", .key = "actual", .align = ALIGN_RIGHT },
 	{ .title = "headroom", .key = "headroom", .align = ALIGN_RIGHT },
 	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
@@ -187,7 +212,9 @@ static int build_judgements(const struct outcome *o, struct table **ret)
 	}
 	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		if (text_of(j->reason)[0] != '\0' && j->level != LEVEL_GREEN && is_for_people(j, i))
+		/* On which machines it was is said above. */
+		if (text_of(j->reason)[0] != '\0' && j->level != LEVEL_GREEN &&
+		    j->verdict != VERDICT_INCOMPARABLE && is_for_people(j, i))
 			table_note(*ret, "%s %s: %s", j->metric, j->target, j->reason);
 	}
 	if (r >= 0 && n_left > 0)

@@ -17,11 +17,12 @@
 #include "userspace/view/report_parts.h"
 #include "userspace/view/value.h"
 
-#define MAX_LINE    ((size_t)16 << 10)
-#define HANG	    2
-#define WHAT_MAX    ((size_t)96) /* bytes of an object's name: three lines or so */
-#define PEOPLE_ROWS 12		 /* contributions that are listed one by one */
-#define SMALL_SHARE 0.01	 /* of the larger total: not worth a line */
+#define MAX_LINE      ((size_t)16 << 10)
+#define HANG	      2
+#define WHAT_MAX      ((size_t)96) /* bytes of an object's name: three lines or so */
+#define PEOPLE_ROWS   12	   /* contributions, or metrics, that are listed one by one */
+#define METRICS_NAMED ((size_t)3)  /* of a side that has none in common with the other */
+#define SMALL_SHARE   0.01	   /* of the larger total: not worth a line */
 
 const struct change *main_change(const struct comparison *c)
 {
@@ -31,11 +32,16 @@ const struct change *main_change(const struct comparison *c)
 		if (change != NULL && change->basis != BASIS_NONE)
 			return change;
 	}
+	/* Of another tool's benchmarks a time, if there is one. */
+	const struct change *first = NULL;
 	for (size_t i = 0; i < c->n_changes; i++) {
-		if (c->changes[i].basis != BASIS_NONE)
-			return &c->changes[i];
+		const struct change *change = &c->changes[i];
+		if (change->basis != BASIS_NONE && change->metric->class == CLASS_TIME)
+			return change;
+		if (change->basis != BASIS_NONE && first == NULL)
+			first = change;
 	}
-	return NULL;
+	return first;
 }
 
 /* --- changes -------------------------------------------------------------------------------- */
@@ -94,7 +100,7 @@ static void add_change_row(struct table *t, const struct change *c, enum verdict
 }
 
 static const struct column change_columns[] = {
-	{ .title = "metric", .key = "id", .is_elastic = true },
+	{ .title = "metric", .key = "id", .is_folded = true },
 	{ .title = "", .key = "unit", .audience = FOR_PROGRAMS },
 	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
 	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
@@ -111,10 +117,14 @@ static const struct column change_columns[] = {
 };
 
 /* What people want to see of a metric that did not change: that it was looked at. */
-static bool is_of_interest(const struct change *main, const struct change *change)
+static bool is_of_interest(const struct comparison *c, const struct change *main,
+			   const struct change *change)
 {
 	if (change->basis == BASIS_NONE)
 		return false;
+	/* Of few there is no need to choose. */
+	if (c->n_compared <= PEOPLE_ROWS)
+		return true;
 	return change == main || strcmp(change->id, "mem.peak_rss") == 0 ||
 	       verdict_is_change(verdict_of(change));
 }
@@ -129,7 +139,7 @@ static int build_changes(const struct comparison *c, struct table **ret)
 		return r;
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *change = &c->changes[i];
-		const bool is_listed = is_of_interest(main, change);
+		const bool is_listed = is_of_interest(c, main, change);
 		add_change_row(*ret, change, verdict_in(c, change), is_listed);
 		if (is_listed || change->basis == BASIS_NONE)
 			continue;
@@ -329,13 +339,36 @@ static int say(enum table_format format, const struct print_style *style, FILE *
 	return print_paragraph(format, style, f, tone, HANG, text);
 }
 
+/* The first metrics of a side. */
+static void name_metrics(struct buf *line, const char *side, const struct session *s)
+{
+	(void)buf_addf(line, " %s has", side);
+	for (size_t i = 0; i < s->n_series && i < METRICS_NAMED; i++)
+		(void)buf_addf(line, "%s %s", i > 0 ? "," : "", s->series[i].id);
+	(void)buf_addf(line, "%s.",
+		       s->n_series == 0		     ? " none"
+		       : s->n_series > METRICS_NAMED ? " …"
+						     : "");
+}
+
+static int say_nothing_in_common(const struct comparison *c, enum table_format format,
+				 const struct print_style *style, FILE *f)
+{
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	(void)buf_adds(&line, "The two have no metric in common.");
+	name_metrics(&line, "Base", c->base);
+	name_metrics(&line, "Head", c->head);
+	return say(format, style, f, TONE_BAD, buf_str(&line));
+}
+
 static int say_headline(const struct comparison *c, enum table_format format,
 			const struct print_style *style, FILE *f)
 {
 	char line[512], witness[128];
 	const struct change *change = main_change(c);
 	if (change == NULL)
-		return say(format, style, f, TONE_BAD, "The two have no metric in common.");
+		return say_nothing_in_common(c, format, style, f);
 	const enum verdict verdict = verdict_in(c, change);
 	(void)print_change(change, c->level, verdict, line, sizeof(line));
 	int r = say(format, style, f, TONE_STRONG, line);
@@ -352,12 +385,33 @@ static int say_headline(const struct comparison *c, enum table_format format,
 		(void)snprintf(line, sizeof(line), "about %zu more runs of each would decide it",
 			       more);
 	else if (change->basis == BASIS_SHIFT && !isfinite(change->high))
-		(void)snprintf(line, sizeof(line),
-			       "%zu and %zu runs prove nothing about time: use run -n 10 for both",
-			       n_base, n_head);
+		(void)snprintf(line, sizeof(line), "%zu and %zu %s", n_base, n_head,
+			       c->base->n_runs > 0 && c->head->n_runs > 0
+				       ? "runs prove nothing about time: use run -n 10 for both"
+				       : "values prove nothing about time: it takes more of them, "
+					 "or a range (baseline save --value)");
+	else if (change->basis == BASIS_SUMMARY && isnan(change->high))
+		(void)snprintf(
+			line, sizeof(line),
+			"statistics without an interval prove nothing: let the tool keep its "
+			"samples");
 	else
 		return r;
 	return r < 0 ? r : say(format, style, f, TONE_PLAIN, line);
+}
+
+/* What a reader of another tool's results had to say. */
+static int say_notes(const char *side, const struct session *s, enum table_format format,
+		     const struct print_style *style, FILE *f)
+{
+	int r = 0;
+	for (size_t i = 0; i < s->n_notes && r >= 0; i++) {
+		_cleanup_(buf_done) struct buf line;
+		buf_init(&line, MAX_LINE);
+		(void)buf_addf(&line, "%s: %s", side, s->notes[i]);
+		r = say(format, style, f, TONE_PLAIN, buf_str(&line));
+	}
+	return r;
 }
 
 static int say_machines(const struct comparison *c, enum table_format format,
@@ -371,7 +425,9 @@ static int say_machines(const struct comparison *c, enum table_format format,
 	}
 	for (size_t i = 0; i < c->n_host_notes && r >= 0; i++)
 		r = say(format, style, f, TONE_PLAIN, c->host_notes[i]);
-	return r;
+	if (r >= 0)
+		r = say_notes("base", c->base, format, style, f);
+	return r < 0 ? r : say_notes("head", c->head, format, style, f);
 }
 
 static int show(const struct comparison *c, enum table_format format,
