@@ -148,6 +148,9 @@ static __always_inline bool tracked(struct task_struct *task)
 
 #define CALL_TOLD 0x400u /* its name is the reason of a sleep: the place is not looked up */
 
+#define CALL_PATH   0x800u  /* its first argument is the path of a file */
+#define CALL_PATHAT 0x1000u /* … the second one, after a directory */
+
 #define CALLS 512
 extern const volatile __u16 call_table[CALLS]; /* by system call number */
 

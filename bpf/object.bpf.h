@@ -17,6 +17,7 @@
 #define ANON_INODE_FS_MAGIC 0x09041934u
 #define PF_EXITING	    0x4u
 #define OFF_COMPONENTS	    12
+#define OFF_PATH_MAX	    256 /* below OFF_TEXT_ROOM */
 #define FUTEX_WAIT_OPS	    ((1u << 0) | (1u << 6) | (1u << 9) | (1u << 11) | (1u << 13))
 
 static __always_inline __u16 object_of_socket(struct sock *sk)
@@ -73,6 +74,21 @@ static __always_inline void object_of_file(struct task_state *ts, struct sl_offc
 	}
 	record->object = format == MODE_CHARACTER || format == MODE_BLOCK ? SL_OBJECT_DEVICE
 									  : SL_OBJECT_FILE;
+}
+
+/* Where the disk is read to find a file: its path as the program gave it. The kernel has just copied
+ * it, so its page is there. */
+static __always_inline void object_of_path(struct task_state *ts, struct sl_offcpu *record,
+					   __u64 path)
+{
+	const long length = bpf_probe_read_user_str(ts->sched.record + sizeof(*record),
+						    OFF_PATH_MAX, (const void *)path);
+
+	if (length <= 1 || length > OFF_PATH_MAX)
+		return;
+	ts->sched.text_length = length;
+	if (length == OFF_PATH_MAX)
+		record->event.flags |= SL_FLAG_CUT;
 }
 
 /* The descriptor it waits for, or -1. */
@@ -164,6 +180,11 @@ static __always_inline void object_note(struct task_struct *task, struct task_st
 	bits = call_table[ts->nr & (CALLS - 1)];
 	if (!bits)
 		return;
+	if (bits & (CALL_PATH | CALL_PATHAT)) {
+		if (record->flags & SL_OFFCPU_IOWAIT)
+			object_of_path(ts, record, ts->args[bits & CALL_PATH ? 0 : 1]);
+		return;
+	}
 	if ((bits & CALL_TIMED) && has_timeout(ts))
 		record->flags |= SL_OFFCPU_TIMEOUT;
 	fd = waited_fd(ts);

@@ -112,6 +112,7 @@ static void storage(void **state)
 	assert_cause("syscall=read object=file leaf text=passwd\\0etc\\0 state=D",
 		     "file_read|/etc/passwd");
 	assert_cause("syscall=execve state=D iowait", "file_read|/bin/next");
+	assert_cause("syscall=262 text=lib/x.so state=D iowait", "file_read|lib/x.so");
 	assert_cause("syscall=fsync object=file text=/db state=D iowait", "file_write|/db");
 	assert_cause("syscall=munmap state=D iowait", "disk|munmap");
 	assert_cause("object=fault_file text=/lib/x.so state=D", "page_fault|/lib/x.so");
