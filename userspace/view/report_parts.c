@@ -10,6 +10,8 @@
 #include "userspace/model/metrics.h"
 #include "userspace/view/label.h"
 
+#define NAME_BYTES 64 /* what calls itself something longer is known by its file */
+
 const struct process *process_find(const struct run *run, int id)
 {
 	return id >= 1 && (size_t)id <= run->n_processes ? &run->processes[id - 1] : NULL;
@@ -23,10 +25,11 @@ const char *process_label(const struct run *run, int id, struct buf *ret)
 		(void)buf_addc(ret, '-');
 		return buf_str(ret);
 	}
-	const char *exe = p->exe == NULL ? "" : p->exe;
-	if (exe[0] == '\0' && p->argv.n > 0)
-		exe = p->argv.items[0];
-	(void)buf_adds(ret, exe[0] == '\0' ? "?" : label_base(exe));
+	/* As it was called: redis-server is a link to redis-check-rdb, and sh one to dash. */
+	const char *name = p->argv.n > 0 ? label_base(text_of(p->argv.items[0])) : "";
+	if (name[0] == '\0' || strlen(name) > NAME_BYTES)
+		name = label_base(text_of(p->exe));
+	(void)buf_adds(ret, name[0] == '\0' ? "?" : name);
 	if (run->n_processes > 1 && p->pid != UNKNOWN)
 		(void)buf_addf(ret, "[%" PRId64 "]", p->pid);
 	return buf_str(ret);
