@@ -97,7 +97,7 @@ EXPORT int execve(const char *path, strings argv, strings envp)
 {
 	char *const *with = or_empty(envp);
 
-	if (inject_into(AT_FDCWD, path))
+	if (inject_into(AT_FDCWD, path, with))
 		with = WITH_SHIM(with);
 	return exec_real(real.execve, path, argv, with);
 }
@@ -106,7 +106,7 @@ EXPORT int execvpe(const char *file, strings argv, strings envp)
 {
 	char *const *with = or_empty(envp);
 
-	if (inject_into_found(file))
+	if (inject_into_found(file, with))
 		with = WITH_SHIM(with);
 	return exec_real(real.execvpe, file, argv, with);
 }
@@ -176,7 +176,7 @@ EXPORT int fexecve(int fd, strings argv, strings envp)
 	if (function == NULL)
 		return refuse(ENOSYS);
 	/* Without an environment it is for the real function to refuse. */
-	if (envp != NULL && inject_into(fd, ""))
+	if (envp != NULL && inject_into(fd, "", envp))
 		with = WITH_SHIM(with);
 	inject_before_exec();
 	const int result = function(fd, argv, with);
@@ -189,7 +189,7 @@ EXPORT int execveat(int directory_fd, const char *path, strings argv, strings en
 	execat_fn *function = REAL(execat_fn, "execveat");
 	char *const *with = or_empty(envp);
 
-	if (inject_into(directory_fd, path))
+	if (inject_into(directory_fd, path, with))
 		with = WITH_SHIM(with);
 	inject_before_exec();
 	int result = -1;
@@ -212,7 +212,7 @@ EXPORT int posix_spawn(int *pid, const char *path, const void *actions, const vo
 
 	if (function == NULL)
 		return ENOSYS;
-	if (inject_into(AT_FDCWD, path))
+	if (inject_into(AT_FDCWD, path, with))
 		with = WITH_SHIM(with);
 	return function(pid, path, actions, attributes, argv, with);
 }
@@ -225,7 +225,7 @@ EXPORT int posix_spawnp(int *pid, const char *file, const void *actions, const v
 
 	if (function == NULL)
 		return ENOSYS;
-	if (inject_into_found(file))
+	if (inject_into_found(file, with))
 		with = WITH_SHIM(with);
 	return function(pid, file, actions, attributes, argv, with);
 }

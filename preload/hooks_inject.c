@@ -29,12 +29,13 @@ static enum sl_cover_reason shim_is_out_of_reach(void)
 	return r == 0 ? 0 : r == -EACCES ? SL_COVER_USER : SL_COVER_CHROOT;
 }
 
-static bool decide(int directory_fd, const char *path)
+static bool decide(int directory_fd, const char *path, char *const *envp)
 {
-	const enum target target = target_check(directory_fd, path, tree);
+	const enum target target = target_check_exec(directory_fd, path, envp, tree);
 	if (target != TARGET_FITS) {
-		cover_next(target_reason(target),
-			   target == TARGET_FOREIGN ? "another processor" : path);
+		cover_next(target_reason(target), target == TARGET_FOREIGN  ? "another processor"
+						  : target == TARGET_LISTED ? "not executed"
+									    : path);
 		return false;
 	}
 	const enum sl_cover_reason obstacle = shim_is_out_of_reach();
@@ -45,13 +46,13 @@ static bool decide(int directory_fd, const char *path)
 	return true;
 }
 
-bool inject_into(int directory_fd, const char *path)
+bool inject_into(int directory_fd, const char *path, char *const *envp)
 {
 	shim_prepare();
 	if (shim.is_off || shim.is_sealed || path == NULL)
 		return false;
 	const uint64_t begin_ns = clock_ns();
-	const bool is_wanted = decide(directory_fd, path);
+	const bool is_wanted = decide(directory_fd, path, envp);
 	shim_spent(begin_ns);
 	return is_wanted;
 }
@@ -68,7 +69,7 @@ static const char *search_path(void)
 	return "/usr/local/bin:/bin:/usr/bin";
 }
 
-bool inject_into_found(const char *name)
+bool inject_into_found(const char *name, char *const *envp)
 {
 	char path[PATH_LIMIT];
 	const char *end = path + sizeof(path);
@@ -80,7 +81,7 @@ bool inject_into_found(const char *name)
 	for (const char *c = name; *c != '\0'; c++)
 		has_slash |= *c == '/';
 	if (has_slash || name[0] == '\0')
-		return inject_into(AT_FDCWD, name);
+		return inject_into(AT_FDCWD, name, envp);
 
 	for (const char *at = search_path();; at++) {
 		char *to = path;
@@ -90,7 +91,7 @@ bool inject_into_found(const char *name)
 			to = text_append(to, end, "/");
 		to = text_append(to, end, name);
 		if (to + 1 < end && sys_call3(SYS_faccessat, AT_FDCWD, (long)path, X_OK) == 0)
-			return inject_into(AT_FDCWD, path);
+			return inject_into(AT_FDCWD, path, envp);
 		while (*at != '\0' && *at != ':')
 			at++;
 		if (*at == '\0')

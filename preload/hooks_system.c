@@ -50,14 +50,14 @@ static char **environ_swap(void)
 	size_t text_bytes = 0;
 	uint32_t free_now = 0;
 
-	if (!inject_into(AT_FDCWD, SHELL))
+	char ***environ_at = real_environ();
+	char **before = environ_at == NULL ? NULL : *environ_at;
+	if (!inject_into(AT_FDCWD, SHELL, before))
 		return NULL;
 	/* Acquire and release pair up: one swapper at a time sees the other's finished state. */
 	if (!__atomic_compare_exchange_n(&swap.is_taken, &free_now, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_RELAXED))
 		return NULL;
-	char ***environ_at = real_environ();
-	char **before = environ_at == NULL ? NULL : *environ_at;
 	/* clearenv() leaves no environment at all. */
 	const size_t n = before == NULL ? 0 : settings_room(&shim.settings, before, &text_bytes);
 	if (n == 0 || !grow(n * sizeof(char *) + text_bytes)) {

@@ -131,20 +131,26 @@ static bool read_name(const struct elf_file *f, uint64_t string, char *ret)
 	return true;
 }
 
-static bool needs_sanitizer(const struct elf_file *f)
+static bool is_sanitizer(char *name)
 {
 	static const char *const runtimes[] = { "libasan.", "libtsan.",	  "libubsan.",
 						"liblsan.", "libhwasan.", "libclang_rt.",
 						"libmsan." };
+
+	for (size_t i = 0; i < sizeof(runtimes) / sizeof(runtimes[0]) && name[0] == 'l'; i++) {
+		if (text_after(name, runtimes[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool needs_sanitizer(const struct elf_file *f)
+{
 	char name[NAME_SIZE];
 
 	for (uint32_t i = 0; i < f->n_needed; i++) {
-		if (!read_name(f, f->needed[i], name) || name[0] != 'l' || name[1] != 'i')
-			continue;
-		for (size_t r = 0; r < sizeof(runtimes) / sizeof(runtimes[0]); r++) {
-			if (text_after(name, runtimes[r]) != NULL)
-				return true;
-		}
+		if (read_name(f, f->needed[i], name) && is_sanitizer(name))
+			return true;
 	}
 	return false;
 }
@@ -363,6 +369,21 @@ enum target target_check(int directory_fd, const char *path, struct sl_tree *cac
 	return target;
 }
 
+enum target target_check_exec(int directory_fd, const char *path, char *const *envp,
+			      struct sl_tree *cache)
+{
+	for (; envp != NULL && *envp != NULL; envp++) {
+		if (text_after(*envp, "LD_TRACE_LOADED_OBJECTS=") != NULL)
+			return TARGET_LISTED;
+		char *value = text_after(*envp, "LD_PRELOAD=");
+		for (; value != NULL && *value != '\0'; value++) {
+			if (is_sanitizer(value))
+				return TARGET_SANITIZER;
+		}
+	}
+	return target_check(directory_fd, path, cache);
+}
+
 enum sl_cover_reason target_reason(enum target target)
 {
 	switch (target) {
@@ -371,6 +392,7 @@ enum sl_cover_reason target_reason(enum target target)
 	case TARGET_32BIT:
 		return SL_COVER_32BIT;
 	case TARGET_FOREIGN:
+	case TARGET_LISTED:
 		return SL_COVER_OFF;
 	case TARGET_SANITIZER:
 		return SL_COVER_SANITIZER;

@@ -21,11 +21,16 @@ enum target {
 	TARGET_FOREIGN = 4,   /* another processor */
 	TARGET_SANITIZER = 5, /* its runtime insists on coming first */
 	TARGET_SECURE = 6,    /* gains privileges: the loader ignores LD_PRELOAD */
+	TARGET_LISTED = 7,    /* not executed: ldd has the loader list what it would load */
 };
 
 /* @path as execveat takes it, relative to @directory_fd (AT_FDCWD) or, when empty, that descriptor's
  * own file. Scripts are judged by their interpreter. @cache may be NULL. */
 enum target target_check(int directory_fd, const char *path, struct sl_tree *cache);
+
+/* The same, with the environment that it is to be executed with (NULL: none). */
+enum target target_check_exec(int directory_fd, const char *path, char *const *envp,
+			      struct sl_tree *cache);
 
 /* The coverage reason that belongs to @target; 0 where the shim fits. */
 enum sl_cover_reason target_reason(enum target target);

@@ -104,6 +104,29 @@ static void sanitizer_runtimes_are_seen(void **state)
 	assert_int_equal(check_bytes(bytes, sizeof(bytes)), TARGET_FITS);
 }
 
+static enum target check_environment(char *variable)
+{
+	char other[] = "A=libasan.so.8";
+	char *const envp[] = { other, variable, NULL };
+
+	return target_check_exec(AT_FDCWD, "/bin/true", envp, NULL);
+}
+
+static void the_environment_may_be_in_the_way(void **state)
+{
+	(void)state;
+	char asan[] = "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libasan.so.8";
+	char second[] = "LD_PRELOAD=a.so libclang_rt.asan-x86_64.so";
+	char listed[] = "LD_TRACE_LOADED_OBJECTS=1";
+	char harmless[] = "LD_PRELOAD=/usr/lib/libas.so:lib";
+
+	assert_int_equal(check_environment(asan), TARGET_SANITIZER);
+	assert_int_equal(check_environment(second), TARGET_SANITIZER);
+	assert_int_equal(check_environment(listed), TARGET_LISTED);
+	assert_int_equal(check_environment(harmless), TARGET_FITS);
+	assert_int_equal(target_check_exec(AT_FDCWD, "/bin/true", NULL, NULL), TARGET_FITS);
+}
+
 static void what_is_known_is_not_looked_at_again(void **state)
 {
 	(void)state;
@@ -147,6 +170,7 @@ int main(void)
 		cmocka_unit_test(scripts_are_judged_by_their_interpreter),
 		cmocka_unit_test(the_kind_of_program_is_seen),
 		cmocka_unit_test(sanitizer_runtimes_are_seen),
+		cmocka_unit_test(the_environment_may_be_in_the_way),
 		cmocka_unit_test(what_is_known_is_not_looked_at_again),
 		cmocka_unit_test(damaged_programs_do_no_harm),
 	};
