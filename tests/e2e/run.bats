@@ -58,6 +58,26 @@ a" ]
 	status=0
 	"$STARTLINE" run -q -- sh -c 'kill -PIPE $$' || status=$?
 	[ "$status" = 141 ]
+	# Who ignores SIGCHLD has its children reaped by the kernel.
+	status=0
+	timeout 10 env --ignore-signal=CHLD "$STARTLINE" run -q -o report -- \
+		sh -c 'grep SigIgn /proc/$$/status >ignored; exit 23' || status=$?
+	[ "$status" = 23 ]
+	env --ignore-signal=CHLD "$STARTLINE" run -q -o report -- grep SigIgn /proc/self/status >ignored
+	grep -q '10000$' ignored
+}
+
+@test "nohup: what is ignored does not end startline" {
+	env --ignore-signal=HUP --ignore-signal=INT "$STARTLINE" run -q -o report -- \
+		sh -c 'touch begun; sleep 0.5; exit 23' &
+	for _ in {1..100}; do [ -e begun ] || sleep 0.05; done
+	kill -HUP $!
+	kill -INT $!
+	sleep 0.1
+	kill -INT $!
+	status=0
+	wait $! || status=$?
+	[ "$status" = 23 ]
 }
 
 @test "a script without #! is run by the shell, as execvp does" {
@@ -195,6 +215,10 @@ server is up" ]
 		grep -q '^ready in' report
 	done
 	grep -q 'through a pipe' report
+	# A command that never stops writing, to somebody who reads slowly.
+	timeout -s KILL 20 "$STARTLINE" run -q --probes none --ready log:never --timeout 0.5 -o report -- yes |
+		perl -e 'while (sysread STDIN, $b, 4096) { select undef, undef, undef, 0.002 }'
+	[ "${PIPESTATUS[0]}" = 124 ]
 }
 
 @test "ready: sd_notify" {

@@ -20,11 +20,6 @@ enum { EXIT_USAGE = 2, EXIT_STARTLINE = 6 };
 /* `check --bisect`: git bisect shall try another commit. */
 enum { EXIT_CANNOT_BISECT = 125 };
 
-/* STDFD_* bits: which of 0, 1, 2 were closed when startline started. */
-extern unsigned int closed_fds;
-/* Whether SIGXFSZ was ignored when startline started. */
-extern bool size_signal_was_ignored;
-
 int cmd_run(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);

@@ -4,7 +4,6 @@
 #include <argp.h>
 #include <errno.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "userspace/base/nearest.h"
 #include "userspace/base/stdfd.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/collect/inheritance.h"
 
 /* THE table: see cmd.h. */
 static const struct command {
@@ -35,8 +35,6 @@ static const struct command {
 	{ 0 },
 };
 
-unsigned int closed_fds;
-bool size_signal_was_ignored;
 
 static const struct command *command_find(const char *name)
 {
@@ -135,20 +133,12 @@ static void check_stdout(void)
 	_exit(EXIT_STARTLINE);
 }
 
-/* Past the file size limit (ulimit -f) a write shall fail, as on a full disk, and not kill us. */
-static void ignore_size_signal(void)
-{
-	const struct sigaction ignored = { .sa_handler = SIG_IGN };
-	struct sigaction before = { 0 };
-	(void)sigaction(SIGXFSZ, &ignored, &before);
-	size_signal_was_ignored = before.sa_handler == SIG_IGN;
-}
-
 int main(int argc, char **argv)
 {
-	ignore_size_signal();
+	unsigned int closed_fds;
 	if (stdfd_ensure_open(&closed_fds) < 0)
 		return EXIT_TROUBLE;
+	inheritance_begin(closed_fds);
 	(void)setlocale(LC_CTYPE, "");
 	if (atexit(check_stdout) != 0)
 		return EXIT_TROUBLE;

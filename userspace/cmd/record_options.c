@@ -270,7 +270,5 @@ int record_options_spec(const struct record_options *o, struct collect_spec *spe
 	spec->stop_signal = o->stop_signal;
 	spec->ring_bytes = o->ring_bytes;
 	spec->follow_cgroup = o->follow_cgroup;
-	spec->closed_fds = closed_fds;
-	spec->ignores_size_signal = size_signal_was_ignored;
 	return set_user(o, spec);
 }

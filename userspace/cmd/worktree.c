@@ -22,6 +22,7 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/recording.h"
+#include "userspace/collect/inheritance.h"
 
 #define OUTPUT_MAX ((size_t)64 << 10)
 #define NAME	   "startline-base-"
@@ -44,12 +45,14 @@ static void become(const struct fs_owner *owner)
 /* What Ctrl-C means while a child runs: the child's end, and then ours, with all tidied up. */
 static void hold_signals(sigset_t *ret_before)
 {
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	sigset_t set;
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGQUIT);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		/* Blocked, an ignored signal would be pending. */
+		if (!inheritance_ignores(signals[i]))
+			(void)sigaddset(&set, signals[i]);
+	}
 	(void)sigprocmask(SIG_BLOCK, &set, ret_before);
 }
 

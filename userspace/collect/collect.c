@@ -17,6 +17,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/emit.h"
+#include "userspace/collect/inheritance.h"
 #include "userspace/collect/run.h"
 #include "userspace/collect/standin.h"
 
@@ -101,15 +102,19 @@ int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t 
 											: 0;
 }
 
-/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. */
+static const int end_signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+#define N_END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
+
+/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. What
+ * is ignored stays so: blocked, it would be queued, and read. */
 static int take_signals(struct collector *c)
 {
 	sigset_t set;
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGQUIT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < N_END_SIGNALS; i++) {
+		if (!inheritance_ignores(end_signals[i]))
+			(void)sigaddset(&set, end_signals[i]);
+	}
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -118,7 +123,7 @@ static int take_signals(struct collector *c)
 
 static int collector_open(struct collector *c, const struct collect_spec *spec)
 {
-	inheritance_take(&c->inheritance, spec->closed_fds, spec->ignores_size_signal);
+	inheritance_begin(0);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return fail(-errno, "cannot wait for events: %s", strerror(errno));
@@ -166,9 +171,12 @@ int collector_fact(struct collector *c, const char *key, const char *value)
 bool collector_is_interrupted(void)
 {
 	sigset_t pending;
-	return sigpending(&pending) == 0 &&
-	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGQUIT) == 1 ||
-		sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGHUP) == 1);
+	bool is_pending = false;
+	(void)sigemptyset(&pending);
+	(void)sigpending(&pending);
+	for (size_t i = 0; i < N_END_SIGNALS; i++)
+		is_pending |= sigismember(&pending, end_signals[i]) == 1;
+	return is_pending;
 }
 
 int collector_finish(struct collector *c)

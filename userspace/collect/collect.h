@@ -49,8 +49,6 @@ struct collect_spec {
 	const regex_t *redact;	   /* mask this in arguments, or NULL */
 	bool null_stdin;
 	enum output output;
-	unsigned int closed_fds;  /* STDFD_*: descriptors the command shall find closed */
-	bool ignores_size_signal; /* the command shall find SIGXFSZ ignored, as startline did */
 };
 
 enum collect_end {

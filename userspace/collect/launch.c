@@ -187,7 +187,6 @@ static int run_spawn(struct run *r)
 		.output = spec->output,
 		.output_fds = r->logpipe.write_fds,
 		.notify_text = r->probes != NULL ? probes_environment(r->probes) : NULL,
-		.inheritance = &r->c->inheritance,
 	};
 	const int e = target_spawn(&target, &r->target);
 	logpipe_close_writers(&r->logpipe);

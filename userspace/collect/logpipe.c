@@ -15,7 +15,8 @@
 #include "userspace/base/log.h"
 #include "userspace/collect/emit.h"
 
-#define CHUNK 16384u
+#define CHUNK  16384u
+#define CHUNKS 4u
 
 void logpipe_init(struct logpipe *p)
 {
@@ -73,8 +74,12 @@ bool logpipe_pass(struct logpipe *p, int i, pid_t pid, struct sink sink)
 		struct sl_output output;
 		char room[sizeof(struct sl_output) + CHUNK + 8];
 	} record;
-	ssize_t n;
-	while ((n = read(p->read_fds[i], record.output.bytes, CHUNK)) > 0) {
+	ssize_t n = 1;
+	/* No more than the pipe holds: a command that writes without end must not keep us here. */
+	for (unsigned int k = 0; k < CHUNKS && n > 0; k++) {
+		n = read(p->read_fds[i], record.output.bytes, CHUNK);
+		if (n <= 0)
+			break;
 		const int fd = i + 1;
 		/* A reader that has gone away is the user's choice: the command goes on. */
 		if (p->to_fds[i] >= 0)
@@ -86,7 +91,7 @@ bool logpipe_pass(struct logpipe *p, int i, pid_t pid, struct sink sink)
 		record.output.length = (uint32_t)n;
 		(void)sink.event(sink.data, &record.output.event);
 	}
-	return n < 0 && (errno == EAGAIN || errno == EINTR);
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 void logpipe_done(struct logpipe *p)

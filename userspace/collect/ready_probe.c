@@ -25,6 +25,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/emit.h"
+#include "userspace/collect/inheritance.h"
 
 /* So long nothing in the tree may run for it to count as quiet. */
 #define QUIET_NS    (500 * NS_PER_MS)
@@ -260,12 +261,8 @@ static int net_step(struct probes *p, struct probe *probe, uint64_t now)
 static _Noreturn void command_main(const struct probes *p, const struct probe *probe)
 {
 	const struct probe_context *c = &p->context;
-	sigset_t none;
 	const int null = open("/dev/null", O_RDWR);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGPIPE, SIG_DFL);
-	(void)signal(SIGXFSZ, SIG_DFL);
+	inheritance_restore();
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		(void)dup2(null, fd);
 	if (c->uid != (uid_t)-1) {

@@ -35,8 +35,7 @@ struct collector {
 	struct source_shim *shim;  /* NULL: no shim */
 	bool has_opened;	   /* the sources, as far as they are there */
 	struct redactor *redactor; /* NULL: nothing to mask */
-	struct inheritance inheritance;
-	struct tax_trial trial; /* until the sources are open */
+	struct tax_trial trial;	   /* until the sources are open */
 	int epoll_fd;
 	int signal_fd;
 	struct run *run; /* the one in progress, for the sink */

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,7 +29,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
-#include "userspace/base/stdfd.h"
+#include "userspace/collect/inheritance.h"
 
 extern char **environ;
 
@@ -50,35 +49,6 @@ struct launch {
 	char **script; /* arguments for /bin/sh, should the file turn out to be a script */
 	int32_t error; /* 0, or an errno: why it cannot be executed */
 };
-
-void inheritance_take(struct inheritance *ret, unsigned int closed_fds, bool ignores_size_signal)
-{
-	/* A second collector finds what the first one has changed. */
-	static struct inheritance first;
-	static bool is_taken;
-	if (!is_taken) {
-		(void)sigprocmask(SIG_SETMASK, NULL, &first.mask);
-		(void)sigaction(SIGPIPE, NULL, &first.pipe_action);
-		(void)getrlimit(RLIMIT_NOFILE, &first.files);
-		(void)getrlimit(RLIMIT_MEMLOCK, &first.memlock);
-		is_taken = true;
-	}
-	*ret = first;
-	ret->closed_fds = closed_fds;
-	ret->size_action = (struct sigaction){
-		.sa_handler = ignores_size_signal ? SIG_IGN : SIG_DFL,
-	};
-}
-
-static void inheritance_restore(const struct inheritance *in)
-{
-	/* Lowering is always allowed; raising back what was lowered may not be: harmless. */
-	(void)setrlimit(RLIMIT_NOFILE, &in->files);
-	(void)setrlimit(RLIMIT_MEMLOCK, &in->memlock);
-	(void)sigaction(SIGPIPE, &in->pipe_action, NULL);
-	(void)sigaction(SIGXFSZ, &in->size_action, NULL);
-	(void)sigprocmask(SIG_SETMASK, &in->mask, NULL);
-}
 
 /* ---- in the child ---- */
 
@@ -181,7 +151,7 @@ static void child_redirect_output(enum output output)
 static void child_redirect(const struct target_spec *spec)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (spec->inheritance->closed_fds & (1u << fd))
+		if (inheritance_closed_fds() & (1u << fd))
 			(void)close(fd);
 	}
 	const int null = spec->null_stdin ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
@@ -216,7 +186,7 @@ static int child_main(void *data)
 	l->error = -r;
 	if (r == 0) {
 		child_redirect(&l->spec);
-		inheritance_restore(l->spec.inheritance);
+		inheritance_restore();
 	}
 	child_tell(l);
 	if (r < 0)
@@ -283,10 +253,9 @@ static int prepare_script(struct launch *l)
 static int launch_prepare(const struct target_spec *spec, struct target *t)
 {
 	t->launch = calloc(1, sizeof(*t->launch));
-	t->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	if (t->stack == MAP_FAILED)
-		t->stack = NULL;
+	/* Not a mapping: that the child's frames never return, AddressSanitizer would take for use of
+	 * what is mapped there next. */
+	t->stack = malloc(STACK_BYTES);
 	if (t->launch == NULL || t->stack == NULL)
 		return -ENOMEM;
 	t->launch->spec = *spec;
@@ -486,8 +455,7 @@ void target_done(struct target *t)
 		reap_now(t);
 	if (t->pidfd >= 0)
 		(void)close(take_fd(t->pidfd));
-	if (t->stack != NULL)
-		(void)munmap(t->stack, STACK_BYTES);
+	free(take_ptr(t->stack));
 	if (t->launch != NULL) {
 		free(t->launch->groups);
 		free(t->launch->script);

@@ -5,22 +5,11 @@
 #ifndef USERSPACE_COLLECT_TARGET_H
 #define USERSPACE_COLLECT_TARGET_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
 #include "userspace/collect/collect.h"
-
-/* What startline itself was started with, taken before it changes anything. */
-struct inheritance {
-	sigset_t mask;
-	struct sigaction pipe_action; /* startline ignores SIGPIPE; the command must not */
-	struct rlimit files, memlock;
-	unsigned int closed_fds;      /* STDFD_* bits */
-	struct sigaction size_action; /* startline ignores SIGXFSZ from its beginning */
-};
-void inheritance_take(struct inheritance *ret, unsigned int closed_fds, bool ignores_size_signal);
 
 struct target_spec {
 	char *const *argv;
@@ -33,7 +22,6 @@ struct target_spec {
 	int cgroup_fd;		 /* "0" is written here, which may take long; -1: nowhere */
 	const int *output_fds;	 /* two, for descriptors 1 and 2 (-1: as ours are); NULL: both */
 	const char *notify_text; /* "NOTIFY_SOCKET=…" or NULL */
-	const struct inheritance *inheritance;
 };
 
 struct target {
