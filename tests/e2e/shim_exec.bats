@@ -61,6 +61,36 @@ counted() { # number of processes or images with exactly the known counts
 		session --probes shim -- "$WORKLOADS/heap_counts" vfork "$program" _exit
 		[ "$status" = 3 ] && [ ! -s stdout ] && [ ! -s messages ]
 	done
+	# A sanitizer that is preloaded itself, which is the user's to do.
+	export LD_PRELOAD
+	LD_PRELOAD=$(gcc -print-file-name=libasan.so.8)
+	session --probes shim -- /bin/true
+	[ "$status" = 0 ] && [ ! -s messages ]
+	[ "$(q '.runs[0].processes[0].coverage.heap')" = sanitizer ]
+	asan=$LD_PRELOAD
+	unset LD_PRELOAD
+	session --probes shim -- /bin/sh -c "LD_PRELOAD='$asan' /bin/true"
+	[ "$status" = 0 ] && [ ! -s messages ]
+}
+
+@test "ldd lists what it lists" {
+	ldd /bin/true | sed 's/ (0x.*//' >bare
+	"$STARTLINE" run --probes shim -o report -- ldd /bin/true | sed 's/ (0x.*//' >seen
+	cmp bare seen
+}
+
+@test "where programs cannot be mapped, as in containers, nothing is preloaded from" {
+	[ "$(id -u)" = 0 ] || skip "mounting needs root"
+	# From a path that LD_PRELOAD cannot name, a copy is preloaded.
+	mkdir 'a directory'
+	cp "$ROOT/build/startline" "$ROOT/build/libstartline.so" 'a directory'
+	export STARTLINE="$PWD/a directory/startline"
+	unshare -m sh -c 'mount -t tmpfs -o noexec none /dev/shm
+		exec "$STARTLINE" run --format json -o session.json --probes shim -- \
+			sh -c "/bin/true; exit 23"' >stdout 2>messages || status=$?
+	[ "$status" = 23 ]
+	[ ! -s messages ]
+	[ "$(q '[.runs[0].processes[].coverage.heap] | unique | join(" ")')" = counted ]
 }
 
 @test "a chrooted child prints nothing extra" {

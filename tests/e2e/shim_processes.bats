@@ -42,6 +42,21 @@ of() {
 		'[1,"./quiet","static",true]' ]
 }
 
+@test "more processes than startline may have descriptors" {
+	for probes in auto shim; do
+		status=0
+		prlimit --nofile=100:100 "$STARTLINE" run --format json -o session.json --timeout 2 \
+			--probes $probes -- python3 -c '
+import subprocess
+children = [subprocess.Popen(["sleep", "41.5"]) for i in range(151)]
+[child.wait() for child in children]' 2>messages || status=$?
+		[ "$status" = 124 ]
+		fails pgrep -f '^sleep 41[.]5'
+		[ "$(q '[.runs[0].processes[] | select(.argv[0] == "sleep" and .coverage.heap == "counted")]
+		        | length')" = 151 ]
+	done
+}
+
 @test "a long command line, and one that is not text" {
 	long=$(head -c 40000 /dev/zero | tr '\0' x)
 	session --probes shim -- sh -c "/bin/true $long; printf '\\377\\033[31m' >/dev/null; /bin/true \"\$(printf 'a\\nb\\377')\"; :"

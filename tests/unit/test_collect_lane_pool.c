@@ -100,6 +100,22 @@ static void a_number_that_cannot_be_ends_the_pool(void **state)
 	assert_int_equal(first, SIZE);
 }
 
+/* As when there are no descriptors. */
+static void when_no_more_can_be_made_the_others_are_still_taken(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t first = 99;
+
+	claim(f, 1);
+	assert_int_equal(lane_pool_taken(&f->pool, &first), 1);
+	assert_int_equal(close(openat(f->dir.fd, "pool-3", O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
+	lane_pool_refill(&f->pool);
+	assert_int_equal(made(f), SIZE);
+	claim(f, SIZE);
+	assert_int_equal(lane_pool_taken(&f->pool, &first), SIZE);
+	assert_int_equal(first, 1);
+}
+
 /* Between taking a number and opening the file nobody holds the file: that is no end. */
 static void a_lane_that_is_taken_but_not_opened_loses_its_name(void **state)
 {
@@ -127,6 +143,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_taken_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_number_that_cannot_be_ends_the_pool, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(when_no_more_can_be_made_the_others_are_still_taken,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lane_that_is_taken_but_not_opened_loses_its_name,
 						set_up, tear_down),
 	};

@@ -229,3 +229,13 @@ int fs_self_dir(struct buf *ret)
 		return -ENOENT;
 	return buf_add(ret, path, slash == path ? 1 : (size_t)(slash - path));
 }
+
+DIR *fs_list(int fd)
+{
+	/* Opened anew: a duplicate would share its place. */
+	_cleanup_close_ int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+	if (d != NULL)
+		(void)take_fd(own);
+	return d;
+}

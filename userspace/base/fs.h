@@ -9,6 +9,7 @@
  * All return 0 or a negative errno and log nothing.
  */
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -55,5 +56,9 @@ int fs_state_dir(const struct fs_owner *owner, struct buf *ret);
 
 /* The directory of the running executable. Appends to @ret. */
 int fs_self_dir(struct buf *ret);
+
+/* The directory @fd, to be read from its beginning; @fd stays the caller's. NULL: no descriptor, or no
+ * memory. */
+DIR *fs_list(int fd);
 
 #endif

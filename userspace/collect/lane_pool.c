@@ -66,8 +66,9 @@ uint32_t lane_pool_taken(struct lane_pool *pool, uint32_t *ret_first)
 	uint32_t claimed = 0;
 
 	*ret_first = pool->next;
-	if (pool->size == 0 || pread(pool->tree_fd, &claimed, sizeof(claimed),
-				     offsetof(struct sl_tree, pool_claimed)) != sizeof(claimed))
+	if (pool->next == pool->end ||
+	    pread(pool->tree_fd, &claimed, sizeof(claimed),
+		  offsetof(struct sl_tree, pool_claimed)) != sizeof(claimed))
 		return pool->next;
 	/* Somebody else has written there: all may be taken, and there will be no more. */
 	if (claimed < pool->next || claimed > pool->end) {
@@ -84,7 +85,7 @@ void lane_pool_refill(struct lane_pool *pool)
 
 	while (pool->end - pool->next < pool->size && pool->end < UINT32_MAX) {
 		if (!make_one(pool, pool->end)) {
-			pool->size = 0; /* no space, or the directory is not ours any more */
+			pool->size = 0; /* no space, no descriptor, or it is not ours any more */
 			break;
 		}
 		pool->end++;

@@ -5,17 +5,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bpf/lane.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
 
 #define PREFIX	       "startline-"
 #define RANDOM_LETTERS 6 /* mkdtemp() */
@@ -28,14 +29,9 @@ static const char *const parents[] = { "/dev/shm", "/run/shm", "/tmp", "/var/tmp
 /* Unlinks what is in @fd without following anything. */
 static void empty_directory(int fd)
 {
-	const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (copy < 0)
+	_cleanup_closedir_ DIR *d = fs_list(fd);
+	if (d == NULL)
 		return;
-	_cleanup_closedir_ DIR *d = fdopendir(copy);
-	if (d == NULL) {
-		(void)close(copy);
-		return;
-	}
 	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
@@ -97,14 +93,22 @@ static int prepare(struct session_dir *d, uid_t uid, gid_t gid)
 	return 0;
 }
 
-int session_dir_make(uid_t uid, gid_t gid, char *why, size_t why_size, struct session_dir *ret)
+static bool lets_execute(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) < 0 || (fs.f_flag & ST_NOEXEC) == 0;
+}
+
+int session_dir_make(uid_t uid, gid_t gid, bool must_execute, char *why, size_t why_size,
+		     struct session_dir *ret)
 {
 	int r = -ENOENT;
 	bool is_made = false;
 
 	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
 		remove_stale(parents[i]);
-		if (is_made)
+		if (is_made || (must_execute && !lets_execute(parents[i])))
 			continue;
 		struct session_dir d = { .fd = -1 };
 		(void)snprintf(d.path, sizeof(d.path), "%s/" PREFIX "XXXXXX", parents[i]);
@@ -174,6 +178,25 @@ int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int
 	*ret = fd;
 	fd = -1;
 	return 0;
+}
+
+void session_tree_read(int fd, int64_t departed, int64_t *ret_live, int64_t *ret_peak)
+{
+	struct sl_tree tree;
+	const size_t n = offsetof(struct sl_tree, pad);
+
+	*ret_live = *ret_peak = 0;
+	if (pread(fd, &tree, n, 0) != (ssize_t)n)
+		return;
+	if (__builtin_sub_overflow(tree.live, departed, ret_live))
+		*ret_live = 0;
+	*ret_peak = tree.peak;
+}
+
+void session_tree_depart(int fd, int64_t departed)
+{
+	/* Only this word is ours in a page that others write. */
+	(void)!pwrite(fd, &departed, sizeof(departed), offsetof(struct sl_tree, departed));
 }
 
 void session_dir_remove(struct session_dir *d)

@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "preload/settings.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
@@ -33,7 +34,7 @@ static bool may(const struct stat *s, uid_t uid, gid_t gid, unsigned int bit)
 	return (s->st_mode & bit) != 0;
 }
 
-/* Whether @uid can read @path (absolute): each directory on the way must let it pass. */
+/* Whether @uid can map @path (absolute): each directory on the way must let it pass. */
 static bool is_reachable(const char *path, uid_t uid, gid_t gid)
 {
 	char part[PATH_MAX];
@@ -46,7 +47,9 @@ static bool is_reachable(const char *path, uid_t uid, gid_t gid)
 		if (stat(part, &s) < 0 || !may(&s, uid, gid, 1))
 			return false;
 	}
-	return stat(path, &s) == 0 && may(&s, uid, gid, 4);
+	struct statvfs fs;
+	return stat(path, &s) == 0 && may(&s, uid, gid, 4) && statvfs(path, &fs) == 0 &&
+	       (fs.f_flag & ST_NOEXEC) == 0;
 }
 
 static int find_original(char *ret)
@@ -86,6 +89,18 @@ static int copy_file(const char *from, int directory_fd, uid_t uid, gid_t gid)
 	}
 }
 
+static bool is_usable(const char *path, uid_t uid, gid_t gid)
+{
+	return strpbrk(path, " :") == NULL && strlen(path) < SETTING_LIMIT &&
+	       is_reachable(path, uid, gid);
+}
+
+bool shim_path_is_copied(uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+	return find_original(path) == 0 && !is_usable(path, uid, gid);
+}
+
 int shim_path_find(const struct session_dir *d, uid_t uid, gid_t gid, char *ret, size_t size)
 {
 	char path[PATH_MAX];
@@ -93,9 +108,9 @@ int shim_path_find(const struct session_dir *d, uid_t uid, gid_t gid, char *ret,
 
 	if (r < 0)
 		return r;
-	if (strpbrk(path, " :") == NULL && strlen(path) < size && is_reachable(path, uid, gid)) {
-		memcpy(ret, path, strlen(path) + 1);
-		return 0;
+	if (is_usable(path, uid, gid)) {
+		const int n = snprintf(ret, size, "%s", path);
+		return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 	}
 	r = copy_file(path, d->fd, uid, gid);
 	if (r < 0)

@@ -16,6 +16,7 @@
 #include "preload/settings.h"
 #include "preload/target_check.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
 #include "userspace/collect/departures.h"
@@ -31,8 +32,9 @@
 #define POLL_NETWORK_NS 4000000l
 #define POLL_HEAP_NS	25000000l
 
-/* Lanes beyond this many are opened anew for each reading: descriptors are limited. */
+/* Lanes beyond this many, or this part of the limit, are opened anew for each reading. */
 #define MAX_OPEN_LANES 256
+#define PART_OF_FILES  4
 /* More images at once are not read for it. */
 #define MAX_READ_FOR_BOUND 32
 /* A target that floods its directory is not followed further. */
@@ -48,6 +50,8 @@ struct source_shim {
 	struct lane_pool pool;
 	int tree_fd;
 	int inotify_fd; /* -1: the directory is read each time */
+	bool has_changed;
+	size_t max_open; /* lanes */
 	int timer_fd;
 	int epoll_fd;
 	uint32_t n_lanes_ever;
@@ -113,9 +117,12 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	if (s == NULL)
 		return -ENOMEM;
 	s->settings = *settings;
+	const size_t n_files = (size_t)sysconf(_SC_OPEN_MAX) / PART_OF_FILES;
+	s->max_open = n_files < MAX_OPEN_LANES ? n_files : MAX_OPEN_LANES;
 	s->dir.fd = s->tree_fd = s->inotify_fd = s->timer_fd = s->epoll_fd = -1;
 
-	int r = session_dir_make(settings->uid, settings->gid, why, why_size, &s->dir);
+	const bool is_copied = shim_path_is_copied(settings->uid, settings->gid);
+	int r = session_dir_make(settings->uid, settings->gid, is_copied, why, why_size, &s->dir);
 	if (r == 0) {
 		r = session_dir_make_tree(&s->dir, settings->uid, settings->gid, &s->tree_fd);
 		if (r == 0)
@@ -139,7 +146,7 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 
 char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink)
 {
-	const enum target target = target_check(AT_FDCWD, path, NULL);
+	const enum target target = target_check_exec(AT_FDCWD, path, environ, NULL);
 	const enum sl_cover_reason reason = target_reason(target);
 
 	if (reason == 0)
@@ -191,15 +198,15 @@ static int add_lane(struct source_shim *s, const char *name, bool is_pooled)
 	return r;
 }
 
-/* Whether something was created since the last call. */
-static bool directory_changed(const struct source_shim *s)
+/* Whether something was created since the directory was read. */
+static bool directory_changed(struct source_shim *s)
 {
 	char events[4096];
-	bool has_changed = s->inotify_fd < 0;
 
+	s->has_changed |= s->inotify_fd < 0;
 	while (s->inotify_fd >= 0 && read(s->inotify_fd, events, sizeof(events)) > 0)
-		has_changed = true;
-	return has_changed;
+		s->has_changed = true;
+	return s->has_changed;
 }
 
 static int find_pooled(struct source_shim *s)
@@ -221,15 +228,11 @@ static int find_created(struct source_shim *s)
 {
 	if (!directory_changed(s))
 		return 0;
-	const int copy = openat(s->dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (copy < 0)
+	_cleanup_closedir_ DIR *d = fs_list(s->dir.fd);
+	if (d == NULL) /* no descriptor to be had now */
 		return 0;
-	_cleanup_closedir_ DIR *d = fdopendir(copy);
-	if (d == NULL) {
-		(void)close(copy);
-		return 0;
-	}
 	int r = 0;
+	s->has_changed = false;
 	for (const struct dirent *e = readdir(d); e != NULL && r == 0; e = readdir(d)) {
 		if (lane_name_is_valid(e->d_name))
 			r = add_lane(s, e->d_name, false);
@@ -239,24 +242,10 @@ static int find_created(struct source_shim *s)
 
 static int acquire(struct source_shim *s, struct lane *l)
 {
-	return lane_acquire(l, s->dir.fd, s->lanes.n <= MAX_OPEN_LANES);
+	return lane_acquire(l, s->dir.fd, s->lanes.n <= s->max_open);
 }
 
 /* ---- what they say ---- */
-
-/* The session's sums, as the shims keep them. */
-static void read_tree(const struct source_shim *s, int64_t *ret_live, int64_t *ret_peak)
-{
-	struct sl_tree tree;
-	const size_t n = offsetof(struct sl_tree, pad);
-
-	*ret_live = *ret_peak = 0;
-	if (pread(s->tree_fd, &tree, n, 0) != (ssize_t)n)
-		return;
-	if (__builtin_sub_overflow(tree.live, s->departed, ret_live))
-		*ret_live = 0;
-	*ret_peak = tree.peak;
-}
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -283,7 +272,7 @@ static int emit_heap(struct source_shim *s, const struct lane *l, const struct l
 {
 	int64_t tree_live = 0, tree_peak = 0;
 
-	read_tree(s, &tree_live, &tree_peak);
+	session_tree_read(s->tree_fd, s->departed, &tree_live, &tree_peak);
 	/* One process at a time is no worse than its own figure. */
 	const bool is_single = s->n_lanes_ever == 1;
 	s->highest_peak = larger(s->highest_peak, sums->peak_bytes);
@@ -326,6 +315,16 @@ static int emit_tax(const struct lane *l, const struct lane_sums *sums, enum sl_
 	return sink.event(sink.data, &mark.event);
 }
 
+static int emit_sums(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
+		     enum sl_when when, struct sink sink)
+{
+	int r = emit_tax(l, sums, when, sink);
+	if (r < 0 || (l->flags & SL_LANE_COUNTS) == 0)
+		return r < 0 ? r : 0;
+	r = emit_heap(s, l, sums, when, sink);
+	return r < 0 ? r : 1;
+}
+
 static int emit_tally(const struct lane *l, struct sink sink)
 {
 	const struct sl_tally tally = {
@@ -339,14 +338,11 @@ static int emit_tally(const struct lane *l, struct sink sink)
 
 /* ---- lanes go ---- */
 
-/* Takes the image's part out of the tree's sum. Only this word is ours in a page that others write, so
- * it is stored alone; the shims subtract it themselves. */
+/* Takes the image's part out of the tree's sum. */
 static void depart(struct source_shim *s, int64_t bytes)
 {
-	if (bytes == 0 || __builtin_add_overflow(s->departed, bytes, &s->departed))
-		return;
-	(void)!pwrite(s->tree_fd, &s->departed, sizeof(s->departed),
-		      offsetof(struct sl_tree, departed));
+	if (bytes != 0 && !__builtin_add_overflow(s->departed, bytes, &s->departed))
+		session_tree_depart(s->tree_fd, s->departed);
 }
 
 static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
@@ -357,11 +353,8 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 
 	note_bound(s);
 	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
-		r = emit_tax(l, &sums, SL_WHEN_EXIT, sink);
-		if (r >= 0 && (l->flags & SL_LANE_COUNTS) != 0) {
-			r = emit_heap(s, l, &sums, SL_WHEN_EXIT, sink);
-			n++;
-		}
+		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
+		n += r;
 		depart(s, sums.tree_bytes);
 		if (r >= 0 && l->announces)
 			r = departures_add(&s->departures, l->ns_pid, l->alive_ns, sums.left_ns);
@@ -454,11 +447,8 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 		if (fd < 0)
 			continue;
 		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {
-			r = emit_tax(l, &sums, when, sink);
-			if (r >= 0 && (l->flags & SL_LANE_COUNTS) != 0) {
-				r = emit_heap(s, l, &sums, when, sink);
-				n++;
-			}
+			r = emit_sums(s, l, &sums, when, sink);
+			n += r;
 		}
 		lane_release(l, fd);
 	}
@@ -468,6 +458,8 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 int source_shim_finish(struct source_shim *s, struct sink sink)
 {
 	int r = visit_all(s, true, sink);
+	if (r >= 0 && s->has_changed) /* by now there are descriptors */
+		r = visit_all(s, true, sink);
 	if (r < 0)
 		return r;
 	const struct sl_drops drops = {

@@ -146,7 +146,9 @@ static uint64_t trial(unsigned int flags)
 	char why[128];
 	uint64_t cost = 0;
 
-	if (t.program == NULL || session_dir_make(geteuid(), getegid(), why, sizeof(why), &dir) < 0)
+	if (t.program == NULL ||
+	    session_dir_make(geteuid(), getegid(), shim_path_is_copied(geteuid(), getegid()), why,
+			     sizeof(why), &dir) < 0)
 		return 0;
 	_cleanup_close_ int tree_fd = -1;
 	if (session_dir_make_tree(&dir, geteuid(), getegid(), &tree_fd) == 0 &&

@@ -181,30 +181,45 @@ int tree_walk_proc(struct tree *t)
 	return drop_the_dead(t);
 }
 
-size_t tree_signal(struct tree *t, int signal, void (*refresh)(void *data), void *data)
+struct fd_list VEC(int);
+
+/* Opens a pidfd for each of @pids, -1 for who is gone, until there are no more descriptors. */
+static void open_some(const pid_t *pids, size_t n, struct fd_list *ret)
 {
-	struct {
-		struct VEC(int) fds;
-		struct pid_list pids;
-	} opened = { 0 };
-	for (size_t i = 0; i < t->pids.n; i++) {
-		const int fd = (int)syscall(SYS_pidfd_open, t->pids.items[i], 0);
-		if (fd < 0)
-			continue;
-		if (vec_push(&opened.fds, fd) < 0 || vec_push(&opened.pids, t->pids.items[i]) < 0) {
+	ret->n = 0;
+	while (ret->n < n) {
+		const int fd = (int)syscall(SYS_pidfd_open, pids[ret->n], 0);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && ret->n > 0)
+			return;
+		if (vec_push(ret, fd) < 0) {
 			(void)close(fd);
-			break;
+			return;
 		}
 	}
-	refresh(data);
-	size_t reached = 0;
-	for (size_t i = 0; i < opened.pids.n; i++) {
-		if (tree_has(t, opened.pids.items[i]) &&
-		    syscall(SYS_pidfd_send_signal, opened.fds.items[i], signal, NULL, 0) == 0)
-			reached++;
-		(void)close(opened.fds.items[i]);
+}
+
+size_t tree_signal(struct tree *t, int signal, void (*refresh)(void *data), void *data)
+{
+	struct pid_list pids = { 0 }; /* the tree's own change meanwhile */
+	struct fd_list fds = { 0 };
+	for (size_t i = 0; i < t->pids.n && vec_push(&pids, t->pids.items[i]) == 0; i++) {
 	}
-	vec_done(&opened.fds);
-	vec_done(&opened.pids);
+	size_t reached = 0;
+	for (size_t at = 0; at < pids.n; at += fds.n) {
+		open_some(pids.items + at, pids.n - at, &fds);
+		if (fds.n == 0)
+			break;
+		refresh(data);
+		for (size_t i = 0; i < fds.n; i++) {
+			if (fds.items[i] < 0)
+				continue;
+			if (tree_has(t, pids.items[at + i]) &&
+			    syscall(SYS_pidfd_send_signal, fds.items[i], signal, NULL, 0) == 0)
+				reached++;
+			(void)close(fds.items[i]);
+		}
+	}
+	vec_done(&fds);
+	vec_done(&pids);
 	return reached;
 }
