@@ -64,10 +64,12 @@ extern __u64 drop_counts[SL_KIND_LIMIT];
 #define OFF_TEXT_ROOM (OFF_TEXT_MAX + 256 + 8)
 
 struct sched_state {
-	__u64 in_ns;	 /* on the CPU since; 0: it is not */
-	__u64 in_sum_ns; /* the scheduler's run time sum at in_ns */
-	__u64 out_ns;	 /* off the CPU since; 0: it is not */
-	__u64 wake_ns;	 /* last wake-up */
+	__u64 in_ns;			 /* on the CPU since; 0: it is not */
+	__u64 in_sum_ns;		 /* the scheduler's run time sum at in_ns */
+	__u64 out_ns;			 /* off the CPU since; 0: it is not */
+	__u64 out_sum_ns;		 /* … at out_ns */
+	__u64 in_switches, in_voluntary; /* the kernel's counts at in_ns, see untold.bpf.h */
+	__u64 wake_ns;			 /* last wake-up */
 	__u64 major_faults;
 	__u64 fault_address;
 	__u64 since_ns, blocked_ns, runnable_ns, count; /* sums past the switch limit */
@@ -162,6 +164,9 @@ int output_note_files(void);
 int traffic_exit(struct task_state *ts, long result);
 int exec_enter(struct task_state *ts);
 int exec_exit(struct task_state *ts, long result);
+
+/* sched.bpf.c: the current thread was told to be off the CPU. */
+int sched_returned(struct task_state *ts, __u64 now);
 
 /* ---- descriptors and sockets ---- */
 

@@ -310,6 +310,8 @@ int handle_sys_exit(__u64 *ctx)
 	if (!ts || !ts->in_syscall)
 		return 0;
 	now = bpf_ktime_get_ns();
+	if (ts->sched.out_ns)
+		sched_returned(ts, now);
 	on_ns = now - ts->enter_ns - ts->offcpu_ns;
 	ts->system_ns += on_ns;
 	if (on_ns >= SL_SYSCALL_MIN_NS)

@@ -91,7 +91,10 @@ static __always_inline __u64 run_ns_of(struct task_struct *task, struct task_sta
 	__u64 in_ns = ts->sched.in_ns;
 	__u64 exact = ts->sched.in_sum_ns + (now - in_ns);
 
-	return in_ns && now > in_ns && exact > sum ? exact : sum;
+	/* It may have been off the CPU since, untold. */
+	if (!in_ns || now <= in_ns || task->nvcsw + task->nivcsw != ts->sched.in_switches)
+		return sum;
+	return exact > sum ? exact : sum;
 }
 
 static __always_inline __u32 ns_id(struct task_struct *task)
@@ -132,6 +135,18 @@ static __always_inline bool is_asleep(struct task_struct *task)
 	if (bpf_core_field_exists(old->state))
 		return BPF_CORE_READ(old, state) != 0;
 	return BPF_CORE_READ(task, __state) != 0;
+}
+
+/* Is it held back by its group's CPU quota? */
+static __always_inline bool is_throttled(struct task_struct *task)
+{
+	struct task_struct___throttled *newer = (void *)task;
+
+	if (bpf_core_field_exists(newer->throttled))
+		return BPF_CORE_READ(newer, throttled);
+	if (bpf_core_field_exists(task->se.cfs_rq->throttle_count))
+		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
+	return false;
 }
 
 /* Tells about a new thread. */

@@ -7,13 +7,11 @@
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/tax.bpf.h"
+#include "bpf/waker.bpf.h"
 
 #define STATE_INTERRUPTIBLE 0x1u
 #define STATE_STOPPED	    0xcu /* stopped, traced */
 #define STATE_DEAD	    0x80u
-
-#define PREEMPT_HARDIRQ 0xff0000u /* with NMI */
-#define PREEMPT_SOFTIRQ 0x000100u /* running one; 0x200 and up: merely disabled */
 
 #define LONG_SLEEP_NS 50000u /* its place in the kernel is looked up, for about 2 us */
 
@@ -110,49 +108,24 @@ static __always_inline __u32 prev_state(__u64 *ctx, struct task_struct *prev)
 	return prev->__state;
 }
 
-static __always_inline bool is_throttled(struct task_struct *task)
-{
-	struct task_struct___throttled *newer = (void *)task;
-
-	if (bpf_core_field_exists(newer->throttled))
-		return BPF_CORE_READ(newer, throttled);
-	if (bpf_core_field_exists(task->se.cfs_rq->throttle_count))
-		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
-	return false;
-}
-
-static __always_inline void switch_out(struct task_struct *task, struct task_state *ts, __u32 state,
+static __always_inline void stay_begin(struct task_struct *task, struct task_state *ts, __u16 state,
 				       __u64 now)
 {
 	struct sched_state *s = &ts->sched;
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
-	__u64 major_faults = task->maj_flt;
 
 	s->out_ns = now;
+	s->out_sum_ns = task->se.sum_exec_runtime;
 	s->in_ns = 0;
 	s->text_length = 0;
 	record->event.flags = SL_SOURCE_BPF;
-	record->state = state_of(state);
+	record->state = state;
 	record->syscall = ts->in_syscall ? ts->nr : SL_NO_SYSCALL;
 	record->object = SL_OBJECT_NONE;
 	record->fd = -1;
 	record->flags = 0;
 	record->sock = 0;
 	record->wait_ip = 0;
-	/* Faults are counted when they end: this one ended after the previous stay. */
-	if (major_faults != s->major_faults)
-		record->flags |= SL_OFFCPU_MAJOR;
-	s->major_faults = major_faults;
-	keep_fault(task, ts);
-	if (!state) {
-		if (is_throttled(task))
-			record->flags |= SL_OFFCPU_THROTTLED;
-		return;
-	}
-	if (BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait))
-		record->flags |= SL_OFFCPU_IOWAIT;
-	object_note(task, ts, record);
-	count_idle(ts, now);
 }
 
 /* ---- coming back ---- */
@@ -211,14 +184,14 @@ static __always_inline void emit_sum(struct sched_state *s, __u64 pid_tgid)
 	s->since_ns = s->blocked_ns = s->runnable_ns = s->count = 0;
 }
 
-static __always_inline void emit_offcpu(struct task_struct *task, struct sched_state *s,
-					__u64 wake_ns, __u64 now)
+static __always_inline void emit_offcpu(struct sched_state *s, __u64 pid_tgid, __u64 wake_ns,
+					__u64 now)
 {
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
 	__u16 flags = record->event.flags;
 	__u32 length = s->text_length;
 
-	sl_fill(&record->event, SL_KIND_OFFCPU, 0, now, pid_tgid_of(task));
+	sl_fill(&record->event, SL_KIND_OFFCPU, 0, now, pid_tgid);
 	record->event.flags = flags;
 	record->out_ns = s->out_ns;
 	record->wake_ns = wake_ns;
@@ -226,18 +199,35 @@ static __always_inline void emit_offcpu(struct task_struct *task, struct sched_s
 	record->waker_tid = s->waker_tid;
 	record->context = s->context;
 	__builtin_memcpy(record->waker_comm, s->waker_comm, sizeof(record->waker_comm));
-	if (wake_ns - s->out_ns > LONG_SLEEP_NS && !is_told(record->syscall))
-		record->wait_ip = place_of(task);
 	if (length <= OFF_TEXT_ROOM - 8)
 		sl_output(&record->event, sizeof(*record) + length, false);
 }
 
-static __always_inline void switch_in(struct task_struct *task, struct task_state *ts, __u64 now)
+/* Nobody it could have been. */
+static __always_inline void forget_waker(struct sched_state *s)
 {
-	struct sched_state *s = &ts->sched;
-	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
-	__u64 wake_ns = s->wake_ns;
+	s->waker_pid = s->waker_tid = s->context = 0;
+	__builtin_memset(s->waker_comm, 0, sizeof(s->waker_comm));
+}
 
+/* The thread is on the CPU since @now. Global, so that it is verified once, though it is called from
+ * several places. */
+__noinline int stay_end(struct task_state *ts, __u64 pid_tgid, __u64 now)
+{
+	struct sched_state *s;
+	struct sl_offcpu *record;
+	__u64 wake_ns, since_ns;
+
+	if (!ts)
+		return 0;
+	s = &ts->sched;
+	record = (struct sl_offcpu *)s->record;
+	wake_ns = s->wake_ns;
+	s->wake_ns = 0;
+	s->in_ns = now;
+	count_running(ts);
+	if (!s->out_ns)
+		return 0;
 	if (ts->flags & TASK_NEW) {
 		ts->flags &= ~TASK_NEW;
 		record->event.flags = SL_SOURCE_BPF;
@@ -245,43 +235,140 @@ static __always_inline void switch_in(struct task_struct *task, struct task_stat
 		record->syscall = SL_NO_SYSCALL;
 		record->fd = -1;
 		wake_ns = s->out_ns;
+	} else if (record->state == SL_STATE_PREEMPTED) {
+		wake_ns = s->out_ns;
+		forget_waker(s);
+	} else if (!wake_ns) { /* untold */
+		wake_ns = now;
+		forget_waker(s);
 	}
-	if (s->out_ns) {
-		/* A waker notes its time before the sleeper has left the CPU for good. */
-		if (wake_ns < s->out_ns)
-			wake_ns = s->out_ns;
-		if (record->state == SL_STATE_PREEMPTED) {
-			wake_ns = s->out_ns;
-			s->waker_pid = s->waker_tid = s->context = 0;
-			__builtin_memset(s->waker_comm, 0, sizeof(s->waker_comm));
-		}
-		ts->offcpu_ns += now - s->out_ns;
-		if (past_limit())
-			sum_up(s, wake_ns, now);
-		else
-			emit_offcpu(task, s, wake_ns, now);
-	}
-	count_running(ts);
+	/* A waker notes its time before the sleeper has left the CPU for good. */
+	if (wake_ns < s->out_ns)
+		wake_ns = s->out_ns;
+	since_ns = s->out_ns > ts->enter_ns ? s->out_ns : ts->enter_ns;
+	if (now > since_ns)
+		ts->offcpu_ns += now - since_ns;
+	if (past_limit())
+		sum_up(s, wake_ns, now);
+	else
+		emit_offcpu(s, pid_tgid, wake_ns, now);
 	s->out_ns = 0;
-	s->wake_ns = 0;
-	s->in_ns = now;
-	s->in_sum_ns = task->se.sum_exec_runtime;
+	return 0;
 }
 
-/* Who came last on each CPU. There are kernels that do not tell of every switch (docs/architecture.md,
- * "The kernel side"). Of CPUs beyond SL_CPUS nobody can say: they would share a place. */
-enum last_word { LAST_TASK, LAST_IS_OURS, LAST_WORDS };
-
-__u64 last_on_cpu[SL_CPUS][LAST_WORDS];
-__u32 untold_switches = 0; /* that concerned a recorded thread; at least */
-
-static __always_inline void note_untold(__u64 *last, struct task_struct *prev,
-					struct task_state *ts)
+static __always_inline void come_back(struct task_struct *task, struct task_state *ts, __u64 sum_ns,
+				      __u64 now)
 {
-	const bool is_gap = last[LAST_TASK] && last[LAST_TASK] != (__u64)prev;
+	struct sched_state *s = &ts->sched;
 
-	if (is_gap && (last[LAST_IS_OURS] || (ts && ts->sched.out_ns)))
-		__sync_fetch_and_add(&untold_switches, 1);
+	stay_end(ts, pid_tgid_of(task), now);
+	s->in_sum_ns = sum_ns;
+	s->in_voluntary = task->nvcsw;
+	s->in_switches = task->nvcsw + task->nivcsw;
+}
+
+/* ---- what the kernel did not tell ----
+ *
+ * There are kernels that do not tell of every switch (docs/architecture.md, "The kernel side"). How
+ * long a thread ran is known nevertheless, by the scheduler's sum; so is how long it did not, and
+ * whether it went by itself. Only where in between is not: several such stays become one. */
+
+__u32 inferred_stays = 0;
+
+/* It was told to leave at out_ns, and has been back for as long as it ran since. The sum may be a
+ * tick old, if it is not just leaving. */
+static __always_inline void infer_return(struct task_struct *task, struct task_state *ts, __u64 now)
+{
+	struct sched_state *s = &ts->sched;
+	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
+	const __u64 sum_ns = s->out_sum_ns;
+	const __u64 ran_ns = task->se.sum_exec_runtime - sum_ns;
+
+	record->flags |= SL_OFFCPU_INFERRED;
+	come_back(task, ts, sum_ns, ran_ns < now - s->out_ns ? now - ran_ns : s->out_ns);
+	__sync_fetch_and_add(&inferred_stays, 1);
+}
+
+/* It was told to come at in_ns, and has left since and come back at @now, or, while it still runs,
+ * some time before. @n_known: how often it left by itself, as was told. */
+static __always_inline void infer_stay(struct task_struct *task, struct task_state *ts,
+				       __u32 n_known, __u64 now)
+{
+	struct sched_state *s = &ts->sched;
+	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
+	const __u64 out_ns = s->in_ns + (task->se.sum_exec_runtime - s->in_sum_ns);
+
+	if (out_ns >= now)
+		return;
+	stay_begin(task, ts,
+		   task->nvcsw - s->in_voluntary > n_known ? SL_STATE_INTERRUPTIBLE
+							   : SL_STATE_PREEMPTED,
+		   out_ns);
+	record->flags |= SL_OFFCPU_INFERRED;
+	come_back(task, ts, task->se.sum_exec_runtime, now);
+	__sync_fetch_and_add(&inferred_stays, 1);
+}
+
+/* @task is on the CPU. The kernel counts its switches: of those since in_ns, @n_known are told, and
+ * @n_voluntary that it made by itself. */
+static __always_inline void infer_missing(struct task_struct *task, struct task_state *ts,
+					  __u32 n_known, __u32 n_voluntary, __u64 now)
+{
+	struct sched_state *s = &ts->sched;
+
+	if (s->out_ns)
+		infer_return(task, ts, now);
+	else if (s->in_ns && task->nvcsw + task->nivcsw - s->in_switches > n_known)
+		infer_stay(task, ts, n_voluntary, now);
+}
+
+int sched_returned(struct task_state *ts, __u64 now)
+{
+	if (ts)
+		infer_return(bpf_get_current_task_btf(), ts, now);
+	return 0;
+}
+
+/* ---- switches ---- */
+
+static __always_inline void switch_in(struct task_struct *task, struct task_state *ts, __u64 now)
+{
+	struct sched_state *s = &ts->sched;
+	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
+
+	if (!s->out_ns && s->in_ns) {
+		infer_stay(task, ts, 0, now);
+		return;
+	}
+	if (s->wake_ns > s->out_ns + LONG_SLEEP_NS && record->state != SL_STATE_PREEMPTED &&
+	    !(ts->flags & TASK_NEW) && !is_told(record->syscall))
+		record->wait_ip = place_of(task);
+	come_back(task, ts, task->se.sum_exec_runtime, now);
+}
+
+static __always_inline void switch_out(struct task_struct *task, struct task_state *ts, __u32 state,
+				       __u64 now)
+{
+	struct sched_state *s = &ts->sched;
+	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
+	__u64 major_faults = task->maj_flt;
+
+	infer_missing(task, ts, 1, state != 0, now);
+	stay_begin(task, ts, state_of(state), now);
+	/* Faults are counted when they end: this one ended after the previous stay. */
+	if (major_faults != s->major_faults)
+		record->flags |= SL_OFFCPU_MAJOR;
+	s->major_faults = major_faults;
+	keep_fault(task, ts);
+	if (!state) {
+		if (is_throttled(task))
+			record->flags |= SL_OFFCPU_THROTTLED;
+		return;
+	}
+	if (BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait))
+		record->flags |= SL_OFFCPU_IOWAIT;
+	object_note(task, ts, record);
+	count_idle(ts, now);
 }
 
 SEC("tp_btf/sched_switch")
@@ -290,26 +377,18 @@ int handle_switch(__u64 *ctx)
 	struct task_struct *prev = (struct task_struct *)ctx[1];
 	struct task_struct *next = (struct task_struct *)ctx[2];
 	struct task_state *ts = task_state_of(prev), *payer = ts;
-	const __u32 cpu = bpf_get_smp_processor_id();
-	__u64 *last = last_on_cpu[cpu & (SL_CPUS - 1)];
 	__u64 now = 0;
 
-	if (cpu < SL_CPUS)
-		note_untold(last, prev, ts);
 	if (ts) {
 		__u32 state = (__u8)ctx[0] ? 0 : prev_state(ctx, prev);
 
 		now = bpf_ktime_get_ns();
 		if ((state & STATE_DEAD) || (ts->flags & TASK_ENDED))
-			ts->sched.out_ns = 0;
+			ts->sched.out_ns = ts->sched.in_ns = 0;
 		else
 			switch_out(prev, ts, state, now);
 	}
 	ts = task_state_of(next);
-	if (cpu < SL_CPUS) {
-		last[LAST_TASK] = (__u64)next;
-		last[LAST_IS_OURS] = ts != NULL;
-	}
 	if (ts) {
 		now = now ? now : bpf_ktime_get_ns();
 		switch_in(next, ts, now);
@@ -323,40 +402,6 @@ int handle_switch(__u64 *ctx)
 }
 
 /* ---- being woken ---- */
-
-/* Is the current thread sending on a socket? Then a soft interrupt that runs inside the call is
- * its own doing: the packet on its way to a receiver on this machine. */
-static __always_inline bool is_sending(struct task_struct *current)
-{
-	struct task_state *ts = task_state_of(current);
-	struct file *file;
-
-	if (!ts || !ts->in_syscall || ts->nr >= CALLS ||
-	    !(call_table[ts->nr & (CALLS - 1)] & CALL_WRITE))
-		return false;
-	file = file_of_fd(current, (int)ts->args[0]);
-	return file && (BPF_CORE_READ(file, f_inode, i_mode) & MODE_FORMAT) == MODE_SOCKET;
-}
-
-/* Where the wake-up comes from. The preemption counter is per-CPU data, which lies at a fixed
- * distance from this CPU's run queue. */
-static __always_inline __u32 waker_context(struct task_struct *current)
-{
-	__u64 rq;
-	__u32 count;
-
-	if (!preempt_count_offset || !runqueues_offset)
-		return SL_CONTEXT_UNKNOWN;
-	rq = percpu_runqueue(current, bpf_get_smp_processor_id());
-	if (!rq || bpf_probe_read_kernel(&count, sizeof(count),
-					 (void *)(rq - runqueues_offset + preempt_count_offset)))
-		return SL_CONTEXT_UNKNOWN;
-	if (count & PREEMPT_HARDIRQ)
-		return SL_CONTEXT_HARDIRQ;
-	if (count & PREEMPT_SOFTIRQ)
-		return is_sending(current) ? SL_CONTEXT_TASK : SL_CONTEXT_SOFTIRQ;
-	return SL_CONTEXT_TASK;
-}
 
 SEC("tp_btf/sched_waking")
 int handle_waking(__u64 *ctx)
@@ -391,6 +436,7 @@ int sched_ended(struct task_state *ts, __u64 pid_tgid)
 {
 	if (!ts)
 		return 0;
+	infer_missing(bpf_get_current_task_btf(), ts, 0, 0, bpf_ktime_get_ns());
 	emit_sum(&ts->sched, pid_tgid);
 	count_idle(ts, bpf_ktime_get_ns());
 	return 0;

@@ -268,6 +268,7 @@ enum sl_object { /* what the system call's descriptor, or the fault, was about *
 #define SL_OFFCPU_MAJOR	    0x4u /* a major fault ended in this interval */
 #define SL_OFFCPU_TIMEOUT   0x8u /* the wait had a finite timeout */
 #define SL_OFFCPU_THROTTLED 0x10u /* held back by its CPU quota */
+#define SL_OFFCPU_INFERRED  0x20u /* the kernel did not tell of it: its length is from sums */
 
 #define SL_NO_SYSCALL 0xffffu
 
@@ -286,8 +287,7 @@ struct sl_offcpu {
 	__s32 fd;      /* -1: none */
 	__u32 flags;   /* SL_OFFCPU_* */
 	__u64 sock;    /* identity of the socket, as in struct sl_net; 0: none */
-	__u64 wait_ip; /* key of a SYMBOL: where in the kernel it slept; 0: not sampled. A number
-			* that is unique per place, not an address */
+	__u64 wait_ip; /* key of a SYMBOL, a number per place: where it slept; 0: not sampled */
 	char waker_comm[SL_COMM_SIZE];
 	char text[];
 };

@@ -5,8 +5,6 @@
 #ifndef USERSPACE_CMD_CMD_H
 #define USERSPACE_CMD_CMD_H
 
-#include <stdbool.h>
-
 /* Exit status of `run`, besides the program's own. */
 enum {
 	EXIT_TIMEOUT = 124,

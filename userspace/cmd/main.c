@@ -35,7 +35,6 @@ static const struct command {
 	{ 0 },
 };
 
-
 static const struct command *command_find(const char *name)
 {
 	for (const struct command *c = commands; c->name != NULL; c++) {

@@ -331,14 +331,14 @@ static int emit_tallies(struct source_bpf *s, struct sink sink)
 
 static int say_untold(struct source_bpf *s, struct sink sink)
 {
-	const uint32_t n = s->skeleton->bss->untold_switches;
+	const uint32_t n = s->skeleton->bss->inferred_stays;
 	if (n == 0)
 		return 0;
 	return emit_meta(
 		sink, "note",
-		"this kernel did not tell of %u switch%s of recorded threads: waits may be "
-		"missing, or show as running",
-		n, n == 1 ? "" : "es");
+		"this kernel did not tell of all switches: %u wait%s inferred from how long "
+		"threads ran, and may lack the cause",
+		n, n == 1 ? " is" : "s are");
 }
 
 int source_bpf_finish(struct source_bpf *s, struct sink sink)

@@ -273,6 +273,7 @@ static void print_offcpu(struct line *l, const struct sl_offcpu *e)
 	add_flag(l, e->flags, SL_OFFCPU_MAJOR, "major");
 	add_flag(l, e->flags, SL_OFFCPU_TIMEOUT, "timeout");
 	add_flag(l, e->flags, SL_OFFCPU_THROTTLED, "throttled");
+	add_flag(l, e->flags, SL_OFFCPU_INFERRED, "inferred");
 	add_text(l, &e->event, e->text);
 }
 
