@@ -190,19 +190,19 @@ static int child_main(void *data)
 	}
 	child_tell(l);
 	if (r < 0)
-		_exit(CANNOT_EXECUTE);
+		return CANNOT_EXECUTE;
 
 	/* From here on startline runs as well. */
 	if (l->spec.cgroup_fd >= 0)
 		(void)child_call(SYS_write, as_argument(l->spec.cgroup_fd), "0", as_argument(1));
 	if (child_call(SYS_read, as_argument(l->go_fd), &byte, as_argument(1)) != 1)
-		_exit(CANNOT_EXECUTE);
+		return CANNOT_EXECUTE;
 	long error = child_execve(l->path, l->spec.argv, l->environment);
 	if (error == -ENOEXEC)
 		error = child_execve(l->script[0], l->script, l->environment);
 	l->error = (int32_t)-error;
 	child_tell(l);
-	_exit(CANNOT_EXECUTE);
+	return CANNOT_EXECUTE;
 }
 
 /* ---- in startline ---- */
