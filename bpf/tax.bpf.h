@@ -26,11 +26,4 @@ static __always_inline bool tax_is_due(struct task_state *ts)
 	return true;
 }
 
-/* For a program that reads no clock: begin, and at its end tax_add(ts, begin, TAX_SAMPLE) if that
- * is not 0. The second reading is not part of what other runs cost. */
-static __always_inline __u64 tax_begin(struct task_state *ts)
-{
-	return tax_is_due(ts) ? bpf_ktime_get_ns() + clock_cost_ns : 0;
-}
-
 #endif
