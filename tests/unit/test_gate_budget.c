@@ -192,6 +192,8 @@ static void mistakes_are_pointed_at(void **state)
 	refused("time.wall", "scaling(n) 1", 11, "<=");
 	refused("time.wall", "< 99999999999999999999 s", 2, "large");
 	refused("proc.execs", "< 1 s", 2, "count");
+	refused("cpu.utilization", "< 80", 2, "'80 %'");
+	refused("time.wall", "cv < 5", 5, "'80 %'");
 	refused("time.wall", "< 1.5.2 s", 2, "not a time");
 }
 
@@ -302,31 +304,35 @@ static void few_runs_give_no_tail(void **state)
 
 /* --- against a baseline --------------------------------------------------------------------- */
 
-static struct judgement against(const char *text, double base, double head, double noise)
+static struct judgement between(const char *metric, const char *text, const double *base,
+				const double *head, size_t n)
 {
-	double b[10], h[10];
 	struct change change;
 	struct judgement j;
 	struct session *s = NULL, *t = NULL;
 	const struct levels levels = LEVELS_BUDGET;
+	assert_int_equal(session_new(&s), 0);
+	assert_int_equal(session_new(&t), 0);
+	assert_int_equal(session_add_values(s, metric, NULL, base, n), 0);
+	assert_int_equal(session_add_values(t, metric, NULL, head, n), 0);
+	assert_int_equal(change_of(metrics_find(s, metric), metrics_find(t, metric), 0.99, &change),
+			 0);
+	const struct budget budget = parsed(metric, text);
+	assert_int_equal(
+		budget_judge(arena, &budget, metrics_find(t, metric), &change, &levels, &j), 0);
+	(void)session_free(s);
+	(void)session_free(t);
+	return j;
+}
+
+static struct judgement against(const char *text, double base, double head, double noise)
+{
+	double b[10], h[10];
 	for (int i = 0; i < 10; i++) {
 		b[i] = base * (1 + noise * (i - 4.5));
 		h[i] = head * (1 + noise * (i - 4.5));
 	}
-	assert_int_equal(session_new(&s), 0);
-	assert_int_equal(session_new(&t), 0);
-	assert_int_equal(session_add_values(s, "time.wall", NULL, b, 10), 0);
-	assert_int_equal(session_add_values(t, "time.wall", NULL, h, 10), 0);
-	assert_int_equal(change_of(metrics_find(s, "time.wall"), metrics_find(t, "time.wall"), 0.99,
-				   &change),
-			 0);
-	const struct budget budget = parsed("time.wall", text);
-	assert_int_equal(
-		budget_judge(arena, &budget, metrics_find(t, "time.wall"), &change, &levels, &j),
-		0);
-	(void)session_free(s);
-	(void)session_free(t);
-	return j;
+	return between("time.wall", text, b, h, 10);
 }
 
 static void improvements_are_ratios(void **state)
@@ -343,6 +349,8 @@ static void improvements_are_ratios(void **state)
 
 static void a_worsening_has_existence_and_size(void **state)
 {
+	static const double base[] = { 0, 1, 2, 3, 4, 5, 6, 7 },
+			    head[] = { 0, 2, 3, 4, 4, 6, 6, 8 };
 	(void)state;
 	assert_int_equal(against("+10 %", 10 * S, 10 * S, 0.005).level, LEVEL_GREEN);
 	/* Proven, and smaller than allowed for certain. */
@@ -352,6 +360,8 @@ static void a_worsening_has_existence_and_size(void **state)
 	assert_int_equal(against("+10 %", 10 * S, 15 * S, 0.005).level, LEVEL_RED);
 	/* So noisy that neither is proven. */
 	assert_int_equal(against("+10 %", 10 * S, 10.1 * S, 0.05).level, LEVEL_INCONCLUSIVE);
+	/* Also of values that have no logarithm. */
+	assert_int_equal(between("io.read", "+10 %", base, head, 8).level, LEVEL_INCONCLUSIVE);
 	assert_int_equal(against("-10 %", 10 * S, 8 * S, 0.005).level, LEVEL_GREEN);
 	assert_int_equal(against("-10 %", 10 * S, 9.8 * S, 0.005).level, LEVEL_RED);
 }

@@ -319,6 +319,7 @@ static void values_point_at_themselves(void **state)
 	refused("scenarios:\n  - name: a\n    command: echo 'x\n", "3:19", "not closed");
 	refused("scenarios:\n  - name: a\n    command: \"echo 'x\"\n", "3:20", "not closed");
 	refused("levels: { budget: { warn: much } }\n" A_SCENARIO, "1:27", "'10 %'");
+	refused("levels: { budget: { warn: 10 } }\n" A_SCENARIO, "1:27", "'10 %'");
 	refused("levels: { budget: { warn: 20 %, fail: 10 % } }\n" A_SCENARIO, "1:19", "above");
 	refused(A_SCENARIO "    gate: [time.wall, nothing]\n", "4:23", "no metric 'nothing'");
 	refused(A_SCENARIO "    base: { worktree: x, command: y }\n", "4:11", "only one");

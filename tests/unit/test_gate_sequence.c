@@ -128,14 +128,9 @@ static const struct metric wall = {
 
 enum { PAIRS = 30 };
 
-/* Whether two samples are called different at a look; @slower is what head takes longer. */
-static bool is_called_different(struct random *r, double sigma, double slower)
+/* Whether two samples are called different at a look. */
+static bool are_called_different(double *base, double *head)
 {
-	double base[PAIRS], head[PAIRS];
-	for (size_t i = 0; i < PAIRS; i++) {
-		base[i] = 1e7 * exp(sigma * random_normal(r));
-		head[i] = 1e7 * exp(sigma * random_normal(r)) * slower;
-	}
 	for (size_t i = 0; sequence_looks[i] != 0; i++) {
 		const size_t n = sequence_looks[i];
 		struct series a = { .id = "time.wall", &wall, base, n, false, { 0 } };
@@ -149,6 +144,17 @@ static bool is_called_different(struct random *r, double sigma, double slower)
 			return verdict != VERDICT_UNCHANGED;
 	}
 	return false;
+}
+
+/* @slower is what head takes longer. */
+static bool is_called_different(struct random *r, double sigma, double slower)
+{
+	double base[PAIRS], head[PAIRS];
+	for (size_t i = 0; i < PAIRS; i++) {
+		base[i] = 1e7 * exp(sigma * random_normal(r));
+		head[i] = 1e7 * exp(sigma * random_normal(r)) * slower;
+	}
+	return are_called_different(base, head);
 }
 
 /* Runs that spread by 10 and 30 % leave the margin no work: by the level for calm machines alone, one
@@ -172,6 +178,56 @@ static void restless_machines_raise_no_alarms(void **state)
 	}
 }
 
+/* How often something happens that often does not, @more on average. */
+static double small_count(struct random *r, double more)
+{
+	return floor(more - 4 * log(1 - random_uniform(r)));
+}
+
+/* Values that have no logarithm are under the same rules as those that have one. */
+static void counts_with_zeros_raise_no_alarms(void **state)
+{
+	(void)state;
+	enum { TRIALS = 1500 };
+	struct random r;
+	size_t alarms = 0, caught = 0;
+	random_seed(&r, 41);
+	for (size_t trial = 0; trial < TRIALS; trial++) {
+		double base[PAIRS], head[PAIRS], larger[PAIRS];
+		for (size_t i = 0; i < PAIRS; i++) {
+			base[i] = small_count(&r, 0);
+			head[i] = small_count(&r, 0);
+			larger[i] = small_count(&r, 12);
+		}
+		alarms += are_called_different(base, head);
+		caught += are_called_different(base, larger);
+	}
+	print_message("counts: alarms %zu, another dozen caught %zu of %d\n", alarms, caught,
+		      TRIALS);
+	assert_true(alarms * 150 <= TRIALS);
+	assert_true(caught * 100 >= (size_t)TRIALS * 99);
+}
+
+/* Of what should be high the interval is turned around: far below 0 is not far above. */
+static void a_wide_interval_is_no_improvement(void **state)
+{
+	(void)state;
+	static double base[] = { 0, 23, 23, 23, 41, 41, 41, 90 },
+		      head[] = { 0, 0, 0, 23, 23, 41, 41, 41 };
+	static const struct metric rate = {
+		.id = "rate", .unit = UNIT_COUNT, .better = BETTER_HIGHER, .class = CLASS_SIZE
+	};
+	struct series a = { .id = "rate", &rate, base, 8, false, { 0 } };
+	struct series b = { .id = "rate", &rate, head, 8, false, { 0 } };
+	struct change change;
+	summary_of(base, 8, &a.summary);
+	summary_of(head, 8, &b.summary);
+	assert_int_equal(change_of(&a, &b, SEQUENCE_LEVEL, &change), 0);
+	assert_int_equal(change.basis, BASIS_DIFFERENCE);
+	assert_true(change.difference_low < -change.base_value && change.difference_high >= 0);
+	assert_int_equal(verdict_of(&change), VERDICT_INCONCLUSIVE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +238,8 @@ int main(void)
 		cmocka_unit_test(tainted_pairs_are_repeated_a_bounded_number_of_times),
 		cmocka_unit_test(looks_are_at_fixed_numbers_of_pairs),
 		cmocka_unit_test(restless_machines_raise_no_alarms),
+		cmocka_unit_test(counts_with_zeros_raise_no_alarms),
+		cmocka_unit_test(a_wide_interval_is_no_improvement),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

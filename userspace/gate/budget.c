@@ -212,11 +212,18 @@ static int ratio_of(const struct budget *b, const struct change *c, struct estim
 	const struct statistic_spec spec = { b->statistic, b->quantile };
 	if (b->statistic != STATISTIC_MEDIAN)
 		return statistic_ratio(c->head, c->base, spec, ret);
-	*ret = (struct estimate){ c->ratio, c->low, c->high, c->head->summary.n };
+	const struct ratios ratios = ratios_of(c);
+	const bool is_difference = c->basis == BASIS_DIFFERENCE;
+	const double low = is_difference ? c->difference_low : c->low;
+	const double high = is_difference ? c->difference_high : c->high;
+	*ret = (struct estimate){ c->ratio, NAN, NAN, c->head->summary.n };
 	if (isnan(c->ratio) && c->base_value == 0)
 		ret->value = c->head_value == 0 ? 1 : INFINITY;
-	if (!isfinite(c->low) || !isfinite(c->high))
-		ret->low = ret->high = NAN;
+	/* So few values bound nothing. */
+	if (isfinite(low) && isfinite(high)) {
+		ret->low = ratios.low;
+		ret->high = ratios.high;
+	}
 	return 0;
 }
 
@@ -359,6 +366,9 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		 enum verdict verdict, const struct levels *levels, struct judgement *ret)
 {
 	char share[UNITS_BYTES], runs[MORE_BYTES];
+	const char *how = change->is_demoted
+				  ? "; compared by statistics, since the runs of one side differ"
+				  : "";
 	const struct budget none = { .metric = change->id };
 	judgement_init(ret, &none, change->metric->unit);
 	ret->is_budget = false;
@@ -380,14 +390,14 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		if (why == NULL)
 			return -ENOMEM;
 		ret->more_runs = more_runs_for(change);
-		return judgement_say(arena, ret, "%s%s%s", why,
+		return judgement_say(arena, ret, "%s%s%s%s", why,
 				     ret->excludes_fail ? ", but it is below the limit" : "",
-				     more_words(runs, ret));
+				     more_words(runs, ret), how);
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
-		return judgement_say(arena, ret, "%s", verdict_name(verdict));
-	return judgement_say(arena, ret, "%s %s", verdict_name(verdict),
-			     format_percent_signed(share, change->ratio - 1));
+		return judgement_say(arena, ret, "%s%s", verdict_name(verdict), how);
+	return judgement_say(arena, ret, "%s %s%s", verdict_name(verdict),
+			     format_percent_signed(share, change->ratio - 1), how);
 }
 
 void judgement_withhold(struct judgement *j)

@@ -10,8 +10,9 @@
 #include "userspace/base/stats.h"
 #include "userspace/gate/budget.h"
 
-#define TEXT_MAX   ((size_t)256)
-#define NUMBER_MAX 64
+#define TEXT_MAX       ((size_t)256)
+#define NUMBER_MAX     64
+#define BARE_RATIO_MAX 2.0 /* beyond it percent were meant: "< 80" */
 
 struct scanner {
 	struct arena *arena;
@@ -154,7 +155,9 @@ static bool quantity_value(struct scanner *s, const char *start, const char *dig
 		snprintf(text, sizeof(text), "%.*s%.*s", (int)n_digits, digits, (int)n_unit, unit);
 	if (n < 0 || n >= (int)sizeof(text))
 		return wrong(s, start, "that number is too long");
-	const int r = value_parse(text, s->unit, ret);
+	int r = value_parse(text, s->unit, ret);
+	if (r == 0 && s->unit == UNIT_RATIO && n_unit == 0 && *ret > BARE_RATIO_MAX)
+		r = -EINVAL;
 	if (r == -ERANGE)
 		return wrong(s, start, "that number is too large");
 	return r == 0 || wrong(s, start, errors[s->unit]);

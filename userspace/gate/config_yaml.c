@@ -364,6 +364,9 @@ static int parse_share(const char *text, double *ret)
 	const int e = parse_double(number, ret);
 	if (*rest == '%')
 		*ret /= 100;
+	/* "10" is meant as 10 % and would be 1,000 %: a gate that never fails. */
+	else if (e == 0 && *ret >= 1)
+		return -EINVAL;
 	return e;
 }
 

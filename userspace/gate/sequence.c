@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/stats.h"
@@ -121,15 +122,24 @@ bool sequence_is_look(const struct sequence *s)
 
 /* --- the verdict of a family ---------------------------------------------------------------- */
 
-/* Logarithms of the values that were captured. NULL: no memory. */
-static double *logarithms(const struct series *series, size_t *ret_n)
+/* Compared with an interval: what a claim is made of, and corrected. */
+static bool is_statistical(const struct change *c)
+{
+	return c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE;
+}
+
+/* The values that were captured, as they are compared. NULL: no memory. */
+static double *compared(const struct change *c, const struct series *series, size_t *ret_n)
 {
 	double *v = malloc((series->n_values + 1) * sizeof(*v));
 	*ret_n = 0;
-	for (size_t i = 0; v != NULL && i < series->n_values; i++) {
-		if (series->values[i] > 0)
-			v[(*ret_n)++] = log(series->values[i]);
-	}
+	if (v == NULL)
+		return NULL;
+	if (series->n_values > 0)
+		memcpy(v, series->values, series->n_values * sizeof(*v));
+	*ret_n = stats_drop_missing(v, series->n_values);
+	for (size_t i = 0; c->basis == BASIS_SHIFT && i < *ret_n; i++)
+		v[i] = log(v[i]);
 	return v;
 }
 
@@ -137,13 +147,17 @@ static double *logarithms(const struct series *series, size_t *ret_n)
 static void margin_p(const struct change *c, double *ret_larger, double *ret_smaller)
 {
 	size_t n_base = 0, n_head = 0;
-	_cleanup_free_ double *base = logarithms(c->base, &n_base);
-	_cleanup_free_ double *head = logarithms(c->head, &n_head);
+	_cleanup_free_ double *base = compared(c, c->base, &n_base);
+	_cleanup_free_ double *head = compared(c, c->head, &n_head);
+	const bool is_ratio = c->basis == BASIS_SHIFT;
+	const double margin = GATE_MARGIN * fabs(c->base_value);
 	*ret_larger = *ret_smaller = 1;
 	if (base == NULL || head == NULL)
 		return;
-	*ret_larger = stats_p_above(base, n_base, head, n_head, log(1 + GATE_MARGIN));
-	*ret_smaller = stats_p_above(head, n_head, base, n_base, -log(1 - GATE_MARGIN));
+	*ret_larger =
+		stats_p_above(base, n_base, head, n_head, is_ratio ? log(1 + GATE_MARGIN) : margin);
+	*ret_smaller = stats_p_above(head, n_head, base, n_base,
+				     is_ratio ? -log(1 - GATE_MARGIN) : margin);
 }
 
 bool sequence_control_differs(const struct change *control)
@@ -153,15 +167,17 @@ bool sequence_control_differs(const struct change *control)
 	return verdict_is_change(verdict_of(control));
 }
 
-/* As a standard deviation of normal noise would be, of runs around the median of their side. */
+/* As a standard deviation of normal noise would be, of runs around the median of their side; as a
+ * share of the base. Where that is 0 there is no margin to protect from anything. */
 static double spread_of(const struct change *c)
 {
 	size_t n_base = 0, n_head = 0;
-	_cleanup_free_ double *base = logarithms(c->base, &n_base);
-	_cleanup_free_ double *head = logarithms(c->head, &n_head);
-	if (base == NULL || head == NULL)
+	_cleanup_free_ double *base = compared(c, c->base, &n_base);
+	_cleanup_free_ double *head = compared(c, c->head, &n_head);
+	const double unit = c->basis == BASIS_SHIFT ? 1 : fabs(c->base_value);
+	if (base == NULL || head == NULL || unit == 0)
 		return INFINITY;
-	return MAD_TO_SIGMA * (stats_mad(base, n_base) + stats_mad(head, n_head)) / 2;
+	return MAD_TO_SIGMA * (stats_mad(base, n_base) + stats_mad(head, n_head)) / 2 / unit;
 }
 
 double sequence_restless(const struct change *c)
@@ -184,8 +200,11 @@ static enum verdict corrected(const struct change *c, double p_larger, double p_
 	const enum verdict verdict = verdict_of(c);
 	if (!verdict_is_change(verdict))
 		return verdict;
-	const double p = c->ratio > 1 ? p_larger : p_smaller;
-	return isnan(p) || p <= alpha_of(c) ? verdict : VERDICT_INCONCLUSIVE;
+	if (!is_statistical(c))
+		return verdict;
+	const bool is_larger = c->basis == BASIS_SHIFT ? c->ratio > 1 : c->difference > 0;
+	const double p = is_larger ? p_larger : p_smaller;
+	return p <= alpha_of(c) ? verdict : VERDICT_INCONCLUSIVE;
 }
 
 bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
@@ -201,7 +220,7 @@ bool sequence_judge(const struct change *gate, const struct change *control, siz
 	}
 	for (size_t i = 0; i < n; i++) {
 		larger[i] = smaller[i] = NAN; /* not of the family */
-		if (gate[i].basis == BASIS_SHIFT)
+		if (is_statistical(&gate[i]))
 			margin_p(&gate[i], &larger[i], &smaller[i]);
 	}
 	stats_holm(larger, n);

@@ -34,11 +34,6 @@ const char *level_name(enum level level)
 	return level < LEVEL_COUNT ? names[level] : "";
 }
 
-/* How much worse, as a ratio: the interval, and the estimate in it. */
-struct worsening {
-	double low, value, high;
-};
-
 /* Of a metric without direction the side that is further from 1 counts. */
 static bool is_turned(const struct change *c)
 {
@@ -53,30 +48,36 @@ static bool is_turned(const struct change *c)
 	return c->ratio < 1;
 }
 
-/* From 0, any growth is without limit. */
+/* From 0, any growth is without limit; nothing shrinks to less than 0, where a ratio would be turned
+ * around into a large one of the wrong sign. */
 static double grown(double base, double difference)
 {
-	if (difference == 0)
-		return 1;
+	if (difference == 0 || isnan(difference))
+		return 1 + difference;
 	if (base > 0)
-		return 1 + difference / base;
+		return fmax(0, 1 + difference / base);
 	return difference > 0 ? INFINITY : 0;
 }
 
-static struct worsening worsening_of(const struct change *c)
+struct ratios ratios_of(const struct change *c)
 {
-	struct worsening w = { c->low, c->ratio, c->high };
+	struct ratios r = { c->low, c->ratio, c->high };
 	if (c->basis == BASIS_EXACT) {
-		w.value = grown(c->base_value, c->head_value - c->base_value);
-		w.low = w.high = w.value;
+		r.value = grown(c->base_value, c->head_value - c->base_value);
+		r.low = r.high = r.value;
 	} else if (c->basis == BASIS_DIFFERENCE) {
-		w.low = grown(c->base_value, c->difference_low);
-		w.value = grown(c->base_value, c->difference);
-		w.high = grown(c->base_value, c->difference_high);
+		r.low = grown(c->base_value, c->difference_low);
+		r.value = grown(c->base_value, c->difference);
+		r.high = grown(c->base_value, c->difference_high);
 	}
-	if (is_turned(c))
-		return (struct worsening){ 1 / w.high, 1 / w.value, 1 / w.low };
-	return w;
+	return r;
+}
+
+/* How much worse: the interval, and the estimate in it. */
+static struct ratios worsening_of(const struct change *c)
+{
+	const struct ratios r = ratios_of(c);
+	return is_turned(c) ? (struct ratios){ 1 / r.high, 1 / r.value, 1 / r.low } : r;
 }
 
 static enum verdict better_or_worse(const struct change *c, enum verdict verdict)
@@ -88,7 +89,7 @@ enum verdict verdict_of(const struct change *c)
 {
 	if (c->basis == BASIS_NONE)
 		return VERDICT_INCONCLUSIVE;
-	const struct worsening w = worsening_of(c);
+	const struct ratios w = worsening_of(c);
 	if (c->basis == BASIS_EXACT) {
 		if (c->head_value == c->base_value)
 			return VERDICT_UNCHANGED;

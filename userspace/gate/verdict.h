@@ -43,6 +43,12 @@ struct levels {
  * proves that there is none worth speaking of. */
 #define GATE_MARGIN	 0.02
 #define GATE_EQUIVALENCE 0.05
+/* A change as ratios head / base, also where it is known as a difference only; never negative, INFINITY
+ * where base is 0. NAN: not known. */
+struct ratios {
+	double low, value, high;
+};
+struct ratios ratios_of(const struct change *c);
 /* What one change says, by its interval. Direction by metric->better. BASIS_NONE, and a change
  * without an interval, is inconclusive. */
 enum verdict verdict_of(const struct change *c);
