@@ -150,7 +150,7 @@ static void without_a_direction_it_has_changed(void **state)
 
 static void a_metric_that_was_asked_for_has_to_be_there(void **state)
 {
-	const char *ids[] = { "time.wall", "mem.peak_rss" };
+	const char *ids[] = { "time.wall", "mem.peak_rss" }, *foreign[] = { "bench[nobody's]" };
 	(void)state;
 	add(base, "time.wall", 100 * MS);
 	add(head, "time.wall", 100 * MS);
@@ -160,6 +160,11 @@ static void a_metric_that_was_asked_for_has_to_be_there(void **state)
 	judge();
 	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
 	assert_non_null(strstr(outcome.reason, "mem.peak_rss against @main: only in head"));
+	/* Nor need it be one that anybody knows. */
+	scenario.gate = (struct text_list){ foreign, 1 };
+	outcome = (struct outcome){ .reason = "" };
+	judge();
+	assert_non_null(strstr(outcome.reason, "bench[nobody's] against @main: on neither side"));
 }
 
 static void nothing_in_common_does_not_pass(void **state)

@@ -240,10 +240,15 @@ struct gate {
 static int change_between(struct session *base, struct session *head, const char *id,
 			  struct change *ret)
 {
+	/* Of another tool's results, say. */
+	static const struct metric unknown = { .unit = UNIT_COUNT,
+					       .better = BETTER_NEITHER,
+					       .class = CLASS_SIZE };
 	const struct series *b = metrics_find(base, id), *h = metrics_find(head, id);
 	if (b == NULL && h == NULL) {
+		const struct metric *row = metrics_row(id);
 		*ret = (struct change){ .id = id,
-					.metric = metrics_row(id),
+					.metric = row != NULL ? row : &unknown,
 					.base_value = NAN,
 					.head_value = NAN,
 					.ratio = NAN,
