@@ -265,6 +265,15 @@ nap() {
 	touch .startline/history.db-wal && git add -f .startline/history.db-wal
 	check --trusted main
 	v '.outcomes[2].reason' | grep -q 'is a file of the repository'
+	[ -e .startline/history.db-wal ]
+	# Nor where it has to be looked for.
+	git rm -qf .startline/history.db-wal && cp -r .startline ../outside && rm -r .startline
+	ln -s ../outside .startline && git add .startline && git commit -qm four
+	check --trusted main stored
+	v '.outcomes[0].reason' | grep -q 'is a file of the repository'
+	git rm -q --cached .startline && git commit -qm five
+	check --trusted main stored
+	says 'proc.execs @main +10.0 %: red'
 	# From a directory below, and what cannot be trusted.
 	mkdir below && cd below && cp ../nap .
 	run -2 "$STARTLINE" check --trusted main

@@ -4,8 +4,7 @@
  * to it. */
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
@@ -37,28 +36,34 @@ static int load_trusted_file(struct check *c, const char *path, struct session *
 	return r;
 }
 
-/* SQLite takes for its own what lies beside a store under these names. */
-static bool is_of_repository(const char *place)
+/* SQLite takes for its own what lies beside a store under these names, and keeps it. */
+static bool may_have_been_brought(struct check *c, const char *file)
 {
-	static const char *const ends[] = { "", "-wal", "-journal" };
-	char path[PATH_MAX];
-	bool is_tracked = false;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends) && !is_tracked; i++) {
-		const int n = snprintf(path, sizeof(path), "%s%s", place, ends[i]);
-		is_tracked = n >= (int)sizeof(path) || git_is_tracked(path);
+	static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		const char *path = arena_printf(c->arena, "%s%s", file, ends[i]);
+		if (path == NULL || git_may_have_brought(path))
+			return true;
 	}
-	return is_tracked;
+	return false;
+}
+
+/* What says where a baseline was saved must not come with the change. */
+static int distrust_store(struct check *c, const char **ret_reason)
+{
+	const char *file = keeping_file();
+	_cleanup_free_ char *real = file != NULL ? realpath(file, NULL) : NULL;
+	/* A store that is not there has no baselines. */
+	if (real == NULL || !(may_have_been_brought(c, file) || may_have_been_brought(c, real)))
+		return 0;
+	*ret_reason = arena_printf(c->arena,
+				   "the store '%s' is a file of the repository: not trusted", file);
+	return -ENOENT;
 }
 
 /* Why a stored baseline is none for the trusted commit, or NULL. */
-static const char *distrust(struct check *c, const char *name, const char *place,
-			    const struct store_entry *about)
+static const char *distrust(struct check *c, const char *name, const struct store_entry *about)
 {
-	/* What says where it was saved comes with the change then. */
-	if (place == NULL || is_of_repository(place))
-		return arena_printf(c->arena,
-				    "the store '%s' is a file of the repository: not trusted",
-				    place != NULL ? place : "");
 	if (about->commit == NULL || *about->commit == '\0')
 		return arena_printf(c->arena,
 				    "baseline '@%s' was saved outside of git: not trusted", name);
@@ -81,18 +86,15 @@ static int load_trusted_name(struct check *c, const char *name, struct session *
 {
 	struct store *store = NULL;
 	struct store_entry about = { 0 };
-	const char *place = NULL;
 	int r = keeping_open(false, &store);
-	if (r >= 0) {
-		place = arena_strdup(c->arena, store_name(store));
+	if (r >= 0)
 		r = baseline_load(store, name, ret, &about, c->arena);
-	}
 	keeping_close(store);
 	if (r < 0) {
 		*ret_reason = arena_printf(c->arena, "there is no baseline '@%s'", name);
 		return r;
 	}
-	*ret_reason = distrust(c, name, place, &about);
+	*ret_reason = distrust(c, name, &about);
 	if (*ret_reason == NULL)
 		return 0;
 	*ret = session_free(*ret);
@@ -129,6 +131,9 @@ int check_load_baseline(struct check *c, const struct scenario *s, const char *n
 			struct session **ret, const char **ret_reason)
 {
 	const bool is_file = strchr(name, '/') != NULL;
+	/* Before it is opened. */
+	if (!is_file && c->trusted != NULL && distrust_store(c, ret_reason) < 0)
+		return -ENOENT;
 	if (!is_file)
 		name = own_name(c, s, name);
 	int r = 0;

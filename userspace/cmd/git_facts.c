@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,34 +170,62 @@ bool git_is_part_of(const char *commit, const char *of)
 	return is_commit(commit) && ask_line(question, nothing, sizeof(nothing)) == 0;
 }
 
-static bool is_listed(const char *directory, const char *path)
+/* git's answers about a file: it follows it, it does not, the file is outside. All else: it could not be
+ * asked. */
+enum { FOLLOWED = 0, NOT_FOLLOWED = 1, OUTSIDE = 128 };
+
+/* In the repository that @directory belongs to. */
+static int ask_about(const char *directory, const char *path)
 {
 	char nothing[2];
 	const char *const question[] = { "-C", directory, "ls-files", "--error-unmatch",
 					 "--", path,	  NULL };
-	return ask_line(question, nothing, sizeof(nothing)) == 0;
+	return ask_line(question, nothing, sizeof(nothing));
 }
 
-/* The file need not be there, its directory does. */
-static bool is_followed(const char *path)
+static bool is_outside(const char *real)
 {
-	char directory[PATH_MAX], whole[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	const char *name = slash != NULL ? slash + 1 : path;
-	/* With its last slash, so that "/" stays one. */
-	(void)snprintf(directory, sizeof(directory), "./%.*s", (int)(name - path), path);
-	_cleanup_free_ char *real = realpath(*path == '/' ? directory + 2 : directory, NULL);
-	if (is_listed(".", path))
-		return true;
-	if (real == NULL)
+	static const char *const question[] = { "rev-parse", "--show-toplevel", NULL };
+	char top[PATH_MAX];
+	if (ask_line(question, top, sizeof(top)) != 0 || top[0] != '/')
 		return false;
-	const int n = snprintf(whole, sizeof(whole), "%s/%s", real, name);
-	/* Of a submodule only the repository that it is in knows. */
-	return n >= (int)sizeof(whole) || is_listed(".", whole) || is_listed(real, name);
+	const size_t n = strlen(top);
+	return strncmp(real, top, n) != 0 || (real[n] != '/' && real[n] != '\0');
 }
 
-bool git_is_tracked(const char *path)
+/* Whether a directory on the way to @path is a link of the repository. */
+static bool has_followed_link(const char *path)
 {
+	struct stat st;
+	_cleanup_free_ char *way = strdup(path);
+	for (char *end = way; end != NULL; end = strchr(end + 1, '/')) {
+		if (end == way)
+			continue;
+		*end = '\0';
+		const bool is_link = lstat(way, &st) == 0 && S_ISLNK(st.st_mode);
+		const int answer = is_link ? ask_about(".", way) : NOT_FOLLOWED;
+		*end = '/';
+		if (answer != NOT_FOLLOWED && answer != OUTSIDE)
+			return true;
+	}
+	return way == NULL;
+}
+
+bool git_may_have_brought(const char *path)
+{
+	struct stat st;
+	const int answer = ask_about(".", path);
+	if (answer != NOT_FOLLOWED && answer != OUTSIDE)
+		return true;
+	if (lstat(path, &st) < 0 && errno == ENOENT)
+		return false;
 	_cleanup_free_ char *real = realpath(path, NULL);
-	return is_followed(path) || (real != NULL && is_followed(real));
+	if (real == NULL || has_followed_link(path))
+		return true;
+	if (is_outside(real))
+		return false;
+	/* It may lie in a submodule, which only that knows. */
+	char *name = strrchr(real, '/');
+	*name++ = '\0';
+	return ask_about(real, name) != NOT_FOLLOWED;
 }

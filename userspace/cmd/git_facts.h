@@ -28,8 +28,8 @@ int git_show(const char *commit, const char *path, struct buf *ret);
 /* Whether @commit is @of or one that led to it; false also when git does not know. */
 bool git_is_part_of(const char *commit, const char *of);
 
-/* Whether git follows the file @path, or the one that it leads to, here or in a submodule. Also of one
- * that is not there any more. */
-bool git_is_tracked(const char *path);
+/* Whether the file @path, or the one that it leads to, may be there because a commit was checked out: git
+ * follows it, it lies in a submodule or behind a link that git follows, or git does not answer. */
+bool git_may_have_brought(const char *path);
 
 #endif

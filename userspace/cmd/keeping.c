@@ -51,6 +51,11 @@ void keeping_set_url(const char *url)
 		store_url = url;
 }
 
+const char *keeping_file(void)
+{
+	return store_file(store_url);
+}
+
 int keeping_open(bool create, struct store **ret)
 {
 	user_rights_take();

@@ -15,6 +15,8 @@ extern const struct argp_child stored_children[];
 /* What the configuration says, NULL: nothing. --store goes before it. */
 void keeping_set_url(const char *url);
 
+/* store_file() of what would be opened. */
+const char *keeping_file(void);
 /* As store_open(). Until keeping_close() the process has the user's rights, so nothing is run
  * meanwhile and no second one is opened. -ENOENT, not logged: there is no store yet. */
 int keeping_open(bool create, struct store **ret);

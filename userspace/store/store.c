@@ -69,12 +69,28 @@ static int make_directory(const char *path)
 		    directory != NULL ? directory : path, strerror(-r));
 }
 
-int store_open(const char *url, bool create, struct store **ret)
+static const char *or_default(const char *url)
 {
 	if (url == NULL)
 		url = getenv("STARTLINE_STORE");
-	if (url == NULL || *url == '\0')
-		url = DEFAULT_PATH;
+	return url == NULL || *url == '\0' ? DEFAULT_PATH : url;
+}
+
+/* "PATH" or "sqlite:PATH". */
+static const char *path_of(const char *url)
+{
+	return strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
+}
+
+const char *store_file(const char *url)
+{
+	url = or_default(url);
+	return is_postgres(url) ? NULL : path_of(url);
+}
+
+int store_open(const char *url, bool create, struct store **ret)
+{
+	url = or_default(url);
 	if (strlen(url) >= URL_MAX)
 		return fail(-EINVAL, "the store's URL is longer than %d bytes", URL_MAX);
 	const bool by_url = is_postgres(url);
@@ -84,7 +100,7 @@ int store_open(const char *url, bool create, struct store **ret)
 	_cleanup_(store_closep) struct store *st = calloc(1, sizeof(*st));
 	if (st == NULL)
 		return -ENOMEM;
-	st->where = strdup(strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url);
+	st->where = strdup(path_of(url));
 	int r = st->where != NULL ? name_store(st, url) : -ENOMEM;
 	if (r == 0 && create && !by_url)
 		r = make_directory(st->where);

@@ -23,6 +23,8 @@ struct store;
  * cmd/keeping.h, which opens it with the rights of the user behind sudo. */
 int store_open(const char *url, bool create, struct store **ret);
 struct store *store_close(struct store *s); /* NULL */
+/* The file that store_open() would open; NULL: it is on a server. */
+const char *store_file(const char *url);
 /* What it is called in messages: without a password. */
 const char *store_name(const struct store *s);
 
