@@ -211,6 +211,25 @@ static void holm_adjusts_by_what_is_left(void **state)
 	check(p[4], 0.02);
 }
 
+/* Results of other tools come by the hundred thousand: comparing each with each would take minutes. */
+static void holm_serves_large_families(void **state)
+{
+	enum { N = 250000 };
+	(void)state;
+	double *p = malloc(N * sizeof(*p));
+	assert_non_null(p);
+	for (size_t i = 0; i < N; i++)
+		p[i] = (double)((i * 7919) % N + 1) / (100.0 * N * N);
+	stats_holm(p, N);
+	/* p of rank k is k / 100 N^2, times what is left of N. */
+	for (size_t i = 0; i < N; i++) {
+		const double rank = (double)((i * 7919) % N + 1), half = (N + 1) / 2.0;
+		const double highest = rank < half ? rank : half;
+		assert_true(fabs(p[i] - highest * (N - highest + 1) / (100.0 * N * N)) < 1e-12);
+	}
+	free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +243,7 @@ int main(void)
 		cmocka_unit_test(a_margin_makes_it_harder_to_be_above),
 		cmocka_unit_test(many_values_are_no_matter_of_memory),
 		cmocka_unit_test(holm_adjusts_by_what_is_left),
+		cmocka_unit_test(holm_serves_large_families),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

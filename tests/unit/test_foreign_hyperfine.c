@@ -42,6 +42,26 @@ static void several_commands_are_told_apart(void **state)
 	(void)session_free(s);
 }
 
+/* Trying each number for each of them would take minutes. */
+static void many_results_of_one_command_are_counted(void **state)
+{
+	enum { N = 40000 };
+	(void)state;
+	static const char result[] = "{\"command\":\"a\",\"times\":[1]}";
+	_cleanup_(buf_done) struct buf text;
+	struct session *s = NULL;
+	buf_init(&text, (size_t)N * sizeof(result) + 100);
+	(void)buf_adds(&text, "{\"results\":[");
+	for (size_t i = 0; i < N; i++)
+		(void)buf_addf(&text, "%s%s", i > 0 ? "," : "", result);
+	(void)buf_adds(&text, ",{\"command\":\"a #2\",\"times\":[3]}]}");
+	assert_int_equal(read_text(buf_str(&text), &s), 0);
+	assert_int_equal(s->n_series, N + 1);
+	check_values(s, "time.wall[a #40000]", 1e9);
+	check_values(s, "time.wall[a #2 #2]", 3e9);
+	(void)session_free(s);
+}
+
 static void damage_is_named_with_its_place(void **state)
 {
 	(void)state;
@@ -62,6 +82,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_command_has_our_metrics),
 		cmocka_unit_test(several_commands_are_told_apart),
+		cmocka_unit_test(many_results_of_one_command_are_counted),
 		cmocka_unit_test(damage_is_named_with_its_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

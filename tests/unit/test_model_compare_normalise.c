@@ -3,6 +3,7 @@
  * thing from another stays. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
@@ -150,6 +151,22 @@ static void any_bytes_are_fine(void **state)
 	(void)arena_free(arena);
 }
 
+/* Of a document: any length. What looks at the rest of the text from each word would take minutes. */
+static void long_texts_take_no_longer_than_they_are(void **state)
+{
+	enum { N = 1 << 20 };
+	(void)state;
+	struct arena *arena = arena_new();
+	char *text = malloc(N + 1);
+	assert_non_null(text);
+	for (size_t i = 0; i < N; i++)
+		text[i] = i % 2 == 0 ? '1' : '-';
+	text[N] = '\0';
+	assert_string_equal(compare_normalise(arena, text), text);
+	free(text);
+	(void)arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +175,7 @@ int main(void)
 		cmocka_unit_test(digests_are_taken_out),
 		cmocka_unit_test(what_tells_things_apart_stays),
 		cmocka_unit_test(any_bytes_are_fine),
+		cmocka_unit_test(long_texts_take_no_longer_than_they_are),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -330,34 +330,37 @@ double stats_p_above(const double *base, size_t n_base, const double *head, size
 
 /* --- families ------------------------------------------------------------------------------- */
 
-/* The next of a family in ascending order after (@p, @index): quadratic, for dozens of metrics. */
-static size_t next_smallest(const double *p, const bool *is_taken, size_t n)
+struct member { /* of a family */
+	double p;
+	size_t index;
+};
+
+static int by_p(const void *left, const void *right)
 {
-	size_t best = n;
-	for (size_t i = 0; i < n; i++) {
-		if (!is_taken[i] && !isnan(p[i]) && (best == n || p[i] < p[best]))
-			best = i;
-	}
-	return best;
+	const struct member *a = left, *b = right;
+	return (a->p > b->p) - (a->p < b->p);
 }
 
 void stats_holm(double *p, size_t n)
 {
-	size_t left = 0;
-	for (size_t i = 0; i < n; i++)
-		left += !isnan(p[i]);
-	_cleanup_free_ bool *is_taken = calloc(n + 1, sizeof(*is_taken));
-	if (is_taken == NULL) {
+	size_t n_members = 0;
+	_cleanup_free_ struct member *members = calloc(n + 1, sizeof(*members));
+	for (size_t i = 0; i < n; i++) {
+		if (members != NULL && !isnan(p[i]))
+			members[n_members] = (struct member){ p[i], i };
+		n_members += !isnan(p[i]);
+	}
+	if (members == NULL) {
 		/* Bonferroni needs no memory and claims less. */
 		for (size_t i = 0; i < n; i++)
-			p[i] = fmin(1, p[i] * (double)left);
+			p[i] = fmin(1, p[i] * (double)n_members);
 		return;
 	}
+	if (n_members > 1)
+		qsort(members, n_members, sizeof(*members), by_p);
 	double floor_p = 0;
-	for (; left > 0; left--) {
-		const size_t i = next_smallest(p, is_taken, n);
-		is_taken[i] = true;
-		floor_p = fmax(floor_p, fmin(1, p[i] * (double)left));
-		p[i] = floor_p;
+	for (size_t i = 0; i < n_members; i++) {
+		floor_p = fmax(floor_p, fmin(1, members[i].p * (double)(n_members - i)));
+		p[members[i].index] = floor_p;
 	}
 }

@@ -36,16 +36,24 @@ static void add_hidden_parameters(struct buf *name, const cJSON *result)
 	}
 }
 
-/* The n-th result of one and the same command is a metric of its own: "sleep 1 #2". */
-static void number(struct gathering *g, struct buf *name)
+/* The n-th result of one and the same command is a metric of its own: "sleep 1 #2". @last: the number
+ * that its last one got. */
+static void number(struct gathering *g, struct id_map *last, struct buf *name)
 {
 	const size_t n_name = name->len;
 	const char *id = gather_id(g, "time.wall", buf_str(name));
-	for (size_t i = 2; gather_has(g, id); i++) {
+	const uint64_t key = (uint64_t)(uintptr_t)id;
+	if (!gather_has(g, id))
+		return;
+	const int known = id_map_get(last, key);
+	int i = known > 0 ? known : 1;
+	do {
 		buf_truncate(name, n_name);
-		(void)buf_addf(name, " #%zu", i);
+		(void)buf_addf(name, " #%d", ++i);
 		id = gather_id(g, "time.wall", buf_str(name));
-	}
+	} while (gather_has(g, id));
+	/* Without memory for it, counting only takes longer. */
+	(void)id_map_set(last, key, i);
 }
 
 /* An array of numbers or nulls. */
@@ -105,7 +113,8 @@ static void note_failures(struct gathering *g, const cJSON *result, const char *
 		gather_note(g, "%zu runs of '%s' failed", n, command);
 }
 
-static void add_result(struct gathering *g, const cJSON *result, size_t index, bool is_single)
+/* @last NULL: it is the only one. */
+static void add_result(struct gathering *g, const cJSON *result, size_t index, struct id_map *last)
 {
 	_cleanup_(buf_done) struct buf name;
 	const char *command = foreign_json_text(result, "command");
@@ -114,10 +123,10 @@ static void add_result(struct gathering *g, const cJSON *result, size_t index, b
 		gather_fail(g, "results[%zu]: it has no command", index);
 		return;
 	}
-	if (!is_single) {
+	if (last != NULL) {
 		(void)buf_adds(&name, command);
 		add_hidden_parameters(&name, result);
-		number(g, &name);
+		number(g, last, &name);
 	}
 	if (name.error < 0) {
 		gather_fail(g, "results[%zu]: its command is too long", index);
@@ -130,7 +139,7 @@ static void add_result(struct gathering *g, const cJSON *result, size_t index, b
 	add_values(g, gather_id(g, "mem.peak_rss", in), &like_size,
 		   foreign_json_get(result, "memory_usage_byte"), 1, index);
 	note_failures(g, result, command);
-	if (is_single)
+	if (last == NULL)
 		gather_command(g, command);
 }
 
@@ -145,8 +154,11 @@ int hyperfine_read(const char *text, size_t length, const char *path, struct ses
 	gather_note(&g, "results of hyperfine");
 	const cJSON *results = foreign_json_get(json, "results");
 	const cJSON *result = NULL;
+	struct id_map last = { 0 };
+	const bool is_single = cJSON_GetArraySize(results) == 1;
 	size_t index = 0;
 	cJSON_ArrayForEach(result, results)
-		add_result(&g, result, index++, cJSON_GetArraySize(results) == 1);
+		add_result(&g, result, index++, is_single ? NULL : &last);
+	id_map_done(&last);
 	return gather_finish(&g);
 }

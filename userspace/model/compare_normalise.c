@@ -144,10 +144,10 @@ static struct span date(const struct word *w)
 static struct span recording(const struct word *w)
 {
 	const char *s = start(w);
+	if (w->from > 0 && !is_in_set(byte_before(w, 1), "/ ="))
+		return none;
 	const size_t n = strspn(s, "0123456789-");
-	const bool is_at_start = w->from == 0 || is_in_set(byte_before(w, 1), "/ =");
-	return is_at_start && n > 8 && strncmp(s + n, ".slt", 4) == 0 ? (struct span){ 0, n }
-								      : none;
+	return n > 8 && strncmp(s + n, ".slt", 4) == 0 ? (struct span){ 0, n } : none;
 }
 
 static struct span process_id(const struct word *w)
