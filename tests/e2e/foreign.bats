@@ -50,6 +50,18 @@ values() {
 	planted 1.csv 1.2.json a 1.2
 }
 
+@test "counts that vary are compared by statistics, and that is said" {
+	count() {
+		echo name,value,unit,better,class
+		for i in 0 1 0 0 1 0 1 0; do echo "allocs,$1$i,count,lower,exact"; done
+	}
+	count 10 >a.csv
+	count 20 >b.csv
+	"$STARTLINE" compare a.csv b.csv >out
+	grep -q '^allocs 100 -> 200, .*: regressed' out
+	grep -q '^allocs: compared by statistics, since the runs of one side differ' out
+}
+
 @test "the report of a result is its metrics" {
 	"$STARTLINE" report "$DATA/hyperfine.json" >out
 	grep -q "^'./serve --mode memory'$" out

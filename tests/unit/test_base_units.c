@@ -88,6 +88,7 @@ static void counts_are_whole_unless_they_are_not(void **state)
 	assert_string_equal(format_count(text, 3412), "3412");
 	assert_string_equal(format_count(text, -7), "-7");
 	assert_string_equal(format_count(text, 3412.5), "3412.5");
+	assert_string_equal(format_count(text, 0.0341), "0.0341");
 }
 
 static void ratios_are_percentages(void **state)

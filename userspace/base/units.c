@@ -146,6 +146,8 @@ char *format_count(char text[static UNITS_BYTES], double count)
 	else if (fabs(count - nearbyint(count)) <=
 		 1e-9 * fabs(count)) /* as far as it was rounded */
 		(void)snprintf(text, UNITS_BYTES, "%.0f", count);
+	else if (fabs(count) < 1)
+		(void)snprintf(text, UNITS_BYTES, "%.3g", count);
 	else
 		(void)snprintf(text, UNITS_BYTES, "%.1f", count);
 	return text;

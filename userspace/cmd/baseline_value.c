@@ -54,6 +54,10 @@ static int add_range(struct session *s, const char *id, const struct metric *lik
 /* "120" with the unit of "300s". */
 static int parse_low(const char *low, const char *high, enum unit unit, double *ret)
 {
+	double number;
+	/* "1e3" is no 1 with the unit "e3". */
+	if (parse_double(high, &number) == 0)
+		return value_parse(low, unit, ret);
 	if (strpbrk(low, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ%") != NULL)
 		return value_parse(low, unit, ret);
 	_cleanup_(buf_done) struct buf whole;

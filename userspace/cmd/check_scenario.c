@@ -9,8 +9,7 @@
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/keeping.h"
 #include "userspace/cmd/ref.h"
-
-#define LEVEL_OF_COMPARISON 0.985 /* gate/sequence.h */
+#include "userspace/gate/sequence.h"
 
 int check_keep(struct check *c, struct session *s)
 {
@@ -23,7 +22,7 @@ int check_keep(struct check *c, struct session *s)
 static int compare(struct check *c, struct session *base, struct session *head,
 		   struct comparison **ret)
 {
-	const int r = comparison_build(base, head, LEVEL_OF_COMPARISON, ret);
+	const int r = comparison_build(base, head, SEQUENCE_LEVEL, ret);
 	if (r < 0)
 		return r;
 	if (vec_push(&c->comparisons, *ret) == 0)

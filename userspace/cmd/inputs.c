@@ -56,7 +56,8 @@ static int add_files(struct names *names, char *path)
 	for (FTSENT *entry = fts_read(walk); entry != NULL && r == 0; entry = fts_read(walk)) {
 		if (entry->fts_info == FTS_F || entry->fts_info == FTS_SLNONE)
 			r = add_name(names, entry->fts_path);
-		else if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR)
+		else if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR ||
+			 entry->fts_info == FTS_NS)
 			r = -entry->fts_errno;
 	}
 	(void)fts_close(walk);
@@ -114,6 +115,21 @@ static ssize_t read_block(int fd, char *block)
 	return (ssize_t)n;
 }
 
+static bool leads_nowhere(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) < 0 && (errno == ENOENT || errno == ELOOP);
+}
+
+/* A link that leads nowhere leads there on both sides or is a difference. What is there but cannot be
+ * read may be anything. */
+static int same_nowhere(const char *path_a, int a, const char *path_b, int b)
+{
+	if ((a < 0 && !leads_nowhere(path_a)) || (b < 0 && !leads_nowhere(path_b)))
+		return -EACCES;
+	return a < 0 && b < 0;
+}
+
 /* 1: the same, 0: not; or a negative errno. */
 static int same_file(const char *path_a, const char *path_b)
 {
@@ -123,9 +139,8 @@ static int same_file(const char *path_a, const char *path_b)
 	_cleanup_free_ char *block_b = malloc(BLOCK_BYTES);
 	if (block_a == NULL || block_b == NULL)
 		return -ENOMEM;
-	/* A link that leads nowhere leads there on both sides or is a difference. */
 	if (a < 0 || b < 0)
-		return a < 0 && b < 0;
+		return same_nowhere(path_a, a, path_b, b);
 	int same = same_rights(a, b);
 	while (same == 1) {
 		const ssize_t n = read_block(a, block_a), m = read_block(b, block_b);

@@ -85,7 +85,7 @@ int output_close(struct output_options *o, int result)
 {
 	/* Standard output is flushed and checked once, at the end of the program. */
 	if (o->path == NULL)
-		return o->f == stdout ? 0 : result;
+		return o->f == stdout && result == -EIO ? 0 : result;
 	const int flushed = fflush(o->f) == 0 && !ferror(o->f) ? 0 : -(errno != 0 ? errno : EIO);
 	(void)fclose(o->f);
 	if (flushed < 0)

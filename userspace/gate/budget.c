@@ -344,15 +344,16 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 
 static const char *why_open(struct arena *arena, const struct change *c)
 {
-	char spread[UNITS_BYTES];
+	char text[UNITS_BYTES];
 	if (!verdict_is_change(verdict_of(c)))
 		return "neither a change nor none is proven";
-	if (sequence_restless(c) <= 0)
+	const double spread = sequence_restless(c);
+	if (spread <= 0 || !isfinite(spread))
 		return "a claim needs more certainty than its interval has";
 	return arena_printf(arena,
 			    "runs differ by %s among themselves: a claim needs more "
 			    "certainty than its interval has",
-			    format_percent(spread, sequence_restless(c)));
+			    format_percent(text, spread));
 }
 
 /* Where the interval would do and more is needed: of normal noise, the certainty of a restless

@@ -141,16 +141,16 @@ static int build_changes(const struct comparison *c, struct table **ret)
 		const struct change *change = &c->changes[i];
 		const bool is_listed = is_of_interest(c, main, change);
 		add_change_row(*ret, change, verdict_in(c, change), is_listed);
+		if (change->is_demoted && change->basis != BASIS_NONE)
+			table_note(*ret,
+				   "%s: compared by statistics, since the runs of one side differ",
+				   change->id);
 		if (is_listed || change->basis == BASIS_NONE)
 			continue;
 		if (verdict_of(change) == VERDICT_UNCHANGED)
 			n_unchanged++;
 		else
 			n_open++;
-		if (change->is_demoted)
-			table_note(*ret,
-				   "%s: compared by statistics, since the runs of one side differ",
-				   change->id);
 	}
 	if (n_unchanged + n_open > 0)
 		table_note(*ret,
