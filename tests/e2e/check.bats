@@ -127,7 +127,7 @@ scenario() {
 	sed -i 's/tcp \*/tcp *:1/; s/p95 //' startline.yml
 	check
 	[ "$status" -eq 4 ]
-	v '.outcomes[0].reason' | grep -q 'was not captured'
+	v '.outcomes[0].reason' | grep -q 'was not captured; there is net.connect\[tcp 127.0.0.1:'
 	# Nobody listens there: that is why.
 	scenario refused "$WORKLOADS/net_client refused log" '"net.connect[tcp *]": "< 10 ms"'
 	check

@@ -158,9 +158,9 @@ as_marked() {
 		        - "< 3 MB" # inconclusive
 		      cpu.utilization:
 		        - "< 80 %" # green
-		        - "< $(one_cpu 12)" # yellow
+		        - "max < $(one_cpu 12)" # yellow
 		        - "< $(one_cpu 0.01)" # red
-		        - "< $(one_cpu 2.5)" # inconclusive
+		        - "< $(one_cpu 1.5)" # inconclusive
 		  - name: network
 		    command: python3 network.py $(free_port)
 		    runs: 1

@@ -197,6 +197,8 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 	}
 	if (r == -ENODATA && is_of_peer(b->metric) && explain(g, s, ":", j) < 0)
 		return -ENOMEM;
+	if (r == -ENODATA && judge_explain_missing(g->arena, s, j) < 0)
+		return -ENOMEM;
 	return r < 0 ? note_failure(g, r, j) : 0;
 }
 

@@ -38,6 +38,10 @@ int judge_gate_metrics(struct arena *arena, const struct scenario *s, struct tex
  * facts about machine and design are those of the first, which must live as long. -ENOMEM. */
 int judge_sum(const struct scenario *s, struct session *const *steps, struct session **ret);
 
+/* Appends to the reason of @j, whose metric "net.connect[…]" is not in @s, what there is of its kind.
+ * -ENOMEM. */
+int judge_explain_missing(struct arena *arena, const struct session *s, struct judgement *j);
+
 /* Appends to the reason of @j, about such a sum, what each step has in it. -ENOMEM. */
 int judge_explain_sum(struct arena *arena, const struct scenario *s, struct session *const *steps,
 		      struct judgement *j);

@@ -116,15 +116,38 @@ int judge_sum(const struct scenario *s, struct session *const *steps, struct ses
 	return 0;
 }
 
-/* Enough to see which step it is. */
+/* --- words ------------------------------------------------------------------------------------ */
+
+/* Enough to see which step it is, or what was misspelt. */
 #define EXPLAINED_MAX ((size_t)8)
+#define WORDS_MAX     ((size_t)64 << 10)
+
+int judge_explain_missing(struct arena *arena, const struct session *s, struct judgement *j)
+{
+	_cleanup_(buf_done) struct buf words;
+	const size_t n_prefix = strcspn(j->metric, "[") + 1;
+	size_t n = 0;
+	buf_init(&words, WORDS_MAX);
+	(void)buf_adds(&words, j->reason);
+	for (size_t i = 0; j->metric[n_prefix - 1] == '[' && i < s->n_series; i++) {
+		const struct series *other = &s->series[i];
+		const bool is_there = other->is_summary || other->summary.n > 0;
+		if (!is_there || strncmp(other->id, j->metric, n_prefix) != 0)
+			continue;
+		if (n++ < EXPLAINED_MAX)
+			(void)buf_addf(&words, "%s%s", n == 1 ? "; there is " : ", ", other->id);
+	}
+	(void)buf_adds(&words, n > EXPLAINED_MAX ? ", …" : "");
+	j->reason = arena_strdup(arena, buf_str(&words));
+	return j->reason != NULL ? 0 : -ENOMEM;
+}
 
 int judge_explain_sum(struct arena *arena, const struct scenario *s, struct session *const *steps,
 		      struct judgement *j)
 {
 	_cleanup_(buf_done) struct buf words;
 	char text[UNITS_BYTES];
-	buf_init(&words, (size_t)64 << 10);
+	buf_init(&words, WORDS_MAX);
 	(void)buf_adds(&words, j->reason);
 	for (size_t i = 0; i < s->n_steps && i < EXPLAINED_MAX; i++) {
 		const struct series *part =

@@ -212,9 +212,10 @@ static int build_judgements(const struct outcome *o, struct table **ret)
 	}
 	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		/* On which machines it was is said above. */
-		if (text_of(j->reason)[0] != '\0' && j->level != LEVEL_GREEN &&
-		    j->verdict != VERDICT_INCOMPARABLE && is_for_people(j, i))
+		/* On which machines it was is said above, and so is what the whole is about. */
+		const bool is_said = j->level == LEVEL_GREEN || j->reason == o->reason ||
+				     j->verdict == VERDICT_INCOMPARABLE;
+		if (text_of(j->reason)[0] != '\0' && !is_said && is_for_people(j, i))
 			table_note(*ret, "%s %s: %s", j->metric, j->target, j->reason);
 	}
 	if (r >= 0 && n_left > 0)
