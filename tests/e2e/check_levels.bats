@@ -122,9 +122,9 @@ as_marked() {
 		        - "< 10 ms" # inconclusive
 		      time.wall:
 		        - "cv < 200 %" # green
-		        - "cv < 40 %" # yellow
-		        - "cv < 2 %" # red
-		        - "cv < 8 %" # inconclusive
+		        - "cv < 30 %" # yellow
+		        - "cv < 1 %" # red
+		        - "cv < 6 %" # inconclusive
 		        - "<= 50 % of @pre" # green
 		        - "improve >= 50 % of @pre" # green
 		        - "<= 50 % of @near" # yellow
@@ -176,15 +176,15 @@ as_marked() {
 		        - "< 100 ns" # red
 		        - "< 10 ms" # inconclusive
 		  - name: steady
-		    matrix: { n: [1, 8] }
-		    command: sh -c 'sleep \$(awk "BEGIN { print {n} * 0.02 }")'
+		    matrix: { n: [1, 9] }
+		    command: sleep 0.0{n}
 		    runs: 6
 		    levels: { budget: { fail: 95 % } }
 		    budgets:
 		      time.wall:
 		        - "scaling(n) <= 1.1" # green
-		        - "scaling(n) <= 0.65" # yellow
-		        - "scaling(n) <= 0.2" # red
+		        - "scaling(n) <= 0.55" # yellow
+		        - "scaling(n) <= 0.1" # red
 		        - "efficiency(n) >= 0.5 %" # green
 		        - "efficiency(n) >= 10 %" # yellow
 		        - "efficiency(n) >= 99 %" # red
@@ -201,7 +201,7 @@ as_marked() {
 	grep -q 'Where the time goes: ready in .* sleep ' comment.md
 	grep -q 'short of budget .* efficiency(n) &gt;= 99 %' comment.md
 	[ "$(v '.outcomes | map(.scenario) | last')" = steady ]
-	"$STARTLINE" check --list | grep -q '^steady \[n=8\]'
+	"$STARTLINE" check --list | grep -q '^steady \[n=9\]'
 }
 
 # Twenty values from one to another ("9 10"), or of two in turns ("9/10").
