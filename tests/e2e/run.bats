@@ -67,14 +67,11 @@ a" ]
 	grep -q '10000$' ignored
 }
 
-@test "nohup: what is ignored does not end startline" {
-	env --ignore-signal=HUP --ignore-signal=INT "$STARTLINE" run -q -o report -- \
-		sh -c 'touch begun; sleep 0.5; exit 23' &
+@test "nohup: a hangup that is ignored does not end startline" {
+	env --ignore-signal=HUP "$STARTLINE" run -q -o report -- \
+		sh -c 'touch begun; sleep 0.3; exit 23' &
 	for _ in {1..100}; do [ -e begun ] || sleep 0.05; done
 	kill -HUP $!
-	kill -INT $!
-	sleep 0.1
-	kill -INT $!
 	status=0
 	wait $! || status=$?
 	[ "$status" = 23 ]

@@ -49,8 +49,8 @@ static void hold_signals(sigset_t *ret_before)
 	sigset_t set;
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		/* Blocked, an ignored signal would be pending. */
-		if (!inheritance_ignores(signals[i]))
+		/* Blocked, an ignored one would be pending. */
+		if (signals[i] != SIGHUP || !inheritance_ignores_hangup())
 			(void)sigaddset(&set, signals[i]);
 	}
 	(void)sigprocmask(SIG_BLOCK, &set, ret_before);

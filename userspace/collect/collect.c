@@ -105,14 +105,15 @@ int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t 
 static const int end_signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 #define N_END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
 
-/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. What
- * is ignored stays so: blocked, it would be queued, and read. */
+/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. A
+ * hangup that is ignored stays so: blocked, it would be queued, and read. Not so the others, which
+ * any script has ignored by what it starts in the background. */
 static int take_signals(struct collector *c)
 {
 	sigset_t set;
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < N_END_SIGNALS; i++) {
-		if (!inheritance_ignores(end_signals[i]))
+		if (end_signals[i] != SIGHUP || !inheritance_ignores_hangup())
 			(void)sigaddset(&set, end_signals[i]);
 	}
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);

@@ -36,10 +36,10 @@ void inheritance_begin(unsigned int closed_fds)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-bool inheritance_ignores(int signal)
+bool inheritance_ignores_hangup(void)
 {
 	struct sigaction now;
-	return sigaction(signal, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+	return sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 unsigned int inheritance_closed_fds(void)

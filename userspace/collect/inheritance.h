@@ -10,8 +10,8 @@
  * the file size limit fails instead of killing; children can be waited for; descriptors for large
  * trees. @closed_fds: STDFD_* bits, which of 0, 1 and 2 were closed. Later calls do nothing. */
 void inheritance_begin(unsigned int closed_fds);
-/* Whether @signal was ignored, as nohup(1) and shells have it: then it is not ours to act upon. */
-bool inheritance_ignores(int signal);
+/* Whether SIGHUP was ignored, as nohup(1) has it: then it is not ours to act upon. */
+bool inheritance_ignores_hangup(void);
 unsigned int inheritance_closed_fds(void);
 /* In a process that is about to become something else: puts back limits, signal dispositions and
  * mask. Only makes system calls. */
