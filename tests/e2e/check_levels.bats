@@ -291,6 +291,9 @@ cell() {
 	v '.outcomes[] | select(.kind == "judged") | .judgements[] | "\(.metric) \(.target) is \(.level)"' >found
 	[ "$(wc -l <found)" -eq $i ]
 	diff expected found
+	v '.outcomes[].judgements[] | "\(.target) \(.actual): \(.reason)"' >reasons
+	grep -q '^<= 50 % of @pre .* lies across 60.0 %, where red begins; more runs do not' reasons
+	grep -q '^5-15 s 18.*: .* lies across 18.0 s, where red begins; too close to it' reasons
 	# The status that goes with it.
 	check '*is green' '*is over*' '*is yellow'
 	[ "$status" -eq 0 ]

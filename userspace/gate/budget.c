@@ -126,7 +126,7 @@ static size_t more_runs(const struct overrun *o, const struct levels *levels, si
 	const double width = fmax(o->worst - o->value, o->value - o->best);
 	const double room = fabs(o->value - levels->fail);
 	const double needed = (double)n * pow(width / room, 2);
-	if (!isfinite(needed) || needed > MORE_RUNS_MAX)
+	if (n == 0 || !isfinite(needed) || needed > MORE_RUNS_MAX)
 		return 0;
 	return needed > (double)n ? (size_t)ceil(needed - (double)n) : 1;
 }
@@ -158,8 +158,10 @@ static int say_inconclusive(struct arena *arena, struct judgement *j, const stru
 	if (fail > 0)
 		(void)snprintf(red, sizeof(red), "%s, where red begins",
 			       judgement_format(text, kind, border));
-	return judgement_say(arena, j, "the interval, %s, lies across %s%s", interval, red,
-			     more_words(runs, j));
+	const char *advice = j->more_runs > 0 ? more_words(runs, j)
+			     : e->n == 0      ? "; more runs do not narrow a range that was given"
+					      : "; too close to it to be decided by 1000 more runs";
+	return judgement_say(arena, j, "the interval, %s, lies across %s%s", interval, red, advice);
 }
 
 static int say_over(struct arena *arena, struct judgement *j, const struct budget *b, double over)
@@ -220,6 +222,8 @@ static int ratio_of(const struct budget *b, const struct change *c, struct estim
 	if (isnan(c->ratio) && c->base_value == 0)
 		ret->value = c->head_value == 0 ? 1 : INFINITY;
 	/* So few values bound nothing. */
+	if (c->basis == BASIS_SUMMARY)
+		ret->n = 0; /* what the other side is known by stays as it is */
 	if (isfinite(low) && isfinite(high)) {
 		ret->low = ratios.low;
 		ret->high = ratios.high;
