@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # startline: build, test, install. `make help` lists the targets.
 #
 #   make                          build/startline and build/libstartline.so; installs nothing

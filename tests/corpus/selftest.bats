@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline doctor --selftest: the gate proves itself here. Takes most of a minute.
 bats_require_minimum_version 1.5.0
 load ../e2e/helpers

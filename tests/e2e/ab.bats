@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline ab: two commands in turns, a verdict, and where a difference comes from.
 bats_require_minimum_version 1.5.0
 load helpers

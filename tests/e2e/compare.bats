@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline compare: what changed between two recordings, and where it comes from.
 bats_require_minimum_version 1.5.0
 load helpers

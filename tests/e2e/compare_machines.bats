@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline compare: names that change from run to run, causes, memory by process, unlike machines.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline doctor: what this machine allows.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Results of other tools as REF: recognised by what is in them.
 bats_require_minimum_version 1.5.0
 load helpers

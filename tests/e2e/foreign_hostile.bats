@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Results of other tools that are damaged, or made to do harm: one line that says what is wrong, or
 # nothing but text; and nothing is stored by half.
 bats_require_minimum_version 1.5.0

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The commands of docs/ci.md for other tools, with what these print. tests/corpus/foreign.bats runs
 # them with the tools themselves.
 bats_require_minimum_version 1.5.0

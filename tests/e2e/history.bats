@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline history: a metric over time.
 bats_require_minimum_version 1.5.0
 load helpers

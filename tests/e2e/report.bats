@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline report: the same recording, printed again, in all ways.
 bats_require_minimum_version 1.5.0
 load helpers

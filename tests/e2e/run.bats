@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # startline run: what the user types, what the command notices (nothing), and what comes back.
 bats_require_minimum_version 1.5.0
 load helpers

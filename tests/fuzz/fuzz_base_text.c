@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Feeds arbitrary bytes to what reads and prints text from outside, and checks what must hold for
  * all of it. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The arena: zeroed, aligned, interned, freed at once (the sanitizer run proves the last). */
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The growing buffer: content, limit, sticky error. */
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files and directories, in a directory of the test's own. */
 
 #include <errno.h>

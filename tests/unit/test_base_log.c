@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages: levels, the sink, and that nothing hostile reaches the terminal. */
 
 #include <errno.h>

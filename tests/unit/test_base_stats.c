@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptive statistics, against values worked out by hand or with R. */
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Two samples set against each other: by counting every arrangement, and against R and SciPy. */
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Closed standard descriptors. Each case runs in a child, which may lose its own. */
 
 #include <errno.h>

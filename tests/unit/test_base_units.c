@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers with units, printed and read. */
 
 #include <errno.h>

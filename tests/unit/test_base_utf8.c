@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Escaping and width of text from outside. */
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The growable array and the owners of cleanup.h. */
 
 #include <errno.h>

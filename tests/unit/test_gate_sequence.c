@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The design of an interleaved comparison. What it claims on noise: test_gate_simulation.c. */
 
 #include <math.h>

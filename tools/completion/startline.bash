@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Bash completion for startline.
 #
 # Options are listed per command; tools/check-docs compares the lists with the program.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects are cut from blocks; a block is never returned before the arena is. Interned strings
  * sit in an open-addressing table whose slots point into the same blocks. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A growing buffer: doubles up to its limit, and remembers its first failure. */
 
 #include "userspace/base/buf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #ifndef STARTLINE_BASE_CLOCK_H
 #define STARTLINE_BASE_CLOCK_H
 /* The kernel's clocks as one number. */

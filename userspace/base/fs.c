@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whole files, atomic replacement, directories and the user's places. */
 
 #include "userspace/base/fs.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Formats a message, makes it safe for a terminal, and gives it to the sink. Works without
  * allocating, so that "out of memory" can be said. */
 

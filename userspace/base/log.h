@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #ifndef STARTLINE_BASE_LOG_H
 #define STARTLINE_BASE_LOG_H
 /*

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptive statistics. Order statistics work on the sorted sample, so no function needs
  * memory of its own. */
 

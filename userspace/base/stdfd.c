@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fills holes among the descriptors 0, 1 and 2. */
 
 #include "userspace/base/stdfd.h"

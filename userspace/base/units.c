@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Printing and reading of numbers with units. Each family of units is one table. */
 
 #include "userspace/base/units.h"

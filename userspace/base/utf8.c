@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One walk over the text, character by character, serves escaping, width and fitting. */
 
 #include "userspace/base/utf8.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #ifndef STARTLINE_BASE_UTF8_H
 #define STARTLINE_BASE_UTF8_H
 /*
