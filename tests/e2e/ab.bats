@@ -106,15 +106,15 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 @test "the stack is padded, and the program does not see it" {
 	cat >seen.sh <<-'END'
 		env >>env
-		tr '\0' '\n' </proc/$$/environ | sed -n 's/^STARTLINE_PAD=//p' >>pads
+		wc -c </proc/$$/environ >>pads
 	END
 	ab --base 'sh seen.sh' --head 'sh seen.sh' --pairs 2
 	[ "$status" = 0 ]
 	[ -s env ]
 	! grep -q STARTLINE env
-	# What the kernel put on the stack: another length in each run.
+	# What the kernel put on the stack: another length in each run, and wiped by now.
 	[ "$(wc -l <pads)" -ge 7 ]
-	[ "$(awk '{ print length }' pads | sort -u | wc -l)" -ge 6 ]
+	[ "$(sort -u pads | wc -l)" -ge 6 ]
 }
 
 @test "what the commands write is thrown away, or goes to standard error" {
