@@ -167,6 +167,25 @@ static void a_metric_that_was_asked_for_has_to_be_there(void **state)
 	assert_non_null(strstr(outcome.reason, "bench[nobody's] against @main: on neither side"));
 }
 
+/* Of a benchmark that was run for a minute: two thousand times sorting them would take minutes. */
+static void many_values_are_judged_in_a_second(void **state)
+{
+	static double v[50000];
+	(void)state;
+	for (size_t i = 0; i < 50000; i++)
+		v[i] = (double)(i * 7919 % 50000) + MS;
+	assert_int_equal(session_add_values(base, "time.wall", NULL, v, 50000), 0);
+	assert_int_equal(session_add_values(head, "time.wall", NULL, v, 50000), 0);
+	give_budget("time.wall", "p95 +1 %");
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.n_judgements, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(outcome.judgements[i].level, LEVEL_GREEN);
+		assert_true(outcome.judgements[i].high > 1);
+	}
+}
+
 static void nothing_in_common_does_not_pass(void **state)
 {
 	(void)state;
@@ -284,6 +303,7 @@ int main(void)
 		TEST(the_usual_metrics_are_judged_where_they_are),
 		TEST(without_a_direction_it_has_changed),
 		TEST(a_metric_that_was_asked_for_has_to_be_there),
+		TEST(many_values_are_judged_in_a_second),
 		TEST(nothing_in_common_does_not_pass),
 		TEST(unlike_machines_are_not_compared),
 		TEST(screening_suspects_what_may_be_worse),

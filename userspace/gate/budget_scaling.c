@@ -14,8 +14,8 @@
 
 struct cell {
 	double x;
-	double *values, *drawn; /* as many */
-	size_t n;
+	double *values, *drawn; /* sorted; as many */
+	size_t *hits, n;
 	double median; /* of what was drawn last */
 };
 
@@ -60,20 +60,23 @@ static double figure_of(const struct budget *b, const struct cell *cells, size_t
 static int interval_of(const struct budget *b, struct cell *cells, size_t n, struct estimate *ret)
 {
 	struct random random;
-	_cleanup_free_ double *samples = malloc(STATISTIC_BOOTSTRAP * sizeof(*samples));
+	size_t n_values = 0;
+	for (size_t i = 0; i < n; i++)
+		n_values += cells[i].n;
+	const size_t n_samples = statistic_samples(n_values);
+	_cleanup_free_ double *samples = malloc(n_samples * sizeof(*samples));
 	if (samples == NULL)
 		return -ENOMEM;
 	random_seed(&random, STATISTIC_SEED);
-	for (size_t s = 0; s < STATISTIC_BOOTSTRAP; s++) {
+	for (size_t s = 0; s < n_samples; s++) {
 		for (size_t i = 0; i < n; i++) {
-			for (size_t k = 0; k < cells[i].n; k++)
-				cells[i].drawn[k] =
-					cells[i].values[random_below(&random, cells[i].n)];
+			statistic_resample(&random, cells[i].values, cells[i].n, cells[i].hits,
+					   cells[i].drawn);
 			cells[i].median = stats_median(cells[i].drawn, cells[i].n);
 		}
 		samples[s] = figure_of(b, cells, n);
 	}
-	statistic_interval(samples, STATISTIC_BOOTSTRAP, &ret->low, &ret->high);
+	statistic_interval(samples, n_samples, &ret->low, &ret->high);
 	return 0;
 }
 
@@ -89,10 +92,11 @@ static int fill_cell(struct arena *arena, struct cell *cell, double x, const str
 	if (cell->n == 0)
 		return -ENODATA;
 	cell->x = x;
+	cell->median = stats_median(v, cell->n);
 	cell->values = arena_memdup(arena, v, cell->n * sizeof(*v));
 	cell->drawn = arena_alloc_array(arena, cell->n, sizeof(*v));
-	cell->median = stats_median(v, cell->n);
-	if (cell->values == NULL || cell->drawn == NULL)
+	cell->hits = arena_alloc_array(arena, cell->n, sizeof(*cell->hits));
+	if (cell->values == NULL || cell->drawn == NULL || cell->hits == NULL)
 		return -ENOMEM;
 	return cell->median > 0 && stats_min(v, cell->n) > 0 && x > 0 ? 0 : -EDOM;
 }

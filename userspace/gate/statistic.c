@@ -14,6 +14,10 @@
 #include "userspace/base/stats.h"
 
 #define TAIL 0.025 /* on each side of the interval */
+/* Of many values each sample takes longer, and fewer do: bounds a budget to a second or so. */
+#define SAMPLES_MOST  ((size_t)2000)
+#define SAMPLES_LEAST ((size_t)200)
+#define VALUES_DRAWN  ((size_t)20000000)
 
 double statistic_value(struct statistic_spec spec, double *v, size_t n)
 {
@@ -57,10 +61,24 @@ void statistic_interval(double *samples, size_t n, double *ret_low, double *ret_
 	*ret_high = stats_quantile(samples, n, 1 - TAIL);
 }
 
-static void resample(struct random *random, const double *v, size_t n, double *ret)
+size_t statistic_samples(size_t n)
 {
+	const size_t affordable = n > 0 ? VALUES_DRAWN / n : SAMPLES_MOST;
+	return affordable > SAMPLES_MOST    ? SAMPLES_MOST
+	       : affordable < SAMPLES_LEAST ? SAMPLES_LEAST
+					    : affordable;
+}
+
+void statistic_resample(struct random *random, const double *sorted, size_t n, size_t *hits,
+			double *ret)
+{
+	memset(hits, 0, n * sizeof(*hits));
 	for (size_t i = 0; i < n; i++)
-		ret[i] = v[random_below(random, n)];
+		hits[random_below(random, n)]++;
+	for (size_t i = 0; i < n; i++) {
+		for (; hits[i] > 0; hits[i]--)
+			*ret++ = sorted[i];
+	}
 }
 
 static bool has_bootstrap(struct statistic_spec spec, size_t n)
@@ -69,19 +87,22 @@ static bool has_bootstrap(struct statistic_spec spec, size_t n)
 	       spec.statistic != STATISTIC_MAX;
 }
 
+/* @v is sorted. */
 static int bootstrap(const double *v, size_t n, struct statistic_spec spec, struct estimate *ret)
 {
 	struct random random;
-	_cleanup_free_ double *samples = malloc(STATISTIC_BOOTSTRAP * sizeof(*samples));
+	const size_t n_samples = statistic_samples(n);
+	_cleanup_free_ double *samples = malloc(n_samples * sizeof(*samples));
 	_cleanup_free_ double *drawn = malloc((n + 1) * sizeof(*drawn));
-	if (samples == NULL || drawn == NULL)
+	_cleanup_free_ size_t *hits = malloc((n + 1) * sizeof(*hits));
+	if (samples == NULL || drawn == NULL || hits == NULL)
 		return -ENOMEM;
 	random_seed(&random, STATISTIC_SEED);
-	for (size_t i = 0; i < STATISTIC_BOOTSTRAP; i++) {
-		resample(&random, v, n, drawn);
+	for (size_t i = 0; i < n_samples; i++) {
+		statistic_resample(&random, v, n, hits, drawn);
 		samples[i] = statistic_value(spec, drawn, n);
 	}
-	statistic_interval(samples, STATISTIC_BOOTSTRAP, &ret->low, &ret->high);
+	statistic_interval(samples, n_samples, &ret->low, &ret->high);
 	return 0;
 }
 
@@ -181,17 +202,21 @@ int statistic_ratio(const struct series *head, const struct series *base,
 		return 0;
 	_cleanup_free_ double *h = statistic_values(head, &n_head);
 	_cleanup_free_ double *b = statistic_values(base, &n_base);
-	_cleanup_free_ double *samples = malloc(STATISTIC_BOOTSTRAP * sizeof(*samples));
+	const size_t n_samples = statistic_samples(n_head + n_base);
+	_cleanup_free_ double *samples = malloc(n_samples * sizeof(*samples));
 	_cleanup_free_ double *drawn = malloc((n_head + n_base + 1) * sizeof(*drawn));
-	if (h == NULL || b == NULL || samples == NULL || drawn == NULL)
+	_cleanup_free_ size_t *hits = malloc((n_head + n_base + 1) * sizeof(*hits));
+	if (h == NULL || b == NULL || samples == NULL || drawn == NULL || hits == NULL)
 		return -ENOMEM;
+	stats_sort(h, n_head);
+	stats_sort(b, n_base);
 	random_seed(&random, STATISTIC_SEED);
-	for (size_t i = 0; i < STATISTIC_BOOTSTRAP; i++) {
-		resample(&random, h, n_head, drawn);
+	for (size_t i = 0; i < n_samples; i++) {
+		statistic_resample(&random, h, n_head, hits, drawn);
 		samples[i] = statistic_value(spec, drawn, n_head);
-		resample(&random, b, n_base, drawn);
+		statistic_resample(&random, b, n_base, hits, drawn);
 		samples[i] /= statistic_value(spec, drawn, n_base);
 	}
-	statistic_interval(samples, STATISTIC_BOOTSTRAP, &ret->low, &ret->high);
+	statistic_interval(samples, n_samples, &ret->low, &ret->high);
 	return 0;
 }

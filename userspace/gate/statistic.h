@@ -26,7 +26,7 @@ struct statistic_spec {
 double statistic_value(struct statistic_spec spec, double *v, size_t n);
 
 /* With its 95 % interval: order statistics for the median and quantiles, as far as n suffices, else
- * 2000 bootstrap samples, drawn from a fixed seed so that the same values give the same verdict.
+ * bootstrap samples, drawn from a fixed seed so that the same values give the same verdict.
  * The extremes have none. A series of which only a summary is known gives what that holds.
  * -ENOMEM. */
 int statistic_of(const struct series *series, struct statistic_spec spec, struct estimate *ret);
@@ -38,8 +38,14 @@ int statistic_ratio(const struct series *head, const struct series *base,
 /* The middle 95 % of @samples[0..@n), which are sorted. */
 void statistic_interval(double *samples, size_t n, double *ret_low, double *ret_high);
 
-#define STATISTIC_BOOTSTRAP ((size_t)2000)
-#define STATISTIC_SEED	    0x5eed
+#define STATISTIC_SEED 0x5eed
+/* How many bootstrap samples of @n values are drawn: 2000, fewer of more than 10,000. */
+size_t statistic_samples(size_t n);
+struct random;
+/* As many values as there are in @sorted[0..@n), drawn from them with replacement: *ret, in order too.
+ * @hits: room for @n. */
+void statistic_resample(struct random *random, const double *sorted, size_t n, size_t *hits,
+			double *ret);
 
 /* The captured values of @series, copied; the caller frees them. NULL: no memory. */
 double *statistic_values(const struct series *series, size_t *ret_n);
