@@ -103,6 +103,21 @@ print("<testsuite>" + "".join("<testcase name=\"t%d\" time=\"%s\"/>" % (i, sys.a
 	done
 	timeout 10 "$STARTLINE" compare 1.xml 2.xml >out
 	tr -s ' \n' ' ' <out | grep -q '50000 changed +50000 s'
+	# Nor does a startup of as many processes, which have no name in common.
+	for side in 1 2; do
+		python3 - $side >$side.json <<-'END'
+			import json, sys
+			n, side = 60000, sys.argv[1]
+			print(json.dumps({"schema": "startline.report/1", "metrics": [], "runs": [{
+			    "startup": {"total_ns": n, "segments": [
+			        {"start_ns": i, "duration_ns": 1, "process": i + 1, "phase": "exec",
+			         "state": "running", "cause": "cpu", "detail": ""} for i in range(n)]},
+			    "processes": [{"id": i + 1, "parent": min(i, 1), "pid": i + 1, "argv": ["p%d" % i, side]}
+			                  for i in range(n)]}]}))
+		END
+	done
+	timeout 10 "$STARTLINE" compare 1.json 2.json >out
+	tr -s ' \n' ' ' <out | grep -q 'together 0 ns of 60.0 us'
 }
 
 @test "entities of XML expand to nothing" {

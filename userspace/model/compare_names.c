@@ -237,32 +237,40 @@ static int join_checkouts(struct alignment *a)
 
 /* --- pairs of processes ---------------------------------------------------------------------- */
 
-static struct group *next_left_over(struct alignment *a, size_t from, const char *program)
+/* Of each group of head that is left over, the next one of its program; *ret_first: program -> the
+ * first of them. The number of groups: there is none. */
+static size_t *chain_left_over(struct alignment *a, struct id_map *ret_first)
 {
-	for (size_t i = from; i < a->groups.n; i++) {
-		if (is_left_over(&a->groups.items[i], HEAD) &&
-		    a->groups.items[i].program == program)
-			return &a->groups.items[i];
+	const size_t n = a->groups.n;
+	size_t *next = calloc(n + 1, sizeof(*next));
+	for (size_t i = n; next != NULL && i-- > 0;) {
+		const struct group *group = &a->groups.items[i];
+		if (group->program == NULL || !is_left_over(group, HEAD))
+			continue;
+		const int later = id_map_get(ret_first, key_of(group->program));
+		next[i] = later >= 0 ? (size_t)later : n;
+		if (id_map_set(ret_first, key_of(group->program), (int)i) < 0) {
+			free(next);
+			return NULL;
+		}
 	}
-	return NULL;
+	return next;
 }
 
 static int pair_processes(struct alignment *a)
 {
-	struct id_map next = { 0 }; /* program -> where to go on among the groups */
-	int r = 0;
+	struct id_map first = { 0 };
+	_cleanup_free_ size_t *next = chain_left_over(a, &first);
+	int r = next != NULL ? 0 : -ENOMEM;
 	for (size_t i = 0; i < a->groups.n && r == 0; i++) {
 		struct group *base = &a->groups.items[i];
 		if (base->program == NULL || !is_left_over(base, BASE))
 			continue;
-		const uint64_t key = key_of(base->program);
-		const int from = id_map_get(&next, key);
-		struct group *head = next_left_over(a, from < 0 ? 0 : (size_t)from, base->program);
-		const size_t end =
-			head != NULL ? (size_t)(head - a->groups.items) + 1 : a->groups.n;
-		r = id_map_set(&next, key, (int)end);
-		if (head == NULL)
+		const int at = id_map_get(&first, key_of(base->program));
+		if (at < 0 || (size_t)at == a->groups.n)
 			continue;
+		struct group *head = &a->groups.items[at];
+		r = id_map_set(&first, key_of(base->program), (int)next[at]);
 		const char *both = arena_printf(a->arena, "%s -> %s", base->label, head->label);
 		base->label = both != NULL ? arena_intern(a->arena, both) : NULL;
 		if (base->label == NULL)
@@ -270,7 +278,7 @@ static int pair_processes(struct alignment *a)
 		head->into = i;
 		base->is_paired = head->is_paired = true;
 	}
-	id_map_done(&next);
+	id_map_done(&first);
 	return r;
 }
 

@@ -13,6 +13,7 @@
 #include "userspace/base/stats.h"
 #include "userspace/base/vec.h"
 #include "userspace/model/compare_internal.h"
+#include "userspace/model/id_map.h"
 
 /* The same numbers each time the same two sessions are compared. */
 #define BOOTSTRAP_SEED	   0x5ca1ab1e
@@ -43,14 +44,22 @@ struct breakdowns {
 	size_t *order[SIDES]; /* indices of runs with a breakdown, by total */
 	size_t n[SIDES];
 	struct row_list rows;
+	struct id_map index; /* key -> place in rows; of rows of one key the first */
 };
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
+static uint64_t key_of(const struct row *row)
+{
+	static const uint64_t odd = 0x9e3779b97f4a7c15u;
+	const uint64_t key = (uint64_t)row->phase << 32 | (uint64_t)row->cause;
+	return ((key * odd ^ (uintptr_t)row->process) * odd) ^ (uintptr_t)row->detail;
+}
+
 static struct row *find_row(struct breakdowns *b, const struct row *key)
 {
-	/* Rows found last are wanted next: segments come in runs of the same objects. */
-	for (size_t i = b->rows.n; i-- > 0;) {
+	const int place = id_map_get(&b->index, key_of(key));
+	for (size_t i = place >= 0 ? (size_t)place : b->rows.n; i < b->rows.n; i++) {
 		struct row *row = &b->rows.items[i];
 		if (row->phase == key->phase && row->cause == key->cause &&
 		    row->process == key->process && row->detail == key->detail)
@@ -76,6 +85,9 @@ static struct row *row_of(struct breakdowns *b, struct row *key)
 			return NULL;
 	}
 	if (vec_push(&b->rows, *key) < 0)
+		return NULL;
+	if (id_map_get(&b->index, key_of(key)) < 0 &&
+	    id_map_set(&b->index, key_of(key), (int)b->rows.n - 1) < 0)
 		return NULL;
 	return &b->rows.items[b->rows.n - 1];
 }
@@ -331,5 +343,6 @@ int compare_startups(struct comparison *c, struct alignment *alignment)
 	if (r == 0)
 		r = fill(&b);
 	vec_done(&b.rows);
+	id_map_done(&b.index);
 	return r;
 }
