@@ -395,9 +395,10 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		if (why == NULL)
 			return -ENOMEM;
 		ret->more_runs = more_runs_for(change);
-		return judgement_say(arena, ret, "%s%s%s%s", why,
-				     ret->excludes_fail ? ", but it is below the limit" : "",
-				     more_words(runs, ret), how);
+		return judgement_say(arena, ret, "%s%s%s%s%s%s", why,
+				     ret->excludes_fail ? ", but it is not " : "",
+				     ret->excludes_fail ? format_percent(share, levels->fail) : "",
+				     ret->excludes_fail ? " worse" : "", more_words(runs, ret), how);
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
 		return judgement_say(arena, ret, "%s%s", verdict_name(verdict), how);

@@ -130,7 +130,7 @@ static int say_control(struct page *page, const struct outcome *o, const struct 
 	add_ratio(&line, change.ratio, change.low, change.high);
 	(void)buf_adds(&line, differs ? "; a difference where there is none: the verdict is "
 					"withheld (startline doctor says what disturbs)"
-				      : "; no difference");
+				      : "; no difference is proven");
 	say(page, differs ? TONE_BAD : TONE_DIM, &line);
 	return 0;
 }
