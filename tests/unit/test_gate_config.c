@@ -318,6 +318,8 @@ static void values_point_at_themselves(void **state)
 	refused(A_SCENARIO "    ready: [accept, 'tcp:x']\n", "4:21", "tcp:HOST:PORT");
 	refused("scenarios:\n  - name: a\n    command: echo 'x\n", "3:19", "not closed");
 	refused("scenarios:\n  - name: a\n    command: \"echo 'x\"\n", "3:20", "not closed");
+	refused(A_SCENARIO "    budgets: { startup.ready: \"< 1 s\" }\n", "4:31",
+		"'ready: accept'");
 	refused("levels: { budget: { warn: much } }\n" A_SCENARIO, "1:27", "'10 %'");
 	refused("levels: { budget: { warn: 10 } }\n" A_SCENARIO, "1:27", "'10 %'");
 	refused("levels: { budget: { warn: 20 %, fail: 10 % } }\n" A_SCENARIO, "1:19", "above");

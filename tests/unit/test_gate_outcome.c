@@ -152,6 +152,13 @@ static void the_headline_names_the_worst_and_its_cause(void **state)
 	assert_string_equal(outcome_headline(arena, &o),
 			    "regressed: startup.ready 800 ms -> 2.00 s (+150 %), connect tcp "
 			    "127.0.0.1:5432 +560 ms");
+	/* Where nothing is wrong, it is the time that is told. */
+	struct judgement good[] = { judged(LEVEL_GREEN), judged(LEVEL_GREEN) };
+	good[0].metric = "mem.peak_rss";
+	good[0].headroom = 1.01;
+	good[1].headroom = 5;
+	o.judgements = good;
+	assert_non_null(strstr(outcome_headline(arena, &o), "passed: time.wall"));
 	o.kind = OUTCOME_TARGET_FAILED;
 	o.reason = "run 3 of 10: killed by signal 11";
 	assert_string_equal(outcome_headline(arena, &o), o.reason);

@@ -72,6 +72,17 @@ static int parse(struct reader *r, const char *metric, const char *text, struct 
 	return e;
 }
 
+/* What is measured at readiness, where nothing is waited for. */
+static bool is_never_captured(const struct budget_place *place, const char *metric)
+{
+	static const char *const ids[] = { "startup.ready", "mem.ready_rss", "heap.ready" };
+	bool needs_ready = false;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
+		needs_ready |= strcmp(ids[i], metric) == 0;
+	return needs_ready && place->scenario->results == NULL &&
+	       strcmp(place->main_metric, "startup.ready") != 0;
+}
+
 static int check_meaning(struct reader *r, node *at, const struct budget_place *place,
 			 const struct budget *b)
 {
@@ -81,6 +92,10 @@ static int check_meaning(struct reader *r, node *at, const struct budget_place *
 		return node_error(r, at, "'%s' is for a scenario with one command", b->text);
 	if (place->is_sum && !metric_adds_up(b->metric))
 		return node_error(r, at, "%s does not add up over steps: give the budget to a step",
+				  b->metric);
+	if (is_never_captured(place, b->metric))
+		return node_error(r, at,
+				  "%s needs `ready`: write what to wait for, as in 'ready: accept'",
 				  b->metric);
 	if (budget_needs_baseline(b) && place->is_step)
 		return node_error(r, at,

@@ -102,20 +102,40 @@ static void add_value(struct buf *out, const struct judgement *j)
 		(void)buf_addf(out, ", target %s", j->target);
 }
 
+/* Of what a breakdown adds up to. */
+static bool is_of_breakdown(const char *metric)
+{
+	return strcmp(metric, "startup.ready") == 0 || strcmp(metric, "time.wall") == 0 ||
+	       strcmp(metric, "suite.time") == 0;
+}
+
 /* What moved most; only the metric that the breakdown adds up to is explained by it. */
 static void add_cause(struct buf *out, const struct outcome *o, const struct judgement *j)
 {
 	char delta[UNITS_BYTES];
 	const struct comparison *c = o->comparison;
 	const struct contribution *most = c != NULL ? comparison_cause(c) : NULL;
-	if (j->verdict != VERDICT_REGRESSED || most == NULL ||
-	    (strcmp(j->metric, "startup.ready") != 0 && strcmp(j->metric, "time.wall") != 0 &&
-	     strcmp(j->metric, "suite.time") != 0))
+	if (j->verdict != VERDICT_REGRESSED || most == NULL || !is_of_breakdown(j->metric))
 		return;
 	const char *object =
 		most->detail != NULL && *most->detail != '\0' ? most->detail : most->process;
 	(void)buf_addf(out, ", %s %s %s%s", contribution_cause(most), object != NULL ? object : "",
 		       most->delta_ns > 0 ? "+" : "", format_ns(delta, (double)most->delta_ns));
+}
+
+/* The worst, wherever it stands; where all are green how long it took, which is what people ask. */
+static const struct judgement *foremost(const struct outcome *o)
+{
+	const struct judgement *worst = &o->judgements[0];
+	for (size_t i = 1; i < o->n_judgements; i++) {
+		if (judgement_worse(&o->judgements[i], worst) < 0)
+			worst = &o->judgements[i];
+	}
+	for (size_t i = 0; worst->level == LEVEL_GREEN && i < o->n_judgements; i++) {
+		if (is_of_breakdown(o->judgements[i].metric))
+			return &o->judgements[i];
+	}
+	return worst;
 }
 
 const char *outcome_headline(struct arena *arena, const struct outcome *o)
@@ -126,14 +146,9 @@ const char *outcome_headline(struct arena *arena, const struct outcome *o)
 		return o->reason != NULL ? o->reason : "";
 	if (o->n_judgements == 0)
 		return "nothing was judged";
-	/* The worst, wherever it stands. */
-	const struct judgement *worst = &o->judgements[0];
-	for (size_t i = 1; i < o->n_judgements; i++) {
-		if (judgement_worse(&o->judgements[i], worst) < 0)
-			worst = &o->judgements[i];
-	}
-	add_value(&line, worst);
-	add_cause(&line, o, worst);
+	const struct judgement *first = foremost(o);
+	add_value(&line, first);
+	add_cause(&line, o, first);
 	return arena_strdup(arena, buf_str(&line));
 }
 
