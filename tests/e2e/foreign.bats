@@ -203,6 +203,7 @@ levels() {
 		    budgets:
 		      "bench.bytes[example.com/store.Get-2]": "< 65 B"
 		      "bench.allocs[example.com/store.Get-2]": "< 2"
+		      nothing: "< 1 s"
 		      "bench[example.com/store.Get-2]": "< 1 s"
 	END
 	check
@@ -211,6 +212,7 @@ levels() {
 	[ "$status" = 2 ]
 	grep -qxF 'bench[test_speed.py::test_even[4]] < 1 s: green' found
 	grep -qxF 'bench[test_speed.py::test_even[4]] < 1 ns: red' found
+	jq -r '.outcomes[1].reason' verdict.json | grep -q "nothing is not in '.*go.txt'"
 	grep -qxF 'bench.bytes[example.com/store.Get-2] < 65 B: green' found
 	grep -qxF 'bench.allocs[example.com/store.Get-2] < 2: red' found
 	grep -qxF 'bench[example.com/store.Get-2] < 1 s: green' found

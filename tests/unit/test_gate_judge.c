@@ -110,7 +110,8 @@ static void what_was_not_captured_cannot_be_judged(void **state)
 	without_baseline();
 	judge();
 	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
-	assert_non_null(strstr(outcome.reason, "startup.ready was not captured"));
+	assert_non_null(
+		strstr(outcome.reason, "startup.ready was not captured; `startline doctor`"));
 	assert_int_equal(outcome.n_judgements, 1);
 	assert_int_equal(outcomes_status(&outcome, 1, false), 4);
 }

@@ -398,7 +398,8 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		return judgement_say(arena, ret, "%s%s%s%s%s%s", why,
 				     ret->excludes_fail ? ", but it is not " : "",
 				     ret->excludes_fail ? format_percent(share, levels->fail) : "",
-				     ret->excludes_fail ? " worse" : "", more_words(runs, ret), how);
+				     ret->excludes_fail ? " worse" : "", more_words(runs, ret),
+				     how);
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
 		return judgement_say(arena, ret, "%s%s", verdict_name(verdict), how);

@@ -146,9 +146,27 @@ static int explain(struct judging *g, const struct session *s, const char *betwe
 	return j->reason != NULL ? 0 : -ENOMEM;
 }
 
-static bool is_of_peer(const char *metric)
+/* Of a metric that no run has: what became of connections, else what there is of its kind, else where
+ * to look. */
+static int explain_missing(struct judging *g, const struct session *s, struct judgement *j)
 {
-	return strncmp(metric, "net.connect[", 12) == 0 || strncmp(metric, "net.reply[", 10) == 0;
+	const char *before = j->reason;
+	int r = 0;
+	if (strncmp(j->metric, "net.connect[", 12) == 0 ||
+	    strncmp(j->metric, "net.reply[", 10) == 0)
+		r = explain(g, s, ":", j);
+	if (r >= 0 && j->reason == before)
+		r = judge_explain_missing(g->arena, s, j);
+	if (r < 0 || strcmp(j->reason, before) != 0)
+		return r;
+	const char *results = g->e->scenario->results;
+	j->reason = results != NULL
+			    ? arena_printf(g->arena, "%s is not in '%s'", j->metric, results)
+			    : arena_printf(g->arena,
+					   "%s; `startline doctor` and the coverage in "
+					   "`startline report` say why",
+					   before);
+	return j->reason != NULL ? 0 : -ENOMEM;
 }
 
 /* --- budgets -------------------------------------------------------------------------------- */
@@ -195,9 +213,8 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 		j->level = LEVEL_INCONCLUSIVE;
 		j->reason = say_incomparable(g, a);
 	}
-	if (r == -ENODATA && is_of_peer(b->metric) && explain(g, s, ":", j) < 0)
-		return -ENOMEM;
-	if (r == -ENODATA && judge_explain_missing(g->arena, s, j) < 0)
+	const bool is_missing = r == -ENODATA && (head == NULL || !head->is_summary);
+	if (is_missing && explain_missing(g, s, j) < 0)
 		return -ENOMEM;
 	return r < 0 ? note_failure(g, r, j) : 0;
 }
