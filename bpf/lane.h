@@ -85,7 +85,7 @@ struct sl_lane {
 	__u64 slots_used; /* slots handed out; may exceed n_slots */
 	__s64 live;	  /* sum of what threads flushed */
 	__s64 peak;	  /* highest value of live */
-	__s64 tree_bytes; /* this lane's part of sl_session.live */
+	__s64 tree_bytes; /* this lane's part of sl_tree.live */
 	__u64 left_ns; /* the program ended by itself; 0: not (yet). Only without kernel probes */
 	__u64 pad[17];
 	struct sl_lane_slot shared; /* for threads that found no free slot */

@@ -87,17 +87,17 @@ struct sl_meta {
 };
 
 enum sl_mark_id {
-	SL_MARK_SPAWN = 1,    /* collector: released the command; value = run number from 0 */
-	SL_MARK_LINKED = 2,   /* shim: libraries are relocated, constructors begin */
-	SL_MARK_MAIN = 3,     /* shim: main is about to be entered */
-	SL_MARK_READY = 4,    /* collector: a condition of --ready held at time_ns; text = its spec;
+	SL_MARK_SPAWN = 1,  /* collector: released the command; value = run number from 0 */
+	SL_MARK_LINKED = 2, /* shim: libraries are relocated, constructors begin */
+	SL_MARK_MAIN = 3,   /* shim: main is about to be entered */
+	SL_MARK_READY = 4,  /* collector: a condition of --ready held at time_ns; text = its spec;
 			      * value = the process's pid if known */
-	SL_MARK_STOP = 5,     /* collector: asked the tree to stop; value = signal, detail = enum
+	SL_MARK_STOP = 5,   /* collector: asked the tree to stop; value = signal, detail = enum
 			      * sl_stop */
-	SL_MARK_REAPED = 6,   /* collector: the command ended; value = wait status */
-	SL_MARK_GONE = 7,     /* collector: the whole tree has ended (or was given up on) */
-	SL_MARK_TAX = 8,      /* collector: startline's own cost in the target; value = ns,
-			      * text = what ("shim", "probes") */
+	SL_MARK_REAPED = 6, /* collector: the command ended; value = wait status */
+	SL_MARK_GONE = 7,   /* collector: the whole tree has ended (or was given up on) */
+	SL_MARK_TAX = 8, /* collector, from a lane: value = ns that its shim spent in making lanes
+			      * and in looking at images to execute; detail = enum sl_when */
 	SL_MARK_NOTIFIED = 9, /* collector: sd_notify READY=1 arrived */
 };
 
@@ -115,7 +115,7 @@ struct sl_mark {
 struct sl_drops {
 	struct sl_event event;
 	__u32 source; /* enum sl_source */
-	__u32 kind;   /* enum sl_kind; 0 = unknown or any */
+	__u32 kind;   /* enum sl_kind; 0: any (bpf: how often the kernel skipped a probe) */
 	__u64 count;
 };
 

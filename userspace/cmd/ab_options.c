@@ -58,9 +58,9 @@ static const char doc[] =
 	"Exit status: 0 whatever the verdict; 2 a command cannot be executed, or a mistake here; 6 a "
 	"command failed, or startline did; 128+n when a signal ended it.\n\n"
 	"EXAMPLES\n"
-	"  startline ab --ready accept --base './server-1.0 -p 80' --head './server -p 80'\n"
-	"  startline ab --base-worktree origin/main --setup 'make -s' -- ./build/tool --version\n"
-	"  startline ab --base 'python3 old.py' --head 'python3 new.py' --out markdown=pr.md\n";
+	"  startline ab --ready accept --base './old -p 80' --head './new -p 80'\n"
+	"  startline ab --base-worktree origin/main --setup 'make -s' -- ./build/tool\n"
+	"  startline ab --base 'sh old.sh' --head 'sh new.sh' --out markdown=pr.md\n";
 
 static void take_command(struct ab_options *o, struct argp_state *state)
 {

@@ -58,7 +58,7 @@ static const char doc[] =
 	"\v"
 	"EXAMPLES\n"
 	"  startline baseline save main\n"
-	"  startline baseline save pre --value time.wall=120..300s --note 'with the old stack'\n"
+	"  startline baseline save pre --value time.wall=120..300s --note 'old stack'\n"
 	"  startline compare @main\n"
 	"  startline baseline export main -o main.json\n"
 	"  startline baseline prune --keep 100 --older 90d\n";

@@ -61,7 +61,7 @@ static const char doc[] =
 	"EXAMPLES\n"
 	"  startline check\n"
 	"  startline check --list\n"
-	"  startline check 'memory mode' --out junit=startline.xml --out markdown=comment.md\n"
+	"  startline check 'memory mode' --out junit=startline.xml\n"
 	"  git bisect run startline check --bisect -f /tmp/startline.yml\n";
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

@@ -67,7 +67,7 @@ static const char doc[] =
 	"  startline history\n"
 	"  startline history startup.ready --scenario 'memory mode'\n"
 	"  startline history mem.peak_rss --since 90d --anchor @release-1.0\n"
-	"  startline history startup.ready --accept 4be1c07 --note 'TLS is on by default'\n";
+	"  startline history startup.ready --accept 4be1c07 --note 'TLS by default'\n";
 
 static uint64_t parse_last(const char *s, struct argp_state *state)
 {

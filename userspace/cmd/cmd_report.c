@@ -33,7 +33,8 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"Prints a recording again. REF is a trace file, a session document (JSON), @NAME for a "
-	"baseline, or ~N for the N-th last recording; default the last one."
+	"baseline, ~N for the N-th last recording, or a file of another tool; default the last "
+	"recording."
 	"\v"
 	"EXAMPLES\n"
 	"  startline report\n"

@@ -47,7 +47,8 @@ static const struct command *command_find(const char *name)
 static void print_help(FILE *f)
 {
 	(void)fputs("Usage: startline COMMAND [OPTION...] [ARG...]\n"
-		    "Shows where the time from exec to ready went, and what it cost.\n\n"
+		    "Shows where the time from exec to ready went, what it cost, and whether that\n"
+		    "is worse than before.\n\n"
 		    "Commands:\n",
 		    f);
 	for (const struct command *c = commands; c->name != NULL; c++)

@@ -35,7 +35,7 @@ static const char doc[] =
 	"EXAMPLES\n"
 	"  startline run --ready accept -- redis-server --port 7777\n"
 	"  startline run -n 10 --warmup 1 --ready accept -- nginx -g 'daemon off;'\n"
-	"  startline run --ready log:'listening on' --format json -o run.json -- ./server\n"
+	"  startline run --ready log:'listening on' --format json -o s.json -- ./server\n"
 	"  startline run -n 10 --ready accept --against @main -- ./server\n"
 	"  startline run -- make -j2\n";
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The collector: launches a program suspended, records it with every source there is, and stops
  * when it should. It appends events and interprets none of them; the only question it asks is
- * trace/ready.h's "is it ready?". Single-threaded: one poll loop. */
+ * trace/ready.h's "is it ready?". One thread, one poll loop. */
 #ifndef USERSPACE_COLLECT_COLLECT_H
 #define USERSPACE_COLLECT_COLLECT_H
 

@@ -48,7 +48,7 @@ struct lane_sums {
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };
 
-/* Whether @name is one of a lane: "<pid>-<ns>". */
+/* Whether @name is that of a lane which a shim made itself: "<pid>-<ns>". */
 bool lane_name_is_valid(const char *name);
 
 /* The lane's descriptor, opened in @directory_fd if need be; to be given back with lane_release().

@@ -112,7 +112,7 @@ struct process {
 	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */
 };
 
-struct milestone {	  /* a rung of the ladder: names as in product terms */
+struct milestone {	  /* a rung of the ladder: docs/man/startline-report.1.md */
 	const char *name; /* "exec" "linked" "main" "bind" "listen" "accept_ready" "notified"
 			   * "first_accept" "first_byte" "quiet" */
 	int64_t time_ns;  /* UNKNOWN: not seen, evidence says why */
