@@ -242,8 +242,9 @@ static size_t fold_at(const char *text, size_t n, unsigned int width)
 		if (strncmp(text + i, " + ", 3) == 0)
 			return i;
 	}
+	/* Not between a number and its percent sign. */
 	for (size_t i = fit; i > fit / 3; i--) {
-		if (text[i] == ' ')
+		if (text[i] == ' ' && text[i + 1] != '%')
 			return i;
 	}
 	/* A path goes on behind a folder. */
