@@ -86,7 +86,7 @@ struct counter {
 
 #define COUNTERS_BYTES 192
 
-/* In one read, as long as they are as short as they are without debugging. */
+/* All counters in one read, where their structure is as short as it is without lock debugging. */
 static __always_inline void counters_load(__u64 mm, struct counter counters[MEMBERS])
 {
 	const __u64 address = mm + bpf_core_field_offset(struct mm_struct, rss_stat);

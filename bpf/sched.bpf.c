@@ -203,7 +203,7 @@ static __always_inline void emit_offcpu(struct sched_state *s, __u64 pid_tgid, _
 		sl_output(&record->event, sizeof(*record) + length, false);
 }
 
-/* Nobody it could have been. */
+/* For a stay that no wake-up ended. */
 static __always_inline void forget_waker(struct sched_state *s)
 {
 	s->waker_pid = s->waker_tid = s->context = 0;

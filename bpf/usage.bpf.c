@@ -83,7 +83,7 @@ static __always_inline void sums_add(struct usage_sums *sums, struct task_struct
 	__sync_fetch_and_add(&sums->net_tx_bytes, ts->net_tx_bytes);
 	__sync_fetch_and_add(&sums->probe_ns, ts->probe_ns);
 	__sync_fetch_and_add(&sums->probe_calls, ts->probe_calls);
-	/* handle_page_fault leaves no trace in the thread. */
+	/* handle_page_fault does not count its runs: each is a fault that the kernel has counted. */
 	__sync_fetch_and_add(&sums->probe_hits,
 			     ts->probe_hits +
 				     (has_fault_probe ? task->min_flt + task->maj_flt : 0));

@@ -17,7 +17,7 @@
 
 /* Under names of their own here: calling the real ones is banned in this tree. */
 int hooked_system(const char *command) __asm__("system");
-/* Returns a FILE, which is no business of ours. */
+/* Returns a FILE *, which is only passed on. */
 void *hooked_popen(const char *command, const char *mode) __asm__("popen");
 
 static struct {

@@ -195,9 +195,10 @@ static bool lane_begin(void)
 	return true;
 }
 
-/* Who has given up root cannot open a lane in root's directory. (It stays closed: who could write
- * there could also cut the page that all shims share, which is a SIGBUS in root's processes.)
- * This call asks for the real user without capabilities, which is what an exec leaves. */
+/* A process that has given up root cannot open a lane in root's directory. (The directory stays closed
+ * to it: whoever writes there could also truncate the page that all shims share, which would be a SIGBUS
+ * in root's processes.) This call asks for the real user without capabilities, which is what an exec
+ * leaves. */
 bool shim_may_write(void)
 {
 	/* A cheaper call, and the usual answer: the image that opened its lane was the same user. */

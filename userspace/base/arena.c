@@ -48,7 +48,7 @@ struct arena *arena_free(struct arena *a)
 {
 	if (a == NULL)
 		return NULL;
-	/* These notes lie in the blocks. */
+	/* First these: the list of them lies in the blocks. */
 	for (const struct adopted *taken = a->adopted; taken != NULL; taken = taken->next)
 		free(taken->object);
 	for (struct block *b = a->blocks; b != NULL;) {

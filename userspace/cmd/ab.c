@@ -323,7 +323,7 @@ static int run_all(struct ab *ab)
 		if (r == 0 && ab->sequence.at == 0)
 			r = between_pairs(ab);
 	}
-	/* The pair under way is none. */
+	/* A pair that was not completed does not count. */
 	if (r >= 0 && ab->runs_of_pair > 0) {
 		gate_settle(ab, false);
 		r = measurement_drop(ab->measurement, ab->runs_of_pair);
@@ -413,7 +413,7 @@ int ab_run(const struct ab_spec *spec, struct ab_result *ret)
 		sequence_init_alone(&ab.sequence, spec->seed, max_pairs);
 	else
 		sequence_init(&ab.sequence, spec->seed, max_pairs);
-	/* Not the numbers that draw the order. */
+	/* Another sequence than the one that draws the order of the runs. */
 	random_seed(&ab.pads, ~spec->seed);
 	int r = gate_new(&ab);
 	if (r >= 0)

@@ -76,8 +76,8 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 
 /* --- check_baseline.c --- */
 
-/* Loads the baseline of @s by name (NAME:SCENARIO goes before NAME) or file. -ENOENT: there is none, or it may not be used; *ret_reason says
- * why. Other failures are logged, and in a word in *ret_reason. */
+/* Loads the baseline of @s by name (NAME:SCENARIO goes before NAME) or file. -ENOENT: there is none, or
+ * it may not be used; *ret_reason says why. Other failures are logged, and in a word in *ret_reason. */
 int check_load_baseline(struct check *c, const struct scenario *s, const char *name,
 			struct session **ret, const char **ret_reason);
 

@@ -153,7 +153,7 @@ static int compare_commands(struct trial *t, const struct against *a)
 	return t->outcome->reason != NULL ? 0 : -ENOMEM;
 }
 
-/* With what was stored. */
+/* Compares what was measured with each stored baseline. */
 static bool compare_all(struct trial *t)
 {
 	for (size_t i = 0; i < t->evidence.n_against; i++) {
@@ -246,7 +246,7 @@ static bool open_base(struct trial *t, struct check_base *base)
 	return r == 0;
 }
 
-/* For `history`. */
+/* Stores what was measured, for `history`. */
 static void store(struct trial *t)
 {
 	const struct store_entry about = { .scenario = t->scenario->name };

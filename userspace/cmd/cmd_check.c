@@ -299,7 +299,7 @@ static int load_trusted(const struct opts *o, char commit[static GIT_COMMIT_BYTE
 			    o->file, o->trusted, o->file);
 	(void)buf_addf(&label, "%s:%s", o->trusted, o->file);
 	r = config_parse(buf_str(&text), text.len, buf_str(&label), ret);
-	/* Annotations are about the file. */
+	/* Annotations name the file itself, without the commit. */
 	if (r >= 0)
 		(*ret)->path = o->file;
 	return r;

@@ -118,7 +118,7 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct opts o = { 0 };
 	uint64_t rounds;
-	/* The program of the selftest: nobody else's business. */
+	/* The program that the selftest measures; not for users, so not an option. */
 	if (argc == 3 && strcmp(argv[1], SELFTEST_WORK) == 0 && parse_u64(argv[2], &rounds) == 0) {
 		selftest_work(rounds);
 		return 0;

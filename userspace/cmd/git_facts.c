@@ -22,7 +22,7 @@
 #include "userspace/base/fs.h"
 
 #define PATIENCE_MS 5000
-/* A partial clone fetches what it shows. */
+/* For `git show`, which in a partial clone fetches what it shows. */
 #define SHOW_PATIENCE_MS 60000
 #define WORDS_MAX	 16
 #define BLOCK_BYTES	 16384

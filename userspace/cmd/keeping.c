@@ -182,7 +182,7 @@ int keeping_check_baseline(const struct session *s)
 				i + 1, s->n_runs, trouble);
 		n_tainted += s->runs[i].tainted != NULL;
 	}
-	/* The median bears a minority of them. */
+	/* The median holds as long as they are a minority. */
 	if (2 * n_tainted > s->n_runs)
 		log_warning("%zu of %zu runs were disturbed: as a baseline they may mislead",
 			    n_tainted, s->n_runs);
@@ -200,7 +200,7 @@ bool keeping_has(const char *name)
 	struct store *st = NULL;
 	if (keeping_open(false, &st) < 0)
 		return false;
-	/* The callback changes nothing of it. */
+	/* A copy, because the callback's context is not const; it changes nothing. */
 	_cleanup_free_ char *wanted = strdup(name);
 	const int found = wanted != NULL ? baseline_each(st, is_it, wanted) : 0;
 	keeping_close(st);

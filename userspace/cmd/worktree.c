@@ -49,7 +49,7 @@ static void hold_signals(sigset_t *ret_before)
 	sigset_t set;
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		/* Blocked, an ignored one would be pending. */
+		/* An ignored signal that is blocked would become pending, and be taken for one. */
 		if (signals[i] != SIGHUP || !inheritance_ignores_hangup())
 			(void)sigaddset(&set, signals[i]);
 	}

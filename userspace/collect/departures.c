@@ -8,7 +8,7 @@
 #include "userspace/collect/standin.h"
 #include "userspace/collect/tree.h"
 
-/* More children than this, all alive and without lanes, are a lie. */
+/* More children, all alive and without lanes, than any real program has: not believed. */
 #define MAX_ADDED 65536
 
 int departures_add(struct departures *d, uint32_t ns_pid, uint64_t alive_ns, uint64_t left_ns)

@@ -21,7 +21,7 @@
 
 enum { CHUNK = 2 * SL_EVENT_MAX, SLOTS_AT_ONCE = 16 };
 
-/* More than a lane can lose: beyond it, the counter is a lie. */
+/* More records than a lane can lose: a counter beyond it is not believed. */
 #define MAX_ATTEMPTS (1ull << 40)
 
 bool lane_name_is_valid(const char *name)

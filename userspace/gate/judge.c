@@ -312,7 +312,7 @@ static int gather(struct judging *g, struct gate *ret)
 	if (g->e->scenario->results != NULL && g->e->scenario->gate.n == 0)
 		return gather_all(g, ret);
 	struct text_list ids = { 0 };
-	/* What nobody chose is judged where it can be. */
+	/* Metrics that are judged by default may be missing; those that were named may not. */
 	const bool is_chosen = g->e->scenario->gate.n > 0;
 	int r = judge_gate_metrics(g->arena, g->e->scenario, &ids);
 	if (r >= 0)

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* More than that is no advice. */
+/* A number of runs beyond that is of no use to anybody: none is given. */
 #define MORE_RUNS_MAX 1000.0
 
 const char *verdict_name(enum verdict verdict)

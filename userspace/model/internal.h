@@ -210,7 +210,7 @@ struct builder {
 	const struct sl_heap *heap_tree; /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
 
-	bool *is_spine; /* per process, after phases_finish() */
+	bool *is_spine; /* per process, after phases_finish(): became ready, or an ancestor */
 };
 
 /* names of things (text.c); results live in the arena, are never NULL */

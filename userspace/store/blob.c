@@ -9,7 +9,7 @@
 
 #include <zlib.h>
 
-/* The densest that deflate can be (zlib's technical notes): a claim beyond that is a lie. */
+/* The densest that deflate can be (zlib's technical notes): a size beyond that is wrong. */
 #define RATIO_MAX 1032
 
 _Static_assert(BLOB_ID_BYTES == SHA256_DIGEST_STRING_LENGTH, "an id is a digest");

@@ -247,7 +247,7 @@ static size_t fold_at(const char *text, size_t n, unsigned int width)
 		if (text[i] == ' ' && text[i + 1] != '%')
 			return i;
 	}
-	/* A path goes on behind a folder. */
+	/* Else a path is broken behind a slash. */
 	for (size_t i = fit; i > fit / 3; i--) {
 		if (text[i - 1] == '/' && text[i] != ':')
 			return i;

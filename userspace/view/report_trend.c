@@ -107,7 +107,7 @@ static void add_point(struct table *t, const struct history *h, size_t i)
 	table_text(t, p->annotation);
 }
 
-/* What nobody will see takes time where there are a hundred thousand. */
+/* Only the rows that people get: to build all takes time where there are a hundred thousand. */
 static int build_last_points(const struct history *h, size_t from, struct table **ret)
 {
 	const size_t n = h->trend->n_points;
