@@ -209,6 +209,30 @@ static void counts_with_zeros_raise_no_alarms(void **state)
 	assert_true(caught * 100 >= (size_t)TRIALS * 99);
 }
 
+/* Thirty runs of a base that was measured before make eight of head no more than a first look. */
+static void few_runs_against_many_are_a_first_look(void **state)
+{
+	(void)state;
+	double base[PAIRS], head[PAIRS];
+	struct series a = { .id = "time.wall", &wall, base, PAIRS, false, { 0 } };
+	struct series b = { .id = "time.wall", &wall, head, 8, false, { 0 } };
+	struct change change;
+	enum verdict verdict;
+	for (size_t i = 0; i < PAIRS; i++) {
+		base[i] = 1e7 + (double)i * 10;
+		head[i] = 1.1e7 + (double)i;
+	}
+	/* Two as before leave a p of 0.2 %, which would do at a later look. */
+	head[0] = 0.9e7;
+	head[1] = base[20] * 1.02 + 2;
+	summary_of(base, PAIRS, &a.summary);
+	summary_of(head, 8, &b.summary);
+	assert_int_equal(change_of(&a, &b, SEQUENCE_LEVEL, &change), 0);
+	assert_int_equal(verdict_of(&change), VERDICT_REGRESSED);
+	assert_false(sequence_judge(&change, NULL, 1, &verdict));
+	assert_int_equal(verdict, VERDICT_INCONCLUSIVE);
+}
+
 /* Of what should be high the interval is turned around: far below 0 is not far above. */
 static void a_wide_interval_is_no_improvement(void **state)
 {
@@ -240,6 +264,7 @@ int main(void)
 		cmocka_unit_test(looks_are_at_fixed_numbers_of_pairs),
 		cmocka_unit_test(restless_machines_raise_no_alarms),
 		cmocka_unit_test(counts_with_zeros_raise_no_alarms),
+		cmocka_unit_test(few_runs_against_many_are_a_first_look),
 		cmocka_unit_test(a_wide_interval_is_no_improvement),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

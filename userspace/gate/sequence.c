@@ -180,9 +180,16 @@ static double spread_of(const struct change *c)
 	return MAD_TO_SIGMA * (stats_mad(base, n_base) + stats_mad(head, n_head)) / 2 / unit;
 }
 
+/* Of a base that was measured before there may be more runs than of head. */
+static size_t pairs_of(const struct change *c)
+{
+	const size_t base = c->base->summary.n, head = c->head->summary.n;
+	return base < head ? base : head;
+}
+
 double sequence_restless(const struct change *c)
 {
-	const bool is_early = c->base->summary.n < sequence_looks[2];
+	const bool is_early = pairs_of(c) < sequence_looks[2];
 	const double spread = spread_of(c);
 	return spread > (is_early ? RESTLESS_EARLY : RESTLESS) ? spread : 0;
 }
@@ -191,7 +198,7 @@ static double alpha_of(const struct change *c)
 {
 	if (sequence_restless(c) > 0)
 		return ALPHA_RESTLESS;
-	return c->base->summary.n < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
+	return pairs_of(c) < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
 }
 
 /* A claim that does not survive Holm's correction is not made. */
