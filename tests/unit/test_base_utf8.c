@@ -55,6 +55,7 @@ static void invalid_utf8_is_escaped_byte_by_byte(void **state)
 static void characters_that_reorder_lines_are_escaped(void **state)
 {
 	(void)state;
+	CHECK_ESCAPE("\xd8\x9c", "\\xd8\\x9c");		 /* U+061C */
 	CHECK_ESCAPE("\xe2\x80\xae", "\\xe2\\x80\\xae"); /* U+202E */
 	CHECK_ESCAPE("\xe2\x81\xa6", "\\xe2\\x81\\xa6"); /* U+2066 */
 	CHECK_ESCAPE("\xe2\x80\xa8", "\\xe2\\x80\\xa8"); /* U+2028 */

@@ -58,8 +58,8 @@ size_t utf8_next(const char *s, size_t n, uint32_t *ret_code_point)
 bool utf8_is_unsafe(uint32_t c)
 {
 	const bool controls = c < 0x20 || (c >= 0x7f && c <= 0x9f);
-	const bool reorders = (c >= 0x200e && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
-			      (c >= 0x2066 && c <= 0x2069);
+	const bool reorders = c == 0x061c || (c >= 0x200e && c <= 0x200f) ||
+			      (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 	const bool breaks_line = c == 0x2028 || c == 0x2029;
 	return controls || reorders || breaks_line || c == 0xfeff;
 }
