@@ -26,8 +26,8 @@ struct stats_change {
 };
 
 /* The changes of v[0..n), which must be finite, in order. Shifts smaller than @margin are none.
- * In a series without any the chance of a claim is about
- * 1 %, whatever its length. The caller frees *ret. -ENOMEM. */
+ * In a series without any the chance of a claim is at most about 1 %, whatever its length, as long as
+ * the noise is the same everywhere. The caller frees *ret. -ENOMEM. */
 int stats_changepoints(const double *v, size_t n, double margin, struct stats_change **ret,
 		       size_t *ret_n);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the collector's sources look like to collect.c. A source only appends events; it
- * interprets nothing. Every function returns 0 or a negative errno, logged. */
+ * interprets nothing. Functions return 0 or a negative errno, logged, where nothing else is said.
+ *
+ * To add one: its functions here, opened in launch.c, polled and drained in collect.c, and, where it
+ * numbers its records itself, a value of enum sl_source in bpf/schema.h. */
 #ifndef USERSPACE_COLLECT_INTERNAL_H
 #define USERSPACE_COLLECT_INTERNAL_H
 

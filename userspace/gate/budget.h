@@ -90,9 +90,8 @@ struct judgement {
 
 /* Judges one budget by the values of @head. @change: against the budget's baseline, NULL when it
  * needs none. Texts live in @arena. -ENODATA: the metric was not captured, -ENOENT: needs a baseline
- * that is not there, -EDOM: so few runs cannot give that quantile, or the limit is in another unit; all
- * not logged, ret->reason
- * says it. */
+ * that is not there, -EDOM: so few runs cannot give that quantile, or the limit is in another unit. None
+ * is logged: ret->reason says it. */
 int budget_judge(struct arena *arena, const struct budget *b, const struct series *head,
 		 const struct change *change, const struct levels *levels, struct judgement *ret);
 
