@@ -102,6 +102,27 @@ static void ready_child_takes_the_path_back_over_its_forks(void **state)
 	(void)session_free(s);
 }
 
+/* haproxy's master executes itself once its worker runs; what it is in then has no marks yet. */
+static void only_images_on_the_path_need_their_marks(void **state)
+{
+	(void)state;
+	static const char story[] =
+		"0 meta ready=accept\n" BEGIN "1ms exec 1 /srv argv=srv enter=0\n"
+		"2ms mark 1 linked\n3ms mark 1 main\n%s4ms task 2 parent=1\n"
+		"%s6ms net 2 listen sock=1 addr=127.0.0.1:80\n"
+		"8ms net 2 accept_ready sock=1 addr=127.0.0.1:80 how=poll\n9ms exit 1 code=0\n";
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), story, "", "5ms exec 1 /srv argv=srv\n");
+	struct session *s = build(text);
+	assert_true(s->runs[0].has_link_phase && s->runs[0].has_init_phase);
+	(void)session_free(s);
+	(void)snprintf(text, sizeof(text), story, "3500us exec 1 /srv argv=srv enter=3200us\n", "");
+	s = build(text);
+	assert_false(s->runs[0].has_link_phase || s->runs[0].has_init_phase);
+	(void)session_free(s);
+}
+
 static void waker_that_did_not_exist_yet_leaves_its_creators_time(void **state)
 {
 	(void)state;
@@ -310,6 +331,7 @@ int main(void)
 		cmocka_unit_test(one_thread_runs_waits_and_queues),
 		cmocka_unit_test(waiting_for_a_child_is_the_childs_time),
 		cmocka_unit_test(waiting_for_a_child_that_goes_on_is_its_time_too),
+		cmocka_unit_test(only_images_on_the_path_need_their_marks),
 		cmocka_unit_test(ready_child_takes_the_path_back_over_its_forks),
 		cmocka_unit_test(waker_that_did_not_exist_yet_leaves_its_creators_time),
 		cmocka_unit_test(two_that_wake_each_other_do_not_loop),

@@ -298,6 +298,7 @@ const struct socket *wait_peer(const struct builder *b, const struct stay *s, bo
 
 /* phases.c */
 void phases_finish(struct builder *b);
+void phases_judge(struct builder *b); /* after critical_path() */
 /* The phase of process @proc at @at_ns; *ret_until: it stays so until then at least. */
 enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t *ret_until);
 

@@ -60,24 +60,6 @@ static void add_steps(struct builder *b, int index)
 		add_step(b, p, b->zero_ns, PHASE_MAIN, true);
 }
 
-/* Link and init count as captured when every image on the way to the end had its marks. */
-static void judge_marks(struct builder *b)
-{
-	bool has_link = true, has_init = true;
-	for (size_t i = 0; i < b->procs.n; i++) {
-		const struct proc *p = &b->procs.items[i];
-		for (size_t k = 0; b->is_spine[i] && k < p->images.n; k++) {
-			const struct image_note *image = &p->images.items[k];
-			if (!image->is_ok || image->done_ns > b->end_ns)
-				continue;
-			has_link = has_link && (image->out.is_static || image->linked_ns != 0);
-			has_init = has_init && image->main_ns != 0;
-		}
-	}
-	b->run->has_link_phase = has_link;
-	b->run->has_init_phase = has_init;
-}
-
 void phases_finish(struct builder *b)
 {
 	for (size_t i = 0; i < b->procs.n; i++)
@@ -89,7 +71,24 @@ void phases_finish(struct builder *b)
 	for (int i = b->run->has_ready ? b->run->ready_process - 1 : 0; i >= 0;
 	     i = b->procs.items[i].parent)
 		b->is_spine[i] = true;
-	judge_marks(b);
+}
+
+/* Link and init count as captured when every image that the path leads through had its marks. */
+void phases_judge(struct builder *b)
+{
+	struct run *run = b->run;
+	run->has_link_phase = run->has_init_phase = run->has_segments;
+	for (size_t i = 0; i < run->n_segments; i++) {
+		const struct segment *s = &run->segments[i];
+		const int proc = s->process - 1;
+		const struct image_note *image =
+			image_at(&b->procs.items[proc], b->zero_ns + (uint64_t)s->start_ns);
+		if (image == NULL || !b->is_spine[proc])
+			continue;
+		run->has_link_phase =
+			run->has_link_phase && (image->out.is_static || image->linked_ns != 0);
+		run->has_init_phase = run->has_init_phase && image->main_ns != 0;
+	}
 }
 
 enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t *ret_until)

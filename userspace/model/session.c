@@ -221,6 +221,7 @@ static void finish_run(struct builder *b, bool is_last)
 	phases_finish(b);
 	ladder_finish(b);
 	critical_path(b);
+	phases_judge(b);
 	tax_finish(b);
 	copy_processes(b);
 	finish_counts(b);
