@@ -63,6 +63,9 @@ setup() {
 	"$STARTLINE" report t.slt -o out
 	"$STARTLINE" report t.slt >again
 	diff out again
+	"$STARTLINE" report t.slt -o - >again
+	diff out again
+	[ ! -e - ]
 }
 
 @test "help ends with examples" {

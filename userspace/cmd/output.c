@@ -68,8 +68,9 @@ const struct argp_child output_children[] = { { &output_argp, 0, NULL, 0 }, { 0 
 
 int output_open(struct output_options *o, FILE *fallback)
 {
-	o->f = fallback;
-	if (o->path != NULL) {
+	const bool is_stdout = o->path != NULL && strcmp(o->path, "-") == 0;
+	o->f = is_stdout ? stdout : fallback;
+	if (o->path != NULL && !is_stdout) {
 		user_rights_take();
 		o->f = fopen(o->path, "we");
 		const int error = errno;
@@ -84,8 +85,10 @@ int output_open(struct output_options *o, FILE *fallback)
 int output_close(struct output_options *o, int result)
 {
 	/* Standard output is flushed and checked once, at the end of the program. */
-	if (o->path == NULL)
-		return o->f == stdout && result == -EIO ? 0 : result;
+	if (o->f == stdout && result == -EIO)
+		return 0;
+	if (o->path == NULL || o->f == stdout)
+		return result;
 	const int flushed = fflush(o->f) == 0 && !ferror(o->f) ? 0 : -(errno != 0 ? errno : EIO);
 	(void)fclose(o->f);
 	if (flushed < 0)

@@ -42,8 +42,7 @@ int outs_write(const struct outs *outs, const struct outcome *outcomes, size_t n
 {
 	int worst = 0;
 	vec_foreach(out, outs) {
-		struct output_options o = { .path = strcmp(out->path, "-") == 0 ? NULL
-										: out->path };
+		struct output_options o = { .path = out->path };
 		int r = output_open(&o, stdout);
 		if (r >= 0)
 			r = output_close(&o, out->output->print(outcomes, n, o.f));
