@@ -223,6 +223,8 @@ size_t run_alive(struct run *r)
 		return threads;
 	}
 	(void)run_walk(r);
+	if (r->tree.pids.n == 0 && r->c->shim != NULL)
+		(void)tree_add_told(&r->tree, source_shim_directory(r->c->shim));
 	return r->tree.pids.n;
 }
 

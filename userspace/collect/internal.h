@@ -85,6 +85,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink);
 /* The file that is preloaded, under the name by which the loader opens it. Owned by @s. */
 const char *source_shim_path(const struct source_shim *s);
+/* Where the lanes are, of which each process with the shim has mapped one. Owned by @s. */
+const char *source_shim_directory(const struct source_shim *s);
 /* A descriptor that becomes readable when lanes have something (inotify, timer), or -1. */
 int source_shim_fd(const struct source_shim *s);
 /* Reads what is new in all lanes. Lanes of processes that ended are folded (HEAP, when = EXIT)

@@ -435,6 +435,11 @@ int source_shim_drain(struct source_shim *s, struct sink sink)
 	return visit_all(s, false, sink);
 }
 
+const char *source_shim_directory(const struct source_shim *s)
+{
+	return s->dir.path;
+}
+
 int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink)
 {
 	int r = visit_all(s, false, sink), n = 0;

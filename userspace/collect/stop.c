@@ -76,6 +76,14 @@ static bool is_worth_waiting(const struct run *r, uint64_t now)
 	return now < r->reaped_ns + GRACE_NS;
 }
 
+/* Without kernel events a daemon that left its parent is heard of when it first does something that
+ * the shim sees. */
+static bool may_come(const struct run *r, uint64_t now)
+{
+	return r->c->bpf == NULL && r->c->shim != NULL && r->stop == 0 && r->status == 0 &&
+	       r->spec->until != UNTIL_EXIT && now < r->reaped_ns + GRACE_NS;
+}
+
 static bool is_past(uint64_t start, uint64_t duration, uint64_t now)
 {
 	return duration != 0 && now >= start + duration;
@@ -102,7 +110,7 @@ int run_step(struct run *r, uint64_t now)
 
 	if (r->stop != 0)
 		insist(r, now);
-	if (r->is_reaped && (run_alive(r) == 0 || !is_worth_waiting(r, now)))
+	if (r->is_reaped && ((run_alive(r) == 0 && !may_come(r, now)) || !is_worth_waiting(r, now)))
 		r->is_over = true;
 	/* A process in uninterruptible sleep does not die of SIGKILL: do not hang with it. */
 	if (r->killed_ns != 0 && now >= r->killed_ns + KILLED_NS)

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/units.h"
@@ -23,6 +24,9 @@
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu
 /* pid_max cannot be more than 2^22. */
 #define PIDS_MAX 4194304u
+/* What a target can make us remember. */
+#define TOLD_MAX   65536u
+#define MAPS_BYTES ((size_t)8 << 20)
 
 void tree_init(struct tree *t, bool has_events)
 {
@@ -36,6 +40,7 @@ void tree_done(struct tree *t)
 	vec_done(&t->pids);
 	vec_done(&t->news);
 	vec_done(&t->dead);
+	vec_done(&t->told);
 }
 
 /* Index of the first pid that is not less than @pid. */
@@ -84,7 +89,11 @@ static void tree_remove(struct tree *t, pid_t pid)
 
 int tree_feed(struct tree *t, const struct sl_event *event)
 {
-	if ((event->flags & SL_FLAG_SOURCE) != SL_SOURCE_BPF)
+	const unsigned int source = event->flags & SL_FLAG_SOURCE;
+	if (source == SL_SOURCE_SHIM && event->kind == SL_KIND_TASK && !t->has_events &&
+	    t->told.n < TOLD_MAX)
+		return vec_push(&t->told, (pid_t)event->pid);
+	if (source != SL_SOURCE_BPF)
 		return 0;
 	if (event->kind == SL_KIND_TASK) {
 		const struct sl_task *task = (const struct sl_task *)event;
@@ -179,6 +188,26 @@ int tree_walk_proc(struct tree *t)
 			return r;
 	}
 	return drop_the_dead(t);
+}
+
+static bool has_mapped(pid_t pid, const char *directory)
+{
+	char path[64];
+	_cleanup_(buf_done) struct buf maps;
+	buf_init(&maps, MAPS_BYTES);
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	(void)fs_read_file(path, &maps);
+	return strstr(buf_str(&maps), directory) != NULL;
+}
+
+int tree_add_told(struct tree *t, const char *directory)
+{
+	int r = 0;
+	vec_foreach(pid, &t->told) {
+		if (r >= 0 && *pid > 1 && tree_is_alive(*pid) && has_mapped(*pid, directory))
+			r = tree_add(t, *pid);
+	}
+	return r;
 }
 
 struct fd_list VEC(int);

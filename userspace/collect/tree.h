@@ -19,6 +19,7 @@ struct tree {
 	struct pid_list VEC(pid_t) pids;      /* sorted */
 	struct kin_list VEC(struct kin) news; /* found by the last walk of /proc */
 	struct pid_list dead;		      /* … and those it no longer found */
+	struct pid_list told;		      /* without events: who the shim says there is */
 	bool has_events;  /* kernel events tell of births and deaths; else /proc is walked */
 	bool use_ns_pids; /* startline lives in a pid namespace: kernel ids are not ours */
 };
@@ -31,6 +32,9 @@ int tree_add(struct tree *t, pid_t pid);
 int tree_feed(struct tree *t, const struct sl_event *event);
 /* Without events: adds living descendants of known processes, drops the dead. */
 int tree_walk_proc(struct tree *t);
+/* Without events: adds those of whom the shim told, who perhaps left their parents, that live and have
+ * mapped a file in @directory. What the shim says is hostile, hence the proof. */
+int tree_add_told(struct tree *t, const char *directory);
 /* Whether @pid runs: zombies do not. */
 bool tree_is_alive(pid_t pid);
 bool tree_has(const struct tree *t, pid_t pid);
