@@ -6,10 +6,10 @@
  * somebody else chose.
  *
  * Escaped as \xNN, byte by byte: control bytes (newline, tab and ESC among them), DEL, the C1
- * controls U+0080..U+009F, characters that reorder or break lines (U+200E, U+200F, U+2028..U+202E,
- * U+2066..U+2069, see Unicode UAX #9), U+FEFF, and every byte that is not part of valid UTF-8
- * (overlong forms and surrogates are not valid, RFC 3629). All else is kept. A backslash is kept
- * too: the result is for reading, not for parsing back.
+ * controls U+0080..U+009F, characters that reorder or break lines (U+061C, U+200E, U+200F,
+ * U+2028..U+202E, U+2066..U+2069, see Unicode UAX #9), U+FEFF, and every byte that is not part of
+ * valid UTF-8 (overlong forms and surrogates are not valid, RFC 3629). All else is kept. A backslash is
+ * kept too: the result is for reading, not for parsing back.
  */
 
 #include <stdbool.h>
