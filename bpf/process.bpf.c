@@ -348,6 +348,8 @@ int handle_exit(__u64 *ctx)
 	if (event) {
 		event->status = is_last ? process_status(task) : (__u32)task->exit_code;
 		event->flags = is_last ? SL_EXIT_PROCESS : 0;
+		if (ts->in_syscall && ts->nr == __NR_exit_group)
+			event->flags |= SL_EXIT_GROUP;
 		event->run_ns = run_ns_of(task, ts, now) - ts->base_run_ns;
 		sl_submit(event, false);
 	}

@@ -190,7 +190,7 @@ struct sl_execfail {
 
 #define SL_EXIT_PROCESS	  0x1u /* it was the last thread: the process ended */
 #define SL_EXIT_NO_STATUS 0x2u /* how is not known: status means nothing */
-
+#define SL_EXIT_GROUP	  0x4u /* it called exit_group: that ends the other threads */
 struct sl_exit {
 	struct sl_event event;
 	__u32 status; /* as wait(2) reports it; of the process if SL_EXIT_PROCESS */

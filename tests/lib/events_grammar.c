@@ -154,6 +154,7 @@ static const struct field exit_fields[] = {
 	SPECIAL("code", FIELD_STATUS_CODE, exit, status), NUMBER("signal", exit, status),
 	NUMBER("run", exit, run_ns), FLAG("process", exit, flags, SL_EXIT_PROCESS),
 	FLAG("no_status", exit, flags, SL_EXIT_NO_STATUS),
+	FLAG("group", exit, flags, SL_EXIT_GROUP),
 	/* Resolved by the parser, see finish_event(). */
 	FLAG("thread", exit, flags, 0x80000000u), LAST,
 };

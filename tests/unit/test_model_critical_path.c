@@ -153,6 +153,30 @@ static void two_that_wake_each_other_do_not_loop(void **state)
 	(void)session_free(s);
 }
 
+static void who_ends_the_others_owns_the_path_whichever_goes_last(void **state)
+{
+	(void)state;
+	/* 1 ends 1/2, which slept. */
+	struct session *s =
+		build(BEGIN "0 exec 1 /x argv=x\n1ms task 1/2 parent=1/1 thread\n"
+			    "9ms offcpu 1/2 out=2ms wake=8ms waker=1/1 syscall=futex\n"
+			    "8500us exit 1/1 code=0 thread group\n10ms exit 1/2 code=0 process\n");
+	PATH(s, "0+8.5 p1 main running cpu", "8.5+0.5 p1 main runnable runqueue",
+	     "9+1 p1 main running cpu");
+	assert_int_equal(s->runs[0].segments[0].thread, 1);
+	assert_int_equal(s->runs[0].segments[2].thread, 2);
+	(void)session_free(s);
+	/* The same as a child that is waited for. */
+	s = build(BEGIN
+		  "0 exec 1 /x argv=x\n0 task 2 parent=1\n1ms task 2/3 parent=2/2 thread\n"
+		  "9ms offcpu 2/3 out=2ms wake=8ms waker=2/2 syscall=futex\n"
+		  "8500us exit 2/2 code=0 thread group\n10ms exit 2/3 code=0 process\n"
+		  "12ms offcpu 1 out=1ms wake=10ms waker=2/3 syscall=wait4\n13ms exit 1 code=0\n");
+	PATH(s, "0+1 p1 main running cpu", "1+9 p2 child running cpu",
+	     "10+2 p1 main runnable runqueue", "12+1 p1 main running cpu");
+	(void)session_free(s);
+}
+
 static void exec_from_another_thread_keeps_its_past(void **state)
 {
 	(void)state;
@@ -268,8 +292,8 @@ static char *made_up_story(unsigned int n)
 					  any(1000), tid);
 			break;
 		case 3:
-			length = snprintf(line, room, "%uus exit %u/%u code=0%s\n", now, pid, tid,
-					  any(3) ? " thread" : "");
+			length = snprintf(line, room, "%uus exit %u/%u code=0%s%s\n", now, pid, tid,
+					  any(3) ? " thread" : "", any(2) ? " group" : "");
 			break;
 		case 4:
 			length = snprintf(line, room, "%uus mark %u %s\n", now, pid,
@@ -335,6 +359,7 @@ int main(void)
 		cmocka_unit_test(ready_child_takes_the_path_back_over_its_forks),
 		cmocka_unit_test(waker_that_did_not_exist_yet_leaves_its_creators_time),
 		cmocka_unit_test(two_that_wake_each_other_do_not_loop),
+		cmocka_unit_test(who_ends_the_others_owns_the_path_whichever_goes_last),
 		cmocka_unit_test(exec_from_another_thread_keeps_its_past),
 		cmocka_unit_test(unfinished_wait_is_replaced_by_its_end),
 		cmocka_unit_test(unknown_is_said),

@@ -156,6 +156,14 @@ static int living_child(struct walker *w, const struct stay *s)
 	return -1;
 }
 
+/* Who waits for a process is woken by the last of its threads, which may only have been ended by
+ * another: then that one. */
+static int ender_of(const struct builder *b, int thread, uint64_t at_ns)
+{
+	const int ender = b->procs.items[b->threads.items[thread].proc].ender;
+	return ender >= 0 && b->threads.items[ender].end_ns <= at_ns ? ender : thread;
+}
+
 /* The thread of the tree that ended the sleep, or -1. */
 static int waker_of(struct walker *w, const struct stay *s)
 {
@@ -165,6 +173,8 @@ static int waker_of(struct walker *w, const struct stay *s)
 	int waker = -1;
 	if (e->context == SL_CONTEXT_TASK && e->wake_ns != 0)
 		waker = thread_lookup(w->b, e->waker_tid, s->wake_ns);
+	if (waker >= 0 && syscall_class(e->syscall) == WAIT_CHILD)
+		waker = ender_of(w->b, waker, s->wake_ns);
 	if (waker < 0 && syscall_class(e->syscall) == WAIT_CHILD)
 		waker = living_child(w, s);
 	return waker < 0 || waker == s->thread || w->is_walked[waker] ? -1 : waker;
@@ -277,6 +287,19 @@ static void hand_over(struct builder *b, struct walker *w)
 	assert(at == run->startup_total_ns);
 }
 
+/* What the threads that @ender ended take to go is the last one's. Returns where it begins. */
+static uint64_t hand_to_last(struct walker *w, int ender)
+{
+	const struct builder *b = w->b;
+	const struct thread *t = &b->threads.items[ender];
+	const struct proc *p = &b->procs.items[t->proc];
+	if (ender != p->ender || p->last_thread == ender || t->end_ns <= b->zero_ns ||
+	    t->end_ns >= b->end_ns || b->threads.items[p->last_thread].start_ns > t->end_ns)
+		return b->end_ns;
+	push(w->b, &w->pieces, (struct piece){ p->last_thread, t->end_ns, b->end_ns });
+	return t->end_ns;
+}
+
 void critical_path(struct builder *b)
 {
 	/* Without the scheduler's events there is nothing to tell running from waiting. */
@@ -289,7 +312,8 @@ void critical_path(struct builder *b)
 	};
 	if (w.is_walked == NULL)
 		return;
-	const uint64_t since = collect_chain(&w, b->end_thread, b->zero_ns, b->end_ns);
+	const uint64_t since =
+		collect_chain(&w, b->end_thread, b->zero_ns, hand_to_last(&w, b->end_thread));
 	if (since > b->zero_ns)
 		emit(&w, w.pieces.n > 0 ? vec_last(&w.pieces)->thread : b->end_thread, b->zero_ns,
 		     since, ACTIVITY_BLOCKED,

@@ -183,6 +183,9 @@ static void end_by_exit(struct builder *b)
 	if (b->end_ns == 0)
 		b->end_ns = b->last_ns;
 	b->end_thread = command->last_thread >= 0 ? command->last_thread : command->main_thread;
+	/* Of threads that are ended by another it is chance which goes last. */
+	if (command->ender >= 0)
+		b->end_thread = command->ender;
 }
 
 void ending_finish(struct builder *b)

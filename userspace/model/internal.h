@@ -101,6 +101,7 @@ struct proc {
 	int older_pid, older_ns_pid;  /* who had the same id before; -1 */
 	int parent;		      /* index; -1 */
 	int main_thread, last_thread; /* last_thread: the last that ended; -1 */
+	int ender;		      /* the thread that ended all others; -1 */
 	bool has_task;
 	bool has_own_word; /* the shim in it told what it executes */
 	struct image_list VEC(struct image_note) images;

@@ -49,6 +49,7 @@ static int process_new(struct builder *b, uint32_t pid, uint32_t ns_pid, uint64_
 		.parent = -1,
 		.main_thread = -1,
 		.last_thread = -1,
+		.ender = -1,
 		.live_threads = 1,
 		.older_pid = id_map_get(&b->by_pid, pid),
 		.older_ns_pid = ns_pid == 0 ? -1 : id_map_get(&b->by_ns_pid, ns_pid),
@@ -257,6 +258,8 @@ static void end_thread(struct builder *b, int proc, const struct sl_exit *e)
 		return;
 	b->threads.items[index].end_ns = e->event.time_ns;
 	b->procs.items[proc].last_thread = index;
+	if ((e->flags & SL_EXIT_GROUP) != 0)
+		b->procs.items[proc].ender = index;
 }
 
 /* The command is waited for: its end comes with a status, a little later. */

@@ -223,6 +223,7 @@ static void print_exit(struct line *l, const struct sl_exit *e)
 	add_number(l, "run", e->run_ns);
 	add_flag(l, e->flags, SL_EXIT_PROCESS, "process");
 	add_flag(l, e->flags, SL_EXIT_NO_STATUS, "no_status");
+	add_flag(l, e->flags, SL_EXIT_GROUP, "group");
 }
 
 static void print_usage(struct line *l, const struct sl_usage *e)
