@@ -74,6 +74,9 @@ values() {
 	[ "$(wc -l <out.csv)" = 5 ]
 	"$STARTLINE" report "$DATA/hyperfine.json" --format markdown | grep -q '| time.wall |'
 	run ! "$STARTLINE" report "$DATA/hyperfine.json" --view startup
+	# Without a command nothing stands above them, not even a blank line.
+	"$STARTLINE" report "$DATA/rows.csv" >out
+	[ "$(head -n 1 out)" = Metrics ]
 	[[ "$output" == *"only --view metrics"* ]]
 }
 

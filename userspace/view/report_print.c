@@ -31,10 +31,12 @@ struct page {
 	struct print_style style;
 	FILE *f;
 	int error;
+	bool has_begun; /* something stands above */
 };
 
 static void say(struct page *page, enum tone tone, const char *text)
 {
+	page->has_begun = true;
 	if (page->error == 0)
 		page->error =
 			print_paragraph(page->format, &page->style, page->f, tone, HANG, text);
@@ -56,8 +58,9 @@ __attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum t
 
 static void show_table(struct page *page, const struct table *t)
 {
-	if (page->format == TABLE_TEXT)
+	if (page->format == TABLE_TEXT && page->has_begun)
 		(void)fputc('\n', page->f);
+	page->has_begun = true;
 	page->error = table_print(t, page->format, &page->style, page->f);
 }
 
