@@ -79,6 +79,14 @@ start() {
 		[ "$status" = 125 ]
 		one_message 'ready'
 	done
+	for words in '--probes none --ready accept' '--probes shim --ready first-byte'; do
+		status=0
+		# shellcheck disable=SC2086 # options and values
+		"$STARTLINE" run $words -- touch ran 2>messages || status=$?
+		[ "$status" = 125 ]
+		one_message 'can tell'
+		[ ! -e ran ]
+	done
 }
 
 @test "unknown commands and views: a suggestion" {

@@ -23,6 +23,12 @@ of() {
 	q '.runs[0].processes[] | select(.exe | endswith("/true")) | .execs | length' | grep -qx 1
 }
 
+@test "who writes over its arguments has executed nothing" {
+	session --probes shim -- perl -e 'if (!fork) { $0 = "worker"; select undef, undef, undef, 0.2; exit } wait'
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].processes | map(.execs | length) | tostring')" = '[1,0]' ]
+}
+
 @test "how a child ended is not known, and not made up" {
 	session --probes shim -- sh -c 'sh -c "exit 3"; sh -c "kill -SEGV \$\$"; exit 7'
 	[ "$status" = 7 ]

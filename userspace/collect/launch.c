@@ -237,6 +237,30 @@ void run_release_done(struct run *r)
 	r->padded = NULL;
 }
 
+/* Not to wait for what nobody here can tell. */
+static int check_rules(const struct run *r, bool has_shim)
+{
+	const struct collect_spec *spec = r->spec;
+	for (size_t i = 0; i < spec->n_rules; i++) {
+		const struct ready_rule *rule = &spec->rules[i];
+		const bool is_of_bytes = rule->type == READY_FIRST_BYTE;
+		const bool is_of_sockets = is_of_bytes || rule->type == READY_ACCEPT ||
+					   rule->type == READY_ACCEPT_ALL ||
+					   rule->type == READY_LISTEN ||
+					   rule->type == READY_FIRST_ACCEPT;
+		if (!is_of_sockets || r->c->bpf != NULL || (has_shim && !is_of_bytes))
+			continue;
+		const char *why = is_of_bytes ? "only kernel probes can tell, which are missing"
+					      : "neither kernel probes nor the shim can tell here";
+		if (spec->until == UNTIL_READY)
+			return fail(-EINVAL,
+				    "--ready %s: %s (see `startline doctor`); use tcp:HOST:PORT",
+				    rule->spec, why);
+		log_warning("--ready %s: %s (see `startline doctor`)", rule->spec, why);
+	}
+	return 0;
+}
+
 static int run_release(struct run *r)
 {
 	struct collector *c = r->c;
@@ -245,7 +269,9 @@ static int run_release(struct run *r)
 	char *const *environment = NULL;
 	if (c->shim != NULL)
 		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
-	int e = source_proc_host(SL_WHEN_START, collector_sink(c));
+	int e = check_rules(r, environment != NULL);
+	if (e >= 0)
+		e = source_proc_host(SL_WHEN_START, collector_sink(c));
 	r->spawn_ns = now_ns();
 	if (e >= 0)
 		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,

@@ -111,13 +111,34 @@ static bool read_image(pid_t pid, char path[static PATH_MAX], struct buf *args)
 	return true;
 }
 
-/* A child that runs what its parent runs has not executed anything yet. */
-static bool is_same_image(pid_t parent, const char *path, const struct buf *args)
+/* Where the stack of @pid's image begins, which execve chooses at random; 0: it is not told. */
+static uint64_t stack_of(pid_t pid)
+{
+	char name[64];
+	unsigned long long start = 0;
+	_cleanup_(buf_done) struct buf text;
+	(void)snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	buf_init(&text, 4096);
+	(void)fs_read_file(name, &text);
+	const char *after = strrchr(buf_str(&text), ')');
+	/* The 28th field, of which the name is the second. */
+	for (int field = 2; after != NULL && field < 28; field++)
+		after = strchr(after + 1, ' ');
+	return after != NULL && sscanf(after, "%llu", &start) == 1 ? start : 0;
+}
+
+/* A child that runs what its parent runs has not executed anything yet. Its arguments may be others:
+ * some write what they do over them. */
+static bool is_same_image(pid_t pid, pid_t parent, const char *path, const struct buf *args)
 {
 	char parents[PATH_MAX];
 	_cleanup_(buf_done) struct buf text = { 0 };
-	return read_image(parent, parents, &text) && strcmp(parents, path) == 0 &&
-	       text.len == args->len &&
+	if (!read_image(parent, parents, &text) || strcmp(parents, path) != 0)
+		return false;
+	const uint64_t stack = stack_of(pid);
+	if (stack != 0)
+		return stack == stack_of(parent);
+	return text.len == args->len &&
 	       (args->len == 0 || memcmp(text.data, args->data, args->len) == 0);
 }
 
@@ -140,7 +161,7 @@ int standin_found(struct sink sink, pid_t pid, pid_t parent, uint64_t not_before
 	const int e = sink.event(sink.data, &task.event);
 	char path[PATH_MAX];
 	_cleanup_(buf_done) struct buf args = { 0 };
-	if (e < 0 || !read_image(pid, path, &args) || is_same_image(parent, path, &args))
+	if (e < 0 || !read_image(pid, path, &args) || is_same_image(pid, parent, path, &args))
 		return e;
 	return emit_exec(sink, pid, at_ns, path, &args, args.len);
 }

@@ -106,8 +106,10 @@ static void listener_rungs(struct builder *b)
 {
 	const struct listener *l = chosen_listener(b);
 	const char *source = network_source(b);
-	const char *none = b->facts->bpf != NULL && b->facts->shim != NULL ? no_network
-									   : "no listening socket";
+	/* The shim sees the C library's functions; Go does without them. */
+	const char *none = b->facts->bpf == NULL    ? "no listening socket"
+			   : b->facts->shim == NULL ? "the shim saw no listening socket"
+						    : no_network;
 	if (l == NULL) {
 		const struct rung nothing = { .time_ns = UNKNOWN, .evidence = none };
 		add(b, "bind", nothing);
