@@ -162,12 +162,14 @@ static void the_whole_format_loads(void **state)
 static void a_scenario_overrides_the_defaults(void **state)
 {
 	static const char *const shell[] = { "/bin/sh", "-c", "make | tee log", NULL };
+	static const char *const base[] = { "/bin/sh", "-c", "cc -o a $FLAGS", NULL };
 	(void)state;
 	struct config *c =
 		loaded("baseline: main\nruns: 5\nmax_time: 2 min\nwarmup: 1\nheap: off\n"
 		       "levels: { budget: { warn: 10%, fail: 0.2 } }\n"
 		       "scenarios:\n"
 		       "  - name: a\n    command: make | tee log\n    shell: true\n"
+		       "    base: { command: cc -o a $FLAGS }\n"
 		       "    baseline: '@other'\n    max_time: 3 s\n    heap: count\n"
 		       "    levels: { baseline: { warn: 20 % } }\n"
 		       "    gate: [time.wall, heap.allocs]\n    inputs: server\n"
@@ -176,6 +178,7 @@ static void a_scenario_overrides_the_defaults(void **state)
 		       "    levels: { baseline: { fail: 3 % } }\n");
 	const struct scenario *a = &c->scenarios[0], *b = &c->scenarios[1];
 	same_argv(a->steps[0].argv, shell);
+	same_argv(a->base_argv, base);
 	assert_string_equal(a->baseline, "other");
 	assert_string_equal(b->baseline, "main");
 	assert_int_equal(a->runs, 5);

@@ -156,6 +156,18 @@ int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret)
 
 /* --- steps ---------------------------------------------------------------------------------- */
 
+/* NULL: no memory. */
+static char **shell_argv(struct reader *r, const char *command)
+{
+	char **argv = arena_alloc_array(r->arena, 4, sizeof(*argv));
+	if (argv == NULL)
+		return NULL;
+	argv[0] = arena_strdup(r->arena, "/bin/sh");
+	argv[1] = arena_strdup(r->arena, "-c");
+	argv[2] = arena_strdup(r->arena, command);
+	return argv[0] != NULL && argv[1] != NULL && argv[2] != NULL ? argv : NULL;
+}
+
 static int read_command(struct reader *r, node *mapping, struct step *ret)
 {
 	node *n = node_find(r, mapping, "command");
@@ -167,14 +179,8 @@ static int read_command(struct reader *r, node *mapping, struct step *ret)
 		e = take_bool(r, mapping, "shell", &has_shell);
 	if (e < 0 || !has_shell)
 		return e < 0 ? e : split(r, n, ret->command, &ret->argv);
-	ret->argv = arena_alloc_array(r->arena, 4, sizeof(*ret->argv));
-	if (ret->argv == NULL)
-		return no_memory(r);
-	ret->argv[0] = arena_strdup(r->arena, "/bin/sh");
-	ret->argv[1] = arena_strdup(r->arena, "-c");
-	ret->argv[2] = arena_strdup(r->arena, ret->command);
-	return ret->argv[0] == NULL || ret->argv[1] == NULL || ret->argv[2] == NULL ? no_memory(r)
-										    : 0;
+	ret->argv = shell_argv(r, ret->command);
+	return ret->argv != NULL ? 0 : no_memory(r);
 }
 
 /* The same parser as that of --ready; it says what is wrong, this says where. */
@@ -203,6 +209,21 @@ static int read_step_alone(struct reader *r, node *mapping, struct step *ret)
 	if (e == 0)
 		e = take_duration(r, mapping, "timeout", &ret->timeout_ns);
 	return e < 0 ? e : take_text(r, mapping, "directory", "a directory", &ret->directory);
+}
+
+/* The command of a base is run as the one that it is compared with. */
+static int read_only_step(struct reader *r, node *mapping, struct scenario *ret)
+{
+	bool has_shell = false;
+	ret->n_steps = 1;
+	ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
+	int e = ret->steps != NULL ? read_step_alone(r, mapping, ret->steps) : no_memory(r);
+	if (e == 0)
+		e = take_bool(r, mapping, "shell", &has_shell);
+	if (e < 0 || !has_shell || ret->base_kind != BASE_COMMAND)
+		return e;
+	ret->base_argv = shell_argv(r, ret->base);
+	return ret->base_argv != NULL ? 0 : no_memory(r);
 }
 
 static const char *main_metric_of(const struct step *step)
@@ -337,9 +358,7 @@ int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
 	} else if (node_find(r, mapping, "steps") != NULL) {
 		e = read_steps(r, mapping, ret);
 	} else {
-		ret->n_steps = 1;
-		ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
-		e = ret->steps == NULL ? no_memory(r) : read_step_alone(r, mapping, ret->steps);
+		e = read_only_step(r, mapping, ret);
 	}
 	if (e < 0 || ret->steps == NULL)
 		return e;
