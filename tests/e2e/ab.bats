@@ -79,9 +79,14 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 
 @test "the recording has all runs, by arm, and the seed" {
 	ab --format json --base 'true a' --head 'true b' --pairs 3 --trace t.slt
-	"$STARTLINE" report t.slt --format json >session.json
-	# Three pairs and one control; the warm-up is left out.
-	[ "$(q '.runs | length')" -ge 7 ]
+	# Three pairs and one control; the warm-up is left out, and arms are never mixed.
+	for ref in t.slt:3:b t.slt@base:3:a t.slt@control:1:a; do
+		IFS=: read -r file n argument <<<"$ref"
+		"$STARTLINE" report "$file" --format json >session.json
+		[ "$(q '"\(.runs | length) \(.command | join(" "))"')" = "$n true $argument" ]
+	done
+	"$STARTLINE" compare t.slt@base t.slt | grep -q '^head: a comparison in turns'
+	run -2 "$STARTLINE" report t.slt@nobody
 	"$STARTLINE" report t.slt --view events >events
 	grep -q 'ab.seed=23' events
 	[ "$(grep -c 'run.arm=control' events)" -ge 1 ]

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
@@ -15,6 +17,7 @@
 #include "userspace/cmd/keeping.h"
 #include "userspace/cmd/recording.h"
 #include "userspace/foreign/foreign.h"
+#include "userspace/gate/sequence.h"
 #include "userspace/model/session_json.h"
 #include "userspace/trace/trace.h"
 
@@ -28,19 +31,43 @@ static int resolve(const char *ref, struct buf *ret)
 	if (*ref != '~')
 		return buf_adds(ret, ref);
 	uint64_t n = 0;
-	if (parse_u64(ref + 1, &n) < 0 || n == 0)
+	const size_t n_digits = strcspn(ref + 1, "@");
+	_cleanup_free_ char *digits = strndup(ref + 1, n_digits);
+	if (digits == NULL || parse_u64(digits, &n) < 0 || n == 0)
 		return fail(-EINVAL, "'%s': recordings are counted from ~1, the last one", ref);
-	return recording_find((size_t)n, ret);
+	const int r = recording_find((size_t)n, ret);
+	return r < 0 ? r : buf_adds(ret, ref + 1 + n_digits);
 }
 
-static int load_trace(const char *path, struct session **ret)
+/* Of FILE@base, where there is no file of that name. NULL: none is named. */
+static const char *take_arm(struct buf *path)
+{
+	const char *at = strrchr(buf_str(path), '@');
+	if (at == NULL || access(buf_str(path), F_OK) == 0)
+		return NULL;
+	for (enum arm arm = ARM_BASE; arm < ARM_COUNT; arm++) {
+		if (strcmp(at + 1, arm_name(arm)) != 0)
+			continue;
+		buf_truncate(path, (size_t)(at - buf_str(path)));
+		return arm_name(arm);
+	}
+	return NULL;
+}
+
+/* Of a comparison in turns it is what was measured that is meant, and never a mixture. */
+static int load_trace(const char *path, const char *arm, struct session **ret)
 {
 	struct trace *trace = NULL;
 	int r = trace_load(path, &trace);
 	if (r < 0)
 		return r;
-	r = session_build(trace, ret);
+	const bool is_chosen = arm == NULL && session_has_arm(trace, arm_name(ARM_HEAD));
+	r = session_build_arm(trace, is_chosen ? arm_name(ARM_HEAD) : arm, ret);
 	(void)trace_free(trace);
+	if (r >= 0 && is_chosen)
+		r = session_add_note(*ret,
+				     "a comparison in turns: these are the runs of head, FILE@base "
+				     "and FILE@control are the others");
 	return r;
 }
 
@@ -80,8 +107,9 @@ int ref_load(const char *ref, struct session **ret)
 		return r;
 	if (is_directory(buf_str(&path)))
 		return load_directory(buf_str(&path), ret);
+	const char *arm = take_arm(&path);
 	if (trace_sniff(buf_str(&path)))
-		return load_trace(buf_str(&path), ret);
+		return load_trace(buf_str(&path), arm, ret);
 
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, DOCUMENT_MAX);

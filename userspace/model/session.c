@@ -87,15 +87,27 @@ static void read_run_fact(const struct trace *t, const struct sl_meta *meta,
 		drop_run(t, spans, meta);
 }
 
+static bool names_arm(const struct sl_meta *meta, const char *arm)
+{
+	const size_t n = strlen(arm), key = strlen(ARM_KEY);
+	return meta_begins(meta, ARM_KEY) &&
+	       event_text_length(&meta->event, meta->text) == key + n &&
+	       strncmp(meta->text + key, arm, n) == 0;
+}
+
 static bool is_of_arm(const struct span *span, const char *arm)
 {
-	if (arm == NULL)
-		return true;
-	if (span->arm == NULL)
-		return false;
-	const size_t n = strlen(arm), key = strlen(ARM_KEY);
-	return event_text_length(&span->arm->event, span->arm->text) == key + n &&
-	       strncmp(span->arm->text + key, arm, n) == 0;
+	return arm == NULL || (span->arm != NULL && names_arm(span->arm, arm));
+}
+
+bool session_has_arm(const struct trace *t, const char *arm)
+{
+	for (size_t i = 0; i < t->n_events; i++) {
+		if (t->events[i]->kind == SL_KIND_META &&
+		    names_arm((const struct sl_meta *)t->events[i], arm))
+			return true;
+	}
+	return false;
 }
 
 static int find_spans(const struct trace *t, struct span_list *spans)
@@ -432,6 +444,18 @@ int session_build_arm(const struct trace *trace, const char *arm, struct session
 		return rc;
 	}
 	*ret = s;
+	return 0;
+}
+
+int session_add_note(struct session *s, const char *text)
+{
+	const char **notes = arena_alloc_array(s->arena, s->n_notes + 1, sizeof(*notes));
+	if (notes == NULL)
+		return -ENOMEM;
+	if (s->n_notes > 0)
+		memcpy(notes, s->notes, s->n_notes * sizeof(*notes));
+	notes[s->n_notes++] = text;
+	s->notes = notes;
 	return 0;
 }
 

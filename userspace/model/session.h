@@ -248,6 +248,9 @@ struct session {
 int session_build(const struct trace *trace, struct session **ret);
 /* Only the runs of one arm of an interleaved recording ("base"); its command is what these ran. */
 int session_build_arm(const struct trace *trace, const char *arm, struct session **ret);
+bool session_has_arm(const struct trace *trace, const char *arm);
+/* @text is not copied. -ENOMEM. */
+int session_add_note(struct session *s, const char *text);
 struct session *session_free(struct session *s); /* NULL */
 
 #endif
