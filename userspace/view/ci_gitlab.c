@@ -14,7 +14,8 @@
 
 /* Most that is written, in bytes: what GitLab takes as one artefact is for its administrators to say,
  * and nobody reads more than that in a merge request. */
-#define MAX_BYTES ((size_t)8 << 20)
+#define MAX_BYTES (((size_t)8 << 20) - FRAME)
+#define FRAME	  1024 /* what stands around the lines, and counts those left out */
 /* Of one judgement. */
 #define MAX_LINES ((size_t)1 << 20)
 #define VERDICTS  "startline_verdict"
