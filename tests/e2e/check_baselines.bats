@@ -44,6 +44,12 @@ setup() {
 		bench[Slow-2] @./base.txt +10.0 %: red
 	END
 	diff expected found
+	# Also where it has to be that of a trusted commit.
+	git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
+	rows base.txt 1.3
+	check --trusted HEAD
+	[ "$status" -eq 1 ]
+	levels | grep -v bytes | diff expected -
 	sed -i 's/head.txt/nothing.txt/' startline.yml
 	check
 	[ "$status" -eq 4 ]

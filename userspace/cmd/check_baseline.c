@@ -15,7 +15,6 @@
 #include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/keeping.h"
 #include "userspace/cmd/ref.h"
-#include "userspace/model/session_json.h"
 
 #define DOCUMENT_MAX ((size_t)64 << 20)
 
@@ -26,7 +25,7 @@ static int load_trusted_file(struct check *c, const char *path, struct session *
 	buf_init(&text, DOCUMENT_MAX);
 	int r = git_show(c->trusted, path, &text);
 	if (r == 0)
-		r = session_read_json(buf_str(&text), text.len, path, ret);
+		r = ref_read(buf_str(&text), text.len, path, ret);
 	if (r < 0)
 		*ret_reason =
 			arena_printf(c->arena,

@@ -96,6 +96,16 @@ static int load_directory(const char *path, struct session **ret)
 	return r;
 }
 
+int ref_read(const char *text, size_t length, const char *name, struct session **ret)
+{
+	if (session_sniff_json(text, length))
+		return session_read_json(text, length, name, ret);
+	const int r = foreign_read(text, length, name, ret);
+	if (r == 0 && *ret == NULL)
+		return not_recognised(name, "neither a recording nor a session document");
+	return r;
+}
+
 int ref_load(const char *ref, struct session **ret)
 {
 	if (ref != NULL && *ref == '@')
@@ -116,12 +126,7 @@ int ref_load(const char *ref, struct session **ret)
 	r = fs_read_file(buf_str(&path), &text);
 	if (r < 0)
 		return fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
-	if (session_sniff_json(buf_str(&text), text.len))
-		return session_read_json(buf_str(&text), text.len, buf_str(&path), ret);
-	r = foreign_read(buf_str(&text), text.len, buf_str(&path), ret);
-	if (r == 0 && *ret == NULL)
-		return not_recognised(buf_str(&path), "neither a recording nor a session document");
-	return r;
+	return ref_read(buf_str(&text), text.len, buf_str(&path), ret);
 }
 
 int ref_status(const char *ref, int r)

@@ -9,6 +9,8 @@
 
 /* @ref NULL: the last recording. Negative errno, logged. */
 int ref_load(const char *ref, struct session **ret);
+/* The same for the text of a document or of another tool's file; @name is what messages call it. */
+int ref_read(const char *text, size_t length, const char *name, struct session **ret);
 /* The exit status for a failure of it: the store's trouble is not the user's mistake. */
 int ref_status(const char *ref, int r);
 /* The path of the trace that @ref names, for what needs the events; the caller frees it. */
