@@ -166,6 +166,13 @@ static void who_ends_the_others_owns_the_path_whichever_goes_last(void **state)
 	assert_int_equal(s->runs[0].segments[0].thread, 1);
 	assert_int_equal(s->runs[0].segments[2].thread, 2);
 	(void)session_free(s);
+	/* A signal ended both. */
+	s = build(BEGIN "0 exec 1 /x argv=x\n1ms task 1/2 parent=1/1 thread\n"
+			"9ms offcpu 1/2 out=2ms wake=8ms waker=1/1 syscall=futex\n"
+			"8500us exit 1/1 signal=15 thread\n10ms exit 1/2 signal=15 process\n");
+	PATH(s, "0+8.5 p1 main running cpu", "8.5+0.5 p1 main runnable runqueue",
+	     "9+1 p1 main running cpu");
+	(void)session_free(s);
 	/* The same as a child that is waited for. */
 	s = build(BEGIN
 		  "0 exec 1 /x argv=x\n0 task 2 parent=1\n1ms task 2/3 parent=2/2 thread\n"

@@ -291,6 +291,9 @@ void process_exit(struct builder *b, const struct sl_exit *e)
 		p->out.exit_code = WEXITSTATUS((int)e->status);
 	else if (WIFSIGNALED((int)e->status))
 		p->out.exit_signal = WTERMSIG((int)e->status);
+	/* It ends all threads alike: what the program did is what its first one did. */
+	if (WIFSIGNALED((int)e->status) && p->ender < 0)
+		p->ender = p->main_thread;
 }
 
 void process_usage(struct builder *b, const struct sl_usage *e)
