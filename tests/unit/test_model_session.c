@@ -116,6 +116,18 @@ static void edge_triggered_wait_is_confirmed_by_its_accept(void **state)
 	(void)session_free(s);
 }
 
+static void what_is_said_while_it_is_stopped_is_no_readiness(void **state)
+{
+	(void)state;
+	struct session *s = build("0 meta source.bpf=ok\n0 meta ready=log:bye\n0 mark 9 spawn\n"
+				  "1ms exec 9 /s argv=s\n5ms mark 9 stop detail=timeout value=15\n"
+				  "6ms output 9 fd=1 bytes=bye,\n9ms exit 9 code=0\n");
+	assert_false(s->runs[0].has_ready);
+	assert_int_equal(rung(&s->runs[0], "notified")->time_ns, UNKNOWN);
+	assert_string_equal(s->runs[0].exit_reason, "timeout");
+	(void)session_free(s);
+}
+
 static void log_line_has_its_rung_and_ready_waits_for_all(void **state)
 {
 	(void)state;
@@ -434,6 +446,7 @@ int main(void)
 		cmocka_unit_test(server_climbs_the_ladder),
 		cmocka_unit_test(server_has_its_metrics),
 		cmocka_unit_test(edge_triggered_wait_is_confirmed_by_its_accept),
+		cmocka_unit_test(what_is_said_while_it_is_stopped_is_no_readiness),
 		cmocka_unit_test(log_line_has_its_rung_and_ready_waits_for_all),
 		cmocka_unit_test(reused_pid_is_another_process),
 		cmocka_unit_test(lost_records_still_make_processes),

@@ -60,6 +60,9 @@ static bool feed(struct builder *b, struct ready_watch *watch, struct ready_poin
 	for (size_t i = b->span->first; i < b->span->last; i++) {
 		const struct sl_event *event = t->events[i];
 		const uint64_t deadline = ready_watch_deadline(watch);
+		/* What a program says while it is stopped is no readiness. */
+		if (b->stop_ns != 0 && event->time_ns > b->stop_ns)
+			continue;
 		if (deadline != 0 && deadline <= event->time_ns &&
 		    ready_watch_tick(watch, event->time_ns, ret))
 			return true;
