@@ -120,10 +120,13 @@ static int load(struct check *c, const char *name, bool is_file, struct session 
 }
 
 /* "main:memory mode" where there is one: scenarios that share a name have each its own. */
-static const char *own_name(struct check *c, const struct scenario *s, const char *name)
+static int take_own_name(struct check *c, const struct scenario *s, const char **name)
 {
-	const char *own = arena_printf(c->arena, "%s:%s", name, s->name);
-	return own != NULL && keeping_has(own) ? own : name;
+	const char *own = arena_printf(c->arena, "%s:%s", *name, s->name);
+	const int r = own != NULL ? keeping_has(own) : -ENOMEM;
+	if (r > 0)
+		*name = own;
+	return r;
 }
 
 int check_load_baseline(struct check *c, const struct scenario *s, const char *name,
@@ -133,10 +136,10 @@ int check_load_baseline(struct check *c, const struct scenario *s, const char *n
 	/* Before it is opened. */
 	if (!is_file && c->trusted != NULL && distrust_store(c, ret_reason) < 0)
 		return -ENOENT;
-	if (!is_file)
-		name = own_name(c, s, name);
-	int r = 0;
-	if (c->trusted == NULL)
+	int r = is_file ? 0 : take_own_name(c, s, &name);
+	if (r < 0)
+		*ret_reason = "the store does not work, as said above";
+	else if (c->trusted == NULL)
 		r = load(c, name, is_file, ret, ret_reason);
 	else if (is_file)
 		r = load_trusted_file(c, name, ret, ret_reason);

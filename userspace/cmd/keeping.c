@@ -195,22 +195,23 @@ static int is_it(void *context, const char *name, const struct store_entry *abou
 	return strcmp(name, context) == 0;
 }
 
-bool keeping_has(const char *name)
+int keeping_has(const char *name)
 {
 	struct store *st = NULL;
-	if (keeping_open(false, &st) < 0)
-		return false;
+	int r = keeping_open(false, &st);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	/* A copy, because the callback's context is not const; it changes nothing. */
 	_cleanup_free_ char *wanted = strdup(name);
-	const int found = wanted != NULL ? baseline_each(st, is_it, wanted) : 0;
+	r = wanted != NULL ? baseline_each(st, is_it, wanted) : -ENOMEM;
 	keeping_close(st);
-	return found > 0;
+	return r;
 }
 
 int keeping_check_name(const char *name)
 {
 	const int r = baseline_check_name(name);
-	return r < 0 || !keeping_has(name) ? r : baseline_taken(name);
+	return r < 0 || keeping_has(name) <= 0 ? r : baseline_taken(name);
 }
 
 int keeping_load(const char *name, struct session **ret)

@@ -37,8 +37,8 @@ int keeping_check_baseline(const struct session *s);
  * is spent on measuring another one. 0 when not, or when the store does not say. */
 int keeping_check_name(const char *name);
 
-/* Whether there is a baseline of that name. False also when the store does not say. */
-bool keeping_has(const char *name);
+/* Whether there is a baseline of that name: 1 or 0. Negative errno, logged: the store does not say. */
+int keeping_has(const char *name);
 
 /* The baseline @name. A store that is not there has none. -ENOENT, logged. */
 int keeping_load(const char *name, struct session **ret);
