@@ -61,6 +61,10 @@ children = [subprocess.Popen(["sleep", "41.5"]) for i in range(151)]
 		[ "$(q '[.runs[0].processes[] | select(.argv[0] == "sleep" and .coverage.heap == "counted")]
 		        | length')" = 151 ]
 	done
+	status=0
+	prlimit --nofile=12:12 "$STARTLINE" run -q -- true 2>messages || status=$?
+	[ "$status" = 125 ]
+	grep -q 'ulimit -n' messages
 }
 
 @test "a long command line, and one that is not text" {

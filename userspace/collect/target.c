@@ -334,7 +334,8 @@ int target_spawn(const struct target_spec *spec, struct target *ret)
 		r = resolve(&t, spec->directory);
 	if (r < 0) {
 		target_done(&t);
-		return fail(r, "cannot create a process: %s", strerror(-r));
+		return fail(r, "cannot create a process: %s%s", strerror(-r),
+			    r == -EMFILE ? "; allow more with `ulimit -n`" : "");
 	}
 	t.exec_errno = t.launch->error;
 	*ret = t;
