@@ -31,6 +31,7 @@
 
 #include "bpf/schema.h"
 
+#define PF_EXITING  0x4u /* of a task's flags */
 #define EINPROGRESS 115
 #define EAGAIN	    11
 

@@ -250,6 +250,19 @@ __noinline int state_changed(const __u64 *place, __s32 before, __s32 now, __s32 
 	return 0;
 }
 
+/* Nobody need wait any longer until it is ready. Closing happens in the program itself. */
+static __noinline int listener_closed(__u64 sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct net_fact fact = { .op = SL_NET_CLOSED, .fd = -1 };
+
+	if (is_ready || !task_state_of(task) || (task->flags & PF_EXITING))
+		return 0;
+	fact.sk = sk;
+	fact.id = id_of_sk(sk);
+	return net_emit(&fact, NULL);
+}
+
 /* Runs wherever the packet arrived: `current` is somebody else. */
 SEC("raw_tp/inet_sock_set_state")
 int handle_inet_sock_set_state(__u64 *ctx)
@@ -258,6 +271,8 @@ int handle_inet_sock_set_state(__u64 *ctx)
 	const int before = (int)ctx[1], now = (int)ctx[2];
 	const __u64 number = ctx[0];
 
+	if (before == TCP_LISTEN && now == TCP_CLOSE)
+		listener_closed(number);
 	if (before == TCP_SYN_SENT || now == TCP_CLOSE || now == TCP_SYN_SENT)
 		state_changed(&number, before, now, BPF_CORE_READ(sk, sk_err));
 	return 0;

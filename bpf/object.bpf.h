@@ -15,7 +15,6 @@
 #define SOCK_STREAM	    1
 #define SOCK_DGRAM	    2
 #define ANON_INODE_FS_MAGIC 0x09041934u
-#define PF_EXITING	    0x4u
 #define OFF_COMPONENTS	    12
 #define OFF_PATH_MAX	    256 /* below OFF_TEXT_ROOM */
 #define FUTEX_WAIT_OPS	    ((1u << 0) | (1u << 6) | (1u << 9) | (1u << 11) | (1u << 13))

@@ -355,8 +355,8 @@ enum sl_net_op {
 	SL_NET_REPLY = 9,	 /* first bytes read after a request on connected `sock`; enter_ns =
 				  * the request's last byte went out; addr = peer */
 	SL_NET_INHERITED = 10, /* a listener was there at exec (socket activation); addr = local */
-	SL_NET_SENDTO = 11,    /* datagram sent with an address (a DNS query, for one); first per
-				  * sock and peer; addr = peer */
+	SL_NET_SENDTO = 11,    /* datagram sent to addr; first per sock and peer */
+	SL_NET_CLOSED = 12,    /* a TCP listener was closed, before readiness and not by an exit */
 };
 
 enum sl_ready_how {

@@ -74,7 +74,7 @@ both_of_a_port() {
 }
 
 @test "a listener that was closed is not taken for the one that follows" {
-	observe --ready accept -- "$WORKLOADS/net_share" restart
+	observe --ready accept:all -- "$WORKLOADS/net_share" restart
 	[ "$(count listen)" = 2 ]
 	[ "$(count accept_ready)" = 1 ]
 	[ "$(event accept_ready 7)" = "$(event listen 7 '' 2)" ]

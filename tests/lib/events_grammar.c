@@ -74,7 +74,8 @@ static const struct name ops[] = {
 	{ "established", SL_NET_ESTABLISHED }, { "refused", SL_NET_REFUSED },
 	{ "accept_ready", SL_NET_ACCEPT_READY }, { "accept", SL_NET_ACCEPT },
 	{ "first_byte", SL_NET_FIRST_BYTE }, { "reply", SL_NET_REPLY },
-	{ "inherited", SL_NET_INHERITED }, { "sendto", SL_NET_SENDTO }, { NULL, 0 },
+	{ "inherited", SL_NET_INHERITED }, { "sendto", SL_NET_SENDTO },
+	{ "closed", SL_NET_CLOSED }, { NULL, 0 },
 };
 static const struct name hows[] = {
 	{ "accept", SL_HOW_ACCEPT }, { "poll", SL_HOW_POLL }, { "epoll", SL_HOW_EPOLL },

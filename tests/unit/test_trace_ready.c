@@ -190,6 +190,13 @@ static void accept_all_waits_for_every_listener_so_far(void **state)
 			 4 * MS);
 	assert_int_equal(ready_ns("accept:all", "1ms net 100 listen sock=1 addr=0.0.0.0:80\n"),
 			 NEVER);
+	/* The first one was to find a free port. */
+	assert_int_equal(ready_ns("accept:all",
+				  "1ms net 100 listen sock=1 addr=0.0.0.0:80\n"
+				  "2ms net 100 closed sock=1\n"
+				  "3ms net 100 listen sock=2 addr=0.0.0.0:80\n"
+				  "4ms net 100 accept_ready sock=2 addr=0.0.0.0:80 how=poll\n"),
+			 4 * MS);
 }
 
 static void inherited_listeners_listen(void **state)

@@ -51,7 +51,7 @@ static const char *const ops[] = {
 	[SL_NET_REFUSED] = "refused", [SL_NET_ACCEPT_READY] = "accept_ready",
 	[SL_NET_ACCEPT] = "accept",   [SL_NET_FIRST_BYTE] = "first_byte",
 	[SL_NET_REPLY] = "reply",     [SL_NET_INHERITED] = "inherited",
-	[SL_NET_SENDTO] = "sendto",
+	[SL_NET_SENDTO] = "sendto",   [SL_NET_CLOSED] = "closed",
 };
 static const char *const hows[] = {
 	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept",

@@ -16,8 +16,7 @@
 #define LISTENERS_MAX  4096u
 #define CANDIDATES_MAX 1024u
 #define OUTPUTS_MAX    256u
-/* Of a line, the last so many bytes are matched. */
-#define LINE_BYTES 8192u
+#define LINE_BYTES     8192u /* of a line, the last so many are matched */
 
 struct listener {
 	uint64_t sock;
@@ -282,6 +281,18 @@ static void feed_accept_ready(struct ready_watch *w, const struct sl_net *net)
 	listener_is_ready(w, &point);
 }
 
+/* A port that was only tried: it will not be ready, and need not be. */
+static void feed_closed(struct ready_watch *w, const struct sl_net *net)
+{
+	const struct ready_point point = point_of(&net->event);
+	struct listener *listener = listener_of(w, net->sock);
+	if (listener != NULL)
+		listener->is_listening = listener->is_ready = false;
+	forget_candidates(w, net->sock);
+	if (all_listeners_are_ready(w))
+		hold_type(w, READY_ACCEPT_ALL, &point);
+}
+
 static void feed_net(struct ready_watch *w, const struct sl_net *net)
 {
 	struct ready_point point;
@@ -305,13 +316,15 @@ static void feed_net(struct ready_watch *w, const struct sl_net *net)
 		point = point_of_listener(w, net);
 		hold_type(w, READY_FIRST_BYTE, &point);
 		break;
+	case SL_NET_CLOSED:
+		feed_closed(w, net);
+		break;
 	case SL_NET_BIND:
 	case SL_NET_CONNECT:
 	case SL_NET_ESTABLISHED:
 	case SL_NET_REFUSED:
 	case SL_NET_REPLY:
 	case SL_NET_SENDTO:
-		break;
 	default: /* from a newer recorder */
 		break;
 	}
