@@ -19,7 +19,8 @@ of() {
 	[ "$(q '[.runs[0].processes[] | select(.parent == 0)] | length')" = 1 ]
 	[ "$(of true 'map(.argv) | tojson')" = '[["/bin/true"]]' ]
 	[ "$(of ls 'map(.argv) | tojson')" = '[["ls","/"]]' ]
-	near "$(of sleep '.[0] | .exit_ns - .start_ns')" 30000000 0 10000000
+	# Seen when nobody has its lane any more: a busy machine is late to look, never early.
+	[ "$(of sleep '.[0] | .exit_ns - .start_ns | . > 28e6 and . < 230e6')" = true ]
 	q '.runs[0].processes[] | select(.exe | endswith("/true")) | .execs | length' | grep -qx 1
 }
 
