@@ -249,7 +249,7 @@ time.sleep(30)'
 		grep -q 'probed' report
 		tr -s ' \n' ' ' <report | grep -qF "notified by ${spec%%:*}:"
 	done
-	session --timeout 1s --ready "http://localhost:$port/no" --ready 'cmd:exit 3' -- \
+	session --timeout 4s --ready "http://localhost:$port/no" --ready 'cmd:exit 3' -- \
 		python3 -m http.server --bind 127.0.0.1 "$port"
 	[ "$status" = 124 ]
 	grep -qF "without http://localhost:$port/no (status 404), cmd:exit 3 (exit status 3):" messages
