@@ -69,7 +69,7 @@ struct sched_state {
 	__u64 in_sum_ns;		 /* the scheduler's run time sum at in_ns */
 	__u64 out_ns;			 /* off the CPU since; 0: it is not */
 	__u64 out_sum_ns;		 /* … at out_ns */
-	__u64 in_switches, in_voluntary; /* the kernel's counts at in_ns, see untold.bpf.h */
+	__u64 in_switches, in_voluntary; /* the kernel's counts at in_ns, see sched.bpf.c */
 	__u64 wake_ns;			 /* last wake-up */
 	__u64 major_faults;
 	__u64 fault_address;
