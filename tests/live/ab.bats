@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # What `startline ab` claims, against real programs on this machine: no difference where there is none,
 # and the planted ones found and named. LIVE comparisons of a program with itself (200) and a tenth of
-# that of each planted difference. Takes about LIVE x 3 s. Where runs differ by 10 % among themselves a
-# change of 10 % takes more than 30 pairs to prove, so the planted ones may have 60, as the report
+# that of each planted difference. Takes about LIVE x 5 s. Where runs differ by 10 % among themselves a
+# change of 10 % takes more than 30 pairs to prove, so the planted ones may have 120, as the report
 # advises; one that is still inconclusive counts as missed.
 bats_require_minimum_version 1.5.0
 export BATS_TEST_TIMEOUT=7200
@@ -90,7 +90,7 @@ at_most_one_alarm() {
 	rm -f t.slt
 	spin=$(awk -v ns="$ready" 'BEGIN { print ns / 1e10 }')
 	for ((i = 0; i < (LIVE + 9) / 10; i++)); do
-		one --pairs 60 --base "/usr/bin/python3 server.py $port 0 0" \
+		one --pairs 120 --base "/usr/bin/python3 server.py $port 0 0" \
 			--head "/usr/bin/python3 server.py $port $spin 0"
 	done
 	say "python, $spin s more of work"
@@ -100,7 +100,7 @@ at_most_one_alarm() {
 
 @test "15 ms of sleep before it listens: caught, and named first" {
 	for ((i = 0; i < (LIVE + 9) / 10; i++)); do
-		one --pairs 60 --base "sh -c \"exec $redis\"" --head "sh -c \"sleep 0.015; exec $redis\""
+		one --pairs 120 --base "sh -c \"exec $redis\"" --head "sh -c \"sleep 0.015; exec $redis\""
 	done
 	say 'redis, 15 ms later'
 	cat verdicts

@@ -37,10 +37,10 @@ static int print_shift(char *line)
 	*first = *second = '\0';
 	const double level = strtod(line, NULL);
 	const size_t n_base = read_values(first + 1, base), n_head = read_values(second + 1, head);
-	if (stats_shift_of(base, n_base, head, n_head, level, &s) < 0)
+	if (stats_shift_of(base, n_base, head, n_head, 1, level, &s) < 0)
 		return -1;
 	(void)printf("%d %.17g %.17g %.17g %.17g %.17g\n", s.is_exact, s.p,
-		     stats_p_above(base, n_base, head, n_head, 0), s.shift, s.low, s.high);
+		     stats_p_above(base, n_base, head, n_head, 1, 0), s.shift, s.low, s.high);
 	return 0;
 }
 

@@ -112,6 +112,19 @@ static void what_is_not_captured_is_not_waited_for(void **state)
 	(void)arena_free(arena);
 }
 
+static void runs_take_turns(void **state)
+{
+	(void)state;
+	struct ab_spec spec = spec_of(good, good);
+	struct ab_result r;
+	spec.max_pairs = 2;
+	assert_int_equal(ab_run(&spec, &r), 0);
+	assert_true(metrics_find(r.base, "time.wall")->is_in_turns);
+	assert_true(metrics_find(r.head, "time.wall")->is_in_turns);
+	assert_true(metrics_find(r.control, "time.wall")->is_in_turns);
+	ab_result_done(&r);
+}
+
 /* A session whose every run took @ms. */
 static struct session *measured(double ms)
 {
@@ -138,6 +151,7 @@ static void head_alone_against_what_was_measured(void **state)
 	assert_int_equal(r.metrics[0].verdict, VERDICT_IMPROVED);
 	assert_null(r.control);
 	assert_int_equal(r.head->n_runs, 8);
+	assert_false(metrics_find(r.head, "time.wall")->is_in_turns);
 	ab_result_done(&r);
 
 	spec.measured_base = fast;
@@ -218,6 +232,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_measured_has_an_outcome_as_well),
 		cmocka_unit_test(a_metric_that_is_none_is_refused),
 		cmocka_unit_test(what_is_not_captured_is_not_waited_for),
+		cmocka_unit_test(runs_take_turns),
 		cmocka_unit_test(head_alone_against_what_was_measured),
 		cmocka_unit_test(what_is_certainly_not_as_bad_is_settled_where_that_is_asked),
 		cmocka_unit_test(no_pair_begins_after_the_time),

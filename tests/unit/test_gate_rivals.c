@@ -62,7 +62,7 @@ static void a_paired_test_would_lose_where_there_are_outliers(void **state)
 			for (int k = 0; k < PAIRS; k++)
 				differences[k] = head[k] - base[k] - log(1 + GATE_MARGIN);
 			paired[row] += signed_rank_p(differences, PAIRS) <= alpha;
-			unpaired[row] += stats_p_above(base, PAIRS, head, PAIRS,
+			unpaired[row] += stats_p_above(base, PAIRS, head, PAIRS, 1,
 						       log(1 + GATE_MARGIN)) <= alpha;
 		}
 		print_message("%-10s %+.0f %%: paired %.0f %%, unpaired %.0f %%\n",
@@ -84,7 +84,7 @@ static void a_stored_baseline_cannot_decide(void **state)
 			double base[MOST_PAIRS], head[MOST_PAIRS], unused[MOST_PAIRS];
 			draw_pairs(&m, 0, n, base, unused);
 			draw_pairs(&m, 0, n, unused, head);
-			alarms += stats_p_above(base, n, head, n, 0) <= 0.025;
+			alarms += stats_p_above(base, n, head, n, 1, 0) <= 0.025;
 		}
 		print_message("sessions apart, %zu runs: called slower %.0f %%\n", n,
 			      percent(alarms, TRIALS));
@@ -107,8 +107,8 @@ static void an_estimate_above_the_limit_is_no_gate(void **state)
 		draw_pairs(&m, 0, MOST_PAIRS, base, head);
 		bool is_claimed = false;
 		for (size_t n = 5; n <= MOST_PAIRS && !is_claimed; n++)
-			is_claimed = stats_p_above(base, n, head, n, 0) <= 0.025 ||
-				     stats_p_above(head, n, base, n, 0) <= 0.025;
+			is_claimed = stats_p_above(base, n, head, n, 1, 0) <= 0.025 ||
+				     stats_p_above(head, n, base, n, 1, 0) <= 0.025;
 		peeked += is_claimed;
 	}
 	print_message("+10 %% by an estimate above 10 %%: %.0f %%; tested after each pair: %.0f %% "

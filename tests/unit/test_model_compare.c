@@ -410,6 +410,34 @@ static void facts_of_another_version_show_in_the_digest(void **state)
 	done(c);
 }
 
+/* --- blocks ----------------------------------------------------------------------------------- */
+
+static size_t blocks_of(size_t n_base, bool is_base_in_turns, size_t n_head)
+{
+	enum { MOST = 64 };
+	static const struct metric wall = { .id = "time.wall", .class = CLASS_TIME };
+	double base[MOST], head[MOST];
+	struct series a = { "time.wall", &wall, base, n_base, false, { 0 }, is_base_in_turns };
+	struct series b = { "time.wall", &wall, head, n_head, false, { 0 }, true };
+	struct change c;
+	for (size_t i = 0; i < MOST; i++)
+		base[i] = head[i] = 23 + (double)i;
+	summary_of(base, n_base, &a.summary);
+	summary_of(head, n_head, &b.summary);
+	assert_int_equal(change_of(&a, &b, 0.99, &c), 0);
+	return c.n_blocks;
+}
+
+static void runs_that_took_turns_are_compared_in_blocks(void **state)
+{
+	(void)state;
+	assert_int_equal(blocks_of(5, true, 5), 1);
+	assert_int_equal(blocks_of(19, true, 19), 1);
+	assert_int_equal(blocks_of(20, true, 20), 2);
+	assert_int_equal(blocks_of(64, true, 49), 4);
+	assert_int_equal(blocks_of(64, false, 64), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +450,7 @@ int main(void)
 		cmocka_unit_test(what_is_proven_comes_first),
 		cmocka_unit_test(memory_is_told_by_process),
 		cmocka_unit_test(memory_that_was_not_counted_is_unknown),
+		cmocka_unit_test(runs_that_took_turns_are_compared_in_blocks),
 		cmocka_unit_test(each_fact_that_must_be_equal_is_named),
 		cmocka_unit_test(a_missing_fact_makes_nobody_unlike),
 		cmocka_unit_test(memory_is_compared_in_whole_gigabytes),

@@ -11,6 +11,11 @@
  * approximation with midranks, corrected for ties and continuity, as wilcox.test of R and
  * mannwhitneyu of SciPy have it.
  *
+ * Values that were measured in turns may be compared in blocks: each side is cut, in the order given,
+ * into as many parts, and only differences within a part count. What the machine did to all runs of a
+ * while is in both sides of a block alike (van Elteren 1960, with equal weights). For more than one
+ * block it is the normal approximation, whose tails are the heavier ones.
+ *
  * Values must be finite. Given logarithms, exp() of shift, low and high is a ratio.
  */
 
@@ -29,15 +34,15 @@ struct stats_shift {
 	bool is_exact;
 };
 
-/* @level: 0.99 asks for a 99 % interval, half of the rest on each side. The samples are left as
- * they are. -ENOMEM. */
+/* @n_blocks: 1, or more where both samples are in the order they were taken in. @level: 0.99 asks
+ * for a 99 % interval, half of the rest on each side. The samples are left as they are. -ENOMEM. */
 int stats_shift_of(const double *base, size_t n_base, const double *head, size_t n_head,
-		   double level, struct stats_shift *ret);
+		   size_t n_blocks, double level, struct stats_shift *ret);
 
 /* One-sided p of "head is more than @margin above base" (@margin 0: is above base at all). NAN when
  * a side is empty or memory is short. */
 double stats_p_above(const double *base, size_t n_base, const double *head, size_t n_head,
-		     double margin);
+		     size_t n_blocks, double margin);
 
 /* P(U <= u) when both samples, of n and m values, come from one distribution. Exact; NAN when
  * memory is short or n or m exceeds STATS_EXACT_MAX. */

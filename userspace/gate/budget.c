@@ -346,22 +346,15 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 	return judge_value(arena, b, &e, levels, ret);
 }
 
-static const char *why_open(struct arena *arena, const struct change *c)
+static const char *why_open(const struct change *c)
 {
-	char text[UNITS_BYTES];
-	if (!verdict_is_change(verdict_of(c)))
-		return "neither a change nor none is proven";
-	const double spread = sequence_restless(c);
-	if (spread <= 0 || !isfinite(spread))
-		return "a claim needs more certainty than its interval has";
-	return arena_printf(arena,
-			    "runs differ by %s among themselves: a claim needs more "
-			    "certainty than its interval has",
-			    format_percent(text, spread));
+	return verdict_is_change(verdict_of(c))
+		       ? "a claim needs more certainty than its interval has"
+		       : "neither a change nor none is proven";
 }
 
-/* Where the interval would do and more is needed: of normal noise, the certainty of a restless
- * machine's claim takes about twice the runs. */
+/* Where the interval would do and more is needed: the certainty of a restless machine's claim takes
+ * about twice the runs. */
 static size_t more_runs_for(const struct change *c)
 {
 	return verdict_is_change(verdict_of(c)) ? c->head->summary.n : verdict_more_runs(c);
@@ -391,11 +384,8 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 	if (change->basis == BASIS_NONE)
 		return judgement_say(arena, ret, "not compared: %s", change->reason);
 	if (verdict == VERDICT_INCONCLUSIVE) {
-		const char *why = why_open(arena, change);
-		if (why == NULL)
-			return -ENOMEM;
 		ret->more_runs = more_runs_for(change);
-		return judgement_say(arena, ret, "%s%s%s%s%s%s", why,
+		return judgement_say(arena, ret, "%s%s%s%s%s%s", why_open(change),
 				     ret->excludes_fail ? ", but it is not " : "",
 				     ret->excludes_fail ? format_percent(share, levels->fail) : "",
 				     ret->excludes_fail ? " worse" : "", more_words(runs, ret),

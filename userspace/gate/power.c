@@ -45,7 +45,8 @@ static enum verdict look(const struct try *t)
 		series[arm] = (struct series){ .id = metric.id,
 					       .metric = &metric,
 					       .values = t->drawn[arm],
-					       .n_values = t->n_drawn[arm] };
+					       .n_values = t->n_drawn[arm],
+					       .is_in_turns = true };
 		summary_of(series[arm].values, series[arm].n_values, &series[arm].summary);
 	}
 	if (change_of(&series[ARM_BASE], &series[ARM_HEAD], SEQUENCE_LEVEL, &gate) == 0 &&

@@ -16,16 +16,15 @@
 #define PAIRS_PER_REPEAT 5
 /* One-sided, per look: what is left of SEQUENCE_LEVEL on a side. At the first look less: eight runs
  * a side may well have met two modes of a machine unequally, which the next look finds out. */
-#define ALPHA	    ((1 - SEQUENCE_LEVEL) / 2)
-#define ALPHA_FIRST 0.001
-/* Where runs spread by a multiple of the margin, the margin protects from nothing, and the level has to
- * do it alone. Few runs tell less of how much they spread: until the third look, caution. */
-#define RESTLESS_EARLY 0.06
-#define RESTLESS       0.07
-#define ALPHA_RESTLESS 0.0002
-#define MAD_TO_SIGMA   1.4826
+#define ALPHA_MARGIN ((1 - SEQUENCE_LEVEL) / 2)
+#define ALPHA_FIRST  0.001
+/* Where runs spread by a multiple of the margin, the margin protects from nothing, and a claim is also
+ * tested against no change. */
+#define ALPHA_NONE   0.0001
+#define CALM	     0.06
+#define MAD_TO_SIGMA 1.4826
 
-const size_t sequence_looks[] = { 8, 12, 16, 20, 30, 0 };
+const size_t sequence_looks[] = { 8, 12, 16, 20, 30, 45, 60, 90, 120, 180, 240, 0 };
 
 const char *arm_name(enum arm arm)
 {
@@ -143,21 +142,55 @@ static double *compared(const struct change *c, const struct series *series, siz
 	return v;
 }
 
-/* One-sided p of being more than the margin larger, and smaller. */
-static void margin_p(const struct change *c, double *ret_larger, double *ret_smaller)
+struct sample {
+	double *values;
+	size_t n;
+};
+
+static void sample_done(struct sample *s)
 {
-	size_t n_base = 0, n_head = 0;
-	_cleanup_free_ double *base = compared(c, c->base, &n_base);
-	_cleanup_free_ double *head = compared(c, c->head, &n_head);
+	free(s->values);
+}
+
+/* As a standard deviation of normal noise would be, of runs around the median of their side. Sorts
+ * both. */
+static double spread_of(struct sample *base, struct sample *head)
+{
+	return MAD_TO_SIGMA *
+	       (stats_mad(base->values, base->n) + stats_mad(head->values, head->n)) / 2;
+}
+
+/* One-sided p of @more being larger than @less. */
+static double p_above(const struct change *c, const struct sample *less, const struct sample *more,
+		      double margin)
+{
+	return stats_p_above(less->values, less->n, more->values, more->n, c->n_blocks, margin);
+}
+
+/* One-sided p of being larger and smaller by more than the margin; on a restless machine, where that
+ * says less, of being so at all. Scaled so that a claim needs ALPHA_MARGIN by either. */
+static void claim_ps(const struct change *c, double *ret_larger, double *ret_smaller)
+{
+	_cleanup_(sample_done) struct sample base = { 0 };
+	_cleanup_(sample_done) struct sample head = { 0 };
 	const bool is_ratio = c->basis == BASIS_SHIFT;
-	const double margin = GATE_MARGIN * fabs(c->base_value);
+	const double unit = is_ratio ? 1 : fabs(c->base_value), margin = GATE_MARGIN * unit;
+	base.values = compared(c, c->base, &base.n);
+	head.values = compared(c, c->head, &head.n);
 	*ret_larger = *ret_smaller = 1;
-	if (base == NULL || head == NULL)
+	if (base.values == NULL || head.values == NULL)
 		return;
-	*ret_larger =
-		stats_p_above(base, n_base, head, n_head, is_ratio ? log(1 + GATE_MARGIN) : margin);
-	*ret_smaller = stats_p_above(head, n_head, base, n_base,
-				     is_ratio ? -log(1 - GATE_MARGIN) : margin);
+	/* Of a base that was measured before there may be more runs than of head. */
+	const bool is_first = base.n < sequence_looks[1] || head.n < sequence_looks[1];
+	const double scale = is_first ? ALPHA_MARGIN / ALPHA_FIRST : 1;
+	const double larger = p_above(c, &base, &head, 0), smaller = p_above(c, &head, &base, 0);
+	*ret_larger = scale * p_above(c, &base, &head, is_ratio ? log(1 + GATE_MARGIN) : margin);
+	*ret_smaller = scale * p_above(c, &head, &base, is_ratio ? -log(1 - GATE_MARGIN) : margin);
+	/* Where the base is 0 there is no margin to protect from anything. */
+	if (unit > 0 && spread_of(&base, &head) <= CALM * unit)
+		return;
+	*ret_larger = fmax(*ret_larger, ALPHA_MARGIN / ALPHA_NONE * larger);
+	*ret_smaller = fmax(*ret_smaller, ALPHA_MARGIN / ALPHA_NONE * smaller);
 }
 
 bool sequence_control_differs(const struct change *control)
@@ -165,40 +198,6 @@ bool sequence_control_differs(const struct change *control)
 	if (control == NULL || control->basis == BASIS_NONE || control->basis == BASIS_EXACT)
 		return false;
 	return verdict_is_change(verdict_of(control));
-}
-
-/* As a standard deviation of normal noise would be, of runs around the median of their side; as a
- * share of the base. Where that is 0 there is no margin to protect from anything. */
-static double spread_of(const struct change *c)
-{
-	size_t n_base = 0, n_head = 0;
-	_cleanup_free_ double *base = compared(c, c->base, &n_base);
-	_cleanup_free_ double *head = compared(c, c->head, &n_head);
-	const double unit = c->basis == BASIS_SHIFT ? 1 : fabs(c->base_value);
-	if (base == NULL || head == NULL || unit == 0)
-		return INFINITY;
-	return MAD_TO_SIGMA * (stats_mad(base, n_base) + stats_mad(head, n_head)) / 2 / unit;
-}
-
-/* Of a base that was measured before there may be more runs than of head. */
-static size_t pairs_of(const struct change *c)
-{
-	const size_t base = c->base->summary.n, head = c->head->summary.n;
-	return base < head ? base : head;
-}
-
-double sequence_restless(const struct change *c)
-{
-	const bool is_early = pairs_of(c) < sequence_looks[2];
-	const double spread = spread_of(c);
-	return spread > (is_early ? RESTLESS_EARLY : RESTLESS) ? spread : 0;
-}
-
-static double alpha_of(const struct change *c)
-{
-	if (sequence_restless(c) > 0)
-		return ALPHA_RESTLESS;
-	return pairs_of(c) < sequence_looks[1] ? ALPHA_FIRST : ALPHA;
 }
 
 /* A claim that does not survive Holm's correction is not made. */
@@ -211,7 +210,7 @@ static enum verdict corrected(const struct change *c, double p_larger, double p_
 		return verdict;
 	const bool is_larger = c->basis == BASIS_SHIFT ? c->ratio > 1 : c->difference > 0;
 	const double p = is_larger ? p_larger : p_smaller;
-	return p <= alpha_of(c) ? verdict : VERDICT_INCONCLUSIVE;
+	return p <= ALPHA_MARGIN ? verdict : VERDICT_INCONCLUSIVE;
 }
 
 bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
@@ -228,7 +227,7 @@ bool sequence_judge(const struct change *gate, const struct change *control, siz
 	for (size_t i = 0; i < n; i++) {
 		larger[i] = smaller[i] = NAN; /* not of the family */
 		if (is_statistical(&gate[i]))
-			margin_p(&gate[i], &larger[i], &smaller[i]);
+			claim_ps(&gate[i], &larger[i], &smaller[i]);
 	}
 	stats_holm(larger, n);
 	stats_holm(smaller, n);

@@ -3,12 +3,13 @@
  * it is fed with what was measured and may as well be fed by a simulation.
  *
  * Pairs of base and head run in random order. Every third pair is joined by a control: base once
- * more. Looks are fixed beforehand, at 8, 12, 16, 20 and 30 pairs. At each, a claim needs p <= 0.8 %
- * on its side, at the first 0.1 %. Looking so often, the intervals of all looks miss on a side in
- * 2.5 % of all comparisons (after Pocock 1977; worked out by simulating these looks with this test),
- * so stopping early costs no false alarms. Where runs spread by more than 7 % (6 % at first), a claim
- * needs p <= 0.02 %. A pair that the machine tainted (steal, pressure, CPU quota) is repeated, at most
- * once for each five pairs. */
+ * more. Looks are fixed beforehand, at 8, 12, 16, 20, 30 pairs, and so on. At each, a claim needs
+ * p <= 0.8 % on its side of a change by no more than the margin, at the first 0.1 %. Of the first five,
+ * the intervals miss on a side in 2.5 % of all comparisons (after Pocock 1977; worked out by simulating
+ * these looks with this test), and the margin keeps most of that from being an alarm. Where runs spread
+ * by more than 6 % it cannot: there a claim also needs p <= 0.01 % of no change at all, which nine looks
+ * turn into at most 0.09 % false alarms on a side, whatever the noise. A pair that the
+ * machine tainted (steal, pressure, CPU quota) is repeated, at most once for each five pairs. */
 #ifndef USERSPACE_GATE_SEQUENCE_H
 #define USERSPACE_GATE_SEQUENCE_H
 
@@ -22,7 +23,7 @@
 enum arm { ARM_BASE, ARM_HEAD, ARM_CONTROL, ARM_COUNT };
 const char *arm_name(enum arm arm); /* "base" "head" "control" */
 
-#define SEQUENCE_LEVEL 0.984
+#define SEQUENCE_LEVEL 0.984	      /* of the intervals */
 extern const size_t sequence_looks[]; /* ends with 0 */
 
 struct sequence {
@@ -60,8 +61,5 @@ bool sequence_control_differs(const struct change *control);
  * each is decided, so that no further pair is needed. */
 bool sequence_judge(const struct change *gate, const struct change *control, size_t n,
 		    enum verdict *ret);
-/* By how much the runs of a side spread (0.1 is 10 %), where that is so much that a claim needs more
- * than an interval at SEQUENCE_LEVEL; else 0. */
-double sequence_restless(const struct change *c);
 
 #endif

@@ -42,6 +42,14 @@ static double *captured(const struct series *s, bool as_logarithms, size_t *ret_
 	return v;
 }
 
+/* Runs that took turns are compared with those of about the same time. */
+static size_t blocks_of(const struct change *c)
+{
+	const size_t base = c->base->summary.n, head = c->head->summary.n;
+	const size_t n_blocks = (base < head ? base : head) / COMPARE_BLOCK;
+	return c->base->is_in_turns && c->head->is_in_turns && n_blocks > 0 ? n_blocks : 1;
+}
+
 static int shift_of(const struct change *c, bool as_logarithms, double level,
 		    struct stats_shift *ret)
 {
@@ -50,7 +58,7 @@ static int shift_of(const struct change *c, bool as_logarithms, double level,
 	_cleanup_free_ double *head = captured(c->head, as_logarithms, &n_head);
 	if (base == NULL || head == NULL)
 		return -ENOMEM;
-	return stats_shift_of(base, n_base, head, n_head, level, ret);
+	return stats_shift_of(base, n_base, head, n_head, c->n_blocks, level, ret);
 }
 
 static void set_ratio_of_medians(struct change *c)
@@ -64,6 +72,7 @@ static void set_ratio_of_medians(struct change *c)
 static int compare_by_shift(struct change *c, double level)
 {
 	struct stats_shift s;
+	c->n_blocks = blocks_of(c);
 	int r = shift_of(c, false, level, &s);
 	if (r < 0)
 		return r;

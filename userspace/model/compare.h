@@ -26,6 +26,10 @@ enum basis {
 
 #define COMPARE_HOST_NOTES 2
 
+/* The least number of runs of a side in a block: fewer find small differences less surely where the
+ * machine is calm, more where it is slow for seconds at a time. */
+#define COMPARE_BLOCK 10
+
 struct change { /* of one metric */
 	const char *id;
 	const struct metric *metric;
@@ -35,6 +39,7 @@ struct change { /* of one metric */
 	double base_value, head_value; /* medians; NAN: not captured */
 	double ratio, low, high;
 	double difference, difference_low, difference_high; /* in the metric's unit */
+	size_t n_blocks;    /* that are compared each for itself; of shifts and differences */
 	double p;	    /* two-sided, of no change; exact: 0 or 1 */
 	const char *reason; /* BASIS_NONE */
 };
