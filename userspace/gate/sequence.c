@@ -177,7 +177,6 @@ static void claim_ps(const struct change *c, double *ret_larger, double *ret_sma
 	const double unit = is_ratio ? 1 : fabs(c->base_value), margin = GATE_MARGIN * unit;
 	base.values = compared(c, c->base, &base.n);
 	head.values = compared(c, c->head, &head.n);
-	*ret_larger = *ret_smaller = 1;
 	if (base.values == NULL || head.values == NULL)
 		return;
 	/* Of a base that was measured before there may be more runs than of head. */
@@ -225,8 +224,9 @@ bool sequence_judge(const struct change *gate, const struct change *control, siz
 		return false;
 	}
 	for (size_t i = 0; i < n; i++) {
-		larger[i] = smaller[i] = NAN; /* not of the family */
-		if (is_statistical(&gate[i]))
+		/* Not of the family; or of it, without a claim. */
+		larger[i] = smaller[i] = is_statistical(&gate[i]) ? 1 : (double)NAN;
+		if (is_statistical(&gate[i]) && verdict_is_change(verdict_of(&gate[i])))
 			claim_ps(&gate[i], &larger[i], &smaller[i]);
 	}
 	stats_holm(larger, n);
