@@ -21,7 +21,8 @@ LIMIT=2000000
 	"$STARTLINE" report t.slt >report
 	"$STARTLINE" report t.slt --view events >events
 	# By thread: its switches, kept singly and in sums; for how many ms the scheduler says that it
-	# ran; the time that the sums are about, and off the CPU in it.
+	# ran. For both together, whose clock is read a little earlier or later at each switch: how long
+	# they were off the CPU by the sums, and by what they lived, less what they ran and the singles.
 	awk '
 		function value(key, i) {
 			for (i = 4; i <= NF; i++)
@@ -29,27 +30,35 @@ LIMIT=2000000
 					return substr($i, length(key) + 2)
 		}
 		{ split($3, id, "/"); tid = id[2] }
-		$2 == "offcpu" && !/ new / { n[tid]++ }
-		$2 == "schedsum" {
-			off[tid] += (value("blocked") + value("runnable")) / 1e6
-			sum[tid] += value("count")
-			span[tid] = $1 - value("since")
+		$2 == "offcpu" {
+			if (!(tid in n))
+				rest -= / new / ? value("out") : 0
+			n[tid]++
+			rest -= $1 - value("out")
 		}
-		$2 == "exit" { ran[tid] = value("run") / 1e6 }
+		$2 == "schedsum" {
+			off += (value("blocked") + value("runnable")) / 1e6
+			sum[tid] += value("count")
+		}
+		$2 == "exit" {
+			ran[tid] = value("run") / 1e6
+			rest += $1 - ran[tid]
+		}
 		END {
 			for (tid in ran)
-				print tid, n[tid] + sum[tid], sum[tid], ran[tid], span[tid], off[tid]
+				print tid, n[tid] + sum[tid], sum[tid], ran[tid]
+			print off, rest >"off"
 		}
 	' events >threads
-	cat threads stdout
+	cat threads off stdout
 	[ "$(wc -l <threads)" = 2 ]
-	while read -r tid switches sum ran span off; do
+	while read -r tid switches sum ran; do
 		# Each thread counts itself, a moment before its end and from before R0 on.
 		near "$switches" "$(awk -v t="$tid" '$2 == t { print $4 }' stdout)" 0 30
 		near "$ran" "$(awk -v t="$tid" '$2 == t { print $6 / 1e6 }' stdout)" 1
-		# All rounds are alike: so much of its time it ran while there were sums.
-		near "$off" "$(echo "$span $ran $sum $switches" | awk '{ print $1 - $2 * $3 / $4 }')" 10
 	done <threads
+	read -r off rest <off
+	near "$off" "$rest" 5
 	# What the scheduler counted for all, less the singles: the limit, and what came before.
 	switches=$(q '[.metrics[] | select(.id == "ctx.voluntary" or .id == "ctx.involuntary").values[0]] | add')
 	summed=$(q '.runs[0].tree.switches_summed')
