@@ -21,8 +21,9 @@ LIMIT=2000000
 	"$STARTLINE" report t.slt >report
 	"$STARTLINE" report t.slt --view events >events
 	# By thread: its switches, kept singly and in sums; for how many ms the scheduler says that it
-	# ran. For both together, whose clock is read a little earlier or later at each switch: how long
-	# they were off the CPU by the sums, and by what they lived, less what they ran and the singles.
+	# ran, and was off the CPU by the sums. For both together the sums lie between two figures: what
+	# the singles leave of the time that passed, as one is off while the other runs (others may run,
+	# too), and of what both lived less what they ran (which leaves out what a hypervisor stole).
 	awk '
 		function value(key, i) {
 			for (i = 4; i <= NF; i++)
@@ -32,33 +33,40 @@ LIMIT=2000000
 		{ split($3, id, "/"); tid = id[2] }
 		$2 == "offcpu" {
 			if (!(tid in n))
-				rest -= / new / ? value("out") : 0
+				born += / new / ? value("out") : 0
 			n[tid]++
-			rest -= $1 - value("out")
+			single += $1 - value("out")
 		}
 		$2 == "schedsum" {
-			off += (value("blocked") + value("runnable")) / 1e6
+			off[tid] += (value("blocked") + value("runnable")) / 1e6
 			sum[tid] += value("count")
 		}
 		$2 == "exit" {
 			ran[tid] = value("run") / 1e6
-			rest += $1 - ran[tid]
+			run += ran[tid]
+			lived += $1
+			end = $1
 		}
 		END {
-			for (tid in ran)
-				print tid, n[tid] + sum[tid], sum[tid], ran[tid]
-			print off, rest >"off"
+			for (tid in ran) {
+				print tid, n[tid] + sum[tid], sum[tid], ran[tid], off[tid]
+				all += off[tid]
+			}
+			print all, end - single, lived - born - run - single >"off"
 		}
 	' events >threads
 	cat threads off stdout
 	[ "$(wc -l <threads)" = 2 ]
-	while read -r tid switches sum ran; do
+	read -r all least most <off
+	awk -v all="$all" -v least="$least" -v most="$most" \
+		'BEGIN { exit !(0.97 * least <= all && all <= 1.03 * most && least <= 1.03 * most) }'
+	while read -r tid switches sum ran off; do
 		# Each thread counts itself, a moment before its end and from before R0 on.
 		near "$switches" "$(awk -v t="$tid" '$2 == t { print $4 }' stdout)" 0 30
 		near "$ran" "$(awk -v t="$tid" '$2 == t { print $6 / 1e6 }' stdout)" 1
+		# They take turns: each is off the CPU while the other runs.
+		near "$off" "$(echo "$all" | awk '{ print $1 / 2 }')" 10
 	done <threads
-	read -r off rest <off
-	near "$off" "$rest" 5
 	# What the scheduler counted for all, less the singles: the limit, and what came before.
 	switches=$(q '[.metrics[] | select(.id == "ctx.voluntary" or .id == "ctx.involuntary").values[0]] | add')
 	summed=$(q '.runs[0].tree.switches_summed')
