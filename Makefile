@@ -41,11 +41,10 @@ B     := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 BPF_B := build/bpf
 
 # What only one of the two builds has.
-WITH_BPF     := userspace/collect/source_bpf.c userspace/collect/source_bpf_kernel.c userspace/collect/source_bpf_links.c userspace/collect/source_bpf_load.c \
-	userspace/collect/source_bpf_words.c
-WITHOUT_BPF  := userspace/collect/source_bpf_fallback.c
+WITHOUT_BPF  := userspace/collect/bpf/fallback.c
+WITH_BPF     := $(filter-out $(WITHOUT_BPF),$(wildcard userspace/collect/bpf/*.c))
 LEFT_OUT     := $(if $(filter 0,$(BPF)),$(WITH_BPF),$(WITHOUT_BPF))
-SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c))
+SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c userspace/*/*/*.c))
 # What a program file is, is asked by the shim and by the collector alike.
 TARGET_CHECK := $(B)/preload-test/target_check.o
 OBJECTS      := $(SOURCES:%.c=$(B)/%.o) $(TARGET_CHECK)
@@ -116,7 +115,7 @@ $(B)/userspace/%.o: userspace/%.c $(B)/flags | $(B)/deps
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
 
 # -isystem: the skeleton is generated and does not know our warnings.
-SKELETON_USERS := $(B)/userspace/collect/source_bpf.o $(B)/userspace/collect/source_bpf_load.o
+SKELETON_USERS := $(filter $(B)/userspace/collect/bpf/%.o,$(OBJECTS))
 $(SKELETON_USERS): PROGRAM_CFLAGS += -isystem $(BPF_B)
 $(SKELETON_USERS): $(SKELETON)
 
@@ -172,7 +171,7 @@ LAYERS_cmd     := cmd view store foreign gate model collect trace base
 LAYERS_preload := preload base
 
 layers_of   = $(LAYERS_$(firstword $(subst _, ,$(1))))
-archives_of = $(foreach layer,$(layers_of),$(if $(wildcard $(if $(filter preload,$(layer)),,userspace/)$(layer)/*.c),$(B)/lib/$(layer).a))
+archives_of = $(foreach layer,$(layers_of),$(if $(wildcard $(if $(filter preload,$(layer)),,userspace/)$(layer)),$(B)/lib/$(layer).a))
 helpers_of  = $(if $(filter trace,$(layers_of)),$(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c)))
 CMOCKA_LIBS = $(shell $(PKG_CONFIG) --libs cmocka)
 
@@ -203,7 +202,7 @@ $(B)/lib/collect.a: $(TARGET_CHECK)
 $(B)/lib/preload.a: $(PRELOAD_TESTED:preload/%.c=$(B)/preload-test/%.o)
 $(B)/lib/%.a: $$(filter-out $(B)/userspace/cmd/main.o,$$(filter $(B)/userspace/$$*/$$(PERCENT),$$(OBJECTS)))
 	$(call say,AR,$@)
-	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) qcs $@ $^
 PERCENT := %
 
 $(B)/preload-test/%.o: preload/%.c $(B)/flags | $(B)/deps

@@ -94,7 +94,7 @@ struct task_state {
 	__u32 flags; /* TASK_*; written by the collector */
 	__u16 nr;    /* system call, if in_syscall */
 	__u16 in_syscall;
-	__u64 probe_ns;	   /* in probes; see tax.bpf.h */
+	__u64 probe_ns;	   /* in probes; see overhead.bpf.h */
 	__u32 probe_calls; /* system calls that were looked at */
 	__u32 probe_hits;  /* runs of all other programs; up to here source_bpf.c knows the order */
 	__u64 enter_ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /* The maps, the settings and the two system call programs that everything hangs on. */
 #include "bpf/common.bpf.h"
+#include "bpf/overhead.bpf.h"
 #include "bpf/percpu.bpf.h"
-#include "bpf/tax.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -262,8 +262,8 @@ int handle_sys_enter(__u64 *ctx)
 	if (bits)
 		enter_known(ts, bits);
 	ts->probe_calls++;
-	if (tax_is_due(ts))
-		tax_add(ts, ts->enter_ns, TAX_SAMPLE);
+	if (overhead_is_due(ts))
+		overhead_add(ts, ts->enter_ns, OVERHEAD_SAMPLE);
 	return 0;
 }
 
@@ -321,8 +321,8 @@ int handle_sys_exit(__u64 *ctx)
 		exit_known(ts, bits, result);
 	ts->in_syscall = 0;
 	if (bits & CALL_TELLS)
-		tax_add(ts, now, 1);
-	else if (tax_is_due(ts))
-		tax_add(ts, now, TAX_SAMPLE);
+		overhead_add(ts, now, 1);
+	else if (overhead_is_due(ts))
+		overhead_add(ts, now, OVERHEAD_SAMPLE);
 	return 0;
 }

@@ -6,9 +6,9 @@
  * RSS_PATIENCE-th change, and at once when a change was larger than what the kernel keeps in a
  * CPU's part: see is_small(). */
 #include "bpf/common.bpf.h"
+#include "bpf/overhead.bpf.h"
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
-#include "bpf/tax.bpf.h"
 
 #define PAGE_BYTES   4096ull
 #define MEMBERS	     4 /* file, anonymous, swap, shared */
@@ -342,7 +342,7 @@ int handle_rss_stat(__u64 *ctx)
 		return 0;
 	}
 	if (!seen[RSS_UNTIMED]--) {
-		seen[RSS_UNTIMED] = TAX_SAMPLE - 1;
+		seen[RSS_UNTIMED] = OVERHEAD_SAMPLE - 1;
 		if (seen[RSS_MM] == key)
 			hits = RSS_PATIENCE - seen[RSS_LEFT]; /* with those it passed over */
 		begin = bpf_ktime_get_ns() + clock_cost_ns;
@@ -354,8 +354,8 @@ int handle_rss_stat(__u64 *ctx)
 	/* Whoever changed the memory: hardly ever another than the one it belongs to. */
 	payer = task_state_of(bpf_get_current_task_btf());
 	if (payer) {
-		payer->probe_hits += TAX_SAMPLE * hits;
-		tax_add(payer, begin, TAX_SAMPLE);
+		payer->probe_hits += OVERHEAD_SAMPLE * hits;
+		overhead_add(payer, begin, OVERHEAD_SAMPLE);
 	}
 	return 0;
 }

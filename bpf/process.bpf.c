@@ -3,8 +3,8 @@
  * usage.bpf.c. */
 #include "bpf/process.bpf.h"
 #include "bpf/common.bpf.h"
+#include "bpf/overhead.bpf.h"
 #include "bpf/path.bpf.h"
-#include "bpf/tax.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -104,12 +104,12 @@ int handle_fork(__u64 *ctx)
 	ts->sched.waker_tid = parent->pid;
 	ts->sched.context = SL_CONTEXT_TASK;
 	bpf_probe_read_kernel(ts->sched.waker_comm, sizeof(ts->sched.waker_comm), parent->comm);
-	ts->probe_left = now % TAX_SAMPLE;
+	ts->probe_left = now % OVERHEAD_SAMPLE;
 	sched_created(ts, false);
 	process_count_thread(child->tgid, memory_key(child));
 	if (creator) {
 		creator->probe_hits++;
-		tax_add(creator, now, 1);
+		overhead_add(creator, now, 1);
 	}
 	return 0;
 }
@@ -281,7 +281,7 @@ int handle_exec(__u64 *ctx)
 	if (is_first || has_listeners)
 		ready_inherited();
 	ts->probe_hits++;
-	tax_add(ts, now, 1);
+	overhead_add(ts, now, 1);
 	return 0;
 }
 

@@ -14,7 +14,7 @@
  * the very queue they hang in, and the file of the socket. No addresses of kernel functions are
  * needed, which would mean reading kallsyms at every start. */
 #include "bpf/net.bpf.h"
-#include "bpf/tax.bpf.h"
+#include "bpf/overhead.bpf.h"
 
 #include <asm/unistd_64.h>
 

@@ -4,9 +4,9 @@
  * What a thread waited for is found in object.bpf.h. */
 #include "bpf/common.bpf.h"
 #include "bpf/object.bpf.h"
+#include "bpf/overhead.bpf.h"
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
-#include "bpf/tax.bpf.h"
 #include "bpf/waker.bpf.h"
 
 #define STATE_INTERRUPTIBLE 0x1u
@@ -396,7 +396,7 @@ int handle_switch(__u64 *ctx)
 	}
 	if (payer) {
 		payer->probe_hits++;
-		tax_add(payer, now, 1);
+		overhead_add(payer, now, 1);
 	}
 	return 0;
 }
@@ -424,8 +424,8 @@ int handle_waking(__u64 *ctx)
 	count_running(ts);
 	/* Paid by the waker, but noted with who waited for it: the two follow each other. */
 	ts->probe_hits++;
-	if (tax_is_due(ts))
-		tax_add(ts, now, TAX_SAMPLE);
+	if (overhead_is_due(ts))
+		overhead_add(ts, now, OVERHEAD_SAMPLE);
 	return 0;
 }
 

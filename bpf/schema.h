@@ -96,7 +96,8 @@ enum sl_mark_id {
 			      * sl_stop */
 	SL_MARK_REAPED = 6, /* collector: the command ended; value = wait status */
 	SL_MARK_GONE = 7,   /* collector: the whole tree has ended (or was given up on) */
-	SL_MARK_TAX = 8, /* collector, from a lane: value = ns that its shim spent in making lanes
+	SL_MARK_OVERHEAD =
+		8, /* collector, from a lane: value = ns that its shim spent in making lanes
 			      * and in looking at images to execute; detail = enum sl_when */
 	SL_MARK_NOTIFIED = 9, /* collector: sd_notify READY=1 arrived */
 };

@@ -2,8 +2,8 @@
 /* What processes used: summed over their threads, as these end, and at any moment by a walk over
  * all tasks that the collector starts by reading an iterator. */
 #include "bpf/common.bpf.h"
+#include "bpf/overhead.bpf.h"
 #include "bpf/process.bpf.h"
-#include "bpf/tax.bpf.h"
 
 #define PAGE_BYTES    4096ull
 #define TICKS_TELL_NS 100000000ull
@@ -23,12 +23,12 @@ __u32 walk_when = 0; /* enum sl_when */
 
 /* ---- what the probes cost ---- */
 
-#define CLOCK_READINGS 8
-#define TAX_LIMIT_NS   4000 /* a timed run that took longer was interrupted */
+#define CLOCK_READINGS	  8
+#define OVERHEAD_LIMIT_NS 4000 /* a timed run that took longer was interrupted */
 
 __u32 clock_cost_ns = 0;
 
-__noinline int tax_add(struct task_state *ts, __u64 since_ns, __u32 weight)
+__noinline int overhead_add(struct task_state *ts, __u64 since_ns, __u32 weight)
 {
 	__u64 ns;
 
@@ -37,8 +37,8 @@ __noinline int tax_add(struct task_state *ts, __u64 since_ns, __u32 weight)
 	ns = bpf_ktime_get_ns() - since_ns;
 	if (!ts || (__s64)ns <= 0)
 		return 0;
-	if (weight > 1 && ns > TAX_LIMIT_NS)
-		ns = TAX_LIMIT_NS;
+	if (weight > 1 && ns > OVERHEAD_LIMIT_NS)
+		ns = OVERHEAD_LIMIT_NS;
 	ts->probe_ns += ns * weight;
 	return 0;
 }

@@ -11,7 +11,7 @@ setup() {
 	require_bpf
 }
 
-# Switches after readiness past which there are sums, as in userspace/collect/launch.c.
+# Switches after readiness past which there are sums, as in userspace/collect/run/launch.c.
 LIMIT=2000000
 
 @test "past two million switches after readiness there are sums, which are right" {

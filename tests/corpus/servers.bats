@@ -31,7 +31,7 @@ teardown() {
 	# Auxiliary processes are forked, not executed, and each is counted.
 	[ "$(q '.runs[0].processes | length')" -ge 3 ]
 	[ "$(q '[.runs[0].processes[] | select(.heap == null)] | length')" = 0 ]
-	[ "$(q '[.runs[0].findings[].id] | index("port-lie") != null')" = true ]
+	[ "$(q '[.runs[0].findings[].id] | index("early-listen") != null')" = true ]
 }
 
 @test "node" {

@@ -73,14 +73,14 @@ setup() {
 	"$STARTLINE" report --view help | grep -q startup
 }
 
-@test "the tax is there, and its parts add up" {
+@test "the overhead is there, and its parts add up" {
 	for probes in shim auto; do
-		"$STARTLINE" run -q --probes $probes --trace tax.slt -- sh -c 'ls / >/dev/null; true'
-		"$STARTLINE" report tax.slt --format json >tax.json
-		jq -e '.runs[0] | .tax_ns > 0 and .tax_ns < .tree.wall_ns' tax.json
-		jq -e '.runs[0] | ((.tax_probes_ns // 0) + .tax_shim_ns - .tax_ns) | fabs <= 1' tax.json
-		"$STARTLINE" report tax.slt >tax.txt
-		grep -q '^tax: .* shim [0-9]' tax.txt
+		"$STARTLINE" run -q --probes $probes --trace overhead.slt -- sh -c 'ls / >/dev/null; true'
+		"$STARTLINE" report overhead.slt --format json >overhead.json
+		jq -e '.runs[0] | .overhead_ns > 0 and .overhead_ns < .tree.wall_ns' overhead.json
+		jq -e '.runs[0] | ((.overhead_probes_ns // 0) + .overhead_shim_ns - .overhead_ns) | fabs <= 1' overhead.json
+		"$STARTLINE" report overhead.slt >overhead.txt
+		grep -q '^overhead: .* shim [0-9]' overhead.txt
 	done
 }
 

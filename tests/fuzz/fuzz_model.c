@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzzing.h"
+#include "userspace/model/document/session_json.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
-#include "userspace/model/session_json.h"
 #include "userspace/trace/kinds.h"
 #include "userspace/trace/trace.h"
 

@@ -9,9 +9,9 @@
 
 #include "tests/fuzz/fuzzing.h"
 #include "userspace/base/arena.h"
-#include "userspace/model/compare.h"
-#include "userspace/model/session_json.h"
-#include "userspace/view/report_compare.h"
+#include "userspace/model/compare/compare.h"
+#include "userspace/model/document/session_json.h"
+#include "userspace/view/report/compare.h"
 
 static void check_sums(const struct comparison *c)
 {

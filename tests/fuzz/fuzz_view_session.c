@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/fuzzing.h"
 #include "tests/lib/document.h"
-#include "userspace/view/report.h"
+#include "userspace/view/report/report.h"
 
 static void print_all(struct session *s)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "userspace/model/session_json.h"
+#include "userspace/model/document/session_json.h"
 
 /* The caller frees it. @ret_n may be NULL. Inlined, gcc 12 takes the result for the address of `text`. */
 __attribute__((noinline, unused)) static char *document_of(const struct session *s, size_t *ret_n)

@@ -9,7 +9,7 @@
 #include "tests/unit/sample_outcomes.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/view/ci.h"
+#include "userspace/view/ci/ci.h"
 
 #define MANY	    5000
 #define LARGE	    300

@@ -43,9 +43,9 @@ static struct session *sample_new(size_t n_runs)
 				     .exit_signal = UNKNOWN,
 				     .exit_reason = "exit",
 				     .is_complete = true,
-				     .tax_ns = UNKNOWN,
-				     .tax_probes_ns = UNKNOWN,
-				     .tax_shim_ns = UNKNOWN,
+				     .overhead_ns = UNKNOWN,
+				     .overhead_probes_ns = UNKNOWN,
+				     .overhead_shim_ns = UNKNOWN,
 				     .ready_ns = UNKNOWN,
 				     .startup_total_ns = 0,
 				     .startup_unknown_ns = 0,
@@ -197,7 +197,7 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 		{ 2, "/opt/lib/libbig.so", 5 * MS, 2 * MS, 13 * MS, UNKNOWN },
 	};
 	const struct finding findings[] = {
-		{ "port-lie", 400 * MS,
+		{ "early-listen", 400 * MS,
 		  "tcp 127.0.0.1:7777: listen at 56 ms, served from 456 ms on",
 		  "call listen when the program can serve, or wait for accept_ready" },
 	};
@@ -229,9 +229,9 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	run->lost_shim = 0;
 	run->is_complete = false;
 	run->incomplete = "13 records were lost";
-	run->tax_ns = 310000;
-	run->tax_probes_ns = 120000;
-	run->tax_shim_ns = 190000;
+	run->overhead_ns = 310000;
+	run->overhead_probes_ns = 120000;
+	run->overhead_shim_ns = 190000;
 	run->wall_ns = 480 * MS;
 	run->cpus = 2;
 	run->peak_rss_bytes = 25500000;

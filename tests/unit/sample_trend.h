@@ -8,7 +8,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/base/random.h"
-#include "userspace/model/history.h"
+#include "userspace/model/history/history.h"
 
 #define SAMPLE_START_NS 1767225600000000000 /* 2026-01-01 00:00 */
 #define SAMPLE_DAY_NS	86400000000000

@@ -2,7 +2,7 @@
 /* By how much the heap peak of a tree may be too low. */
 
 #include "tests/unit/cmocka.h"
-#include "userspace/collect/heap_bound.h"
+#include "userspace/collect/shim/heap_bound.h"
 
 static void the_tree_cannot_be_higher_than_the_sum_of_its_peaks(void **state)
 {

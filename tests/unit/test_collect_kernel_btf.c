@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
-#include "userspace/collect/btf.h"
-#include "userspace/collect/kernel_btf.h"
+#include "userspace/collect/bpf/btf.h"
+#include "userspace/collect/bpf/kernel_btf.h"
 
 static const char strings[] =
 	"\0int\0btf_trace_sched_switch\0runqueues\0pcpu_hot\0.data..percpu\0task\0pid\0in\0next\0inner"

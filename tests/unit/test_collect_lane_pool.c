@@ -8,8 +8,8 @@
 
 #include "bpf/lane.h"
 #include "tests/unit/cmocka.h"
-#include "userspace/collect/lane_pool.h"
-#include "userspace/collect/lane_reader.h"
+#include "userspace/collect/shim/lane_pool.h"
+#include "userspace/collect/shim/lane_reader.h"
 
 enum { SIZE = 3, BYTES = SL_LANE_BYTES(SL_LANE_RECORDS), LIMIT = 20 };
 

@@ -6,7 +6,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/clock.h"
-#include "userspace/collect/lane_reader.h"
+#include "userspace/collect/shim/lane_reader.h"
 
 enum { BYTES = 24576, RANDOM_ROUNDS = 400, SEEN = 64 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
-#include "userspace/collect/redact.h"
+#include "userspace/collect/run/redact.h"
 
 struct output {
 	char text[SL_ARGS_MAX];

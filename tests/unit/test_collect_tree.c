@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "tests/unit/cmocka.h"
-#include "userspace/collect/tree.h"
+#include "userspace/collect/run/tree.h"
 
 static void born(struct tree *t, uint32_t pid, uint32_t flags)
 {

@@ -4,7 +4,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
-#include "userspace/model/compare.h"
+#include "userspace/model/compare/compare.h"
 #include "userspace/model/hosts.h"
 
 #define RUNS 3

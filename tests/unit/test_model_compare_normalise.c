@@ -8,7 +8,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
-#include "userspace/model/compare.h"
+#include "userspace/model/compare/compare.h"
 
 struct line {
 	const char *text, *normal;

@@ -8,7 +8,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
-#include "userspace/model/compare.h"
+#include "userspace/model/compare/compare.h"
 
 #define METRICS 1000
 #define RUNS	20

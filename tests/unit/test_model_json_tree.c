@@ -9,7 +9,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/model/json_tree.h"
+#include "userspace/model/document/json_tree.h"
 
 /* --- writing ---------------------------------------------------------------------------------- */
 

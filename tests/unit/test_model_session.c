@@ -76,7 +76,7 @@ static void server_has_its_metrics(void **state)
 	assert_int_equal(value_of(s, "startup.link"), 2 * MS);
 	assert_int_equal(value_of(s, "startup.init"), 1 * MS);
 	assert_int_equal(value_of(s, "startup.main"), 15 * MS);
-	assert_int_equal(value_of(s, "startup.port_lie"), 13 * MS);
+	assert_int_equal(value_of(s, "startup.listen_gap"), 13 * MS);
 	assert_int_equal(value_of(s, "time.wall"), 29100000);
 	assert_int_equal(value_of(s, "cpu.user"), 3 * MS);
 	assert_int_equal(value_of(s, "mem.peak_rss"), 6 << 20);
@@ -86,7 +86,7 @@ static void server_has_its_metrics(void **state)
 	assert_true(isnan(value_of(s, "heap.allocs")));
 	assert_true(fabs(value_of(s, "cpu.utilization") - 4 / 29.1 / 2) < 1e-9);
 	assert_null(metrics_find(s, "no.such"));
-	assert_string_equal(s->runs[0].findings[0].id, "port-lie");
+	assert_string_equal(s->runs[0].findings[0].id, "early-listen");
 	assert_int_equal(s->runs[0].findings[0].cost_ns, 13 * MS);
 	(void)session_free(s);
 }

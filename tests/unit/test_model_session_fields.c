@@ -9,8 +9,8 @@
 #include "tests/lib/document.h"
 #include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
-#include "userspace/model/session_fields.h"
-#include "userspace/model/session_json.h"
+#include "userspace/model/document/session_fields.h"
+#include "userspace/model/document/session_json.h"
 
 /* Fills a struct through its table with values that are all different. */
 struct filling {

@@ -13,7 +13,7 @@
 #include "tests/unit/said.h"
 #include "tests/unit/sample_session.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/model/session_json.h"
+#include "userspace/model/document/session_json.h"
 
 static int read_back(const char *text, struct session **ret)
 {
@@ -218,8 +218,9 @@ static void errors_name_their_place(void **state)
 	check_place("\"runs\":[{\"processes\":[{\"id\":-1}]}]",
 		    "runs[0].processes[0].id: not the id of a process");
 	check_place("\"runs\":[{\"processes\":[{\"id\":1e10}]}]", "not the id of a process");
-	check_place("\"runs\":[{\"tax_ns\":1e30}]", "runs[0].tax_ns: the number is too large");
-	check_place("\"runs\":[{\"tax_ns\":\"1\"}]", "a number was expected");
+	check_place("\"runs\":[{\"overhead_ns\":1e30}]",
+		    "runs[0].overhead_ns: the number is too large");
+	check_place("\"runs\":[{\"overhead_ns\":\"1\"}]", "a number was expected");
 	check_place("\"runs\":[{\"complete\":1}]", "complete: true or false was expected");
 	check_place("\"runs\":[{\"startup\":{\"segments\":[{\"phase\":\"later\"}]}}]",
 		    "runs[0].startup.segments[0].phase: a name that this version does not know");
@@ -230,10 +231,10 @@ static void of_a_key_that_comes_twice_the_last_counts(void **state)
 	(void)state;
 	struct session *s = must_read(
 		"{\"schema\":\"startline.report/1\",\"schema\":7,\"version\":\"1\",\"version\":\"2\","
-		"\"runs\":[{},{}],\"runs\":[{\"tax_ns\":1,\"tax_ns\":2}]}");
+		"\"runs\":[{},{}],\"runs\":[{\"overhead_ns\":1,\"overhead_ns\":2}]}");
 	assert_string_equal(s->version, "2");
 	assert_int_equal(s->n_runs, 1);
-	assert_int_equal(s->runs[0].tax_ns, 2);
+	assert_int_equal(s->runs[0].overhead_ns, 2);
 	session_free(s);
 }
 
@@ -241,12 +242,12 @@ static void numbers_at_the_ends_of_the_range_are_read(void **state)
 {
 	(void)state;
 	struct session *s = must_read(
-		"{\"schema\":\"startline.report/1\",\"runs\":[{\"tax_ns\":9223372036854775807},"
-		"{\"tax_ns\":-9223372036854775808},{\"tax_ns\":9007199254740991},{\"tax_ns\":2.5}]}");
-	assert_true(s->runs[0].tax_ns == INT64_MAX);
-	assert_true(s->runs[1].tax_ns == UNKNOWN);
-	assert_true(s->runs[2].tax_ns == 9007199254740991);
-	assert_true(s->runs[3].tax_ns == 3);
+		"{\"schema\":\"startline.report/1\",\"runs\":[{\"overhead_ns\":9223372036854775807},"
+		"{\"overhead_ns\":-9223372036854775808},{\"overhead_ns\":9007199254740991},{\"overhead_ns\":2.5}]}");
+	assert_true(s->runs[0].overhead_ns == INT64_MAX);
+	assert_true(s->runs[1].overhead_ns == UNKNOWN);
+	assert_true(s->runs[2].overhead_ns == 9007199254740991);
+	assert_true(s->runs[3].overhead_ns == 3);
 	session_free(s);
 }
 

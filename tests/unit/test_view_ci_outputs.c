@@ -13,8 +13,8 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
-#include "userspace/view/ci.h"
-#include "userspace/view/ci_internal.h"
+#include "userspace/view/ci/ci.h"
+#include "userspace/view/ci/internal.h"
 
 static char *printed(const char *format, const struct samples *s)
 {
@@ -92,7 +92,7 @@ static void markdown_says_all_that_a_reviewer_asks(void **state)
 		"### Witnesses",
 		"| net.connects | 1 | 2 | \\+100 % |",
 		"### Findings",
-		"port-lie",
+		"early-listen",
 		"Environment: A CPU, 2 CPUs, Linux 6.1.0, glibc 2.36.",
 		"    startline check -f startline.yml 'distributed mode'\n",
 	};

@@ -7,7 +7,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
-#include "userspace/view/report.h"
+#include "userspace/view/report/report.h"
 
 static void the_example_of_the_manual(void **state)
 {

@@ -13,8 +13,8 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/utf8.h"
-#include "userspace/model/session_json.h"
-#include "userspace/view/report.h"
+#include "userspace/model/document/session_json.h"
+#include "userspace/view/report/report.h"
 
 static char *printed(struct session *s, enum table_format format, const struct print_style *style)
 {

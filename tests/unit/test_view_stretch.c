@@ -6,7 +6,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
-#include "userspace/view/stretch.h"
+#include "userspace/view/report/stretch.h"
 
 enum { MAX_ROWS = 18 };
 

@@ -10,7 +10,7 @@
 #include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
-#include "userspace/view/internal.h"
+#include "userspace/view/table/internal.h"
 
 #define UNKNOWN INT64_MIN
 

@@ -10,8 +10,8 @@
 #include "tests/unit/sample_trend.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
-#include "userspace/view/chart.h"
-#include "userspace/view/report_trend.h"
+#include "userspace/view/report/trend.h"
+#include "userspace/view/table/chart.h"
 
 #define MARGIN 0.02
 

@@ -4,7 +4,7 @@
 #ifndef USERSPACE_CMD_AB_H
 #define USERSPACE_CMD_AB_H
 
-#include "userspace/collect/collect.h"
+#include "userspace/collect/run/collect.h"
 #include "userspace/gate/outcome.h"
 #include "userspace/gate/sequence.h"
 

@@ -8,7 +8,7 @@
 #include "userspace/base/vec.h"
 #include "userspace/cmd/ab.h"
 #include "userspace/cmd/worktree.h"
-#include "userspace/collect/collect.h"
+#include "userspace/collect/run/collect.h"
 #include "userspace/gate/config.h"
 #include "userspace/gate/judge.h"
 #include "userspace/gate/outcome.h"

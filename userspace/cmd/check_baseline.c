@@ -13,8 +13,8 @@
 #include "userspace/base/log.h"
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/git_facts.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/ref.h"
+#include "userspace/cmd/store_access.h"
 
 #define DOCUMENT_MAX ((size_t)64 << 20)
 
@@ -50,7 +50,7 @@ static bool may_have_been_brought(struct check *c, const char *file)
 /* What says where a baseline was saved must not come with the change. */
 static int distrust_store(struct check *c, const char **ret_reason)
 {
-	const char *file = keeping_file();
+	const char *file = store_access_file();
 	_cleanup_free_ char *real = file != NULL ? realpath(file, NULL) : NULL;
 	/* A store that is not there has no baselines. */
 	if (real == NULL || !(may_have_been_brought(c, file) || may_have_been_brought(c, real)))
@@ -85,10 +85,10 @@ static int load_trusted_name(struct check *c, const char *name, struct session *
 {
 	struct store *store = NULL;
 	struct store_entry about = { 0 };
-	int r = keeping_open(false, &store);
+	int r = store_access_open(false, &store);
 	if (r >= 0)
 		r = baseline_load(store, name, ret, &about, c->arena);
-	keeping_close(store);
+	store_access_close(store);
 	if (r < 0) {
 		*ret_reason = arena_printf(c->arena, "there is no baseline '@%s'", name);
 		return r;
@@ -123,7 +123,7 @@ static int load(struct check *c, const char *name, bool is_file, struct session 
 static int take_own_name(struct check *c, const struct scenario *s, const char **name)
 {
 	const char *own = arena_printf(c->arena, "%s:%s", *name, s->name);
-	const int r = own != NULL ? keeping_has(own) : -ENOMEM;
+	const int r = own != NULL ? store_access_has(own) : -ENOMEM;
 	if (r > 0)
 		*name = own;
 	return r;

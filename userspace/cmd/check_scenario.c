@@ -7,8 +7,8 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/check.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/ref.h"
+#include "userspace/cmd/store_access.h"
 #include "userspace/gate/sequence.h"
 
 int check_keep(struct check *c, struct session *s)
@@ -253,7 +253,7 @@ static void store(struct trial *t)
 	if (!t->check->is_history || t->scenario->results != NULL ||
 	    t->outcome->kind != OUTCOME_JUDGED)
 		return;
-	if (keeping_save(t->evidence.session, NULL, &about) < 0)
+	if (store_access_save(t->evidence.session, NULL, &about) < 0)
 		end_with(t->outcome, OUTCOME_TROUBLE,
 			 "the store failed; what was measured is in a file, as said above");
 }

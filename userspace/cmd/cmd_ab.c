@@ -16,8 +16,8 @@
 #include "userspace/cmd/ab_options.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/worktree.h"
-#include "userspace/view/report.h"
-#include "userspace/view/report_ab.h"
+#include "userspace/view/report/ab.h"
+#include "userspace/view/report/report.h"
 
 struct task {
 	struct ab_options *o;

@@ -14,12 +14,12 @@
 #include "userspace/base/vec.h"
 #include "userspace/cmd/baseline_value.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
-#include "userspace/model/session_json.h"
-#include "userspace/view/report.h"
-#include "userspace/view/report_known.h"
+#include "userspace/cmd/store_access.h"
+#include "userspace/model/document/session_json.h"
+#include "userspace/view/report/known.h"
+#include "userspace/view/report/report.h"
 
 #define WORDS_MAX 3
 
@@ -154,10 +154,10 @@ static int save(const struct opts *o)
 	int r = by_hand ? load_values(o, &s) : ref_load(o->words[2], &s);
 	int status = by_hand ? status_of(r) : ref_status(o->words[2], r);
 	if (status == 0 && !o->is_forced)
-		status = status_of(keeping_check_baseline(s));
+		status = status_of(store_access_check_baseline(s));
 	const struct store_entry about = { .note = o->note };
 	if (status == 0)
-		status = status_of(keeping_put(s, o->words[1], &about));
+		status = status_of(store_access_put(s, o->words[1], &about));
 	(void)session_free(s);
 	return status;
 }
@@ -270,12 +270,12 @@ static int run_action(struct opts *o, const struct action *action)
 	int r = output_open(&o->output, stdout);
 	if (r < 0)
 		return EXIT_STARTLINE;
-	r = keeping_open(false, &st);
+	r = store_access_open(false, &st);
 	if (r == -ENOENT && !action->without_store)
 		(void)fail(r, "there is no store yet: `startline baseline save NAME` makes one");
 	if (r == 0 || (r == -ENOENT && action->without_store))
 		r = action->run(o, st);
-	keeping_close(st);
+	store_access_close(st);
 	const int closed = output_close(&o->output, r);
 	return status_of(r < 0 ? r : closed);
 }

@@ -15,13 +15,13 @@
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/git_facts.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/outs.h"
 #include "userspace/cmd/recording.h"
-#include "userspace/view/ci.h"
-#include "userspace/view/report.h"
-#include "userspace/view/report_check.h"
+#include "userspace/cmd/store_access.h"
+#include "userspace/view/ci/ci.h"
+#include "userspace/view/report/check.h"
+#include "userspace/view/report/report.h"
 
 enum {
 	KEY_LIST = OPTION_FIRST_FREE,
@@ -256,7 +256,7 @@ static int check(struct opts *o, const struct config *config, const struct choic
 		.is_history = trusted[0] == '\0' && !o->is_bisect,
 	};
 	size_t n = 0;
-	keeping_set_url(config->store);
+	store_access_set_url(config->store);
 	struct outcome *outcomes =
 		arena_alloc_array(c.arena, choice->n + config->n_spans + 1, sizeof(*outcomes));
 	c.of_scenario = arena_alloc_array(c.arena, config->n_scenarios, sizeof(struct session *));

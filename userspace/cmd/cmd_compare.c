@@ -5,12 +5,12 @@
 #include <stdio.h>
 
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
-#include "userspace/model/compare.h"
-#include "userspace/view/report.h"
-#include "userspace/view/report_compare.h"
+#include "userspace/cmd/store_access.h"
+#include "userspace/model/compare/compare.h"
+#include "userspace/view/report/compare.h"
+#include "userspace/view/report/report.h"
 
 struct opts {
 	const char *base, *head;

@@ -12,8 +12,8 @@
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/selftest.h"
-#include "userspace/collect/survey.h"
-#include "userspace/view/report.h"
+#include "userspace/collect/proc/survey.h"
+#include "userspace/view/report/report.h"
 
 #define SELFTEST_LIMIT_NS (55 * NS_PER_S)
 

@@ -14,13 +14,13 @@
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
+#include "userspace/cmd/store_access.h"
 #include "userspace/gate/verdict.h"
-#include "userspace/model/history.h"
-#include "userspace/view/report.h"
-#include "userspace/view/report_trend.h"
-#include "userspace/view/trend_words.h"
+#include "userspace/model/history/history.h"
+#include "userspace/view/report/report.h"
+#include "userspace/view/report/trend.h"
+#include "userspace/view/report/trend_words.h"
 
 /* Of the overview: its rows are read one by one. */
 #define OVERVIEW_LAST 1000
@@ -451,13 +451,13 @@ static int open_and_run(struct work *w)
 	r = output_open(&w->o->output, stdout);
 	if (r < 0)
 		return -EIO;
-	r = keeping_open(false, &w->store);
+	r = store_access_open(false, &w->store);
 	if (r == -ENOENT)
 		(void)fail(r, "there is no store yet: `startline baseline save NAME` or `startline "
 			      "run --save NAME` makes one");
 	if (r == 0)
 		r = run(w);
-	keeping_close(w->store);
+	store_access_close(w->store);
 	const int closed = output_close(&w->o->output, r);
 	return r < 0 ? r : closed;
 }

@@ -9,13 +9,13 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
+#include "userspace/cmd/store_access.h"
 #include "userspace/model/session.h"
 #include "userspace/trace/dump.h"
 #include "userspace/trace/trace.h"
-#include "userspace/view/report.h"
+#include "userspace/view/report/report.h"
 
 struct opts {
 	const char *ref;

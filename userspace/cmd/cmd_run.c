@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/run_options.h"
-#include "userspace/collect/collect.h"
-#include "userspace/model/compare.h"
+#include "userspace/cmd/store_access.h"
+#include "userspace/collect/run/collect.h"
+#include "userspace/model/compare/compare.h"
 #include "userspace/model/session.h"
-#include "userspace/view/report.h"
-#include "userspace/view/report_compare.h"
+#include "userspace/view/report/compare.h"
+#include "userspace/view/report/report.h"
 
 struct recorder {
 	struct run_options *o;
@@ -122,7 +122,7 @@ static int print_session(const struct recorder *r, struct session *s)
 /* A mistake is told before anything is measured. */
 static int prepare(struct recorder *r)
 {
-	const int e = r->o->save_name != NULL ? keeping_check_name(r->o->save_name) : 0;
+	const int e = r->o->save_name != NULL ? store_access_check_name(r->o->save_name) : 0;
 	return e >= 0 && r->o->against != NULL ? ref_load(r->o->against, &r->base) : e;
 }
 
@@ -130,8 +130,8 @@ static int save(const struct recorder *r, const struct session *s)
 {
 	if (r->o->save_name == NULL)
 		return 0;
-	const int e = keeping_check_baseline(s);
-	return e < 0 ? e : keeping_save(s, r->o->save_name, NULL);
+	const int e = store_access_check_baseline(s);
+	return e < 0 ? e : store_access_save(s, r->o->save_name, NULL);
 }
 
 static int report(const struct recorder *r)

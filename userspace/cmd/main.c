@@ -14,7 +14,7 @@
 #include "userspace/base/nearest.h"
 #include "userspace/base/stdfd.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/collect/inheritance.h"
+#include "userspace/collect/run/inheritance.h"
 
 /* THE table: see cmd.h. */
 static const struct command {

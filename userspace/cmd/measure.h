@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "userspace/collect/collect.h"
+#include "userspace/collect/run/collect.h"
 #include "userspace/model/session.h"
 
 struct measurement;

@@ -9,7 +9,7 @@
 #include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/recording.h"
-#include "userspace/view/report.h"
+#include "userspace/view/report/report.h"
 
 enum { KEY_FORMAT = OPTION_FIRST_FREE };
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "userspace/view/table.h"
+#include "userspace/view/table/table.h"
 
 struct output_options {
 	enum table_format format;

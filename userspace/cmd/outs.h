@@ -7,7 +7,7 @@
 
 #include "userspace/base/vec.h"
 #include "userspace/gate/outcome.h"
-#include "userspace/view/ci.h"
+#include "userspace/view/ci/ci.h"
 
 struct out {
 	const struct ci_output *output;

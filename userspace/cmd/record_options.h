@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "userspace/base/vec.h"
-#include "userspace/collect/collect.h"
+#include "userspace/collect/run/collect.h"
 #include "userspace/trace/ready.h"
 
 struct record_options {

@@ -14,11 +14,11 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
 #include "userspace/cmd/recording.h"
+#include "userspace/cmd/store_access.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/gate/sequence.h"
-#include "userspace/model/session_json.h"
+#include "userspace/model/document/session_json.h"
 #include "userspace/trace/trace.h"
 
 /* A session document of thousands of processes is a few megabytes. */
@@ -109,7 +109,7 @@ int ref_read(const char *text, size_t length, const char *name, struct session *
 int ref_load(const char *ref, struct session **ret)
 {
 	if (ref != NULL && *ref == '@')
-		return keeping_load(ref + 1, ret);
+		return store_access_load(ref + 1, ret);
 	_cleanup_(buf_done) struct buf path;
 	buf_init(&path, PATH_MAX);
 	int r = resolve(ref, &path);

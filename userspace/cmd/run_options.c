@@ -7,7 +7,7 @@
 
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/keeping.h"
+#include "userspace/cmd/store_access.h"
 
 #define RUNS_MAX 100000u
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "userspace/view/table.h"
+#include "userspace/view/table/table.h"
 
 /* Compares the program with itself (a verdict other than "unchanged" or "inconclusive" is a false
  * alarm), works out from the values measured which effect the gate can prove here, then plants one and

@@ -22,7 +22,7 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/cmd/recording.h"
-#include "userspace/collect/inheritance.h"
+#include "userspace/collect/run/inheritance.h"
 
 #define OUTPUT_MAX ((size_t)64 << 10)
 #define NAME	   "startline-base-"

@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 #include "userspace/base/vec.h"
-#include "userspace/model/id_map.h"
-#include "userspace/model/json_tree.h"
+#include "userspace/model/build/id_map.h"
+#include "userspace/model/document/json_tree.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 

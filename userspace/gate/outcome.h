@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "userspace/gate/budget.h"
-#include "userspace/model/compare.h"
+#include "userspace/model/compare/compare.h"
 
 enum outcome_kind {
 	OUTCOME_JUDGED,

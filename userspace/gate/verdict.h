@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "userspace/model/compare.h"
+#include "userspace/model/compare/compare.h"
 
 enum verdict {
 	VERDICT_IMPROVED,

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "userspace/model/internal.h"
-#include "userspace/model/series.h"
+#include "userspace/model/build/internal.h"
+#include "userspace/model/build/series.h"
 
 /* A ratio as somebody typed it. */
 #define VALUE_MAX 256
@@ -90,7 +90,7 @@ static double get_first_byte(const struct run *r)
 	return l != NULL ? number(l->first_byte_ns) : NAN;
 }
 
-static double get_port_lie(const struct run *r)
+static double get_listen_gap(const struct run *r)
 {
 	return get_accept_ready(r) - get_listen(r);
 }
@@ -237,7 +237,7 @@ const struct metric metrics[] = {
 	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, get_accept_ready, NULL },
 	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, get_first_accept, NULL },
 	{ "startup.first_byte", "first byte", UNIT_NS, LOWER, CLASS_TIME, get_first_byte, NULL },
-	{ "startup.port_lie", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, get_port_lie, NULL },
+	{ "startup.listen_gap", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, get_listen_gap, NULL },
 	{ "time.child[]", "wall time of children", UNIT_NS, LOWER, CLASS_TIME, NULL, series_children },
 	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, get_user, NULL },
 	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, get_system, NULL },

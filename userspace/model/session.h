@@ -147,7 +147,7 @@ struct library {
 };
 
 struct finding {
-	const char *id; /* "port-lie" */
+	const char *id; /* "early-listen" */
 	int64_t cost_ns;
 	const char *evidence, *remedy;
 };
@@ -166,8 +166,9 @@ struct run {
 	bool is_complete;	/* no record was lost, proven by sequence numbers */
 	const char *incomplete; /* why not, or NULL */
 	const char *tainted;	/* contention on the machine during the run, or NULL */
-	int64_t tax_ns;		/* startline's own cost on the way to the end of startup */
-	int64_t tax_probes_ns, tax_shim_ns; /* of which; UNKNOWN: that source was not there */
+	int64_t overhead_ns;	/* startline's own cost on the way to the end of startup */
+	int64_t overhead_probes_ns,
+		overhead_shim_ns; /* of which; UNKNOWN: that source was not there */
 
 	bool has_ready;
 	int64_t ready_ns;

@@ -11,8 +11,8 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
-#include "userspace/model/compare.h"
-#include "userspace/model/session_json.h"
+#include "userspace/model/compare/compare.h"
+#include "userspace/model/document/session_json.h"
 #include "userspace/store/internal.h"
 
 /* Of a command line, as the name of a series. */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "userspace/model/history.h"
+#include "userspace/model/history/history.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel probes as a source: loads and attaches them, hands over what is in their ring. The
+ * only user of libbpf. Everything hangs on descriptors of this process: when it is killed, the
+ * kernel takes the probes out. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "startline.skel.h"
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/base/log.h"
+#include "userspace/collect/bpf/kernel.h"
+#include "userspace/collect/bpf/links.h"
+#include "userspace/collect/bpf/load.h"
+#include "userspace/collect/bpf/wait_channel.h"
+#include "userspace/collect/bpf/words.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/source.h"
+
+#define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
+#define PLACES_LIMIT	  (8u << 20)
+#define PLACE_NAME	  128
+#define LIBBPF_TEXT_LIMIT (16u << 20) /* a verifier's log */
+
+/* As TASK_* in bpf/common.bpf.h and enum walk in bpf/usage.bpf.c. */
+#define TASK_TRACKED	  0x1u
+#define TASK_TRACKED_ROOT 0x3u
+enum walk { WALK_ANNOUNCE = 1, WALK_SUM = 2, WALK_EMIT = 3 };
+
+struct source_bpf {
+	struct startline_bpf *skeleton; /* of `probes` */
+	struct probes probes;
+	struct sink sink; /* during source_bpf_drain() */
+	size_t drained;
+	bool is_finished;
+};
+
+/* ---- loading ---- */
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	if (!log_shows(LOG_DEBUG))
+		return 0;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, LIBBPF_TEXT_LIMIT);
+	(void)buf_addv(&text, format, args);
+	/* A verifier's log has thousands of lines, and the last ones tell. */
+	char *rest = text.data, *line;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0')
+			log_debug("%s", line);
+	return 0;
+}
+
+static int attach(struct source_bpf *s, char *why, size_t why_size)
+{
+	const int r = links_attach(s->skeleton->skeleton);
+	if (r < 0)
+		return probes_refused(r, why, why_size);
+	s->skeleton->links.handle_walk =
+		bpf_program__attach_iter(s->skeleton->progs.handle_walk, NULL);
+	return s->skeleton->links.handle_walk == NULL ? probes_refused(-errno, why, why_size) : 0;
+}
+
+static int take_record(void *data, void *record, size_t size)
+{
+	struct source_bpf *s = data;
+	const struct sl_event *event = record;
+	if (size < sizeof(*event) || event->size < sizeof(*event) || event->size > size)
+		return 0; /* the probes write no such record */
+	const int r = s->sink.event(s->sink.data, event);
+	if (r < 0)
+		return r;
+	return ++s->drained >= DRAIN_MAX ? -EAGAIN : 0;
+}
+
+int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_size,
+		    struct source_bpf **ret)
+{
+	struct source_bpf *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return probes_refused(-ENOMEM, why, why_size);
+	(void)libbpf_set_print(print_libbpf);
+	int r = probes_load(settings, take_record, s, why, why_size, &s->probes);
+	s->skeleton = s->probes.skeleton;
+	if (r >= 0)
+		r = attach(s, why, why_size);
+	if (r < 0) {
+		(void)source_bpf_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct source_bpf *source_bpf_free(struct source_bpf *s)
+{
+	if (s == NULL)
+		return NULL;
+	probes_unload(&s->probes);
+	free(s);
+	return NULL;
+}
+
+/* ---- while it records ---- */
+
+/* Makes the kernel run handle_walk over all tasks, by reading what it prints: nothing. */
+static int walk(struct source_bpf *s, enum walk what, enum sl_when when)
+{
+	char nothing[64];
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(s->skeleton->links.handle_walk));
+	if (fd < 0)
+		return fail(fd, "cannot walk the tasks: %s", strerror(-fd));
+	s->skeleton->bss->walk = what;
+	s->skeleton->bss->walk_when = when;
+	ssize_t n;
+	do
+		n = read(fd, nothing, sizeof(nothing));
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? fail(-errno, "cannot walk the tasks: %s", strerror(errno)) : 0;
+}
+
+/* What an earlier run no longer needed. */
+static int restore(struct source_bpf *s)
+{
+	if (!s->skeleton->bss->faults_are_off)
+		return 0;
+	s->skeleton->bss->faults_are_off = 0;
+	const int r = links_attach(s->skeleton->skeleton);
+	return r < 0 ? fail(r, "cannot attach the probes again: %s", strerror(-r)) : 0;
+}
+
+int source_bpf_track(struct source_bpf *s, int pidfd)
+{
+	const int map = bpf_map__fd(s->skeleton->maps.tasks);
+	_cleanup_free_ uint32_t *state = calloc(1, bpf_map__value_size(s->skeleton->maps.tasks));
+	if (state == NULL)
+		return -ENOMEM;
+	*state = TASK_TRACKED_ROOT;
+	s->skeleton->bss->is_ready = 0;
+	s->skeleton->bss->switch_count = 0;
+	const int r = restore(s);
+	if (r < 0)
+		return r;
+	if (bpf_map_update_elem(map, &pidfd, state, BPF_ANY) < 0)
+		return fail(-errno, "cannot mark the process for recording: %s", strerror(errno));
+	return walk(s, WALK_ANNOUNCE, SL_WHEN_START);
+}
+
+/* What struct task_state in bpf/common.bpf.h begins with. */
+struct task_head {
+	uint32_t flags;
+	uint16_t nr, in_syscall;
+	uint64_t probe_ns;
+	uint32_t probe_calls, probe_hits;
+};
+
+int source_bpf_try(struct source_bpf *s, void (*work)(void *), void *data, uint64_t *ret_ns,
+		   uint64_t *ret_calls)
+{
+	const int map = bpf_map__fd(s->skeleton->maps.tasks);
+	const size_t size = bpf_map__value_size(s->skeleton->maps.tasks);
+	_cleanup_close_ int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	_cleanup_free_ struct task_head *state = calloc(1, size);
+	if (self < 0 || state == NULL || size < sizeof(*state))
+		return -ENOMEM;
+	state->flags = TASK_TRACKED;
+	/* Records are not even counted then. */
+	s->skeleton->bss->is_over = 1;
+	int r = bpf_map_update_elem(map, &self, state, BPF_ANY);
+	if (r >= 0) {
+		work(data);
+		r = bpf_map_lookup_elem(map, &self, state);
+		const int gone = bpf_map_delete_elem(map, &self);
+		r = r < 0 ? r : gone;
+	}
+	s->skeleton->bss->is_over = 0;
+	if (r < 0)
+		return fail(r, "cannot measure the probes: %s", strerror(-r));
+	*ret_ns = state->probe_ns;
+	*ret_calls = state->probe_calls;
+	return 0;
+}
+
+int source_bpf_fd(const struct source_bpf *s)
+{
+	return bpf_map__fd(s->skeleton->maps.ring);
+}
+
+int source_bpf_drain(struct source_bpf *s, struct sink sink)
+{
+	s->sink = sink;
+	s->drained = 0;
+	const int r = ring_buffer__consume(s->probes.ring);
+	return r < 0 && r != -EAGAIN ? r : (int)s->drained;
+}
+
+int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)
+{
+	const int r = walk(s, WALK_SUM, when);
+	return r < 0 ? r : walk(s, WALK_EMIT, when);
+}
+
+int source_bpf_ready(struct source_bpf *s)
+{
+	s->skeleton->bss->switch_count = 0;
+	s->skeleton->bss->is_ready = 1;
+	return 0;
+}
+
+/* What the others see counts for the whole run: processes and their memory, CPU time in system
+ * calls (which takes the scheduler's switches), files, listeners and connections that are yet to
+ * come. An address that faulted only names what a thread waits for, and the breakdown ends at
+ * readiness. */
+int source_bpf_thin_out(struct source_bpf *s, struct sink sink)
+{
+	if (s->skeleton->links.handle_page_fault == NULL)
+		return 0;
+	s->skeleton->bss->faults_are_off = 1;
+	links_detach_one(&s->skeleton->links.handle_page_fault);
+	memset(s->skeleton->bss->faults, 0, sizeof(s->skeleton->bss->faults));
+	return emit_meta(sink, "source.bpf.detached", "%s", "page_fault_user");
+}
+
+void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
+			 uint64_t *ret_idle_since_ns)
+{
+	/* The kernel writes these while we look. */
+	const volatile struct startline_bpf__bss *bss = s->skeleton->bss;
+	*ret_threads = bss->live_threads;
+	*ret_idle_since_ns = bss->running == 0 ? bss->idle_since_ns : 0;
+}
+
+size_t source_bpf_ring_bytes(const struct source_bpf *s)
+{
+	return s->probes.ring_bytes;
+}
+
+/* ---- the end ---- */
+
+static int emit_symbol(struct sink sink, uint64_t ip, const char *name)
+{
+	static union {
+		struct sl_symbol symbol;
+		char bytes[sizeof(struct sl_symbol) + PLACE_NAME];
+	} record;
+	record.symbol.event = emit_header(SL_KIND_SYMBOL, sizeof(record), now_ns(), 0);
+	record.symbol.ip = ip;
+	(void)snprintf(record.symbol.text, PLACE_NAME, "%s", name);
+	return sink.event(sink.data, &record.symbol.event);
+}
+
+static int name_places(struct source_bpf *s, struct sink sink)
+{
+	if (s->skeleton->bss->last_place == 0)
+		return 0;
+	union bpf_iter_link_info info = {
+		.map = { .map_fd = (uint32_t)bpf_map__fd(s->skeleton->maps.places) },
+	};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
+		    .link_info_len = sizeof(info));
+	s->skeleton->links.handle_places =
+		bpf_program__attach_iter(s->skeleton->progs.handle_places, &options);
+	if (s->skeleton->links.handle_places == NULL)
+		return 0; /* places without names are printed as unknown */
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(s->skeleton->links.handle_places));
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, PLACES_LIMIT);
+	if (fd < 0 || fs_read_fd(fd, &text) < 0)
+		return 0;
+	char *rest = text.data, *line;
+	int r = 0;
+	while (r >= 0 && (line = strsep(&rest, "\n")) != NULL) {
+		uint64_t number;
+		const char *name = wait_channel_name(line, &number);
+		if (name != NULL)
+			r = emit_symbol(sink, number, name);
+	}
+	return r;
+}
+
+static int emit_drops(struct source_bpf *s, struct sink sink)
+{
+	const uint64_t skipped = links_skipped(s->skeleton->skeleton);
+	for (uint32_t kind = 0; kind < SL_KIND_LIMIT; kind++) {
+		const uint64_t count =
+			s->skeleton->bss->drop_counts[kind] + (kind == 0 ? skipped : 0);
+		if (count == 0 && kind != 0)
+			continue;
+		const struct sl_drops drops = {
+			.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+			.source = SL_SOURCE_BPF,
+			.kind = kind,
+			.count = count,
+		};
+		const int r = sink.event(sink.data, &drops.event);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int emit_tallies(struct source_bpf *s, struct sink sink)
+{
+	const int n =
+		(int)(sizeof(s->skeleton->bss->cpu_counts) / sizeof(*s->skeleton->bss->cpu_counts));
+	for (int cpu = 0; cpu < s->probes.n_cpus && cpu < n; cpu++) {
+		const struct sl_tally tally = {
+			.event = emit_header(SL_KIND_TALLY, sizeof(tally), now_ns(), 0),
+			.source = SL_SOURCE_BPF,
+			.producer = (uint32_t)cpu,
+			.count = s->skeleton->bss->cpu_counts[cpu][0],
+		};
+		const int r = sink.event(sink.data, &tally.event);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int say_untold(struct source_bpf *s, struct sink sink)
+{
+	const uint32_t n = s->skeleton->bss->inferred_stays;
+	if (n == 0)
+		return 0;
+	return emit_meta(
+		sink, "note",
+		"this kernel did not tell of all switches: %u wait%s inferred from how long "
+		"threads ran, and may lack the cause",
+		n, n == 1 ? " is" : "s are");
+}
+
+int source_bpf_finish(struct source_bpf *s, struct sink sink)
+{
+	if (s->is_finished)
+		return 0;
+	s->is_finished = true;
+	s->skeleton->bss->is_over = 1;
+	links_detach(s->skeleton->skeleton);
+	int r;
+	do
+		r = source_bpf_drain(s, sink);
+	while (r > 0);
+	if (r >= 0)
+		r = name_places(s, sink);
+	if (r >= 0)
+		r = emit_drops(s, sink);
+	if (r >= 0)
+		r = words_lacking(s->skeleton->skeleton, s->skeleton->bss->uses_uring, sink);
+	if (r >= 0)
+		r = say_untold(s, sink);
+	return r < 0 ? r : emit_tallies(s, sink);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/* The one loop: everything that happens during a run arrives here as a readable descriptor or as
+ * a deadline. Sources are read in batches, except while somebody waits for readiness. */
+
+#include "userspace/collect/run/collect.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/units.h"
+#include "userspace/collect/proc/synthesize.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/inheritance.h"
+#include "userspace/collect/run/run.h"
+
+/* The kernel wakes us only for what may be the ready point, or when the ring fills; everything
+ * else waits for the next look. */
+#define DRAIN_PERIOD_NS (10 * NS_PER_MS)
+/* What a killed startline loses at most. */
+#define FLUSH_PERIOD_NS (1 * NS_PER_S)
+
+/* When the disk is full the recording ends there (the writer has said so), but the command goes on
+ * and is still waited for: it must not notice. */
+static int append(void *data, const struct sl_event *event)
+{
+	struct collector *c = data;
+	const int e = trace_append(c->w, event);
+	if (e < 0 && c->write_error == 0)
+		c->write_error = e;
+	return 0;
+}
+
+static int flush(struct collector *c)
+{
+	const int e = trace_flush(c->w);
+	if (e < 0 && c->write_error == 0)
+		c->write_error = e;
+	return 0;
+}
+
+static int store_event(struct collector *c, const struct sl_event *event)
+{
+	/* The kernel probes know nothing of the run's cgroup. */
+	if (event->kind == SL_KIND_MEMORY && c->run != NULL &&
+	    event->size >= sizeof(struct sl_memory)) {
+		struct sl_memory memory = *(const struct sl_memory *)event;
+		memory.event.size = sizeof(memory);
+		memory.cgroup_peak_bytes = cgroup_peak(&c->run->cgroup);
+		return append(c, &memory.event);
+	}
+	if (c->redactor != NULL)
+		return redactor_event(c->redactor, event, (struct sink){ append, c });
+	return append(c, event);
+}
+
+static int take_event(void *data, const struct sl_event *event)
+{
+	struct collector *c = data;
+	struct run *r = c->run;
+	int e = store_event(c, event);
+	if (e < 0 || r == NULL)
+		return e;
+	e = tree_feed(&r->tree, event);
+	if (e < 0)
+		return e;
+	if (r->watch != NULL && !r->is_ready)
+		r->is_ready = ready_watch_feed(r->watch, event, &r->ready);
+	return 0;
+}
+
+struct sink collector_sink(struct collector *c)
+{
+	return (struct sink){ .event = take_event, .data = c };
+}
+
+int collector_drain(struct collector *c)
+{
+	int e = 0;
+	if (c->bpf != NULL)
+		e = source_bpf_drain(c->bpf, collector_sink(c));
+	if (e >= 0 && c->shim != NULL)
+		e = source_shim_drain(c->shim, collector_sink(c));
+	if (c->run != NULL)
+		c->run->drained_ns = now_ns();
+	return e < 0 ? e : 0;
+}
+
+int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags)
+{
+	if (fd < 0)
+		return 0;
+	struct epoll_event event = { .events = EPOLLIN | flags, .data = { .u32 = wake } };
+	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST ? -errno
+											: 0;
+}
+
+static const int end_signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+#define N_END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
+
+/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. A
+ * hangup that is ignored stays so: blocked, it would be queued, and read. Not so the others, which
+ * any script has ignored by what it starts in the background. */
+static int take_signals(struct collector *c)
+{
+	sigset_t set;
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < N_END_SIGNALS; i++) {
+		if (end_signals[i] != SIGHUP || !inheritance_ignores_hangup())
+			(void)sigaddset(&set, end_signals[i]);
+	}
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return c->signal_fd < 0 ? -errno : 0;
+}
+
+static int collector_open(struct collector *c, const struct collect_spec *spec)
+{
+	inheritance_begin(0);
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll_fd < 0)
+		return fail(-errno, "cannot wait for events: %s", strerror(errno));
+	int r = take_signals(c);
+	if (r < 0)
+		return fail(r, "cannot take signals: %s", strerror(-r));
+	if (spec->redact != NULL)
+		r = redactor_new(spec->redact, &c->redactor);
+	if (r >= 0)
+		r = source_proc_facts(collector_sink(c));
+	if (r >= 0)
+		r = emit_design(collector_sink(c), spec);
+	if (r < 0)
+		return r;
+	if (spec->probes & (PROBE_SHIM | PROBE_AUTO))
+		/* Hardly anybody asks for kernel probes in vain. */
+		overhead_trial_start(
+			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
+			&c->trial);
+	cgroup_sweep();
+	r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
+	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
+}
+
+int collector_new(const struct collect_spec *spec, struct trace_writer *w, struct collector **ret)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return -ENOMEM;
+	c->w = w;
+	c->epoll_fd = c->signal_fd = c->trial.fd = -1;
+	const int r = collector_open(c, spec);
+	if (r < 0) {
+		(void)collector_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int collector_fact(struct collector *c, const char *key, const char *value)
+{
+	return emit_meta(collector_sink(c), key, "%s", value);
+}
+
+bool collector_is_interrupted(void)
+{
+	sigset_t pending;
+	bool is_pending = false;
+	(void)sigemptyset(&pending);
+	(void)sigpending(&pending);
+	for (size_t i = 0; i < N_END_SIGNALS; i++)
+		is_pending |= sigismember(&pending, end_signals[i]) == 1;
+	return is_pending;
+}
+
+int collector_finish(struct collector *c)
+{
+	int r = 0;
+	if (c->bpf != NULL)
+		r = source_bpf_finish(c->bpf, collector_sink(c));
+	if (c->shim != NULL) {
+		const int s = source_shim_finish(c->shim, collector_sink(c));
+		r = r < 0 ? r : s;
+	}
+	if (c->redactor != NULL) {
+		const int d = redactor_flush(c->redactor, (struct sink){ append, c });
+		r = r < 0 ? r : d;
+	}
+	if (r >= 0)
+		r = c->write_error;
+	return r < 0 ? r : 0;
+}
+
+struct collector *collector_free(struct collector *c)
+{
+	if (c == NULL)
+		return NULL;
+	(void)source_bpf_free(c->bpf);
+	(void)source_shim_free(c->shim);
+	(void)redactor_free(c->redactor);
+	overhead_trial_done(&c->trial);
+	cleanup_close(&c->epoll_fd);
+	cleanup_close(&c->signal_fd);
+	free(c);
+	return NULL;
+}
+
+/* ---- one run ---- */
+
+size_t run_alive(struct run *r)
+{
+	if (r->c->bpf != NULL) {
+		uint32_t threads = 0;
+		uint64_t idle_since = 0;
+		source_bpf_activity(r->c->bpf, &threads, &idle_since);
+		return threads;
+	}
+	(void)run_walk(r);
+	if (r->tree.pids.n == 0 && r->c->shim != NULL)
+		(void)tree_add_told(&r->tree, source_shim_directory(r->c->shim));
+	return r->tree.pids.n;
+}
+
+static void on_signal(struct run *r)
+{
+	struct signalfd_siginfo info;
+	while (read(r->c->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		const int signal = (int)info.ssi_signo;
+		const bool is_keyboard = signal == SIGINT || signal == SIGQUIT;
+		/* The first Ctrl-C is the command's, which the terminal has sent it as well. */
+		if (is_keyboard && ++r->n_interrupts < 2)
+			continue;
+		r->interrupt = signal;
+	}
+}
+
+static void on_exit_of_command(struct run *r)
+{
+	if (r->is_reaped)
+		return;
+	const pid_t pid = r->target.pid;
+	if (r->c->bpf == NULL)
+		(void)run_usage_exit(r);
+	if (!target_reap(&r->target, &r->status))
+		return;
+	r->is_reaped = true;
+	r->reaped_ns = now_ns();
+	if (r->c->bpf == NULL)
+		(void)synthesize_exit(collector_sink(r->c), pid, r->status);
+	(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->target.pidfd, NULL);
+	(void)emit_mark(collector_sink(r->c), SL_MARK_REAPED, r->reaped_ns, pid,
+			(uint64_t)(uint32_t)r->status, 0, NULL);
+}
+
+static int on_ready(struct run *r)
+{
+	struct collector *c = r->c;
+	r->ready_is_done = true;
+	int e = 0;
+	if (c->bpf != NULL) {
+		e = source_bpf_snapshot(c->bpf, SL_WHEN_READY);
+		if (e >= 0)
+			e = source_bpf_ready(c->bpf);
+		/* Where the run ends now, it would take longer than it saves. */
+		if (e >= 0 && r->spec->until != UNTIL_READY)
+			e = source_bpf_thin_out(c->bpf, collector_sink(c));
+	} else {
+		e = run_usage_ready(r);
+	}
+	if (e >= 0 && c->shim != NULL)
+		e = source_shim_snapshot(c->shim, SL_WHEN_READY, collector_sink(c));
+	if (e >= 0)
+		e = source_proc_host(SL_WHEN_READY, collector_sink(c));
+	if (e >= 0)
+		e = collector_drain(c);
+	return e < 0 ? e : flush(c);
+}
+
+static void on_output(struct run *r, int i)
+{
+	if (!logpipe_pass(&r->logpipe, i, r->target.pid, collector_sink(r->c)))
+		(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->logpipe.read_fds[i], NULL);
+}
+
+static int dispatch(struct run *r, enum wake wake)
+{
+	switch (wake) {
+	case WAKE_SIGNAL:
+		on_signal(r);
+		return 0;
+	case WAKE_EXIT:
+		/* What it did last is in the sources already: keep the order. */
+		(void)collector_drain(r->c);
+		on_exit_of_command(r);
+		return 0;
+	case WAKE_REPORT:
+		if (!target_read_report(&r->target) || r->c->bpf != NULL)
+			return 0;
+		return synthesize_exec(collector_sink(r->c), r->target.pid, r->spawn_ns,
+				       r->target.path, r->spec->argv);
+	case WAKE_OUTPUT:
+	case WAKE_ERROR_OUTPUT:
+		on_output(r, wake == WAKE_OUTPUT ? 0 : 1);
+		return 0;
+	case WAKE_PROBES: /* every turn of the loop looks at the probes */
+		return 0;
+	case WAKE_BPF:
+	case WAKE_SHIM:
+		break;
+	}
+	return collector_drain(r->c);
+}
+
+static int timeout_of(const struct run *r, uint64_t now)
+{
+	uint64_t at = r->drained_ns + DRAIN_PERIOD_NS;
+	const uint64_t deadline = run_deadline(r);
+	if (deadline != 0 && deadline < at)
+		at = deadline;
+	const uint64_t tick = r->watch != NULL ? ready_watch_deadline(r->watch) : 0;
+	if (tick != 0 && tick < at)
+		at = tick;
+	const uint64_t probe = r->probes != NULL && !r->is_ready ? probes_deadline(r->probes) : 0;
+	if (probe != 0 && probe < at)
+		at = probe;
+	/* Rounded up: waking before the deadline would only spin. */
+	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* What has to be looked at whatever woke us. */
+static int run_turn(struct run *r, uint64_t now)
+{
+	int e = 0;
+	const uint64_t tick = r->watch != NULL && !r->is_ready ? ready_watch_deadline(r->watch) : 0;
+	const bool is_due = tick != 0 && now >= tick;
+	/* Before something is concluded from silence, what was said must have been heard. */
+	if (is_due || now >= r->drained_ns + DRAIN_PERIOD_NS)
+		e = collector_drain(r->c);
+	if (e >= 0 && is_due && !r->is_ready)
+		r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
+	if (e >= 0 && r->probes != NULL && !r->is_ready)
+		e = probes_step(r->probes, now);
+	if (e >= 0 && now >= r->flushed_ns + FLUSH_PERIOD_NS) {
+		e = flush(r->c);
+		r->flushed_ns = now;
+	}
+	run_sample(r, now);
+	if (e >= 0 && r->is_ready && !r->ready_is_done)
+		e = on_ready(r);
+	return e < 0 ? e : run_step(r, now_ns());
+}
+
+static int run_loop(struct run *r)
+{
+	while (!r->is_over) {
+		struct epoll_event events[8];
+		const int n = epoll_wait(r->c->epoll_fd, events, 8, timeout_of(r, now_ns()));
+		if (n < 0 && errno != EINTR)
+			return fail(-errno, "cannot wait for events: %s", strerror(errno));
+		int e = 0;
+		for (int i = 0; i < n && e >= 0; i++)
+			e = dispatch(r, (enum wake)events[i].data.u32);
+		if (e >= 0)
+			e = run_turn(r, now_ns());
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
+/* Which conditions did not hold, and what the last probe of each met. */
+static void name_missing(const struct run *r, char *ret, size_t size)
+{
+	size_t n = 0;
+	if (r->watch == NULL || r->is_ready)
+		return;
+	for (size_t i = 0; i < r->spec->n_rules && n < size; i++) {
+		const struct ready_rule *rule = &r->spec->rules[i];
+		const char *failure = r->probes != NULL ? probes_failure(r->probes, rule) : "";
+		if (ready_watch_holds(r->watch, i))
+			continue;
+		const int added = snprintf(ret + n, size - n, "%s%s%s%s%s", n > 0 ? ", " : "",
+					   rule->spec, failure[0] != '\0' ? " (" : "", failure,
+					   failure[0] != '\0' ? ")" : "");
+		n += added > 0 ? (size_t)added : 0;
+	}
+}
+
+static void fill_result(const struct run *r, struct collect_result *ret)
+{
+	*ret = (struct collect_result){
+		.status = r->status,
+		.exec_errno = r->target.exec_errno,
+		.signal = r->interrupt,
+		.has_been_interrupted = r->n_interrupts > 0 || r->interrupt != 0,
+	};
+	name_missing(r, ret->missing, sizeof(ret->missing));
+	if (ret->exec_errno != 0)
+		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
+				   ? COLLECT_NOT_FOUND
+				   : COLLECT_NOT_EXECUTABLE;
+	else if (r->interrupt != 0)
+		ret->end = COLLECT_INTERRUPTED;
+	else if (r->stop == SL_STOP_READY)
+		ret->end = COLLECT_READY;
+	else if (r->stop == SL_STOP_TIMEOUT)
+		ret->end = COLLECT_TIMEOUT;
+	else if (r->stop == SL_STOP_DURATION)
+		ret->end = COLLECT_DURATION;
+	else
+		ret->end = COLLECT_EXITED;
+}
+
+static int run_record(struct run *r)
+{
+	struct collector *c = r->c;
+	int e = run_launch(r);
+	if (e >= 0 && r->target.exec_errno == 0)
+		e = run_loop(r);
+	if (e < 0 || r->target.exec_errno != 0)
+		return e;
+	if (c->bpf != NULL)
+		e = source_bpf_snapshot(c->bpf, SL_WHEN_EXIT);
+	else
+		e = run_memory(r, SL_WHEN_EXIT);
+	if (e >= 0)
+		e = collector_drain(c);
+	if (e >= 0)
+		e = emit_mark(collector_sink(c), SL_MARK_GONE, now_ns(), 0, 0, 0, NULL);
+	if (e >= 0)
+		e = source_proc_host(SL_WHEN_EXIT, collector_sink(c));
+	return e < 0 ? e : flush(c);
+}
+
+static void run_done(struct run *r)
+{
+	r->probes = probes_free(r->probes);
+	logpipe_done(&r->logpipe);
+	target_done(&r->target);
+	run_release_done(r);
+	cgroup_leave(&r->cgroup);
+	tree_done(&r->tree);
+	r->watch = ready_watch_free(r->watch);
+}
+
+int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret)
+{
+	struct run r = {
+		.c = c,
+		.spec = spec,
+		.target = { .pidfd = -1, .go_fd = -1, .report_fd = -1 },
+		.drained_ns = now_ns(),
+		.flushed_ns = now_ns(),
+	};
+	logpipe_init(&r.logpipe);
+	tree_init(&r.tree, c->bpf != NULL);
+	c->run = &r;
+	const int e = run_record(&r);
+	c->run = NULL;
+	fill_result(&r, ret);
+	run_done(&r);
+	return e;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The collector: launches a program suspended, records it with every source there is, and stops
+ * when it should. It appends events and interprets none of them; the only question it asks is
+ * trace/ready.h's "is it ready?". One thread, one poll loop. */
+#ifndef USERSPACE_COLLECT_RUN_COLLECT_H
+#define USERSPACE_COLLECT_RUN_COLLECT_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "userspace/trace/ready.h"
+#include "userspace/trace/trace.h"
+
+enum probe_set { PROBE_BPF = 1, PROBE_SHIM = 2, PROBE_AUTO = 4 };
+enum until { UNTIL_EXIT, UNTIL_READY, UNTIL_DURATION };
+/* Where descriptors 1 and 2 of the command lead. */
+enum output {
+	OUTPUT_OWN,	  /* where ours do */
+	OUTPUT_TO_STDERR, /* both to our standard error: standard output is for the result */
+	OUTPUT_NOWHERE,
+};
+
+struct collect_spec {
+	char *const *argv;	   /* NULL-terminated */
+	unsigned int run;	   /* number of this run, from 0 */
+	unsigned int runs, warmup; /* how many are asked for; 0: not known beforehand */
+	bool is_warmup;
+	const char *arm;       /* of an interleaved comparison that this run belongs to, or NULL */
+	const char *directory; /* that the command starts in; NULL: the current one */
+	/* Bytes put on the command's stack, to vary where things lie from run to run. Only with the
+	 * shim, which keeps them out of the environment that the program sees. */
+	size_t pad_bytes;
+	unsigned int probes; /* enum probe_set bits; 0: none */
+	bool count_heap;
+	const struct ready_rule *rules;
+	size_t n_rules;
+	enum until until;
+	uint64_t duration_ns; /* UNTIL_DURATION */
+	uint64_t timeout_ns;  /* 0: none */
+	int stop_signal;
+	size_t ring_bytes; /* 0: default */
+	uid_t uid;	   /* run as this user, (uid_t)-1: as ourselves */
+	gid_t gid;
+	const char *user;	   /* name for initgroups, or NULL */
+	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
+	const regex_t *redact;	   /* mask this in arguments, or NULL */
+	bool null_stdin;
+	enum output output;
+};
+
+enum collect_end {
+	COLLECT_EXITED,	  /* by itself; status as wait(2) */
+	COLLECT_READY,	  /* startline stopped it because it was ready */
+	COLLECT_DURATION, /* … because the time asked for was over */
+	COLLECT_TIMEOUT,
+	COLLECT_INTERRUPTED,	/* second Ctrl-C, or a signal to startline */
+	COLLECT_NOT_FOUND,	/* 127 */
+	COLLECT_NOT_EXECUTABLE, /* 126 */
+};
+
+struct collect_result {
+	enum collect_end end;
+	int status;		   /* wait status of the command; meaningful when it was reaped */
+	char missing[256];	   /* what --ready conditions did not hold, "accept, file:/x"; and
+			 * of probed ones why, "http://x/ (status 403)"; "" */
+	int exec_errno;		   /* NOT_FOUND, NOT_EXECUTABLE */
+	int signal;		   /* COLLECT_INTERRUPTED: by which one */
+	bool has_been_interrupted; /* Ctrl-C was pressed, also where only the command got it */
+};
+
+/* Records one run into @w. Sources are opened at the first run and reused by the next ones of
+ * the same collector. Returns 0, or a negative errno (logged) when startline itself failed. */
+struct collector;
+int collector_new(const struct collect_spec *spec, struct trace_writer *w, struct collector **ret);
+int collector_run(struct collector *c, const struct collect_spec *spec, struct collect_result *ret);
+/* Puts a fact about the recording, or about the run before it, into it: META "key=value". */
+int collector_fact(struct collector *c, const char *key, const char *value);
+/* Whether Ctrl-C or a signal to end is waiting to be noticed by the next run. */
+bool collector_is_interrupted(void);
+/* Ends the recording: final DROPS and TALLY records. Also returns what kept the recording from
+ * being written in full: runs go on without. */
+int collector_finish(struct collector *c);
+struct collector *collector_free(struct collector *c);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* What was asked for, as facts of the recording: the command, and how it was measured. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/run.h"
+
+static int emit_command(struct sink sink, const struct collect_spec *spec)
+{
+	int e = 0;
+	for (size_t i = 0; e >= 0 && spec->argv[i] != NULL; i++) {
+		_cleanup_free_ char *argument = strdup(spec->argv[i]);
+		if (argument == NULL)
+			return -ENOMEM;
+		if (spec->redact != NULL)
+			redact_text(spec->redact, argument, strlen(argument));
+		e = emit_meta(sink, "command", "%s", argument);
+	}
+	return e;
+}
+
+static int emit_ready(struct sink sink, const struct collect_spec *spec)
+{
+	int e = 0;
+	for (size_t i = 0; e >= 0 && i < spec->n_rules; i++) {
+		const struct ready_rule *rule = &spec->rules[i];
+		e = emit_meta(sink, "design.ready", "%s", rule->spec);
+		if (e >= 0 && ready_rule_is_polled(rule))
+			e = emit_meta(
+				sink, "note",
+				"--ready %s was probed every 20 ms: its time is late by up to "
+				"that",
+				rule->spec);
+	}
+	return e;
+}
+
+static int emit_until(struct sink sink, const struct collect_spec *spec)
+{
+	switch (spec->until) {
+	case UNTIL_EXIT:
+		return emit_meta(sink, "design.until", "exit");
+	case UNTIL_READY:
+		return emit_meta(sink, "design.until", "ready");
+	case UNTIL_DURATION:
+		break;
+	}
+	return emit_meta(sink, "design.until", "%llu", (unsigned long long)spec->duration_ns);
+}
+
+int emit_design(struct sink sink, const struct collect_spec *spec)
+{
+	int e = emit_command(sink, spec);
+	if (e >= 0 && spec->user != NULL)
+		e = emit_meta(sink, "user", "%s", spec->user);
+	if (e >= 0 && spec->runs > 0)
+		e = emit_meta(sink, "design.runs", "%u", spec->runs);
+	if (e >= 0 && spec->runs > 0)
+		e = emit_meta(sink, "design.warmup", "%u", spec->warmup);
+	if (e >= 0)
+		e = emit_ready(sink, spec);
+	if (e >= 0)
+		e = emit_until(sink, spec);
+	if (e >= 0)
+		e = emit_meta(sink, "design.heap", "%s", spec->count_heap ? "count" : "off");
+	if (e >= 0 && (spec->probes & (PROBE_BPF | PROBE_AUTO)))
+		e = emit_meta(sink, "design.probes", "bpf");
+	if (e >= 0 && (spec->probes & (PROBE_SHIM | PROBE_AUTO)))
+		e = emit_meta(sink, "design.probes", "shim");
+	return e;
+}

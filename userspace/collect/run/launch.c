@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* Before a run and at its start: opens the sources, prepares what watches for readiness, and
+ * launches the command suspended until all of them know about it. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "preload/settings.h"
+#include "userspace/base/log.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/run.h"
+
+/* Off-CPU records after readiness; from then on sums per thread take over. */
+#define SWITCH_LIMIT 2000000u
+#define WHY_MAX	     256
+
+static bool needs_output(const struct collect_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_rules; i++) {
+		if (spec->rules[i].type == READY_LOG)
+			return true;
+	}
+	return false;
+}
+
+/* A source that was asked for by name must be there; one that "auto" asked for may be missing. */
+static int report_source(struct collector *c, const struct collect_spec *spec, const char *name,
+			 const char *key, int r, const char *why)
+{
+	if (r >= 0)
+		return emit_meta(collector_sink(c), key, "ok");
+	if (!(spec->probes & PROBE_AUTO))
+		return fail(r, "--probes %s: not possible here: %s (try `startline doctor`)", name,
+			    why);
+	log_info("recording without %s: %s", name, why);
+	return emit_meta(collector_sink(c), key, "%s", why);
+}
+
+static int open_bpf(struct collector *c, const struct collect_spec *spec)
+{
+	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
+		return 0;
+	uint64_t cgroup_id = 0;
+	if (spec->follow_cgroup != NULL) {
+		const int e = cgroup_id_of(spec->follow_cgroup, &cgroup_id);
+		if (e < 0)
+			return e;
+	}
+	const struct bpf_settings settings = {
+		.cgroup_id = cgroup_id,
+		.ring_bytes = spec->ring_bytes,
+		.want_output = needs_output(spec),
+		.wake_early = spec->n_rules > 0,
+		.switch_limit = SWITCH_LIMIT,
+	};
+	char why[WHY_MAX] = "unknown reason";
+	const uint64_t call_ps = overhead_measure_call();
+	int r = source_bpf_open(&settings, why, sizeof(why), &c->bpf);
+	r = report_source(c, spec, "bpf", "source.bpf", r, why);
+	if (r >= 0 && c->bpf != NULL)
+		r = overhead_emit_calls(c->bpf, call_ps, collector_sink(c));
+	if (r < 0 || c->bpf == NULL)
+		return r;
+	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",
+			 source_bpf_ring_bytes(c->bpf));
+}
+
+static int open_shim(struct collector *c, const struct collect_spec *spec)
+{
+	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
+		return 0;
+	const struct shim_settings settings = {
+		.count_heap = spec->count_heap,
+		.wrap_network = c->bpf == NULL,
+		.uid = spec->uid != (uid_t)-1 ? spec->uid : geteuid(),
+		.gid = spec->gid != (gid_t)-1 ? spec->gid : getegid(),
+	};
+	char why[WHY_MAX] = "unknown reason";
+	int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
+	r = report_source(c, spec, "shim", "source.shim", r, why);
+	if (r < 0 || c->shim == NULL)
+		return r;
+	return emit_meta(collector_sink(c), "source.shim.path", "%s", source_shim_path(c->shim));
+}
+
+unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf)
+{
+	return (spec->count_heap ? SHIM_COUNTS_HEAP : 0) | (has_bpf ? 0 : SHIM_WRAPS_NETWORK);
+}
+
+static int finish_trial(struct collector *c, const struct collect_spec *spec)
+{
+	const unsigned int flags = shim_flags(spec, c->bpf != NULL);
+	if (flags != c->trial.flags) {
+		overhead_trial_done(&c->trial);
+		overhead_trial_start(flags, &c->trial);
+	}
+	return overhead_trial_finish(&c->trial, collector_sink(c));
+}
+
+/* Once per collector. META says which sources are there. */
+static int open_sources(struct collector *c, const struct collect_spec *spec)
+{
+	if (c->has_opened)
+		return 0;
+	int r = open_bpf(c, spec);
+	if (r >= 0)
+		r = open_shim(c, spec);
+	if (r >= 0 && c->shim != NULL)
+		r = finish_trial(c, spec);
+	if (r < 0)
+		return r;
+	c->has_opened = true;
+	/* Edge-triggered: the ring is readable whenever anything is in it; only a wake-up that the
+	 * kernel side meant for us shall wake us. */
+	r = collector_watch(c, c->bpf != NULL ? source_bpf_fd(c->bpf) : -1, WAKE_BPF, EPOLLET);
+	if (r == 0)
+		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM,
+				    0);
+	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
+}
+
+/* What has to stand before the command's process is made. */
+static int run_prepare(struct run *r)
+{
+	struct collector *c = r->c;
+	const struct collect_spec *spec = r->spec;
+	int e = 0;
+	if (spec->n_rules > 0)
+		e = ready_watch_new(spec->rules, spec->n_rules, &r->watch);
+	const struct probe_context context = {
+		.rules = spec->rules,
+		.n_rules = spec->n_rules,
+		.uid = spec->uid,
+		.gid = spec->gid,
+		.user = spec->user,
+		.sink = collector_sink(c),
+		.idle_since = run_idle_since,
+		.data = r,
+	};
+	if (e >= 0)
+		e = probes_new(&context, &r->probes);
+	/* Only here it matters to the command itself whether there are kernel probes. */
+	if (e >= 0 && needs_output(spec))
+		e = open_sources(c, spec);
+	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
+		e = logpipe_open(&r->logpipe, spec->output);
+		if (e >= 0)
+			e = emit_meta(
+				collector_sink(c), "note",
+				"--ready log: the output went through a pipe, since there are "
+				"no kernel probes");
+	}
+	return e;
+}
+
+static int run_watch(const struct run *r)
+{
+	const struct collector *c = r->c;
+	int e = collector_watch(c, r->target.pidfd, WAKE_EXIT, 0);
+	if (e >= 0)
+		e = collector_watch(c, r->target.report_fd, WAKE_REPORT, 0);
+	if (e >= 0 && r->probes != NULL)
+		e = collector_watch(c, probes_fd(r->probes), WAKE_PROBES, 0);
+	if (e >= 0)
+		e = collector_watch(c, r->logpipe.read_fds[0], WAKE_OUTPUT, 0);
+	if (e >= 0)
+		e = collector_watch(c, r->logpipe.read_fds[1], WAKE_ERROR_OUTPUT, 0);
+	return e < 0 ? fail(e, "cannot wait for events: %s", strerror(-e)) : 0;
+}
+
+static int run_spawn(struct run *r)
+{
+	const struct collect_spec *spec = r->spec;
+	cgroup_make(&r->cgroup, spec->run);
+	const struct target_spec target = {
+		.cgroup_fd = r->cgroup.procs_fd,
+		.argv = spec->argv,
+		.directory = spec->directory,
+		.uid = spec->uid,
+		.gid = spec->gid,
+		.user = spec->user,
+		.null_stdin = spec->null_stdin,
+		.output = spec->output,
+		.output_fds = r->logpipe.write_fds,
+		.notify_text = r->probes != NULL ? probes_environment(r->probes) : NULL,
+	};
+	const int e = target_spawn(&target, &r->target);
+	logpipe_close_writers(&r->logpipe);
+	return e;
+}
+
+/* @environment and one more variable, which only the shim reads: NULL: no memory. The strings stay
+ * whose they were, all but the last. */
+static char **padded(char *const *environment, size_t n_bytes)
+{
+	size_t n = 0;
+	while (environment[n] != NULL)
+		n++;
+	char **more = calloc(n + 2, sizeof(*more));
+	char *pad = malloc(sizeof(PAD_VARIABLE) + n_bytes);
+	if (more == NULL || pad == NULL) {
+		free(more);
+		free(pad);
+		return NULL;
+	}
+	memcpy(more, environment, n * sizeof(*more));
+	memcpy(pad, PAD_VARIABLE, sizeof(PAD_VARIABLE) - 1);
+	memset(pad + sizeof(PAD_VARIABLE) - 1, 'x', n_bytes);
+	pad[sizeof(PAD_VARIABLE) - 1 + n_bytes] = '\0';
+	more[n] = pad;
+	return more;
+}
+
+static int release(struct run *r, char *const *environment)
+{
+	const size_t n_bytes = r->spec->pad_bytes;
+	if (environment == NULL || n_bytes == 0)
+		return target_release(&r->target, environment);
+	r->padded = padded(environment, n_bytes);
+	if (r->padded == NULL)
+		return fail(-ENOMEM, "cannot start the command: not enough memory");
+	return target_release(&r->target, r->padded);
+}
+
+void run_release_done(struct run *r)
+{
+	size_t n = 0;
+	while (r->padded != NULL && r->padded[n] != NULL)
+		n++;
+	if (n > 0)
+		free(r->padded[n - 1]);
+	free(r->padded);
+	r->padded = NULL;
+}
+
+/* Not to wait for what nobody here can tell. */
+static int check_rules(const struct run *r, bool has_shim)
+{
+	const struct collect_spec *spec = r->spec;
+	for (size_t i = 0; i < spec->n_rules; i++) {
+		const struct ready_rule *rule = &spec->rules[i];
+		const bool is_of_bytes = rule->type == READY_FIRST_BYTE;
+		const bool is_of_sockets = is_of_bytes || rule->type == READY_ACCEPT ||
+					   rule->type == READY_ACCEPT_ALL ||
+					   rule->type == READY_LISTEN ||
+					   rule->type == READY_FIRST_ACCEPT;
+		if (!is_of_sockets || r->c->bpf != NULL || (has_shim && !is_of_bytes))
+			continue;
+		const char *why = is_of_bytes ? "only kernel probes can tell, which are missing"
+					      : "neither kernel probes nor the shim can tell here";
+		if (spec->until == UNTIL_READY)
+			return fail(-EINVAL,
+				    "--ready %s: %s (see `startline doctor`); use tcp:HOST:PORT",
+				    rule->spec, why);
+		log_warning("--ready %s: %s (see `startline doctor`)", rule->spec, why);
+	}
+	return 0;
+}
+
+static int run_release(struct run *r)
+{
+	struct collector *c = r->c;
+	uint64_t rss = 0;
+	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
+	char *const *environment = NULL;
+	if (c->shim != NULL)
+		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
+	int e = check_rules(r, environment != NULL);
+	if (e >= 0)
+		e = source_proc_host(SL_WHEN_START, collector_sink(c));
+	r->spawn_ns = now_ns();
+	if (e >= 0)
+		e = emit_mark(collector_sink(c), SL_MARK_SPAWN, r->spawn_ns, r->target.pid,
+			      r->spec->run, 0, NULL);
+	if (e >= 0 && r->spec->arm != NULL)
+		e = emit_meta(collector_sink(c), "run.arm", "%s", r->spec->arm);
+	if (e >= 0 && r->spec->arm != NULL && r->spec->is_warmup)
+		e = emit_meta(collector_sink(c), "run.warmup", "1");
+	if (e >= 0)
+		e = release(r, environment);
+	if (e >= 0 && r->probes != NULL)
+		probes_start(r->probes, r->spawn_ns);
+	return e;
+}
+
+int run_launch(struct run *r)
+{
+	struct collector *c = r->c;
+	int e = run_prepare(r);
+	if (e >= 0)
+		e = run_spawn(r);
+	if (e < 0 || r->target.exec_errno != 0)
+		return e;
+	/* Joining its cgroup takes the kernel some 15 ms, loading the probes 100: at the same time. */
+	e = open_sources(c, r->spec);
+	if (e >= 0)
+		e = tree_add(&r->tree, r->target.pid);
+	r->tree.has_events = c->bpf != NULL;
+	if (e >= 0 && c->bpf != NULL)
+		e = source_bpf_track(c->bpf, r->target.pidfd);
+	if (e >= 0)
+		e = run_watch(r);
+	return e < 0 ? e : run_release(r);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* --redact: what matches in an argument is masked before anything is stored. An argument may be
+ * spread over several ARGS records, so those of one exec are held until the last has come. */
+#ifndef USERSPACE_COLLECT_RUN_REDACT_H
+#define USERSPACE_COLLECT_RUN_REDACT_H
+
+#include <regex.h>
+#include <stddef.h>
+
+#include "userspace/collect/run/source.h"
+
+struct redactor;
+
+/* @regex is borrowed. */
+int redactor_new(const regex_t *regex, struct redactor **ret);
+struct redactor *redactor_free(struct redactor *r); /* NULL */
+/* Passes events on to @sink, ARGS masked. */
+int redactor_event(struct redactor *r, const struct sl_event *event, struct sink sink);
+/* Passes on what is still held. */
+int redactor_flush(struct redactor *r, struct sink sink);
+
+/* Overwrites each match in the string text[0..length) with '*'; the length stays. text[length]
+ * must be NUL. */
+void redact_text(const regex_t *regex, char *text, size_t length);
+
+#endif

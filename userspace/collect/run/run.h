@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* One run in progress: what collect.c, ready_probe.c and stop.c share. */
+#ifndef USERSPACE_COLLECT_RUN_RUN_H
+#define USERSPACE_COLLECT_RUN_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/collect/proc/cgroup.h"
+#include "userspace/collect/ready/logpipe.h"
+#include "userspace/collect/ready/probe.h"
+#include "userspace/collect/run/collect.h"
+#include "userspace/collect/run/overhead.h"
+#include "userspace/collect/run/redact.h"
+#include "userspace/collect/run/source.h"
+#include "userspace/collect/run/target.h"
+#include "userspace/collect/run/tree.h"
+
+/* What a readable descriptor of the loop means. */
+enum wake {
+	WAKE_BPF,
+	WAKE_SHIM,
+	WAKE_SIGNAL,
+	WAKE_EXIT,
+	WAKE_REPORT,
+	WAKE_PROBES,
+	WAKE_OUTPUT,
+	WAKE_ERROR_OUTPUT,
+};
+
+struct collector {
+	struct trace_writer *w;
+	int write_error;	     /* why the recording is not complete; 0 so far */
+	struct source_bpf *bpf;	     /* NULL: no kernel events */
+	struct source_shim *shim;    /* NULL: no shim */
+	bool has_opened;	     /* the sources, as far as they are there */
+	struct redactor *redactor;   /* NULL: nothing to mask */
+	struct overhead_trial trial; /* until the sources are open */
+	int epoll_fd;
+	int signal_fd;
+	struct run *run; /* the one in progress, for the sink */
+};
+
+struct run {
+	struct collector *c;
+	const struct collect_spec *spec;
+	struct target target;
+	struct tree tree;
+	struct cgroup cgroup;
+	struct logpipe logpipe;
+	struct probes *probes;	   /* NULL: events tell all there is to know */
+	struct ready_watch *watch; /* NULL: nothing to wait for */
+	struct ready_point ready;
+	bool is_ready;	    /* the watch says so */
+	bool ready_is_done; /* … and it has been acted upon */
+
+	char **padded; /* environment of a command whose stack is padded; NULL */
+
+	uint64_t spawn_ns;
+	uint64_t drained_ns; /* when the sources were last read */
+	uint64_t flushed_ns; /* when what is recorded was last written out */
+	uint64_t sampled_ns; /* … and, without kernel probes, resident memory */
+	unsigned int n_samples;
+	uint64_t own_peak_bytes; /* startline's, when it created the command */
+	uint64_t command_peak_bytes, tree_peak_bytes, tree_peak_ns;
+	uint64_t idle_cpu_ns, idle_since_ns;
+	size_t idle_processes;
+	bool is_reaped;
+	int status; /* wait status */
+	uint64_t reaped_ns;
+
+	unsigned int n_interrupts;
+	int interrupt; /* the signal that ends startline; 0: none */
+
+	enum sl_stop stop; /* why the tree was asked to end; 0: it was not */
+	uint64_t stop_ns;
+	bool rest_was_asked; /* the processes that outlived the command, too */
+	uint64_t killed_ns;
+	bool is_over;
+};
+
+struct sink collector_sink(struct collector *c);
+/* Adds @fd (-1: nothing) to the loop; @flags: EPOLLET. */
+int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags);
+/* launch.c: creates the command's process, tells the sources, and lets it go. */
+int run_launch(struct run *r);
+/* … and frees what only the command needed, once it has executed. */
+void run_release_done(struct run *r);
+/* SHIM_* for the shim of this recording. */
+unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf);
+/* Reads all sources now. */
+int collector_drain(struct collector *c);
+/* usage.c: resident memory and resource counters, in place of those of the kernel probes. */
+/* Brings the tree up to date from /proc and reports who is new. */
+int run_walk(struct run *r);
+void run_sample(struct run *r, uint64_t now);
+int run_usage_ready(struct run *r);
+int run_usage_exit(struct run *r);
+/* MEMORY of the run when it is over. */
+int run_memory(struct run *r, enum sl_when when);
+/* Since when all of the tree sleeps; 0: it does not. */
+uint64_t run_idle_since(void *data);
+/* design.c: META about what was asked for. */
+int emit_design(struct sink sink, const struct collect_spec *spec);
+/* How many processes or threads of the tree still live. */
+size_t run_alive(struct run *r);
+
+/* stop.c: decides at @now whether the run is over, and what to do to get there. */
+int run_step(struct run *r, uint64_t now);
+/* When run_step() has something to do even if nothing happens; 0: nothing known. */
+uint64_t run_deadline(const struct run *r);
+
+#endif

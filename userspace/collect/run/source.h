@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* What the collector's sources look like to collect.c. A source only appends events; it
+ * interprets nothing. Functions return 0 or a negative errno, logged, where nothing else is said.
+ *
+ * To add one: its functions here, opened in launch.c, polled and drained in collect.c, and, where it
+ * numbers its records itself, a value of enum sl_source in bpf/schema.h. */
+#ifndef USERSPACE_COLLECT_RUN_SOURCE_H
+#define USERSPACE_COLLECT_RUN_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "bpf/schema.h"
+
+/* Takes one event, valid during the call only. Negative: stop draining, pass it up. */
+struct sink {
+	int (*event)(void *data, const struct sl_event *event);
+	void *data;
+};
+
+/* ---- kernel events ---- */
+
+struct source_bpf;
+
+struct bpf_settings {
+	size_t ring_bytes;     /* 0: the default */
+	bool want_output;      /* capture writes on descriptors 1 and 2 (OUTPUT) */
+	bool wake_early;       /* wake the reader for events that may satisfy a readiness rule */
+	uint64_t cgroup_id;    /* also record tasks of this cgroup (v2 id); 0: none */
+	uint64_t switch_limit; /* OFFCPU records after source_bpf_ready() before sums take over */
+};
+
+/* Loads and attaches. On failure *ret is untouched and @why (of @why_size) says in one line
+ * what is missing, for META and the report ("not root", "no BTF in this kernel" …); nothing is
+ * logged then, since going on without is normal. */
+int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_size,
+		    struct source_bpf **ret);
+/* Records @pidfd's process and all it will create. */
+int source_bpf_track(struct source_bpf *s, int pidfd);
+/* Has the probes treat this very process as if it were recorded, without anything being recorded,
+ * while @work(@data) runs: what they measured of themselves meanwhile, and in how many calls. Not
+ * during a run. */
+int source_bpf_try(struct source_bpf *s, void (*work)(void *data), void *data, uint64_t *ret_ns,
+		   uint64_t *ret_calls);
+/* Poll for reading. */
+int source_bpf_fd(const struct source_bpf *s);
+/* Hands over what is in the ring. Returns the number of events or a negative errno. */
+int source_bpf_drain(struct source_bpf *s, struct sink sink);
+/* Makes the kernel append USAGE for each live process, MEMORY, and OFFCPU (STILL) for each
+ * thread off the CPU. Drain afterwards. */
+int source_bpf_snapshot(struct source_bpf *s, enum sl_when when);
+/* Readiness was reached: the switch limit starts. */
+int source_bpf_ready(struct source_bpf *s);
+/* … and the run goes on: what nothing later needs is detached, and META says so. The next
+ * source_bpf_track() puts it back. */
+int source_bpf_thin_out(struct source_bpf *s, struct sink sink);
+/* Live tracked threads now, and since when none of them has been running (0: one runs). */
+void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
+			 uint64_t *ret_idle_since_ns);
+/* Detaches, drains the rest, appends SYMBOL, MEMORY, DROPS and TALLY. */
+int source_bpf_finish(struct source_bpf *s, struct sink sink);
+size_t source_bpf_ring_bytes(const struct source_bpf *s);
+struct source_bpf *source_bpf_free(struct source_bpf *s);
+
+/* ---- the shim's lanes ---- */
+
+struct source_shim;
+
+struct shim_settings {
+	bool count_heap; /* --heap count; off: milestones only */
+	bool wrap_network; /* no kernel tier: connect, bind, listen, accept, poll … are reported too */
+	uid_t uid;	   /* the target's user: owns the session directory */
+	gid_t gid;
+};
+
+/* Makes the private directory on tmpfs and removes stale ones of dead startlines. */
+int source_shim_open(const struct shim_settings *settings, char *why, size_t why_size,
+		     struct source_shim **ret);
+/* NULL-terminated "NAME=value" strings to set in the command's environment, LD_PRELOAD included
+ * (the user's own LD_PRELOAD is kept, after ours). NULL, with the reason in a COVER event sent to
+ * @sink, when @path must not be preloaded (static, sanitizer, 32-bit, setuid …). Owned by @s. */
+char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink);
+/* The file that is preloaded, under the name by which the loader opens it. Owned by @s. */
+const char *source_shim_path(const struct source_shim *s);
+/* Where the lanes are, of which each process with the shim has mapped one. Owned by @s. */
+const char *source_shim_directory(const struct source_shim *s);
+/* A descriptor that becomes readable when lanes have something (inotify, timer), or -1. */
+int source_shim_fd(const struct source_shim *s);
+/* Reads what is new in all lanes. Lanes of processes that ended are folded (HEAP, when = EXIT)
+ * and removed. Returns the number of events or a negative errno. */
+int source_shim_drain(struct source_shim *s, struct sink sink);
+/* HEAP for each live image. */
+int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink);
+/* The last pass: everything left, DROPS, TALLY; removes the directory. */
+int source_shim_finish(struct source_shim *s, struct sink sink);
+struct source_shim *source_shim_free(struct source_shim *s);
+
+/* ---- /proc ---- */
+
+/* META facts about machine, kernel, libc and command line. */
+int source_proc_facts(struct sink sink);
+/* One HOST event. */
+int source_proc_host(enum sl_when when, struct sink sink);
+/* USAGE of process @pid, for the tier without BPF; nothing when it is gone. @total (NULL: from
+ * /proc, in ticks) gives CPU time, faults and switches more precisely, of the process and of the
+ * children it waited for. @rss_peak_bytes, when not SL_UNKNOWN, is what was seen of a process that
+ * has ended: /proc no longer knows. */
+int source_proc_usage(pid_t pid, enum sl_when when, const struct rusage *total,
+		      uint64_t rss_peak_bytes, struct sink sink);
+/* CPU time of @pid so far, in ns (of the resolution of a scheduler's switch where the kernel keeps
+ * it, else of a tick); 0 when it is gone. */
+uint64_t source_proc_cpu(pid_t pid);
+/* When @pid was created, on the clock of all events, rounded down to a tick; 0: it is gone. */
+uint64_t source_proc_start(pid_t pid);
+/* Resident and highest resident bytes of @pid; false when it is gone. */
+bool source_proc_rss(pid_t pid, uint64_t *ret_rss_bytes, uint64_t *ret_peak_bytes);
+
+#endif

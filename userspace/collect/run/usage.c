@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory and resource counters where no kernel probe reports them: resident memory is sampled,
+ * the rest is read when it matters. What cannot be known this way is left out, not guessed. */
+
+#include <errno.h>
+
+#include "userspace/base/units.h"
+#include "userspace/collect/proc/synthesize.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/run.h"
+
+/* Reading /proc costs the target nothing but a lock on its page tables' counters. */
+#define SAMPLE_NS (20 * NS_PER_MS)
+
+int run_walk(struct run *r)
+{
+	int e = tree_walk_proc(&r->tree);
+	for (size_t i = 0; e >= 0 && !r->tree.has_events && i < r->tree.news.n; i++)
+		e = synthesize_found(collector_sink(r->c), r->tree.news.items[i].pid,
+				     r->tree.news.items[i].parent, r->spawn_ns);
+	for (size_t i = 0; e >= 0 && !r->tree.has_events && i < r->tree.dead.n; i++)
+		e = synthesize_gone(collector_sink(r->c), r->tree.dead.items[i], now_ns());
+	return e;
+}
+
+void run_sample(struct run *r, uint64_t now)
+{
+	/* Before it has executed the command's memory is still ours. */
+	if (r->c->bpf != NULL || r->is_reaped || r->target.report_fd >= 0 ||
+	    now < r->sampled_ns + SAMPLE_NS)
+		return;
+	r->sampled_ns = now;
+	/* The first sample comes so early that it says nothing about a peak. */
+	if (r->n_samples++ == 0)
+		return;
+	(void)run_walk(r);
+	uint64_t sum = 0;
+	for (size_t i = 0; i < r->tree.pids.n; i++) {
+		uint64_t rss = 0;
+		uint64_t peak = 0;
+		if (!source_proc_rss(r->tree.pids.items[i], &rss, &peak))
+			continue;
+		sum += rss;
+		if (r->tree.pids.items[i] == r->target.pid)
+			r->command_peak_bytes = peak;
+	}
+	/* One process: the kernel's own high-water mark, which no sample misses. */
+	if (r->tree.pids.n == 1 && sum < r->command_peak_bytes)
+		sum = r->command_peak_bytes;
+	if (sum > r->tree_peak_bytes) {
+		r->tree_peak_bytes = sum;
+		r->tree_peak_ns = now;
+	}
+}
+
+int run_usage_ready(struct run *r)
+{
+	int e = run_walk(r);
+	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++)
+		e = source_proc_usage(r->tree.pids.items[i], SL_WHEN_READY, NULL, SL_UNKNOWN,
+				      collector_sink(r->c));
+	return e;
+}
+
+int run_usage_exit(struct run *r)
+{
+	struct rusage total;
+	uint64_t peak = r->command_peak_bytes != 0 ? r->command_peak_bytes : SL_UNKNOWN;
+	const bool is_known = target_usage(&r->target, &total);
+	/* The kernel's own peak of the command and the children it waited for. It is never lower than
+	 * what we had when the command was created, so only a higher one means anything. */
+	const uint64_t highest = is_known ? (uint64_t)total.ru_maxrss * 1024 : 0;
+	if (highest > r->own_peak_bytes && (peak == SL_UNKNOWN || highest > peak)) {
+		peak = highest;
+		if (highest > r->tree_peak_bytes) {
+			r->tree_peak_bytes = highest;
+			r->tree_peak_ns = now_ns();
+		}
+	}
+	return source_proc_usage(r->target.pid, SL_WHEN_EXIT, is_known ? &total : NULL, peak,
+				 collector_sink(r->c));
+}
+
+int run_memory(struct run *r, enum sl_when when)
+{
+	const bool is_sampled = r->tree_peak_bytes != 0;
+	const struct sl_memory memory = {
+		.event = emit_header(SL_KIND_MEMORY, sizeof(memory), now_ns(), 0),
+		.when = when,
+		.now_bytes = SL_UNKNOWN,
+		.peak_bytes = is_sampled ? r->tree_peak_bytes : SL_UNKNOWN,
+		.peak_ns = is_sampled ? r->tree_peak_ns : SL_UNKNOWN,
+		.error_bytes = SL_UNKNOWN,
+		.cgroup_peak_bytes = cgroup_peak(&r->cgroup),
+	};
+	if (!is_sampled && memory.cgroup_peak_bytes == SL_UNKNOWN)
+		return 0;
+	return collector_sink(r->c).event(r->c, &memory.event);
+}
+
+uint64_t run_idle_since(void *data)
+{
+	struct run *r = data;
+	uint32_t threads = 0;
+	uint64_t since = 0;
+	if (r->c->bpf != NULL) {
+		source_bpf_activity(r->c->bpf, &threads, &since);
+		return threads > 0 ? since : 0;
+	}
+	/* Without kernel probes: CPU time that no longer grows. */
+	uint64_t cpu_ns = 0;
+	(void)run_walk(r);
+	for (size_t i = 0; i < r->tree.pids.n; i++)
+		cpu_ns += source_proc_cpu(r->tree.pids.items[i]);
+	const uint64_t now = now_ns();
+	if (cpu_ns != r->idle_cpu_ns || r->tree.pids.n != r->idle_processes) {
+		r->idle_cpu_ns = cpu_ns;
+		r->idle_processes = r->tree.pids.n;
+		r->idle_since_ns = now;
+	}
+	return r->tree.pids.n > 0 ? r->idle_since_ns : 0;
+}

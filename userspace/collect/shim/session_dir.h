@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The private directory on tmpfs in which the shim makes its lanes. It belongs to the target's user,
+ * so everything in it is hostile; it is locked (flock) while its startline lives, which is how the
+ * next one tells a live directory from one left behind by a crash, also across pid namespaces. */
+#ifndef USERSPACE_COLLECT_SHIM_SESSION_DIR_H
+#define USERSPACE_COLLECT_SHIM_SESSION_DIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { SESSION_PATH_SIZE = 128 };
+
+struct session_dir {
+	int fd; /* -1: none; carries the lock */
+	char path[SESSION_PATH_SIZE];
+};
+
+/* Makes the directory, mode 0700, owned by @uid and @gid, and removes stale ones of that kind; with
+ * @must_execute not where programs may not be mapped, as in /dev/shm of many containers. On failure
+ * @why (of @why_size) says in one line what is missing; nothing is logged. */
+int session_dir_make(uid_t uid, gid_t gid, bool must_execute, char *why, size_t why_size,
+		     struct session_dir *ret);
+
+/* Makes the page that all images of the session share, struct sl_tree, in it. The descriptor is the
+ * caller's. */
+int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int *ret);
+/* Its sums of bytes, as the shims keep them, without the @departed ones; 0 where they are spoilt. */
+void session_tree_read(int fd, int64_t departed, int64_t *ret_live, int64_t *ret_peak);
+/* Tells the shims how many bytes were those of images that are gone. */
+void session_tree_depart(int fd, int64_t departed);
+
+/* Removes the directory and what is in it, one level deep: a target that made directories of its
+ * own in there keeps them. */
+void session_dir_remove(struct session_dir *d);
+
+/* How many startlines hold one now, in any namespace that shares the directory. One that cannot be
+ * looked into, since it is another user's, counts. */
+unsigned int session_dirs_in_use(void);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding the shim's file, and making it reachable for the target's user. */
+#include "userspace/collect/shim/shim_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "preload/settings.h"
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+
+#define FILE_NAME "libstartline.so"
+
+#ifndef STARTLINE_LIBDIR
+#define STARTLINE_LIBDIR "/usr/local/lib/startline"
+#endif
+
+static bool may(const struct stat *s, uid_t uid, gid_t gid, unsigned int bit)
+{
+	if (uid == 0)
+		return true;
+	if (s->st_uid == uid)
+		return (s->st_mode & (bit << 6)) != 0;
+	if (s->st_gid == gid)
+		return (s->st_mode & (bit << 3)) != 0;
+	return (s->st_mode & bit) != 0;
+}
+
+/* Whether @uid can map @path (absolute): each directory on the way must let it pass. */
+static bool is_reachable(const char *path, uid_t uid, gid_t gid)
+{
+	char part[PATH_MAX];
+	struct stat s;
+
+	for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
+		const size_t n = slash == path ? 1 : (size_t)(slash - path);
+		memcpy(part, path, n);
+		part[n] = '\0';
+		if (stat(part, &s) < 0 || !may(&s, uid, gid, 1))
+			return false;
+	}
+	struct statvfs fs;
+	return stat(path, &s) == 0 && may(&s, uid, gid, 4) && statvfs(path, &fs) == 0 &&
+	       (fs.f_flag & ST_NOEXEC) == 0;
+}
+
+static int find_original(char *ret)
+{
+	static const char *const places[] = { "/" FILE_NAME, "/../lib/startline/" FILE_NAME };
+	_cleanup_(buf_done) struct buf own;
+	char path[PATH_MAX];
+
+	buf_init(&own, PATH_MAX - 64);
+	if (fs_self_dir(&own) < 0)
+		buf_clear(&own);
+	for (size_t i = 0; own.len > 0 && i < sizeof(places) / sizeof(places[0]); i++) {
+		const int n = snprintf(path, sizeof(path), "%s%s", buf_str(&own), places[i]);
+		if (n > 0 && (size_t)n < sizeof(path) && realpath(path, ret) != NULL)
+			return 0;
+	}
+	return realpath(STARTLINE_LIBDIR "/" FILE_NAME, ret) != NULL ? 0 : -ENOENT;
+}
+
+static int copy_file(const char *from, int directory_fd, uid_t uid, gid_t gid)
+{
+	char bytes[65536];
+	_cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return -errno;
+	_cleanup_close_ int out =
+		openat(directory_fd, FILE_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500);
+	if (out < 0 || fchmod(out, 0500) < 0 || fchown(out, uid, gid) < 0)
+		return -errno;
+	for (;;) {
+		const ssize_t n = read(in, bytes, sizeof(bytes));
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		const int r = write_all(out, bytes, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+}
+
+static bool is_usable(const char *path, uid_t uid, gid_t gid)
+{
+	return strpbrk(path, " :") == NULL && strlen(path) < SETTING_LIMIT &&
+	       is_reachable(path, uid, gid);
+}
+
+bool shim_path_is_copied(uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+	return find_original(path) == 0 && !is_usable(path, uid, gid);
+}
+
+int shim_path_find(const struct session_dir *d, uid_t uid, gid_t gid, char *ret, size_t size)
+{
+	char path[PATH_MAX];
+	int r = find_original(path);
+
+	if (r < 0)
+		return r;
+	if (is_usable(path, uid, gid)) {
+		const int n = snprintf(ret, size, "%s", path);
+		return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+	}
+	r = copy_file(path, d->fd, uid, gid);
+	if (r < 0)
+		return r;
+	const int n = snprintf(ret, size, "%s/" FILE_NAME, d->path);
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/* The shim as a source: the session directory, the environment that brings the shim into the
+ * command, and all lanes of the tree from their appearance to their end. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "preload/settings.h"
+#include "preload/target_check.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
+#include "userspace/base/log.h"
+#include "userspace/base/vec.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/source.h"
+#include "userspace/collect/shim/exit_watch.h"
+#include "userspace/collect/shim/heap_bound.h"
+#include "userspace/collect/shim/lane_pool.h"
+#include "userspace/collect/shim/lane_reader.h"
+#include "userspace/collect/shim/session_dir.h"
+#include "userspace/collect/shim/shim_path.h"
+
+/* How often lanes are looked at: for the tier that finds readiness in them, and for totals. */
+#define POLL_NETWORK_NS 4000000l
+#define POLL_HEAP_NS	25000000l
+
+/* Lanes beyond this many, or this part of the limit, are opened anew for each reading. */
+#define MAX_OPEN_LANES 256
+#define PART_OF_FILES  4
+/* More images at once are not read for it. */
+#define MAX_READ_FOR_BOUND 32
+/* A target that floods its directory is not followed further. */
+#define MAX_LANES 65536
+
+struct lane_list VEC(struct lane);
+
+struct source_shim {
+	struct session_dir dir;
+	struct shim_settings settings;
+	struct lane_list lanes;	      /* of images that have not ended */
+	struct exit_watch exit_watch; /* without kernel probes: processes that may have ended */
+	struct lane_pool pool;
+	int tree_fd;
+	int inotify_fd; /* -1: the directory is read each time */
+	bool has_changed;
+	size_t max_open; /* lanes */
+	int timer_fd;
+	int epoll_fd;
+	uint32_t n_lanes_ever;
+	uint64_t n_lost;
+	int64_t departed;	 /* as in struct sl_tree */
+	int64_t highest_peak;	 /* of any single process so far */
+	struct heap_bound bound; /* of the tree's peak, at any one time */
+	char *environment[3];
+	char variable[SETTING_LIMIT + 32];
+	char *load;
+	char path[SETTING_LIMIT]; /* of the shim */
+};
+
+/* ---- opening ---- */
+
+static int watch(struct source_shim *s)
+{
+	const long period = s->settings.wrap_network ? POLL_NETWORK_NS : POLL_HEAP_NS;
+	const struct itimerspec every = { .it_interval.tv_nsec = period,
+					  .it_value.tv_nsec = period };
+	struct epoll_event event = { .events = EPOLLIN };
+
+	s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (s->inotify_fd >= 0 && inotify_add_watch(s->inotify_fd, s->dir.path, IN_CREATE) < 0)
+		cleanup_close(&s->inotify_fd), s->inotify_fd = -1;
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->timer_fd < 0 || s->epoll_fd < 0 ||
+	    timerfd_settime(s->timer_fd, 0, &every, NULL) < 0 ||
+	    epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->timer_fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static int find_shim(struct source_shim *s, char *why, size_t why_size)
+{
+	char path[SETTING_LIMIT];
+	const int r = shim_path_find(&s->dir, s->settings.uid, s->settings.gid, path, sizeof(path));
+	if (r < 0) {
+		(void)snprintf(why, why_size, "libstartline.so not found or not usable (%s)",
+			       strerror(-r));
+		return r;
+	}
+	const unsigned int flags = (s->settings.count_heap ? SHIM_COUNTS_HEAP : 0) |
+				   (s->settings.wrap_network ? SHIM_WRAPS_NETWORK : 0);
+	(void)snprintf(s->variable, sizeof(s->variable), SHIM_VARIABLE "%x:%s", flags, s->dir.path);
+	(void)snprintf(s->path, sizeof(s->path), "%s", path);
+	const char *users = getenv("LD_PRELOAD");
+	if (asprintf(&s->load, LOAD_VARIABLE "%s%s%s", path, users == NULL ? "" : ":",
+		     users == NULL ? "" : users) < 0) {
+		s->load = NULL;
+		return -ENOMEM;
+	}
+	s->environment[0] = s->variable;
+	s->environment[1] = s->load;
+	return 0;
+}
+
+int source_shim_open(const struct shim_settings *settings, char *why, size_t why_size,
+		     struct source_shim **ret)
+{
+	struct source_shim *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -ENOMEM;
+	s->settings = *settings;
+	const size_t n_files = (size_t)sysconf(_SC_OPEN_MAX) / PART_OF_FILES;
+	s->max_open = n_files < MAX_OPEN_LANES ? n_files : MAX_OPEN_LANES;
+	s->dir.fd = s->tree_fd = s->inotify_fd = s->timer_fd = s->epoll_fd = -1;
+
+	const bool is_copied = shim_path_is_copied(settings->uid, settings->gid);
+	int r = session_dir_make(settings->uid, settings->gid, is_copied, why, why_size, &s->dir);
+	if (r == 0) {
+		r = session_dir_make_tree(&s->dir, settings->uid, settings->gid, &s->tree_fd);
+		if (r == 0)
+			r = watch(s);
+		if (r < 0)
+			(void)snprintf(why, why_size, "cannot use '%s' for shared memory: %s",
+				       s->dir.path, strerror(-r));
+	}
+	if (r == 0)
+		r = find_shim(s, why, why_size);
+	if (r == 0)
+		lane_pool_init(&s->pool, &s->dir, s->tree_fd, settings->uid, settings->gid,
+			       settings->wrap_network, LANE_POOL_SIZE);
+	if (r < 0) {
+		(void)source_shim_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink)
+{
+	const enum target target = target_check_exec(AT_FDCWD, path, environ, NULL);
+	const enum sl_cover_reason reason = target_reason(target);
+
+	if (reason == 0)
+		return s->environment;
+	const struct sl_cover cover = {
+		.event = emit_header(SL_KIND_COVER, sizeof(cover), now_ns(), 0),
+		.reason = reason,
+		.next = 1,
+	};
+	(void)sink.event(sink.data, &cover.event);
+	return NULL;
+}
+
+const char *source_shim_path(const struct source_shim *s)
+{
+	return s->path;
+}
+
+int source_shim_fd(const struct source_shim *s)
+{
+	return s->epoll_fd;
+}
+
+/* ---- lanes come ---- */
+
+static bool is_known(const struct source_shim *s, const char *name)
+{
+	vec_foreach(l, &s->lanes) {
+		if (strcmp(l->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_lane(struct source_shim *s, const char *name, bool is_pooled)
+{
+	if (s->lanes.n >= MAX_LANES || is_known(s, name))
+		return 0;
+	struct lane l = {
+		.fd = -1,
+		.number = s->n_lanes_ever,
+		.announces = s->settings.wrap_network,
+		.is_unsettled = is_pooled,
+	};
+	memcpy(l.name, name, strnlen(name, sizeof(l.name) - 1));
+	const int r = vec_push(&s->lanes, l);
+	if (r == 0)
+		s->n_lanes_ever++;
+	return r;
+}
+
+/* Whether something was created since the directory was read. */
+static bool directory_changed(struct source_shim *s)
+{
+	char events[4096];
+
+	s->has_changed |= s->inotify_fd < 0;
+	while (s->inotify_fd >= 0 && read(s->inotify_fd, events, sizeof(events)) > 0)
+		s->has_changed = true;
+	return s->has_changed;
+}
+
+static int find_pooled(struct source_shim *s)
+{
+	uint32_t number = 0;
+	const uint32_t end = lane_pool_taken(&s->pool, &number);
+	int r = 0;
+
+	for (; number < end && r == 0; number++) {
+		char name[LANE_NAME_SIZE];
+		(void)snprintf(name, sizeof(name), SL_POOL_PREFIX "%u", number);
+		r = add_lane(s, name, true);
+	}
+	lane_pool_refill(&s->pool);
+	return r;
+}
+
+static int find_created(struct source_shim *s)
+{
+	if (!directory_changed(s))
+		return 0;
+	_cleanup_closedir_ DIR *d = fs_list(s->dir.fd);
+	if (d == NULL) /* no descriptor to be had now */
+		return 0;
+	int r = 0;
+	s->has_changed = false;
+	for (const struct dirent *e = readdir(d); e != NULL && r == 0; e = readdir(d)) {
+		if (lane_name_is_valid(e->d_name))
+			r = add_lane(s, e->d_name, false);
+	}
+	return r;
+}
+
+static int acquire(struct source_shim *s, struct lane *l)
+{
+	return lane_acquire(l, s->dir.fd, s->lanes.n <= s->max_open);
+}
+
+/* ---- what they say ---- */
+
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* To be called before an image goes, while those it lived with are still there. */
+static void note_bound(struct source_shim *s)
+{
+	struct heap_bound at_once = { 0 };
+
+	for (size_t i = 0; s->n_lanes_ever > 1 && i < s->lanes.n; i++) {
+		struct lane *l = &s->lanes.items[i];
+		const int fd = i < MAX_READ_FOR_BOUND ? acquire(s, l) : -1;
+		heap_bound_read(&at_once, l, fd);
+		if (fd >= 0)
+			lane_release(l, fd);
+	}
+	heap_bound_raise(&s->bound, &at_once);
+}
+
+static int emit_heap(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
+		     enum sl_when when, struct sink sink)
+{
+	int64_t tree_live = 0, tree_peak = 0;
+
+	session_tree_read(s->tree_fd, s->departed, &tree_live, &tree_peak);
+	/* One process at a time is no worse than its own figure. */
+	const bool is_single = s->n_lanes_ever == 1;
+	s->highest_peak = larger(s->highest_peak, sums->peak_bytes);
+	tree_peak = larger(tree_peak, s->highest_peak);
+	tree_live = larger(tree_live, when == SL_WHEN_EXIT ? 0 : sums->live_bytes);
+	struct sl_heap heap = {
+		.event = emit_header(SL_KIND_HEAP, sizeof(heap), now_ns(), (pid_t)l->ns_pid),
+		.when = when,
+		.ns_pid = l->ns_pid,
+		.since_ns = l->start_ns,
+		.requested_bytes = sums->requested_bytes,
+		.live_bytes = at_least_zero(sums->live_bytes),
+		.peak_bytes = at_least_zero(sums->peak_bytes),
+		.peak_error_bytes = at_least_zero(sums->peak_error_bytes),
+		.tree_live_bytes = at_least_zero(is_single ? sums->live_bytes : tree_live),
+		.tree_peak_bytes = at_least_zero(is_single ? sums->peak_bytes : tree_peak),
+		.tree_peak_error_bytes = is_single ? at_least_zero(sums->peak_error_bytes)
+						   : heap_bound_error(&s->bound, tree_peak),
+	};
+	memcpy(heap.calls, sums->calls, sizeof(heap.calls));
+	memcpy(heap.buckets, sums->buckets, sizeof(heap.buckets));
+	heap.event.flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
+	heap.event.cpu = l->number;
+	return sink.event(sink.data, &heap.event);
+}
+
+/* What the shim spent in this image besides what each image costs. */
+static int emit_overhead(const struct lane *l, const struct lane_sums *sums, enum sl_when when,
+			 struct sink sink)
+{
+	struct sl_mark mark = {
+		.event = emit_header(SL_KIND_MARK, sizeof(mark), now_ns(), (pid_t)l->ns_pid),
+		.mark = SL_MARK_OVERHEAD,
+		.detail = when,
+		.value = sums->own_ns,
+	};
+	if (sums->own_ns == 0)
+		return 0;
+	mark.event.flags |= SL_FLAG_NS_IDS;
+	return sink.event(sink.data, &mark.event);
+}
+
+static int emit_sums(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
+		     enum sl_when when, struct sink sink)
+{
+	int r = emit_overhead(l, sums, when, sink);
+	if (r < 0 || (l->flags & SL_LANE_COUNTS) == 0)
+		return r < 0 ? r : 0;
+	r = emit_heap(s, l, sums, when, sink);
+	return r < 0 ? r : 1;
+}
+
+static int emit_tally(const struct lane *l, struct sink sink)
+{
+	const struct sl_tally tally = {
+		.event = emit_header(SL_KIND_TALLY, sizeof(tally), now_ns(), 0),
+		.source = SL_SOURCE_SHIM,
+		.producer = l->number,
+		.count = l->n_delivered + lane_lost(l),
+	};
+	return sink.event(sink.data, &tally.event);
+}
+
+/* ---- lanes go ---- */
+
+/* Takes the image's part out of the tree's sum. */
+static void depart(struct source_shim *s, int64_t bytes)
+{
+	if (bytes != 0 && !__builtin_add_overflow(s->departed, bytes, &s->departed))
+		session_tree_depart(s->tree_fd, s->departed);
+}
+
+static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
+{
+	struct lane_sums sums;
+	int n = lane_read_records(l, fd, true, sink);
+	int r = n;
+
+	note_bound(s);
+	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
+		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
+		n += r;
+		depart(s, sums.tree_bytes);
+		if (r >= 0 && l->announces)
+			r = exit_watch_add(&s->exit_watch, l->ns_pid, l->alive_ns, sums.left_ns);
+	}
+	s->n_lost += lane_lost(l);
+	if (r >= 0)
+		r = emit_tally(l, sink);
+	return r < 0 ? r : n + 1;
+}
+
+static void remove_lane(struct source_shim *s, struct lane *l)
+{
+	(void)unlinkat(s->dir.fd, l->name, 0);
+	cleanup_close(&l->fd);
+	*l = s->lanes.items[--s->lanes.n];
+}
+
+/* Reads one lane. *ret_is_done: it is to be removed. */
+static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sink sink,
+		 bool *ret_is_done)
+{
+	*ret_is_done = is_last;
+	const int fd = acquire(s, l);
+	if (fd < 0) {
+		/* Removed by the target, or no descriptor to be had now. */
+		*ret_is_done = is_last || errno == ENOENT || errno == ELOOP;
+		return 0;
+	}
+	int r = l->has_header ? 0 : lane_read_header(l, fd);
+	if (r == -EAGAIN && l->is_unsettled)
+		lane_settle(l, s->dir.fd, fd);
+	/* Before reading: what an ended image left is then complete. */
+	const uint64_t now = now_ns();
+	const bool is_over = is_last || lane_is_abandoned(l, fd);
+	if (!is_over)
+		l->alive_ns = now;
+	if (r == -EAGAIN)
+		r = lane_read_header(l, fd);
+	struct exit_watch_tap tap = { &s->exit_watch, l, sink };
+	const struct sink watching = { exit_watch_tap, &tap };
+	if (r == 0 && is_over)
+		r = fold(s, l, fd, watching);
+	else if (r == 0)
+		r = lane_read_records(l, fd, false, watching);
+	else
+		r = r == -EBADMSG || r == -EAGAIN ? (*ret_is_done = r == -EBADMSG || is_over, 0)
+						  : r;
+	*ret_is_done |= is_over;
+	lane_release(l, fd);
+	return r;
+}
+
+static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
+{
+	int r = find_pooled(s), n = 0;
+
+	if (r >= 0)
+		r = find_created(s);
+	for (size_t i = 0; r >= 0 && i < s->lanes.n;) {
+		bool is_done = false;
+		r = visit(s, &s->lanes.items[i], is_last, sink, &is_done);
+		n += r;
+		if (is_done)
+			remove_lane(s, &s->lanes.items[i]);
+		else
+			i++;
+	}
+	if (r >= 0)
+		r = exit_watch_look(&s->exit_watch, sink);
+	return r < 0 ? r : n;
+}
+
+int source_shim_drain(struct source_shim *s, struct sink sink)
+{
+	uint64_t n_ticks;
+
+	(void)!read(s->timer_fd, &n_ticks, sizeof(n_ticks));
+	return visit_all(s, false, sink);
+}
+
+const char *source_shim_directory(const struct source_shim *s)
+{
+	return s->dir.path;
+}
+
+int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink)
+{
+	int r = visit_all(s, false, sink), n = 0;
+
+	note_bound(s);
+	for (size_t i = 0; r >= 0 && i < s->lanes.n; i++) {
+		struct lane *l = &s->lanes.items[i];
+		struct lane_sums sums;
+		const int fd = acquire(s, l);
+		if (fd < 0)
+			continue;
+		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {
+			r = emit_sums(s, l, &sums, when, sink);
+			n += r;
+		}
+		lane_release(l, fd);
+	}
+	return r < 0 ? r : n;
+}
+
+int source_shim_finish(struct source_shim *s, struct sink sink)
+{
+	int r = visit_all(s, true, sink);
+	if (r >= 0 && s->has_changed) /* by now there are descriptors */
+		r = visit_all(s, true, sink);
+	if (r < 0)
+		return r;
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = SL_SOURCE_SHIM,
+		.count = s->n_lost,
+	};
+	r = sink.event(sink.data, &drops.event);
+	session_dir_remove(&s->dir);
+	return r;
+}
+
+struct source_shim *source_shim_free(struct source_shim *s)
+{
+	if (s == NULL)
+		return NULL;
+	vec_foreach(l, &s->lanes)
+		cleanup_close(&l->fd);
+	vec_done(&s->lanes);
+	vec_done(&s->exit_watch);
+	cleanup_close(&s->tree_fd);
+	cleanup_close(&s->inotify_fd);
+	cleanup_close(&s->timer_fd);
+	cleanup_close(&s->epoll_fd);
+	session_dir_remove(&s->dir);
+	free(s->load);
+	free(s);
+	return NULL;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Exact metrics as witnesses: where noise leaves open whether time changed, counts that do not vary
+ * can tell whether the program did the same work. */
+#ifndef USERSPACE_GATE_EXACT_CHANGES_H
+#define USERSPACE_GATE_EXACT_CHANGES_H
+
+#include "userspace/model/compare/compare.h"
+
+/* "work +8.0 % (heap.allocs)": the exact metric that changed most, "work unchanged (7 counts agree)",
+ * or "" when no count was captured on both sides. Appends nothing but that to @ret. */
+const char *exact_changes_text(const struct comparison *c, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* How the run ended, whether and when it became ready, and so where startup ends. Readiness is
+ * decided by trace/ready.h, the same code that told the collector when to stop. */
+#include "userspace/model/build/internal.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* Without kernel events only startline itself saw the command end. */
+static void end_command(struct builder *b)
+{
+	struct proc *command = &b->procs.items[0];
+	if (command->end_ns != 0 || !b->has_status || b->reaped_ns < command->start_ns)
+		return;
+	command->end_ns = b->reaped_ns;
+	command->out.exit_ns = rel(b, b->reaped_ns);
+	if (WIFEXITED((int)b->wait_status))
+		command->out.exit_code = WEXITSTATUS((int)b->wait_status);
+	else if (WIFSIGNALED((int)b->wait_status))
+		command->out.exit_signal = WTERMSIG((int)b->wait_status);
+}
+
+static void set_exit(struct builder *b)
+{
+	static const char *const reasons[] = {
+		[SL_STOP_READY] = "ready",
+		[SL_STOP_TIMEOUT] = "timeout",
+		[SL_STOP_DURATION] = "duration",
+		[SL_STOP_SIGNAL] = "interrupted",
+	};
+	struct run *run = b->run;
+	const struct process *command = &b->procs.items[0].out;
+
+	run->exit_code = command->exit_code;
+	run->exit_signal = command->exit_signal;
+	if (b->stop_reason > 0 && b->stop_reason < sizeof(reasons) / sizeof(reasons[0]))
+		run->exit_reason = reasons[b->stop_reason];
+	else
+		run->exit_reason = run->exit_signal != UNKNOWN ? "signal" : "exit";
+}
+
+/* When the last process of the tree ended; 0: not known. */
+static uint64_t tree_end(const struct builder *b)
+{
+	uint64_t end_ns = 0;
+	for (size_t i = 0; i < b->procs.n; i++) {
+		const struct proc *p = &b->procs.items[i];
+		if (p->end_ns == 0)
+			return b->gone_ns != 0 ? b->gone_ns : b->reaped_ns;
+		if (p->end_ns > end_ns)
+			end_ns = p->end_ns;
+	}
+	return end_ns;
+}
+
+static bool feed(struct builder *b, struct ready_watch *watch, struct ready_point *ret)
+{
+	const struct trace *t = b->facts->trace;
+	for (size_t i = b->span->first; i < b->span->last; i++) {
+		const struct sl_event *event = t->events[i];
+		const uint64_t deadline = ready_watch_deadline(watch);
+		/* What a program says while it is stopped is no readiness. */
+		if (b->stop_ns != 0 && event->time_ns > b->stop_ns)
+			continue;
+		if (deadline != 0 && deadline <= event->time_ns &&
+		    ready_watch_tick(watch, event->time_ns, ret))
+			return true;
+		/* The launcher's own writes and opens before R0 are not the command's. */
+		if (event->time_ns >= b->zero_ns && ready_watch_feed(watch, event, ret))
+			return true;
+	}
+	return false;
+}
+
+static bool find_point(struct builder *b, const struct ready_rule *rules, size_t n,
+		       struct ready_point *ret)
+{
+	struct ready_watch *watch = NULL;
+	if (n == 0)
+		return false;
+	if (ready_watch_new(rules, n, &watch) < 0) {
+		b->error = -ENOMEM;
+		return false;
+	}
+	const bool found = feed(b, watch, ret);
+	(void)ready_watch_free(watch);
+	return found && ret->time_ns >= b->zero_ns;
+}
+
+/* R6 has a rung of its own, also when another rule held last. */
+static void find_notified(struct builder *b)
+{
+	const struct facts *f = b->facts;
+	if (b->notified_mark != NULL) {
+		b->notified_ns = b->notified_mark->event.time_ns;
+		b->notified_by = "READY=1";
+	}
+	for (size_t i = 0; i < f->n_rules; i++) {
+		struct ready_point point = { 0 };
+		if (strcmp(ready_rule_level(&f->rules[i]), "notified") != 0 ||
+		    !find_point(b, &f->rules[i], 1, &point))
+			continue;
+		if (b->notified_ns != 0 && b->notified_ns <= point.time_ns)
+			continue;
+		b->notified_ns = point.time_ns;
+		b->notified_by = arena_strdup(b->arena, f->rules[i].spec);
+	}
+}
+
+static const struct ready_rule *rule_of(const struct facts *f, enum ready_type type)
+{
+	for (size_t i = 0; i < f->n_rules; i++)
+		if (f->rules[i].type == type)
+			return &f->rules[i];
+	return NULL;
+}
+
+static int ready_process(struct builder *b, uint32_t pid, uint64_t at_ns)
+{
+	int proc = pid == 0 ? -1 : process_lookup(b, pid, at_ns);
+	if (proc < 0 && pid != 0)
+		proc = process_lookup_ns(b, pid, at_ns);
+	if (proc >= 0)
+		return proc;
+	/* Seen from the outside only (a probe, a file): the one that listens, else the command. */
+	const struct listener *first = listener_first(b->run);
+	if (first == NULL || first->process <= 0)
+		return 0;
+	const bool is_served =
+		first->accept_ready_process > 0 && first->accept_ready_ns <= rel(b, at_ns);
+	return (is_served ? first->accept_ready_process : first->process) - 1;
+}
+
+static void set_ready(struct builder *b, uint64_t at_ns, uint32_t pid, uint32_t tid)
+{
+	struct run *run = b->run;
+	const int proc = ready_process(b, pid, at_ns);
+
+	run->has_ready = true;
+	run->ready_ns = rel(b, at_ns);
+	run->ready_process = proc + 1;
+	b->end_ns = at_ns;
+	b->end_thread = thread_lookup(b, tid, at_ns);
+	if (b->end_thread < 0 || b->threads.items[b->end_thread].proc != proc)
+		b->end_thread = b->procs.items[proc].main_thread;
+}
+
+static const char *endpoint_of(const struct builder *b, uint64_t sock)
+{
+	const struct socket *s = socket_of(b, sock);
+	return s != NULL && s->listener >= 0 ? b->run->listeners[s->listener].endpoint : NULL;
+}
+
+static void ready_by_rules(struct builder *b, const struct ready_point *point)
+{
+	const struct ready_rule *rule = rule_of(b->facts, point->type);
+	set_ready(b, point->time_ns, point->pid, point->tid);
+	b->run->ready_level = rule != NULL ? ready_rule_level(rule) : "ready";
+	b->run->ready_endpoint = endpoint_of(b, point->sock);
+	if (b->run->ready_endpoint == NULL && point->addr.family != AF_UNSPEC)
+		b->run->ready_endpoint = text_endpoint(b->arena, &point->addr);
+}
+
+static void ready_by_mark(struct builder *b)
+{
+	const struct sl_mark *mark = b->ready_mark;
+	const char *spec = text_of(b->arena, &mark->event, mark->text);
+	const uint64_t pid = mark->value;
+	set_ready(b, mark->event.time_ns, pid <= UINT32_MAX ? (uint32_t)pid : 0, mark->event.tid);
+	b->run->ready_level = "ready";
+	struct ready_rule rule = { 0 };
+	if (spec[0] != '\0' && ready_rule_parse(spec, &rule) == 0) {
+		b->run->ready_level = ready_rule_level(&rule);
+		ready_rule_done(&rule);
+	}
+}
+
+/* Without a ready point startup ends where the command did. */
+static void end_by_exit(struct builder *b)
+{
+	const struct proc *command = &b->procs.items[0];
+	b->end_ns = command->end_ns;
+	if (b->end_ns == 0)
+		b->end_ns = b->reaped_ns != 0 ? b->reaped_ns : b->gone_ns;
+	if (b->end_ns == 0)
+		b->end_ns = b->last_ns;
+	b->end_thread = command->last_thread >= 0 ? command->last_thread : command->main_thread;
+	/* Of threads that are ended by another it is chance which goes last. */
+	if (command->ender >= 0)
+		b->end_thread = command->ender;
+}
+
+void ending_finish(struct builder *b)
+{
+	struct ready_point point = { 0 };
+
+	end_command(b);
+	set_exit(b);
+	find_notified(b);
+	if (find_point(b, b->facts->rules, b->facts->n_rules, &point))
+		ready_by_rules(b, &point);
+	else if (b->ready_mark != NULL && b->ready_mark->event.time_ns >= b->zero_ns)
+		ready_by_mark(b);
+	else
+		end_by_exit(b);
+	if (b->end_ns < b->zero_ns)
+		b->end_ns = b->zero_ns;
+	b->run->startup_total_ns = rel(b, b->end_ns);
+	const uint64_t wall_end_ns = tree_end(b);
+	b->run->wall_ns = wall_end_ns >= b->zero_ns ? rel(b, wall_end_ns) : UNKNOWN;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Named findings: what is wrong, what it costs, the evidence, what to do. Each is a row here;
+ * the same run always gives the same findings. */
+#include "userspace/model/build/internal.h"
+
+#define LIE_MIN_NS 1000000 /* 1 ms: below it no client notices */
+
+/* The port is open, so clients connect and wait, but nobody takes them yet. */
+static bool early_listen(struct builder *b, struct finding *ret)
+{
+	const struct run *run = b->run;
+	const struct listener *worst = NULL;
+	int64_t worst_ns = LIE_MIN_NS - 1;
+	for (size_t i = 0; i < run->n_listeners; i++) {
+		const struct listener *l = &run->listeners[i];
+		if (l->listen_ns == UNKNOWN || l->accept_ready_ns == UNKNOWN ||
+		    l->accept_ready_ns - l->listen_ns <= worst_ns)
+			continue;
+		worst = l;
+		worst_ns = l->accept_ready_ns - l->listen_ns;
+	}
+	if (worst == NULL)
+		return false;
+	ret->cost_ns = worst_ns;
+	ret->evidence = arena_printf(b->arena, "%s: listen at %.1f ms, served from %.1f ms on (%s)",
+				     worst->endpoint, (double)worst->listen_ns / 1e6,
+				     (double)worst->accept_ready_ns / 1e6, worst->evidence);
+	ret->remedy = "call listen when the program can serve, or wait for accept_ready "
+		      "(--ready accept) instead of probing the port";
+	return true;
+}
+
+static const struct {
+	const char *id;
+	bool (*find)(struct builder *b, struct finding *ret);
+} rows[] = {
+	{ "early-listen", early_listen },
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+void findings_finish(struct builder *b)
+{
+	struct run *run = b->run;
+	run->findings = keep(b, arena_alloc_array(b->arena, N_ROWS, sizeof(struct finding)));
+	for (size_t i = 0; i < N_ROWS && run->findings != NULL; i++) {
+		struct finding finding = { .id = rows[i].id };
+		if (rows[i].find(b, &finding))
+			run->findings[run->n_findings++] = finding;
+	}
+}

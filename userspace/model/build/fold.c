@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* One fold_<token>() per kind of event: hands it to the module that keeps such facts. The
+ * table comes from the schema, so a kind without its function does not compile. */
+#include "userspace/model/build/internal.h"
+
+#include <string.h>
+
+static void fold_meta(struct builder *b, const struct sl_meta *e)
+{
+	(void)b; /* facts.c: META is about the recording */
+	(void)e;
+}
+
+static void fold_mark(struct builder *b, const struct sl_mark *e)
+{
+	switch (e->mark) {
+	case SL_MARK_LINKED:
+	case SL_MARK_MAIN:
+		image_mark(b, e);
+		break;
+	case SL_MARK_READY:
+		b->ready_mark = e;
+		break;
+	case SL_MARK_NOTIFIED:
+		if (b->notified_mark == NULL)
+			b->notified_mark = e;
+		break;
+	case SL_MARK_STOP:
+		if (b->stop_reason == 0) {
+			b->stop_reason = e->detail;
+			b->stop_ns = e->event.time_ns;
+		}
+		break;
+	case SL_MARK_REAPED:
+		b->reaped_ns = e->event.time_ns;
+		b->wait_status = (uint32_t)e->value;
+		b->has_status = true;
+		break;
+	case SL_MARK_GONE:
+		b->gone_ns = e->event.time_ns;
+		break;
+	case SL_MARK_OVERHEAD:
+		overhead_mark(b, e);
+		break;
+	default: /* SPAWN opened the run; others are of a later version */
+		break;
+	}
+}
+
+static void fold_task(struct builder *b, const struct sl_task *e)
+{
+	process_task(b, e);
+}
+
+static void fold_exec(struct builder *b, const struct sl_exec *e)
+{
+	process_exec(b, e);
+}
+
+static void fold_args(struct builder *b, const struct sl_args *e)
+{
+	image_args(b, e);
+}
+
+static void fold_execfail(struct builder *b, const struct sl_execfail *e)
+{
+	image_execfail(b, e);
+}
+
+static void fold_exit(struct builder *b, const struct sl_exit *e)
+{
+	process_exit(b, e);
+}
+
+static void fold_usage(struct builder *b, const struct sl_usage *e)
+{
+	process_usage(b, e);
+}
+
+static void fold_offcpu(struct builder *b, const struct sl_offcpu *e)
+{
+	wait_offcpu(b, e);
+}
+
+static void fold_syscall(struct builder *b, const struct sl_syscall *e)
+{
+	wait_syscall(b, e);
+}
+
+static bool is_open_of_shim(const struct builder *b, const struct sl_open *e)
+{
+	const char *path = b->facts->shim_path;
+	const size_t n = event_text_length(&e->event, e->text);
+	return path != NULL && n == strlen(path) && memcmp(e->text, path, n) == 0;
+}
+
+static void note_open_of_shim(struct builder *b, const struct sl_open *e)
+{
+	const int proc = e->result < 0 ? -1 : process_of(b, &e->event);
+	if (proc >= 0)
+		b->procs.items[proc].shim_open_ns = e->event.time_ns;
+}
+
+static void fold_open(struct builder *b, const struct sl_open *e)
+{
+	const bool is_of_shim = is_open_of_shim(b, e);
+	if (is_of_shim)
+		note_open_of_shim(b, e);
+	/* Startline's own doing in the program: the shim's opens, and the loader's of the shim. */
+	if (e->event.time_ns < b->zero_ns || is_of_shim || (e->flags & SL_OPEN_OWN) != 0)
+		return;
+	if (e->result < 0)
+		b->n_misses++;
+	else
+		b->n_opens++;
+}
+
+static void fold_net(struct builder *b, const struct sl_net *e)
+{
+	socket_event(b, e);
+}
+
+static void fold_heap(struct builder *b, const struct sl_heap *e)
+{
+	memory_heap(b, e);
+}
+
+static void fold_cover(struct builder *b, const struct sl_cover *e)
+{
+	coverage_cover(b, e);
+}
+
+static void fold_memory(struct builder *b, const struct sl_memory *e)
+{
+	b->memory_last = e;
+	if (e->when == SL_WHEN_READY)
+		b->memory_ready = e;
+}
+
+static void fold_schedsum(struct builder *b, const struct sl_schedsum *e)
+{
+	const int64_t count = counter(e->count);
+	if (count != UNKNOWN &&
+	    __builtin_add_overflow(b->switches_summed, count, &b->switches_summed))
+		b->switches_summed = INT64_MAX;
+}
+
+static void fold_symbol(struct builder *b, const struct sl_symbol *e)
+{
+	(void)b; /* facts.c: needed before the first OFFCPU is judged */
+	(void)e;
+}
+
+static void fold_output(struct builder *b, const struct sl_output *e)
+{
+	(void)b; /* only trace/ready.c looks at it */
+	(void)e;
+}
+
+static void fold_host(struct builder *b, const struct sl_host *e)
+{
+	if (b->host_first == NULL)
+		b->host_first = e;
+	b->host_last = e;
+}
+
+static void fold_drops(struct builder *b, const struct sl_drops *e)
+{
+	(void)b; /* facts.c */
+	(void)e;
+}
+
+static void fold_tally(struct builder *b, const struct sl_tally *e)
+{
+	(void)b; /* facts.c */
+	(void)e;
+}
+
+static void fold_end(struct builder *b, const struct sl_end *e)
+{
+	(void)b; /* facts.c */
+	(void)e;
+}
+
+#define FOLD_CALL(number, name, token, doc)                                       \
+	static void call_##token(struct builder *b, const struct sl_event *event) \
+	{                                                                         \
+		fold_##token(b, (const struct sl_##token *)event);                \
+	}
+SL_EVENT_KINDS(FOLD_CALL)
+#undef FOLD_CALL
+
+static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {
+#define FOLD_ROW(number, name, token, doc) [SL_KIND_##name] = call_##token,
+	SL_EVENT_KINDS(FOLD_ROW)
+#undef FOLD_ROW
+};
+
+void fold_event(struct builder *b, const struct sl_event *event)
+{
+	if (event->time_ns > b->last_ns)
+		b->last_ns = event->time_ns;
+	if (event->kind < SL_KIND_LIMIT && calls[event->kind] != NULL)
+		calls[event->kind](b, event);
+}

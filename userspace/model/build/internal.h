@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* How a run is built: events are folded into a struct builder in order of time, then the
+ * finish functions fill struct run from it. Times in here are absolute CLOCK_MONOTONIC
+ * nanoseconds, 0 when unknown; they become relative to R0 only in the session.
+ *
+ * Nothing in here fails visibly: running out of memory sets builder.error once and the rest is
+ * skipped; what makes no sense in a trace is skipped too. */
+#ifndef USERSPACE_MODEL_BUILD_INTERNAL_H
+#define USERSPACE_MODEL_BUILD_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/schema.h"
+#include "userspace/base/arena.h"
+#include "userspace/base/vec.h"
+#include "userspace/model/build/id_map.h"
+#include "userspace/model/session.h"
+#include "userspace/trace/ready.h"
+#include "userspace/trace/trace.h"
+
+#define WHEN_LIMIT 5 /* one past the last enum sl_when */
+#define FOREVER	   UINT64_MAX
+
+/* ---- the recording as a whole (facts.c) ---- */
+
+/* Which records of one producer a run has seen, against what it must have written. */
+struct producer {
+	uint32_t source, id;
+	uint64_t n_seen;      /* in this run */
+	uint64_t next;	      /* one past the highest number seen so far in any run */
+	uint64_t next_before; /* the same when this run began */
+	size_t run;	      /* the run, from 1, that the two above are about */
+	uint64_t tally;	      /* numbers given out in all; UINT64_MAX: no TALLY */
+};
+
+/* What things cost on the recording's machine; UNKNOWN: nobody measured. */
+struct overhead_facts {
+	int64_t call_ps;  /* a system call, for being looked at */
+	int64_t hit_ps;	  /* the kernel's way to any other run of a probe */
+	int64_t image_ns; /* an image, for having the shim */
+	int64_t hook_ps;  /* an allocation or free that is counted */
+};
+
+struct facts {
+	const struct trace *trace;
+	struct session *session;
+	const char *bpf, *shim; /* NULL: it was on; else why not, or "" when nobody said */
+	const char *shim_path;	/* what the loader opens for it; NULL: unknown */
+	bool has_end;
+	struct note_text_list VEC(const char *) notes; /* META note: lines to print */
+	struct ready_rule *rules;
+	size_t n_rules;
+	struct id_map symbols; /* wait_ip -> index into symbol_names */
+	struct symbol_list VEC(const char *) symbol_names;
+	struct id_map producer_index; /* source << 32 | producer */
+	struct producer_list VEC(struct producer) producers;
+	uint64_t drops[4][SL_KIND_LIMIT]; /* [enum sl_source][kind] */
+	uint64_t n_bpf, n_shim;		  /* events of that source */
+	struct overhead_facts overhead;
+	size_t n_runs;			    /* warm-up runs included */
+	size_t run;			    /* the one being folded, from 1 */
+	struct active_list VEC(int) active; /* producers seen in it */
+};
+
+/* The events of one run: trace->events[first .. last). */
+struct span {
+	size_t first, last;
+	size_t spawn; /* index of its MARK SPAWN */
+	bool is_warmup;
+	bool is_dropped;	   /* said so afterwards: its pair was repeated, or not completed */
+	const struct sl_meta *arm; /* META run.arm, or NULL */
+};
+
+int facts_read(const struct trace *trace, struct session *session, struct facts *ret);
+void facts_done(struct facts *f);
+/* The name of a place in the kernel, or NULL. */
+const char *facts_symbol(const struct facts *f, uint64_t ip);
+
+/* ---- one run ---- */
+
+struct image_note {
+	struct image out;
+	uint64_t enter_ns, done_ns, linked_ns, main_ns;
+	char *args; /* as collected so far, without a hole */
+	size_t n_args;
+	bool has_hole; /* a piece is missing: the rest is dropped */
+	bool is_ok;
+};
+
+struct heap_note { /* one image's counters */
+	uint64_t since_ns;
+	const struct sl_heap *last, *ready;
+};
+
+struct proc {
+	struct process out;
+	uint32_t pid, ns_pid;
+	uint64_t start_ns, end_ns;    /* end 0: not seen */
+	int older_pid, older_ns_pid;  /* who had the same id before; -1 */
+	int parent;		      /* index; -1 */
+	int main_thread, last_thread; /* last_thread: the last that ended; -1 */
+	int ender;		      /* the thread that ended all others; -1 */
+	bool has_task;
+	bool has_own_word; /* the shim in it told what it executes */
+	struct image_list VEC(struct image_note) images;
+	struct heap_list VEC(struct heap_note) heaps;
+	const struct sl_usage *usage[WHEN_LIMIT];
+	const struct sl_cover *cover, *cover_next; /* of the current image, of the next one */
+	uint64_t shim_ns;			   /* MARK OVERHEAD until startup ended */
+	uint64_t shim_open_ns; /* when its loader last opened the shim; 0: never */
+	int64_t live_threads;
+	struct step_list VEC(struct step) steps; /* see phases.c */
+};
+
+/* From at_ns on the process is in that phase, if it is on the spine. */
+struct step {
+	uint64_t at_ns;
+	enum phase phase;
+	bool is_own; /* after an exec of its own */
+};
+
+struct thread {
+	uint32_t tid;
+	int proc, creator, older; /* creator: thread index or -1; older: same tid before */
+	uint64_t start_ns, end_ns;
+	size_t first_stay, n_stays, first_call, n_calls; /* after waits_finish() */
+};
+
+struct stay { /* off the CPU: [out, wake) asleep, [wake, back) waiting for a CPU */
+	uint64_t out_ns, wake_ns, back_ns;
+	const struct sl_offcpu *event;
+	int thread;
+};
+
+struct call { /* a long system call */
+	uint64_t enter_ns, leave_ns;
+	uint32_t number;
+	int thread;
+};
+
+struct socket {
+	uint64_t sock;
+	uint64_t bind_ns, listen_ns, ready_ns, accept_ns, byte_ns;
+	int listener_proc, ready_proc; /* -1 */
+	bool is_listener, is_confirmed;
+	uint16_t how;
+	const struct sl_addr *local;
+	const char *peer; /* of the last connect; NULL */
+	bool is_dns;
+	int connection; /* the last one; -1 */
+	int listener;	/* index into run->listeners, after sockets_finish(); -1 */
+};
+
+/* Something came in on a connected socket: it may be what a wait on many sockets waited for. */
+struct delivery {
+	uint64_t at_ns;
+	int proc;
+	uint32_t tid;
+	uint64_t sock;
+	bool is_connect; /* the connection came through or failed */
+};
+
+struct connection_note {
+	struct connection out;
+	int proc;
+	bool is_pending;
+	struct reply_list VEC(int64_t) replies;
+};
+
+struct builder {
+	struct arena *arena;
+	struct facts *facts;
+	struct run *run;
+	const struct span *span;
+	int error; /* 0 or -ENOMEM */
+
+	uint64_t zero_ns; /* R0 */
+	uint64_t spawn_ns;
+	uint64_t last_ns; /* of any event of the run */
+	uint64_t end_ns;  /* of startup */
+	int end_thread;	  /* where the end happened; -1 */
+	const char *zero_evidence, *zero_source;
+
+	struct proc_list VEC(struct proc) procs; /* [0] is the command */
+	struct id_map by_pid, by_ns_pid;
+	struct thread_list VEC(struct thread) threads;
+	struct id_map by_tid;
+	struct stay_list VEC(struct stay) stays;
+	struct call_list VEC(struct call) calls;
+	struct socket_list VEC(struct socket) sockets;
+	struct id_map by_sock;
+	struct note_list VEC(struct connection_note) connections;
+	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
+
+	/* marks */
+	uint64_t reaped_ns, gone_ns, notified_ns;
+	const char *notified_by; /* the rule, when notified_ns is set */
+	uint32_t wait_status, stop_reason;
+	uint64_t stop_ns; /* 0: startline did not stop it */
+	bool has_status;
+	const struct sl_mark *ready_mark, *notified_mark;
+	bool has_ready_usage; /* counters at readiness were seen */
+
+	/* tree */
+	int64_t threads_now, threads_peak;
+	int64_t n_opens, n_misses;
+	int64_t switches_summed;
+	const struct sl_memory *memory_last, *memory_ready;
+	const struct sl_heap *heap_tree; /* the highest tree peak */
+	const struct sl_host *host_first, *host_last;
+
+	bool *is_spine; /* per process, after phases_finish(): became ready, or an ancestor */
+};
+
+/* names of things (text.c); results live in the arena, are never NULL */
+const char *text_of(struct arena *a, const struct sl_event *event, const char *text);
+const char *text_path(struct arena *a, const struct sl_event *event, const char *text);
+const char *text_endpoint(struct arena *a, const struct sl_addr *addr);
+const char *text_errno(struct arena *a, int error); /* "ENOENT" */
+const char *text_join(struct arena *a, const struct text_list *list, size_t limit);
+bool text_is_dns(const struct sl_addr *addr);
+
+/* syscalls.c: x86-64 */
+enum wait_class {
+	WAIT_OTHER = 0x1,
+	WAIT_SLEEP = 0x2,
+	WAIT_POLL = 0x4,
+	WAIT_CHILD = 0x8,
+	WAIT_FUTEX = 0x10,
+	WAIT_READ = 0x20,
+	WAIT_WRITE = 0x40,
+	WAIT_CONNECT = 0x80,
+	WAIT_LOCK = 0x100,
+	WAIT_SIGNAL = 0x200,
+	WAIT_FORK = 0x400,
+	WAIT_FAULT = 0x800,
+	WAIT_FILE = 0x1000,
+	WAIT_ANY = 0xffff,
+};
+const char *syscall_name(struct arena *a, unsigned int number);
+enum wait_class syscall_class(unsigned int number);
+
+/* fold.c */
+void fold_event(struct builder *b, const struct sl_event *event);
+
+/* processes.c */
+int process_first(struct builder *b, uint32_t pid, uint32_t ns_pid, uint64_t start_ns);
+/* Who @event is about. Creates it when unknown; -1 when there is none. */
+int process_of(struct builder *b, const struct sl_event *event);
+/* By pid (else by pid in a namespace) at @at_ns. -1: none. */
+int process_lookup(const struct builder *b, uint32_t pid, uint64_t at_ns);
+int process_lookup_ns(const struct builder *b, uint32_t ns_pid, uint64_t at_ns);
+void process_task(struct builder *b, const struct sl_task *e);
+void process_exec(struct builder *b, const struct sl_exec *e);
+void process_exit(struct builder *b, const struct sl_exit *e);
+void process_usage(struct builder *b, const struct sl_usage *e);
+void processes_finish(struct builder *b);
+
+/* images.c */
+void image_exec(struct builder *b, struct proc *p, const struct sl_exec *e);
+void image_execfail(struct builder *b, const struct sl_execfail *e);
+void image_args(struct builder *b, const struct sl_args *e);
+void image_mark(struct builder *b, const struct sl_mark *e);
+void images_finish(struct builder *b, struct proc *p);
+/* The image in place at @at_ns, or NULL. */
+struct image_note *image_at(const struct proc *p, uint64_t at_ns);
+/* The one whose execve was under way at @at_ns, failed ones included, or NULL. */
+const struct image_note *image_after(const struct proc *p, uint64_t at_ns);
+
+/* threads.c */
+int thread_new(struct builder *b, uint32_t tid, int proc, int creator, uint64_t start_ns);
+int thread_lookup(const struct builder *b, uint32_t tid, uint64_t at_ns);
+int thread_of(struct builder *b, const struct sl_event *event, uint64_t since_ns);
+
+/* sockets.c */
+void socket_event(struct builder *b, const struct sl_net *e);
+const struct socket *socket_of(const struct builder *b, uint64_t sock);
+/* What @proc's thread @tid, asleep until @wake_ns, running again from @back_ns and waiting next at
+ * @next_ns, was woken for; NULL: not known. */
+const struct delivery *delivery_of(const struct builder *b, int proc, uint32_t tid,
+				   uint64_t wake_ns, uint64_t back_ns, uint64_t next_ns);
+void sockets_finish(struct builder *b);
+/* The listener that got ready first, or listened first; NULL. Index into run->listeners. */
+const struct listener *listener_first(const struct run *run);
+
+/* waits.c */
+struct why {
+	enum cause cause;
+	const char *detail;
+};
+void wait_offcpu(struct builder *b, const struct sl_offcpu *e);
+void wait_syscall(struct builder *b, const struct sl_syscall *e);
+void waits_finish(struct builder *b); /* sorts stays and calls by thread and time */
+struct why wait_cause(struct builder *b, const struct stay *s);
+/* The socket with a named peer that it waited for, also through poll or epoll; NULL: none. */
+const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect);
+
+/* phases.c */
+void phases_finish(struct builder *b);
+void phases_judge(struct builder *b); /* after critical_path() */
+/* The phase of process @proc at @at_ns; *ret_until: it stays so until then at least. */
+enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t *ret_until);
+
+/* the rest, in the order they are called */
+void ending_finish(struct builder *b); /* ending.c: exit, ready, end of startup */
+void ladder_finish(struct builder *b); /* ladder.c */
+void critical_path(struct builder *b); /* critical_path.c */
+void overhead_mark(struct builder *b, const struct sl_mark *e); /* overhead.c */
+void overhead_finish(struct builder *b);
+void memory_heap(struct builder *b, const struct sl_heap *e); /* memory.c */
+void memory_finish(struct builder *b);
+void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */
+/* Whether @c is about an image that the shim runs in, counting or not. */
+bool coverage_is_in(const struct sl_cover *c);
+void coverage_finish(struct builder *b);
+void producers_begin(struct facts *f); /* the next run begins */
+void producers_see(struct facts *f, const struct sl_event *event);
+void producers_finish(struct builder *b, bool is_last);
+void findings_finish(struct builder *b);			    /* findings.c */
+double *metrics_values(struct arena *arena, const struct run *run); /* metrics.c; NULL: no memory */
+
+/* small helpers */
+static inline int64_t rel(const struct builder *b, uint64_t at_ns)
+{
+	return at_ns == 0 ? UNKNOWN : (int64_t)(at_ns - b->zero_ns);
+}
+
+static inline int64_t counter(uint64_t value) /* one that the document can hold */
+{
+	return value > (uint64_t)INT64_MAX ? UNKNOWN : (int64_t)value;
+}
+
+static inline unsigned int source_of(const struct sl_event *event)
+{
+	return event->flags & SL_FLAG_SOURCE;
+}
+
+static inline void *keep(struct builder *b, void *object) /* notes a failed allocation */
+{
+	if (object == NULL)
+		b->error = -ENOMEM;
+	return object;
+}
+
+#define push(b, list, ...)                             \
+	do {                                           \
+		if (vec_push((list), __VA_ARGS__) < 0) \
+			(b)->error = -ENOMEM;          \
+	} while (0)
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Two sessions set against each other. This only measures; gate/ judges.
+ *
+ * A change is a ratio head / base with an interval, worked out on the logarithms (base/stats_shift.h).
+ * The contributions say where the time went: the difference of the two startup breakdowns, or of the
+ * tests of two suites, row by row, adding up to the difference of their totals to the nanosecond. */
+#ifndef USERSPACE_MODEL_COMPARE_COMPARE_H
+#define USERSPACE_MODEL_COMPARE_COMPARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "userspace/model/metrics.h"
+#include "userspace/model/session.h"
+
+#define COMPARISON_LEVEL 0.99 /* of the intervals, where nobody asks for another */
+
+enum basis {
+	BASIS_NONE,	  /* not compared: reason says why */
+	BASIS_EXACT,	  /* equality; all runs of each side agree */
+	BASIS_SHIFT,	  /* ratio by shift of logarithms, with an interval */
+	BASIS_DIFFERENCE, /* values that have no logarithm (0, negative): shift of the plain values;
+			   * ratio, low and high are NAN */
+	BASIS_SUMMARY,	  /* a side has statistics but no values: ratio of medians, no interval */
+};
+
+#define COMPARE_HOST_NOTES 2
+
+/* The least number of runs of a side in a block: fewer find small differences less surely where the
+ * machine is calm, more where it is slow for seconds at a time. */
+#define COMPARE_BLOCK 10
+
+struct change { /* of one metric */
+	const char *id;
+	const struct metric *metric;
+	const struct series *base, *head; /* NULL: that side does not have the metric */
+	enum basis basis;
+	bool is_demoted;	       /* exact by class, but the runs of a side disagree */
+	double base_value, head_value; /* medians; NAN: not captured */
+	double ratio, low, high;
+	double difference, difference_low, difference_high; /* in the metric's unit */
+	size_t n_blocks;    /* that are compared each for itself; of shifts and differences */
+	double p;	    /* two-sided, of no change; exact: 0 or 1 */
+	const char *reason; /* BASIS_NONE */
+};
+
+/* What a row of two suites is about; 0: it is of two startups. */
+enum test_kind {
+	TEST_NONE,
+	TEST_ADDED,
+	TEST_REMOVED,
+	TEST_CHANGED,
+	TEST_SAME,
+	TEST_BESIDES, /* what the suite took besides its tests */
+	TEST_KINDS
+};
+
+struct contribution {
+	enum test_kind kind;
+	enum phase phase; /* of a startup */
+	enum cause cause;
+	const char *process; /* command line, normalised; "" in sums */
+	const char *detail;  /* normalised; the test */
+	int64_t base_ns, head_ns, delta_ns;
+	double low_ns, high_ns; /* 95 % of bootstrap samples of runs; NAN below 3 runs a side */
+	bool is_in_base, is_in_head;
+};
+
+/* What one process, or several of one name, take more or less of: heap.* and mem.peak_rss. Means
+ * over the runs; UNKNOWN where it was not counted. Peaks of processes need not coincide, so theirs do
+ * not add up to the peak of the tree. */
+struct memory_row {
+	const char *metric;
+	size_t order; /* of the metrics among these rows */
+	const char *process;
+	int64_t base, head, delta;
+};
+/* For reports of heap metrics, as long as recordings hold none. */
+#define COMPARE_NO_CALL_SITES "no call sites recorded: use --heap sample"
+
+struct comparison {
+	struct arena *arena;
+	struct session *base, *head; /* borrowed */
+	double level;		     /* of the intervals of changes */
+	struct change *changes;	     /* in the order of the metric table, then by name */
+	size_t n_changes;
+	size_t n_compared; /* with a basis */
+	bool has_contributions;
+	const char *what_rows_are;    /* a line about them */
+	const char *no_contributions; /* why not, or NULL */
+	int64_t base_total_ns, head_total_ns;
+	/* What is proven to have changed most first (the nearer end of its interval), then by |delta|. */
+	struct contribution *contributions;
+	size_t n_contributions;
+	struct memory_row *memory; /* metric by metric, largest |delta| first */
+	size_t n_memory;
+	/* The machines: the fact that makes them unlike, "cpu: EPYC 7763 against EPYC 9V74", or NULL,
+	 * and lines for people: what could not be compared, what else differs. */
+	const char *incomparable;
+	const char *host_notes[COMPARE_HOST_NOTES];
+	size_t n_host_notes;
+};
+
+/* @level: 0.99. Both sessions must outlive the comparison. -ENOMEM. */
+int comparison_build(struct session *base, struct session *head, double level,
+		     struct comparison **ret);
+struct comparison *comparison_free(struct comparison *c); /* NULL */
+
+/* The contribution that explains the difference of the totals: the first that is proven in its
+ * direction; where none is, the first. NULL: there are none. */
+const struct contribution *comparison_cause(const struct comparison *c);
+/* The names of its phase and cause; "test" and "added", ..., "suite" and "besides" of suites. */
+const char *contribution_phase(const struct contribution *c);
+const char *contribution_cause(const struct contribution *c);
+
+/* NULL: no such metric on either side. */
+const struct change *comparison_find(const struct comparison *c, const char *id);
+
+/* The change of one metric alone; @base or @head may be NULL. -ENOMEM. */
+int change_of(const struct series *base, const struct series *head, double level,
+	      struct change *ret);
+
+/* @text with what differs from run to run replaced: names from mkstemp, process ids, ephemeral
+ * ports, long hexadecimal and base64 digests, counters. Interned in @arena; NULL: no memory. */
+const char *compare_normalise(struct arena *arena, const char *text);
+
+#endif

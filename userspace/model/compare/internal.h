@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of a comparison. 0 or -ENOMEM. */
+#ifndef USERSPACE_MODEL_COMPARE_INTERNAL_H
+#define USERSPACE_MODEL_COMPARE_INTERNAL_H
+
+#include "userspace/model/compare/compare.h"
+
+/* Sets incomparable and host_notes. */
+int compare_hosts(struct comparison *c);
+/* Which name of one side is which of the other. Texts live in @arena; the rest is freed by
+ * alignment_done(), also when alignment_new() failed. */
+struct alignment;
+int alignment_new(struct arena *arena, const struct session *base, const struct session *head,
+		  struct alignment **ret);
+void alignment_done(struct alignment *a); /* NULL is fine */
+/* The name of process @id of @run, the same for what is the same on both sides; interned. "": no
+ * such process. */
+const char *aligned_process(struct alignment *a, const struct run *run, int id);
+/* The name of a segment's object, which may be a command line; likewise. */
+const char *aligned_detail(struct alignment *a, const struct segment *segment);
+
+/* Where the two sides have the same tree of files in different places. "" when they have not. */
+struct checkouts {
+	const char *base, *head;
+};
+struct text_list;
+/* From texts that only one side has; @shared are those that both have. -ENOMEM. */
+int checkouts_find(struct arena *arena, const struct text_list *base, const struct text_list *head,
+		   const struct text_list *shared, struct checkouts *ret);
+/* @text with '*' for each @prefix that begins a path; interned. NULL: no memory. */
+const char *checkout_removed(struct arena *arena, const char *text, const char *prefix);
+
+/* Sets memory. */
+int compare_memory(struct comparison *c, struct alignment *alignment);
+/* Sets the contributions: of startups, and where there are none, of the tests of suites. */
+int compare_startups(struct comparison *c, struct alignment *alignment);
+int compare_suites(struct comparison *c);
+/* The largest first. */
+void sort_contributions(struct comparison *c);
+
+#endif

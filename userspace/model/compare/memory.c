@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the difference in memory comes from, by process: sums over the processes of one name, mean
+ * over the runs of each side. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/vec.h"
+#include "userspace/model/build/id_map.h"
+#include "userspace/model/compare/internal.h"
+
+enum { BASE, HEAD, SIDES };
+
+static const struct quantity {
+	const char *metric;
+	bool is_heap;
+	size_t offset; /* in struct process: int64_t */
+} quantities[] = {
+	{ "heap.allocs", true, offsetof(struct process, heap.allocs) },
+	{ "heap.frees", true, offsetof(struct process, heap.frees) },
+	{ "heap.bytes", true, offsetof(struct process, heap.bytes) },
+	{ "heap.peak", true, offsetof(struct process, heap.peak_bytes) },
+	{ "heap.ready", true, offsetof(struct process, heap.ready_bytes) },
+	{ "heap.exit", true, offsetof(struct process, heap.exit_bytes) },
+	{ "mem.peak_rss", false, offsetof(struct process, peak_rss_bytes) },
+};
+#define QUANTITIES (sizeof(quantities) / sizeof(*quantities))
+
+struct owner { /* of memory: the processes of one name */
+	const char *process;
+	bool is_in[SIDES];
+	int64_t sums[SIDES][QUANTITIES]; /* UNKNOWN: of one of them it is not known */
+};
+
+struct owner_list VEC(struct owner);
+
+struct owners {
+	struct owner_list list;
+	struct id_map index; /* name -> place in list */
+};
+
+static struct owner *owner_of(struct owners *o, const char *process)
+{
+	const uint64_t key = (uint64_t)(uintptr_t)process;
+	const int place = id_map_get(&o->index, key);
+	if (place >= 0)
+		return &o->list.items[place];
+	if (vec_push(&o->list, (struct owner){ .process = process }) < 0 ||
+	    id_map_set(&o->index, key, (int)o->list.n - 1) < 0)
+		return NULL;
+	return vec_last(&o->list);
+}
+
+static int64_t amount(const struct process *p, const struct quantity *q)
+{
+	if (q->is_heap && !p->heap.is_known)
+		return UNKNOWN;
+	return *(const int64_t *)((const char *)p + q->offset);
+}
+
+static int add_run(struct owners *o, struct alignment *alignment, const struct run *run, int side)
+{
+	for (size_t i = 0; i < run->n_processes; i++) {
+		const struct process *p = &run->processes[i];
+		struct owner *owner = owner_of(o, aligned_process(alignment, run, p->id));
+		if (owner == NULL)
+			return -ENOMEM;
+		owner->is_in[side] = true;
+		for (size_t q = 0; q < QUANTITIES; q++) {
+			int64_t *sum = &owner->sums[side][q];
+			const int64_t more = amount(p, &quantities[q]);
+			if (*sum == UNKNOWN || more == UNKNOWN ||
+			    __builtin_add_overflow(*sum, more, sum))
+				*sum = UNKNOWN;
+		}
+	}
+	return 0;
+}
+
+/* What a process that is not there takes is 0; of one that was not counted it is not known. */
+static int64_t mean(const struct owner *owner, int side, size_t q, size_t n_runs)
+{
+	const int64_t sum = owner->sums[side][q], n = (int64_t)n_runs;
+	if (!owner->is_in[side] || sum == UNKNOWN || n == 0)
+		return owner->is_in[side] ? UNKNOWN : 0;
+	const int64_t rest = sum % n;
+	return sum / n + (rest > n / 2 ? 1 : 0);
+}
+
+static int64_t magnitude(int64_t x)
+{
+	return x == UNKNOWN ? -1 : x < 0 ? -x : x;
+}
+
+/* In the order of the quantities; what differs most first, what is not known last. */
+static int by_delta(const void *left, const void *right)
+{
+	const struct memory_row *a = left, *b = right;
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	const int64_t x = magnitude(a->delta), y = magnitude(b->delta);
+	if (x != y)
+		return x > y ? -1 : 1;
+	return strcmp(a->process, b->process);
+}
+
+static int fill(struct comparison *c, const struct owners *o)
+{
+	c->memory = arena_alloc_array(c->arena, o->list.n * QUANTITIES + 1, sizeof(*c->memory));
+	if (c->memory == NULL)
+		return -ENOMEM;
+	for (size_t q = 0; q < QUANTITIES; q++) {
+		vec_foreach(owner, &o->list) {
+			const int64_t base = mean(owner, BASE, q, c->base->n_runs);
+			const int64_t head = mean(owner, HEAD, q, c->head->n_runs);
+			if (base == UNKNOWN && head == UNKNOWN)
+				continue;
+			int64_t delta = 0;
+			const bool is_known = base != UNKNOWN && head != UNKNOWN &&
+					      !__builtin_sub_overflow(head, base, &delta);
+			c->memory[c->n_memory++] = (struct memory_row){
+				.metric = quantities[q].metric,
+				.order = q,
+				.process = owner->process,
+				.base = base,
+				.head = head,
+				.delta = is_known ? delta : UNKNOWN,
+			};
+		}
+	}
+	if (c->n_memory > 1)
+		qsort(c->memory, c->n_memory, sizeof(*c->memory), by_delta);
+	return 0;
+}
+
+int compare_memory(struct comparison *c, struct alignment *alignment)
+{
+	const struct session *const sessions[SIDES] = { c->base, c->head };
+	struct owners o = { 0 };
+	int r = 0;
+	for (int side = 0; side < SIDES; side++)
+		for (size_t i = 0; i < sessions[side]->n_runs && r == 0; i++)
+			r = add_run(&o, alignment, &sessions[side]->runs[i], side);
+	/* Nobody to compare with is no difference. */
+	if (r == 0 && sessions[BASE]->n_runs > 0 && sessions[HEAD]->n_runs > 0)
+		r = fill(c, &o);
+	vec_done(&o.list);
+	id_map_done(&o.index);
+	return r;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* The session document as tables: keys, order and nesting. docs/report.schema.json says the same
+ * to the world. */
+
+#include "userspace/model/document/session_fields.h"
+
+#include "userspace/model/session.h"
+
+/* clang-format off */
+#define SCALAR(type, member, json, how) \
+	{ .key = json, .kind = how, .offset = offsetof(struct type, member) }
+#define INT(type, member, json)     SCALAR(type, member, json, FIELD_INT)
+#define PROCESS(type, member, json) SCALAR(type, member, json, FIELD_PROCESS)
+#define BOOL(type, member, json)    SCALAR(type, member, json, FIELD_BOOL)
+#define TEXT(type, member, json)    SCALAR(type, member, json, FIELD_TEXT)
+#define DETAIL(type, member, json)  SCALAR(type, member, json, FIELD_DETAIL)
+#define TEXTS(type, member, json)   SCALAR(type, member, json, FIELD_TEXTS)
+#define COUNTED(type, member, json, how) \
+	{ .key = json, .kind = how, .offset = offsetof(struct type, member), \
+	  .count_offset = offsetof(struct type, n_##member) }
+#define ARRAY(type, member, json, of) \
+	{ .key = json, .kind = FIELD_ARRAY, .offset = offsetof(struct type, member), \
+	  .count_offset = offsetof(struct type, n_##member), .record = &(of) }
+#define ARRAY_IF(type, member, json, of, gate) \
+	{ .key = json, .kind = FIELD_ARRAY, .offset = offsetof(struct type, member), \
+	  .count_offset = offsetof(struct type, n_##member), .record = &(of), \
+	  .has_gate = true, .gate_offset = offsetof(struct type, gate) }
+/* Members of the struct itself that the document keeps in an object of their own. */
+#define GROUP(json, of) { .key = json, .kind = FIELD_OBJECT, .record = &(of) }
+#define GROUP_IF(type, json, of, gate) \
+	{ .key = json, .kind = FIELD_OBJECT, .record = &(of), \
+	  .has_gate = true, .gate_offset = offsetof(struct type, gate) }
+#define WITHIN(type, member, json, of) \
+	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct type, member), \
+	  .record = &(of) }
+#define NOTHING(json) { .key = json, .kind = FIELD_NOTHING }
+#define RECORD(id, type, text, on_one_line, ...) \
+	static const struct field id##_fields[] = { __VA_ARGS__, { .key = NULL } }; \
+	static const struct record id = { text, sizeof(struct type), on_one_line, id##_fields }
+
+/* --- processes ------------------------------------------------------------------------------ */
+
+RECORD(image_record, image, "exec", false,
+	INT(image, time_ns, "time_ns"),
+	DETAIL(image, exe, "exe"),
+	TEXTS(image, argv, "argv"),
+	INT(image, argv_bytes, "argv_bytes"),
+	BOOL(image, is_truncated, "truncated"),
+	DETAIL(image, result, "result"),
+	INT(image, done_ns, "done_ns"),
+	INT(image, linked_ns, "linked_ns"),
+	INT(image, main_ns, "main_ns"),
+	BOOL(image, is_static, "static"),
+	BOOL(image, is_secure, "secure"),
+	BOOL(image, is_32bit, "is_32bit"));
+
+/* In the order of enum sl_heap_call. */
+RECORD(calls_record, heap, "heap calls", true,
+	INT(heap, calls[0], "malloc"),
+	INT(heap, calls[1], "calloc"),
+	INT(heap, calls[2], "realloc"),
+	INT(heap, calls[3], "memalign"),
+	INT(heap, calls[4], "free"),
+	INT(heap, calls[5], "realloc_free"),
+	INT(heap, calls[6], "failed"),
+	INT(heap, calls[7], "unmatched"));
+_Static_assert(HEAP_CALLS == 8, "each kind of heap call has its key");
+
+RECORD(heap_record, heap, "heap", false,
+	INT(heap, allocs, "allocs"),
+	INT(heap, frees, "frees"),
+	INT(heap, bytes, "bytes"),
+	INT(heap, peak_bytes, "peak_bytes"),
+	INT(heap, peak_error_bytes, "peak_error_bytes"),
+	INT(heap, ready_bytes, "ready_bytes"),
+	INT(heap, exit_bytes, "exit_bytes"),
+	GROUP("calls", calls_record),
+	SCALAR(heap, buckets, "histogram", FIELD_HISTOGRAM),
+	NOTHING("sites"));
+
+RECORD(coverage_record, process, "coverage", true,
+	DETAIL(process, coverage_heap, "heap"),
+	DETAIL(process, coverage_kernel, "kernel"));
+
+RECORD(process_record, process, "process", false,
+	SCALAR(process, id, "id", FIELD_PROCESS),
+	SCALAR(process, parent, "parent", FIELD_PARENT),
+	INT(process, pid, "pid"),
+	TEXT(process, exe, "exe"),
+	TEXTS(process, argv, "argv"),
+	{ .key = "execs", .kind = FIELD_ARRAY, .offset = offsetof(struct process, images),
+	  .count_offset = offsetof(struct process, n_images), .record = &image_record },
+	INT(process, start_ns, "start_ns"),
+	INT(process, exit_ns, "exit_ns"),
+	INT(process, exit_code, "exit_code"),
+	INT(process, exit_signal, "exit_signal"),
+	INT(process, user_ns, "user_ns"),
+	INT(process, system_ns, "system_ns"),
+	INT(process, run_ns, "run_ns"),
+	INT(process, peak_rss_bytes, "peak_rss_bytes"),
+	INT(process, ready_rss_bytes, "ready_rss_bytes"),
+	INT(process, minor_faults, "minor_faults"),
+	INT(process, major_faults, "major_faults"),
+	INT(process, read_bytes, "read_bytes"),
+	INT(process, write_bytes, "write_bytes"),
+	INT(process, read_chars, "read_chars"),
+	INT(process, write_chars, "write_chars"),
+	INT(process, voluntary_switches, "voluntary_switches"),
+	INT(process, involuntary_switches, "involuntary_switches"),
+	INT(process, net_rx_bytes, "net_rx_bytes"),
+	INT(process, net_tx_bytes, "net_tx_bytes"),
+	INT(process, threads_peak, "threads_peak"),
+	BOOL(process, is_attached, "attached"),
+	{ .key = "heap", .kind = FIELD_OBJECT, .offset = offsetof(struct process, heap),
+	  .record = &heap_record, .has_gate = true,
+	  .gate_offset = offsetof(struct process, heap) + offsetof(struct heap, is_known) },
+	NOTHING("rss"),
+	GROUP("coverage", coverage_record));
+
+/* --- what happened in a run ----------------------------------------------------------------- */
+
+RECORD(exit_record, run, "exit", true,
+	INT(run, exit_code, "code"),
+	INT(run, exit_signal, "signal"),
+	TEXT(run, exit_reason, "reason"));
+
+RECORD(ready_record, run, "ready", true,
+	INT(run, ready_ns, "time_ns"),
+	TEXT(run, ready_level, "level"),
+	PROCESS(run, ready_process, "process"),
+	TEXT(run, ready_endpoint, "endpoint"));
+
+RECORD(milestone_record, milestone, "milestone", true,
+	DETAIL(milestone, name, "name"),
+	INT(milestone, time_ns, "time_ns"),
+	PROCESS(milestone, process, "process"),
+	DETAIL(milestone, evidence, "evidence"),
+	DETAIL(milestone, source, "source"));
+
+RECORD(segment_record, segment, "segment", true,
+	INT(segment, start_ns, "start_ns"),
+	INT(segment, duration_ns, "duration_ns"),
+	PROCESS(segment, process, "process"),
+	INT(segment, thread, "thread"),
+	SCALAR(segment, phase, "phase", FIELD_PHASE),
+	SCALAR(segment, state, "state", FIELD_STATE),
+	SCALAR(segment, cause, "cause", FIELD_CAUSE),
+	DETAIL(segment, detail, "detail"));
+
+RECORD(startup_record, run, "startup", false,
+	INT(run, startup_total_ns, "total_ns"),
+	INT(run, startup_unknown_ns, "unknown_ns"),
+	BOOL(run, has_link_phase, "link_known"),
+	BOOL(run, has_init_phase, "init_known"),
+	ARRAY_IF(run, segments, "segments", segment_record, has_segments));
+
+RECORD(finding_record, finding, "finding", true,
+	DETAIL(finding, id, "id"),
+	INT(finding, cost_ns, "cost_ns"),
+	DETAIL(finding, evidence, "evidence"),
+	DETAIL(finding, remedy, "remedy"));
+
+RECORD(listener_record, listener, "listener", true,
+	PROCESS(listener, process, "process"),
+	DETAIL(listener, endpoint, "endpoint"),
+	INT(listener, bind_ns, "bind_ns"),
+	INT(listener, listen_ns, "listen_ns"),
+	INT(listener, accept_ready_ns, "accept_ready_ns"),
+	INT(listener, first_accept_ns, "first_accept_ns"),
+	INT(listener, first_byte_ns, "first_byte_ns"),
+	PROCESS(listener, accept_ready_process, "accept_ready_process"),
+	DETAIL(listener, evidence, "evidence"));
+
+RECORD(connection_record, connection, "connection", true,
+	PROCESS(connection, process, "process"),
+	DETAIL(connection, peer, "peer"),
+	INT(connection, start_ns, "start_ns"),
+	INT(connection, duration_ns, "duration_ns"),
+	INT(connection, reply_ns, "reply_ns"),
+	DETAIL(connection, result, "result"),
+	PROCESS(connection, peer_process, "peer_process"),
+	{ .key = "replies_ns", .kind = FIELD_INTS,
+	  .offset = offsetof(struct connection, replies_ns),
+	  .count_offset = offsetof(struct connection, n_replies) });
+
+RECORD(library_record, library, "library", true,
+	PROCESS(library, process, "process"),
+	DETAIL(library, path, "path"),
+	INT(library, search_ns, "search_ns"),
+	INT(library, map_ns, "map_ns"),
+	INT(library, relocate_ns, "relocate_ns"),
+	INT(library, init_ns, "init_ns"));
+
+RECORD(files_record, run, "files", true,
+	INT(run, file_opens, "opens"),
+	INT(run, file_misses, "misses"));
+
+RECORD(loss_record, loss, "loss", true,
+	DETAIL(loss, source, "source"),
+	DETAIL(loss, kind, "kind"),
+	INT(loss, count, "count"));
+
+RECORD(losses_record, run, "losses", false,
+	INT(run, lost_bpf, "bpf"),
+	INT(run, lost_shim, "shim"),
+	{ .key = "kinds", .kind = FIELD_ARRAY, .offset = offsetof(struct run, losses),
+	  .count_offset = offsetof(struct run, n_losses), .record = &loss_record });
+
+RECORD(tree_record, run, "tree", false,
+	INT(run, wall_ns, "wall_ns"),
+	INT(run, cpus, "cpus"),
+	INT(run, peak_rss_bytes, "peak_rss_bytes"),
+	INT(run, peak_rss_error_bytes, "peak_rss_error_bytes"),
+	INT(run, peak_cgroup_bytes, "peak_cgroup_bytes"),
+	INT(run, ready_rss_bytes, "ready_rss_bytes"),
+	INT(run, heap_peak_bytes, "heap_peak_bytes"),
+	INT(run, heap_peak_error_bytes, "heap_peak_error_bytes"),
+	INT(run, threads_peak, "threads_peak"),
+	INT(run, switches_summed, "switches_summed"));
+
+static const struct field run_fields[] = {
+	BOOL(run, is_complete, "complete"),
+	TEXT(run, incomplete, "incomplete"),
+	TEXT(run, tainted, "tainted"),
+	INT(run, overhead_ns, "overhead_ns"),
+	INT(run, overhead_probes_ns, "overhead_probes_ns"),
+	INT(run, overhead_shim_ns, "overhead_shim_ns"),
+	GROUP("exit", exit_record),
+	GROUP_IF(run, "ready", ready_record, has_ready),
+	ARRAY(run, milestones, "milestones", milestone_record),
+	GROUP("startup", startup_record),
+	ARRAY(run, findings, "findings", finding_record),
+	ARRAY(run, processes, "processes", process_record),
+	ARRAY(run, listeners, "listeners", listener_record),
+	ARRAY(run, connections, "connections", connection_record),
+	ARRAY_IF(run, libraries, "libraries", library_record, has_libraries),
+	GROUP("files", files_record),
+	GROUP("losses", losses_record),
+	GROUP("tree", tree_record),
+	{ .key = NULL },
+};
+
+/* --- the session ---------------------------------------------------------------------------- */
+
+RECORD(host_record, host, "host", false,
+	TEXT(host, cpu, "cpu"),
+	INT(host, cpus, "cpus"),
+	TEXT(host, kernel, "kernel"),
+	TEXT(host, libc, "libc"),
+	TEXT(host, fingerprint, "fingerprint"),
+	TEXT(host, stepping, "stepping"),
+	TEXT(host, microcode, "microcode"),
+	TEXT(host, cpu_quota, "cpu_quota"),
+	TEXT(host, governor, "governor"),
+	TEXT(host, turbo, "turbo"),
+	TEXT(host, virtual, "virtual"),
+	TEXT(host, container, "container"),
+	TEXT(host, image, "image"),
+	TEXT(host, os, "os"),
+	INT(host, memory_bytes, "memory_bytes"),
+	TEXT(host, libc_build_id, "libc_build_id"),
+	TEXT(host, loader_build_id, "loader_build_id"));
+
+RECORD(design_record, design, "design", false,
+	INT(design, runs, "runs"),
+	INT(design, warmup, "warmup"),
+	TEXTS(design, ready, "ready"),
+	TEXTS(design, probes, "probes"),
+	TEXT(design, heap, "heap"),
+	TEXT(design, until, "until"));
+
+static const struct field session_fields[] = {
+	TEXT(session, version, "version"),
+	TEXTS(session, command, "command"),
+	WITHIN(session, host, "host", host_record),
+	WITHIN(session, design, "design", design_record),
+	{ .key = "metrics", .kind = FIELD_METRICS },
+	COUNTED(session, notes, "notes", FIELD_LINES),
+	ARRAY(session, runs, "runs", run_record),
+	{ .key = NULL },
+};
+/* clang-format on */
+
+const struct record run_record = { .name = "run",
+				   .size = sizeof(struct run),
+				   .fields = run_fields };
+
+const struct record session_record = { .name = "session",
+				       .size = sizeof(struct session),
+				       .fields = session_fields };

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* What was judged, worst first, in words. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/utf8.h"
+#include "userspace/view/ci/internal.h"
+#include "userspace/view/report/compare.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/table/value.h"
+
+static const struct {
+	const char *name, *icon;
+} marks[] = {
+	[MARK_TROUBLE] = { "trouble", "⛔" },
+	[MARK_TARGET_FAILED] = { "target failed", "⛔" },
+	[MARK_CANNOT_JUDGE] = { "cannot judge", "⛔" },
+	[MARK_FAILED] = { "failed", "🔴" },
+	[MARK_INCONCLUSIVE] = { "inconclusive", "⚪" },
+	[MARK_WARNED] = { "warning", "🟡" },
+	[MARK_TOLERATED] = { "tolerated", "🟢" },
+	[MARK_SKIPPED] = { "skipped", "⚪" },
+	[MARK_PASSED] = { "passed", "🟢" },
+};
+
+const char *ci_mark_name(enum ci_mark mark)
+{
+	return mark < MARK_COUNT ? marks[mark].name : "";
+}
+
+const char *ci_mark_icon(enum ci_mark mark)
+{
+	return mark < MARK_COUNT ? marks[mark].icon : "";
+}
+
+static enum ci_mark mark_of_level(enum level level)
+{
+	switch (level) {
+	case LEVEL_GREEN:
+		return MARK_PASSED;
+	case LEVEL_TOLERATED:
+		return MARK_TOLERATED;
+	case LEVEL_YELLOW:
+		return MARK_WARNED;
+	case LEVEL_RED:
+		return MARK_FAILED;
+	case LEVEL_INCONCLUSIVE:
+	case LEVEL_COUNT:
+		break;
+	}
+	return MARK_INCONCLUSIVE;
+}
+
+static enum ci_mark mark_of_kind(enum outcome_kind kind)
+{
+	switch (kind) {
+	case OUTCOME_JUDGED: /* nothing was */
+	case OUTCOME_CANNOT_JUDGE:
+		return MARK_CANNOT_JUDGE;
+	case OUTCOME_SKIPPED:
+		return MARK_SKIPPED;
+	case OUTCOME_TARGET_FAILED:
+		return MARK_TARGET_FAILED;
+	case OUTCOME_MISCONFIGURED:
+	case OUTCOME_TROUBLE:
+		break;
+	}
+	return MARK_TROUBLE;
+}
+
+enum ci_mark ci_mark_of(const struct judgement *j)
+{
+	return mark_of_level(j->level);
+}
+
+/* --- rows ----------------------------------------------------------------------------------- */
+
+static int in_place(const struct ci_row *a, const struct ci_row *b)
+{
+	return (a->place > b->place) - (a->place < b->place);
+}
+
+static int worst_first(const void *left, const void *right)
+{
+	const struct ci_row *a = left, *b = right;
+	if (a->mark != b->mark)
+		return a->mark < b->mark ? -1 : 1;
+	/* What is about a scenario as a whole comes before what is about a part of it. */
+	int order = (a->judgement != NULL) - (b->judgement != NULL);
+	if (order == 0 && a->judgement != NULL)
+		order = judgement_worse(a->judgement, b->judgement);
+	return order != 0 ? order : in_place(a, b);
+}
+
+/* A scenario that did not come to an end says so, beside what could be judged. */
+static int collect_one(const struct outcome *o, struct ci_rows *ret)
+{
+	const struct ci_row whole = { o, NULL, mark_of_kind(o->kind), ret->n };
+	if ((o->kind != OUTCOME_JUDGED || o->n_judgements == 0) && vec_push(ret, whole) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const struct judgement *j = &o->judgements[i];
+		const struct ci_row row = { o, j, mark_of_level(j->level), ret->n };
+		if (vec_push(ret, row) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int ci_rows_collect(const struct outcome *outcomes, size_t n, struct ci_rows *ret)
+{
+	*ret = (struct ci_rows){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		const int r = collect_one(&outcomes[i], ret);
+		if (r < 0)
+			return r;
+	}
+	if (ret->n > 0)
+		qsort(ret->items, ret->n, sizeof(*ret->items), worst_first);
+	return 0;
+}
+
+enum ci_mark ci_worst(const struct ci_rows *rows)
+{
+	return rows->n > 0 ? rows->items[0].mark : MARK_CANNOT_JUDGE;
+}
+
+enum ci_mark ci_outcome_mark(const struct outcome *o)
+{
+	enum ci_mark worst = MARK_PASSED;
+	if (o->kind != OUTCOME_JUDGED || o->n_judgements == 0)
+		return mark_of_kind(o->kind);
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const enum ci_mark mark = mark_of_level(o->judgements[i].level);
+		if (mark < worst)
+			worst = mark;
+	}
+	return worst;
+}
+
+/* --- names that come twice ------------------------------------------------------------------ */
+
+struct ordering {
+	const struct judgement *judgements;
+	ci_alike *alike;
+};
+
+/* Those that are alike stay in the order they were given in. */
+static int alike_together(const void *left, const void *right, void *data)
+{
+	const struct ordering *by = data;
+	const size_t a = *(const size_t *)left, b = *(const size_t *)right;
+	const int order = by->alike(&by->judgements[a], &by->judgements[b]);
+	return order != 0 ? order : (a > b) - (a < b);
+}
+
+size_t *ci_ordinals(const struct outcome *o, ci_alike *alike)
+{
+	struct ordering by = { o->judgements, alike };
+	_cleanup_free_ size_t *sorted = calloc(o->n_judgements + 1, sizeof(*sorted));
+	size_t *ordinals = calloc(o->n_judgements + 1, sizeof(*ordinals));
+	if (sorted == NULL || ordinals == NULL) {
+		free(ordinals);
+		return NULL;
+	}
+	for (size_t i = 0; i < o->n_judgements; i++)
+		sorted[i] = i;
+	qsort_r(sorted, o->n_judgements, sizeof(*sorted), alike_together, &by);
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const bool is_again = i > 0 && alike(&o->judgements[sorted[i - 1]],
+						     &o->judgements[sorted[i]]) == 0;
+		ordinals[sorted[i]] = is_again ? ordinals[sorted[i - 1]] + 1 : 1;
+	}
+	return ordinals;
+}
+
+/* --- words ---------------------------------------------------------------------------------- */
+
+const char *ci_status(const struct ci_row *row)
+{
+	const struct judgement *j = row->judgement;
+	if (j == NULL)
+		return ci_mark_name(row->mark);
+	/* "incomparable" says more than "inconclusive". */
+	return j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict) : judgement_word(j);
+}
+
+static void add_change(struct buf *out, const struct judgement *j)
+{
+	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
+	if (!isnan(j->base_value))
+		(void)buf_addf(out, " %s ->", judgement_format(base, j, j->base_value));
+	(void)buf_addf(out, " %s", judgement_format(head, j, j->actual));
+	if (!isfinite(j->ratio))
+		return;
+	(void)buf_addf(out, ", %s", format_percent_signed(change, j->ratio - 1));
+	if (isfinite(j->low) && isfinite(j->high)) {
+		(void)buf_adds(out, " (");
+		value_add_interval(out, j->low, j->high);
+		(void)buf_addc(out, ')');
+	}
+}
+
+/* What moved most, where the row is about what the breakdown adds up to. */
+static void add_cause(struct buf *out, const struct ci_row *row)
+{
+	const struct comparison *c = row->outcome->comparison;
+	char delta[UNITS_BYTES];
+	if (c == NULL || row->judgement->verdict != VERDICT_REGRESSED)
+		return;
+	const struct change *main = main_change(c);
+	const struct contribution *most = main != NULL ? comparison_cause(c) : NULL;
+	if (most == NULL || strcmp(row->judgement->metric, main->id) != 0)
+		return;
+	(void)buf_addf(out, "; %s ", contribution_cause(most));
+	ci_cut(out, text_of(most->detail)[0] != '\0' ? most->detail : most->process, 120);
+	(void)buf_addf(out, " %s%s", most->delta_ns > 0 ? "+" : "",
+		       format_ns(delta, (double)most->delta_ns));
+}
+
+void ci_row_words(struct buf *out, const struct ci_row *row)
+{
+	const struct judgement *j = row->judgement;
+	const char *reason = text_of(j != NULL ? j->reason : row->outcome->reason);
+	if (j != NULL) {
+		ci_cut(out, j->metric, 120);
+		add_change(out, j);
+		(void)buf_adds(out, ", target ");
+		ci_cut(out, j->target, 120);
+		(void)buf_adds(out, ": ");
+	}
+	(void)buf_adds(out, ci_status(row));
+	if (j != NULL && !j->is_budget)
+		add_cause(out, row);
+	if (reason[0] != '\0') {
+		(void)buf_adds(out, "; ");
+		ci_cut(out, reason, 400);
+	}
+}
+
+void ci_summary(struct buf *out, const struct ci_rows *rows)
+{
+	size_t counts[MARK_COUNT] = { 0 };
+	const char *separator = "";
+	for (size_t i = 0; i < rows->n; i++)
+		counts[rows->items[i].mark]++;
+	for (int mark = 0; mark < MARK_COUNT; mark++) {
+		if (counts[mark] == 0)
+			continue;
+		(void)buf_addf(out, "%s%zu %s", separator, counts[mark],
+			       ci_mark_name((enum ci_mark)mark));
+		separator = ", ";
+	}
+	if (rows->n == 0)
+		(void)buf_adds(out, "nothing was judged");
+}
+
+void ci_cut(struct buf *out, const char *text, size_t columns)
+{
+	const char *s = text_of(text);
+	/* A column has few bytes: megabytes need not be looked at to be cut. */
+	const size_t n = strnlen(s, columns * 16 + 1);
+	const size_t fits = text_fit(s, n, columns);
+	(void)buf_add(out, s, fits);
+	if (fits < n)
+		(void)buf_adds(out, "…");
+}
+
+void ci_host_words(struct buf *out, const struct session *s)
+{
+	if (s == NULL)
+		return;
+	const size_t before = out->len;
+	ci_cut(out, s->host.cpu, 120);
+	if (s->host.cpus != UNKNOWN)
+		(void)buf_addf(out, "%s%lld CPUs", out->len > before ? ", " : "",
+			       (long long)s->host.cpus);
+	if (s->host.kernel != NULL) {
+		(void)buf_adds(out, out->len > before ? ", Linux " : "Linux ");
+		ci_cut(out, s->host.kernel, 80);
+	}
+	if (s->host.libc != NULL) {
+		(void)buf_adds(out, out->len > before ? ", " : "");
+		ci_cut(out, s->host.libc, 80);
+	}
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* The gate's report on a terminal. */
+
+#include "userspace/view/report/check.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/view/report/compare.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/table/internal.h"
+#include "userspace/view/table/value.h"
+
+#define HANG	 4
+#define MAX_LINE ((size_t)64 << 10)
+
+/* --- what there is to check ----------------------------------------------------------------- */
+
+static const struct column scenario_columns[] = {
+	{ .title = "scenario", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
+	{ .title = "", .key = "scenario", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "line", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "command", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ready", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "runs", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "baseline", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "base", .audience = FOR_PROGRAMS },
+	{ .title = "step", .key = "step" },
+	{ .title = "metric", .key = "metric" },
+	{ .title = "target", .key = "target" },
+};
+
+struct listing {
+	struct table *table;
+	const struct scenario *scenario;
+	bool is_named; /* the name stands above */
+};
+
+static void add_command(struct table *t, const struct scenario *s, const char *step)
+{
+	for (size_t i = 0; i < s->n_steps; i++) {
+		if (s->n_steps == 1 || s->steps[i].name == step) {
+			table_text(t, s->steps[i].command);
+			table_text(t, s->steps[i].ready.n > 0 ? s->steps[i].ready.items[0] : NULL);
+			return;
+		}
+	}
+	table_text(t, NULL);
+	table_text(t, NULL);
+}
+
+static void add_row(struct listing *l, const char *name, const char *step, const struct budget *b)
+{
+	const struct scenario *s = l->scenario;
+	struct table *t = l->table;
+	table_text(t, l->is_named ? "" : name);
+	table_text(t, name);
+	table_count(t, b != NULL ? b->line : s->line);
+	add_command(t, s, step);
+	table_count(t, (int64_t)s->runs);
+	table_text(t, b != NULL && b->baseline != NULL ? b->baseline : s->baseline);
+	table_text(t, s->base);
+	table_text(t, step);
+	table_text(t, b != NULL ? b->metric : NULL);
+	table_text(t, b != NULL ? b->text : NULL);
+	l->is_named = true;
+}
+
+static void list_scenario(struct table *t, const struct scenario *s)
+{
+	struct listing l = { .table = t, .scenario = s };
+	for (size_t i = 0; i < s->n_steps; i++) {
+		for (size_t k = 0; k < s->steps[i].n_budgets; k++)
+			add_row(&l, s->name, s->steps[i].name, &s->steps[i].budgets[k]);
+	}
+	for (size_t i = 0; i < s->n_budgets; i++)
+		add_row(&l, s->name, NULL, &s->budgets[i]);
+	if (!l.is_named)
+		add_row(&l, s->name, NULL, NULL);
+}
+
+/* The budgets are rows; this is what else is judged. */
+static void note_gate(struct table *t, const struct scenario *s)
+{
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	if (s->baseline == NULL && s->base_kind == BASE_NONE)
+		return;
+	(void)buf_adds(&line, s->name);
+	if (s->baseline != NULL)
+		(void)buf_addf(&line, " against @%s", s->baseline);
+	if (s->base_kind != BASE_NONE)
+		(void)buf_addf(&line, "%s in turns with %s",
+			       s->baseline != NULL ? ", where that leaves a doubt" : "", s->base);
+	for (size_t i = 0; i < s->gate.n; i++)
+		(void)buf_addf(&line, "%s%s", i == 0 ? ": " : ", ", s->gate.items[i]);
+	if (s->gate.n == 0 && s->results == NULL)
+		(void)buf_addf(&line, ": %s%s", scenario_main_metric(s),
+			       s->n_steps == 1 ? ", mem.peak_rss" : "");
+	else if (s->gate.n == 0)
+		(void)buf_adds(&line, ": all metrics");
+	table_note(t, "%s", buf_str(&line));
+}
+
+/* Whether a cell of it is. */
+static bool is_chosen(const struct span *span, const size_t *chosen, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < span->n; k++) {
+			if (span->scenarios[k] == chosen[i])
+				return true;
+		}
+	}
+	return false;
+}
+
+int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret)
+{
+	const int r = table_new("", scenario_columns, N_OF(scenario_columns), ret);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		list_scenario(*ret, &c->scenarios[chosen[i]]);
+	for (size_t i = 0; i < c->n_spans; i++) {
+		if (!is_chosen(&c->spans[i], chosen, n))
+			continue;
+		struct listing l = { .table = *ret,
+				     .scenario = &c->scenarios[c->spans[i].scenarios[0]] };
+		add_row(&l, c->spans[i].name, NULL, &c->spans[i].budget);
+	}
+	for (size_t i = 0; i < n; i++)
+		note_gate(*ret, &c->scenarios[chosen[i]]);
+	table_note(*ret, "%zu scenario%s in %s", n, n == 1 ? "" : "s", c->path);
+	return 0;
+}
+
+/* --- what came out -------------------------------------------------------------------------- */
+
+/* The last two only where a baseline took part. */
+static const struct column judgement_columns[] = {
+	{ .title = "status", .key = "status" },
+	{ .title = "metric", .key = "metric", .is_folded = true },
+	{ .title = "target", .key = "target", .is_folded = true },
+	{ .title = "actual", .key = "actual", .align = ALIGN_RIGHT },
+	{ .title = "headroom", .key = "headroom", .align = ALIGN_RIGHT },
+	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
+	{ .title = "change", .key = "change", .align = ALIGN_RIGHT },
+};
+#define COLUMNS_OF_BASE 2
+
+static enum tone tone_of(enum level level)
+{
+	switch (level) {
+	case LEVEL_RED:
+		return TONE_BAD;
+	case LEVEL_YELLOW:
+	case LEVEL_INCONCLUSIVE:
+		return TONE_WARN;
+	case LEVEL_GREEN:
+	case LEVEL_TOLERATED:
+	case LEVEL_COUNT:
+		break;
+	}
+	return TONE_PLAIN;
+}
+
+static void add_value(struct table *t, const struct judgement *j, double value)
+{
+	char text[UNITS_BYTES];
+	table_text(t, isnan(value) ? NULL : judgement_format(text, j, value));
+}
+
+/* Of a thousand benchmarks people want to see those that are not as they should be. */
+#define PEOPLE_ROWS 20
+
+static bool is_for_people(const struct judgement *j, size_t place)
+{
+	return place < PEOPLE_ROWS || j->level == LEVEL_RED || j->level == LEVEL_YELLOW;
+}
+
+static void add_judgement(struct table *t, const struct judgement *j, bool has_base, bool is_shown)
+{
+	char change[UNITS_BYTES];
+	table_audience(t, is_shown ? FOR_ALL : FOR_PROGRAMS);
+	table_tone(t, tone_of(j->level));
+	table_text(t, j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict)
+							 : level_name(j->level));
+	table_text(t, j->metric);
+	table_text(t, j->target);
+	add_value(t, j, j->actual);
+	value_headroom(t, j->headroom);
+	if (!has_base)
+		return;
+	add_value(t, j, j->base_value);
+	table_text(t, isfinite(j->ratio) ? format_percent_signed(change, j->ratio - 1) : NULL);
+}
+
+/* One row per judgement. */
+static int build_judgements(const struct outcome *o, struct table **ret)
+{
+	bool has_base = false;
+	for (size_t i = 0; i < o->n_judgements; i++)
+		has_base |= !isnan(o->judgements[i].base_value);
+	const int r = table_new("", judgement_columns,
+				N_OF(judgement_columns) - (has_base ? 0 : COLUMNS_OF_BASE), ret);
+	size_t n_left = 0;
+	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
+		const bool is_shown = is_for_people(&o->judgements[i], i);
+		add_judgement(*ret, &o->judgements[i], has_base, is_shown);
+		n_left += !is_shown;
+	}
+	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
+		const struct judgement *j = &o->judgements[i];
+		/* On which machines it was is said above, and so is what the whole is about. */
+		const bool is_said = j->level == LEVEL_GREEN || j->reason == o->reason ||
+				     j->verdict == VERDICT_INCOMPARABLE;
+		if (text_of(j->reason)[0] != '\0' && !is_said && is_for_people(j, i))
+			table_note(*ret, "%s %s: %s", j->metric, j->target, j->reason);
+	}
+	if (r >= 0 && n_left > 0)
+		table_note(*ret, "%zu more are neither red nor yellow", n_left);
+	return r;
+}
+
+static const char *word_of(const struct outcome *o)
+{
+	switch (o->kind) {
+	case OUTCOME_JUDGED:
+		/* In a list "over, tolerated" would be two. */
+		return outcome_level(o) == LEVEL_TOLERATED ? "tolerated"
+							   : level_name(outcome_level(o));
+	case OUTCOME_SKIPPED:
+		return "skipped";
+	case OUTCOME_MISCONFIGURED:
+		return "configuration";
+	case OUTCOME_TARGET_FAILED:
+		return "command failed";
+	case OUTCOME_CANNOT_JUDGE:
+		return "cannot judge";
+	case OUTCOME_TROUBLE:
+		break;
+	}
+	return "trouble";
+}
+
+static enum tone tone_of_outcome(const struct outcome *o)
+{
+	if (o->kind == OUTCOME_JUDGED || o->kind == OUTCOME_SKIPPED)
+		return o->kind == OUTCOME_JUDGED ? tone_of(outcome_level(o)) : TONE_DIM;
+	return TONE_BAD;
+}
+
+static int say_headline(const struct outcome *o, const struct print_style *style, FILE *f)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	const char *headline = arena != NULL ? outcome_headline(arena, o) : NULL;
+	if (headline == NULL)
+		return -ENOMEM;
+	(void)buf_addf(&line, "%s: ", o->scenario);
+	if (o->kind != OUTCOME_JUDGED)
+		(void)buf_addf(&line, "%s: ", word_of(o));
+	(void)buf_adds(&line, headline);
+	const enum tone tone = tone_of_outcome(o);
+	return print_paragraph(TABLE_TEXT, style, f, tone == TONE_PLAIN ? TONE_STRONG : tone, HANG,
+			       buf_str(&line));
+}
+
+static bool has_regressed(const struct outcome *o)
+{
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		if (o->judgements[i].verdict == VERDICT_REGRESSED)
+			return true;
+	}
+	return false;
+}
+
+static bool is_over_in_time(const struct judgement *j)
+{
+	return j->is_budget && j->unit == UNIT_NS && !j->is_below &&
+	       (j->level == LEVEL_RED || j->level == LEVEL_YELLOW) &&
+	       (strcmp(j->metric, "startup.ready") == 0 || strcmp(j->metric, "time.wall") == 0);
+}
+
+const char *check_where_time_goes(const struct outcome *o)
+{
+	/* What regressed has the rows of the difference. */
+	if (o->session == NULL || o->session->n_runs == 0 || has_regressed(o))
+		return NULL;
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		if (is_over_in_time(&o->judgements[i]))
+			return report_equation(o->session, report_run(o->session));
+	}
+	return NULL;
+}
+
+/* How the numbers came about. */
+static void say_design(const struct outcome *o, struct table *t)
+{
+	if (o->pairs > 0)
+		table_note(t, "%zu interleaved pairs with %s, %zu of them repeated, seed %llu",
+			   o->pairs, text_of(o->base_name), o->repeats,
+			   (unsigned long long)o->seed);
+	if (o->kind == OUTCOME_JUDGED && text_of(o->reason)[0] != '\0')
+		table_note(t, "%s", o->reason);
+	if (o->control_differs)
+		table_note(t, "the base differs from itself here: verdicts are withheld");
+}
+
+static int print_outcome(const struct outcome *o, const struct print_style *style, FILE *f)
+{
+	_cleanup_(table_freep) struct table *rows = NULL;
+	_cleanup_(table_freep) struct table *causes = NULL;
+	int r = say_headline(o, style, f);
+	if (r < 0 || o->n_judgements == 0)
+		return r;
+	r = build_judgements(o, &rows);
+	if (r >= 0)
+		say_design(o, rows);
+	const char *where = check_where_time_goes(o);
+	if (r >= 0 && where != NULL)
+		table_note(rows, "where the time goes: %s", where);
+	if (r >= 0)
+		r = table_print(rows, TABLE_TEXT, style, f);
+	if (r < 0 || o->comparison == NULL || !has_regressed(o))
+		return r;
+	(void)fputc('\n', f);
+	r = build_contributions(o->comparison, &causes);
+	return r < 0 ? r : table_print(causes, TABLE_TEXT, style, f);
+}
+
+static int print_sum(const struct outcome *outcomes, size_t n, const struct print_style *style,
+		     FILE *f)
+{
+	_cleanup_(buf_done) struct buf line;
+	enum tone tone = TONE_STRONG;
+	buf_init(&line, MAX_LINE);
+	(void)buf_addf(&line, "%zu scenario%s:", n, n == 1 ? "" : "s");
+	const char *separator = " ";
+	for (size_t i = 0; i < n; i++) {
+		size_t count = 0;
+		bool is_first = true;
+		for (size_t k = 0; k < n; k++) {
+			/* Words are static texts of one table each. */
+			const bool is_same = word_of(&outcomes[k]) == word_of(&outcomes[i]);
+			count += is_same;
+			is_first &= !is_same || k >= i;
+		}
+		if (tone_of_outcome(&outcomes[i]) == TONE_BAD)
+			tone = TONE_BAD;
+		if (!is_first)
+			continue;
+		(void)buf_addf(&line, "%s%zu %s", separator, count, word_of(&outcomes[i]));
+		separator = ", ";
+	}
+	(void)fputc('\n', f);
+	return print_paragraph(TABLE_TEXT, style, f, tone, HANG, buf_str(&line));
+}
+
+int report_check(const struct outcome *outcomes, size_t n, const struct print_style *style, FILE *f)
+{
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (i > 0)
+			(void)fputc('\n', f);
+		r = print_outcome(&outcomes[i], style, f);
+	}
+	return r < 0 ? r : print_sum(outcomes, n, style, f);
+}
+
+/* --- values for programs -------------------------------------------------------------------- */
+
+static const struct column value_columns[] = {
+	{ .key = "scenario" }, { .key = "status" }, { .key = "metric" },
+	{ .key = "target" },   { .key = "unit" },   { .key = "actual" },
+	{ .key = "base" },     { .key = "ratio" },  { .key = "reason" },
+};
+
+static void add_values(struct table *t, const struct outcome *o, const struct judgement *j)
+{
+	table_text(t, o->scenario);
+	table_text(t, j != NULL ? level_name(j->level) : word_of(o));
+	table_text(t, j != NULL ? j->metric : NULL);
+	table_text(t, j != NULL ? j->target : NULL);
+	table_text(t, j != NULL ? unit_name(j->unit) : NULL);
+	table_number(t, CELL_RATIO, j != NULL ? j->actual : (double)NAN);
+	table_number(t, CELL_RATIO, j != NULL ? j->base_value : (double)NAN);
+	table_number(t, CELL_RATIO, j != NULL ? j->ratio : (double)NAN);
+	table_text(t, j != NULL ? j->reason : o->reason);
+}
+
+int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f)
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	const int r = table_new("", value_columns, N_OF(value_columns), &t);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (outcomes[i].kind != OUTCOME_JUDGED || outcomes[i].n_judgements == 0)
+			add_values(t, &outcomes[i], NULL);
+		for (size_t k = 0; k < outcomes[i].n_judgements; k++)
+			add_values(t, &outcomes[i], &outcomes[i].judgements[k]);
+	}
+	return r < 0 ? r : table_print(t, TABLE_CSV, NULL, f);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What `check` prints for people: the scenarios of a configuration, and what came out of them. */
+#ifndef USERSPACE_VIEW_REPORT_CHECK_H
+#define USERSPACE_VIEW_REPORT_CHECK_H
+
+#include <stdio.h>
+
+#include "userspace/gate/config.h"
+#include "userspace/gate/outcome.h"
+#include "userspace/view/table/table.h"
+
+/* One row per budget of scenarios[chosen[0..@n)], and one for a scenario that has none. */
+int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret);
+
+/* "ready in 1.4 s = …" of a run in the middle where a budget of time is over, else NULL. Lives as long
+ * as the session. */
+const char *check_where_time_goes(const struct outcome *o);
+
+/* The judgements of all outcomes as one table of values. -EIO when @f fails. */
+int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f);
+
+/* Text: each outcome with its headline, its judgements and, where something regressed, where that
+ * came from; at the end the sum of it. -EIO when @f fails. */
+int report_check(const struct outcome *outcomes, size_t n, const struct print_style *style,
+		 FILE *f);
+
+#endif

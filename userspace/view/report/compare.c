@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: MIT */
+/* First whether it changed, then what, then where the difference comes from. */
+
+#include "userspace/view/report/compare.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+#include "userspace/gate/exact_changes.h"
+#include "userspace/gate/verdict.h"
+#include "userspace/view/report/label.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/table/internal.h"
+#include "userspace/view/table/value.h"
+
+#define MAX_LINE      ((size_t)16 << 10)
+#define HANG	      2
+#define WHAT_MAX      ((size_t)96) /* bytes of an object's name: three lines or so */
+#define PEOPLE_ROWS   12	   /* contributions, or metrics, that are listed one by one */
+#define METRICS_NAMED ((size_t)3)  /* of a side that has none in common with the other */
+#define SMALL_SHARE   0.01	   /* of the larger total: not worth a line */
+
+const struct change *main_change(const struct comparison *c)
+{
+	static const char *const ids[] = { "startup.ready", "time.wall", "suite.time" };
+	for (size_t i = 0; i < N_OF(ids); i++) {
+		const struct change *change = comparison_find(c, ids[i]);
+		if (change != NULL && change->basis != BASIS_NONE)
+			return change;
+	}
+	/* Of another tool's benchmarks a time, if there is one. */
+	const struct change *first = NULL;
+	for (size_t i = 0; i < c->n_changes; i++) {
+		const struct change *change = &c->changes[i];
+		if (change->basis != BASIS_NONE && change->metric->class == CLASS_TIME)
+			return change;
+		if (change->basis != BASIS_NONE && first == NULL)
+			first = change;
+	}
+	return first;
+}
+
+/* --- changes -------------------------------------------------------------------------------- */
+
+enum tone verdict_tone(enum verdict verdict, enum tone unchanged)
+{
+	switch (verdict) {
+	case VERDICT_REGRESSED:
+		return TONE_BAD;
+	case VERDICT_IMPROVED:
+		return TONE_GOOD;
+	case VERDICT_INCONCLUSIVE:
+	case VERDICT_INCOMPARABLE:
+		return TONE_WARN;
+	case VERDICT_UNCHANGED:
+	case VERDICT_CHANGED:
+	case VERDICT_COUNT:
+		break;
+	}
+	return unchanged;
+}
+
+/* "+68.0 to +77.1 %"; "" where there is no interval. */
+static void add_interval(struct buf *out, const struct change *c)
+{
+	if (c->basis == BASIS_EXACT)
+		(void)buf_adds(out, "exact");
+	else
+		value_add_interval(out, c->low, c->high);
+}
+
+static void add_change_row(struct table *t, const struct change *c, enum verdict verdict,
+			   bool is_for_people)
+{
+	_cleanup_(buf_done) struct buf interval;
+	char text[UNITS_BYTES];
+	const enum cell_type cell = value_cell(c->metric->unit);
+	buf_init(&interval, MAX_LINE);
+	add_interval(&interval, c);
+	table_tone(t, verdict_tone(verdict, TONE_PLAIN));
+	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
+	table_text(t, c->id);
+	table_text(t, unit_name(c->metric->unit));
+	table_number(t, cell, c->base_value);
+	table_number(t, cell, c->head_value);
+	table_text(t, isfinite(c->ratio) ? format_percent_signed(text, c->ratio - 1) : NULL);
+	table_text(t, interval.len > 0 ? buf_str(&interval) : NULL);
+	table_number(t, CELL_RATIO, c->ratio);
+	table_number(t, CELL_RATIO, c->low);
+	table_number(t, CELL_RATIO, c->high);
+	table_number(t, cell, c->difference);
+	table_number(t, CELL_RATIO, c->p);
+	table_count(t, c->base != NULL ? (int64_t)c->base->summary.n : UNKNOWN);
+	table_count(t, c->head != NULL ? (int64_t)c->head->summary.n : UNKNOWN);
+	table_text(t, c->basis == BASIS_NONE ? c->reason : verdict_name(verdict));
+}
+
+static const struct column change_columns[] = {
+	{ .title = "metric", .key = "id", .is_folded = true },
+	{ .title = "", .key = "unit", .audience = FOR_PROGRAMS },
+	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
+	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
+	{ .title = "change", .key = "change", .align = ALIGN_RIGHT, .audience = FOR_PEOPLE },
+	{ .title = "interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
+	{ .title = "", .key = "ratio", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ratio_low", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ratio_high", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "difference", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "p", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "base_n", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "head_n", .audience = FOR_PROGRAMS },
+	{ .title = "verdict", .key = "verdict" },
+};
+
+/* What people want to see of a metric that did not change: that it was looked at. */
+static bool is_of_interest(const struct comparison *c, const struct change *main,
+			   const struct change *change)
+{
+	if (change->basis == BASIS_NONE)
+		return false;
+	/* Of few there is no need to choose. */
+	if (c->n_compared <= PEOPLE_ROWS)
+		return true;
+	return change == main || strcmp(change->id, "mem.peak_rss") == 0 ||
+	       verdict_is_change(verdict_of(change));
+}
+
+/* One row per metric. People get what changed and what mattered, programs get all. */
+static int build_changes(const struct comparison *c, struct table **ret)
+{
+	size_t n_unchanged = 0, n_open = 0;
+	const struct change *main = main_change(c);
+	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->n_changes; i++) {
+		const struct change *change = &c->changes[i];
+		const bool is_listed = is_of_interest(c, main, change);
+		add_change_row(*ret, change, verdict_in(c, change), is_listed);
+		if (change->is_demoted && change->basis != BASIS_NONE)
+			table_note(*ret,
+				   "%s: compared by statistics, since the runs of one side differ",
+				   change->id);
+		if (is_listed || change->basis == BASIS_NONE)
+			continue;
+		if (verdict_of(change) == VERDICT_UNCHANGED)
+			n_unchanged++;
+		else
+			n_open++;
+	}
+	if (n_unchanged + n_open > 0)
+		table_note(*ret,
+			   "not listed: %zu unchanged, %zu inconclusive (--format csv has all)",
+			   n_unchanged, n_open);
+	return 0;
+}
+
+/* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.4 % interval +68.0 to +77.1 %): regressed". */
+static int print_change(const struct change *c, double level, enum verdict verdict, char *line,
+			size_t size)
+{
+	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
+	_cleanup_(buf_done) struct buf interval;
+	buf_init(&interval, MAX_LINE);
+	add_interval(&interval, c);
+	(void)value_format(base, c->metric->unit, c->base_value);
+	(void)value_format(head, c->metric->unit, c->head_value);
+	(void)format_percent_signed(change, c->ratio - 1);
+	if (c->basis == BASIS_SHIFT && interval.len > 0)
+		return snprintf(line, size, "%s %s -> %s, %s (%.3g %% interval %s): %s", c->id,
+				base, head, change, level * 100, buf_str(&interval),
+				verdict_name(verdict));
+	return snprintf(line, size, "%s %s -> %s, %s: %s", c->id, base, head, change,
+			verdict_name(verdict));
+}
+
+/* --- contributions -------------------------------------------------------------------------- */
+
+static const struct column contribution_columns[] = {
+	{ .title = "delta", .key = "delta_ns", .align = ALIGN_RIGHT },
+	{ .title = "interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
+	{ .title = "", .key = "delta_low_ns", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "delta_high_ns", .audience = FOR_PROGRAMS },
+	{ .title = "base", .key = "base_ns", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "head_ns", .audience = FOR_PROGRAMS },
+	{ .title = "phase", .key = "phase" },
+	{ .title = "cause", .key = "cause" },
+	{ .title = "what", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
+	{ .title = "", .key = "detail", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
+};
+
+void contribution_what(const struct contribution *c, struct buf *out)
+{
+	const size_t begin = out->len;
+	if (c->detail[0] == '\0' || c->cause == CAUSE_CHILD)
+		label_line(c->detail[0] != '\0' ? c->detail : c->process, out);
+	else
+		(void)buf_adds(out, c->detail);
+	if (out->len <= begin + WHAT_MAX)
+		return;
+	/* Not in the middle of a character. */
+	size_t n = begin + WHAT_MAX;
+	while (n > begin && (out->data[n] & 0xc0) == 0x80)
+		n--;
+	buf_truncate(out, n);
+	(void)buf_adds(out, "...");
+}
+
+static void add_signed(struct buf *out, double ns)
+{
+	char text[UNITS_BYTES];
+	(void)buf_addf(out, "%s%s", ns > 0 ? "+" : "", format_ns(text, ns));
+}
+
+/* "+14.4 to +15.1 ms"; "-904 us to +2.22 ms". */
+static void add_span(struct buf *out, double low_ns, double high_ns)
+{
+	char low[UNITS_BYTES], high[UNITS_BYTES];
+	(void)format_ns(low, low_ns);
+	(void)format_ns(high, high_ns);
+	char *low_unit = strchr(low, ' ');
+	const char *high_unit = strchr(high, ' ');
+	if (low_unit != NULL && high_unit != NULL && strcmp(low_unit, high_unit) == 0)
+		*low_unit = '\0';
+	(void)buf_addf(out, "%s%s to %s%s", low_ns > 0 ? "+" : "", low, high_ns > 0 ? "+" : "",
+		       high);
+}
+
+static void add_contribution(struct table *t, const struct contribution *c, bool is_for_people)
+{
+	_cleanup_(buf_done) struct buf interval;
+	_cleanup_(buf_done) struct buf what;
+	buf_init(&interval, MAX_LINE);
+	buf_init(&what, MAX_LINE);
+	if (!isnan(c->low_ns))
+		add_span(&interval, c->low_ns, c->high_ns);
+	contribution_what(c, &what);
+	const bool is_proven = c->low_ns > 0 || c->high_ns < 0;
+	table_tone(t, !is_proven ? TONE_PLAIN : c->delta_ns > 0 ? TONE_BAD : TONE_GOOD);
+	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
+	table_ns(t, c->delta_ns);
+	table_text(t, interval.len > 0 ? buf_str(&interval) : NULL);
+	table_number(t, CELL_NS, c->low_ns);
+	table_number(t, CELL_NS, c->high_ns);
+	table_ns(t, c->base_ns);
+	table_ns(t, c->head_ns);
+	table_text(t, contribution_phase(c));
+	table_text(t, contribution_cause(c));
+	table_text(t, buf_str(&what));
+	table_text(t, c->detail[0] != '\0' ? c->detail : c->process);
+	table_text(t, c->process);
+}
+
+/* What is not listed one by one. */
+struct rest {
+	int64_t delta_ns, base_ns;
+	size_t n;
+};
+
+static void add_to_rest(struct rest *rest, const struct contribution *c)
+{
+	rest->n++;
+	rest->delta_ns += c->delta_ns;
+	rest->base_ns += c->base_ns;
+}
+
+static void add_rest(struct table *t, const struct rest *rest, const char *cause)
+{
+	if (rest->n == 0)
+		return;
+	table_tone(t, TONE_DIM);
+	table_audience(t, FOR_PEOPLE);
+	table_ns(t, rest->delta_ns);
+	table_text(t, "");
+	table_ns(t, UNKNOWN);
+	table_ns(t, UNKNOWN);
+	table_ns(t, rest->base_ns);
+	table_ns(t, UNKNOWN);
+	table_text(t, "");
+	table_text(t, cause);
+	table_textf(t, "%zu more", rest->n);
+	table_text(t, "");
+	table_text(t, "");
+}
+
+/* Who has to wait for a CPU is chance: such rows are worth a line only when they are proven. */
+static bool is_worth_a_line(const struct comparison *c, const struct contribution *row)
+{
+	const int64_t larger =
+		c->base_total_ns > c->head_total_ns ? c->base_total_ns : c->head_total_ns;
+	const bool is_proven = row->low_ns > 0 || row->high_ns < 0;
+	return fabs((double)row->delta_ns) >= SMALL_SHARE * (double)larger &&
+	       (is_proven || isnan(row->low_ns) || row->cause != CAUSE_RUNQUEUE);
+}
+
+int build_contributions(const struct comparison *c, struct table **ret)
+{
+	const int r = table_new("where it comes from", contribution_columns,
+				N_OF(contribution_columns), ret);
+	if (r < 0)
+		return r;
+	if (!c->has_contributions) {
+		table_note(*ret, "no breakdown: %s", c->no_contributions);
+		return 0;
+	}
+	struct rest rest = { 0 }, waits = { 0 };
+	size_t n_listed = 0;
+	for (size_t i = 0; i < c->n_contributions; i++) {
+		const struct contribution *row = &c->contributions[i];
+		const bool is_listed = n_listed < PEOPLE_ROWS && is_worth_a_line(c, row);
+		n_listed += is_listed;
+		add_contribution(*ret, row, is_listed);
+		if (!is_listed)
+			add_to_rest(row->cause == CAUSE_RUNQUEUE ? &waits : &rest, row);
+	}
+	add_rest(*ret, &waits, cause_name(CAUSE_RUNQUEUE));
+	add_rest(*ret, &rest, "");
+	_cleanup_(buf_done) struct buf sum;
+	char text[UNITS_BYTES];
+	buf_init(&sum, MAX_LINE);
+	add_signed(&sum, (double)(c->head_total_ns - c->base_total_ns));
+	table_note(*ret, "together %s of %s: %s", buf_str(&sum),
+		   format_ns(text, (double)c->base_total_ns), c->what_rows_are);
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+static int say(enum table_format format, const struct print_style *style, FILE *f, enum tone tone,
+	       const char *text)
+{
+	if (format != TABLE_TEXT && format != TABLE_MARKDOWN)
+		return 0;
+	return print_paragraph(format, style, f, tone, HANG, text);
+}
+
+/* The first metrics of a side. */
+static void name_metrics(struct buf *line, const char *side, const struct session *s)
+{
+	(void)buf_addf(line, " %s has", side);
+	for (size_t i = 0; i < s->n_series && i < METRICS_NAMED; i++)
+		(void)buf_addf(line, "%s %s", i > 0 ? "," : "", s->series[i].id);
+	(void)buf_addf(line, "%s.",
+		       s->n_series == 0		     ? " none"
+		       : s->n_series > METRICS_NAMED ? " …"
+						     : "");
+}
+
+static int say_nothing_in_common(const struct comparison *c, enum table_format format,
+				 const struct print_style *style, FILE *f)
+{
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	(void)buf_adds(&line, "The two have no metric in common.");
+	name_metrics(&line, "Base", c->base);
+	name_metrics(&line, "Head", c->head);
+	return say(format, style, f, TONE_BAD, buf_str(&line));
+}
+
+static int say_headline(const struct comparison *c, enum table_format format,
+			const struct print_style *style, FILE *f)
+{
+	char line[512], witness[128];
+	const struct change *change = main_change(c);
+	if (change == NULL)
+		return say_nothing_in_common(c, format, style, f);
+	const enum verdict verdict = verdict_in(c, change);
+	(void)print_change(change, c->level, verdict, line, sizeof(line));
+	int r = say(format, style, f, TONE_STRONG, line);
+	if (r < 0 || verdict != VERDICT_INCONCLUSIVE)
+		return r;
+	/* Noise leaves it open: perhaps what does not vary can tell. */
+	if (exact_changes_text(c, witness, sizeof(witness))[0] != '\0') {
+		(void)snprintf(line, sizeof(line), "time inconclusive, %s", witness);
+		r = say(format, style, f, TONE_WARN, line);
+	}
+	const size_t more = verdict_more_runs(change);
+	const size_t n_base = change->base->summary.n, n_head = change->head->summary.n;
+	if (r >= 0 && more > 0)
+		(void)snprintf(line, sizeof(line), "about %zu more runs of each would decide it",
+			       more);
+	else if (change->basis == BASIS_SHIFT && !isfinite(change->high))
+		(void)snprintf(line, sizeof(line), "%zu and %zu %s", n_base, n_head,
+			       c->base->n_runs > 0 && c->head->n_runs > 0
+				       ? "runs prove nothing about time: use run -n 10 for both"
+				       : "values prove nothing about time: it takes more of them, "
+					 "or a range (baseline save --value)");
+	else if (change->basis == BASIS_SUMMARY && isnan(change->high))
+		(void)snprintf(
+			line, sizeof(line),
+			"statistics without an interval prove nothing: let the tool keep its "
+			"samples");
+	else
+		return r;
+	return r < 0 ? r : say(format, style, f, TONE_PLAIN, line);
+}
+
+/* What a reader of another tool's results had to say. */
+static int say_notes(const char *side, const struct session *s, enum table_format format,
+		     const struct print_style *style, FILE *f)
+{
+	int r = 0;
+	for (size_t i = 0; i < s->n_notes && r >= 0; i++) {
+		_cleanup_(buf_done) struct buf line;
+		buf_init(&line, MAX_LINE);
+		(void)buf_addf(&line, "%s: %s", side, s->notes[i]);
+		r = say(format, style, f, TONE_PLAIN, buf_str(&line));
+	}
+	return r;
+}
+
+static int say_machines(const struct comparison *c, enum table_format format,
+			const struct print_style *style, FILE *f)
+{
+	char line[512];
+	int r = 0;
+	if (c->incomparable != NULL) {
+		(void)snprintf(line, sizeof(line), "incomparable machines: %s", c->incomparable);
+		r = say(format, style, f, TONE_BAD, line);
+	}
+	for (size_t i = 0; i < c->n_host_notes && r >= 0; i++)
+		r = say(format, style, f, TONE_PLAIN, c->host_notes[i]);
+	if (r >= 0)
+		r = say_notes("base", c->base, format, style, f);
+	return r < 0 ? r : say_notes("head", c->head, format, style, f);
+}
+
+static int show(const struct comparison *c, enum table_format format,
+		const struct print_style *style, FILE *f,
+		int (*build)(const struct comparison *, struct table **))
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	const int r = build(c, &t);
+	if (r < 0)
+		return r;
+	if (format == TABLE_TEXT)
+		(void)fputc('\n', f);
+	return table_print(t, format, style, f);
+}
+
+static int print_document(const struct comparison *c, const struct print_style *style, FILE *f)
+{
+	(void)fputs("{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", f);
+	int r = show(c, TABLE_JSON, style, f, build_changes);
+	(void)fputs(", \"contributions\": ", f);
+	if (r >= 0)
+		r = show(c, TABLE_JSON, style, f, build_contributions);
+	(void)fputs(", \"memory\": ", f);
+	if (r >= 0)
+		r = show(c, TABLE_JSON, style, f, build_memory_changes);
+	(void)fputs(", \"machines\": ", f);
+	if (r >= 0)
+		r = show(c, TABLE_JSON, style, f, build_machines);
+	(void)fputs("}\n", f);
+	return r < 0 ? r : ferror(f) ? -EIO : 0;
+}
+
+int print_changes(const struct comparison *c, enum table_format format,
+		  const struct print_style *style, FILE *f)
+{
+	int r = show(c, format, style, f, build_changes);
+	if (r >= 0)
+		r = show(c, format, style, f, build_contributions);
+	if (r >= 0 && memory_has_changed(c))
+		r = show(c, format, style, f, build_memory_changes);
+	return r;
+}
+
+int report_compare(const struct comparison *c, enum table_format format,
+		   const struct print_style *style, FILE *f)
+{
+	if (format == TABLE_JSON)
+		return print_document(c, style, f);
+	if (format == TABLE_CSV)
+		return show(c, format, style, f, build_changes);
+	int r = say_headline(c, format, style, f);
+	if (r >= 0)
+		r = say_machines(c, format, style, f);
+	return r < 0 ? r : print_changes(c, format, style, f);
+}

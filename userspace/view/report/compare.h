@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* What changed between two sessions, and where that came from. */
+#ifndef USERSPACE_VIEW_REPORT_COMPARE_H
+#define USERSPACE_VIEW_REPORT_COMPARE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/gate/verdict.h"
+#include "userspace/model/compare/compare.h"
+#include "userspace/view/table/table.h"
+
+/* One row per phase, cause and object; a last one sums up what is too small to list. */
+int build_contributions(const struct comparison *c, struct table **ret);
+
+/* Which process takes more or less memory. People get the metrics that changed. */
+int build_memory_changes(const struct comparison *c, struct table **ret);
+bool memory_has_changed(const struct comparison *c); /* whether there is a row for people */
+/* Each fact about the two machines. For programs; people get it in words. */
+int build_machines(const struct comparison *c, struct table **ret);
+
+/* The metric that the comparison is about: startup.ready, else time.wall, else suite.time,
+ * else the first compared. NULL: nothing was. */
+const struct change *main_change(const struct comparison *c);
+
+/* How a verdict is told; @unchanged: where nothing is to be told. */
+enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
+
+/* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
+void contribution_what(const struct contribution *c, struct buf *out);
+
+/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and
+ * "machines"; CSV: the changes. -EIO when @f fails. */
+int report_compare(const struct comparison *c, enum table_format format,
+		   const struct print_style *style, FILE *f);
+/* Its tables alone, for people. */
+int print_changes(const struct comparison *c, enum table_format format,
+		  const struct print_style *style, FILE *f);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What else a comparison has: memory by process, and the two machines. */
+
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/model/hosts.h"
+#include "userspace/view/report/compare.h"
+#include "userspace/view/report/label.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/table/value.h"
+
+#define MAX_LINE    ((size_t)16 << 10)
+#define PEOPLE_ROWS 3	 /* of a metric */
+#define SMALL_SHARE 0.01 /* of the metric: not worth a line */
+
+/* --- memory by process ------------------------------------------------------------------------ */
+
+static const struct column memory_columns[] = {
+	{ .title = "delta", .key = "delta", .align = ALIGN_RIGHT },
+	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
+	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
+	{ .title = "metric", .key = "metric" },
+	{ .title = "", .key = "unit", .audience = FOR_PROGRAMS },
+	{ .title = "process", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
+	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
+};
+
+/* Rows of a metric that is known to have changed, and what it changed by matters. */
+static bool is_for_people(const struct comparison *c, const struct memory_row *row)
+{
+	const struct change *change = comparison_find(c, row->metric);
+	if (change == NULL || row->delta == UNKNOWN || row->delta == 0)
+		return false;
+	const double share = SMALL_SHARE * fmax(change->base_value, change->head_value);
+	return verdict_is_change(verdict_in(c, change)) && !(fabs((double)row->delta) < share);
+}
+
+bool memory_has_changed(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->n_memory; i++) {
+		if (is_for_people(c, &c->memory[i]))
+			return true;
+	}
+	return false;
+}
+
+static void add_memory(struct table *t, const struct memory_row *row, bool is_listed)
+{
+	const struct metric *metric = metrics_row(row->metric);
+	const enum unit unit = metric != NULL ? metric->unit : UNIT_COUNT;
+	const enum cell_type cell = value_cell(unit);
+	const int64_t numbers[] = { row->delta, row->base, row->head };
+	table_tone(t, row->delta == UNKNOWN ? TONE_PLAIN : row->delta > 0 ? TONE_BAD : TONE_GOOD);
+	table_audience(t, is_listed ? FOR_ALL : FOR_PROGRAMS);
+	for (size_t i = 0; i < N_OF(numbers); i++)
+		table_number(t, cell, numbers[i] == UNKNOWN ? (double)NAN : (double)numbers[i]);
+	table_text(t, row->metric);
+	table_text(t, unit_name(unit));
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	label_line(row->process, &line);
+	table_text(t, buf_str(&line));
+	table_text(t, row->process);
+}
+
+int build_memory_changes(const struct comparison *c, struct table **ret)
+{
+	const int r = table_new("memory by process", memory_columns, N_OF(memory_columns), ret);
+	bool has_heap = false;
+	size_t n_listed = 0;
+	for (size_t i = 0; i < c->n_memory && r == 0; i++) {
+		const struct memory_row *row = &c->memory[i];
+		if (i == 0 || row->order != c->memory[i - 1].order)
+			n_listed = 0;
+		const bool is_listed = n_listed < PEOPLE_ROWS && is_for_people(c, row);
+		n_listed += is_listed;
+		has_heap |= strncmp(row->metric, "heap.", 5) == 0;
+		add_memory(*ret, row, is_listed);
+	}
+	if (r == 0 && has_heap)
+		table_note(*ret, COMPARE_NO_CALL_SITES);
+	return r;
+}
+
+/* --- the machines ----------------------------------------------------------------------------- */
+
+static const struct column machine_columns[] = {
+	{ .title = "fact", .key = "fact" },   { .title = "base", .key = "base" },
+	{ .title = "head", .key = "head" },   { .title = "must be equal", .key = "must_be_equal" },
+	{ .title = "state", .key = "state" },
+};
+
+static const char *or_null(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+int build_machines(const struct comparison *c, struct table **ret)
+{
+	const int r = table_new("machines", machine_columns, N_OF(machine_columns), ret);
+	for (const struct host_fact *fact = host_facts; fact->key != NULL && r == 0; fact++) {
+		const char *base = or_null(host_text(c->arena, &c->base->host, fact));
+		const char *head = or_null(host_text(c->arena, &c->head->host, fact));
+		table_text(*ret, fact->key);
+		table_text(*ret, base);
+		table_text(*ret, head);
+		table_text(*ret, fact->must_be_equal ? "yes" : "no");
+		table_text(*ret, base == NULL || head == NULL ? "unknown"
+				 : strcmp(base, head) == 0    ? "equal"
+							      : "different");
+	}
+	if (r == 0 && c->incomparable != NULL)
+		table_note(*ret, "incomparable machines: %s", c->incomparable);
+	for (size_t i = 0; i < c->n_host_notes && r == 0; i++)
+		table_note(*ret, "%s", c->host_notes[i]);
+	return r;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run cost, in one block: a line per resource, made of metrics. */
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/units.h"
+#include "userspace/model/metrics.h"
+#include "userspace/view/report/parts.h"
+
+#define MAX_LINE  ((size_t)64 << 10)
+#define MAX_PARTS 5
+
+enum { CALL_UNMATCHED = 7 }; /* enum sl_heap_call */
+
+struct part {
+	const char *before; /* "peak ": words around the number */
+	const char *metric;
+	const char *after; /* " allocation(s)" */
+};
+
+struct cost {
+	const char *label;
+	struct part parts[MAX_PARTS];
+};
+
+/* clang-format off */
+static const struct cost costs[] = {
+	{ "cpu", { { "user ", "cpu.user", "" }, { "system ", "cpu.system", "" },
+		   { "", "cpu.utilization", " of the CPUs allowed" } } },
+	{ "memory", { { "peak ", "mem.peak_rss", "" }, { "", "mem.ready_rss", " when ready" },
+		      { "cgroup peak ", "mem.peak_cgroup", "" } } },
+	{ "heap", { { "peak ", "heap.peak", "" }, { "", "heap.exit", " left" },
+		    { "", "heap.bytes", " in all" }, { "", "heap.allocs", " alloc(s)" },
+		    { "", "heap.frees", " free(s)" } } },
+	{ "faults", { { "", "faults.minor", " minor" }, { "", "faults.major", " major" },
+		      { "context switches: ", "ctx.voluntary", " voluntary" },
+		      { "", "ctx.involuntary", " not" } } },
+	{ "files", { { "", "files.opens", " open(s)" }, { "", "files.misses", " not found" },
+		     { "", "io.read", " read from disk" }, { "", "io.write", " written" } } },
+	{ "network", { { "", "net.connects", " connect(s)" }, { "received ", "net.rx", "" },
+		       { "sent ", "net.tx", "" } } },
+	{ "processes", { { "", "proc.count", " in all" }, { "", "proc.execs", " exec(s)" },
+			 { "at most ", "proc.threads_peak", " thread(s) at once" } } },
+};
+/* clang-format on */
+
+/* Words with "(s)" in them, which becomes an "s" or nothing. */
+static void add_plural(struct buf *line, const char *words, double value)
+{
+	const char *plural = strstr(words, "(s)");
+	if (plural == NULL) {
+		(void)buf_adds(line, words);
+		return;
+	}
+	(void)buf_add(line, words, (size_t)(plural - words));
+	(void)buf_addf(line, "%s%s", value == 1 ? "" : "s", plural + 3);
+}
+
+/* Said where it matters: what was live at once in several processes is known to a bound. */
+static void add_peak_error(const struct run *run, struct buf *line)
+{
+	const double peak = run_value(run, "heap.peak");
+	char text[UNITS_BYTES];
+	if (!isfinite(peak) || run->heap_peak_error_bytes == UNKNOWN ||
+	    (double)run->heap_peak_error_bytes * 100 < peak || run->heap_peak_error_bytes == 0)
+		return;
+	(void)buf_addf(line, " (at most %s more)",
+		       format_bytes(text, (double)run->heap_peak_error_bytes));
+}
+
+/* A forked child frees what its parent allocated, so there may be more frees than allocations. */
+static void add_unmatched(const struct run *run, struct buf *line)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < run->n_processes; i++) {
+		if (run->processes[i].heap.is_known)
+			n = sum_known(n, run->processes[i].heap.calls[CALL_UNMATCHED]);
+	}
+	if (n > 0 && (double)n * 100 >= run_value(run, "heap.frees"))
+		(void)buf_addf(line, " (at least %" PRId64 " of inherited blocks)", n);
+}
+
+static void add_failed_connects(const struct run *run, struct buf *line)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < run->n_connections; i++)
+		n += text_of(run->connections[i].result)[0] == 'E' &&
+		     strcmp(run->connections[i].result, "EINPROGRESS") != 0;
+	if (n > 0)
+		(void)buf_addf(line, " (%zu failed)", n);
+}
+
+/* What makes a figure understood, in parentheses behind it. */
+static void add_remark(const struct run *run, const char *metric_id, struct buf *line)
+{
+	static const struct {
+		const char *metric;
+		void (*add)(const struct run *run, struct buf *line);
+	} remarks[] = {
+		{ "heap.peak", add_peak_error },
+		{ "heap.frees", add_unmatched },
+		{ "net.connects", add_failed_connects },
+	};
+	for (size_t i = 0; i < N_OF(remarks); i++) {
+		if (strcmp(remarks[i].metric, metric_id) == 0)
+			remarks[i].add(run, line);
+	}
+}
+
+/* The parts that were captured; nothing when none was. */
+static void add_parts(const struct run *run, const struct cost *cost, struct buf *line)
+{
+	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
+		const struct part *part = &cost->parts[i];
+		const double value = run_value(run, part->metric);
+		char text[UNITS_BYTES];
+		if (!isfinite(value))
+			continue;
+		(void)buf_addf(line, "%s%s%s", line->len > 0 ? ", " : "", part->before,
+			       value_format(text, metrics_row(part->metric)->unit, value));
+		add_plural(line, part->after, value);
+		add_remark(run, part->metric, line);
+	}
+}
+
+/* Most programs use no network: not worth a line. */
+static bool is_all_zero(const struct run *run, const struct cost *cost)
+{
+	size_t n_known = 0;
+	for (size_t i = 0; i < MAX_PARTS && cost->parts[i].metric != NULL; i++) {
+		const double value = run_value(run, cost->parts[i].metric);
+		if (isfinite(value) && value != 0)
+			return false;
+		n_known += isfinite(value);
+	}
+	return n_known > 0;
+}
+
+static void add_heap_reason(const struct run *run, struct buf *line)
+{
+	const char *reason = run->n_processes == 0 ? "" : text_of(run->processes[0].coverage_heap);
+	if (reason[0] != '\0')
+		(void)buf_addf(line, "- (%s)", reason);
+}
+
+int build_costs(const struct session *s, size_t run_index, struct table **ret)
+{
+	static const struct column columns[] = {
+		{ .title = "resource", .key = "resource" },
+		{ .title = "used", .key = "used", .is_folded = true },
+	};
+	const struct run *run = &s->runs[run_index];
+	const int rc = table_new("What it cost", columns, N_OF(columns), ret);
+	if (rc < 0)
+		return rc;
+	table_hide_titles(*ret);
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LINE);
+	for (size_t i = 0; i < N_OF(costs); i++) {
+		if (is_all_zero(run, &costs[i]))
+			continue;
+		buf_clear(&line);
+		add_parts(run, &costs[i], &line);
+		if (line.len == 0 && strcmp(costs[i].label, "heap") == 0)
+			add_heap_reason(run, &line);
+		table_text(*ret, costs[i].label);
+		table_text(*ret, line.len > 0 ? buf_str(&line) : NULL);
+	}
+	return 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory per process and of the tree: resident, heap, faults, and the sizes asked for. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "userspace/base/units.h"
+#include "userspace/view/report/parts.h"
+
+#define MAX_LABEL ((size_t)64 << 10)
+#define N_SIZES	  6
+
+/* clang-format off */
+static const struct column columns[] = {
+	{ .title = "process", .key = "command", .is_elastic = true },
+	{ .title = "id", .key = "process", .audience = FOR_PROGRAMS },
+	{ .title = "rss", .key = "peak_rss_bytes", .align = ALIGN_RIGHT },
+	{ .title = "rss when ready", .key = "ready_rss_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "allocs", .key = "heap_allocs", .align = ALIGN_RIGHT },
+	{ .title = "frees", .key = "heap_frees", .align = ALIGN_RIGHT },
+	{ .title = "asked", .key = "heap_bytes", .align = ALIGN_RIGHT },
+	{ .title = "peak", .key = "heap_peak_bytes", .align = ALIGN_RIGHT },
+	{ .title = "peak error", .key = "heap_peak_error_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "ready", .key = "heap_ready_bytes", .align = ALIGN_RIGHT },
+	{ .title = "exit", .key = "heap_exit_bytes", .align = ALIGN_RIGHT },
+	{ .title = "failed", .key = "heap_failed", .audience = FOR_PROGRAMS },
+	{ .title = "unmatched frees", .key = "heap_unmatched_frees", .audience = FOR_PROGRAMS },
+	{ .title = "minor faults", .key = "minor_faults", .audience = FOR_PROGRAMS },
+	{ .title = "major faults", .key = "major_faults", .audience = FOR_PROGRAMS },
+	{ .title = "coverage", .key = "coverage_heap", .audience = FOR_PROGRAMS },
+};
+/* clang-format on */
+
+enum { CALL_FAILED = 6, CALL_UNMATCHED = 7 }; /* enum sl_heap_call */
+
+static void add_process(struct table *t, const struct run *run, const struct process *p,
+			struct buf *label)
+{
+	static const struct heap unknown = {
+		.allocs = UNKNOWN,
+		.frees = UNKNOWN,
+		.bytes = UNKNOWN,
+		.peak_bytes = UNKNOWN,
+		.peak_error_bytes = UNKNOWN,
+		.ready_bytes = UNKNOWN,
+		.exit_bytes = UNKNOWN,
+		.calls = { [CALL_FAILED] = UNKNOWN, [CALL_UNMATCHED] = UNKNOWN },
+	};
+	const struct heap *heap = p->heap.is_known ? &p->heap : &unknown;
+	table_text(t, process_label(run, p->id, label));
+	table_count(t, p->id);
+	table_bytes(t, p->peak_rss_bytes);
+	table_bytes(t, p->ready_rss_bytes);
+	table_count(t, heap->allocs);
+	table_count(t, heap->frees);
+	table_bytes(t, heap->bytes);
+	table_bytes(t, heap->peak_bytes);
+	table_bytes(t, heap->peak_error_bytes);
+	table_bytes(t, heap->ready_bytes);
+	table_bytes(t, heap->exit_bytes);
+	table_count(t, heap->calls[CALL_FAILED]);
+	table_count(t, heap->calls[CALL_UNMATCHED]);
+	table_count(t, p->minor_faults);
+	table_count(t, p->major_faults);
+	table_text(t, p->coverage_heap);
+}
+
+static void add_tree(struct table *t, const struct run *run)
+{
+	static const struct {
+		enum cell_type type;
+		const char *metric; /* NULL: nothing of the tree as a whole */
+	} cells[] = {
+		{ CELL_BYTES, "mem.peak_rss" }, { CELL_BYTES, "mem.ready_rss" },
+		{ CELL_COUNT, "heap.allocs" },	{ CELL_COUNT, "heap.frees" },
+		{ CELL_BYTES, "heap.bytes" },	{ CELL_BYTES, "heap.peak" },
+		{ CELL_BYTES, NULL },		{ CELL_BYTES, "heap.ready" },
+		{ CELL_BYTES, "heap.exit" },
+	};
+	table_audience(t, FOR_PEOPLE);
+	table_tone(t, TONE_STRONG);
+	table_text(t, "whole tree");
+	table_count(t, UNKNOWN);
+	for (size_t i = 0; i < N_OF(cells); i++) {
+		if (cells[i].metric == NULL)
+			table_count(t, UNKNOWN);
+		else
+			table_number(t, cells[i].type, run_value(run, cells[i].metric));
+	}
+	for (size_t i = 2 + N_OF(cells); i < N_OF(columns); i++)
+		table_text(t, NULL);
+}
+
+static void add_size_range(struct buf *out, int bucket)
+{
+	char low[UNITS_BYTES];
+	char high[UNITS_BYTES];
+	if (bucket <= 1) {
+		(void)buf_addf(out, "%d B", bucket);
+		return;
+	}
+	/* Bucket b holds 2^(b-1) .. 2^b - 1. */
+	(void)buf_addf(out, "%s to %s", format_bytes(low, (double)((uint64_t)1 << (bucket - 1))),
+		       format_bytes(high, (double)(((uint64_t)1 << bucket) - 1)));
+}
+
+/* The sizes that were asked for most often, over all processes, the small ones first. */
+static void note_sizes(struct table *t, const struct run *run)
+{
+	int64_t counts[HEAP_BUCKETS] = { 0 };
+	bool is_chosen[HEAP_BUCKETS] = { false };
+	for (size_t i = 0; i < run->n_processes; i++) {
+		for (int b = 0; run->processes[i].heap.is_known && b < HEAP_BUCKETS; b++)
+			counts[b] = sum_known(counts[b], run->processes[i].heap.buckets[b]);
+	}
+	for (int round = 0; round < N_SIZES; round++) {
+		int largest = -1;
+		for (int b = 0; b < HEAP_BUCKETS; b++) {
+			if (!is_chosen[b] && counts[b] > 0 &&
+			    (largest < 0 || counts[b] > counts[largest]))
+				largest = b;
+		}
+		if (largest >= 0)
+			is_chosen[largest] = true;
+	}
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&line, MAX_LABEL);
+	for (int b = 0; b < HEAP_BUCKETS; b++) {
+		if (!is_chosen[b])
+			continue;
+		(void)buf_adds(&line, line.len > 0 ? ", " : "");
+		add_size_range(&line, b);
+		(void)buf_addf(&line, ": %" PRId64, counts[b]);
+	}
+	if (line.len > 0)
+		table_note(t, "allocations by size: %s", buf_str(&line));
+}
+
+static void note_error(struct table *t, const char *what, int64_t error_bytes)
+{
+	char text[UNITS_BYTES];
+	if (error_bytes != UNKNOWN && error_bytes > 0)
+		table_note(t, "%s: exact to within %s", what,
+			   format_bytes(text, (double)error_bytes));
+}
+
+int build_memory(const struct session *s, size_t run_index, struct table **ret)
+{
+	const struct run *run = &s->runs[run_index];
+	const int rc = table_new("Memory", columns, N_OF(columns), ret);
+	if (rc < 0)
+		return rc;
+	_cleanup_(buf_done) struct buf label;
+	buf_init(&label, MAX_LABEL);
+	for (size_t i = 0; i < run->n_processes; i++)
+		add_process(*ret, run, &run->processes[i], &label);
+	if (run->n_processes > 1)
+		add_tree(*ret, run);
+	table_note(*ret, "rss: peak resident memory. allocs to exit: the heap: calls, bytes asked "
+			 "for, and bytes live at the peak, when ready, at exit");
+	note_sizes(*ret, run);
+	note_error(*ret, "peak rss of the tree", run->peak_rss_error_bytes);
+	note_error(*ret, "heap peak of the tree", run->heap_peak_error_bytes);
+	note_coverage(s, run_index, *ret);
+	return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The metrics over all runs, with their statistics. */
+
+#include <math.h>
+
+#include "userspace/model/metrics.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/table/value.h"
+
+/* clang-format off */
+#define COLUMNS(for_mean) { \
+	{ .title = "metric", .key = "id", .is_elastic = true }, \
+	{ .title = "unit", .key = "unit", .audience = FOR_PROGRAMS }, \
+	{ .title = "class", .key = "class", .audience = FOR_PROGRAMS }, \
+	{ .title = "better", .key = "better", .audience = FOR_PROGRAMS }, \
+	{ .title = "median", .key = "median", .align = ALIGN_RIGHT }, \
+	{ .title = "+- mad", .key = "mad", .align = ALIGN_RIGHT }, \
+	{ .title = "min", .key = "min", .align = ALIGN_RIGHT }, \
+	{ .title = "max", .key = "max", .align = ALIGN_RIGHT }, \
+	{ .title = "n", .key = "n", .align = ALIGN_RIGHT }, \
+	{ .title = "mean", .key = "mean", .align = ALIGN_RIGHT, .audience = for_mean }, \
+	{ .title = "stddev", .key = "stddev", .audience = FOR_PROGRAMS }, \
+	{ .title = "p95", .key = "p95", .audience = FOR_PROGRAMS }, \
+	{ .title = "ci95 low", .key = "ci95_low", .audience = FOR_PROGRAMS }, \
+	{ .title = "ci95 high", .key = "ci95_high", .audience = FOR_PROGRAMS }, \
+}
+static const struct column columns[] = COLUMNS(FOR_PROGRAMS);
+/* Other tools give the mean of some metrics and nothing else. */
+static const struct column columns_with_mean[] = COLUMNS(FOR_ALL);
+/* clang-format on */
+
+static void add_series(struct table *t, const struct series *series)
+{
+	const struct metric *metric = series->metric;
+	const struct summary *sum = &series->summary;
+	const enum cell_type type = value_cell(metric->unit);
+	table_text(t, series->id);
+	table_text(t, unit_name(metric->unit));
+	table_text(t, metric_class_name(metric->class));
+	table_text(t, better_name(metric->better));
+	table_number(t, type, sum->median);
+	table_number(t, type, sum->mad);
+	table_number(t, type, sum->min);
+	table_number(t, type, sum->max);
+	/* A summary need not say how many values it is of. */
+	table_count(t, series->is_summary && sum->n == 0 ? UNKNOWN : (int64_t)sum->n);
+	table_number(t, type, sum->mean);
+	table_number(t, type, sum->stddev);
+	table_number(t, type, sum->p95);
+	table_number(t, type, sum->ci95_low);
+	table_number(t, type, sum->ci95_high);
+}
+
+static bool has_lone_mean(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_series; i++) {
+		const struct summary *sum = &s->series[i].summary;
+		if (isnan(sum->median) && !isnan(sum->mean))
+			return true;
+	}
+	return false;
+}
+
+int build_metrics(const struct session *s, size_t run, struct table **ret)
+{
+	(void)run; /* they are of all runs */
+	const int rc = table_new("Metrics", has_lone_mean(s) ? columns_with_mean : columns,
+				 N_OF(columns), ret);
+	for (size_t i = 0; rc == 0 && i < s->n_series; i++) {
+		if (s->series[i].metric != NULL)
+			add_series(*ret, &s->series[i]);
+	}
+	return rc;
+}
+
+/* The captured ones that are not zero throughout: the rest says nothing on a first screen. */
+int build_main_metrics(const struct session *s, size_t run, struct table **ret)
+{
+	(void)run;
+	const int rc = table_new("Over all runs", columns, N_OF(columns), ret);
+	size_t n_left_out = 0;
+	for (size_t i = 0; rc == 0 && i < s->n_series; i++) {
+		const struct series *series = &s->series[i];
+		if (series->metric == NULL || series->summary.n == 0)
+			continue;
+		if (series->summary.min != 0 || series->summary.max != 0)
+			add_series(*ret, series);
+		else
+			n_left_out++;
+	}
+	if (rc == 0 && n_left_out > 0)
+		table_note(*ret,
+			   "and %zu that were 0 in every run: startline report --view metrics",
+			   n_left_out);
+	return rc;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What the builders of reports share: names of processes, sums that may be unknown. */
+#ifndef USERSPACE_VIEW_REPORT_PARTS_H
+#define USERSPACE_VIEW_REPORT_PARTS_H
+
+#include "userspace/base/buf.h"
+#include "userspace/base/vec.h"
+#include "userspace/model/session.h"
+#include "userspace/view/report/report.h"
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The waiting of one state, cause and detail, summed over the path. */
+struct wait_sum {
+	enum activity state; /* runnable or blocked */
+	enum cause cause;
+	const char *detail;
+	int64_t sum_ns, longest_ns;
+	int64_t count;
+	size_t first; /* place on the path */
+};
+
+struct wait_list VEC(struct wait_sum);
+
+/* All waits of the run, in the order in which they first occur. The caller frees @ret's items,
+ * also after a failure (-ENOMEM). */
+int waits_sum(const struct run *run, struct wait_list *ret);
+
+int build_startup(const struct session *s, size_t run, struct table **ret);
+int build_waterfall(const struct session *s, size_t run, size_t max_rows, struct table **ret);
+int build_ladder(const struct session *s, size_t run, struct table **ret);
+int build_short_ladder(const struct session *s, size_t run, struct table **ret);
+int build_costs(const struct session *s, size_t run, struct table **ret);
+int build_memory(const struct session *s, size_t run, struct table **ret);
+int build_processes(const struct session *s, size_t run, struct table **ret);
+int build_top_processes(const struct session *s, size_t run, struct table **ret);
+int build_connections(const struct session *s, size_t run, struct table **ret);
+int build_listeners(const struct session *s, size_t run, struct table **ret);
+int build_libraries(const struct session *s, size_t run, struct table **ret);
+int build_waits(const struct session *s, size_t run, struct table **ret);
+int build_findings(const struct session *s, size_t run, struct table **ret);
+int build_metrics(const struct session *s, size_t run, struct table **ret);
+int build_main_metrics(const struct session *s, size_t run, struct table **ret);
+int build_coverage(const struct session *s, size_t run, struct table **ret);
+
+/* "" for NULL. */
+static inline const char *text_of(const char *text)
+{
+	return text == NULL ? "" : text;
+}
+
+/* NULL when there is no process @id in the run. */
+const struct process *process_find(const struct run *run, int id);
+
+/* "redis-server", with "[pid]" behind it when the run has several processes. Replaces what is in
+ * @ret and returns it; "-" when there is no such process. */
+const char *process_label(const struct run *run, int id, struct buf *ret);
+
+/* The arguments with blanks between, quoted where a shell would need it. Replaces what is in @ret
+ * and returns it. */
+const char *command_line(const struct text_list *argv, struct buf *ret);
+
+/* What is known of both; UNKNOWN when neither is. Never overflows. */
+int64_t sum_known(int64_t a, int64_t b);
+
+/* The notes of what was not seen: processes without heap counts, without kernel events, by
+ * reason. */
+void note_coverage(const struct session *s, size_t run, struct table *t);
+
+/* Appends the number without a unit, to as many places as @whole_ns, which has one, is printed. */
+void add_in_unit_of(struct buf *out, int64_t ns, int64_t whole_ns);
+
+/* The value of a fixed metric in a run; NAN when not captured. */
+double run_value(const struct run *run, const char *metric_id);
+
+/* "exit 0", "signal 9", "running". Replaces what is in @ret and returns it. */
+const char *exit_text(const struct process *p, struct buf *ret);
+
+#endif

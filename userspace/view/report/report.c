@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of reports, which run stands for a session, and what a terminal allows. */
+
+#include "userspace/view/report/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "userspace/view/report/parts.h"
+
+#define MAX_WIDTH 160 /* beyond it the eye loses the line */
+
+const struct report reports[] = {
+	{ "startup", "where the time from exec to ready went", build_startup },
+	{ "ladder", "the milestones, and how each was seen", build_ladder },
+	{ "memory", "resident memory, heap and faults per process", build_memory },
+	{ "processes", "the tree of processes with their command lines", build_processes },
+	{ "connections", "what was connected to, and how long it took", build_connections },
+	{ "listeners", "the listening sockets and when each could be used", build_listeners },
+	{ "libraries", "the loading of shared libraries, one by one", build_libraries },
+	{ "waits", "what the critical path waited for", build_waits },
+	{ "findings", "what is remarkable, and what to do about it", build_findings },
+	{ "metrics", "every metric with its statistics over all runs", build_metrics },
+	{ "coverage", "what was seen of each process, and why not the rest", build_coverage },
+	{ NULL, NULL, NULL },
+};
+
+const struct report *report_find(const char *name)
+{
+	for (const struct report *report = reports; report->name != NULL; report++) {
+		if (strcmp(report->name, name) == 0)
+			return report;
+	}
+	return NULL;
+}
+
+static bool most_are_ready(const struct session *s)
+{
+	size_t n_ready = 0;
+	for (size_t i = 0; i < s->n_runs; i++)
+		n_ready += s->runs[i].has_ready;
+	return n_ready > 0 && n_ready * 2 >= s->n_runs;
+}
+
+static bool is_candidate(const struct run *run, bool is_ready)
+{
+	return run->has_ready == is_ready && run->startup_total_ns != UNKNOWN;
+}
+
+/* The place of @run among the candidates ordered by total, ties by index. */
+static size_t rank_of(const struct session *s, size_t run, bool is_ready)
+{
+	const int64_t total_ns = s->runs[run].startup_total_ns;
+	size_t rank = 0;
+	for (size_t i = 0; i < s->n_runs; i++) {
+		const int64_t other_ns = s->runs[i].startup_total_ns;
+		if (is_candidate(&s->runs[i], is_ready))
+			rank += other_ns < total_ns || (other_ns == total_ns && i < run);
+	}
+	return rank;
+}
+
+size_t report_run(const struct session *s)
+{
+	const bool is_ready = most_are_ready(s);
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_runs; i++)
+		n += is_candidate(&s->runs[i], is_ready);
+	for (size_t i = 0; i < s->n_runs; i++) {
+		if (is_candidate(&s->runs[i], is_ready) && rank_of(s, i, is_ready) == (n - 1) / 2)
+			return i;
+	}
+	return 0;
+}
+
+static bool is_utf8_locale(void)
+{
+	/* In the order of precedence of POSIX, Base Definitions, 8.2. */
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	for (size_t i = 0; i < N_OF(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value != NULL && value[0] != '\0')
+			return strcasestr(value, "utf-8") != NULL ||
+			       strcasestr(value, "utf8") != NULL;
+	}
+	return false;
+}
+
+void print_style_of(FILE *f, struct print_style *ret)
+{
+	*ret = (struct print_style){ .is_utf8 = is_utf8_locale() };
+	const int fd = fileno(f);
+	struct winsize size = { 0 };
+	if (fd < 0 || !isatty(fd))
+		return;
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
+		ret->width = size.ws_col > MAX_WIDTH ? MAX_WIDTH : size.ws_col;
+	const char *term = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR"); /* no-color.org: present and not empty */
+	ret->use_color = term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&
+			 (no_color == NULL || no_color[0] == '\0');
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* The critical path as a waterfall: every segment for programs, a screen for people. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+#include "userspace/view/report/label.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/report/stretch.h"
+
+#define MAX_ROWS     20 /* of the view by itself; the report gives what room there is */
+#define MAX_LABEL    ((size_t)64 << 10)
+#define MAX_COLUMNS  22	  /* of the name of a program */
+#define MAX_OBJECT   32	  /* columns of a path; beyond it only its last part */
+#define SHORT_OBJECT 12	  /* where names take their part of the width */
+#define MOST	     0.9  /* of a row: the rest goes without saying */
+#define LEAST	     0.01 /* of a row: worth one of the first two terms */
+#define LEAST_MORE   0.05 /* of a row: worth a further one */
+#define MAX_TERMS    4
+#define BIG_WAIT     0.2  /* of the total: worth a colour */
+#define SMALL_PART   0.01 /* of the total: shown dim */
+#define BIG_CPU_WAIT 0.1  /* of the total: worth a line */
+
+/* What people call a cause: of a sum, and with the one object it was about. */
+struct word {
+	const char *sum, *one;
+};
+
+static const struct word words[CAUSE_COUNT] = {
+	[CAUSE_CPU] = { "cpu", "cpu in" },
+	[CAUSE_RUNQUEUE] = { "CPU wait", "CPU wait" },
+	[CAUSE_THROTTLED] = { "throttled", "throttled" },
+	[CAUSE_PAGE_FAULT] = { "page faults", "page fault" },
+	[CAUSE_FILE_READ] = { "file reads", "file read" },
+	[CAUSE_FILE_WRITE] = { "file writes", "file write" },
+	[CAUSE_DISK] = { "disk", "disk" },
+	[CAUSE_CONNECT] = { "connect", "connect" },
+	[CAUSE_DNS] = { "dns", "dns" },
+	[CAUSE_NETWORK] = { "network", "network" },
+	[CAUSE_PIPE] = { "pipe", "pipe" },
+	[CAUSE_LOCK] = { "lock", "lock" },
+	[CAUSE_SLEEP] = { "sleep", "sleep" },
+	[CAUSE_CHILD] = { "child", "child" },
+	[CAUSE_SIGNAL] = { "signal", "signal" },
+	[CAUSE_KERNEL] = { "kernel", "kernel" },
+	[CAUSE_UNKNOWN] = { "unknown", "unknown" },
+};
+
+static bool is_most(int64_t part_ns, const struct stretch *stretch)
+{
+	return (double)part_ns >= MOST * (double)stretch->duration_ns;
+}
+
+/* --- what it was, in words ------------------------------------------------------------------ */
+
+static const char *object_of(const struct segment *s, size_t columns)
+{
+	const bool is_long = strlen(s->detail) > columns;
+	return s->detail[0] == '/' && is_long ? label_base(s->detail) : s->detail;
+}
+
+static int largest_but(const struct stretch *stretch, const bool is_used[static CAUSE_COUNT],
+		       double least)
+{
+	int largest = -1;
+	for (int i = 0; i < CAUSE_COUNT; i++) {
+		if (!is_used[i] &&
+		    (double)stretch->causes_ns[i] >= least * (double)stretch->duration_ns &&
+		    (largest < 0 || stretch->causes_ns[i] > stretch->causes_ns[largest]))
+			largest = i;
+	}
+	return largest;
+}
+
+/* "cpu 8.1, page faults 1.2 (libbig.so)": the largest few, in the unit of the row. */
+static void add_causes(struct buf *out, const struct stretch *stretch, size_t columns)
+{
+	const struct segment *longest = stretch->longest;
+	bool is_used[CAUSE_COUNT] = { false };
+	for (int n = 0; n < MAX_TERMS; n++) {
+		const int cause = largest_but(stretch, is_used, n < 2 ? LEAST : LEAST_MORE);
+		if (cause < 0)
+			return;
+		const int64_t ns = stretch->causes_ns[cause];
+		is_used[cause] = true;
+		(void)buf_addf(out, "%s%s ", n > 0 ? ", " : "", words[cause].sum);
+		add_in_unit_of(out, ns, stretch->duration_ns);
+		if (longest->state == ACTIVITY_BLOCKED && (int)longest->cause == cause &&
+		    longest->detail[0] != '\0' && longest->duration_ns >= ns / 2)
+			(void)buf_addf(out, " (%s)", object_of(longest, columns));
+	}
+}
+
+/* The one thing it was, with its object; where it was several, the causes with their sums. */
+static void describe(const struct stretch *stretch, size_t columns, struct buf *out)
+{
+	const int cause = stretch_cause(stretch);
+	const struct segment *longest = stretch->longest;
+	buf_clear(out);
+	if (!is_most(stretch->causes_ns[cause], stretch)) {
+		add_causes(out, stretch, columns);
+		return;
+	}
+	const bool is_one = stretch->is_one_detail || is_most(longest->duration_ns, stretch);
+	const bool has_object = (int)longest->cause == cause && longest->detail[0] != '\0' &&
+				(is_one || longest->state == ACTIVITY_BLOCKED);
+	if (has_object)
+		(void)buf_addf(out, "%s %s%s", words[cause].one, object_of(longest, columns),
+			       is_one ? "" : ", ...");
+	else
+		(void)buf_adds(out, words[cause].sum);
+}
+
+/* --- whose it was --------------------------------------------------------------------------- */
+
+/* "link"; where two rows of a screen had to become one, "exec, link". */
+static void add_phases(struct buf *out, const struct stretch *stretch)
+{
+	const int largest = stretch_phase(stretch);
+	buf_clear(out);
+	for (int i = 0; i < PHASE_COUNT; i++) {
+		const bool is_part =
+			(double)stretch->phases_ns[i] > (1 - MOST) * (double)stretch->duration_ns;
+		if (i == largest || is_part)
+			(void)buf_addf(out, "%s%s", out->len > 0 ? ", " : "",
+				       phase_name((enum phase)i));
+	}
+}
+
+/* On the way to its main function a program is called by its name only. */
+static bool is_starting(const struct stretch *stretch)
+{
+	const int phase = stretch_phase(stretch);
+	return stretch->n_others == 0 && phase != PHASE_MAIN && phase != PHASE_CHILD &&
+	       is_most(stretch->phases_ns[phase], stretch);
+}
+
+/* "gcc -c f1.c +3", "gcc: link" */
+static const char *name_of(const struct run *run, const struct stretch *stretch, struct buf *out)
+{
+	char others[32] = "";
+	if (stretch->n_others > 0)
+		(void)snprintf(others, sizeof(others), " +%zu", stretch->n_others);
+	if (is_starting(stretch) && stretch->image != NULL) {
+		const struct text_list name = { stretch->image->argv.items,
+						stretch->image->argv.n > 0 };
+		(void)label_command(stretch->image->exe, &name, MAX_COLUMNS, out);
+		(void)buf_addf(out, ": %s", phase_name((enum phase)stretch_phase(stretch)));
+		return buf_str(out);
+	}
+	(void)label_image(run, stretch->process, stretch->image, MAX_COLUMNS - strlen(others), out);
+	(void)buf_adds(out, others);
+	return buf_str(out);
+}
+
+static enum tone tone_of(const struct stretch *stretch, double share)
+{
+	const enum activity state = stretch->longest->state;
+	if (share < SMALL_PART)
+		return TONE_DIM;
+	if (state == ACTIVITY_RUNNING || share < BIG_WAIT ||
+	    !is_most(stretch->longest->duration_ns, stretch))
+		return TONE_PLAIN;
+	return state == ACTIVITY_BLOCKED ? TONE_WARN : TONE_BAD;
+}
+
+/* clang-format off */
+#define N_FOR_PROGRAMS 7
+#define COLUMNS(title_of_names) { \
+	{ .title = "at", .key = "start_ns", .align = ALIGN_RIGHT }, \
+	{ .title = "took", .key = "duration_ns", .align = ALIGN_RIGHT }, \
+	{ .title = "", .key = "", .audience = FOR_PEOPLE }, \
+	{ .title = (title_of_names), .key = "", .audience = FOR_PEOPLE }, \
+	{ .title = "of which", .key = "", .audience = FOR_PEOPLE, .is_folded = true }, \
+	{ .title = "", .key = "command", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "process", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "thread", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "phase", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "state", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "cause", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "detail", .audience = FOR_PROGRAMS }, \
+}
+/* clang-format on */
+
+static void add_stretch(struct table *t, const struct run *run, const struct stretch *stretch,
+			bool is_one_program, struct buf *scratch)
+{
+	const double total = run->startup_total_ns > 0 ? (double)run->startup_total_ns : 1;
+	table_audience(t, FOR_PEOPLE);
+	table_tone(t, tone_of(stretch, (double)stretch->duration_ns / total));
+	table_ns(t, stretch->start_ns);
+	table_ns(t, stretch->duration_ns);
+	table_bar(t, (double)stretch->start_ns / total,
+		  ((double)stretch->start_ns + (double)stretch->duration_ns) / total);
+	if (is_one_program)
+		add_phases(scratch, stretch);
+	else
+		(void)name_of(run, stretch, scratch);
+	table_text(t, buf_str(scratch));
+	describe(stretch, is_one_program ? MAX_OBJECT : SHORT_OBJECT, scratch);
+	table_text(t, buf_str(scratch));
+	for (size_t i = 0; i < N_FOR_PROGRAMS; i++)
+		table_text(t, NULL);
+}
+
+static void add_segment(struct table *t, const struct run *run, const struct segment *s,
+			struct buf *scratch)
+{
+	table_audience(t, FOR_PROGRAMS);
+	table_ns(t, s->start_ns);
+	table_ns(t, s->duration_ns);
+	table_bar(t, 0, 0);
+	table_text(t, NULL);
+	table_text(t, NULL);
+	table_text(t, process_label(run, s->process, scratch));
+	table_count(t, s->process == 0 ? UNKNOWN : s->process);
+	table_count(t, s->thread);
+	table_text(t, phase_name(s->phase));
+	table_text(t, activity_name(s->state));
+	table_text(t, cause_name(s->cause));
+	table_text(t, s->detail);
+}
+
+static bool is_one_program(const struct stretch_list *stretches)
+{
+	for (size_t i = 0; i < stretches->n; i++) {
+		const struct stretch *s = &stretches->items[i];
+		if (s->n_others > 0 || s->process != stretches->items[0].process ||
+		    s->image != stretches->items[0].image)
+			return false;
+	}
+	return true;
+}
+
+static void note_cpu_wait(const struct run *run, struct table *t)
+{
+	char text[UNITS_BYTES];
+	int64_t ns = 0;
+	for (size_t i = 0; i < run->n_segments; i++) {
+		if (run->segments[i].cause == CAUSE_RUNQUEUE)
+			ns = sum_known(ns, run->segments[i].duration_ns);
+	}
+	const double share = (double)ns / (double)run->startup_total_ns;
+	if (run->startup_total_ns <= 0 || share < BIG_CPU_WAIT)
+		return;
+	table_note(t, "CPU wait: ready to run for %s (%.0f %%), but %s",
+		   format_ns(text, (double)ns), 100 * share,
+		   run->tainted != NULL ? "the machine was busy (tainted)" : "no CPU was free");
+}
+
+/* For people only: there may be a million segments. */
+int build_waterfall(const struct session *s, size_t run_index, size_t max_rows, struct table **ret)
+{
+	static const struct column phases[] = COLUMNS("phase");
+	static const struct column programs[] = COLUMNS("command +others");
+	const struct run *run = &s->runs[run_index];
+	_cleanup_free_ struct stretch *owner = NULL;
+	_cleanup_(buf_done) struct buf scratch;
+	struct stretch_list stretches = { 0 };
+	buf_init(&scratch, MAX_LABEL);
+	int rc = stretches_of(run, max_rows, &stretches);
+	owner = stretches.items;
+	if (rc < 0)
+		return rc;
+	const bool is_one = is_one_program(&stretches);
+	rc = table_new("Where the time went", is_one ? phases : programs, N_OF(phases), ret);
+	if (rc < 0)
+		return rc;
+	vec_foreach(stretch, &stretches)
+		add_stretch(*ret, run, stretch, is_one, &scratch);
+	char text[UNITS_BYTES];
+	if (!run->has_segments)
+		table_note(*ret, "no breakdown: there were no scheduler events");
+	else if (run->startup_unknown_ns != UNKNOWN && run->startup_unknown_ns > 0)
+		table_note(*ret, "%s of it could not be explained",
+			   format_ns(text, (double)run->startup_unknown_ns));
+	note_cpu_wait(run, *ret);
+	return 0;
+}
+
+int build_startup(const struct session *s, size_t run_index, struct table **ret)
+{
+	const int rc = build_waterfall(s, run_index, MAX_ROWS, ret);
+	if (rc < 0)
+		return rc;
+	const struct run *run = &s->runs[run_index];
+	_cleanup_(buf_done) struct buf scratch;
+	buf_init(&scratch, MAX_LABEL);
+	for (size_t i = 0; i < run->n_segments; i++)
+		add_segment(*ret, run, &run->segments[i], &scratch);
+	table_lead(*ret, "%s", report_equation(s, run_index));
+	return 0;
+}

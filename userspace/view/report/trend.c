@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/* The last value and whether it is good news, the chart, then the changes, the drift and the runs
+ * themselves. */
+
+#include "userspace/view/report/trend.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/units.h"
+#include "userspace/gate/verdict.h"
+#include "userspace/view/report/parts.h"
+#include "userspace/view/report/trend_words.h"
+#include "userspace/view/table/chart.h"
+#include "userspace/view/table/internal.h"
+#include "userspace/view/table/times.h"
+#include "userspace/view/table/value.h"
+
+#define HANG	    2
+#define MAX_LINE    ((size_t)16 << 10)
+#define PEOPLE_ROWS 10 /* runs that are listed */
+
+/* ---- runs ---- */
+
+static const struct column point_columns[] = {
+	{ .title = "date (UTC)", .key = "date" },
+	{ .title = "", .key = "created_ns", .audience = FOR_PROGRAMS },
+	{ .title = "commit", .key = "", .audience = FOR_PEOPLE },
+	{ .title = "", .key = "commit", .audience = FOR_PROGRAMS },
+	{ .title = "run", .key = "", .audience = FOR_PEOPLE },
+	{ .title = "", .key = "id", .audience = FOR_PROGRAMS },
+	{ .title = "median", .key = "median", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "low", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "high", .audience = FOR_PROGRAMS },
+	{ .title = "95 % interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
+	{ .title = "n", .key = "n", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "mark", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "words", .audience = FOR_PEOPLE, .is_folded = true },
+	{ .title = "", .key = "note", .audience = FOR_PROGRAMS },
+};
+
+/* "14.1 to 14.3 ms": the unit once where it is the same. */
+static void add_interval_cell(struct table *t, enum unit unit, double low, double high)
+{
+	char from[UNITS_BYTES], to[UNITS_BYTES];
+	if (!isfinite(low) || !isfinite(high)) {
+		table_text(t, NULL);
+		return;
+	}
+	(void)value_format(from, unit, low);
+	(void)value_format(to, unit, high);
+	const char *from_unit = strchr(from, ' '), *to_unit = strchr(to, ' ');
+	const bool is_same =
+		from_unit != NULL && to_unit != NULL && strcmp(from_unit, to_unit) == 0;
+	table_textf(t, "%.*s to %s", is_same ? (int)(from_unit - from) : (int)strlen(from), from,
+		    to);
+}
+
+static const struct history_change *change_at(const struct history *h, size_t i)
+{
+	const struct history_change *c = history_change_near(h, i);
+	return c != NULL && c->at == i ? c : NULL;
+}
+
+/* "change", "accepted", "spike" for programs; for people also how much, and why. */
+static void add_marks(struct table *t, const struct history *h, size_t i)
+{
+	_cleanup_(buf_done) struct buf words;
+	const struct history_change *c = change_at(h, i);
+	const char *note = h->trend->points[i].annotation;
+	const char *mark = c != NULL	    ? (c->accepted != NULL ? "accepted" : "change")
+			   : h->is_spike[i] ? "spike"
+					    : NULL;
+	buf_init(&words, MAX_LINE);
+	(void)buf_adds(&words, mark != NULL ? mark : "");
+	if (c != NULL) {
+		(void)buf_addc(&words, ' ');
+		trend_add_size(&words, &c->change);
+	}
+	if (note != NULL && *note != '\0')
+		(void)buf_addf(&words, "%s%s", words.len > 0 ? ": " : "", note);
+	table_text(t, mark);
+	table_text(t, buf_str(&words));
+}
+
+static void add_point(struct table *t, const struct history *h, size_t i)
+{
+	char date[TIMES_BYTES];
+	const struct point *p = &h->trend->points[i];
+	const enum cell_type cell = value_cell(h->metric.unit);
+	const struct history_change *c = change_at(h, i);
+	table_tone(t, c != NULL ? trend_tone(c) : h->is_spike[i] ? TONE_DIM : TONE_PLAIN);
+	table_audience(t, i + PEOPLE_ROWS >= h->trend->n_points ? FOR_ALL : FOR_PROGRAMS);
+	table_text(t, format_date(date, p->created_ns));
+	table_count(t, p->created_ns);
+	trend_add_id(t, p->commit);
+	trend_add_id(t, p->id);
+	table_number(t, cell, p->median);
+	table_number(t, cell, p->low);
+	table_number(t, cell, p->high);
+	add_interval_cell(t, h->metric.unit, p->low, p->high);
+	table_count(t, (int64_t)p->n);
+	add_marks(t, h, i);
+	table_text(t, p->annotation);
+}
+
+/* Only the rows that people get: to build all takes time where there are a hundred thousand. */
+static int build_last_points(const struct history *h, size_t from, struct table **ret)
+{
+	const size_t n = h->trend->n_points;
+	const int r = table_new(n > PEOPLE_ROWS ? "last runs" : "runs", point_columns,
+				N_OF(point_columns), ret);
+	for (size_t i = from; r == 0 && i < n; i++)
+		add_point(*ret, h, i);
+	return r;
+}
+
+/* One row per run; people get the last ones, programs all. */
+static int build_points(const struct history *h, struct table **ret)
+{
+	return build_last_points(h, 0, ret);
+}
+
+static int build_people_points(const struct history *h, struct table **ret)
+{
+	const size_t n = h->trend->n_points;
+	return build_last_points(h, n > PEOPLE_ROWS ? n - PEOPLE_ROWS : 0, ret);
+}
+
+/* ---- changes ---- */
+
+static const struct column change_columns[] = {
+	{ .title = "since", .key = "date" },
+	{ .title = "", .key = "created_ns", .audience = FOR_PROGRAMS },
+	{ .title = "commit", .key = "", .audience = FOR_PEOPLE },
+	{ .title = "", .key = "commit", .audience = FOR_PROGRAMS },
+	{ .title = "run", .key = "", .audience = FOR_PEOPLE },
+	{ .title = "", .key = "id", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "before", .audience = FOR_PROGRAMS },
+	{ .title = "level", .key = "after", .align = ALIGN_RIGHT },
+	{ .title = "change", .key = "change", .align = ALIGN_RIGHT, .audience = FOR_PEOPLE },
+	{ .title = "99 % interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
+	{ .title = "", .key = "ratio", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ratio_low", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "ratio_high", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "difference", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "p", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "runs_before", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "runs_after", .audience = FOR_PROGRAMS },
+	{ .title = "verdict", .key = "verdict", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "accepted", .audience = FOR_PROGRAMS },
+	{ .title = "verdict", .key = "words", .audience = FOR_PEOPLE, .is_folded = true },
+};
+
+static void add_ratio_interval(struct table *t, const struct change *c)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, MAX_LINE);
+	if (c->basis == BASIS_EXACT)
+		(void)buf_adds(&text, "exact");
+	else
+		value_add_interval(&text, c->low, c->high);
+	table_text(t, text.len > 0 ? buf_str(&text) : NULL);
+}
+
+static void add_level_change(struct table *t, const struct history *h, size_t i)
+{
+	char date[TIMES_BYTES];
+	_cleanup_(buf_done) struct buf size;
+	const struct history_change *c = &h->changes[i];
+	const struct history_segment *before = &h->segments[i], *after = &h->segments[i + 1];
+	const struct point *p = &h->trend->points[c->at];
+	const enum cell_type cell = value_cell(h->metric.unit);
+	buf_init(&size, MAX_LINE);
+	trend_add_size(&size, &c->change);
+	table_tone(t, trend_tone(c));
+	table_text(t, format_day(date, p->created_ns));
+	table_count(t, p->created_ns);
+	trend_add_id(t, p->commit);
+	trend_add_id(t, p->id);
+	table_number(t, cell, before->median);
+	table_number(t, cell, after->median);
+	table_text(t, buf_str(&size));
+	add_ratio_interval(t, &c->change);
+	table_number(t, CELL_RATIO, c->change.ratio);
+	table_number(t, CELL_RATIO, c->change.low);
+	table_number(t, CELL_RATIO, c->change.high);
+	table_number(t, cell, c->change.difference);
+	table_number(t, CELL_RATIO, c->p);
+	table_count(t, (int64_t)(before->to - before->from));
+	table_count(t, (int64_t)(after->to - after->from));
+	table_text(t, trend_direction(&c->change));
+	table_text(t, c->accepted);
+	if (c->accepted == NULL)
+		table_text(t, trend_direction(&c->change));
+	else
+		table_textf(t, "accepted%s%s", *c->accepted != '\0' ? ": " : "", c->accepted);
+}
+
+/* One row per change of the level, oldest first. */
+static int build_level_changes(const struct history *h, struct table **ret)
+{
+	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
+	for (size_t i = 0; r == 0 && i < h->n_changes; i++)
+		add_level_change(*ret, h, i);
+	return r;
+}
+
+/* ---- drift ---- */
+
+static const struct column drift_columns[] = {
+	{ .title = "anchor", .key = "anchor_date" },
+	{ .title = "commit", .key = "", .audience = FOR_PEOPLE },
+	{ .title = "", .key = "anchor_commit", .audience = FOR_PROGRAMS },
+	{ .title = "run", .key = "", .audience = FOR_PEOPLE },
+	{ .title = "", .key = "anchor_id", .audience = FOR_PROGRAMS },
+	{ .title = "runs", .key = "anchor_runs", .align = ALIGN_RIGHT },
+	{ .title = "today", .key = "head_runs", .align = ALIGN_RIGHT },
+	{ .title = "ratio", .key = "ratio", .align = ALIGN_RIGHT },
+	{ .title = "low", .key = "ratio_low", .align = ALIGN_RIGHT },
+	{ .title = "high", .key = "ratio_high", .align = ALIGN_RIGHT },
+	{ .title = "accepted", .key = "accepted_ratio", .align = ALIGN_RIGHT },
+	{ .title = "steps", .key = "steps_ratio", .align = ALIGN_RIGHT },
+	{ .title = "verdict", .key = "verdict" },
+};
+
+/* One row: today against the anchor. */
+static int build_drift(const struct history *h, struct table **ret)
+{
+	char date[TIMES_BYTES];
+	const struct history_drift *d = &h->drift;
+	const int r = table_new("drift", drift_columns, N_OF(drift_columns), ret);
+	if (r < 0 || h->trend->n_points == 0)
+		return r;
+	const struct point *anchor = &h->trend->points[d->anchor];
+	table_text(*ret, format_date(date, anchor->created_ns));
+	trend_add_id(*ret, anchor->commit);
+	trend_add_id(*ret, anchor->id);
+	table_count(*ret, (int64_t)(d->anchor_end - d->anchor));
+	table_count(*ret, (int64_t)(h->trend->n_points - d->head));
+	table_number(*ret, CELL_RATIO, d->reason == NULL ? d->change.ratio : (double)NAN);
+	table_number(*ret, CELL_RATIO, d->reason == NULL ? d->change.low : (double)NAN);
+	table_number(*ret, CELL_RATIO, d->reason == NULL ? d->change.high : (double)NAN);
+	table_number(*ret, CELL_RATIO, d->accepted);
+	table_number(*ret, CELL_RATIO, d->steps);
+	table_text(*ret, d->reason != NULL ? NULL : verdict_name(verdict_of(&d->change)));
+	if (d->reason != NULL)
+		table_note(*ret, "no verdict: %s", d->reason);
+	return 0;
+}
+
+/* What no single step explains. */
+static void add_creep(struct buf *out, const struct history_drift *d)
+{
+	char text[UNITS_BYTES];
+	const double creep = d->change.ratio / d->steps;
+	if (d->accepted < 1 || d->accepted > 1)
+		(void)buf_addf(out, "; accepted changes (%s) do not count",
+			       format_percent_signed(text, d->accepted - 1));
+	if (!(d->steps < 1 || d->steps > 1))
+		return;
+	(void)buf_addf(out, "; steps make up %s", format_percent_signed(text, d->steps - 1));
+	(void)buf_addf(out, ", creep the rest, %s", format_percent_signed(text, creep - 1));
+}
+
+static void add_drift(struct buf *out, const struct history *h)
+{
+	char date[TIMES_BYTES];
+	const struct history_drift *d = &h->drift;
+	const struct point *anchor = &h->trend->points[d->anchor];
+	(void)buf_addf(out, "Drift since %s", format_day(date, anchor->created_ns));
+	if (anchor->commit != NULL && *anchor->commit != '\0')
+		(void)buf_addf(out, " (%.*s)", TREND_SHORT, anchor->commit);
+	if (d->reason != NULL) {
+		(void)buf_addf(out, ": %s", d->reason);
+		return;
+	}
+	(void)buf_adds(out, ": ");
+	trend_add_size(out, &d->change);
+	if (d->change.basis == BASIS_SHIFT) {
+		(void)buf_adds(out, " (99 % interval ");
+		value_add_interval(out, d->change.low, d->change.high);
+		(void)buf_adds(out, ")");
+	}
+	(void)buf_addf(out, ", %s", verdict_name(verdict_of(&d->change)));
+	add_creep(out, d);
+}
+
+/* ---- the whole ---- */
+
+static const struct column series_columns[] = {
+	{ .title = "metric", .key = "metric" },	     { .title = "unit", .key = "unit" },
+	{ .title = "better", .key = "better" },	     { .title = "scenario", .key = "scenario" },
+	{ .title = "machine", .key = "host_class" }, { .title = "runs", .key = "runs" },
+};
+
+static int build_series(const struct history *h, const struct series_name *of, struct table **ret)
+{
+	const int r = table_new("series", series_columns, N_OF(series_columns), ret);
+	if (r < 0)
+		return r;
+	table_text(*ret, h->metric.id);
+	table_text(*ret, unit_name(h->metric.unit));
+	table_text(*ret, better_name(h->metric.better));
+	table_text(*ret, of->scenario);
+	table_text(*ret, of->host_class);
+	table_count(*ret, (int64_t)h->trend->n_points);
+	return 0;
+}
+
+/* "startup.ready of 'memory mode': 412 ms, 1203 runs since 2026-01-02". */
+static void add_headline(struct buf *out, const struct history *h, const struct series_name *of)
+{
+	char value[UNITS_BYTES], date[TIMES_BYTES];
+	const struct trend *t = h->trend;
+	(void)buf_addf(out, "%s of '%s': %s, %zu run%s since %s", h->metric.id, of->scenario,
+		       value_format(value, h->metric.unit, h->segments[h->n_segments - 1].median),
+		       t->n_points, t->n_points == 1 ? "" : "s",
+		       format_day(date, t->points[0].created_ns));
+}
+
+static int show(const struct history *h, enum table_format format, const struct print_style *style,
+		FILE *f, int (*build)(const struct history *, struct table **))
+{
+	_cleanup_(table_freep) struct table *t = NULL;
+	const int r = build(h, &t);
+	if (r < 0)
+		return r;
+	if (format == TABLE_TEXT)
+		(void)fputc('\n', f);
+	return table_print(t, format, style, f);
+}
+
+static int draw(const struct history *h, enum table_format format, const struct print_style *style,
+		FILE *f)
+{
+	char first[TIMES_BYTES], last[TIMES_BYTES];
+	const struct trend *t = h->trend;
+	_cleanup_free_ struct chart_point *points = calloc(t->n_points + 1, sizeof(*points));
+	if (points == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < h->n_segments; i++) {
+		for (size_t j = h->segments[i].from; j < h->segments[i].to; j++)
+			points[j] = (struct chart_point){ .value = t->points[j].median,
+							  .level = h->segments[i].median,
+							  .is_spike = h->is_spike[j] };
+	}
+	for (size_t i = 0; i < h->n_changes; i++)
+		points[h->changes[i].at].mark =
+			h->changes[i].accepted != NULL ? MARK_ACCEPTED : MARK_CHANGE;
+	const struct chart chart = {
+		.points = points,
+		.n = t->n_points,
+		.unit = h->metric.unit,
+		.first = format_day(first, t->points[0].created_ns),
+		.last = format_day(last, t->points[t->n_points - 1].created_ns),
+	};
+	(void)fputs(format == TABLE_MARKDOWN ? "\n```\n" : "\n", f);
+	const int r = chart_print(&chart, style, f);
+	(void)fputs(format == TABLE_MARKDOWN ? "```\n\n" : "", f);
+	return r;
+}
+
+static int print_document(const struct history *h, const struct series_name *of,
+			  const struct print_style *style, FILE *f)
+{
+	_cleanup_(table_freep) struct table *series = NULL;
+	int r = build_series(h, of, &series);
+	(void)fputs("{ \"schema\": \"startline.history/1\",\n\"series\": ", f);
+	r = r < 0 ? r : table_print(series, TABLE_JSON, style, f);
+	(void)fputs(", \"points\": ", f);
+	r = r < 0 ? r : show(h, TABLE_JSON, style, f, build_points);
+	(void)fputs(", \"changes\": ", f);
+	r = r < 0 ? r : show(h, TABLE_JSON, style, f, build_level_changes);
+	(void)fputs(", \"drift\": ", f);
+	r = r < 0 ? r : show(h, TABLE_JSON, style, f, build_drift);
+	(void)fputs("}\n", f);
+	return r < 0 ? r : ferror(f) ? -EIO : 0;
+}
+
+int report_trend(const struct history *h, const struct series_name *of, enum table_format format,
+		 const struct print_style *style, FILE *f)
+{
+	if (format == TABLE_JSON)
+		return print_document(h, of, style, f);
+	if (format == TABLE_CSV || h->trend->n_points == 0)
+		return show(h, format, style, f, build_points);
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, MAX_LINE);
+	add_headline(&text, h, of);
+	int r = print_paragraph(format, style, f, TONE_STRONG, HANG, buf_str(&text));
+	r = r < 0 ? r : draw(h, format, style, f);
+	r = r < 0 ? r : show(h, format, style, f, build_level_changes);
+	buf_clear(&text);
+	add_drift(&text, h);
+	(void)fputc('\n', f);
+	r = r < 0 ? r
+		  : print_paragraph(format, style, f, trend_drift_tone(&h->drift), HANG,
+				    buf_str(&text));
+	if (format == TABLE_MARKDOWN)
+		(void)fputc('\n', f);
+	return r < 0 ? r : show(h, format, style, f, build_people_points);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* A metric over time: chart, changes, drift, runs; and all metrics of a series in one table. */
+#ifndef USERSPACE_VIEW_REPORT_TREND_H
+#define USERSPACE_VIEW_REPORT_TREND_H
+
+#include <stdio.h>
+
+#include "userspace/model/history/history.h"
+#include "userspace/view/table/table.h"
+
+struct series_name { /* which runs these are */
+	const char *scenario, *host_class;
+};
+
+/* Text and Markdown: all of it. JSON: one object with the tables "series", "points", "changes" and
+ * "drift". CSV: the points. -EIO when @f fails. */
+int report_trend(const struct history *h, const struct series_name *of, enum table_format format,
+		 const struct print_style *style, FILE *f);
+
+/* One row per metric; people get those that were not the same in all runs. @is_utf8: of the
+ * sparklines. */
+int build_overview(const struct series_name *of, struct table **ret);
+void add_overview_row(struct table *t, const struct history *h, bool is_utf8);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* A table as text for a terminal: columns by width, no frames, nothing wider than the terminal. */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/utf8.h"
+#include "userspace/view/table/internal.h"
+
+#define GAP		  2  /* blanks between columns */
+#define MIN_WIDTH	  40 /* of a terminal; below it nothing is readable anyway */
+#define MIN_ELASTIC	  12
+#define MAX_FIXED	  32 /* of a text column that is not elastic */
+#define MIN_FIXED	  8
+#define BAR_WIDTH	  20
+#define MIN_BAR_WIDTH	  10
+#define INDENT		  2
+#define MAX_INDENT_LEVELS 10
+#define MAX_COLUMNS	  32
+
+/* One row made into text, and how it is laid out. */
+struct layout {
+	const struct table *t;
+	struct print_style style;
+	unsigned int widths[MAX_COLUMNS]; /* 0: not shown */
+};
+
+struct print_style style_or_default(const struct print_style *style)
+{
+	struct print_style result = style == NULL ? (struct print_style){ 0 } : *style;
+	if (result.width == 0)
+		result.width = DEFAULT_WIDTH;
+	if (result.width < MIN_WIDTH)
+		result.width = MIN_WIDTH;
+	return result;
+}
+
+static const char *tone_begin(const struct print_style *style, enum tone tone)
+{
+	static const char *const codes[] = {
+		[TONE_PLAIN] = "",	  [TONE_DIM] = "\033[2m",  [TONE_GOOD] = "\033[32m",
+		[TONE_WARN] = "\033[33m", [TONE_BAD] = "\033[31m", [TONE_STRONG] = "\033[1m",
+	};
+	return style->use_color ? codes[tone] : "";
+}
+
+static const char *tone_end(const struct print_style *style, enum tone tone)
+{
+	return style->use_color && tone != TONE_PLAIN ? "\033[0m" : "";
+}
+
+/* --- cells ---------------------------------------------------------------------------------- */
+
+/* Fills @out with the cell as it may be printed; bars and indentation left out. */
+static void cell_text(const struct layout *l, size_t row, size_t column, struct buf *out)
+{
+	const struct cell *cell = table_cell(l->t, row, column);
+	buf_clear(out);
+	if (cell->type == CELL_TEXT)
+		escape_text(out, cell->text, l->style.is_utf8);
+	else
+		format_cell(out, cell);
+}
+
+static unsigned int indent_of(const struct layout *l, size_t row, size_t column)
+{
+	for (size_t i = 0; i < column; i++) {
+		if (l->widths[i] > 0)
+			return 0; /* only the first column is indented */
+	}
+	const unsigned int levels = l->t->rows.items[row].indent;
+	return INDENT * (levels < MAX_INDENT_LEVELS ? levels : MAX_INDENT_LEVELS);
+}
+
+static unsigned int width_of(const char *text, size_t n)
+{
+	const size_t width = text_width(text, n);
+	return width > 1000000 ? 1000000 : (unsigned int)width;
+}
+
+static unsigned int widest_cell(const struct layout *l, size_t column, struct buf *scratch)
+{
+	unsigned int widest = 1;
+	for (size_t row = 0; row < l->t->rows.n; row++) {
+		if (!is_for(l->t->rows.items[row].audience, TABLE_TEXT))
+			continue;
+		if (table_cell(l->t, row, column)->type == CELL_BAR)
+			return BAR_WIDTH;
+		cell_text(l, row, column, scratch);
+		const unsigned int width =
+			indent_of(l, row, column) + width_of(buf_str(scratch), scratch->len);
+		if (width > widest)
+			widest = width;
+	}
+	return widest;
+}
+
+static bool has_texts(const struct table *t, size_t column)
+{
+	for (size_t row = 0; row < t->rows.n; row++) {
+		if (table_cell(t, row, column)->type == CELL_TEXT)
+			return true;
+	}
+	return false;
+}
+
+/* Takes from a column what is too much, down to @least; nothing from one that is not shown. */
+static void shrink(unsigned int *width, unsigned int least, unsigned int *excess)
+{
+	const unsigned int spare = *width > least ? *width - least : 0;
+	const unsigned int take = spare < *excess ? spare : *excess;
+	*width -= take;
+	*excess -= take;
+}
+
+/* The widest column of texts gives first. */
+static void shrink_texts(struct layout *l, unsigned int excess)
+{
+	bool is_text[MAX_COLUMNS];
+	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++)
+		is_text[i] = has_texts(l->t, i);
+	while (excess > 0) {
+		unsigned int *widest = NULL;
+		for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
+			if (is_text[i] && l->widths[i] > (widest != NULL ? *widest : MIN_FIXED))
+				widest = &l->widths[i];
+		}
+		if (widest == NULL)
+			return;
+		shrink(widest, *widest - 1, &excess);
+	}
+}
+
+/* Widths that fit the terminal: numbers get what they need, texts up to a limit, and the widest elastic
+ * column what is left. */
+static void lay_out(struct layout *l, struct buf *scratch)
+{
+	const struct table *t = l->t;
+	size_t elastic = t->n_columns;
+	unsigned int used = 0;
+	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
+		const struct column *c = &t->columns[i];
+		if (!is_for(c->audience, TABLE_TEXT))
+			continue;
+		l->widths[i] = 1; /* shown, for indent_of() */
+		unsigned int width = widest_cell(l, i, scratch);
+		if (!t->hides_titles && strlen(c->title) > width)
+			width = (unsigned int)strlen(c->title);
+		const bool is_elastic = c->is_elastic || c->is_folded;
+		if (!is_elastic && width > MAX_FIXED && has_texts(t, i))
+			width = MAX_FIXED;
+		if (is_elastic && (elastic == t->n_columns || width > l->widths[elastic]))
+			elastic = i;
+		l->widths[i] = width;
+		used += width + (used > 0 ? GAP : 0);
+	}
+	if (used <= l->style.width || elastic >= MAX_COLUMNS || elastic == t->n_columns)
+		return;
+	unsigned int excess = used - l->style.width;
+	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
+		if (table_cell(t, 0, i)->type == CELL_BAR)
+			shrink(&l->widths[i], MIN_BAR_WIDTH, &excess);
+	}
+	shrink(&l->widths[elastic], MIN_ELASTIC, &excess);
+	shrink_texts(l, excess);
+}
+
+/* --- lines ---------------------------------------------------------------------------------- */
+
+/* Where the end of text[0..n) that takes at most @width columns begins. */
+static size_t tail_at(const char *text, size_t n, size_t width)
+{
+	size_t at = n > width ? n - width : 0; /* a column takes a byte at least, mostly one */
+	while (at < n &&
+	       (((unsigned char)text[at] & 0xc0) == 0x80 || text_width(text + at, n - at) > width))
+		at++;
+	return at;
+}
+
+/* Appends text[0..n) in @width columns, cut with an ellipsis if need be: a path in front, where it
+ * says least. */
+static void add_fitted(const struct layout *l, struct buf *line, const char *text, size_t n,
+		       unsigned int width, enum align align)
+{
+	const unsigned int own = width_of(text, n);
+	if (own <= width) {
+		(void)buf_pad(line, ' ', align == ALIGN_RIGHT ? width - own : 0);
+		(void)buf_add(line, text, n);
+		(void)buf_pad(line, ' ', align == ALIGN_LEFT ? width - own : 0);
+		return;
+	}
+	const char *ellipsis = l->style.is_utf8 ? "…" : "...";
+	const unsigned int ellipsis_width = l->style.is_utf8 ? 1 : 3;
+	const size_t room = width > ellipsis_width ? width - ellipsis_width : 0;
+	const bool is_path = text[0] == '/' && memchr(text, ' ', n) == NULL;
+	const size_t from = is_path ? tail_at(text, n, room) : 0;
+	const size_t to = is_path ? n : text_fit(text, n, room);
+	(void)buf_adds(line, is_path ? ellipsis : "");
+	(void)buf_add(line, text + from, to - from);
+	(void)buf_adds(line, is_path ? "" : ellipsis);
+	const unsigned int taken = width_of(text + from, to - from) + ellipsis_width;
+	(void)buf_pad(line, ' ', taken < width ? width - taken : 0);
+}
+
+static void add_bar(const struct layout *l, struct buf *line, const struct cell *cell,
+		    unsigned int width)
+{
+	double from = cell->from;
+	double to = cell->to;
+	if (!(from >= 0 && from <= 1))
+		from = 0;
+	if (!(to >= from && to <= 1))
+		to = to > 1 ? 1 : from;
+	unsigned int first = (unsigned int)floor(from * width);
+	unsigned int last = (unsigned int)lround(to * width);
+	if (first >= width)
+		first = width - 1;
+	const bool is_sliver = last <= first;
+	if (is_sliver)
+		last = first + 1;
+	(void)buf_pad(line, ' ', first);
+	for (unsigned int i = first; i < last; i++) {
+		if (!l->style.is_utf8)
+			(void)buf_addc(line, is_sliver ? '|' : '#');
+		else
+			(void)buf_adds(line, is_sliver ? "▏" : "█");
+	}
+	(void)buf_pad(line, ' ', width - last);
+}
+
+/* How many bytes of @text the first of its lines takes in @width columns. Breaks before a term of
+ * a sum, else at a blank. */
+static size_t fold_at(const char *text, size_t n, unsigned int width)
+{
+	if (width_of(text, n) <= width)
+		return n;
+	size_t fit = text_fit(text, n, width);
+	if (fit == 0)
+		fit = 1;
+	for (size_t i = fit; i > fit / 3; i--) {
+		if (strncmp(text + i, " + ", 3) == 0)
+			return i;
+	}
+	/* Not between a number and its percent sign. */
+	for (size_t i = fit; i > fit / 3; i--) {
+		if (text[i] == ' ' && text[i + 1] != '%')
+			return i;
+	}
+	/* Else a path is broken behind a slash. */
+	for (size_t i = fit; i > fit / 3; i--) {
+		if (text[i - 1] == '/' && text[i] != ':')
+			return i;
+	}
+	/* A line that starts with "::" is a command to some runners of CI jobs: escape_text() sees
+	 * to those after a blank. */
+	if (fit > 1 && strncmp(text + fit, "::", 2) == 0 && (text[fit - 1] & 0x80) == 0)
+		fit--;
+	return fit;
+}
+
+static int print_line(const struct layout *l, enum tone tone, struct buf *line, FILE *f)
+{
+	while (line->len > 0 && line->data[line->len - 1] == ' ')
+		buf_truncate(line, line->len - 1);
+	if (line->error < 0)
+		return line->error;
+	(void)fputs(tone_begin(&l->style, tone), f);
+	(void)fputs(buf_str(line), f);
+	(void)fputs(tone_end(&l->style, tone), f);
+	(void)fputc('\n', f);
+	buf_clear(line);
+	return 0;
+}
+
+static int print_titles(const struct layout *l, struct buf *line, FILE *f)
+{
+	const char *gap = "";
+	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
+		if (l->widths[i] == 0)
+			continue;
+		(void)buf_adds(line, gap);
+		const char *title = l->t->columns[i].title;
+		add_fitted(l, line, title, strlen(title), l->widths[i], l->t->columns[i].align);
+		gap = "  ";
+	}
+	return print_line(l, TONE_DIM, line, f);
+}
+
+struct rests {
+	char *of[MAX_COLUMNS]; /* NULL: nothing */
+};
+
+static void rests_done(struct rests *rests)
+{
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		free(rests->of[i]);
+}
+
+/* What did not fit into the folded columns, on lines of its own below. */
+static int print_folded(const struct layout *l, char *const rests[static MAX_COLUMNS],
+			enum tone tone, struct buf *line, FILE *f)
+{
+	const char *at[MAX_COLUMNS];
+	bool is_left = false;
+	for (size_t i = 0; i < MAX_COLUMNS; i++) {
+		at[i] = rests[i] != NULL ? rests[i] : "";
+		is_left |= at[i][0] != '\0';
+	}
+	int rc = 0;
+	while (rc == 0 && is_left) {
+		is_left = false;
+		for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
+			if (l->widths[i] == 0)
+				continue;
+			const size_t n = fold_at(at[i], strlen(at[i]), l->widths[i]);
+			add_fitted(l, line, at[i], n, l->widths[i], ALIGN_LEFT);
+			(void)buf_pad(line, ' ', GAP);
+			at[i] += n;
+			while (*at[i] == ' ')
+				at[i]++;
+			is_left |= *at[i] != '\0';
+		}
+		rc = print_line(l, tone, line, f);
+	}
+	return rc;
+}
+
+static int print_row(const struct layout *l, size_t row, struct buf *line, struct buf *scratch,
+		     FILE *f)
+{
+	_cleanup_(rests_done) struct rests rests = { 0 };
+	const char *gap = "";
+	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
+		if (l->widths[i] == 0)
+			continue;
+		(void)buf_adds(line, gap);
+		gap = "  ";
+		const struct cell *cell = table_cell(l->t, row, i);
+		if (cell->type == CELL_BAR) {
+			add_bar(l, line, cell, l->widths[i]);
+			continue;
+		}
+		const bool is_dim =
+			l->t->columns[i].is_dim && l->t->rows.items[row].tone == TONE_PLAIN;
+		(void)buf_adds(line, is_dim ? tone_begin(&l->style, TONE_DIM) : "");
+		const unsigned int indent = indent_of(l, row, i);
+		const unsigned int room = l->widths[i] > indent ? l->widths[i] - indent : 0;
+		(void)buf_pad(line, ' ', l->widths[i] - room);
+		cell_text(l, row, i, scratch);
+		const char *text = buf_str(scratch);
+		size_t n = scratch->len;
+		if (l->t->columns[i].is_folded && room > 0) {
+			n = fold_at(text, n, room);
+			rests.of[i] = strdup(text + n + (text[n] == ' '));
+		}
+		add_fitted(l, line, text, n, room, l->t->columns[i].align);
+		(void)buf_adds(line, is_dim ? tone_end(&l->style, TONE_DIM) : "");
+	}
+	const enum tone tone = l->t->rows.items[row].tone;
+	const int rc = print_line(l, tone, line, f);
+	return rc < 0 ? rc : print_folded(l, rests.of, tone, line, f);
+}
+
+int print_paragraph(enum table_format format, const struct print_style *style, FILE *f,
+		    enum tone tone, unsigned int hang, const char *text)
+{
+	const struct layout l = { .style = style_or_default(style) };
+	_cleanup_(buf_done) struct buf safe;
+	_cleanup_(buf_done) struct buf line;
+	buf_init(&safe, 8 * MAX_CELL_LEN);
+	buf_init(&line, 8 * MAX_CELL_LEN);
+	if (format == TABLE_MARKDOWN) {
+		escape_markdown(&safe, text);
+		(void)fprintf(f, "%s\n", buf_str(&safe));
+		return safe.error;
+	}
+	escape_text(&safe, text, l.style.is_utf8);
+	const char *rest = buf_str(&safe);
+	unsigned int indent = 0;
+	int rc = safe.error;
+	do {
+		const size_t n = fold_at(rest, strlen(rest), l.style.width - indent);
+		(void)buf_pad(&line, ' ', indent);
+		(void)buf_add(&line, rest, n);
+		if (rc == 0)
+			rc = print_line(&l, tone, &line, f);
+		rest += n;
+		while (*rest == ' ')
+			rest++;
+		indent = hang < l.style.width / 2 ? hang : 0;
+	} while (rc == 0 && *rest != '\0');
+	return rc;
+}
+
+static int print_lines(const struct layout *l, const struct line_list *lines, FILE *f)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < lines->n; i++)
+		rc = print_paragraph(TABLE_TEXT, &l->style, f, TONE_PLAIN, 2, lines->items[i]);
+	return rc;
+}
+
+int print_text(const struct table *t, const struct print_style *style, FILE *f)
+{
+	struct layout l = { .t = t, .style = style_or_default(style) };
+	_cleanup_(buf_done) struct buf line;
+	_cleanup_(buf_done) struct buf scratch;
+	buf_init(&line, 8 * MAX_CELL_LEN);
+	buf_init(&scratch, 8 * MAX_CELL_LEN);
+	lay_out(&l, &scratch);
+
+	const bool is_empty = table_rows(t) == 0;
+	if (t->title[0] != '\0')
+		(void)fprintf(f, "%s%s%s%s\n", tone_begin(&l.style, TONE_STRONG), t->title,
+			      tone_end(&l.style, TONE_STRONG), is_empty ? ": none" : "");
+	int rc = print_lines(&l, &t->leads, f);
+	if (rc == 0 && !is_empty && !t->hides_titles)
+		rc = print_titles(&l, &line, f);
+	for (size_t row = 0; rc == 0 && row < t->rows.n; row++) {
+		if (is_for(t->rows.items[row].audience, TABLE_TEXT))
+			rc = print_row(&l, row, &line, &scratch, f);
+	}
+	return rc < 0 ? rc : print_lines(&l, &t->notes, f);
+}

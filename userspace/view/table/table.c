@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* Collects the cells of a table. The first error sticks, so that reports need not check each. */
+
+#include "userspace/view/table/table.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "userspace/view/table/internal.h"
+
+#define MISSING INT64_MIN /* UNKNOWN of model/session.h */
+
+int table_new(const char *title, const struct column *columns, size_t n_columns, struct table **ret)
+{
+	_cleanup_free_ struct table *t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return -ENOMEM;
+	t->arena = arena_new();
+	if (t->arena == NULL)
+		return -ENOMEM;
+	t->title = title;
+	t->columns = columns;
+	t->n_columns = n_columns;
+	*ret = take_ptr(t);
+	return 0;
+}
+
+struct table *table_free(struct table *t)
+{
+	if (t == NULL)
+		return NULL;
+	vec_done(&t->rows);
+	vec_done(&t->cells);
+	vec_done(&t->leads);
+	vec_done(&t->notes);
+	(void)arena_free(t->arena);
+	free(t);
+	return NULL;
+}
+
+static void set_error(struct table *t, int rc)
+{
+	if (rc < 0 && t->error == 0)
+		t->error = rc;
+}
+
+/* The row that is being filled, a new one when the last is complete. */
+static struct row *current_row(struct table *t)
+{
+	static struct row nowhere;
+	if (t->cells.n == t->rows.n * t->n_columns)
+		set_error(t, vec_push(&t->rows, (struct row){ .tone = TONE_PLAIN }));
+	if (t->error < 0)
+		return &nowhere;
+	return vec_last(&t->rows);
+}
+
+static void add_cell(struct table *t, struct cell cell)
+{
+	if (t->error < 0)
+		return;
+	(void)current_row(t);
+	if (t->error == 0)
+		set_error(t, vec_push(&t->cells, cell));
+}
+
+void table_text(struct table *t, const char *text)
+{
+	struct cell cell = { .type = CELL_NONE };
+	if (text != NULL) {
+		cell.type = CELL_TEXT;
+		cell.text = arena_strndup(t->arena, text, MAX_CELL_LEN);
+		if (cell.text == NULL)
+			set_error(t, -ENOMEM);
+	}
+	add_cell(t, cell);
+}
+
+/* The formatted text in the arena of the table. */
+__attribute__((format(printf, 2, 0))) static const char *formatted(struct table *t,
+								   const char *format, va_list args)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, MAX_CELL_LEN);
+	set_error(t, buf_addv(&text, format, args));
+	const char *copy = arena_strdup(t->arena, buf_str(&text));
+	if (copy == NULL)
+		set_error(t, -ENOMEM);
+	return copy;
+}
+
+void table_textf(struct table *t, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	const char *text = formatted(t, format, args);
+	va_end(args);
+	add_cell(t, (struct cell){ .type = CELL_TEXT, .text = text });
+}
+
+static void add_whole(struct table *t, enum cell_type type, int64_t value)
+{
+	if (value == MISSING)
+		add_cell(t, (struct cell){ .type = CELL_NONE });
+	else
+		add_cell(t, (struct cell){ .type = type,
+					   .whole = value,
+					   .is_whole = true,
+					   .number = (double)value });
+}
+
+void table_ns(struct table *t, int64_t ns)
+{
+	add_whole(t, CELL_NS, ns);
+}
+
+void table_bytes(struct table *t, int64_t bytes)
+{
+	add_whole(t, CELL_BYTES, bytes);
+}
+
+void table_count(struct table *t, int64_t count)
+{
+	add_whole(t, CELL_COUNT, count);
+}
+
+void table_ratio(struct table *t, double ratio)
+{
+	table_number(t, CELL_RATIO, ratio);
+}
+
+void table_number(struct table *t, enum cell_type type, double value)
+{
+	if (isfinite(value))
+		add_cell(t, (struct cell){ .type = type, .number = value });
+	else
+		add_cell(t, (struct cell){ .type = CELL_NONE });
+}
+
+void table_bar(struct table *t, double from, double to)
+{
+	add_cell(t, (struct cell){ .type = CELL_BAR, .from = from, .to = to });
+}
+
+void table_tone(struct table *t, enum tone tone)
+{
+	current_row(t)->tone = tone;
+}
+
+void table_indent(struct table *t, unsigned int levels)
+{
+	current_row(t)->indent = levels;
+}
+
+void table_audience(struct table *t, enum audience audience)
+{
+	current_row(t)->audience = audience;
+}
+
+void table_hide_titles(struct table *t)
+{
+	t->hides_titles = true;
+}
+
+void table_lead(struct table *t, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	const char *text = formatted(t, format, args);
+	va_end(args);
+	if (text != NULL)
+		set_error(t, vec_push(&t->leads, text));
+}
+
+void table_note(struct table *t, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	const char *text = formatted(t, format, args);
+	va_end(args);
+	if (text != NULL)
+		set_error(t, vec_push(&t->notes, text));
+}
+
+size_t table_rows(const struct table *t)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < t->rows.n; i++)
+		n += t->rows.items[i].audience != FOR_PROGRAMS;
+	return n;
+}
+
+const struct cell *table_cell(const struct table *t, size_t row, size_t column)
+{
+	static const struct cell missing = { .type = CELL_NONE };
+	const size_t i = row * t->n_columns + column;
+	return i < t->cells.n ? &t->cells.items[i] : &missing;
+}
+
+bool is_for(enum audience audience, enum table_format format)
+{
+	if (audience == FOR_ALL)
+		return true;
+	const bool is_program = format == TABLE_JSON || format == TABLE_CSV;
+	return is_program == (audience == FOR_PROGRAMS);
+}
+
+int table_print(const struct table *t, enum table_format format, const struct print_style *style,
+		FILE *f)
+{
+	if (t->error < 0)
+		return t->error;
+	int rc = 0;
+	switch (format) {
+	case TABLE_TEXT:
+		rc = print_text(t, style, f);
+		break;
+	case TABLE_JSON:
+		rc = print_json(t, f);
+		break;
+	case TABLE_CSV:
+		rc = print_csv(t, f);
+		break;
+	case TABLE_MARKDOWN:
+		rc = print_markdown(t, f);
+		break;
+	}
+	if (rc < 0)
+		return rc;
+	return fflush(f) != 0 || ferror(f) ? -EIO : 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The four units of metrics. */
+
+#include "userspace/view/table/value.h"
+
+#include <math.h>
+#include <string.h>
+
+enum cell_type value_cell(enum unit unit)
+{
+	switch (unit) {
+	case UNIT_NS:
+		return CELL_NS;
+	case UNIT_BYTES:
+		return CELL_BYTES;
+	case UNIT_COUNT:
+		return CELL_COUNT;
+	case UNIT_RATIO:
+		break;
+	}
+	return CELL_RATIO;
+}
+
+void value_add_interval(struct buf *out, double low, double high)
+{
+	char low_text[UNITS_BYTES], high_text[UNITS_BYTES];
+	if (!isfinite(low) || !isfinite(high))
+		return;
+	(void)format_percent_signed(low_text, low - 1);
+	(void)format_percent_signed(high_text, high - 1);
+	/* The unit once, at the end. */
+	const size_t n = strlen(low_text);
+	(void)buf_addf(out, "%.*s to %s", (int)(n > 2 ? n - 2 : n), low_text, high_text);
+}
+
+void value_headroom(struct table *t, double headroom)
+{
+	if (isfinite(headroom))
+		table_textf(t, "%.*f x", headroom < 10 ? 2 : 0, headroom);
+	else
+		table_text(t, NULL);
+}
