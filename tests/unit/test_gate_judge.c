@@ -8,6 +8,7 @@
 #include "tests/unit/cmocka.h"
 #include "userspace/base/arena.h"
 #include "userspace/gate/judge.h"
+#include "userspace/gate/steps.h"
 
 #define MS 1e6
 #define N  20
@@ -286,7 +287,7 @@ static void steps_add_up_run_by_run(void **state)
 	head->n_runs = N - 1;
 	scenario.steps = steps;
 	scenario.n_steps = 2;
-	assert_int_equal(judge_sum(&scenario, both, &sum), 0);
+	assert_int_equal(steps_sum(&scenario, both, &sum), 0);
 	const struct series *wall = metrics_find(sum, "time.wall");
 	assert_int_equal(wall->n_values, N - 1);
 	assert_true(fabs(wall->values[10] - 150 * MS) < 1);

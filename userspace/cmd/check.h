@@ -12,6 +12,7 @@
 #include "userspace/gate/config.h"
 #include "userspace/gate/judge.h"
 #include "userspace/gate/outcome.h"
+#include "userspace/gate/steps.h"
 #include "userspace/trace/ready.h"
 
 struct session_list VEC(struct session *);

@@ -128,7 +128,7 @@ static int run(struct check *c, const struct scenario *s, const struct check_bas
 		.max_time_ns = s->max_time_ns,
 		.is_quiet = c->is_quiet,
 	};
-	int r = judge_gate_metrics(c->arena, s, &spec.gate);
+	int r = scenario_gate_metrics(c->arena, s, &spec.gate);
 	if (r >= 0)
 		r = check_spec(s, &s->steps[0], &rules, &spec.record);
 	if (r >= 0)

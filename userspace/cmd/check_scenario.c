@@ -9,6 +9,7 @@
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/store_access.h"
+#include "userspace/gate/judge.h"
 #include "userspace/gate/sequence.h"
 
 int check_keep(struct check *c, struct session *s)
@@ -51,7 +52,7 @@ static bool load_baselines(struct trial *t)
 {
 	struct check *c = t->check;
 	struct text_list names;
-	if (judge_names(c->arena, t->scenario, &names) < 0) {
+	if (scenario_baselines(c->arena, t->scenario, &names) < 0) {
 		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 		return false;
 	}
@@ -84,7 +85,7 @@ static int add_up(struct trial *t)
 		t->evidence.session = t->steps[0];
 		return 0;
 	}
-	const int r = judge_sum(t->scenario, t->steps, &t->evidence.session);
+	const int r = steps_sum(t->scenario, t->steps, &t->evidence.session);
 	return r < 0 ? r : check_keep(t->check, t->evidence.session);
 }
 

@@ -83,6 +83,11 @@ struct config {
 
 /* What `target` is about, and what is judged before all: startup.ready, or time.wall. */
 const char *scenario_main_metric(const struct scenario *s);
+/* The baselines that @s names, each once, the gate's first: names without '@'. *ret in @arena.
+ * -ENOMEM. */
+int scenario_baselines(struct arena *arena, const struct scenario *s, struct text_list *ret);
+/* The metrics that are judged against a baseline: those that @s names, else the usual ones. -ENOMEM. */
+int scenario_gate_metrics(struct arena *arena, const struct scenario *s, struct text_list *ret);
 
 /* -EINVAL, logged as "FILE:LINE:COLUMN: what, and what to write instead"; -ENOMEM; what reading a
  * file may give. @path is what messages call it. */

@@ -41,21 +41,6 @@ int metric_check(struct reader *r, node *at, const char *id)
 			  id);
 }
 
-bool metric_adds_up(const char *id)
-{
-	static const char *const ids[] = {
-		"time.wall",  "cpu.user",   "cpu.system",    "heap.allocs",	"heap.frees",
-		"heap.bytes", "io.read",    "io.write",	     "faults.minor",	"faults.major",
-		"proc.count", "proc.execs", "ctx.voluntary", "ctx.involuntary", "net.connects",
-		"net.rx",     "net.tx",	    "files.opens",   "files.misses",	NULL,
-	};
-	for (const char *const *known = ids; *known != NULL; known++) {
-		if (strcmp(*known, id) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* --- one budget ----------------------------------------------------------------------------- */
 
 /* A number alone is a count; else its unit says what it is about. */
@@ -75,11 +60,7 @@ static int parse(struct reader *r, const char *metric, const char *text, struct 
 /* What is measured at readiness, where nothing is waited for. */
 static bool is_never_captured(const struct budget_place *place, const char *metric)
 {
-	static const char *const ids[] = { "startup.ready", "mem.ready_rss", "heap.ready" };
-	bool needs_ready = false;
-	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
-		needs_ready |= strcmp(ids[i], metric) == 0;
-	return needs_ready && place->scenario->results == NULL &&
+	return metric_is(metric, METRIC_AT_READY) && place->scenario->results == NULL &&
 	       strcmp(place->main_metric, "startup.ready") != 0;
 }
 
@@ -90,7 +71,7 @@ static int check_meaning(struct reader *r, node *at, const struct budget_place *
 	const struct metric *row = metrics_row(b->metric);
 	if (budget_spans_matrix(b) && (place->is_step || place->is_sum))
 		return node_error(r, at, "'%s' is for a scenario with one command", b->text);
-	if (place->is_sum && !metric_adds_up(b->metric))
+	if (place->is_sum && !metric_is(b->metric, METRIC_ADDS_UP))
 		return node_error(r, at, "%s does not add up over steps: give the budget to a step",
 				  b->metric);
 	if (is_never_captured(place, b->metric))

@@ -39,8 +39,6 @@ int budgets_read(struct reader *r, node *mapping, const struct budget_place *pla
 		 struct budget **ret, size_t *ret_n);
 /* The row of a metric that may be named, or an error. */
 int metric_check(struct reader *r, node *at, const char *id);
-/* Steps follow each other: times and counts add up, peaks do not. */
-bool metric_adds_up(const char *id);
 
 /* `matrix` at the top (NULL: none) and in the scenario: appends a scenario per cell. */
 int matrix_read(struct reader *r, node *top, node *mapping, const struct scenario *defaults,

@@ -236,6 +236,46 @@ const char *scenario_main_metric(const struct scenario *s)
 	return s->n_steps == 1 ? main_metric_of(&s->steps[0]) : "time.wall";
 }
 
+static void add_name(struct text_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->items[i], name) == 0)
+			return;
+	}
+	list->items[list->n++] = name;
+}
+
+int scenario_baselines(struct arena *arena, const struct scenario *s, struct text_list *ret)
+{
+	*ret = (struct text_list){ .items = arena_alloc_array(arena, s->n_budgets + 1,
+							      sizeof(*ret->items)) };
+	if (ret->items == NULL)
+		return -ENOMEM;
+	if (s->baseline != NULL)
+		add_name(ret, s->baseline);
+	for (size_t i = 0; i < s->n_budgets; i++) {
+		if (s->budgets[i].baseline != NULL)
+			add_name(ret, s->budgets[i].baseline);
+	}
+	return 0;
+}
+
+int scenario_gate_metrics(struct arena *arena, const struct scenario *s, struct text_list *ret)
+{
+	*ret = s->gate;
+	if (ret->n > 0)
+		return 0;
+	ret->items = arena_alloc_array(arena, metrics_count() + 1, sizeof(*ret->items));
+	if (ret->items == NULL)
+		return -ENOMEM;
+	ret->items[ret->n++] = scenario_main_metric(s);
+	for (const struct metric *metric = metrics; metric->id != NULL; metric++) {
+		if ((metric->traits & METRIC_GATED) != 0)
+			ret->items[ret->n++] = metric->id;
+	}
+	return 0;
+}
+
 static int read_step(struct reader *r, node *n, const struct scenario *s, struct step *ret)
 {
 	static const char *const keys[] = { "name", STEP_KEYS, NULL };
@@ -257,7 +297,7 @@ static int read_step(struct reader *r, node *n, const struct scenario *s, struct
 static int check_gate_of_sum(struct reader *r, node *mapping, const struct scenario *s)
 {
 	for (size_t i = 0; i < s->gate.n; i++) {
-		if (!metric_adds_up(s->gate.items[i]))
+		if (!metric_is(s->gate.items[i], METRIC_ADDS_UP))
 			return node_error(r, mapping, "gate: %s does not add up over steps",
 					  s->gate.items[i]);
 	}

@@ -13,12 +13,14 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/vec.h"
 #include "userspace/gate/sequence.h"
+#include "userspace/gate/steps.h"
 
 #define LEVEL_OF_BUDGETS 0.95
 /* Two-sided: a tenth on the side of getting worse. */
 #define LEVEL_OF_SCREEN 0.80
 #define NAMED_MAX	3
-#define WORDS_MAX	((size_t)1024)
+#define RELATIVES_NAMED ((size_t)8)
+#define WORDS_MAX	((size_t)64 << 10)
 
 struct judgement_list VEC(struct judgement);
 
@@ -146,17 +148,37 @@ static int explain(struct judging *g, const struct session *s, const char *betwe
 	return j->reason != NULL ? 0 : -ENOMEM;
 }
 
+/* What there is of the same kind, where "net.connect[...]" is not in @s. */
+static int name_relatives(struct arena *arena, const struct session *s, struct judgement *j)
+{
+	_cleanup_(buf_done) struct buf words;
+	const size_t n_prefix = strcspn(j->metric, "[") + 1;
+	size_t n = 0;
+	buf_init(&words, WORDS_MAX);
+	(void)buf_adds(&words, j->reason);
+	for (size_t i = 0; j->metric[n_prefix - 1] == '[' && i < s->n_series; i++) {
+		const struct series *other = &s->series[i];
+		const bool is_there = other->is_summary || other->summary.n > 0;
+		if (!is_there || strncmp(other->id, j->metric, n_prefix) != 0)
+			continue;
+		if (n++ < RELATIVES_NAMED)
+			(void)buf_addf(&words, "%s%s", n == 1 ? "; there is " : ", ", other->id);
+	}
+	(void)buf_adds(&words, n > RELATIVES_NAMED ? ", …" : "");
+	j->reason = arena_strdup(arena, buf_str(&words));
+	return j->reason != NULL ? 0 : -ENOMEM;
+}
+
 /* Of a metric that no run has: what became of connections, else what there is of its kind, else where
  * to look. */
 static int explain_missing(struct judging *g, const struct session *s, struct judgement *j)
 {
 	const char *before = j->reason;
 	int r = 0;
-	if (strncmp(j->metric, "net.connect[", 12) == 0 ||
-	    strncmp(j->metric, "net.reply[", 10) == 0)
+	if (metric_is(j->metric, METRIC_OF_PEER))
 		r = explain(g, s, ":", j);
 	if (r >= 0 && j->reason == before)
-		r = judge_explain_missing(g->arena, s, j);
+		r = name_relatives(g->arena, s, j);
 	if (r < 0 || strcmp(j->reason, before) != 0)
 		return r;
 	const char *results = g->e->scenario->results;
@@ -235,7 +257,7 @@ static int judge_budgets(struct judging *g, const struct budget *budgets, size_t
 		if (r >= 0 && j.is_below && s->n_runs > 0)
 			r = explain(g, s, "", &j);
 		if (r >= 0 && is_too_large_sum(g, &j) && step == NULL)
-			r = judge_explain_sum(g->arena, g->e->scenario, g->e->steps, &j);
+			r = steps_explain(g->arena, g->e->scenario, g->e->steps, &j);
 		if (r >= 0 && step != NULL) {
 			j.metric = arena_printf(g->arena, "%s: %s", step, j.metric);
 			r = j.metric == NULL ? -ENOMEM : 0;
@@ -314,7 +336,7 @@ static int gather(struct judging *g, struct gate *ret)
 	struct text_list ids = { 0 };
 	/* Metrics that are judged by default may be missing; those that were named may not. */
 	const bool is_chosen = g->e->scenario->gate.n > 0;
-	int r = judge_gate_metrics(g->arena, g->e->scenario, &ids);
+	int r = scenario_gate_metrics(g->arena, g->e->scenario, &ids);
 	if (r >= 0)
 		r = gate_alloc(g, ids.n, ret);
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {

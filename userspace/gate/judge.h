@@ -18,7 +18,7 @@ struct against {
 
 struct evidence {
 	const struct scenario *scenario;
-	struct session *session;      /* of the only step, or judge_sum() of all */
+	struct session *session;      /* of the only step, or steps_sum() of all */
 	struct session *const *steps; /* one each, where there are several */
 	struct against *against;
 	size_t n_against;
@@ -26,25 +26,6 @@ struct evidence {
 		*gate;	  /* of those, what the gate metrics are judged by; NULL: nothing */
 	bool is_screened; /* judge_screen() found nothing, which settles it */
 };
-
-/* The baselines that @s names, each once, the gate's first: names without '@'. *ret in @arena.
- * -ENOMEM. */
-int judge_names(struct arena *arena, const struct scenario *s, struct text_list *ret);
-
-/* The metrics that are judged against a baseline: those that @s names, else the usual ones. -ENOMEM. */
-int judge_gate_metrics(struct arena *arena, const struct scenario *s, struct text_list *ret);
-
-/* Run by run, the sum of what @steps took; of each step's time up to its end, ready or exit. The
- * facts about machine and design are those of the first, which must live as long. -ENOMEM. */
-int judge_sum(const struct scenario *s, struct session *const *steps, struct session **ret);
-
-/* Appends to the reason of @j, whose metric "net.connect[…]" is not in @s, what there is of its kind.
- * -ENOMEM. */
-int judge_explain_missing(struct arena *arena, const struct session *s, struct judgement *j);
-
-/* Appends to the reason of @j, about such a sum, what each step has in it. -ENOMEM. */
-int judge_explain_sum(struct arena *arena, const struct scenario *s, struct session *const *steps,
-		      struct judgement *j);
 
 /* Fills the judgements of @ret, worst first, and its kind and reason where something could not be
  * judged; a graver kind that it has already stays. Everything lives in @arena. -ENOMEM, -EIO. */

@@ -102,20 +102,13 @@ static void add_value(struct buf *out, const struct judgement *j)
 		(void)buf_addf(out, ", target %s", j->target);
 }
 
-/* Of what a breakdown adds up to. */
-static bool is_of_breakdown(const char *metric)
-{
-	return strcmp(metric, "startup.ready") == 0 || strcmp(metric, "time.wall") == 0 ||
-	       strcmp(metric, "suite.time") == 0;
-}
-
 /* What moved most; only the metric that the breakdown adds up to is explained by it. */
 static void add_cause(struct buf *out, const struct outcome *o, const struct judgement *j)
 {
 	char delta[UNITS_BYTES];
 	const struct comparison *c = o->comparison;
 	const struct contribution *most = c != NULL ? comparison_cause(c) : NULL;
-	if (j->verdict != VERDICT_REGRESSED || most == NULL || !is_of_breakdown(j->metric))
+	if (j->verdict != VERDICT_REGRESSED || most == NULL || !metric_is(j->metric, METRIC_TOTAL))
 		return;
 	const char *object =
 		most->detail != NULL && *most->detail != '\0' ? most->detail : most->process;
@@ -132,7 +125,7 @@ static const struct judgement *foremost(const struct outcome *o)
 			worst = &o->judgements[i];
 	}
 	for (size_t i = 0; worst->level == LEVEL_GREEN && i < o->n_judgements; i++) {
-		if (is_of_breakdown(o->judgements[i].metric))
+		if (metric_is(o->judgements[i].metric, METRIC_TOTAL))
 			return &o->judgements[i];
 	}
 	return worst;

@@ -221,52 +221,57 @@ static double get_misses(const struct run *r)
 
 /* ---- the table ---- */
 
-#define LOWER	BETTER_LOWER
-#define NEITHER BETTER_NEITHER
+#define LOWER	 BETTER_LOWER
+#define NEITHER	 BETTER_NEITHER
+#define ADDS_UP	 METRIC_ADDS_UP
+#define AT_READY METRIC_AT_READY
+#define GATED	 METRIC_GATED
+#define OF_PEER	 METRIC_OF_PEER
+#define TOTAL	 METRIC_TOTAL
 
 /* clang-format off */
 const struct metric metrics[] = {
-	{ "time.wall", "wall time", UNIT_NS, LOWER, CLASS_TIME, get_wall, NULL },
-	{ "startup.ready", "ready", UNIT_NS, LOWER, CLASS_TIME, get_ready, NULL },
-	{ "startup.exec", "exec phase", UNIT_NS, LOWER, CLASS_TIME, get_exec, NULL },
-	{ "startup.link", "link phase", UNIT_NS, LOWER, CLASS_TIME, get_link, NULL },
-	{ "startup.init", "init phase", UNIT_NS, LOWER, CLASS_TIME, get_init, NULL },
-	{ "startup.main", "main phase", UNIT_NS, LOWER, CLASS_TIME, get_main, NULL },
-	{ "startup.child", "waiting for children", UNIT_NS, LOWER, CLASS_TIME, get_child, NULL },
-	{ "startup.listen", "listen", UNIT_NS, LOWER, CLASS_TIME, get_listen, NULL },
-	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, get_accept_ready, NULL },
-	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, get_first_accept, NULL },
-	{ "startup.first_byte", "first byte", UNIT_NS, LOWER, CLASS_TIME, get_first_byte, NULL },
-	{ "startup.listen_gap", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, get_listen_gap, NULL },
-	{ "time.child[]", "wall time of children", UNIT_NS, LOWER, CLASS_TIME, NULL, series_children },
-	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, get_user, NULL },
-	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, get_system, NULL },
-	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, get_utilization, NULL },
-	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, get_peak_rss, NULL },
-	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, get_peak_cgroup, NULL },
-	{ "mem.ready_rss", "resident at ready", UNIT_BYTES, LOWER, CLASS_SIZE, get_ready_rss, NULL },
-	{ "heap.peak", "heap peak", UNIT_BYTES, LOWER, CLASS_SIZE, get_heap_peak, NULL },
-	{ "heap.ready", "heap at ready", UNIT_BYTES, LOWER, CLASS_SIZE, get_heap_ready, NULL },
-	{ "heap.exit", "never freed", UNIT_BYTES, LOWER, CLASS_SIZE, get_heap_exit, NULL },
-	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, get_allocs, NULL },
-	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, get_frees, NULL },
-	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, get_heap_bytes, NULL },
-	{ "io.read", "read from storage", UNIT_BYTES, LOWER, CLASS_SIZE, get_read, NULL },
-	{ "io.write", "written to storage", UNIT_BYTES, LOWER, CLASS_SIZE, get_write, NULL },
-	{ "faults.minor", "minor faults", UNIT_COUNT, LOWER, CLASS_SIZE, get_minor, NULL },
-	{ "faults.major", "major faults", UNIT_COUNT, LOWER, CLASS_SIZE, get_major, NULL },
-	{ "ctx.voluntary", "voluntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, get_voluntary, NULL },
-	{ "ctx.involuntary", "involuntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, get_involuntary, NULL },
-	{ "proc.count", "processes", UNIT_COUNT, LOWER, CLASS_EXACT, get_processes, NULL },
-	{ "proc.execs", "programs executed", UNIT_COUNT, LOWER, CLASS_EXACT, get_execs, NULL },
-	{ "proc.threads_peak", "most threads at once", UNIT_COUNT, LOWER, CLASS_EXACT, get_threads_peak, NULL },
-	{ "net.connects", "connections made", UNIT_COUNT, LOWER, CLASS_EXACT, get_connects, NULL },
-	{ "net.connect[]", "time to connect", UNIT_NS, LOWER, CLASS_TIME, NULL, series_connects },
-	{ "net.reply[]", "time to a reply", UNIT_NS, LOWER, CLASS_TIME, NULL, series_replies },
-	{ "net.rx", "bytes received", UNIT_BYTES, LOWER, CLASS_SIZE, get_rx, NULL },
-	{ "net.tx", "bytes sent", UNIT_BYTES, LOWER, CLASS_SIZE, get_tx, NULL },
-	{ "files.opens", "files opened", UNIT_COUNT, LOWER, CLASS_EXACT, get_opens, NULL },
-	{ "files.misses", "opens that failed", UNIT_COUNT, LOWER, CLASS_EXACT, get_misses, NULL },
+	{ "time.wall", "wall time", UNIT_NS, LOWER, CLASS_TIME, TOTAL | ADDS_UP, get_wall, NULL },
+	{ "startup.ready", "ready", UNIT_NS, LOWER, CLASS_TIME, TOTAL | AT_READY, get_ready, NULL },
+	{ "startup.exec", "exec phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_exec, NULL },
+	{ "startup.link", "link phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_link, NULL },
+	{ "startup.init", "init phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_init, NULL },
+	{ "startup.main", "main phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_main, NULL },
+	{ "startup.child", "waiting for children", UNIT_NS, LOWER, CLASS_TIME, 0, get_child, NULL },
+	{ "startup.listen", "listen", UNIT_NS, LOWER, CLASS_TIME, 0, get_listen, NULL },
+	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, 0, get_accept_ready, NULL },
+	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, 0, get_first_accept, NULL },
+	{ "startup.first_byte", "first byte", UNIT_NS, LOWER, CLASS_TIME, 0, get_first_byte, NULL },
+	{ "startup.listen_gap", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, 0, get_listen_gap, NULL },
+	{ "time.child[]", "wall time of children", UNIT_NS, LOWER, CLASS_TIME, 0, NULL, series_children },
+	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, get_user, NULL },
+	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, get_system, NULL },
+	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, 0, get_utilization, NULL },
+	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, GATED, get_peak_rss, NULL },
+	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, 0, get_peak_cgroup, NULL },
+	{ "mem.ready_rss", "resident at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, get_ready_rss, NULL },
+	{ "heap.peak", "heap peak", UNIT_BYTES, LOWER, CLASS_SIZE, 0, get_heap_peak, NULL },
+	{ "heap.ready", "heap at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, get_heap_ready, NULL },
+	{ "heap.exit", "never freed", UNIT_BYTES, LOWER, CLASS_SIZE, 0, get_heap_exit, NULL },
+	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_allocs, NULL },
+	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, ADDS_UP, get_frees, NULL },
+	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, ADDS_UP, get_heap_bytes, NULL },
+	{ "io.read", "read from storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_read, NULL },
+	{ "io.write", "written to storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_write, NULL },
+	{ "faults.minor", "minor faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_minor, NULL },
+	{ "faults.major", "major faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_major, NULL },
+	{ "ctx.voluntary", "voluntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_voluntary, NULL },
+	{ "ctx.involuntary", "involuntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_involuntary, NULL },
+	{ "proc.count", "processes", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_processes, NULL },
+	{ "proc.execs", "programs executed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_execs, NULL },
+	{ "proc.threads_peak", "most threads at once", UNIT_COUNT, LOWER, CLASS_EXACT, 0, get_threads_peak, NULL },
+	{ "net.connects", "connections made", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_connects, NULL },
+	{ "net.connect[]", "time to connect", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, NULL, series_connects },
+	{ "net.reply[]", "time to a reply", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, NULL, series_replies },
+	{ "net.rx", "bytes received", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_rx, NULL },
+	{ "net.tx", "bytes sent", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_tx, NULL },
+	{ "files.opens", "files opened", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_opens, NULL },
+	{ "files.misses", "opens that failed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_misses, NULL },
 	{ 0 },
 };
 /* clang-format on */
@@ -299,6 +304,15 @@ const struct metric *metrics_row(const char *id)
 			return metric;
 	}
 	return NULL;
+}
+
+bool metric_is(const char *id, enum metric_trait trait)
+{
+	static const char suite_total[] = "suite.time";
+	const struct metric *metric = metrics_row(id);
+	if (metric == NULL)
+		return trait == METRIC_TOTAL && strcmp(id, suite_total) == 0;
+	return (metric->traits & trait) != 0;
 }
 
 /* ---- values as text ---- */

@@ -14,6 +14,15 @@ enum unit { UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_RATIO };
 enum better { BETTER_LOWER, BETTER_HIGHER, BETTER_NEITHER };
 enum metric_class { CLASS_TIME, CLASS_SIZE, CLASS_EXACT, CLASS_RATIO };
 
+/* What else is asked of a metric, besides its class. */
+enum metric_trait {
+	METRIC_ADDS_UP = 1u << 0,  /* the sum over steps that follow each other means something */
+	METRIC_AT_READY = 1u << 1, /* there is none without a --ready */
+	METRIC_GATED = 1u << 2,	   /* judged unless told otherwise, beside the main metric */
+	METRIC_OF_PEER = 1u << 3,  /* its parameter is who was connected to */
+	METRIC_TOTAL = 1u << 4,	   /* the time that a breakdown adds up to */
+};
+
 struct series;
 
 struct metric {
@@ -22,6 +31,7 @@ struct metric {
 	enum unit unit;
 	enum better better;
 	enum metric_class class;
+	unsigned int traits; /* of enum metric_trait */
 	double (*get)(
 		const struct run *run); /* NAN: not captured; NULL for rows with a parameter */
 	/* Rows with a parameter: appends each value of @run that @parameter selects. */
@@ -66,6 +76,10 @@ const struct series *metrics_find(struct session *session, const char *id);
 
 /* The row of the table that @id belongs to ("net.connect[…]" to "net.connect[]"), or NULL. */
 const struct metric *metrics_row(const char *id);
+
+/* Whether the metric of that id has the trait; ids that the table does not know have none, but that
+ * "suite.time", which other tools' test suites come with, is a total. */
+bool metric_is(const char *id, enum metric_trait trait);
 
 /* A session without runs, to be filled with metrics: another tool's results, or numbers typed by
  * hand. -ENOMEM, logged. */

@@ -281,7 +281,7 @@ static bool is_over_in_time(const struct judgement *j)
 {
 	return j->is_budget && j->unit == UNIT_NS && !j->is_below &&
 	       (j->level == LEVEL_RED || j->level == LEVEL_YELLOW) &&
-	       (strcmp(j->metric, "startup.ready") == 0 || strcmp(j->metric, "time.wall") == 0);
+	       metric_is(j->metric, METRIC_TOTAL);
 }
 
 const char *check_where_time_goes(const struct outcome *o)

@@ -125,7 +125,7 @@ static bool is_of_interest(const struct comparison *c, const struct change *main
 	/* Of few there is no need to choose. */
 	if (c->n_compared <= PEOPLE_ROWS)
 		return true;
-	return change == main || strcmp(change->id, "mem.peak_rss") == 0 ||
+	return change == main || metric_is(change->id, METRIC_GATED) ||
 	       verdict_is_change(verdict_of(change));
 }
 
