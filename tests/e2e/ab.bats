@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# startline ab: two commands in turns, a verdict, and where a difference comes from.
+# startline ab: two commands, interleaved, a verdict, and where a difference comes from.
 bats_require_minimum_version 1.5.0
 load helpers
 
@@ -85,7 +85,7 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 		"$STARTLINE" report "$file" --format json >session.json
 		[ "$(q '"\(.runs | length) \(.command | join(" "))"')" = "$n true $argument" ]
 	done
-	"$STARTLINE" compare t.slt@base t.slt | grep -q '^head: a comparison in turns'
+	"$STARTLINE" compare t.slt@base t.slt | grep -q '^head: an interleaved comparison'
 	run -2 "$STARTLINE" report t.slt@nobody
 	"$STARTLINE" report t.slt --view events >events
 	grep -q 'ab.seed=23' events

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # startline check against baselines: stored ones, files, those of a trusted commit, and the other side
-# run in turns.
+# run interleaved.
 bats_require_minimum_version 1.5.0
 load helpers
 load check_helpers
@@ -151,12 +151,12 @@ nap() {
 	mv other.json perf/main.json
 	check
 	[ "$status" -eq 4 ]
-	v '.outcomes[0].reason' | grep -q 'unlike machines.*save a baseline on this one'
+	v '.outcomes[0].reason' | grep -q 'different machines.*save a baseline on this one'
 }
 
-# --- in turns -------------------------------------------------------------------------------------
+# --- interleaved ------------------------------------------------------------------------------------
 
-@test "against another command, in turns: regressed, and why" {
+@test "against another command, interleaved: regressed, and why" {
 	cat >startline.yml <<-'END'
 		scenarios:
 		  - name: naps
@@ -290,7 +290,7 @@ nap() {
 	[ ! -e x ]
 }
 
-@test "a stored baseline screens, and what it suspects is decided in turns" {
+@test "a stored baseline screens, and what it suspects is decided interleaved" {
 	mkdir old
 	cd old && nap 0.04 && cd ..
 	nap 0.04

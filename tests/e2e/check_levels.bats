@@ -24,7 +24,7 @@ as_marked() {
 # What is measured takes 20 ms and 200 ms in turns, and red begins at ten times the limit. So levels lie
 # a factor apart, which no busy machine makes up for: all runs are below 1 s and above 15 ms, their
 # median is above 100 ms, and 100 ms lies between the two.
-@test "measured: a quick and a slow run in turns" {
+@test "measured: a quick and a slow run interleaved" {
 	require_bpf
 	cat >nap <<-'END'
 		#!/bin/sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# startline compare: names that change from run to run, causes, memory by process, unlike machines.
+# startline compare: names that change from run to run, causes, memory by process, different machines.
 bats_require_minimum_version 1.5.0
 load helpers
 
@@ -103,7 +103,7 @@ document() { # FILE RUN-ARGUMENTS...
 	grep -q 'also different: image: base:1 against base:2' out
 }
 
-@test "a fact that is missing makes nobody unlike, and is said" {
+@test "a fact that is missing is no difference, and is said" {
 	document base.json -n 2 -- true
 	jq '.host.kernel = null | del(.host.libc)' base.json >head.json
 	"$STARTLINE" compare base.json head.json >out

@@ -119,9 +119,9 @@ static void runs_take_turns(void **state)
 	struct ab_result r;
 	spec.max_pairs = 2;
 	assert_int_equal(ab_run(&spec, &r), 0);
-	assert_true(metrics_find(r.base, "time.wall")->is_in_turns);
-	assert_true(metrics_find(r.head, "time.wall")->is_in_turns);
-	assert_true(metrics_find(r.control, "time.wall")->is_in_turns);
+	assert_true(metrics_find(r.base, "time.wall")->is_interleaved);
+	assert_true(metrics_find(r.head, "time.wall")->is_interleaved);
+	assert_true(metrics_find(r.control, "time.wall")->is_interleaved);
 	ab_result_done(&r);
 }
 
@@ -151,7 +151,7 @@ static void head_alone_against_what_was_measured(void **state)
 	assert_int_equal(r.metrics[0].verdict, VERDICT_IMPROVED);
 	assert_null(r.control);
 	assert_int_equal(r.head->n_runs, 8);
-	assert_false(metrics_find(r.head, "time.wall")->is_in_turns);
+	assert_false(metrics_find(r.head, "time.wall")->is_interleaved);
 	ab_result_done(&r);
 
 	spec.measured_base = fast;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recordings whose runs take turns. Without probes, so that it needs no rights. */
+/* Recordings whose runs are interleaved. Without probes, so that it needs no rights. */
 
 #include <string.h>
 #include <sys/wait.h>

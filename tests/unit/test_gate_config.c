@@ -272,8 +272,8 @@ static void what_is_missing_is_said(void **state)
 	refused("scenarios: []\n", "1:12", "a list of scenarios");
 	refused("scenarios:\n  - command: x\n", "2:5", "`name` is missing");
 	refused("scenarios:\n  - name: a\n", "2:5", "`command` is missing");
-	refused("scenarios:\n  - name: a\n    command:\n", "3:13", "here should stand a command");
-	refused("scenarios:\n  - name: a\n    command: ~\n", "3:14", "here should stand a command");
+	refused("scenarios:\n  - name: a\n    command:\n", "3:13", "expected a command");
+	refused("scenarios:\n  - name: a\n    command: ~\n", "3:14", "expected a command");
 	refused(A_SCENARIO "    base: { setup: make }\n", "4:11", "the base is missing");
 	refused("scenarios:\n  - name: a\n    steps: []\n", "3:12", "a list of 1 to");
 }

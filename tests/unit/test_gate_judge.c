@@ -199,7 +199,7 @@ static void nothing_in_common_does_not_pass(void **state)
 	assert_non_null(strstr(outcome.reason, "nothing in common with @main"));
 }
 
-static void unlike_machines_are_not_compared(void **state)
+static void different_machines_are_not_compared(void **state)
 {
 	(void)state;
 	add(base, "time.wall", 100 * MS);
@@ -307,7 +307,7 @@ int main(void)
 		TEST(a_metric_that_was_asked_for_has_to_be_there),
 		TEST(many_values_are_judged_in_a_second),
 		TEST(nothing_in_common_does_not_pass),
-		TEST(unlike_machines_are_not_compared),
+		TEST(different_machines_are_not_compared),
 		TEST(screening_suspects_what_may_be_worse),
 		TEST(below_a_range_the_missing_connections_are_named),
 		TEST(steps_add_up_run_by_run),

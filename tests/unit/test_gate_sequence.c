@@ -121,7 +121,7 @@ static void looks_are_at_fixed_numbers_of_pairs(void **state)
 		assert_int_equal(looks[i], sequence_looks[i]);
 }
 
-/* --- restless machines ----------------------------------------------------------------------- */
+/* --- noisy machines ----------------------------------------------------------------------- */
 
 static const struct metric wall = {
 	.id = "time.wall", .unit = UNIT_NS, .better = BETTER_LOWER, .class = CLASS_TIME
@@ -130,12 +130,16 @@ static const struct metric wall = {
 enum { PAIRS = 120 };
 
 /* Whether two samples are called different at a look. */
-static bool are_called_different(double *base, double *head, bool is_in_turns)
+static bool are_called_different(double *base, double *head, bool is_interleaved)
 {
 	for (size_t i = 0; sequence_looks[i] != 0 && sequence_looks[i] <= PAIRS; i++) {
 		const size_t n = sequence_looks[i];
-		struct series a = { .id = "time.wall", &wall, base, n, false, { 0 }, is_in_turns };
-		struct series b = { .id = "time.wall", &wall, head, n, false, { 0 }, is_in_turns };
+		struct series a = {
+			.id = "time.wall", &wall, base, n, false, { 0 }, is_interleaved
+		};
+		struct series b = {
+			.id = "time.wall", &wall, head, n, false, { 0 }, is_interleaved
+		};
 		struct change change;
 		enum verdict verdict;
 		summary_of(base, n, &a.summary);
@@ -148,13 +152,13 @@ static bool are_called_different(double *base, double *head, bool is_in_turns)
 }
 
 /* A machine whose level wanders by @wave, with noise of @sigma on top. */
-struct restless {
+struct noisy {
 	struct random random;
 	double sigma, wave, level;
 };
 
 /* The level keeps to itself for some ten runs. */
-static double restless_run(struct restless *r)
+static double noisy_run(struct noisy *r)
 {
 	enum { KEPT = 95 };
 	const double kept = KEPT / 100.0;
@@ -163,22 +167,22 @@ static double restless_run(struct restless *r)
 }
 
 /* @slower is what head takes longer. Pairs in random order, as in a sequence. */
-static bool is_called_different(struct restless *r, double slower, bool is_in_turns)
+static bool is_called_different(struct noisy *r, double slower, bool is_interleaved)
 {
 	double base[PAIRS], head[PAIRS];
 	r->level = r->wave * random_normal(&r->random);
 	for (size_t i = 0; i < PAIRS; i++) {
 		const bool is_head_first = random_below(&r->random, 2) == 0;
-		const double first = restless_run(r), second = restless_run(r);
+		const double first = noisy_run(r), second = noisy_run(r);
 		base[i] = is_head_first ? second : first;
 		head[i] = (is_head_first ? first : second) * slower;
 	}
-	return are_called_different(base, head, is_in_turns);
+	return are_called_different(base, head, is_interleaved);
 }
 
 /* Runs that spread by 10 and 30 % leave the margin no work: by the level for calm machines alone, one
  * comparison in forty of a program with itself ends in a claim. */
-static void restless_machines_raise_no_alarms(void **state)
+static void noisy_machines_raise_no_alarms(void **state)
 {
 	(void)state;
 	enum { TRIALS = 1500 };
@@ -186,7 +190,7 @@ static void restless_machines_raise_no_alarms(void **state)
 		double sigma, wave, slower;
 	} rows[] = { { 0.06, 0, 1.1 }, { 0.1, 0, 1.1 }, { 0.3, 0, 2 }, { 0.08, 0.16, 1.1 } };
 	for (size_t row = 0; row < sizeof(rows) / sizeof(*rows); row++) {
-		struct restless r = { .sigma = rows[row].sigma, .wave = rows[row].wave };
+		struct noisy r = { .sigma = rows[row].sigma, .wave = rows[row].wave };
 		size_t alarms = 0, caught = 0;
 		random_seed(&r.random, 41);
 		for (size_t i = 0; i < TRIALS; i++)
@@ -207,7 +211,7 @@ static void without_blocks_waves_hide_a_change(void **state)
 {
 	(void)state;
 	enum { TRIALS = 500 };
-	struct restless r = { .sigma = 0.08, .wave = 0.16 };
+	struct noisy r = { .sigma = 0.08, .wave = 0.16 };
 	size_t caught = 0;
 	random_seed(&r.random, 41);
 	for (size_t i = 0; i < TRIALS; i++)
@@ -300,7 +304,7 @@ int main(void)
 		cmocka_unit_test(same_seed_same_order),
 		cmocka_unit_test(tainted_pairs_are_repeated_a_bounded_number_of_times),
 		cmocka_unit_test(looks_are_at_fixed_numbers_of_pairs),
-		cmocka_unit_test(restless_machines_raise_no_alarms),
+		cmocka_unit_test(noisy_machines_raise_no_alarms),
 		cmocka_unit_test(without_blocks_waves_hide_a_change),
 		cmocka_unit_test(counts_with_zeros_raise_no_alarms),
 		cmocka_unit_test(few_runs_against_many_are_a_first_look),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recordings whose runs take turns: which runs count, and for whom. */
+/* Recordings whose runs are interleaved: which runs count, and for whom. */
 
 #include <errno.h>
 

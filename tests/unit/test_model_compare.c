@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Two sessions side by side: names that differ from run to run are one row, the rows add up, and
- * machines that are unlike are named. */
+ * different machines are named. */
 
 #include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
@@ -357,7 +357,7 @@ static void each_fact_that_must_be_equal_is_named(void **state)
 	}
 }
 
-static void a_missing_fact_makes_nobody_unlike(void **state)
+static void a_missing_fact_is_no_difference(void **state)
 {
 	(void)state;
 	for (const struct host_fact *fact = host_facts; fact->key != NULL; fact++) {
@@ -452,7 +452,7 @@ int main(void)
 		cmocka_unit_test(memory_that_was_not_counted_is_unknown),
 		cmocka_unit_test(runs_that_took_turns_are_compared_in_blocks),
 		cmocka_unit_test(each_fact_that_must_be_equal_is_named),
-		cmocka_unit_test(a_missing_fact_makes_nobody_unlike),
+		cmocka_unit_test(a_missing_fact_is_no_difference),
 		cmocka_unit_test(memory_is_compared_in_whole_gigabytes),
 		cmocka_unit_test(facts_of_another_version_show_in_the_digest),
 	};

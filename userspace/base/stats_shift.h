@@ -11,7 +11,7 @@
  * approximation with midranks, corrected for ties and continuity, as wilcox.test of R and
  * mannwhitneyu of SciPy have it.
  *
- * Values that were measured in turns may be compared in blocks: each side is cut, in the order given,
+ * Values that were measured interleaved may be compared in blocks: each side is cut, in the order given,
  * into as many parts, and only differences within a part count. What the machine did to all runs of a
  * while is in both sides of a block alike (van Elteren 1960, with equal weights). For more than one
  * block it is the normal approximation, whose tails are the heavier ones.

@@ -113,7 +113,7 @@ static struct series series_of(const struct gate *g, enum arm arm)
 		.metric = g->metric,
 		.values = g->values[arm].items,
 		.n_values = g->n_counted[arm],
-		.is_in_turns = g->metric->get != NULL,
+		.is_interleaved = g->metric->get != NULL,
 	};
 	summary_of(s.values, s.n_values, &s.summary);
 	return s;
@@ -369,9 +369,9 @@ static int load(struct ab *ab)
 	if (r >= 0 && ab->spec->measured_base == NULL)
 		r = measurement_session(m, arm_name(ARM_CONTROL), &result->control);
 	if (r >= 0 && ab->spec->measured_base == NULL) {
-		metrics_took_turns(result->base);
-		metrics_took_turns(result->head);
-		metrics_took_turns(result->control);
+		metrics_mark_interleaved(result->base);
+		metrics_mark_interleaved(result->head);
+		metrics_mark_interleaved(result->control);
 	}
 	if (r >= 0)
 		r = comparison_build(result->base, result->head, SEQUENCE_LEVEL,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs base and head in turns until the verdict is certain (gate/sequence.h). The engine of `ab`, and
+/* Runs base and head interleaved until the verdict is certain (gate/sequence.h). The engine of `ab`, and
  * of what `check` confirms and bisects with. */
 #ifndef USERSPACE_CMD_AB_H
 #define USERSPACE_CMD_AB_H

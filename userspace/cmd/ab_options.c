@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-	"Runs two commands in turns, in random order, until it is certain whether head is slower, "
+	"Runs two commands interleaved, in random order, until it is certain whether head is slower, "
 	"faster or the same, and says where a difference comes from. A third of the pairs run base "
 	"once more: where that shows a difference, no verdict is given."
 	"\v"

@@ -70,7 +70,7 @@ void check_base_close(struct check_base *base);
 int check_base_is_same(struct check *c, const struct scenario *s, const struct check_base *base,
 		       const char **ret_reason);
 
-/* Runs both in turns until it is certain. Fills in @ret what there is to judge and in @o how it came
+/* Runs both interleaved until it is certain. Fills in @ret what there is to judge and in @o how it came
  * about; ret->comparison is NULL where there is nothing. */
 int check_interleave(struct check *c, const struct scenario *s, const struct check_base *base,
 		     struct against *ret, struct outcome *o);

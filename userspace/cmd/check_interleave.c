@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The other side of a scenario, run in turns with it: a worktree, another directory, or another
+/* The other side of a scenario, run interleaved with it: a worktree, another directory, or another
  * command. */
 
 #include <errno.h>
@@ -76,7 +76,7 @@ int check_base_is_same(struct check *c, const struct scenario *s, const struct c
 	return r < 0 ? r : are_same;
 }
 
-/* --- in turns ------------------------------------------------------------------------------- */
+/* --- interleaved ------------------------------------------------------------------------------ */
 
 static int keep_all(struct check *c, struct ab_result *result, struct against *ret)
 {

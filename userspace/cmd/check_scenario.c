@@ -182,7 +182,7 @@ static bool is_measured_alone(const struct scenario *s)
 	return s->base_kind == BASE_NONE || s->n_budgets > 0 || s->baseline != NULL;
 }
 
-/* A stored baseline screens; where it leaves a doubt, or there is none, both sides run in turns. */
+/* A stored baseline screens; where it leaves a doubt, or there is none, both sides run interleaved. */
 static int confirm(struct trial *t, const struct check_base *base)
 {
 	struct evidence *e = &t->evidence;

@@ -29,7 +29,7 @@ static const struct command {
 	{ "compare", "what changed between two recordings, and why", cmd_compare, EXIT_USAGE },
 	{ "check", "run scenarios, judge them, exit with the verdict", cmd_check, EXIT_USAGE },
 	{ "baseline", "measurements under names, to compare with", cmd_baseline, EXIT_USAGE },
-	{ "ab", "two commands in turns: a verdict, and why", cmd_ab, EXIT_USAGE },
+	{ "ab", "two commands, interleaved: a verdict, and why", cmd_ab, EXIT_USAGE },
 	{ "history", "a metric over time: changes, drift", cmd_history, EXIT_USAGE },
 	{ "doctor", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE },
 	{ 0 },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Measures commands, in turns: one recording, whose runs belong to arms (gate/sequence.h). `run` has
+/* Measures commands, interleaved: one recording, whose runs belong to arms (gate/sequence.h). `run` has
  * one arm; `ab` and `check` interleave several. The sources are opened once. */
 #ifndef USERSPACE_CMD_MEASURE_H
 #define USERSPACE_CMD_MEASURE_H

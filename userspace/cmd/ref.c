@@ -54,7 +54,7 @@ static const char *take_arm(struct buf *path)
 	return NULL;
 }
 
-/* Of a comparison in turns it is what was measured that is meant, and never a mixture. */
+/* Of an interleaved comparison it is what was measured that is meant, and never a mixture. */
 static int load_trace(const char *path, const char *arm, struct session **ret)
 {
 	struct trace *trace = NULL;
@@ -65,9 +65,9 @@ static int load_trace(const char *path, const char *arm, struct session **ret)
 	r = session_build_arm(trace, is_chosen ? arm_name(ARM_HEAD) : arm, ret);
 	(void)trace_free(trace);
 	if (r >= 0 && is_chosen)
-		r = session_add_note(*ret,
-				     "a comparison in turns: these are the runs of head, FILE@base "
-				     "and FILE@control are the others");
+		r = session_add_note(
+			*ret, "an interleaved comparison: these are the runs of head, FILE@base "
+			      "and FILE@control are the others");
 	return r;
 }
 

@@ -353,7 +353,7 @@ static const char *why_open(const struct change *c)
 		       : "neither a change nor none is proven";
 }
 
-/* Where the interval would do and more is needed: the certainty of a restless machine's claim takes
+/* Where the interval would do and more is needed: the certainty of a noisy machine's claim takes
  * about twice the runs. */
 static size_t more_runs_for(const struct change *c)
 {

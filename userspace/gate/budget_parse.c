@@ -179,7 +179,7 @@ static bool scan_quantity(struct scanner *s, struct quantity *ret)
 	if (dots != NULL)
 		ret->n_digits = (size_t)(dots - s->at);
 	if (ret->n_digits == 0)
-		return wrong(s, s->at, "here should stand a number, as in '< 1.5 s'");
+		return wrong(s, s->at, "expected a number, as in '< 1.5 s'");
 	s->at += ret->n_digits;
 	const char *after = s->at;
 	skip_blanks(s);
@@ -345,7 +345,7 @@ static bool scan_over_matrix(struct scanner *s, struct budget *b, enum budget_ki
 		return wrong(s, s->at, "the ')' behind the parameter is missing");
 	const enum relation relation = scan_relation(s);
 	if (relation == RELATION_NONE)
-		return wrong(s, s->at, "here should stand <, <=, > or >=");
+		return wrong(s, s->at, "expected <, <=, > or >=");
 	s->unit = kind == BUDGET_SCALING ? UNIT_COUNT : UNIT_RATIO;
 	/* An exponent may be negative: the more workers, the faster. */
 	const bool is_negative = kind == BUDGET_SCALING && take(s, "-");

@@ -23,7 +23,7 @@ static int read_scenarios(struct reader *r, node *root, const struct scenario *d
 				  "'- { name: start, command: ./server, ready: accept }'");
 	if (!node_is_list(list) || node_count(list) == 0)
 		return node_error(r, list,
-				  "here should stand a list of scenarios, as in '- { name: "
+				  "expected a list of scenarios, as in '- { name: "
 				  "start, command: ./server, ready: accept }'");
 	for (size_t i = 0; i < node_count(list); i++) {
 		const int e = matrix_read(r, node_find(r, root, "matrix"), node_item(r, list, i),

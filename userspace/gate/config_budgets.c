@@ -143,7 +143,7 @@ static int read_mapping(struct reader *r, node *budgets, const struct budget_pla
 {
 	if (!node_is_mapping(budgets))
 		return node_error(r, budgets,
-				  "here should stand metrics and their limits, as in 'time.wall: "
+				  "expected metrics and their limits, as in 'time.wall: "
 				  "\"< 1 s\"'");
 	for (size_t i = 0; i < node_count(budgets); i++) {
 		node *key, *value;

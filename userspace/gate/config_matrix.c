@@ -83,7 +83,7 @@ static int read_axes(struct reader *r, node *matrix, node *scenario, bool is_own
 {
 	if (!node_is_mapping(matrix))
 		return node_error(r, matrix,
-				  "here should stand parameters and their values, as in "
+				  "expected parameters and their values, as in "
 				  "'{ workers: [1, 2, 4] }'");
 	for (size_t i = 0; i < node_count(matrix); i++) {
 		struct axis axis = { 0 };

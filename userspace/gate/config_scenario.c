@@ -316,7 +316,7 @@ static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 	}
 	if (!node_is_list(list) || node_count(list) == 0 || node_count(list) > STEPS_MAX)
 		return node_error(r, list,
-				  "here should stand a list of 1 to %zu steps, as in "
+				  "expected a list of 1 to %zu steps, as in "
 				  "'- { name: build, command: make }'",
 				  STEPS_MAX);
 	if (ret->base_kind != BASE_NONE)

@@ -199,7 +199,7 @@ static int unknown_key(const struct reader *r, node *key, const char *what,
 	_cleanup_(buf_done) struct buf all;
 	buf_init(&all, MESSAGE_MAX);
 	if (key->type != YAML_SCALAR_NODE)
-		return node_error(r, key, "here should stand the name of a key of %s", what);
+		return node_error(r, key, "expected the name of a key of %s", what);
 	const char *name = (const char *)key->data.scalar.value;
 	const char *meant = nearest_word(name, allowed);
 	if (meant != NULL)
@@ -215,8 +215,8 @@ int node_check_keys(struct reader *r, node *n, const char *what, const char *con
 {
 	node *value;
 	if (!node_is_mapping(n))
-		return node_error(r, n, "here should stand %s: keys and values, as in '%s: …'",
-				  what, allowed[0]);
+		return node_error(r, n, "expected %s: keys and values, as in '%s: …'", what,
+				  allowed[0]);
 	for (size_t i = 0; i < node_count(n); i++) {
 		node *key, *before;
 		node_pair(r, n, i, &key, &value);
@@ -266,7 +266,7 @@ int node_text(struct reader *r, node *n, const char *what, const char **ret)
 	if (++r->work > WORK_MAX)
 		return node_error(r, n, "this file is too large: more than %zu values", WORK_MAX);
 	if (n->type != YAML_SCALAR_NODE || is_null(n) || n->data.scalar.length == 0)
-		return node_error(r, n, "here should stand %s", what);
+		return node_error(r, n, "expected %s", what);
 	const char *raw = (const char *)n->data.scalar.value;
 	if (memchr(raw, '\0', n->data.scalar.length) != NULL)
 		return node_error(r, n, "a zero byte is not allowed in a text");

@@ -51,7 +51,7 @@ void node_pair(const struct reader *r, node *mapping, size_t i, node **ret_key, 
 /* Appends @text; {NAME} of a parameter becomes its value, other braces stay what they are. */
 void reader_put_in(const struct reader *r, const char *text, size_t n, struct buf *out);
 
-/* A scalar that is not empty. @what: "a command such as …" as in "here should stand …". */
+/* A scalar that is not empty. @what: "a command such as …" as in "expected …". */
 int node_text(struct reader *r, node *n, const char *what, const char **ret);
 
 int take_text(struct reader *r, node *mapping, const char *key, const char *what, const char **ret);

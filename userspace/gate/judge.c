@@ -207,7 +207,7 @@ static const struct against *against_of(const struct evidence *e, const struct b
 
 static const char *say_incomparable(struct judging *g, const struct against *a)
 {
-	const char *reason = arena_printf(g->arena, "unlike machines, %s: %s", a->label,
+	const char *reason = arena_printf(g->arena, "different machines, %s: %s", a->label,
 					  a->comparison->incomparable);
 	worsen(g->o, OUTCOME_CANNOT_JUDGE,
 	       arena_printf(g->arena,

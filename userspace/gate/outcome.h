@@ -16,7 +16,7 @@ enum outcome_kind {
 	OUTCOME_SKIPPED,       /* the artefacts are byte-identical: nothing to judge */
 	OUTCOME_MISCONFIGURED, /* only measuring showed it: so few values give no p95 */
 	OUTCOME_TARGET_FAILED, /* crash, timeout, exit before ready */
-	OUTCOME_CANNOT_JUDGE,  /* unlike machines, no such baseline, nothing compared */
+	OUTCOME_CANNOT_JUDGE,  /* different machines, no such baseline, nothing compared */
 	OUTCOME_TROUBLE,       /* startline or its store failed */
 };
 

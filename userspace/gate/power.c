@@ -46,7 +46,7 @@ static enum verdict look(const struct try *t)
 					       .metric = &metric,
 					       .values = t->drawn[arm],
 					       .n_values = t->n_drawn[arm],
-					       .is_in_turns = true };
+					       .is_interleaved = true };
 		summary_of(series[arm].values, series[arm].n_values, &series[arm].summary);
 	}
 	if (change_of(&series[ARM_BASE], &series[ARM_HEAD], SEQUENCE_LEVEL, &gate) == 0 &&

@@ -167,7 +167,7 @@ static double p_above(const struct change *c, const struct sample *less, const s
 	return stats_p_above(less->values, less->n, more->values, more->n, c->n_blocks, margin);
 }
 
-/* One-sided p of being larger and smaller by more than the margin; on a restless machine, where that
+/* One-sided p of being larger and smaller by more than the margin; on a noisy machine, where that
  * says less, of being so at all. Scaled so that a claim needs ALPHA_MARGIN by either. */
 static void claim_ps(const struct change *c, double *ret_larger, double *ret_smaller)
 {

@@ -52,7 +52,7 @@ struct ratios ratios_of(const struct change *c);
 /* What one change says, by its interval. Direction by metric->better. BASIS_NONE, and a change
  * without an interval, is inconclusive. */
 enum verdict verdict_of(const struct change *c);
-/* The same as part of @whole: INCOMPARABLE where the machines are unlike, but for exact metrics,
+/* The same as part of @whole: INCOMPARABLE where the machines differ, but for exact metrics,
  * which do not depend on how fast a machine is. */
 enum verdict verdict_in(const struct comparison *whole, const struct change *c);
 /* … and how bad that is: yellow or red when the interval reaches warn or fail; CHANGED either way. */

@@ -60,15 +60,15 @@ struct series {
 	size_t n_values;
 	bool is_summary; /* the statistics were given without the values */
 	struct summary summary;
-	/* A value per run, and these runs took turns with those they are compared with. */
-	bool is_in_turns;
+	/* A value per run, and these runs were interleaved with those they are compared with. */
+	bool is_interleaved;
 };
 
 /* Fills session->series from runs[].values and the peers that occur (at most 32, most used
  * first), and time.child[NAME*] for each program that ran as a child (at most 16). */
 int metrics_collect(struct session *session);
-/* The runs of @session took turns with those of the session that it will be compared with. */
-void metrics_took_turns(struct session *session);
+/* The runs of @session were interleaved with those of the session that it will be compared with. */
+void metrics_mark_interleaved(struct session *session);
 
 /* The series of @id, built on demand when it takes a parameter ("time.child[make *]", a shell
  * glob over the command line). NULL when there is no such metric. */

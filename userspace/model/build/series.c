@@ -306,10 +306,10 @@ int metrics_collect(struct session *s)
 	return rc;
 }
 
-void metrics_took_turns(struct session *s)
+void metrics_mark_interleaved(struct session *s)
 {
 	for (size_t i = 0; i < s->n_series; i++)
-		s->series[i].is_in_turns = s->series[i].metric->get != NULL;
+		s->series[i].is_interleaved = s->series[i].metric->get != NULL;
 }
 
 const struct series *metrics_find(struct session *s, const char *id)

@@ -42,12 +42,12 @@ static double *captured(const struct series *s, bool as_logarithms, size_t *ret_
 	return v;
 }
 
-/* Runs that took turns are compared with those of about the same time. */
+/* Interleaved runs are compared with those of about the same time. */
 static size_t blocks_of(const struct change *c)
 {
 	const size_t base = c->base->summary.n, head = c->head->summary.n;
 	const size_t n_blocks = (base < head ? base : head) / COMPARE_BLOCK;
-	return c->base->is_in_turns && c->head->is_in_turns && n_blocks > 0 ? n_blocks : 1;
+	return c->base->is_interleaved && c->head->is_interleaved && n_blocks > 0 ? n_blocks : 1;
 }
 
 static int shift_of(const struct change *c, bool as_logarithms, double level,

@@ -94,7 +94,7 @@ struct comparison {
 	size_t n_contributions;
 	struct memory_row *memory; /* metric by metric, largest |delta| first */
 	size_t n_memory;
-	/* The machines: the fact that makes them unlike, "cpu: EPYC 7763 against EPYC 9V74", or NULL,
+	/* The machines: the fact that makes them different, "cpu: EPYC 7763 against EPYC 9V74", or NULL,
 	 * and lines for people: what could not be compared, what else differs. */
 	const char *incomparable;
 	const char *host_notes[COMPARE_HOST_NOTES];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether two machines are alike enough for their times to be compared. A fact that one of the two
- * does not know makes nobody unlike: that it could not be compared is said. */
+ * does not know is no difference: that it could not be compared is said. */
 
 #include <errno.h>
 #include <string.h>

@@ -91,7 +91,7 @@ static void note_gate(struct table *t, const struct scenario *s)
 	if (s->baseline != NULL)
 		(void)buf_addf(&line, " against @%s", s->baseline);
 	if (s->base_kind != BASE_NONE)
-		(void)buf_addf(&line, "%s in turns with %s",
+		(void)buf_addf(&line, "%s interleaved with %s",
 			       s->baseline != NULL ? ", where that leaves a doubt" : "", s->base);
 	for (size_t i = 0; i < s->gate.n; i++)
 		(void)buf_addf(&line, "%s%s", i == 0 ? ": " : ", ", s->gate.items[i]);
