@@ -250,6 +250,13 @@ __noinline int bound_or_listening(__u64 req, __u32 opcode, __s32 result)
 	return 0;
 }
 
+/* Volatile, since a compiler that reads an argument before it is known how many there are makes a
+ * program that the kernel does not attach. */
+static __always_inline __u64 argument(const __u64 *ctx, unsigned int i)
+{
+	return ((const volatile __u64 *)ctx)[i];
+}
+
 SEC("?raw_tp/io_uring_complete")
 int handle_io_uring_complete(__u64 *ctx)
 {
@@ -259,18 +266,20 @@ int handle_io_uring_complete(__u64 *ctx)
 	__u32 opcode = 0;
 
 	if (uring_complete_arguments != 4)
-		req = (struct io_kiocb *)ctx[1];
+		req = (struct io_kiocb *)argument(ctx, 1);
 	if (req)
 		opcode = BPF_CORE_READ(req, opcode);
 	if ((req && !is_of_interest(opcode) && opcode != OP_BIND && opcode != OP_LISTEN) ||
 	    !is_ours())
 		return 0;
 	if (uring_complete_arguments == 3)
-		completion_in_one(&completion, (struct io_uring_cqe *)ctx[2]);
+		completion_in_one(&completion, (struct io_uring_cqe *)argument(ctx, 2));
 	else if (uring_complete_arguments == 4)
-		completion_in_parts(&completion, ctx[1], ctx[2], ctx[3]);
+		completion_in_parts(&completion, argument(ctx, 1), argument(ctx, 2),
+				    argument(ctx, 3));
 	else
-		completion_in_parts(&completion, ctx[2], ctx[3], ctx[4]);
+		completion_in_parts(&completion, argument(ctx, 2), argument(ctx, 3),
+				    argument(ctx, 4));
 	if (opcode == OP_BIND || opcode == OP_LISTEN)
 		return bound_or_listening((__u64)req, opcode, completion.result);
 	key.user_data = completion.name;
