@@ -97,7 +97,6 @@ static int put_number(struct bpf_program *program, struct bpf_prog_load_opts *op
 		h->kernel != NULL ? typed_target(h->kernel, program) : NULL;
 	if (target == NULL || !target->exists)
 		return -ESRCH;
-	h->kernel->begins(h->kernel->begins_data);
 	options->attach_prog_fd = 0;
 	options->attach_btf_id = target->type_id;
 	return 0;
@@ -195,13 +194,9 @@ static int handlers_register(void)
 	return r < 0 ? r : 0;
 }
 
-int kernel_prepare(struct kernel *k, void (*begins)(void *data), void *data)
+int kernel_prepare(struct kernel *k)
 {
-	*k = (struct kernel){
-		.excerpt_fd = memfd_create("kernel-types", MFD_CLOEXEC),
-		.begins = begins,
-		.begins_data = data,
-	};
+	*k = (struct kernel){ .excerpt_fd = memfd_create("kernel-types", MFD_CLOEXEC) };
 	if (k->excerpt_fd < 0)
 		return -errno;
 	(void)snprintf(k->path, sizeof(k->path), "/proc/self/fd/%d", k->excerpt_fd);

@@ -3,7 +3,7 @@
  * information by itself: an excerpt of it for the places of members (CO-RE), and for each typed
  * probe the number of what it is attached to.
  *
- *	kernel_prepare(&k, begins, data);
+ *	kernel_prepare(&k);
  *	object = ….open_opts(btf_custom_path = k.path)
  *	kernel_learn(&k, object);     from now on kernel_has()
  *	kernel_number(&k, program);   those of its programs that shall be loaded
@@ -31,13 +31,9 @@ struct kernel {
 	struct kernel_percpu percpu;
 	int excerpt_fd; /* -1: none */
 	char path[32];	/* of it */
-	void (*begins)(void *data);
-	void *begins_data;
 };
 
-/* @begins is called with @data, perhaps more than once, when a program is about to be loaded: all
- * maps of its object exist by then. */
-int kernel_prepare(struct kernel *k, void (*begins)(void *data), void *data);
+int kernel_prepare(struct kernel *k);
 
 /* Asks the kernel about each tracepoint and iterator that the probes want, and about the types
  * they use. -ENOENT: this kernel has no type information. */

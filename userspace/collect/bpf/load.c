@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "startline.skel.h"
@@ -198,12 +199,6 @@ static void tell_maps(struct loading *l, enum maps maps)
 	(void)pthread_mutex_unlock(&l->lock);
 }
 
-/* The kernel is about to get the first program: the maps that it uses exist. */
-static void maps_are_there(void *data)
-{
-	tell_maps(data, MAPS_THERE);
-}
-
 static bool wait_for_maps(struct loading *l)
 {
 	(void)pthread_mutex_lock(&l->lock);
@@ -228,6 +223,67 @@ static void wait_for_ring(struct loading *l)
 	while (!l->is_ring_made)
 		(void)pthread_cond_wait(&l->changed, &l->lock);
 	(void)pthread_mutex_unlock(&l->lock);
+}
+
+/* The kernel wants to know the type of what a task's storage holds; that it is a structure will do. */
+static struct btf *storage_types(uint32_t size)
+{
+	struct btf *types = btf__new_empty();
+	if (types != NULL && btf__add_int(types, "int", 4, BTF_INT_SIGNED) == 1 &&
+	    btf__add_struct(types, "task_state", size) == 2 && btf__load_into_kernel(types) == 0)
+		return types;
+	btf__free(types);
+	return NULL;
+}
+
+static int map_make(const struct bpf_map *map)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = bpf_map__map_flags(map));
+	struct btf *types = NULL;
+	if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE) {
+		types = storage_types(bpf_map__value_size(map));
+		if (types == NULL)
+			return -errno;
+		options.btf_fd = (uint32_t)btf__fd(types);
+		options.btf_key_type_id = 1;
+		options.btf_value_type_id = 2;
+	}
+	const int fd =
+		bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
+			       bpf_map__value_size(map), bpf_map__max_entries(map), &options);
+	btf__free(types);
+	return fd;
+}
+
+/* What libbpf does for the global variables of the probes in a map of its own making. */
+static int map_fill(const struct bpf_map *map, int fd)
+{
+	static const uint32_t key = 0;
+	size_t size = 0;
+	const void *values = bpf_map__initial_value((struct bpf_map *)(uintptr_t)map, &size);
+	int r = values != NULL ? bpf_map_update_elem(fd, &key, values, BPF_ANY) : 0;
+	if (r >= 0 && (bpf_map__map_flags(map) & BPF_F_RDONLY_PROG) != 0)
+		r = bpf_map_freeze(fd);
+	return r;
+}
+
+/* All maps are ours, since libbpf 1.4 and 1.5 tell nobody about theirs before all is loaded, and the
+ * second thread cannot wait so long. */
+static int maps_make(const struct probes *p)
+{
+	struct bpf_map *map;
+	bpf_object__for_each_map(map, p->skeleton->obj)
+	{
+		if (map == p->skeleton->maps.ring)
+			continue;
+		_cleanup_close_ int fd = map_make(map);
+		int r = fd < 0 ? fd : map_fill(map, fd);
+		if (r >= 0)
+			r = bpf_map__reuse_fd(map, fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* Both were opened from the same bytes, so that their maps come in the same order. */
@@ -312,7 +368,7 @@ static bool start_second(struct loading *l)
 static int join_second(struct loading *l, int r)
 {
 	const struct probes *p = l->probes;
-	tell_maps(l, r < 0 ? MAPS_NEVER : MAPS_THERE);
+	tell_maps(l, MAPS_NEVER);
 	(void)pthread_join(l->thread, NULL);
 	if (r < 0 || l->thread_result < 0)
 		return r < 0 ? r : l->thread_result;
@@ -353,8 +409,12 @@ static int load_first(struct loading *l, const struct bpf_settings *settings, bo
 		configure(p, settings, &l->kernel);
 		r = give_ring(l);
 	}
-	if (r >= 0 && l->is_shared)
+	if (r >= 0)
+		r = maps_make(p);
+	if (r >= 0 && l->is_shared) {
 		share_programs(l);
+		tell_maps(l, MAPS_THERE);
+	}
 	if (r >= 0)
 		r = startline_bpf__load(p->skeleton);
 	return r < 0 ? probes_refused(r, why, why_size) : 0;
@@ -374,7 +434,7 @@ static int load(struct probes *p, const struct bpf_settings *settings, bool only
 	p->n_cpus = libbpf_num_possible_cpus();
 	if (p->n_cpus < 0)
 		return probes_refused(p->n_cpus, why, why_size);
-	int r = kernel_prepare(&l.kernel, maps_are_there, &l);
+	int r = kernel_prepare(&l.kernel);
 	if (r < 0)
 		return probes_refused(r, why, why_size);
 	l.is_shared = start_second(&l);
