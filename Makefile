@@ -286,7 +286,7 @@ format:
 
 # make bench ROWS="malloc storm" ROUNDS=5 BENCH_FLAGS='--markdown FILE'
 ROUNDS ?= 9
-BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(filter-out %/passthrough.c %/empty.c,$(wildcard tests/bench/*.c)))
+BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(filter-out %/passthrough.c %/empty.c $(if $(filter 0,$(BPF)),%/empty_probes.c),$(wildcard tests/bench/*.c)))
 bench: all $(BENCHES) build/bench/passthrough.so build/bench/empty.so
 	$(Q)tools/bench --rounds $(ROUNDS) $(BENCH_FLAGS) $(ROWS)
 
@@ -296,10 +296,11 @@ build/bench/%.so: tests/bench/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -shared -fPIC -o $@ $<
 
+build/bench/empty_probes: BENCH_LIBS := $(PACKAGE_LIBS)
 build/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -pthread -o $@ $<
+	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -pthread -o $@ $< $(BENCH_LIBS)
 
 # Each fuzzer runs so long; in the tests less (tools/run-tests).
 FUZZ_SECONDS ?= 60
