@@ -97,9 +97,8 @@ static void damage_is_named_with_its_file(void **state)
 	/* The last test: the others read files of the source tree. */
 	assert_int_equal(chdir(root), 0);
 	assert_int_equal(mkdir("new", 0700), 0);
-	check_damaged(root, "{\"iters\":[1],\"times\":[1,2]}",
-		      ": as many times as iters were expected");
-	check_damaged(root, "{\"iters\":[0],\"times\":[1]}", ": a number was expected");
+	check_damaged(root, "{\"iters\":[1],\"times\":[1,2]}", ": expected as many times as iters");
+	check_damaged(root, "{\"iters\":[0],\"times\":[1]}", ": expected a number");
 	check_damaged(root, "{\"iters\":[1],\n\"times\"", "': line 2: it ends in the middle");
 	assert_int_equal(unlink("new/sample.json"), 0);
 	assert_int_equal(rmdir("new"), 0);

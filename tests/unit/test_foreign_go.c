@@ -53,9 +53,9 @@ static void damage_is_named_with_its_line(void **state)
 {
 	(void)state;
 	check_refused("BenchmarkA-2 1 2 ns/op\nBenchmarkA-2 1 2 ns/op 3\n",
-		      "'x': line 2: pairs of value and unit were expected");
+		      "'x': line 2: expected pairs of value and unit");
 	check_refused("BenchmarkA-2 1 2 ns/op\nBenchmarkA-2 1 2\n",
-		      "'x': line 2: pairs of value and unit were expected");
+		      "'x': line 2: expected pairs of value and unit");
 	check_refused("BenchmarkA-2 1 2,5 ns/op\n", "'x': line 1: '2,5' is not a number");
 	check_not_recognised("BenchmarkA-2\nBenchmarking 1 2 ns/op\nPASS\n");
 	check_not_recognised("Benchmark results: 1 2 3\n");

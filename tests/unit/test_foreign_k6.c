@@ -59,7 +59,7 @@ static void damage_is_named(void **state)
 {
 	(void)state;
 	check_refused("{\"metrics\":{\"iterations\":7}}",
-		      "'x': metrics.iterations: an object was expected");
+		      "'x': metrics.iterations: expected an object");
 	check_refused("{\"metrics\":{\"iterations\":{}},\"root_group\":{}}",
 		      "'x': there is no result in it");
 	check_not_recognised("{\"metrics\":{}}");

@@ -88,7 +88,7 @@ static void damage_is_named_with_its_place(void **state)
 		      "'x': benchmarks[0]: it has no stats");
 	check_refused("{\"machine_info\":{},\"benchmarks\":"
 		      "[{\"name\":\"a\",\"stats\":{\"data\":[1,null]}}]}",
-		      "'x': benchmarks[0].stats.data: a number was expected");
+		      "'x': benchmarks[0].stats.data: expected a number");
 	check_refused("{\"machine_info\":{},\"benchmarks\":[{\"name\":\"a\",\"stats\":{\"min\":1}},"
 		      "{\"name\":\"a\",\"stats\":{\"min\":1}}]}",
 		      "'x': benchmarks[1]: 'a' is there twice");

@@ -335,7 +335,7 @@ static void values_point_at_themselves(void **state)
 	refused("matrix: [1]\n" A_SCENARIO, "1:9", "parameters");
 	refused("matrix: { 'a b': [1] }\n" A_SCENARIO, "1:11", "no name for a parameter");
 	refused("scenarios:\n  - name: a\n    command: x\n    steps: [{ name: s, command: x }]\n",
-		"3:14", "belongs into a step");
+		"3:14", "belongs in a step");
 	refused("scenarios:\n  - { name: a, results: r.json, runs: 3 }\n", "2:39", "no meaning");
 	refused("scenarios:\n  - name: \"a\\0b\"\n    command: x\n", "2:11", "zero byte");
 }

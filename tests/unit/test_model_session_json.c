@@ -207,10 +207,10 @@ static void errors_name_their_place(void **state)
 {
 	(void)state;
 	check_place("\"runs\":{}", "'x.json': runs: an array was expected");
-	check_place("\"runs\":[{},1]", "'x.json': runs[1]: an object was expected");
+	check_place("\"runs\":[{},1]", "'x.json': runs[1]: expected an object");
 	check_place("\"command\":[\"a\",1]", "command[1]: a string was expected");
 	check_place("\"metrics\":[{\"id\":\"time.wall\",\"values\":[1,\"\"]}]",
-		    "metrics[0].values[1]: a number was expected");
+		    "metrics[0].values[1]: expected a number");
 	check_place("\"metrics\":[{\"id\":\"time.wall\",\"values\":[1e999]}]",
 		    "metrics[0].values[0]: the number is too large");
 	check_place("\"runs\":[{\"processes\":[{\"id\":1},{\"id\":1}]}]",
@@ -220,8 +220,8 @@ static void errors_name_their_place(void **state)
 	check_place("\"runs\":[{\"processes\":[{\"id\":1e10}]}]", "not the id of a process");
 	check_place("\"runs\":[{\"overhead_ns\":1e30}]",
 		    "runs[0].overhead_ns: the number is too large");
-	check_place("\"runs\":[{\"overhead_ns\":\"1\"}]", "a number was expected");
-	check_place("\"runs\":[{\"complete\":1}]", "complete: true or false was expected");
+	check_place("\"runs\":[{\"overhead_ns\":\"1\"}]", "expected a number");
+	check_place("\"runs\":[{\"complete\":1}]", "complete: expected true or false");
 	check_place("\"runs\":[{\"startup\":{\"segments\":[{\"phase\":\"later\"}]}}]",
 		    "runs[0].startup.segments[0].phase: a name that this version does not know");
 }

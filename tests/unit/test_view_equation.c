@@ -180,9 +180,9 @@ static void the_verb_says_how_it_ended(void **state)
 	assert_string_equal(report_equation(s, 0),
 			    "done in 60.0 s (no breakdown: no scheduler events)");
 	run->exit_reason = "timeout";
-	assert_memory_equal(report_equation(s, 0), "not done when the time was up: 60.0 s", 37);
+	assert_memory_equal(report_equation(s, 0), "still running at the --timeout: 60.0 s", 38);
 	s->design.ready = (struct text_list){ &accept, 1 };
-	assert_memory_equal(report_equation(s, 0), "not ready when the time was up: 60.0 s", 38);
+	assert_memory_equal(report_equation(s, 0), "not ready at the --timeout: 60.0 s", 34);
 	run->exit_reason = "exit";
 	assert_memory_equal(report_equation(s, 0), "ended before it was ready, after 60.0 s", 39);
 	run->has_ready = true;

@@ -30,7 +30,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "base", KEY_BASE, "CMD", 0, "the command as it was; words are split as a shell does", 0 },
+	{ "base", KEY_BASE, "CMD", 0, "the command as it was; split into words as a shell does",
+	  0 },
 	{ "head", KEY_HEAD, "CMD", 0, "the command as it is now; or give it behind --", 0 },
 	{ "base-worktree", KEY_BASE_WORKTREE, "REV", 0,
 	  "run base in a checkout of this git revision, made for that time", 0 },
@@ -40,13 +41,13 @@ static const struct argp_option options[] = {
 	  "run by a shell in both directories before anything is measured, to build", 0 },
 	{ "pairs", KEY_PAIRS, "N", 0, "at most N pairs (30)", 0 },
 	{ "max-time", KEY_MAX_TIME, "T", 0, "begin no pair after T", 0 },
-	{ "seed", KEY_SEED, "N", 0, "draw the order from N (a new one each time)", 0 },
+	{ "seed", KEY_SEED, "N", 0, "random seed of the order (a new one each time)", 0 },
 	{ "gate", KEY_GATE, "METRIC", 0,
 	  "judge this one; repeatable (startup.ready with --ready, else time.wall)", 0 },
 	{ "out", KEY_OUT, "FORMAT=FILE", 0,
 	  "also write json, markdown, junit, github or gitlab; repeatable", 0 },
 	{ "show-output", KEY_SHOW_OUTPUT, NULL, 0,
-	  "let what the commands write through, to standard error", 0 },
+	  "show the output of the commands, on standard error", 0 },
 	{ 0 },
 };
 
@@ -74,10 +75,10 @@ static void check(const struct ab_options *o, struct argp_state *state)
 {
 	const bool has_place = o->base_worktree != NULL || o->base_directory != NULL;
 	if (o->head == NULL && o->command == NULL)
-		argp_error(state, "what is head? startline ab --base CMD --head CMD");
+		argp_error(state, "no head command: startline ab --base CMD --head CMD");
 	else if (o->base == NULL && !has_place)
-		argp_error(state, "what is base? --base CMD, --base-worktree REV or "
-				  "--base-directory DIR");
+		argp_error(state,
+			   "no base: give --base CMD, --base-worktree REV or --base-directory DIR");
 	else if (o->base_worktree != NULL && o->base_directory != NULL)
 		argp_error(state, "--base-worktree and --base-directory: base runs in one of them");
 }

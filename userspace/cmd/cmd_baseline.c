@@ -122,7 +122,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		add_word(o, arg, state);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "what to do? save, list, show, export, rm or prune");
+		argp_error(state, "expected save, list, show, export, rm or prune");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -236,7 +236,7 @@ static int prune(const struct opts *o, struct store *st)
 {
 	size_t removed = 0;
 	if (!o->has_keep && !o->has_older)
-		return fail(-EINVAL, "prune what? --keep N, --older DURATION or both");
+		return fail(-EINVAL, "prune: expected --keep N, --older DURATION or both");
 	const uint64_t now_ns = clock_ns(CLOCK_REALTIME);
 	const int64_t before = !o->has_older	      ? INT64_MIN
 			       : o->older_ns > now_ns ? 0

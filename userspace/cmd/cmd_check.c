@@ -42,11 +42,11 @@ struct opts {
 
 static const struct argp_option options[] = {
 	{ "file", 'f', "FILE", 0, "the scenarios (" CONFIG_FILE ")", 0 },
-	{ "list", KEY_LIST, NULL, 0, "only read the file and show what it says", 0 },
-	{ "strict", KEY_STRICT, NULL, 0, "inconclusive is not good enough: exit 5", 0 },
+	{ "list", KEY_LIST, NULL, 0, "only parse the file and show what it says", 0 },
+	{ "strict", KEY_STRICT, NULL, 0, "exit 5 if a verdict is inconclusive", 0 },
 	{ "bisect", KEY_BISECT, NULL, 0, "exit as `git bisect run` wants it: 0, 1 or 125", 0 },
 	{ "trusted", KEY_TRUSTED, "REF", 0,
-	  "scenarios, budgets and baselines are those of this commit, whatever is here", 0 },
+	  "read scenarios, budgets and baselines from this commit", 0 },
 	{ "out", KEY_OUT, "FORMAT=FILE", 0,
 	  "also write the verdict to FILE; repeatable: json, markdown, junit, github, gitlab", 0 },
 	{ 0 },

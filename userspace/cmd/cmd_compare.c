@@ -18,7 +18,7 @@ struct opts {
 };
 
 static const char doc[] =
-	"Sets two recordings against each other: what changed, how sure that is, and where the "
+	"Compares two recordings: what changed, how sure that is, and where the "
 	"difference comes from. BASE and REF are trace files, session documents, @NAME for a baseline, "
 	"~N for the N-th last recording, or files of other tools; REF defaults to the last recording."
 	"\v"
@@ -44,7 +44,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (o->base == NULL)
-			argp_error(state, "compare with what? BASE is missing");
+			argp_error(state, "BASE is missing: startline compare BASE [REF]");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

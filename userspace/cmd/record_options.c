@@ -173,8 +173,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		complete(o);
 		if (o->until == UNTIL_READY && o->ready.n == 0)
 			argp_error(state,
-				   "--until ready: ready for what? Add --ready accept, or another "
-				   "SPEC");
+				   "--until ready needs --ready SPEC, such as --ready accept");
 		return 0;
 	case KEY_UNTIL:
 		parse_until(o, arg, state);

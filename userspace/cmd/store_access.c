@@ -156,7 +156,7 @@ static const char *trouble_of(const struct session *s, const struct run *run)
 	const char *reason = run->exit_reason != NULL ? run->exit_reason : "exit";
 	const char *until = s->design.until != NULL ? s->design.until : "";
 	if (strcmp(reason, "timeout") == 0)
-		return "it was stopped at the time-out";
+		return "it timed out";
 	if (strcmp(reason, "interrupted") == 0)
 		return "it was interrupted";
 	if (strcmp(until, "ready") == 0 && !run->has_ready)

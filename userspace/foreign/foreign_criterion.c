@@ -57,13 +57,13 @@ static void add_sample(struct gathering *g, const char *id, const char *director
 	const int n = cJSON_GetArraySize(times);
 	if (!cJSON_IsArray(iters) || !cJSON_IsArray(times) || n == 0 ||
 	    cJSON_GetArraySize(iters) != n) {
-		gather_fail(g, "%s/sample.json: as many times as iters were expected", directory);
+		gather_fail(g, "%s/sample.json: expected as many times as iters", directory);
 		return;
 	}
 	const cJSON *time = times->child, *iter = iters->child;
 	for (; time != NULL && iter != NULL; time = time->next, iter = iter->next) {
 		if (!cJSON_IsNumber(time) || !cJSON_IsNumber(iter) || !(iter->valuedouble > 0)) {
-			gather_fail(g, "%s/sample.json: a number was expected", directory);
+			gather_fail(g, "%s/sample.json: expected a number", directory);
 			return;
 		}
 		gather_value(g, id, &like_time, time->valuedouble / iter->valuedouble);

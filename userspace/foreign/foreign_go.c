@@ -207,7 +207,7 @@ static void read_result(struct reading *r)
 		(void)buf_addf(&name, "%s.", r->package);
 	(void)buf_adds(&name, rest[0] != '\0' ? rest : BENCHMARK);
 	if (line->n % 2 != 0 || line->is_cut)
-		gather_fail(&r->g, "line %zu: pairs of value and unit were expected", r->number);
+		gather_fail(&r->g, "line %zu: expected pairs of value and unit", r->number);
 	for (size_t i = 2; i + 1 < line->n && r->g.error == 0; i += 2) {
 		double value = NAN;
 		if (parse_double(line->fields[i], &value) < 0 &&

@@ -64,8 +64,7 @@ static void add_values(struct gathering *g, const char *id, const struct metric 
 	cJSON_ArrayForEach(value, values)
 	{
 		if (!cJSON_IsNumber(value) && !cJSON_IsNull(value)) {
-			gather_fail(g, "results[%zu].%s: a number was expected", index,
-				    values->string);
+			gather_fail(g, "results[%zu].%s: expected a number", index, values->string);
 			return;
 		}
 		gather_value(g, id, like,

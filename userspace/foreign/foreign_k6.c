@@ -97,7 +97,7 @@ static void add_metric(struct gathering *g, const cJSON *metric)
 	const double value = foreign_json_number(values, "value");
 	const double rate = foreign_json_number(values, "rate");
 	if (!cJSON_IsObject(metric))
-		gather_fail(g, "metrics.%.40s: an object was expected", name);
+		gather_fail(g, "metrics.%.40s: expected an object", name);
 	else if (foreign_json_get(values, "avg") != NULL)
 		add_trend(g, id, values, is_time(name, metric));
 	else if (foreign_json_get(values, "passes") != NULL)

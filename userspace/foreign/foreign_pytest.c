@@ -86,7 +86,7 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 	cJSON_ArrayForEach(value, data)
 	{
 		if (!cJSON_IsNumber(value)) {
-			gather_fail(g, "benchmarks[%zu].stats.data: a number was expected", index);
+			gather_fail(g, "benchmarks[%zu].stats.data: expected a number", index);
 			return;
 		}
 		gather_value(g, id, &like_time, value->valuedouble * NS);

@@ -250,7 +250,7 @@ static void add_object(struct gathering *g, const char *place, const cJSON *obje
 	} else if (value != NULL) {
 		add_number(g, place, &row, value);
 	} else {
-		gather_fail(g, "%s: an object with name and value was expected", place);
+		gather_fail(g, "%s: expected an object with name and value", place);
 	}
 }
 

@@ -262,9 +262,10 @@ static int judge_worsening(struct arena *arena, const struct budget *b, const st
 		j->verdict = VERDICT_INCONCLUSIVE;
 		j->more_runs = verdict_more_runs(change);
 		judgement_interval(interval, sizeof(interval), &as_ratio, ratio->low, ratio->high);
-		return judgement_say(arena, j,
-				     "%s of the baseline: neither a change nor none is proven%s",
-				     interval, more_words(runs, j));
+		return judgement_say(
+			arena, j,
+			"%s of the baseline: neither a change nor its absence is proven%s",
+			interval, more_words(runs, j));
 	}
 	return judgement_say(arena, j, "%s against the baseline%s",
 			     format_percent_signed(share, ratio->value - 1),
@@ -350,7 +351,7 @@ static const char *why_open(const struct change *c)
 {
 	return verdict_is_change(verdict_of(c))
 		       ? "a claim needs more certainty than its interval has"
-		       : "neither a change nor none is proven";
+		       : "neither a change nor its absence is proven";
 }
 
 /* Where the interval would do and more is needed: the certainty of a noisy machine's claim takes

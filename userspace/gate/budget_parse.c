@@ -294,7 +294,7 @@ static bool scan_improve(struct scanner *s, struct budget *b)
 		return false;
 	if (!s->is_higher_better && gain >= 1)
 		return wrong(s, q.start,
-			     "nothing can get better by 100 % or more: write 'improve >= 50 %'");
+			     "an improvement is less than 100 %: write 'improve >= 50 %'");
 	b->kind = BUDGET_OF;
 	const bool is_strict = relation == RELATION_MORE;
 	if (s->is_higher_better)
@@ -318,7 +318,7 @@ static bool scan_change(struct scanner *s, struct budget *b)
 	if (!percent_of(s, &q, &part))
 		return false;
 	if (part >= 1 && (sign < 0 || s->is_higher_better))
-		return wrong(s, start, "there is nothing that is 100 % less: write '-50 %'");
+		return wrong(s, start, "a decrease is less than 100 %: write '-50 %'");
 	b->kind = BUDGET_CHANGE;
 	if (s->is_higher_better)
 		set_limit(b, RELATION_AT_LEAST, 1 - sign * part);
@@ -371,7 +371,7 @@ static bool scan_range(struct scanner *s, struct budget *b, struct quantity *fir
 	if (!value_of(s, first, &b->low) || !value_of(s, &second, &b->high))
 		return false;
 	return b->low < b->high ||
-	       wrong(s, first->start, "the range is empty: the smaller number stands first");
+	       wrong(s, first->start, "the range is empty: the smaller number comes first");
 }
 
 static bool scan_plain(struct scanner *s, struct budget *b)

@@ -46,8 +46,7 @@ static int read_root(struct reader *r, struct config *c)
 	};
 	node *root = yaml_document_get_root_node(r->document);
 	if (root == NULL)
-		return fail(-EINVAL, "%s:1:1: nothing is in this file: write 'scenarios:'",
-			    r->path);
+		return fail(-EINVAL, "%s:1:1: the file is empty: write 'scenarios:'", r->path);
 	int e = node_check_keys(r, root, "this file", keys);
 	if (e == 0)
 		e = take_text(r, root, "store", "the URL or path of a store", &c->store);

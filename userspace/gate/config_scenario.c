@@ -312,7 +312,7 @@ static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
 			return node_error(r, node_find(r, mapping, *key),
-					  "beside `steps`, `%s` belongs into a step", *key);
+					  "with `steps`, `%s` belongs in a step", *key);
 	}
 	if (!node_is_list(list) || node_count(list) == 0 || node_count(list) > STEPS_MAX)
 		return node_error(r, list,
@@ -346,7 +346,7 @@ static int read_results(struct reader *r, node *mapping, struct scenario *ret)
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
 			return node_error(r, node_find(r, mapping, *key),
-					  "beside `results` nothing is run: `%s` has no meaning",
+					  "with `results` nothing is run: `%s` has no meaning",
 					  *key);
 	}
 	ret->base_kind = BASE_NONE;

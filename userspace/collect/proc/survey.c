@@ -237,12 +237,13 @@ static const struct check {
 	{ "pressure", check_pressure, "contention during a run goes unnoticed" },
 	{ "clock", check_clock, "each time stamp of the shim costs a system call" },
 	{ "CPUs", check_cpus, "startline competes with the program: times get longer" },
-	{ "load", check_load, "what else runs makes times longer, and different each time" },
+	{ "load", check_load, "other work makes times longer and noisier" },
 	{ "contention", check_contention, "runs are marked tainted; ab and check repeat them" },
 	{ "steal", check_steal, "the hypervisor takes CPUs away: times vary with the neighbours" },
 	{ "governor", check_governor, "short programs run before the CPU has become fast" },
 	{ "swap", check_swap, "memory of the program may have to come back from disk" },
-	{ "disk", check_disk, "recordings may be cut off, and first runs vary by what is read" },
+	{ "disk", check_disk,
+	  "recordings may be truncated, and first runs vary with what is read" },
 	{ "other recordings", check_recordings, "they slow down what is measured here" },
 };
 

@@ -53,7 +53,7 @@ void check_load(struct survey_row *row)
 	survey_found(row, is_idle ? SURVEY_OK : SURVEY_LIMITED,
 		     "%.2f over the last minute, for %d CPU%s", load, cpus, cpus == 1 ? "" : "s");
 	if (!is_idle)
-		survey_remedy(row, "wait until what else runs has ended (top)");
+		survey_remedy(row, "wait until other work has ended (top)");
 }
 
 /* Percent of the last ten seconds in which some task waited; -1: not known. */
@@ -84,7 +84,7 @@ void check_contention(struct survey_row *row)
 		     "tasks waited %.1f %% for CPU, %.1f %% for I/O, %.1f %% for memory", each[0],
 		     each[1] < 0 ? 0 : each[1], each[2] < 0 ? 0 : each[2]);
 	if (!is_quiet)
-		survey_remedy(row, "wait until what else runs has ended (top, iotop)");
+		survey_remedy(row, "wait until other work has ended (top, iotop)");
 }
 
 /* Clock ticks of all CPUs so far. */
@@ -131,7 +131,7 @@ void check_governor(struct survey_row *row)
 {
 	char line[SURVEY_TEXT];
 	if (!survey_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", line)) {
-		survey_found(row, SURVEY_OK, "not to be seen here: the host decides");
+		survey_found(row, SURVEY_OK, "not visible here: the host decides");
 		return;
 	}
 	const bool is_steady = strcmp(line, "performance") == 0;
@@ -171,7 +171,7 @@ void check_swap(struct survey_row *row)
 		     swap > 0 ? format_bytes(used_text, used) : "no swap",
 		     swap > 0 ? " swapped out" : "");
 	if (is_short || is_swapping)
-		survey_remedy(row, "free memory: end what else runs (top, sorted by %MEM)");
+		survey_remedy(row, "free memory: end other programs (top, sorted by %MEM)");
 }
 
 /* --- disk ------------------------------------------------------------------------------------- */

@@ -105,7 +105,7 @@ static void read_histogram(struct reading *r, const cJSON *json, int64_t *bucket
 static const cJSON *next_member(struct reading *r, const cJSON *json, const cJSON *member)
 {
 	if (!cJSON_IsObject(json))
-		set_error(r, "an object was expected");
+		set_error(r, "expected an object");
 	if (r->error != NULL)
 		return NULL;
 	return member == NULL ? json->child : member->next;

@@ -88,7 +88,7 @@ double read_double(struct reading *r, const cJSON *json)
 	if (cJSON_IsNull(json))
 		return NAN;
 	if (!cJSON_IsNumber(json))
-		set_error(r, "a number was expected");
+		set_error(r, "expected a number");
 	else if (!isfinite(json->valuedouble))
 		set_error(r, "the number is too large");
 	return json->valuedouble;
@@ -110,7 +110,7 @@ int64_t read_int(struct reading *r, const cJSON *json)
 bool read_bool(struct reading *r, const cJSON *json)
 {
 	if (!cJSON_IsBool(json) && !cJSON_IsNull(json))
-		set_error(r, "true or false was expected");
+		set_error(r, "expected true or false");
 	return cJSON_IsTrue(json);
 }
 

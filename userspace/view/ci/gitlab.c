@@ -168,7 +168,7 @@ static void print_metrics(const struct metrics *m, FILE *f)
 	}
 	(void)fprintf(f,
 		      "# TYPE " VERDICTS " stateset\n# HELP " VERDICTS
-		      " What came of each budget and each comparison.\n%s"
+		      " The result of each budget and each comparison.\n%s"
 		      "# TYPE startline_left_out gauge\n# HELP startline_left_out Entries that did "
 		      "not fit.\nstartline_left_out %zu\n# EOF\n",
 		      buf_str(&m->verdicts), m->n_left_out);

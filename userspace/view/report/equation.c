@@ -170,8 +170,8 @@ static const char *verb_of(const struct session *s, const struct run *run)
 	if (run->has_ready)
 		return "ready in ";
 	if (strcmp(reason, "timeout") == 0)
-		return s->design.ready.n > 0 ? "not ready when the time was up: "
-					     : "not done when the time was up: ";
+		return s->design.ready.n > 0 ? "not ready at the --timeout: "
+					     : "still running at the --timeout: ";
 	if (strcmp(reason, "interrupted") == 0)
 		return "interrupted after ";
 	if (strcmp(reason, "duration") == 0)
