@@ -374,3 +374,14 @@ assert len(argv) == 11, argv'
 	"$STARTLINE" run -q --trace t.slt -- true || true
 	[ "$(cat precious)" = precious ]
 }
+
+@test "a back-reference, with which one line could take minutes, is refused" {
+	session --ready 'log:(.*)(.*)(.*)\3\2\1x' --timeout 1s -- sh -c 'head -c 2000 /dev/zero | tr "\0" a; sleep 5'
+	[ "$status" = 125 ]
+	one_message 'back-reference'
+	session --redact '(a*)\1' -- true
+	[ "$status" = 125 ]
+	grep -q 'back-reference' messages
+	session --redact '[\1]|\(1\)' -- true
+	[ "$status" = 0 ]
+}

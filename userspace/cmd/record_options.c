@@ -15,6 +15,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/pattern.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 
@@ -124,9 +125,7 @@ static void parse_redact(struct record_options *o, const char *s, struct argp_st
 {
 	char why[128];
 	regex_t alone, both;
-	const int e = regcomp(&alone, s, REG_EXTENDED);
-	if (e != 0) {
-		(void)regerror(e, &alone, why, sizeof(why));
+	if (pattern_compile(s, 0, &alone, why, sizeof(why)) < 0) {
 		argp_error(state, "--redact '%s': %s", s, why);
 		return;
 	}
@@ -135,7 +134,7 @@ static void parse_redact(struct record_options *o, const char *s, struct argp_st
 	o->redact_text = NULL;
 	if (asprintf(&o->redact_text, "%s%s%s", text != NULL ? text : "", text != NULL ? "|" : "",
 		     s) < 0 ||
-	    regcomp(&both, o->redact_text, REG_EXTENDED) != 0)
+	    pattern_compile(o->redact_text, 0, &both, why, sizeof(why)) < 0)
 		argp_failure(state, EXIT_TROUBLE, 0, "no memory for --redact");
 	regfree(&alone);
 	if (o->has_redact)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "userspace/base/log.h"
+#include "userspace/base/pattern.h"
 #include "userspace/base/units.h"
 
 enum argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
@@ -91,15 +92,12 @@ static int parse_http(const struct ready_rule *rule)
 
 static int parse_regex(struct ready_rule *rule)
 {
-	const int code = regcomp(&rule->regex, rule->argument, REG_EXTENDED | REG_NOSUB);
-	if (code == 0) {
-		rule->has_regex = true;
-		return 0;
-	}
 	char why[256];
-	(void)regerror(code, &rule->regex, why, sizeof(why));
-	return fail(-EINVAL, "--ready '%s': not a POSIX extended regular expression: %s",
-		    rule->spec, why);
+	if (pattern_compile(rule->argument, REG_NOSUB, &rule->regex, why, sizeof(why)) < 0)
+		return fail(-EINVAL, "--ready '%s': not a POSIX extended regular expression: %s",
+			    rule->spec, why);
+	rule->has_regex = true;
+	return 0;
 }
 
 static int parse_accept(struct ready_rule *rule)
