@@ -178,7 +178,7 @@ static __always_inline void memory_set(struct memory_state *memory, __s64 pages)
 
 	if (now == before)
 		return;
-	tree = __sync_fetch_and_add(&tree_pages, now - before) + now - before;
+	tree = fetch_add(&tree_pages, now - before) + now - before;
 	if (now < before)
 		return;
 	raise(&memory->peak_pages, now, false);
@@ -238,7 +238,7 @@ __u64 memory_leave(__u64 mm)
 	if (!memory || !has_rss_stat)
 		return SL_UNKNOWN;
 	peak = memory->peak_pages;
-	if (__sync_fetch_and_sub(&memory->users, 1) != 1)
+	if (fetch_add(&memory->users, -1) != 1)
 		return peak;
 	memory_set(memory, 0);
 	bpf_map_delete_elem(&memories, &mm);

@@ -18,7 +18,7 @@
 #define EXEC_COMPONENTS 32
 #define ARGS_SMALL	(SCRATCH_BYTES - 64) /* up to here a piece is built in the scratch */
 
-__u32 live_threads = 0, live_processes = 0;
+__u64 live_threads = 0, live_processes = 0;
 struct process_map processes SEC(".maps");
 
 /* ---- fork ---- */
@@ -32,7 +32,7 @@ __noinline int process_count_thread(__u32 tgid, __u64 mm)
 
 	__sync_fetch_and_add(&live_threads, 1);
 	if (process) {
-		__u32 live = __sync_fetch_and_add(&process->live_threads, 1) + 1;
+		__u64 live = fetch_add(&process->live_threads, 1) + 1;
 
 		if (live > process->threads_peak)
 			process->threads_peak = live;
@@ -343,7 +343,7 @@ int handle_exit(__u64 *ctx)
 	usage_thread_ended(ts);
 	process = bpf_map_lookup_elem(&processes, &tgid);
 	if (process)
-		is_last = __sync_fetch_and_sub(&process->live_threads, 1) == 1;
+		is_last = fetch_add(&process->live_threads, -1) == 1;
 	event = sl_reserve_for(SL_KIND_EXIT, sizeof(*event), now, pid_tgid_of(task));
 	if (event) {
 		event->status = is_last ? process_status(task) : (__u32)task->exit_code;
@@ -362,7 +362,7 @@ int handle_exit(__u64 *ctx)
 	process->mm = 0;
 	usage_emit_ended(tgid);
 	bpf_map_delete_elem(&processes, &tgid);
-	if (__sync_fetch_and_sub(&live_processes, 1) == 1)
+	if (fetch_add(&live_processes, -1) == 1)
 		memory_emit(SL_WHEN_EXIT);
 	return 0;
 }

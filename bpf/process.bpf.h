@@ -18,9 +18,9 @@ struct usage_sums {
 };
 
 struct process_state {
-	__u32 live_threads; /* counted here and not by the kernel's `live`, which two threads
+	__u64 live_threads; /* counted here and not by the kernel's `live`, which two threads
 			     * that exit together both see at 0 */
-	__u32 threads_peak;
+	__u64 threads_peak;
 	__u64 mm;		 /* whose pages count for it; 0: none */
 	__u64 rss_peak_pages;	 /* of its last image, once the process has ended */
 	struct usage_sums ended; /* threads that are gone */
@@ -37,7 +37,7 @@ struct process_map {
 };
 extern struct process_map processes SEC(".maps");
 
-extern __u32 live_threads, live_processes; /* recorded ones */
+extern __u64 live_threads, live_processes; /* recorded ones */
 
 #define PLACE_FRAMES 6
 

@@ -56,7 +56,7 @@ struct {
 
 __u32 has_listeners = 0;
 __u32 pending_count = 0;
-__u32 pending_next = 0; /* slots taken so far; they are taken in turn */
+__u64 pending_next = 0; /* slots taken so far; they are taken in turn */
 
 static __always_inline struct pending *pending_of(__u64 id)
 {
@@ -82,7 +82,7 @@ static __always_inline bool pending_add(__u64 sk, __u64 id)
 	__u32 slot;
 
 	for (int i = 0; i < SLOT_TRIES; i++) {
-		slot = __sync_fetch_and_add(&pending_next, 1) % PENDING_MAX;
+		slot = fetch_add(&pending_next, 1) % PENDING_MAX;
 		p = bpf_map_lookup_elem(&pending, &slot);
 		if (!p || __sync_val_compare_and_swap(&p->id, 0, SLOT_TAKEN) != 0)
 			continue;

@@ -29,7 +29,7 @@ __u64 last_place = 0;
 const volatile __u32 has_prev_state = 0; /* sched_switch passes it, >= 5.18 */
 __u64 switch_limit = 0;			 /* OFFCPU records after readiness; 0: no limit */
 __u64 switch_count = 0;
-__u32 running = 0;	 /* recorded threads that are not blocked */
+__u64 running = 0;	 /* recorded threads that are not blocked */
 __u64 idle_since_ns = 0; /* when `running` fell to 0 */
 
 /* ---- is the tree idle? ---- */
@@ -38,7 +38,7 @@ static __always_inline void count_idle(struct task_state *ts, __u64 now)
 {
 	if (__sync_lock_test_and_set(&ts->sched.is_idle, 1))
 		return;
-	if (__sync_fetch_and_sub(&running, 1) == 1)
+	if (fetch_add(&running, -1) == 1)
 		idle_since_ns = now;
 }
 
@@ -141,7 +141,7 @@ static __always_inline __u64 place_of(struct task_struct *task)
 	known = bpf_map_lookup_elem(&places, &place);
 	if (known)
 		return *known;
-	number = __sync_fetch_and_add(&last_place, 1) + 1;
+	number = fetch_add(&last_place, 1) + 1;
 	if (bpf_map_update_elem(&places, &place, &number, BPF_NOEXIST))
 		return 0; /* somebody else was first, or they are full */
 	return number;
@@ -155,7 +155,7 @@ static __always_inline bool is_told(__u16 nr)
 
 static __always_inline bool past_limit(void)
 {
-	return is_ready && switch_limit && __sync_fetch_and_add(&switch_count, 1) >= switch_limit;
+	return is_ready && switch_limit && fetch_add(&switch_count, 1) >= switch_limit;
 }
 
 static __always_inline void sum_up(struct sched_state *s, __u64 wake_ns, __u64 now)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -286,6 +287,18 @@ static int maps_make(const struct probes *p)
 	return 0;
 }
 
+/* Lets skeleton->bss be the map's memory, as libbpf does for maps of its own making (until 1.4, for
+ * all). */
+static int variables_map(const struct probes *p)
+{
+	const struct bpf_map *map = p->skeleton->maps.bss;
+	const size_t size = bpf_map__value_size(map);
+	return mmap(p->skeleton->bss, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		    bpf_map__fd(map), 0) == MAP_FAILED
+		       ? -errno
+		       : 0;
+}
+
 /* Both were opened from the same bytes, so that their maps come in the same order. */
 static int share_maps(const struct bpf_object *from, const struct bpf_object *to)
 {
@@ -417,6 +430,8 @@ static int load_first(struct loading *l, const struct bpf_settings *settings, bo
 	}
 	if (r >= 0)
 		r = startline_bpf__load(p->skeleton);
+	if (r >= 0)
+		r = variables_map(p);
 	return r < 0 ? probes_refused(r, why, why_size) : 0;
 }
 

@@ -238,7 +238,7 @@ void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 {
 	/* The kernel writes these while we look. */
 	const volatile struct startline_bpf__bss *bss = s->skeleton->bss;
-	*ret_threads = bss->live_threads;
+	*ret_threads = (uint32_t)bss->live_threads;
 	*ret_idle_since_ns = bss->running == 0 ? bss->idle_since_ns : 0;
 }
 
