@@ -52,7 +52,7 @@ SHIM_OBJECTS := $(patsubst %.c,$(B)/%.o,$(wildcard preload/*.c))
 BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(BPF_B)/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON     := $(BPF_B)/startline.skel.h
 UNIT_TESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-WORKLOADS    := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
+WORKLOADS    := $(patsubst tests/workloads/%,build/workloads/%,$(basename $(wildcard tests/workloads/*.c tests/workloads/*.cc)))
 TEST_TOOLS   := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 FUZZERS      := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 MAN_PAGES    := $(patsubst docs/man/%.md,build/man/%,$(wildcard docs/man/*.md))
@@ -215,10 +215,17 @@ $(B)/preload-test/%.o: preload/%.c $(B)/flags | $(B)/deps
 .PHONY: workloads
 workloads: $(WORKLOADS) $(TEST_TOOLS)
 
-build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/build-workload
+define BUILD_WORKLOAD
 	$(call say,WORKLOAD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/build-workload $< $@
+endef
+
+build/workloads/%: tests/workloads/%.c $(wildcard tests/workloads/*.h) tools/build-workload
+	$(BUILD_WORKLOAD)
+
+build/workloads/%: tests/workloads/%.cc tools/build-workload
+	$(BUILD_WORKLOAD)
 
 # --- testing ---------------------------------------------------------------------------------
 

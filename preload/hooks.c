@@ -6,6 +6,8 @@
  * thread's own slot. Whatever is unusual (first call, new thread, forked child, an allocator that is
  * not glibc's, failure) fails the compare or takes a branch into a function that is kept out of
  * line. */
+#include "preload/hooks.h"
+
 #include <errno.h>
 
 #include "preload/real.h"
@@ -34,7 +36,7 @@ enum { PROOFS_WANTED = 8 };
 
 /* Compares the size word with what the allocator says, on blocks the program asked for itself, until
  * it was right often enough. No allocation of our own: addresses stay as they were. */
-static __s64 usable_proven(void *p)
+__s64 usable_proven(void *p)
 {
 	const __s64 usable =
 		real.malloc_usable_size == NULL ? 0 : (__s64)real.malloc_usable_size(p);
@@ -48,6 +50,15 @@ static __s64 usable_proven(void *p)
 	return usable;
 }
 
+/* An allocator that is not ready yet may not know (tcmalloc, before its constructor): then what was
+ * asked for stands for it. */
+static __s64 usable_or_asked(void *p, size_t n)
+{
+	const __s64 usable = usable_proven(p);
+
+	return usable != 0 ? usable : (__s64)n;
+}
+
 static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 {
 	if (slot_allocated(s, n, usable))
@@ -55,7 +66,7 @@ static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 }
 
 /* Everything but the fast path comes here after the real call: @p is its result. */
-static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n)
+void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n)
 {
 	if (s == &life.nursery) {
 		counters_nurse(shim.lane, call, p != NULL, n);
@@ -75,12 +86,12 @@ static void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void 
 	else if (failures != NULL)
 		slot_add(failures, 1);
 	else if (is_shared)
-		counters_shared_allocated(life.lane, n, usable_proven(p));
+		counters_shared_allocated(life.lane, n, usable_or_asked(p, n));
 	else
-		count_allocated(s, n, usable_proven(p));
+		count_allocated(s, n, usable_or_asked(p, n));
 }
 
-static void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
+void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 {
 	if (s == &life.nursery)
 		counters_nurse(shim.lane, call, true, 0);

@@ -33,6 +33,7 @@ struct real real;
 static struct {
 	const struct link_map *head;
 	const struct link_map *self;
+	const struct link_map *allocator; /* whose malloc is the real one */
 	uintptr_t loader_base;
 	uint32_t uid; /* the real one, as this image began; NO_UID if the effective one differed */
 	bool is_secure, is_go;
@@ -299,7 +300,7 @@ static bool list_is_known(void)
 	return __atomic_load_n(&list.self, __ATOMIC_ACQUIRE) != NULL || list_find();
 }
 
-uintptr_t real_next(const char *name)
+static uintptr_t find_next(const char *name, const struct link_map **ret_map)
 {
 	const uint32_t hash = gnu_hash_of(name);
 
@@ -307,10 +308,33 @@ uintptr_t real_next(const char *name)
 		return 0;
 	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
 		const void *found = map_find(m, name, hash);
+		*ret_map = m;
 		if (found != NULL)
 			return (uintptr_t)found;
 	}
 	return 0;
+}
+
+uintptr_t real_next(const char *name)
+{
+	const struct link_map *map;
+
+	return find_next(name, &map);
+}
+
+uintptr_t real_allocators(const char *name)
+{
+	const struct link_map *map = NULL;
+	const uintptr_t found = real.is_glibc ? 0 : find_next(name, &map);
+
+	return map == list.allocator ? found : 0;
+}
+
+/* Libraries begin where they are loaded, and linkers put code before data. */
+bool real_is_allocators(const void *code)
+{
+	return (uintptr_t)code >= list.allocator->l_addr &&
+	       (uintptr_t)code < (uintptr_t)list.allocator->l_ld;
 }
 
 /* ---- what each start asks for, in one walk ---- */
@@ -322,8 +346,8 @@ uintptr_t real_next(const char *name)
 			each(free_aligned_sized) each(malloc_usable_size) each(execve) \
 				each(execvpe) each(__libc_start_main) each(malloc)
 
-static const char *const marks[] = { "__asan_init", "__tsan_init", "__hwasan_init", "__lsan_init",
-				     "__msan_init" };
+static const char marks[][16] = { "__asan_init", "__tsan_init", "__hwasan_init", "__lsan_init",
+				  "__msan_init" };
 
 enum wanted {
 #define AS_NUMBER(name) WANTED_##name,
@@ -346,7 +370,7 @@ struct walk {
 	bool is_behind_us;
 };
 
-static const char *const wanted_names[] = {
+static const char wanted_names[N_WANTED][24] = {
 #define AS_NAME(name) #name,
 	WANTED(AS_NAME)
 };
@@ -364,7 +388,7 @@ static void walk_init(struct walk *w)
 
 /* All from one allocator: the object that has malloc, else a mixture could arise when a library
  * overrides only a part. */
-static void take_wanted(struct walk *w, const struct object *o)
+static void take_wanted(struct walk *w, const struct link_map *map, const struct object *o)
 {
 	const bool had_malloc = w->address[WANTED_malloc] != 0;
 
@@ -372,9 +396,11 @@ static void take_wanted(struct walk *w, const struct object *o)
 		if (w->address[i] == 0)
 			w->address[i] = (uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
 	}
-	if (!had_malloc && w->address[WANTED_malloc] != 0)
-		real.is_glibc = object_find(o, "gnu_get_libc_version",
-					    gnu_hash_of("gnu_get_libc_version")) != NULL;
+	if (had_malloc || w->address[WANTED_malloc] == 0)
+		return;
+	list.allocator = map;
+	real.is_glibc =
+		object_find(o, "gnu_get_libc_version", gnu_hash_of("gnu_get_libc_version")) != NULL;
 }
 
 static void look_at(struct walk *w, const struct link_map *map)
@@ -385,7 +411,7 @@ static void look_at(struct walk *w, const struct link_map *map)
 	for (int i = 0; i < N_MARKS && !found.has_sanitizer; i++)
 		found.has_sanitizer = object_find(&o, marks[i], w->mark_hashes[i]) != NULL;
 	if (w->is_behind_us)
-		take_wanted(w, &o);
+		take_wanted(w, map, &o);
 	if (found.first_malloc == 0)
 		found.first_malloc = (uintptr_t)object_find(&o, "malloc", w->hashes[WANTED_malloc]);
 	if (found.environ_at == NULL)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "preload/announce.h"
+#include "preload/hooks.h"
 #include "preload/real.h"
 #include "preload/sys.h"
 
@@ -36,6 +37,7 @@ void shim_prepare(void)
 		shim.counts = !shim.is_off && (shim.settings.flags & SHIM_COUNTS_HEAP) != 0 &&
 			      !facts.has_sanitizer && !facts.has_own_malloc;
 	}
+	new_prepare();
 	__atomic_store_n(&shim.is_prepared, true, __ATOMIC_RELEASE);
 }
 
@@ -187,6 +189,7 @@ static bool lane_begin(void)
 	const uint64_t time_ns =
 		(shim.settings.flags & SHIM_WRAPS_NETWORK) != 0 ? clock_ns() : spec.start_ns;
 	cover_own_image(time_ns);
+	load_cover();
 	if (!is_forked)
 		mark_own(SL_MARK_LINKED, time_ns);
 	else

@@ -28,7 +28,8 @@ void coverage_cover(struct builder *b, const struct sl_cover *e)
 bool coverage_is_in(const struct sl_cover *c)
 {
 	return c->reason == SL_COVER_COUNTED || c->reason == SL_COVER_OWN_ALLOCATOR ||
-	       c->reason == SL_COVER_OFF || (c->reason == SL_COVER_SANITIZER && c->next == 0);
+	       c->reason == SL_COVER_OFF || c->reason == SL_COVER_DEEPBIND ||
+	       (c->reason == SL_COVER_SANITIZER && c->next == 0);
 }
 
 static const char *const reasons[] = {
@@ -49,11 +50,12 @@ static const char *reason_text(struct builder *b, const struct sl_cover *c)
 {
 	if (c->reason >= sizeof(reasons) / sizeof(reasons[0]) || reasons[c->reason] == NULL)
 		return "not counted";
-	if (c->reason != SL_COVER_OFF)
+	if (c->reason != SL_COVER_OFF && c->reason != SL_COVER_DEEPBIND)
 		return reasons[c->reason];
 	const char *why = text_of(b->arena, &c->event, c->text);
-	const char *text = why[0] == '\0' ? NULL : arena_printf(b->arena, "switched off: %s", why);
-	return text != NULL ? text : "switched off";
+	const char *text =
+		why[0] == '\0' ? NULL : arena_printf(b->arena, "%s: %s", reasons[c->reason], why);
+	return text != NULL ? text : reasons[c->reason];
 }
 
 static const struct image_note *last_image(const struct proc *p)
@@ -77,8 +79,8 @@ static bool counts_last_image(const struct proc *p)
 /* Whether the shim is in what @p runs at last, counting or not. */
 static bool is_in(const struct proc *p, const char *coverage)
 {
-	static const char *const words[] = { "counted", "environment cleared",
-					     "no allocation after fork" };
+	static const char *const words[] = { "counted", "blocks allocated unseen",
+					     "environment cleared", "no allocation after fork" };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(coverage, words[i]) == 0)
 			return true;
@@ -115,6 +117,12 @@ static const char *parents_reason(struct builder *b, const struct proc *p)
 	return arena_printf(b->arena, "%s%s", prefix, reason);
 }
 
+/* Blocks that no hook saw allocated; a child of fork frees what its parent allocated. */
+static bool frees_unseen_blocks(const struct proc *p)
+{
+	return last_image(p) != NULL && p->out.heap.calls[SL_HEAP_UNMATCHED] > 0;
+}
+
 static const char *heap_coverage(struct builder *b, const struct proc *p)
 {
 	const struct facts *f = b->facts;
@@ -122,7 +130,7 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 
 	if (p->out.heap.is_known && counts_last_image(p) &&
 	    (p->cover == NULL || p->cover->reason == SL_COVER_COUNTED))
-		return "counted";
+		return frees_unseen_blocks(p) ? "blocks allocated unseen" : "counted";
 	if (p->cover != NULL && p->cover->reason != SL_COVER_COUNTED)
 		return reason_text(b, p->cover);
 	if (f->shim != NULL) {

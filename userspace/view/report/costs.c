@@ -70,16 +70,23 @@ static void add_peak_error(const struct run *run, struct buf *line)
 		       format_bytes(text, (double)run->heap_peak_error_bytes));
 }
 
-/* A forked child frees what its parent allocated, so there may be more frees than allocations. */
+/* A forked child frees what its parent allocated, so there may be more frees than allocations. Where
+ * the program did not fork these are of blocks that were allocated past the shim. */
 static void add_unmatched(const struct run *run, struct buf *line)
 {
-	int64_t n = 0;
+	int64_t n_inherited = 0, n_unseen = 0;
 	for (size_t i = 0; i < run->n_processes; i++) {
-		if (run->processes[i].heap.is_known)
-			n = sum_known(n, run->processes[i].heap.calls[CALL_UNMATCHED]);
+		const struct process *p = &run->processes[i];
+		int64_t *n = p->n_images == 0 ? &n_inherited : &n_unseen;
+		if (p->heap.is_known)
+			*n = sum_known(*n, p->heap.calls[CALL_UNMATCHED]);
 	}
-	if (n > 0 && (double)n * 100 >= run_value(run, "heap.frees"))
-		(void)buf_addf(line, " (at least %" PRId64 " of inherited blocks)", n);
+	const double limit = run_value(run, "heap.frees") / 100;
+	if (n_inherited > 0 && (double)n_inherited >= limit)
+		(void)buf_addf(line, " (at least %" PRId64 " of inherited blocks)", n_inherited);
+	if (n_unseen > 0 && (double)n_unseen >= limit)
+		(void)buf_addf(line, " (at least %" PRId64 " of blocks allocated unseen)",
+			       n_unseen);
 }
 
 static void add_failed_connects(const struct run *run, struct buf *line)

@@ -20,9 +20,21 @@ static const char *kernel_of(const struct process *p)
 	return text_of(p->coverage_kernel);
 }
 
+static const char *lack_of_heap(const struct process *p)
+{
+	return p->heap.is_known ? "heap counted in part" : "heap not counted";
+}
+
+static const char *lack_of_kernel(const struct process *p)
+{
+	(void)p;
+	return "no kernel events";
+}
+
 /* "heap not counted in 3 of 5 processes: static (busybox[12], …)": one note per reason. */
-static void note_reasons(struct table *t, const struct run *run, const char *what, const char *good,
-			 const char *(*get)(const struct process *p))
+static void note_reasons(struct table *t, const struct run *run, const char *good,
+			 const char *(*get)(const struct process *p),
+			 const char *(*lack)(const struct process *p))
 {
 	_cleanup_(buf_done) struct buf names;
 	_cleanup_(buf_done) struct buf label;
@@ -47,8 +59,8 @@ static void note_reasons(struct table *t, const struct run *run, const char *wha
 				(void)buf_addf(&names, "%s%s", count > 1 ? ", " : "",
 					       process_label(run, run->processes[j].id, &label));
 		}
-		table_note(t, "%s in %zu of %zu processes: %s (%s%s)", what, count,
-			   run->n_processes, reason[0] == '\0' ? "reason not known" : reason,
+		table_note(t, "%s in %zu of %zu processes: %s (%s%s)", lack(&run->processes[i]),
+			   count, run->n_processes, reason[0] == '\0' ? "reason not known" : reason,
 			   buf_str(&names), count > MAX_NAMES ? ", ..." : "");
 	}
 }
@@ -58,8 +70,8 @@ void note_coverage(const struct session *s, size_t run_index, struct table *t)
 	const struct run *run = &s->runs[run_index];
 	const bool is_off = s->design.heap != NULL && strcmp(s->design.heap, "off") == 0;
 	if (!is_off)
-		note_reasons(t, run, "heap not counted", "counted", heap_of);
-	note_reasons(t, run, "no kernel events", "bpf", kernel_of);
+		note_reasons(t, run, "counted", heap_of, lack_of_heap);
+	note_reasons(t, run, "bpf", kernel_of, lack_of_kernel);
 }
 
 int build_coverage(const struct session *s, size_t run_index, struct table **ret)
