@@ -215,8 +215,8 @@ static bool is_usable(struct ab *ab, const struct collect_spec *spec, enum arm a
 		      const struct collect_result *result)
 {
 	const char *name = spec->argv[0];
-	if (result->has_been_interrupted) {
-		ab->result->signal = result->signal != 0 ? result->signal : SIGINT;
+	if (result->signal != 0) {
+		ab->result->signal = result->signal;
 		say_end(ab, AB_INTERRUPTED, "interrupted");
 		return false;
 	}

@@ -148,7 +148,7 @@ static int run_all(struct series_of_runs *m)
 		clear_progress(m);
 		if (r < 0)
 			return r;
-		m->check->is_interrupted |= result.has_been_interrupted;
+		m->check->is_interrupted |= result.signal != 0;
 		const char *how = how_it_ended(m->check->arena, &m->spec, &result);
 		const bool has_run =
 			result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE;

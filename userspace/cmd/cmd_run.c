@@ -71,6 +71,8 @@ static int record_runs(struct recorder *r)
 		r->status = measurement_judge(&r->spec, &result);
 		if (result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE)
 			r->has_run = true;
+		if (r->status == 0 && result.signal != 0)
+			return 0;
 		if (r->status != 0)
 			return run > o->warmup ? leave_out(r, run) : 0;
 	}

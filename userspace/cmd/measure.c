@@ -91,7 +91,9 @@ int measurement_status(const struct collect_spec *spec, const struct collect_res
 	if (WIFSIGNALED(result->status))
 		return EXIT_BY_SIGNAL + WTERMSIG(result->status);
 	const int status = WEXITSTATUS(result->status);
-	return status == 0 && spec->until == UNTIL_READY ? EXIT_TROUBLE : status;
+	if (status != 0 || spec->until != UNTIL_READY)
+		return status;
+	return result->signal != 0 ? EXIT_BY_SIGNAL + result->signal : EXIT_TROUBLE;
 }
 
 int measurement_judge(const struct collect_spec *spec, const struct collect_result *result)
@@ -106,7 +108,7 @@ int measurement_judge(const struct collect_spec *spec, const struct collect_resu
 		(void)fail(-ETIMEDOUT, "'%s' was %s after %s%s%s: stopped it", name,
 			   spec->until == UNTIL_READY ? "not ready" : "not done",
 			   format_ns(time, (double)spec->timeout_ns), before, result->missing);
-	if (result->end == COLLECT_EXITED && spec->until == UNTIL_READY)
+	if (result->end == COLLECT_EXITED && spec->until == UNTIL_READY && result->signal == 0)
 		(void)fail(-ECHILD, "'%s' ended before it was ready%s%s", name, before,
 			   result->missing);
 	return measurement_status(spec, result);

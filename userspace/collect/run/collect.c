@@ -5,12 +5,10 @@
 #include "userspace/collect/run/collect.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
@@ -102,33 +100,13 @@ int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t 
 											: 0;
 }
 
-static const int end_signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
-#define N_END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
-
-/* From here on Ctrl-C and termination are read, not suffered; the command gets back what was. A
- * hangup that is ignored stays so: blocked, it would be queued, and read. Not so the others, which
- * any script has ignored by what it starts in the background. */
-static int take_signals(struct collector *c)
-{
-	sigset_t set;
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < N_END_SIGNALS; i++) {
-		if (end_signals[i] != SIGHUP || !inheritance_ignores_hangup())
-			(void)sigaddset(&set, end_signals[i]);
-	}
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-	c->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return c->signal_fd < 0 ? -errno : 0;
-}
-
 static int collector_open(struct collector *c, const struct collect_spec *spec)
 {
 	inheritance_begin(0);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return fail(-errno, "cannot wait for events: %s", strerror(errno));
-	int r = take_signals(c);
+	int r = signals_open(&c->signals);
 	if (r < 0)
 		return fail(r, "cannot take signals: %s", strerror(-r));
 	if (spec->redact != NULL)
@@ -145,7 +123,7 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
 			&c->trial);
 	cgroup_sweep();
-	r = collector_watch(c, c->signal_fd, WAKE_SIGNAL, 0);
+	r = collector_watch(c, c->signals.fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
 }
 
@@ -155,7 +133,7 @@ int collector_new(const struct collect_spec *spec, struct trace_writer *w, struc
 	if (c == NULL)
 		return -ENOMEM;
 	c->w = w;
-	c->epoll_fd = c->signal_fd = c->trial.fd = -1;
+	c->epoll_fd = c->signals.fd = c->trial.fd = -1;
 	const int r = collector_open(c, spec);
 	if (r < 0) {
 		(void)collector_free(c);
@@ -172,13 +150,7 @@ int collector_fact(struct collector *c, const char *key, const char *value)
 
 bool collector_is_interrupted(void)
 {
-	sigset_t pending;
-	bool is_pending = false;
-	(void)sigemptyset(&pending);
-	(void)sigpending(&pending);
-	for (size_t i = 0; i < N_END_SIGNALS; i++)
-		is_pending |= sigismember(&pending, end_signals[i]) == 1;
-	return is_pending;
+	return signals_end_is_pending();
 }
 
 int collector_finish(struct collector *c)
@@ -208,7 +180,7 @@ struct collector *collector_free(struct collector *c)
 	(void)redactor_free(c->redactor);
 	overhead_trial_done(&c->trial);
 	cleanup_close(&c->epoll_fd);
-	cleanup_close(&c->signal_fd);
+	signals_done(&c->signals);
 	free(c);
 	return NULL;
 }
@@ -229,16 +201,31 @@ size_t run_alive(struct run *r)
 	return r->tree.pids.n;
 }
 
+/* Whether a process of the tree sent it. */
+static bool is_of_tree(struct run *r, pid_t sender)
+{
+	if (sender == 0 || sender == r->pid || tree_knows(&r->tree, sender))
+		return sender != 0;
+	(void)collector_drain(r->c);
+	if (!r->tree.has_events)
+		(void)run_walk(r);
+	return tree_knows(&r->tree, sender);
+}
+
+/* What comes to startline is the command's as well: where the group got it, the command has it. A
+ * second one that asks to end is startline's own. */
 static void on_signal(struct run *r)
 {
-	struct signalfd_siginfo info;
-	while (read(r->c->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		const int signal = (int)info.ssi_signo;
-		const bool is_keyboard = signal == SIGINT || signal == SIGQUIT;
-		/* The first Ctrl-C is the command's, which the terminal has sent it as well. */
-		if (is_keyboard && ++r->n_interrupts < 2)
+	struct signal_news news;
+	while (signals_next(&r->c->signals, &news)) {
+		if (is_of_tree(r, news.sender))
 			continue;
-		r->interrupt = signal;
+		const bool is_ours = news.is_end && r->n_end_signals++ > 0;
+		if (!is_ours && (!news.is_for_group || getpgid(r->pid) != getpgrp()))
+			run_signal(r, news.number);
+		if (news.is_end)
+			r->end_signal = news.number;
+		r->is_interrupted |= is_ours || (news.is_end && r->is_reaped);
 	}
 }
 
@@ -399,15 +386,14 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 	*ret = (struct collect_result){
 		.status = r->status,
 		.exec_errno = r->target.exec_errno,
-		.signal = r->interrupt,
-		.has_been_interrupted = r->n_interrupts > 0 || r->interrupt != 0,
+		.signal = r->end_signal,
 	};
 	name_missing(r, ret->missing, sizeof(ret->missing));
 	if (ret->exec_errno != 0)
 		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
 				   ? COLLECT_NOT_FOUND
 				   : COLLECT_NOT_EXECUTABLE;
-	else if (r->interrupt != 0)
+	else if (r->is_interrupted)
 		ret->end = COLLECT_INTERRUPTED;
 	else if (r->stop == SL_STOP_READY)
 		ret->end = COLLECT_READY;

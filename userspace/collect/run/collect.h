@@ -56,19 +56,18 @@ enum collect_end {
 	COLLECT_READY,	  /* startline stopped it because it was ready */
 	COLLECT_DURATION, /* … because the time asked for was over */
 	COLLECT_TIMEOUT,
-	COLLECT_INTERRUPTED,	/* second Ctrl-C, or a signal to startline */
+	COLLECT_INTERRUPTED,	/* a second Ctrl-C, TERM or HUP */
 	COLLECT_NOT_FOUND,	/* 127 */
 	COLLECT_NOT_EXECUTABLE, /* 126 */
 };
 
 struct collect_result {
 	enum collect_end end;
-	int status;		   /* wait status of the command; meaningful when it was reaped */
-	char missing[256];	   /* what --ready conditions did not hold, "accept, file:/x"; and
+	int status;	   /* wait status of the command; meaningful when it was reaped */
+	char missing[256]; /* what --ready conditions did not hold, "accept, file:/x"; and
 			 * of probed ones why, "http://x/ (status 403)"; "" */
-	int exec_errno;		   /* NOT_FOUND, NOT_EXECUTABLE */
-	int signal;		   /* COLLECT_INTERRUPTED: by which one */
-	bool has_been_interrupted; /* Ctrl-C was pressed, also where only the command got it */
+	int exec_errno;	   /* NOT_FOUND, NOT_EXECUTABLE */
+	int signal; /* that asked startline or the command to end (Ctrl-C, TERM, HUP); 0: none */
 };
 
 /* Records one run into @w. Sources are opened at the first run and reused by the next ones of

@@ -190,6 +190,7 @@ static int run_spawn(struct run *r)
 	};
 	const int e = target_spawn(&target, &r->target);
 	logpipe_close_writers(&r->logpipe);
+	r->pid = r->target.pid;
 	return e;
 }
 

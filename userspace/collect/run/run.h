@@ -12,6 +12,7 @@
 #include "userspace/collect/run/collect.h"
 #include "userspace/collect/run/overhead.h"
 #include "userspace/collect/run/redact.h"
+#include "userspace/collect/run/signals.h"
 #include "userspace/collect/run/source.h"
 #include "userspace/collect/run/target.h"
 #include "userspace/collect/run/tree.h"
@@ -37,7 +38,7 @@ struct collector {
 	struct redactor *redactor;   /* NULL: nothing to mask */
 	struct overhead_trial trial; /* until the sources are open */
 	int epoll_fd;
-	int signal_fd;
+	struct signals signals;
 	struct run *run; /* the one in progress, for the sink */
 };
 
@@ -45,6 +46,7 @@ struct run {
 	struct collector *c;
 	const struct collect_spec *spec;
 	struct target target;
+	pid_t pid; /* the command's, also when it has been reaped */
 	struct tree tree;
 	struct cgroup cgroup;
 	struct logpipe logpipe;
@@ -69,8 +71,9 @@ struct run {
 	int status; /* wait status */
 	uint64_t reaped_ns;
 
-	unsigned int n_interrupts;
-	int interrupt; /* the signal that ends startline; 0: none */
+	int end_signal; /* the last that asked to end; 0: none */
+	unsigned int n_end_signals;
+	bool is_interrupted; /* startline ends, whatever the command does */
 
 	enum sl_stop stop; /* why the tree was asked to end; 0: it was not */
 	uint64_t stop_ns;
@@ -105,7 +108,9 @@ int emit_design(struct sink sink, const struct collect_spec *spec);
 /* How many processes or threads of the tree still live. */
 size_t run_alive(struct run *r);
 
-/* stop.c: decides at @now whether the run is over, and what to do to get there. */
+/* stop.c: sends a signal to the command, or to what it left behind. */
+void run_signal(struct run *r, int number);
+/* Decides at @now whether the run is over, and what to do to get there. */
 int run_step(struct run *r, uint64_t now);
 /* When run_step() has something to do even if nothing happens; 0: nothing known. */
 uint64_t run_deadline(const struct run *r);

@@ -39,6 +39,14 @@ static void signal_command(const struct run *r, int signal)
 		(void)syscall(SYS_pidfd_send_signal, r->target.pidfd, signal, NULL, 0);
 }
 
+void run_signal(struct run *r, int number)
+{
+	if (r->is_reaped)
+		(void)tree_signal(&r->tree, number, refresh, r);
+	else
+		signal_command(r, number);
+}
+
 /* Asks the tree to end, and insists. */
 static int run_stop(struct run *r, enum sl_stop why, uint64_t now)
 {
@@ -70,10 +78,10 @@ static bool is_worth_waiting(const struct run *r, uint64_t now)
 	if (r->stop != 0)
 		return r->killed_ns == 0 || now < r->killed_ns + KILLED_NS;
 	/* A daemon: the command has ended well, and its children have yet to get ready, or to run
-	 * for as long as was asked. */
-	if (r->spec->until == UNTIL_READY || r->spec->until == UNTIL_DURATION)
+	 * for as long as was asked. Who failed has failed, whatever it left behind. */
+	if (r->status == 0 && r->spec->until != UNTIL_EXIT)
 		return true;
-	return now < r->reaped_ns + GRACE_NS;
+	return r->spec->until == UNTIL_EXIT && now < r->reaped_ns + GRACE_NS;
 }
 
 /* Without kernel events a daemon that left its parent is heard of when it first does something that
@@ -91,10 +99,10 @@ static bool is_past(uint64_t start, uint64_t duration, uint64_t now)
 
 int run_step(struct run *r, uint64_t now)
 {
-	if (r->interrupt != 0) {
+	if (r->is_interrupted) {
 		r->is_over = true;
 		return emit_mark(collector_sink(r->c), SL_MARK_STOP, now, r->target.pid,
-				 (uint64_t)r->interrupt, SL_STOP_SIGNAL, NULL);
+				 (uint64_t)r->end_signal, SL_STOP_SIGNAL, NULL);
 	}
 
 	int e = 0;

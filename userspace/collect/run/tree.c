@@ -19,6 +19,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/units.h"
+#include "userspace/collect/run/emit.h"
 
 /* PROC_PID_INIT_INO, include/linux/proc_ns.h: fixed for the initial pid namespace. */
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCu
@@ -78,11 +79,28 @@ int tree_add(struct tree *t, pid_t pid)
 	return 0;
 }
 
+static void note_end(struct tree *t, pid_t pid)
+{
+	t->ended[t->n_ended % TREE_ENDED].pid = pid;
+	t->ended[t->n_ended++ % TREE_ENDED].time_ns = now_ns();
+}
+
+bool tree_knows(const struct tree *t, pid_t pid)
+{
+	const uint64_t now = now_ns();
+	for (unsigned int i = 0; i < TREE_ENDED; i++) {
+		if (t->ended[i].pid == pid && now < t->ended[i].time_ns + TREE_ENDED_NS)
+			return true;
+	}
+	return tree_has(t, pid);
+}
+
 static void tree_remove(struct tree *t, pid_t pid)
 {
 	const size_t i = lower_bound(t, pid);
 	if (i >= t->pids.n || t->pids.items[i] != pid)
 		return;
+	note_end(t, pid);
 	t->pids.n--;
 	memmove(t->pids.items + i, t->pids.items + i + 1, (t->pids.n - i) * sizeof(*t->pids.items));
 }
@@ -154,9 +172,12 @@ static int drop_the_dead(struct tree *t)
 	t->dead.n = 0;
 	for (size_t i = 0; i < t->pids.n; i++) {
 		const pid_t pid = t->pids.items[i];
-		if (living_parent_of(pid) != 0)
+		if (living_parent_of(pid) != 0) {
 			t->pids.items[kept++] = pid;
-		else if (r >= 0)
+			continue;
+		}
+		note_end(t, pid);
+		if (r >= 0)
 			r = vec_push(&t->dead, pid);
 	}
 	t->pids.n = kept;

@@ -15,11 +15,20 @@ struct kin {
 	pid_t pid, parent;
 };
 
+/* Ended processes of which tree_knows() still tells, and for how long. */
+#define TREE_ENDED    64u
+#define TREE_ENDED_NS 1000000000ull
+
 struct tree {
 	struct pid_list VEC(pid_t) pids;      /* sorted */
 	struct kin_list VEC(struct kin) news; /* found by the last walk of /proc */
 	struct pid_list dead;		      /* … and those it no longer found */
 	struct pid_list told;		      /* without events: who the shim says there is */
+	struct {
+		pid_t pid;
+		uint64_t time_ns;
+	} ended[TREE_ENDED]; /* a ring */
+	unsigned int n_ended;
 	bool has_events;  /* kernel events tell of births and deaths; else /proc is walked */
 	bool use_ns_pids; /* startline lives in a pid namespace: kernel ids are not ours */
 };
@@ -38,6 +47,8 @@ int tree_add_told(struct tree *t, const char *directory);
 /* Whether @pid runs: zombies do not. */
 bool tree_is_alive(pid_t pid);
 bool tree_has(const struct tree *t, pid_t pid);
+/* … or that it was a moment ago. */
+bool tree_knows(const struct tree *t, pid_t pid);
 /* Sends @signal to each process, by pidfd. @refresh is called between opening the pidfds and
  * sending, and must bring the set up to date. Returns how many were reached. */
 size_t tree_signal(struct tree *t, int signal, void (*refresh)(void *data), void *data);
