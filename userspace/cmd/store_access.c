@@ -159,6 +159,8 @@ static const char *trouble_of(const struct session *s, const struct run *run)
 		return "it timed out";
 	if (strcmp(reason, "interrupted") == 0)
 		return "it was interrupted";
+	if (strcmp(reason, "truncated") == 0)
+		return "the recording ends before it";
 	if (strcmp(until, "ready") == 0 && !run->has_ready)
 		return "it did not become ready";
 	if (strcmp(reason, "signal") == 0)

@@ -281,11 +281,21 @@ size_t metrics_count(void)
 	return sizeof(metrics) / sizeof(metrics[0]) - 1;
 }
 
+/* Where the recording breaks off, what came until then is no total. */
+static bool is_seen_whole(const struct run *run, const char *id)
+{
+	return strcmp(run->exit_reason, "truncated") != 0 ||
+	       (run->has_ready &&
+		(metric_is(id, METRIC_AT_READY) || strncmp(id, "startup.", 8) == 0));
+}
+
 double *metrics_values(struct arena *arena, const struct run *run)
 {
 	double *values = arena_alloc_array(arena, metrics_count(), sizeof(*values));
-	for (size_t i = 0; values != NULL && i < metrics_count(); i++)
-		values[i] = metrics[i].get != NULL ? metrics[i].get(run) : NAN;
+	for (size_t i = 0; values != NULL && i < metrics_count(); i++) {
+		const bool is_seen = metrics[i].get != NULL && is_seen_whole(run, metrics[i].id);
+		values[i] = is_seen ? metrics[i].get(run) : NAN;
+	}
 	return values;
 }
 

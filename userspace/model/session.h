@@ -161,7 +161,8 @@ struct loss {		    /* records of one kind that a source could not write */
 struct run {
 	/* exit */
 	int64_t exit_code, exit_signal;
-	const char *exit_reason; /* "exit" "signal" "ready" "timeout" "duration" "interrupted" */
+	const char *exit_reason; /* "exit" "signal" "ready" "timeout" "duration" "interrupted",
+				  * "truncated": the recording ends before it */
 
 	bool is_complete;	/* no record was lost, proven by sequence numbers */
 	const char *incomplete; /* why not, or NULL */

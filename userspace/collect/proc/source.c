@@ -150,11 +150,8 @@ static void add_status(pid_t pid, struct sl_usage *usage)
 	usage->flags |= SL_USAGE_NO_RSS;
 	if (!read_of(pid, "status", text))
 		return;
-	const uint64_t threads = number_after(text, "Threads:");
 	const uint64_t voluntary = number_after(text, "voluntary_ctxt_switches:");
 	const uint64_t involuntary = number_after(text, "nonvoluntary_ctxt_switches:");
-	if (threads != SL_UNKNOWN)
-		usage->threads_peak = (uint32_t)threads;
 	if (voluntary != SL_UNKNOWN && involuntary != SL_UNKNOWN) {
 		usage->voluntary_switches = voluntary;
 		usage->involuntary_switches = involuntary;

@@ -81,6 +81,26 @@ int overhead_emit_calls(struct source_bpf *bpf, uint64_t without_ps, struct sink
 
 /* ---- the trial ---- */
 
+/* Asked by startline to end: it has no time for this, or ends itself. */
+static volatile sig_atomic_t is_told_to_end;
+
+static void on_term(int number)
+{
+	(void)number;
+	is_told_to_end = 1;
+}
+
+/* Blocked so far, as startline has it. */
+static void hear_term(void)
+{
+	sigset_t set;
+	const struct sigaction action = { .sa_handler = on_term }; /* interrupts waiting */
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 struct trial {
 	char shim[SETTING_LIMIT];
 	char variable[SETTING_LIMIT + 32], load[SETTING_LIMIT + 32];
@@ -129,6 +149,8 @@ static uint64_t try_all(const struct trial *t)
 	(void)run_once(t->program, bare);
 	(void)run_once(t->program, full);
 	for (int i = 0; i < TRIALS; i++) {
+		if (is_told_to_end)
+			return 0;
 		bare_ns[i] = (double)run_once(t->program, bare);
 		full_ns[i] = (double)run_once(t->program, full);
 	}
@@ -174,6 +196,7 @@ void overhead_trial_start(unsigned int flags, struct overhead_trial *ret)
 		return;
 	const pid_t pid = fork();
 	if (pid == 0) {
+		hear_term();
 		const uint64_t cost = trial(flags);
 		(void)!write(fds[1], &cost, sizeof(cost));
 		_exit(0);
@@ -201,7 +224,8 @@ int overhead_trial_finish(struct overhead_trial *t, struct sink sink)
 void overhead_trial_done(struct overhead_trial *t)
 {
 	if (t->pid > 0) {
-		(void)kill(t->pid, SIGKILL);
+		/* It takes its directory with it. */
+		(void)kill(t->pid, SIGTERM);
 		(void)waitpid(t->pid, NULL, 0);
 	}
 	t->pid = 0;

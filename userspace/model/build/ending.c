@@ -36,6 +36,8 @@ static void set_exit(struct builder *b)
 	run->exit_signal = command->exit_signal;
 	if (b->stop_reason > 0 && b->stop_reason < sizeof(reasons) / sizeof(reasons[0]))
 		run->exit_reason = reasons[b->stop_reason];
+	else if (command->exit_ns == UNKNOWN && !b->has_status && b->gone_ns == 0)
+		run->exit_reason = "truncated";
 	else
 		run->exit_reason = run->exit_signal != UNKNOWN ? "signal" : "exit";
 }

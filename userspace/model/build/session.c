@@ -183,8 +183,11 @@ static void find_zero(struct builder *b)
 			continue;
 		const bool is_sane = e->enter_ns != 0 && e->enter_ns <= e->event.time_ns;
 		b->zero_ns = is_sane ? e->enter_ns : e->event.time_ns;
-		b->zero_evidence = is_sane ? "execve entered the kernel" : "execve returned";
-		b->zero_source = source_of(&e->event) == SL_SOURCE_BPF ? "bpf" : "collector";
+		if (source_of(&e->event) == SL_SOURCE_BPF) {
+			b->zero_evidence =
+				is_sane ? "execve entered the kernel" : "execve returned";
+			b->zero_source = "bpf";
+		}
 		pid = e->event.pid;
 		ns_pid = e->ns_pid;
 		break;
@@ -215,8 +218,6 @@ static void finish_counts(struct builder *b)
 		run->threads_peak = b->threads_peak;
 		run->file_opens = b->n_opens;
 		run->file_misses = b->n_misses;
-	} else if (b->procs.n == 1) {
-		run->threads_peak = b->procs.items[0].out.threads_peak;
 	}
 }
 

@@ -176,6 +176,8 @@ static const char *verb_of(const struct session *s, const struct run *run)
 		return "interrupted after ";
 	if (strcmp(reason, "duration") == 0)
 		return "recorded ";
+	if (strcmp(reason, "truncated") == 0)
+		return "still running where the recording breaks off, after ";
 	if (s->design.ready.n > 0)
 		return "ended before it was ready, after ";
 	return strcmp(reason, "signal") == 0 ? "killed after " : "done in ";
