@@ -68,7 +68,7 @@ struct trace *test_load(void)
 struct trace_writer *test_writer(void)
 {
 	struct trace_writer *w = NULL;
-	must(trace_writer_open(test_path, (unsigned int)-1, (unsigned int)-1, &w) == 0, "open");
+	must(trace_writer_open(test_path, &w) == 0, "open");
 	return w;
 }
 
@@ -113,7 +113,7 @@ void test_read_bytes(struct buf *ret)
 
 void test_write_bytes(const void *data, size_t n)
 {
-	must(fs_write_atomic(test_path, data, n, NULL) == 0, "write");
+	must(fs_write_atomic(test_path, data, n) == 0, "write");
 }
 
 size_t test_block_at(const struct buf *file, int number)

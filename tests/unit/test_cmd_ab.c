@@ -20,7 +20,7 @@ static struct ab_spec spec_of(char *const *base, char *const *head)
 {
 	needs_launching();
 	return (struct ab_spec){
-		.record = { .uid = (uid_t)-1, .gid = (gid_t)-1, .output = OUTPUT_NOWHERE },
+		.record = { .output = OUTPUT_NOWHERE },
 		.base = { .argv = base },
 		.head = { .argv = head },
 		.trace_path = trace_path,

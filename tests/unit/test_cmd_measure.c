@@ -12,7 +12,7 @@
 
 static char is_in_root[] = "test \"$(pwd -P)\" = /";
 
-static const struct collect_spec plain = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
+static const struct collect_spec plain = { .user = NULL };
 
 static int run(struct measurement *m, char *script, const char *arm, const char *directory,
 	       bool discard)

@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,36 +14,8 @@
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
 
 #define READ_CHUNK (64 * 1024)
-
-static bool parse_id(const char *text, uint32_t *ret)
-{
-	uint64_t value = 0;
-	/* UINT32_MAX is (uid_t)-1, which means "leave as it is" to chown. */
-	if (text == NULL || parse_u64(text, &value) < 0 || value == 0 || value >= UINT32_MAX)
-		return false;
-	*ret = (uint32_t)value;
-	return true;
-}
-
-struct fs_owner fs_owner_invoking(void)
-{
-	uint32_t uid = 0;
-	uint32_t gid = 0;
-	if (geteuid() != 0 || !parse_id(getenv("SUDO_UID"), &uid) ||
-	    !parse_id(getenv("SUDO_GID"), &gid))
-		return (struct fs_owner){ .is_set = false };
-	return (struct fs_owner){ .is_set = true, .uid = uid, .gid = gid };
-}
-
-int fs_chown(int fd, const struct fs_owner *owner)
-{
-	if (owner == NULL || !owner->is_set)
-		return 0;
-	return fchown(fd, owner->uid, owner->gid) < 0 ? -errno : 0;
-}
 
 /* Reads into the room that @ret has left. Returns bytes read, 0 at the end, or a negative errno. */
 static ssize_t read_chunk(int fd, struct buf *ret)
@@ -113,18 +84,16 @@ int write_all(int fd, const void *data, size_t n)
 	return 0;
 }
 
-static int write_synced(int fd, const void *data, size_t n, const struct fs_owner *owner)
+static int write_synced(int fd, const void *data, size_t n)
 {
 	int rc = write_all(fd, data, n);
-	if (rc == 0)
-		rc = fs_chown(fd, owner);
 	/* EINVAL: a file system that cannot sync has nothing to lose. */
 	if (rc == 0 && fsync(fd) < 0 && errno != EINVAL)
 		rc = -errno;
 	return rc;
 }
 
-int fs_write_atomic(const char *path, const void *data, size_t n, const struct fs_owner *owner)
+int fs_write_atomic(const char *path, const void *data, size_t n)
 {
 	_cleanup_(buf_done) struct buf temporary;
 	buf_init(&temporary, PATH_MAX - 1);
@@ -136,7 +105,7 @@ int fs_write_atomic(const char *path, const void *data, size_t n, const struct f
 	int fd = mkostemp(temporary.data, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	rc = write_synced(fd, data, n, owner);
+	rc = write_synced(fd, data, n);
 	if (close(fd) < 0 && rc == 0)
 		rc = -errno;
 	if (rc == 0 && rename(temporary.data, path) < 0)
@@ -147,12 +116,12 @@ int fs_write_atomic(const char *path, const void *data, size_t n, const struct f
 }
 
 /* A directory that says "*" of itself is not there for git. It is a kindness: nothing fails without. */
-static void keep_out_of_commits(int directory, const struct fs_owner *owner)
+static void keep_out_of_commits(int directory)
 {
 	static const char text[] = "# Made by startline.\n*\n";
 	_cleanup_close_ const int fd =
 		openat(directory, ".gitignore", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0 && (fs_chown(fd, owner) < 0 || write(fd, text, strlen(text)) < 0))
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
 		(void)unlinkat(directory, ".gitignore", 0);
 }
 
@@ -162,8 +131,8 @@ static bool is_local(const char *path)
 	return strcmp(slash != NULL ? slash + 1 : path, ".startline") == 0;
 }
 
-/* Makes one directory; hands it over only if it is new. */
-static int make_dir(const char *path, mode_t mode, const struct fs_owner *owner)
+/* Makes one directory. */
+static int make_dir(const char *path, mode_t mode)
 {
 	if (mkdir(path, mode) < 0) {
 		const int code = errno;
@@ -179,11 +148,11 @@ static int make_dir(const char *path, mode_t mode, const struct fs_owner *owner)
 	if (fd < 0)
 		return -errno;
 	if (is_local(path))
-		keep_out_of_commits(fd, owner);
-	return fs_chown(fd, owner);
+		keep_out_of_commits(fd);
+	return 0;
 }
 
-int fs_mkdir_p(const char *path, mode_t mode, const struct fs_owner *owner)
+int fs_mkdir_p(const char *path, mode_t mode)
 {
 	_cleanup_free_ char *prefix = strdup(path);
 	if (prefix == NULL)
@@ -192,22 +161,16 @@ int fs_mkdir_p(const char *path, mode_t mode, const struct fs_owner *owner)
 		return -ENOENT;
 	for (char *end = strchr(prefix + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
 		*end = '\0';
-		const int rc = make_dir(prefix, mode, owner);
+		const int rc = make_dir(prefix, mode);
 		*end = '/';
 		if (rc < 0)
 			return rc;
 	}
-	return make_dir(prefix, mode, owner);
+	return make_dir(prefix, mode);
 }
 
-int fs_state_dir(const struct fs_owner *owner, struct buf *ret)
+int fs_state_dir(struct buf *ret)
 {
-	if (owner != NULL && owner->is_set) {
-		const struct passwd *user = getpwuid(owner->uid);
-		if (user == NULL || user->pw_dir == NULL || user->pw_dir[0] != '/')
-			return -ENOENT;
-		return buf_addf(ret, "%s/.local/state/startline", user->pw_dir);
-	}
 	const char *state = getenv("XDG_STATE_HOME");
 	if (state != NULL && state[0] == '/')
 		return buf_addf(ret, "%s/startline", state);

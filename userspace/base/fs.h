@@ -4,32 +4,14 @@
 /*
  * Files: read whole, write atomically, make directories, find the user's places.
  *
- * Under sudo what startline writes belongs to the user who called it: pass the owner from
- * fs_owner_invoking() and files and directories are handed to that user when they are made.
- *
  * All return 0 or a negative errno and log nothing.
  */
 
 #include <dirent.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "userspace/base/buf.h"
-
-/* Who shall own what is made. Not set: whoever the process runs as. */
-struct fs_owner {
-	bool is_set;
-	uid_t uid;
-	gid_t gid;
-};
-
-/* The user behind sudo: set when the process is root and SUDO_UID and SUDO_GID are valid numbers
- * that do not name root. */
-struct fs_owner fs_owner_invoking(void);
-
-/* Hands the open file to @owner; does nothing when @owner is NULL or not set. */
-int fs_chown(int fd, const struct fs_owner *owner);
 
 /* Appends the rest of @fd, or the whole file, to @ret. Reads until end of file, so that files of
  * /proc, whose size is 0, work too. -EFBIG when there is more than fits @ret's limit: nothing past
@@ -42,18 +24,17 @@ int write_all(int fd, const void *data, size_t n);
 
 /* Replaces @path: writes a temporary file beside it, mode 0600, syncs it, and renames it. Readers
  * see the old content or the new, never a part. After a failure the old file is as it was. */
-int fs_write_atomic(const char *path, const void *data, size_t n, const struct fs_owner *owner);
+int fs_write_atomic(const char *path, const void *data, size_t n);
 
 /* Makes the directory and its missing parents with @mode; existing ones are left alone. A new
  * `.startline` gets a `.gitignore`, so that recordings stay out of commits. -ENOTDIR when something
  * else is in the way. */
-int fs_mkdir_p(const char *path, mode_t mode, const struct fs_owner *owner);
+int fs_mkdir_p(const char *path, mode_t mode);
 
 /* startline's state directory, not created: $XDG_STATE_HOME/startline, else
  * ~/.local/state/startline (XDG Base Directory Specification; relative values are ignored as it
- * demands). With @owner set, that user's home from the password database. Appends to @ret. -ENOENT
- * when there is no home. */
-int fs_state_dir(const struct fs_owner *owner, struct buf *ret);
+ * demands). Appends to @ret. -ENOENT when there is no home. */
+int fs_state_dir(struct buf *ret);
 
 /* The directory of the running executable. Appends to @ret. */
 int fs_self_dir(struct buf *ret);

@@ -17,7 +17,6 @@
 #include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/outs.h"
-#include "userspace/cmd/recording.h"
 #include "userspace/cmd/store_access.h"
 #include "userspace/view/ci/ci.h"
 #include "userspace/view/report/check.h"
@@ -305,15 +304,6 @@ static int load_trusted(const struct opts *o, char commit[static GIT_COMMIT_BYTE
 	return r;
 }
 
-/* With the rights of the user behind sudo: messages quote what is in it. */
-static int load_here(const struct opts *o, struct config **ret)
-{
-	user_rights_take();
-	const int r = config_load(o->file, ret);
-	user_rights_give_back();
-	return r;
-}
-
 int cmd_check(int argc, char **argv)
 {
 	struct opts o = { .file = CONFIG_FILE };
@@ -322,7 +312,8 @@ int cmd_check(int argc, char **argv)
 	struct config *config = NULL;
 	struct choice choice = { 0 };
 	char trusted[GIT_COMMIT_BYTES] = "";
-	int r = o.trusted != NULL ? load_trusted(&o, trusted, &config) : load_here(&o, &config);
+	int r = o.trusted != NULL ? load_trusted(&o, trusted, &config)
+				  : config_load(o.file, &config);
 	if (r >= 0 && config != NULL)
 		r = choose(&o, config, &choice);
 	int status = usage_status(&o, r);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,7 +18,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
-#include "userspace/base/fs.h"
+#include "userspace/base/rights.h"
 
 #define PATIENCE_MS 5000
 /* For `git show`, which in a partial clone fetches what it shows. */
@@ -27,22 +26,13 @@
 #define WORDS_MAX	 16
 #define BLOCK_BYTES	 16384
 
-static void become_user(const struct fs_owner *user)
-{
-	if (user->is_set &&
-	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
-	     setresuid(user->uid, user->uid, user->uid) < 0))
-		_exit(127);
-}
-
 /* Between fork() and exec: nothing that allocates. */
-static void become_git(const struct fs_owner *user, int output, const char *const *words)
+static void become_git(int output, const char *const *words)
 {
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(null, STDERR_FILENO) < 0)
+	    dup2(null, STDERR_FILENO) < 0 || rights_become(rights_invoking()) < 0)
 		_exit(127);
-	become_user(user);
 	/* exec changes none of the words; its prototype is older than const. */
 	char *argv[WORDS_MAX];
 	memcpy(argv, words, sizeof(argv));
@@ -84,13 +74,12 @@ static int ask(const char *const *question, int patience_ms, struct buf *ret)
 					 "-c",	"safe.bareRepository=explicit" };
 	for (size_t i = 0; question[i] != NULL && i + 9 < WORDS_MAX; i++)
 		words[i + 8] = question[i];
-	const struct fs_owner user = fs_owner_invoking();
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -1;
 	const pid_t pid = fork();
 	if (pid == 0)
-		become_git(&user, ends[1], words);
+		become_git(ends[1], words);
 	(void)close(ends[1]);
 	_cleanup_close_ int output = ends[0];
 	if (pid < 0)

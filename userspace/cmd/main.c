@@ -12,6 +12,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/nearest.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/stdfd.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/collect/run/inheritance.h"
@@ -83,6 +84,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 	(void)snprintf(name, sizeof(name), "startline %s", command->name);
 	argv[0] = name;
 	argp_err_exit_status = command->usage_status;
+	if (rights_begin() < 0)
+		return command->usage_status == EXIT_TROUBLE ? EXIT_TROUBLE : EXIT_STARTLINE;
 	return command->run(argc, argv);
 }
 

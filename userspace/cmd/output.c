@@ -8,7 +8,6 @@
 
 #include "userspace/base/log.h"
 #include "userspace/cmd/cmd.h"
-#include "userspace/cmd/recording.h"
 #include "userspace/view/report/report.h"
 
 enum { KEY_FORMAT = OPTION_FIRST_FREE };
@@ -71,12 +70,9 @@ int output_open(struct output_options *o, FILE *fallback)
 	const bool is_stdout = o->path != NULL && strcmp(o->path, "-") == 0;
 	o->f = is_stdout ? stdout : fallback;
 	if (o->path != NULL && !is_stdout) {
-		user_rights_take();
 		o->f = fopen(o->path, "we");
-		const int error = errno;
-		user_rights_give_back();
 		if (o->f == NULL)
-			return fail(-error, "cannot write '%s': %s", o->path, strerror(error));
+			return fail(-errno, "cannot write '%s': %s", o->path, strerror(errno));
 	}
 	print_style_of(o->f, &o->style);
 	return 0;

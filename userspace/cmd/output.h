@@ -23,7 +23,7 @@ struct output_options {
 extern const struct argp output_argp;
 extern const struct argp_child output_children[];
 
-/* Opens the file with the rights of the user behind sudo; without one, takes @fallback as it is. "-"
+/* Opens the file; without one, takes @fallback as it is. "-"
  * is standard output. Negative errno, logged. */
 int output_open(struct output_options *o, FILE *fallback);
 /* Closes what output_open() opened, and finds out whether all was written. @result is that of the

@@ -4,8 +4,6 @@
 #include "userspace/cmd/record_options.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +11,9 @@
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/pattern.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 
@@ -230,27 +228,18 @@ void record_options_done(struct record_options *o)
 
 static int set_user(const struct record_options *o, struct collect_spec *spec)
 {
-	const struct fs_owner owner = fs_owner_invoking();
-	const struct passwd *user = NULL;
-	spec->uid = (uid_t)-1;
-	spec->gid = (gid_t)-1;
-	if (o->user != NULL) {
-		user = getpwnam(o->user);
-		if (user == NULL)
-			return fail(-EINVAL, "--user '%s': there is no such user", o->user);
-		if (geteuid() != 0 && user->pw_uid != geteuid())
-			return fail(-EPERM, "--user '%s': only root can run as somebody else",
-				    o->user);
-		if (user->pw_uid == geteuid())
-			return 0;
-		spec->uid = user->pw_uid;
-		spec->gid = user->pw_gid;
-	} else if (owner.is_set) {
-		user = getpwuid(owner.uid);
-		spec->uid = owner.uid;
-		spec->gid = owner.gid;
-	}
-	spec->user = user != NULL ? user->pw_name : NULL;
+	spec->user = rights_invoking();
+	if (o->user == NULL)
+		return 0;
+	const int r = rights_named(o->user, &spec->user);
+	if (r < 0)
+		return fail(r == -ENOENT ? -EINVAL : r, "--user '%s': %s", o->user,
+			    r == -ENOENT ? "there is no such user" : strerror(-r));
+	if (geteuid() == 0)
+		return 0;
+	if (spec->user->uid != geteuid())
+		return fail(-EPERM, "--user '%s': only root can run as somebody else", o->user);
+	spec->user = NULL;
 	return 0;
 }
 

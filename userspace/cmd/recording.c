@@ -28,34 +28,6 @@
 
 struct names VEC(char *);
 
-/* Asked once, as root: with the user's rights the answer would be another. */
-static struct fs_owner invoking_user(void)
-{
-	static struct fs_owner owner;
-	static bool is_known;
-	if (!is_known)
-		owner = fs_owner_invoking();
-	is_known = true;
-	return owner;
-}
-
-void user_rights_take(void)
-{
-	const struct fs_owner owner = invoking_user();
-	if (!owner.is_set)
-		return;
-	if (setegid(owner.gid) < 0 || seteuid(owner.uid) < 0)
-		log_debug("cannot take the rights of user %u: %s", owner.uid, strerror(errno));
-}
-
-void user_rights_give_back(void)
-{
-	if (!(getuid() == 0 && geteuid() != 0))
-		return;
-	if (seteuid(0) < 0 || setegid(getgid()) < 0)
-		log_debug("cannot get root's rights back: %s", strerror(errno));
-}
-
 static int name_now(char name[static NAME_MAX])
 {
 	struct timespec now;
@@ -69,30 +41,28 @@ static int name_now(char name[static NAME_MAX])
 	return n < 0 || n >= NAME_MAX ? -EOVERFLOW : 0;
 }
 
-/* The directory to write to: made if need be. */
-static int writable_directory(struct buf *ret)
+int recording_directory(struct buf *ret)
 {
-	if (fs_mkdir_p(LOCAL, 0700, NULL) == 0 &&
+	if (fs_mkdir_p(LOCAL, 0700) == 0 &&
 	    faccessat(AT_FDCWD, LOCAL, W_OK | X_OK, AT_EACCESS) == 0)
 		return buf_adds(ret, LOCAL);
-	const struct fs_owner owner = invoking_user();
-	int r = fs_state_dir(&owner, ret);
+	int r = fs_state_dir(ret);
 	if (r < 0)
 		return r;
-	return fs_mkdir_p(buf_str(ret), 0700, NULL);
+	return fs_mkdir_p(buf_str(ret), 0700);
 }
 
 static int default_path(struct buf *ret)
 {
 	char name[NAME_MAX];
-	int r = writable_directory(ret);
+	int r = recording_directory(ret);
 	if (r == 0)
 		r = name_now(name);
 	return r < 0 ? r : buf_addf(ret, "/%s", name);
 }
 
 /* Where nothing can be kept the run goes on all the same: its report is what was asked for. */
-static int create(const char *path, struct trace_writer **ret, char **ret_path)
+int recording_create(const char *path, struct trace_writer **ret, char **ret_path)
 {
 	_cleanup_(buf_done) struct buf name;
 	buf_init(&name, PATH_MAX);
@@ -100,30 +70,14 @@ static int create(const char *path, struct trace_writer **ret, char **ret_path)
 	if (found < 0) {
 		log_warning("there is no place to keep the recording (use --trace FILE): %s",
 			    strerror(-found));
-		return trace_writer_open(NULL, (unsigned int)-1, (unsigned int)-1, ret);
+		return trace_writer_open(NULL, ret);
 	}
 	_cleanup_free_ char *copy = buf_take(&name);
 	if (copy == NULL)
 		return -ENOMEM;
-	const int r = trace_writer_open(copy, (unsigned int)-1, (unsigned int)-1, ret);
+	const int r = trace_writer_open(copy, ret);
 	if (r == 0)
 		*ret_path = take_ptr(copy);
-	return r;
-}
-
-int recording_directory(struct buf *ret)
-{
-	user_rights_take();
-	const int r = writable_directory(ret);
-	user_rights_give_back();
-	return r;
-}
-
-int recording_create(const char *path, struct trace_writer **ret, char **ret_path)
-{
-	user_rights_take();
-	const int r = create(path, ret, ret_path);
-	user_rights_give_back();
 	return r;
 }
 
@@ -173,13 +127,11 @@ void recording_prune(const char *path)
 		return;
 	_cleanup_free_ char *directory = strndup(path, (size_t)(slash - path));
 	struct names names = { 0 };
-	user_rights_take();
 	if (directory != NULL && list_recordings(directory, &names) == 0) {
 		_cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		for (size_t i = 0; fd >= 0 && i + KEPT < names.n; i++)
 			(void)unlinkat(fd, names.items[i], 0);
 	}
-	user_rights_give_back();
 	names_done(&names);
 }
 
@@ -187,11 +139,10 @@ int recording_find(size_t n, struct buf *ret)
 {
 	_cleanup_(buf_done) struct buf state;
 	buf_init(&state, PATH_MAX);
-	const struct fs_owner owner = invoking_user();
 	const char *directory = LOCAL;
 	struct names names = { 0 };
 	(void)list_recordings(LOCAL, &names);
-	if (names.n == 0 && fs_state_dir(&owner, &state) == 0) {
+	if (names.n == 0 && fs_state_dir(&state) == 0) {
 		directory = buf_str(&state);
 		(void)list_recordings(directory, &names);
 	}

@@ -20,9 +20,4 @@ int recording_directory(struct buf *ret);
 /* The path of the @n-th last recording, from 1. -ENOENT, logged: there are not that many. */
 int recording_find(size_t n, struct buf *ret);
 
-/* Between these two calls files are opened with the rights of the user behind sudo, so that a
- * link planted in their directory leads nowhere they could not go themselves. */
-void user_rights_take(void);
-void user_rights_give_back(void);
-
 #endif

@@ -16,11 +16,11 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/stats.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/cmd/ab.h"
-#include "userspace/cmd/recording.h"
 #include "userspace/gate/power.h"
 #include "userspace/model/metrics.h"
 
@@ -147,8 +147,7 @@ static int compare(struct selftest *s, uint64_t more, struct tally *tally)
 		.record = { .probes = PROBE_AUTO,
 			    .count_heap = true,
 			    .until = UNTIL_EXIT,
-			    .uid = (uid_t)-1,
-			    .gid = (gid_t)-1,
+			    .user = rights_invoking(),
 			    .output = OUTPUT_NOWHERE },
 		.base = { .argv = base },
 		.head = { .argv = head },
@@ -320,11 +319,8 @@ static int make_place(char directory[static PATH_MAX])
 	const char *parent = getenv("TMPDIR");
 	(void)snprintf(directory, PATH_MAX, "%s/startline-selftest-XXXXXX",
 		       parent != NULL && parent[0] == '/' ? parent : "/tmp");
-	user_rights_take();
-	const bool is_made = mkdtemp(directory) != NULL;
-	const int error = errno;
-	user_rights_give_back();
-	return is_made ? 0 : fail(-error, "'%s': %s", directory, strerror(error));
+	return mkdtemp(directory) != NULL ? 0
+					  : fail(-errno, "'%s': %s", directory, strerror(errno));
 }
 
 static int run_all(struct selftest *s)

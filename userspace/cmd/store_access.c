@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rights, rescue and the rule of what may become a baseline. */
+/* Rescue, and the rule of what may become a baseline. */
 
 #include "userspace/cmd/store_access.h"
 
@@ -58,11 +58,7 @@ const char *store_access_file(void)
 
 int store_access_open(bool create, struct store **ret)
 {
-	user_rights_take();
-	const int r = store_open(store_url, create, ret);
-	if (r < 0)
-		user_rights_give_back();
-	return r;
+	return store_open(store_url, create, ret);
 }
 
 void store_access_close(struct store *st)
@@ -70,7 +66,6 @@ void store_access_close(struct store *st)
 	if (st == NULL)
 		return;
 	(void)store_close(st);
-	user_rights_give_back();
 }
 
 int store_access_put(const struct session *s, const char *name, const struct store_entry *about)
@@ -104,10 +99,7 @@ static int write_document(const struct session *s, const char *path)
 	const int r = session_write_json(s, f);
 	if (fclose(f) != 0 || r < 0)
 		return r < 0 ? r : -ENOMEM;
-	user_rights_take();
-	const int written = fs_write_atomic(path, text, n, NULL);
-	user_rights_give_back();
-	return written;
+	return fs_write_atomic(path, text, n);
 }
 
 /* Where the recording would go, else the directory for temporary files. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How commands use the store: with the rights of the user behind sudo, with what git knows, and
- * without losing what was measured when the store fails. */
+/* How commands use the store: with what git knows, and without losing what was measured when the store
+ * fails. */
 #ifndef USERSPACE_CMD_STORE_ACCESS_H
 #define USERSPACE_CMD_STORE_ACCESS_H
 
@@ -17,8 +17,7 @@ void store_access_set_url(const char *url);
 
 /* store_file() of what would be opened. */
 const char *store_access_file(void);
-/* As store_open(). Until store_access_close() the process has the user's rights, so nothing is run
- * meanwhile and no second one is opened. -ENOENT, not logged: there is no store yet. */
+/* As store_open(). -ENOENT, not logged: there is no store yet. */
 int store_access_open(bool create, struct store **ret);
 void store_access_close(struct store *st); /* NULL: does nothing */
 

@@ -6,9 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,7 +19,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
-#include "userspace/cmd/recording.h"
+#include "userspace/base/rights.h"
 #include "userspace/collect/run/inheritance.h"
 
 #define OUTPUT_MAX ((size_t)64 << 10)
@@ -29,18 +27,6 @@
 #define RANDOM	   "XXXXXX" /* mkdtemp */
 
 /* --- other programs ------------------------------------------------------------------------- */
-
-static void become(const struct fs_owner *owner)
-{
-	const struct passwd *user = owner->is_set ? getpwuid(owner->uid) : NULL;
-	if (!owner->is_set)
-		return;
-	if ((user != NULL ? initgroups(user->pw_name, owner->gid) : setgroups(1, &owner->gid)) <
-		    0 ||
-	    setresgid(owner->gid, owner->gid, owner->gid) < 0 ||
-	    setresuid(owner->uid, owner->uid, owner->uid) < 0)
-		_exit(EXIT_FAILURE);
-}
 
 /* What Ctrl-C means while a child runs: the child's end, and then ours, with all tidied up. */
 static void hold_signals(sigset_t *ret_before)
@@ -66,10 +52,9 @@ static bool is_interrupted(void)
 
 static int child(char *const argv[], const char *directory, int output, const sigset_t *mask)
 {
-	const struct fs_owner owner = fs_owner_invoking();
-	become(&owner);
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
-	if (dup2(output, STDOUT_FILENO) < 0 || (directory != NULL && chdir(directory) < 0))
+	if (rights_become(rights_invoking()) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+	    (directory != NULL && chdir(directory) < 0))
 		_exit(EXIT_FAILURE);
 	(void)execvp(argv[0], argv);
 	_exit(127);
@@ -160,11 +145,8 @@ static int make_place(const char *like, char **ret)
 	char *name = name_like(like);
 	if (name == NULL)
 		return -ENOMEM;
-	user_rights_take();
-	const bool is_made = mkdtemp(name) != NULL;
-	const int error = errno;
-	user_rights_give_back();
-	if (!is_made) {
+	if (mkdtemp(name) == NULL) {
+		const int error = errno;
 		(void)fail(-error, "cannot make a directory like '%s': %s", name, strerror(error));
 		free(name);
 		return -error;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/rights.h"
 
 #define PARAMETERS_MAX 16
 #define COLUMNS_MAX    16
@@ -221,7 +222,13 @@ static int connect_database(struct database *db, const char *url, struct buf *er
 	const char *const keys[] = { "connect_timeout", "application_name", "dbname",
 				     "client_encoding", NULL };
 	const char *const values[] = { "10", "startline", url, "UTF8", NULL };
-	db->connection = db->connect(keys, values, 1);
+	struct rights before;
+	const int taken = rights_take_effective(&before);
+	if (taken == 0)
+		db->connection = db->connect(keys, values, 1);
+	rights_give_back(&before);
+	if (taken < 0)
+		return taken;
 	if (db->connection == NULL)
 		return -ENOMEM;
 	if (db->status(db->connection) != CONNECTION_OK) {

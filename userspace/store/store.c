@@ -60,7 +60,7 @@ static int make_directory(const char *path)
 	if (slash == NULL || slash == path)
 		return 0;
 	_cleanup_free_ char *directory = strndup(path, (size_t)(slash - path));
-	const int r = directory != NULL ? fs_mkdir_p(directory, 0700, NULL) : -ENOMEM;
+	const int r = directory != NULL ? fs_mkdir_p(directory, 0700) : -ENOMEM;
 	if (r == 0)
 		return 0;
 	return fail(r == -EROFS || r == -EPERM || r == -EACCES ? -EACCES : -EIO,

@@ -20,7 +20,7 @@ struct store;
 
 /* @url NULL: STARTLINE_STORE, else .startline/history.db. "sqlite:PATH" or a path; "postgresql://…".
  * @create false: -ENOENT, not logged, when there is no store yet. Commands go through
- * cmd/keeping.h, which opens it with the rights of the user behind sudo. */
+ * cmd/store_access.h. */
 int store_open(const char *url, bool create, struct store **ret);
 struct store *store_close(struct store *s); /* NULL */
 /* The file that store_open() would open; NULL: it is on a server. */

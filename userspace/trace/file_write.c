@@ -123,8 +123,7 @@ static int write_header(struct trace_writer *w)
 	return write_out(w, &header, sizeof(header));
 }
 
-int trace_writer_open(const char *path, unsigned int uid, unsigned int gid,
-		      struct trace_writer **ret)
+int trace_writer_open(const char *path, struct trace_writer **ret)
 {
 	_cleanup_(writer_freep) struct trace_writer *w = calloc(1, sizeof(*w));
 	if (w == NULL)
@@ -139,10 +138,6 @@ int trace_writer_open(const char *path, unsigned int uid, unsigned int gid,
 	w->fd = path != NULL ? open_named(path) : open_anonymous();
 	if (w->fd < 0)
 		return w->fd;
-	const struct fs_owner owner = { .is_set = uid != (uid_t)-1, .uid = uid, .gid = gid };
-	const int rc = fs_chown(w->fd, &owner);
-	if (rc < 0)
-		return fail(rc, "cannot give '%s' to user %u: %s", w->name, uid, strerror(-rc));
 	const int written = write_header(w);
 	if (written < 0)
 		return written;

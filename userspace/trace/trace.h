@@ -18,10 +18,8 @@
 struct trace_writer;
 
 /* Creates @path (0600, never through a symlink; an existing file is replaced). @path NULL:
- * an anonymous file, for recordings nobody keeps. Owner and group are set to @uid, @gid when
- * those are not (uid_t)-1. Returns 0 or a negative errno, logged. */
-int trace_writer_open(const char *path, unsigned int uid, unsigned int gid,
-		      struct trace_writer **ret);
+ * an anonymous file, for recordings nobody keeps. Returns 0 or a negative errno, logged. */
+int trace_writer_open(const char *path, struct trace_writer **ret);
 
 /* Appends one event (its own `size` says how long). Never blocks on anything but the disk.
  * After a failed write (disk full) every later call returns the same error, logged once;

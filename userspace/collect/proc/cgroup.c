@@ -21,6 +21,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/rights.h"
 
 #define FILE_MAX (64u * 1024)
 #define PREFIX	 "startline-"
@@ -111,6 +112,8 @@ static bool try_make(const struct hierarchy *h, unsigned int run, struct buf *re
 
 const char *cgroup_possible(void)
 {
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
 	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
 		_cleanup_(buf_done) struct buf path;
 		buf_init(&path, PATH_MAX - 64);
@@ -142,6 +145,8 @@ static bool try_open(struct cgroup *c, const struct hierarchy *h, unsigned int r
 
 void cgroup_make(struct cgroup *c, unsigned int run)
 {
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
 	*c = (struct cgroup){ .procs_fd = -1 };
 	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
 		if (try_open(c, &hierarchies[i], run))
@@ -193,6 +198,8 @@ void cgroup_leave(struct cgroup *c)
 {
 	if (c->path == NULL)
 		return;
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
 	(void)close(take_fd(c->procs_fd));
 	remove_cgroup(c->path);
 	free(take_ptr(c->path));
@@ -218,6 +225,8 @@ int cgroup_id_of(const char *path, uint64_t *ret)
 
 void cgroup_sweep(void)
 {
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
 	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
 		_cleanup_(buf_done) struct buf path;
 		buf_init(&path, PATH_MAX - NAME_MAX);

@@ -19,6 +19,7 @@
 #include "bpf/schema.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/proc/cgroup.h"
 #include "userspace/collect/proc/survey_internal.h"
@@ -140,8 +141,8 @@ static void check_probes(struct survey_row *row)
 static void check_shim(struct survey_row *row)
 {
 	const struct shim_settings settings = { .count_heap = true,
-						.uid = geteuid(),
-						.gid = getegid() };
+						.uid = rights_uid(),
+						.gid = rights_gid() };
 	struct source_shim *shim = NULL;
 	char why[SURVEY_TEXT] = "unknown";
 	if (source_shim_open(&settings, why, sizeof(why), &shim) < 0) {

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/inheritance.h"
@@ -119,7 +119,7 @@ static struct ucred sender_of(struct msghdr *message)
  * the helper that sent it (systemd-notify) may be gone already. */
 static bool is_trusted(const struct probes *p, const struct ucred *sender)
 {
-	const uid_t uid = p->context.uid != (uid_t)-1 ? p->context.uid : geteuid();
+	const uid_t uid = p->context.user != NULL ? p->context.user->uid : geteuid();
 	return sender->uid == uid || sender->uid == 0;
 }
 
@@ -260,19 +260,12 @@ static int net_step(struct probes *p, struct probe *probe, uint64_t now)
 
 static _Noreturn void command_main(const struct probes *p, const struct probe *probe)
 {
-	const struct probe_context *c = &p->context;
 	const int null = open("/dev/null", O_RDWR);
 	inheritance_restore();
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		(void)dup2(null, fd);
-	if (c->uid != (uid_t)-1) {
-		const int groups =
-			c->user != NULL ? initgroups(c->user, c->gid) : setgroups(1, &c->gid);
-		if (groups < 0 || setresgid(c->gid, c->gid, c->gid) < 0 ||
-		    setresuid(c->uid, c->uid, c->uid) < 0)
-			_exit(127);
-	}
-	(void)execl("/bin/sh", "sh", "-c", probe->rule->argument, (char *)NULL);
+	if (rights_become(p->context.user) == 0)
+		(void)execl("/bin/sh", "sh", "-c", probe->rule->argument, (char *)NULL);
 	_exit(127);
 }
 

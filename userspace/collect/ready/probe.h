@@ -19,9 +19,7 @@ struct probes;
 struct probe_context {
 	const struct ready_rule *rules;
 	size_t n_rules;
-	uid_t uid; /* commands are probed as this user; (uid_t)-1: as ourselves */
-	gid_t gid;
-	const char *user;
+	const struct rights_user *user; /* commands are probed as this one; NULL: as ourselves */
 	struct sink sink;
 	/* Since when no thread of the tree has been running; 0: one runs, or there is none. */
 	uint64_t (*idle_since)(void *data);

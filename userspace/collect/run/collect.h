@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "userspace/base/rights.h"
 #include "userspace/trace/ready.h"
 #include "userspace/trace/trace.h"
 
@@ -41,12 +42,10 @@ struct collect_spec {
 	uint64_t duration_ns; /* UNTIL_DURATION */
 	uint64_t timeout_ns;  /* 0: none */
 	int stop_signal;
-	size_t ring_bytes; /* 0: default */
-	uid_t uid;	   /* run as this user, (uid_t)-1: as ourselves */
-	gid_t gid;
-	const char *user;	   /* name for initgroups, or NULL */
-	const char *follow_cgroup; /* also record tasks of this cgroup, or NULL */
-	const regex_t *redact;	   /* mask this in arguments, or NULL */
+	size_t ring_bytes;		/* 0: default */
+	const struct rights_user *user; /* run as this one; NULL: as ourselves */
+	const char *follow_cgroup;	/* also record tasks of this cgroup, or NULL */
+	const regex_t *redact;		/* mask this in arguments, or NULL */
 	bool null_stdin;
 	enum output output;
 };

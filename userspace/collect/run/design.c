@@ -55,8 +55,8 @@ static int emit_until(struct sink sink, const struct collect_spec *spec)
 int emit_design(struct sink sink, const struct collect_spec *spec)
 {
 	int e = emit_command(sink, spec);
-	if (e >= 0 && spec->user != NULL)
-		e = emit_meta(sink, "user", "%s", spec->user);
+	if (e >= 0 && spec->user != NULL && spec->user->name != NULL)
+		e = emit_meta(sink, "user", "%s", spec->user->name);
 	if (e >= 0 && spec->runs > 0)
 		e = emit_meta(sink, "design.runs", "%u", spec->runs);
 	if (e >= 0 && spec->runs > 0)

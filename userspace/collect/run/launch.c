@@ -75,8 +75,8 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 	const struct shim_settings settings = {
 		.count_heap = spec->count_heap,
 		.wrap_network = c->bpf == NULL,
-		.uid = spec->uid != (uid_t)-1 ? spec->uid : geteuid(),
-		.gid = spec->gid != (gid_t)-1 ? spec->gid : getegid(),
+		.uid = spec->user != NULL ? spec->user->uid : rights_uid(),
+		.gid = spec->user != NULL ? spec->user->gid : rights_gid(),
 	};
 	char why[WHY_MAX] = "unknown reason";
 	int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
@@ -134,8 +134,6 @@ static int run_prepare(struct run *r)
 	const struct probe_context context = {
 		.rules = spec->rules,
 		.n_rules = spec->n_rules,
-		.uid = spec->uid,
-		.gid = spec->gid,
 		.user = spec->user,
 		.sink = collector_sink(c),
 		.idle_since = run_idle_since,
@@ -180,8 +178,6 @@ static int run_spawn(struct run *r)
 		.cgroup_fd = r->cgroup.procs_fd,
 		.argv = spec->argv,
 		.directory = spec->directory,
-		.uid = spec->uid,
-		.gid = spec->gid,
 		.user = spec->user,
 		.null_stdin = spec->null_stdin,
 		.output = spec->output,

@@ -16,6 +16,7 @@
 #include "preload/settings.h"
 #include "preload/target_check.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/stats.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/run/emit.h"
@@ -169,18 +170,18 @@ static uint64_t trial(unsigned int flags)
 	uint64_t cost = 0;
 
 	if (t.program == NULL ||
-	    session_dir_make(geteuid(), getegid(), shim_path_is_copied(geteuid(), getegid()), why,
-			     sizeof(why), &dir) < 0)
+	    session_dir_make(shim_path_is_copied(), why, sizeof(why), &dir) < 0)
 		return 0;
 	_cleanup_close_ int tree_fd = -1;
-	if (session_dir_make_tree(&dir, geteuid(), getegid(), &tree_fd) == 0 &&
-	    shim_path_find(&dir, geteuid(), getegid(), t.shim, sizeof(t.shim)) >= 0) {
+	/* What is preloaded may be the user's file. */
+	if (session_dir_make_tree(&dir, &tree_fd) == 0 &&
+	    shim_path_find(&dir, t.shim, sizeof(t.shim)) >= 0 &&
+	    rights_become(rights_invoking()) == 0) {
 		(void)snprintf(t.variable, sizeof(t.variable), SHIM_VARIABLE "%x:%s", flags,
 			       dir.path);
 		(void)snprintf(t.load, sizeof(t.load), LOAD_VARIABLE "%s", t.shim);
 		struct lane_pool pool;
-		lane_pool_init(&pool, &dir, tree_fd, geteuid(), getegid(),
-			       (flags & SHIM_WRAPS_NETWORK) != 0, TRIALS + 1);
+		lane_pool_init(&pool, &dir, tree_fd, (flags & SHIM_WRAPS_NETWORK) != 0, TRIALS + 1);
 		cost = try_all(&t);
 	}
 	session_dir_remove(&dir);

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdint.h>
@@ -34,14 +33,11 @@
 extern char **environ;
 
 #define CANNOT_EXECUTE 127
-#define GROUPS_MAX     65536
 #define STACK_BYTES    (64u * 1024)
 
 /* What startline and the process that is to become the command share. */
 struct launch {
 	struct target_spec spec;
-	gid_t *groups;
-	int n_groups;
 	int go_fd, report_fd;
 	int parent_go_fd, parent_report_fd; /* the other ends */
 	char path[PATH_MAX];
@@ -72,19 +68,6 @@ static const void *as_argument(long number)
 static long child_execve(const char *path, char *const *argv, char *const *environment)
 {
 	return child_call(SYS_execve, path, argv, environment);
-}
-
-/* Raw calls: the library's would try to change all threads of the process it believes to be in. */
-static int child_drop_privileges(const struct launch *l)
-{
-	const struct target_spec *spec = &l->spec;
-	if (spec->uid == (uid_t)-1)
-		return 0;
-	if (syscall(SYS_setgroups, l->n_groups, l->groups) < 0 ||
-	    syscall(SYS_setresgid, spec->gid, spec->gid, spec->gid) < 0 ||
-	    syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid) < 0)
-		return -errno;
-	return 0;
 }
 
 /* 0 when @path is a program we may execute. */
@@ -177,7 +160,7 @@ static int child_main(void *data)
 	/* With a copy of our own of the other end, its closing would go unnoticed. */
 	(void)close(l->parent_go_fd);
 	(void)close(l->parent_report_fd);
-	int r = child_drop_privileges(l);
+	int r = rights_become(l->spec.user);
 	/* Ours stays where it is: only memory is shared. */
 	if (r == 0 && l->spec.directory != NULL && chdir(l->spec.directory) < 0)
 		r = -errno;
@@ -214,24 +197,6 @@ static void reap_now(struct target *t)
 	t->pid = 0;
 }
 
-/* The command's supplementary groups. */
-static int find_groups(struct launch *l)
-{
-	const struct target_spec *spec = &l->spec;
-	if (spec->uid == (uid_t)-1)
-		return 0;
-	l->groups = calloc(GROUPS_MAX, sizeof(*l->groups));
-	if (l->groups == NULL)
-		return -ENOMEM;
-	l->n_groups = GROUPS_MAX;
-	if (spec->user == NULL ||
-	    getgrouplist(spec->user, spec->gid, l->groups, &l->n_groups) < 0) {
-		l->groups[0] = spec->gid;
-		l->n_groups = 1;
-	}
-	return 0;
-}
-
 /* A script without "#!" is run by the shell, as execvp(3) does. */
 static int prepare_script(struct launch *l)
 {
@@ -259,8 +224,7 @@ static int launch_prepare(const struct target_spec *spec, struct target *t)
 	if (t->launch == NULL || t->stack == NULL)
 		return -ENOMEM;
 	t->launch->spec = *spec;
-	const int r = find_groups(t->launch);
-	return r < 0 ? r : prepare_script(t->launch);
+	return prepare_script(t->launch);
 }
 
 static int create_process(struct target *t)
@@ -457,10 +421,8 @@ void target_done(struct target *t)
 	if (t->pidfd >= 0)
 		(void)close(take_fd(t->pidfd));
 	free(take_ptr(t->stack));
-	if (t->launch != NULL) {
-		free(t->launch->groups);
+	if (t->launch != NULL)
 		free(t->launch->script);
-	}
 	free(take_ptr(t->launch));
 	free(take_ptr(t->environment));
 	free(take_ptr(t->resolved));

@@ -13,10 +13,8 @@
 
 struct target_spec {
 	char *const *argv;
-	const char *directory; /* that it starts in; NULL: ours */
-	uid_t uid;	       /* (uid_t)-1: stay as we are */
-	gid_t gid;
-	const char *user;
+	const char *directory;		/* that it starts in; NULL: ours */
+	const struct rights_user *user; /* NULL: stay as we are */
 	bool null_stdin;
 	enum output output;
 	int cgroup_fd;		 /* "0" is written here, which may take long; -1: nowhere */

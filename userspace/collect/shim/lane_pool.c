@@ -36,23 +36,19 @@ static bool make_one(const struct lane_pool *pool, uint32_t number)
 			      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
-	/* The owner last: from then on the file may change. */
-	const bool is_made = fchmod(fd, 0600) == 0 && posix_fallocate(fd, 0, pool->bytes) == 0 &&
-			     fchown(fd, pool->uid, pool->gid) == 0;
+	const bool is_made = fchmod(fd, 0600) == 0 && posix_fallocate(fd, 0, pool->bytes) == 0;
 	(void)close(fd);
 	if (!is_made)
 		(void)unlinkat(pool->dir->fd, name, 0);
 	return is_made;
 }
 
-void lane_pool_init(struct lane_pool *pool, const struct session_dir *dir, int tree_fd, uid_t uid,
-		    gid_t gid, bool is_network, uint32_t size)
+void lane_pool_init(struct lane_pool *pool, const struct session_dir *dir, int tree_fd,
+		    bool is_network, uint32_t size)
 {
 	*pool = (struct lane_pool){
 		.dir = dir,
 		.tree_fd = tree_fd,
-		.uid = uid,
-		.gid = gid,
 		.bytes = SL_LANE_BYTES(is_network ? SL_LANE_RECORDS_NET : SL_LANE_RECORDS),
 		.size = is_network && size > LANE_POOL_NETWORK ? LANE_POOL_NETWORK : size,
 	};

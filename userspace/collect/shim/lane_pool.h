@@ -14,8 +14,6 @@
 struct lane_pool {
 	const struct session_dir *dir;
 	int tree_fd;
-	uid_t uid; /* whose files they are */
-	gid_t gid;
 	uint32_t bytes; /* of one lane */
 	uint32_t size;	/* lanes to hold ready; 0: there is no pool */
 	uint32_t next;	/* the first one that was not taken when last looked */
@@ -29,8 +27,8 @@ enum { LANE_POOL_SIZE = 96, LANE_POOL_NETWORK = 16 };
 /* Makes the first @size lanes, unless memory is so short that others would miss it. @is_network: with
  * room for what kernel probes would report. @dir and @tree_fd stay the caller's and must live as
  * long. */
-void lane_pool_init(struct lane_pool *pool, const struct session_dir *dir, int tree_fd, uid_t uid,
-		    gid_t gid, bool is_network, uint32_t size);
+void lane_pool_init(struct lane_pool *pool, const struct session_dir *dir, int tree_fd,
+		    bool is_network, uint32_t size);
 
 /* Asks which were taken since the last time: numbers from *ret_first to before the returned one. */
 uint32_t lane_pool_taken(struct lane_pool *pool, uint32_t *ret_first);

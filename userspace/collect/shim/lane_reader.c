@@ -34,14 +34,27 @@ bool lane_name_is_valid(const char *name)
 	return m > 0 && m <= 20 && name[n + 1 + m] == '\0';
 }
 
+/* A target with a strange umask makes files that not even their owner may read. @name: one that it can
+ * put anything under. */
+static bool make_readable(int directory_fd, const char *name)
+{
+	char link[64];
+	struct stat s;
+	_cleanup_close_ const int fd = openat(directory_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &s) < 0 || !S_ISREG(s.st_mode) || s.st_nlink != 1)
+		return false;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return chmod(link, 0600) == 0;
+}
+
 int lane_acquire(struct lane *l, int directory_fd, bool may_keep)
 {
 	if (l->fd >= 0)
 		return l->fd;
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd = openat(directory_fd, l->name, flags);
-	/* A target with a strange umask makes files that not even their owner may read. */
-	if (fd < 0 && errno == EACCES && fchmodat(directory_fd, l->name, 0600, 0) == 0)
+	if (fd < 0 && errno == EACCES && make_readable(directory_fd, l->name))
 		fd = openat(directory_fd, l->name, flags);
 	if (may_keep)
 		l->fd = fd;

@@ -17,6 +17,7 @@
 #include "bpf/lane.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
+#include "userspace/base/rights.h"
 
 #define PREFIX	       "startline-"
 #define RANDOM_LETTERS 6 /* mkdtemp() */
@@ -83,14 +84,10 @@ static void remove_stale(const char *parent)
 	}
 }
 
-static int prepare(struct session_dir *d, uid_t uid, gid_t gid)
+static int prepare(struct session_dir *d)
 {
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (d->fd < 0 || flock(d->fd, LOCK_EX | LOCK_NB) < 0)
-		return -errno;
-	if ((uid != geteuid() || gid != getegid()) && fchown(d->fd, uid, gid) < 0)
-		return -errno;
-	return 0;
+	return d->fd < 0 || flock(d->fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
 static bool lets_execute(const char *path)
@@ -100,8 +97,7 @@ static bool lets_execute(const char *path)
 	return statvfs(path, &fs) < 0 || (fs.f_flag & ST_NOEXEC) == 0;
 }
 
-int session_dir_make(uid_t uid, gid_t gid, bool must_execute, char *why, size_t why_size,
-		     struct session_dir *ret)
+int session_dir_make(bool must_execute, char *why, size_t why_size, struct session_dir *ret)
 {
 	int r = -ENOENT;
 	bool is_made = false;
@@ -116,7 +112,7 @@ int session_dir_make(uid_t uid, gid_t gid, bool must_execute, char *why, size_t 
 			r = -errno;
 			continue;
 		}
-		r = prepare(&d, uid, gid);
+		r = prepare(&d);
 		if (r == 0) {
 			*ret = d;
 			is_made = true;
@@ -147,6 +143,9 @@ static bool is_in_use(int parent_fd, const char *name)
 unsigned int session_dirs_in_use(void)
 {
 	unsigned int n = 0;
+	/* Root's own may be looked into. */
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
 	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
 		struct stat s;
 		/* /run/shm may be another name of /dev/shm. */
@@ -161,13 +160,13 @@ unsigned int session_dirs_in_use(void)
 	return n;
 }
 
-int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int *ret)
+int session_dir_make_tree(const struct session_dir *d, int *ret)
 {
 	const struct sl_tree tree = { .magic = SL_TREE_MAGIC };
 	_cleanup_close_ int fd =
 		openat(d->fd, SL_TREE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd < 0 || fchmod(fd, 0600) < 0 || fchown(fd, uid, gid) < 0)
+	if (fd < 0 || fchmod(fd, 0600) < 0)
 		return -errno;
 	/* Allocated, so that the shims' writes can never hit a full file system. */
 	const int r = posix_fallocate(fd, 0, sizeof(tree));

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 enum { SESSION_PATH_SIZE = 128 };
 
@@ -17,15 +16,14 @@ struct session_dir {
 	char path[SESSION_PATH_SIZE];
 };
 
-/* Makes the directory, mode 0700, owned by @uid and @gid, and removes stale ones of that kind; with
- * @must_execute not where programs may not be mapped, as in /dev/shm of many containers. On failure
- * @why (of @why_size) says in one line what is missing; nothing is logged. */
-int session_dir_make(uid_t uid, gid_t gid, bool must_execute, char *why, size_t why_size,
-		     struct session_dir *ret);
+/* Makes the directory, mode 0700, with the rights of the moment (base/rights.h), and removes stale ones
+ * of that kind; with @must_execute not where programs may not be mapped, as in /dev/shm of many
+ * containers. On failure @why (of @why_size) says in one line what is missing; nothing is logged. */
+int session_dir_make(bool must_execute, char *why, size_t why_size, struct session_dir *ret);
 
 /* Makes the page that all images of the session share, struct sl_tree, in it. The descriptor is the
  * caller's. */
-int session_dir_make_tree(const struct session_dir *d, uid_t uid, gid_t gid, int *ret);
+int session_dir_make_tree(const struct session_dir *d, int *ret);
 /* Its sums of bytes, as the shims keep them, without the @departed ones; 0 where they are spoilt. */
 void session_tree_read(int fd, int64_t departed, int64_t *ret_live, int64_t *ret_peak);
 /* Tells the shims how many bytes were those of images that are gone. */

@@ -16,6 +16,7 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
+#include "userspace/base/rights.h"
 
 #define FILE_NAME "libstartline.so"
 
@@ -23,19 +24,20 @@
 #define STARTLINE_LIBDIR "/usr/local/lib/startline"
 #endif
 
-static bool may(const struct stat *s, uid_t uid, gid_t gid, unsigned int bit)
+static bool may(const struct stat *s, unsigned int bit)
 {
+	const uid_t uid = rights_uid();
 	if (uid == 0)
 		return true;
 	if (s->st_uid == uid)
 		return (s->st_mode & (bit << 6)) != 0;
-	if (s->st_gid == gid)
+	if (s->st_gid == rights_gid())
 		return (s->st_mode & (bit << 3)) != 0;
 	return (s->st_mode & bit) != 0;
 }
 
-/* Whether @uid can map @path (absolute): each directory on the way must let it pass. */
-static bool is_reachable(const char *path, uid_t uid, gid_t gid)
+/* Whether whose rights these are can map @path (absolute): each directory on the way must let it pass. */
+static bool is_reachable(const char *path)
 {
 	char part[PATH_MAX];
 	struct stat s;
@@ -44,11 +46,11 @@ static bool is_reachable(const char *path, uid_t uid, gid_t gid)
 		const size_t n = slash == path ? 1 : (size_t)(slash - path);
 		memcpy(part, path, n);
 		part[n] = '\0';
-		if (stat(part, &s) < 0 || !may(&s, uid, gid, 1))
+		if (stat(part, &s) < 0 || !may(&s, 1))
 			return false;
 	}
 	struct statvfs fs;
-	return stat(path, &s) == 0 && may(&s, uid, gid, 4) && statvfs(path, &fs) == 0 &&
+	return stat(path, &s) == 0 && may(&s, 4) && statvfs(path, &fs) == 0 &&
 	       (fs.f_flag & ST_NOEXEC) == 0;
 }
 
@@ -57,7 +59,10 @@ static int find_original(char *ret)
 	static const char *const places[] = { "/" FILE_NAME, "/../lib/startline/" FILE_NAME };
 	_cleanup_(buf_done) struct buf own;
 	char path[PATH_MAX];
+	/* Where startline itself lies, its caller need not be allowed to look. */
+	_cleanup_(rights_give_back) struct rights before;
 
+	(void)rights_take(0, 0, &before);
 	buf_init(&own, PATH_MAX - 64);
 	if (fs_self_dir(&own) < 0)
 		buf_clear(&own);
@@ -69,15 +74,22 @@ static int find_original(char *ret)
 	return realpath(STARTLINE_LIBDIR "/" FILE_NAME, ret) != NULL ? 0 : -ENOENT;
 }
 
-static int copy_file(const char *from, int directory_fd, uid_t uid, gid_t gid)
+static int open_original(const char *path)
+{
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int copy_file(const char *from, int directory_fd)
 {
 	char bytes[65536];
-	_cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int in = open_original(from);
 	if (in < 0)
 		return -errno;
 	_cleanup_close_ int out =
 		openat(directory_fd, FILE_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500);
-	if (out < 0 || fchmod(out, 0500) < 0 || fchown(out, uid, gid) < 0)
+	if (out < 0 || fchmod(out, 0500) < 0)
 		return -errno;
 	for (;;) {
 		const ssize_t n = read(in, bytes, sizeof(bytes));
@@ -89,30 +101,29 @@ static int copy_file(const char *from, int directory_fd, uid_t uid, gid_t gid)
 	}
 }
 
-static bool is_usable(const char *path, uid_t uid, gid_t gid)
+static bool is_usable(const char *path)
 {
-	return strpbrk(path, " :") == NULL && strlen(path) < SETTING_LIMIT &&
-	       is_reachable(path, uid, gid);
+	return strpbrk(path, " :") == NULL && strlen(path) < SETTING_LIMIT && is_reachable(path);
 }
 
-bool shim_path_is_copied(uid_t uid, gid_t gid)
+bool shim_path_is_copied(void)
 {
 	char path[PATH_MAX];
-	return find_original(path) == 0 && !is_usable(path, uid, gid);
+	return find_original(path) == 0 && !is_usable(path);
 }
 
-int shim_path_find(const struct session_dir *d, uid_t uid, gid_t gid, char *ret, size_t size)
+int shim_path_find(const struct session_dir *d, char *ret, size_t size)
 {
 	char path[PATH_MAX];
 	int r = find_original(path);
 
 	if (r < 0)
 		return r;
-	if (is_usable(path, uid, gid)) {
+	if (is_usable(path)) {
 		const int n = snprintf(ret, size, "%s", path);
 		return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 	}
-	r = copy_file(path, d->fd, uid, gid);
+	r = copy_file(path, d->fd);
 	if (r < 0)
 		return r;
 	const int n = snprintf(ret, size, "%s/" FILE_NAME, d->path);

@@ -18,6 +18,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/vec.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
@@ -65,6 +66,12 @@ struct source_shim {
 	char path[SETTING_LIMIT]; /* of the shim */
 };
 
+/* In the target's directory we are the target: whatever it has put there leads nowhere else. */
+static int take_rights(const struct source_shim *s, struct rights *ret_before)
+{
+	return rights_take(s->settings.uid, s->settings.gid, ret_before);
+}
+
 /* ---- opening ---- */
 
 static int watch(struct source_shim *s)
@@ -89,7 +96,7 @@ static int watch(struct source_shim *s)
 static int find_shim(struct source_shim *s, char *why, size_t why_size)
 {
 	char path[SETTING_LIMIT];
-	const int r = shim_path_find(&s->dir, s->settings.uid, s->settings.gid, path, sizeof(path));
+	const int r = shim_path_find(&s->dir, path, sizeof(path));
 	if (r < 0) {
 		(void)snprintf(why, why_size, "libstartline.so not found or not usable (%s)",
 			       strerror(-r));
@@ -121,10 +128,12 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	s->max_open = n_files < MAX_OPEN_LANES ? n_files : MAX_OPEN_LANES;
 	s->dir.fd = s->tree_fd = s->inotify_fd = s->timer_fd = s->epoll_fd = -1;
 
-	const bool is_copied = shim_path_is_copied(settings->uid, settings->gid);
-	int r = session_dir_make(settings->uid, settings->gid, is_copied, why, why_size, &s->dir);
+	_cleanup_(rights_give_back) struct rights before;
+	int r = take_rights(s, &before);
+	if (r == 0)
+		r = session_dir_make(shim_path_is_copied(), why, why_size, &s->dir);
 	if (r == 0) {
-		r = session_dir_make_tree(&s->dir, settings->uid, settings->gid, &s->tree_fd);
+		r = session_dir_make_tree(&s->dir, &s->tree_fd);
 		if (r == 0)
 			r = watch(s);
 		if (r < 0)
@@ -134,8 +143,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	if (r == 0)
 		r = find_shim(s, why, why_size);
 	if (r == 0)
-		lane_pool_init(&s->pool, &s->dir, s->tree_fd, settings->uid, settings->gid,
-			       settings->wrap_network, LANE_POOL_SIZE);
+		lane_pool_init(&s->pool, &s->dir, s->tree_fd, settings->wrap_network,
+			       LANE_POOL_SIZE);
 	if (r < 0) {
 		(void)source_shim_free(s);
 		return r;
@@ -409,8 +418,11 @@ static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sin
 
 static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
 {
-	int r = find_pooled(s), n = 0;
+	_cleanup_(rights_give_back) struct rights before;
+	int r = take_rights(s, &before), n = 0;
 
+	if (r >= 0)
+		r = find_pooled(s);
 	if (r >= 0)
 		r = find_created(s);
 	for (size_t i = 0; r >= 0 && i < s->lanes.n;) {
@@ -442,8 +454,11 @@ const char *source_shim_directory(const struct source_shim *s)
 
 int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink)
 {
-	int r = visit_all(s, false, sink), n = 0;
+	_cleanup_(rights_give_back) struct rights before;
+	int r = take_rights(s, &before), n = 0;
 
+	if (r >= 0)
+		r = visit_all(s, false, sink);
 	note_bound(s);
 	for (size_t i = 0; r >= 0 && i < s->lanes.n; i++) {
 		struct lane *l = &s->lanes.items[i];
@@ -460,6 +475,13 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 	return r < 0 ? r : n;
 }
 
+static void remove_directory(struct source_shim *s)
+{
+	_cleanup_(rights_give_back) struct rights before;
+	if (take_rights(s, &before) == 0)
+		session_dir_remove(&s->dir);
+}
+
 int source_shim_finish(struct source_shim *s, struct sink sink)
 {
 	int r = visit_all(s, true, sink);
@@ -473,7 +495,7 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 		.count = s->n_lost,
 	};
 	r = sink.event(sink.data, &drops.event);
-	session_dir_remove(&s->dir);
+	remove_directory(s);
 	return r;
 }
 
@@ -489,7 +511,7 @@ struct source_shim *source_shim_free(struct source_shim *s)
 	cleanup_close(&s->inotify_fd);
 	cleanup_close(&s->timer_fd);
 	cleanup_close(&s->epoll_fd);
-	session_dir_remove(&s->dir);
+	remove_directory(s);
 	free(s->load);
 	free(s);
 	return NULL;
