@@ -5,7 +5,7 @@
 #   make V=1                      show the commands
 #   make BPF=0                    without kernel probes: needs no clang, bpftool, libbpf
 #   make SAN=address,undefined    program and unit tests with sanitizers, in a directory of its own
-#   make WERROR=0                 warnings are not errors (the default outside a git checkout)
+#   make WERROR=1                 warnings are errors (the default in continuous integration)
 
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
@@ -17,7 +17,8 @@ VERSION := 0.1.0
 
 BPF    ?= 1
 SAN    ?=
-WERROR ?= $(if $(wildcard .git),1,0)
+# Another compiler warns of other things, and nobody who only builds can do anything about it.
+WERROR ?= $(if $(filter true 1,$(CI)),1,0)
 V      ?= 0
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -27,8 +28,9 @@ CC := gcc
 endif
 CLANG      ?= clang
 PKG_CONFIG ?= pkg-config
-# Debian puts it into sbin, which is not in every PATH.
-BPFTOOL    ?= $(or $(shell command -v bpftool),$(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool)),bpftool)
+ifeq ($(origin BPFTOOL),undefined)
+BPFTOOL    := $(if $(filter 0,$(BPF)),,$(or $(shell tools/find-bpftool),bpftool))
+endif
 
 Q := $(if $(filter 1,$(V)),,@)
 # $(call say,WHAT,FILE): one line per step, instead of the command.
@@ -39,6 +41,7 @@ comma := ,
 
 B     := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 BPF_B := build/bpf
+DEPS  := $(B)/deps$(BPF)
 
 # What only one of the two builds has.
 WITHOUT_BPF  := userspace/collect/bpf/fallback.c
@@ -81,7 +84,7 @@ endif
 
 COMMON_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARNINGS) -MMD -MP
 PROGRAM_CFLAGS = $(COMMON_CFLAGS) $(MODE_CFLAGS) $(PACKAGE_FLAGS) \
-	-DSTARTLINE_VERSION='"$(VERSION)"' -DSTARTLINE_LIBDIR='"$(PREFIX)/lib/startline"' $(CFLAGS)
+	-DSTARTLINE_VERSION='"$(VERSION)"' $(CFLAGS)
 
 # The shim runs inside other people's programs: no libc start-up, no stack protector (its canary
 # lives in a TLS the program may not have set up), no sanitizer, whatever the rest is built with.
@@ -95,21 +98,22 @@ SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-
 	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,nodelete -Wl,-z,noseparate-code -Wl,-z,norelro \
 	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so -Wl,-T,preload/layout.ld
 
-# Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look.
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I. -Wall -Wextra -Wno-unused-parameter \
+# Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look. Headers of
+# Linux 5.15 lack futex_waitv.
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -D__NR_futex_waitv=449 -I. -Wall -Wextra -Wno-unused-parameter \
 	$(if $(filter 1,$(WERROR)),-Werror) \
 	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) -MMD -MP
 
 # --- building --------------------------------------------------------------------------------
 
 .PHONY: all
-all: $(PROGRAM) $(SHIM)
+all: $(PROGRAM) $(SHIM) man
 
-$(PROGRAM): $(OBJECTS) $(B)/flags | $(B)/deps
+$(PROGRAM): $(OBJECTS) $(B)/flags | $(DEPS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(PACKAGE_LIBS) -lm
 
-$(B)/userspace/%.o: userspace/%.c $(B)/flags | $(B)/deps
+$(B)/userspace/%.o: userspace/%.c $(B)/flags | $(DEPS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
@@ -129,7 +133,7 @@ $(B)/preload/%.o: preload/%.c $(B)/flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(SHIM_CC) $(SHIM_CFLAGS) -c -o $@ $<
 
-$(BPF_B)/%.o: bpf/%.bpf.c | $(B)/deps
+$(BPF_B)/%.o: bpf/%.bpf.c | $(DEPS)
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
@@ -142,7 +146,7 @@ $(SKELETON): $(BPF_B)/startline.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name startline_bpf >$@
 
-# Changes when the flags do, so that BPF=0, PREFIX= and the like rebuild what they concern.
+# Changes when the flags do, so that BPF=0, CFLAGS= and the like rebuild what they concern.
 FLAGS_NOW = $(CC) $(PROGRAM_CFLAGS) $(LDFLAGS) $(SHIM_CC) $(SHIM_CFLAGS) BPF=$(BPF)
 $(B)/flags: FORCE
 	$(Q)mkdir -p $(@D)
@@ -151,9 +155,10 @@ $(B)/flags: FORCE
 quoted = '$(subst ','\'',$(1))'
 
 # Says which package is missing, before a compiler says something less helpful.
-$(B)/deps: Makefile tools/check-deps
+CHECK_DEPS = BPF=$(BPF) BPFTOOL='$(BPFTOOL)' CLANG='$(CLANG)' tools/check-deps '$(CC)' $(PACKAGES)
+$(DEPS): Makefile tools/check-deps tools/find-bpftool
 	$(Q)mkdir -p $(@D)
-	$(Q)BPF=$(BPF) BPFTOOL='$(BPFTOOL)' CLANG='$(CLANG)' tools/check-deps '$(CC)' $(PACKAGES)
+	$(Q)$(CHECK_DEPS)
 	$(Q)touch $@
 
 # --- unit tests ------------------------------------------------------------------------------
@@ -187,7 +192,7 @@ $(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,tools)
 	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,tools) \
 		-Wl,--end-group $(PACKAGE_LIBS) -lm
 
-$(B)/tests/%.o: tests/%.c $(B)/flags | $(B)/deps
+$(B)/tests/%.o: tests/%.c $(B)/flags | $(DEPS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
@@ -205,7 +210,7 @@ $(B)/lib/%.a: $$(filter-out $(B)/userspace/cmd/main.o,$$(filter $(B)/userspace/$
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) qcs $@ $^
 PERCENT := %
 
-$(B)/preload-test/%.o: preload/%.c $(B)/flags | $(B)/deps
+$(B)/preload-test/%.o: preload/%.c $(B)/flags | $(DEPS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -ftls-model=initial-exec -c -o $@ $<
@@ -229,9 +234,10 @@ build/workloads/%: tests/workloads/%.cc tools/build-workload
 
 # --- testing ---------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus live kernels demo
+.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus live kernels distros demo
 # In parallel, unless the caller has said how.
-SUBMAKE = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE_COMMAND = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE = +$(Q)$(SUBMAKE_COMMAND)
 
 test:
 	$(Q)tools/setup --for test
@@ -273,15 +279,22 @@ live: all
 	$(Q)tools/setup --for demo
 	$(Q)tools/run-tests --e2e tests/live
 
+# In roots of other distributions, as root; some minutes each. make distros DISTROS="trixie"
+distros:
+	$(Q)tools/setup --for distros
+	$(Q)tools/distros $(DISTROS)
+
 # In virtual machines; some minutes for each kernel. make kernels KERNELS="bookworm trixie"
 kernels:
 	$(Q)tools/setup --for kernels
 	$(SUBMAKE) all workloads
 	$(Q)tools/kernels $(KERNELS)
 
+# Without kernel probes where only they cannot be built (a distribution whose libbpf is too old).
 demo:
 	$(Q)tools/setup --for demo
-	$(SUBMAKE) all
+	+$(Q)bpf=$(BPF); $(CHECK_DEPS); case $$? in 0) ;; 3) bpf=0; echo 'startline: building with BPF=0' ;; *) exit 1 ;; esac; \
+	$(SUBMAKE_COMMAND) all BPF=$$bpf
 	$(Q)tools/demo
 
 .PHONY: lint format bench fuzz fuzzers
@@ -326,7 +339,7 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $$(call helpers_of,$$*) $$(call
 
 # --- installing ------------------------------------------------------------------------------
 
-.PHONY: man install clean help
+.PHONY: man install uninstall clean help
 man: $(MAN_PAGES)
 
 build/man/%: docs/man/%.md tools/md2man
@@ -334,14 +347,12 @@ build/man/%: docs/man/%.md tools/md2man
 	$(Q)mkdir -p $(@D)
 	$(Q)tools/md2man '$(VERSION)' $< >$@
 
-install: all man
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/startline
-	install -D -m 755 $(SHIM) $(DESTDIR)$(PREFIX)/lib/startline/libstartline.so
-	install -D -m 644 tools/completion/startline.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/startline
-	for page in $(MAN_PAGES); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
-	done
+# What is there, so that `sudo make install` after `make` leaves nothing of root's in build/.
+install:
+	$(Q)tools/install '$(B)' '$(DESTDIR)$(PREFIX)'
+
+uninstall:
+	$(Q)tools/install --remove '$(B)' '$(DESTDIR)$(PREFIX)'
 
 clean:
 	rm -rf build build-*
@@ -353,9 +364,10 @@ help:
 	@echo 'make test-unit, test-e2e, test-all, lint, format, fuzz, bench'
 	@echo 'make live          false alarms and misses of ab on this machine (LIVE=200)'
 	@echo 'make kernels       checks under other kernels, in virtual machines'
-	@echo 'make install       PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make distros       builds and runs the demo on other distributions, in chroots'
+	@echo 'make install       what is built; uninstall: PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean'
-	@echo 'Variables: V=1 BPF=0 SAN=address,undefined SAN=thread WERROR=0'
+	@echo 'Variables: V=1 BPF=0 SAN=address,undefined SAN=thread WERROR=1'
 
 .PHONY: FORCE
 FORCE:

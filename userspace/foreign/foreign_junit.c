@@ -51,9 +51,19 @@ static const char *attribute(const char **attributes, const char *name)
 	return NULL;
 }
 
+/* expat 2.8 and later do not like the name that those before know. */
+static unsigned long current_line(const struct reading *r)
+{
+#ifdef XML_ATTR_DEPRECATED
+	return XML_GetCurrentLineNumber64(r->parser);
+#else
+	return XML_GetCurrentLineNumber(r->parser);
+#endif
+}
+
 static void refuse(struct reading *r, const char *what)
 {
-	gather_fail(&r->g, "line %lu: %s", XML_GetCurrentLineNumber(r->parser), what);
+	gather_fail(&r->g, "line %lu: %s", current_line(r), what);
 	(void)XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -176,7 +186,7 @@ static void parse(struct reading *r, const char *text, size_t length)
 		status = XML_Parse(r->parser, text + at, (int)n, at + n == length);
 	}
 	if (status != XML_STATUS_OK && r->g.error == 0)
-		gather_fail(&r->g, "line %lu: %s", XML_GetCurrentLineNumber(r->parser),
+		gather_fail(&r->g, "line %lu: %s", current_line(r),
 			    XML_ErrorString(XML_GetErrorCode(r->parser)));
 }
 

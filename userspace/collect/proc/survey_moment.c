@@ -24,6 +24,20 @@
 #include "userspace/base/units.h"
 #include "userspace/collect/shim/session_dir.h"
 
+/* Headers of kernels before 5.17 lack these. */
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xFE534D42
+#endif
+#ifndef CIFS_SUPER_MAGIC
+#define CIFS_SUPER_MAGIC 0xFF534D42
+#endif
+#ifndef CEPH_SUPER_MAGIC
+#define CEPH_SUPER_MAGIC 0x00c36400
+#endif
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC 0x65735546
+#endif
+
 #define FILE_MAX ((size_t)64 << 10)
 /* Runs are repeated and compared from 10 % of pressure on: what is above that before a run begins
  * will be above it during the run. */

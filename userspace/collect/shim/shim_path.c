@@ -20,10 +20,6 @@
 
 #define FILE_NAME "libstartline.so"
 
-#ifndef STARTLINE_LIBDIR
-#define STARTLINE_LIBDIR "/usr/local/lib/startline"
-#endif
-
 static bool may(const struct stat *s, unsigned int bit)
 {
 	const uid_t uid = rights_uid();
@@ -71,7 +67,7 @@ static int find_original(char *ret)
 		if (n > 0 && (size_t)n < sizeof(path) && realpath(path, ret) != NULL)
 			return 0;
 	}
-	return realpath(STARTLINE_LIBDIR "/" FILE_NAME, ret) != NULL ? 0 : -ENOENT;
+	return -ENOENT;
 }
 
 static int open_original(const char *path)

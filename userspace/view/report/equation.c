@@ -152,11 +152,13 @@ static void round_terms(struct term_list *terms, int64_t total_units, int64_t qu
 		missing -= term->units;
 	}
 	for (size_t round = 0; missing > 0 && round < terms->n; round++, missing--) {
-		struct term *largest = &terms->items[0];
+		struct term *largest = NULL;
 		vec_foreach(term, terms) {
-			if (term->remainder > largest->remainder)
+			if (largest == NULL || term->remainder > largest->remainder)
 				largest = term;
 		}
+		if (largest == NULL)
+			return;
 		largest->units++;
 		largest->remainder = -1;
 	}
