@@ -251,6 +251,7 @@ static int on_ready(struct run *r)
 {
 	struct collector *c = r->c;
 	r->ready_is_done = true;
+	logpipe_stop_looking(&r->logpipe);
 	int e = 0;
 	if (c->bpf != NULL) {
 		e = source_bpf_snapshot(c->bpf, SL_WHEN_READY);
@@ -273,8 +274,14 @@ static int on_ready(struct run *r)
 
 static void on_output(struct run *r, int i)
 {
-	if (!logpipe_pass(&r->logpipe, i, r->target.pid, collector_sink(r->c)))
-		(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->logpipe.read_fds[i], NULL);
+	if (!logpipe_take(&r->logpipe, i, r->pid, collector_sink(r->c)))
+		(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->logpipe.fds[i], NULL);
+}
+
+/* What the command wrote shall stand before what startline says, and count before its end does. */
+static void flush_output(struct run *r)
+{
+	logpipe_flush(&r->logpipe, r->c->signals.fd, r->pid, collector_sink(r->c));
 }
 
 static int dispatch(struct run *r, enum wake wake)
@@ -287,6 +294,7 @@ static int dispatch(struct run *r, enum wake wake)
 		/* What it did last is in the sources already: keep the order. */
 		(void)collector_drain(r->c);
 		on_exit_of_command(r);
+		flush_output(r);
 		return 0;
 	case WAKE_REPORT:
 		if (!target_read_report(&r->target) || r->c->bpf != NULL)
@@ -413,6 +421,7 @@ static int run_record(struct run *r)
 		e = run_loop(r);
 	if (e < 0 || r->target.exec_errno != 0)
 		return e;
+	flush_output(r);
 	if (c->bpf != NULL)
 		e = source_bpf_snapshot(c->bpf, SL_WHEN_EXIT);
 	else

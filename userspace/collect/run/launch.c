@@ -145,7 +145,7 @@ static int run_prepare(struct run *r)
 	if (e >= 0 && needs_output(spec))
 		e = open_sources(c, spec);
 	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
-		e = logpipe_open(&r->logpipe, spec->output);
+		e = logpipe_open(&r->logpipe, spec);
 		if (e >= 0)
 			e = emit_meta(
 				collector_sink(c), "note",
@@ -164,9 +164,9 @@ static int run_watch(const struct run *r)
 	if (e >= 0 && r->probes != NULL)
 		e = collector_watch(c, probes_fd(r->probes), WAKE_PROBES, 0);
 	if (e >= 0)
-		e = collector_watch(c, r->logpipe.read_fds[0], WAKE_OUTPUT, 0);
+		e = collector_watch(c, r->logpipe.fds[0], WAKE_OUTPUT, 0);
 	if (e >= 0)
-		e = collector_watch(c, r->logpipe.read_fds[1], WAKE_ERROR_OUTPUT, 0);
+		e = collector_watch(c, r->logpipe.fds[1], WAKE_ERROR_OUTPUT, 0);
 	return e < 0 ? fail(e, "cannot wait for events: %s", strerror(-e)) : 0;
 }
 
