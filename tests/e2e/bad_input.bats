@@ -224,14 +224,13 @@ start() {
 	[ "$(q '.runs[0].processes[0].heap')" = null ] || [ "$(q '.runs[0].processes[0].heap.allocs')" = null ]
 }
 
-@test "TERM to startline: the program lives on, the recording is kept" {
+@test "TERM to startline: the program gets it, the recording is kept" {
 	start --trace t.slt
 	kill -TERM $pid
 	status=0
 	wait $pid || status=$?
 	[ "$status" = 143 ]
-	kill -0 "$target"
-	kill "$target"
+	gone "$target"
 	"$STARTLINE" report t.slt >out
 	grep -q 'sleep 30' out
 }
