@@ -25,7 +25,7 @@
 #include "bpf/schema.h"
 
 #define SL_LANE_MAGIC	0x656e616c2d746c73ull /* "slt-lane" */
-#define SL_LANE_VERSION 2u
+#define SL_LANE_VERSION 3u
 
 #define SL_LANE_SLOTS 31u  /* threads at a time with counters of their own */
 #define SL_LANE_PAD   512u /* keeps a bucket index of up to 63 inside the file */
@@ -87,7 +87,13 @@ struct sl_lane {
 	__s64 peak;	  /* highest value of live */
 	__s64 tree_bytes; /* this lane's part of sl_tree.live */
 	__u64 left_ns; /* the program ended by itself; 0: not (yet). Only without kernel probes */
-	__u64 pad[17];
+	/* In a forked child, which frees what it inherited, too: the lowest value of live, so it has freed
+	 * that much of it at least and live - floor is its own; the highest value of that; and how much it
+	 * inherited at most. */
+	__s64 floor;
+	__s64 own_peak;
+	__s64 inherited;
+	__u64 pad[14];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */

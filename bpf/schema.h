@@ -410,9 +410,11 @@ struct sl_heap {
 	__u64 live_bytes;	/* usable bytes allocated and not freed */
 	__u64 peak_bytes;	/* highest live_bytes of this image */
 	__u64 peak_error_bytes; /* peak_bytes may be too low by at most this */
-	__u64 tree_live_bytes;	/* the same for all processes of the tree together */
+	/* The same for all processes of the tree together, as measured at one moment; it may be too high,
+	 * too, by what belonged to processes that had ended unnoticed. */
 	__u64 tree_peak_bytes;
 	__u64 tree_peak_error_bytes;
+	__u64 tree_peak_excess_bytes;
 	__u64 buckets[SL_HEAP_BUCKETS];
 };
 

@@ -24,6 +24,17 @@ static void raise_to(__s64 *peak, __s64 value)
 		;
 }
 
+/* Lowers the floor to @now; returns by how much. */
+static __s64 lower_floor(struct sl_lane *lane, __s64 now)
+{
+	__s64 old = slot_get(&lane->floor);
+
+	while (now < old && !__atomic_compare_exchange_n(&lane->floor, &old, now, true,
+							 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return now < old ? old - now : 0;
+}
+
 static void tree_add(__s64 change)
 {
 	const __s64 live = __atomic_add_fetch(&tree->live, change, __ATOMIC_RELAXED);
@@ -33,7 +44,14 @@ static void tree_add(__s64 change)
 
 static void publish(struct sl_lane *lane, __s64 change)
 {
-	raise_to(&lane->peak, __atomic_add_fetch(&lane->live, change, __ATOMIC_RELAXED));
+	const __s64 now = __atomic_add_fetch(&lane->live, change, __ATOMIC_RELAXED);
+
+	raise_to(&lane->peak, now);
+	if ((lane->flags & SL_LANE_FORKED) != 0) {
+		/* What it frees of its inheritance is not the parent's block. */
+		change += lower_floor(lane, now);
+		raise_to(&lane->own_peak, now - slot_get(&lane->floor));
+	}
 	(void)__atomic_add_fetch(&lane->tree_bytes, change, __ATOMIC_RELAXED);
 	tree_add(change);
 }
@@ -117,13 +135,29 @@ static void slot_begin(struct sl_lane_slot *s, uint64_t owner)
 	__atomic_store_n(&s->owner, owner, __ATOMIC_RELAXED);
 }
 
-/* The second thread ends the time in which the first one's own maximum was the process's peak. */
-static void keep_first_peak(struct sl_lane *lane, const struct sl_lane_slot *first)
+static __s64 first_peak(const struct sl_lane_slot *first)
 {
 	const __s64 up = slot_get(&first->up);
 	const __s64 high = slot_get(&first->high);
 
-	raise_to(&lane->peak, up > high ? up : high);
+	return up > high ? up : high;
+}
+
+/* The second thread ends the time in which the first one's own maximum was the process's peak. */
+static void keep_first_peak(struct sl_lane *lane, const struct sl_lane_slot *first)
+{
+	raise_to(&lane->peak, first_peak(first));
+}
+
+__s64 counters_most(struct sl_lane *lane)
+{
+	const __u64 used = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
+	const __s64 n = (__s64)(used < lane->n_slots ? used : lane->n_slots);
+	const __s64 first = first_peak(&slots_of(lane)[0]);
+	const __s64 peak = slot_get(&lane->peak);
+
+	return slot_get(&lane->inherited) + n * SL_LANE_FLUSH_BYTES +
+	       (used <= 1 && peak < first ? first : peak);
 }
 
 struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner)
@@ -162,7 +196,7 @@ void counters_leave(struct sl_lane *lane)
 
 void counters_join(struct sl_lane *lane)
 {
-	const __s64 mine = __atomic_load_n(&lane->live, __ATOMIC_RELAXED);
+	const __s64 mine = slot_get(&lane->live) - slot_get(&lane->floor);
 
 	(void)__atomic_fetch_add(&lane->tree_bytes, mine, __ATOMIC_RELAXED);
 	tree_add(mine);

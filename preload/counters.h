@@ -177,6 +177,9 @@ struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner) HIDDEN
 void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success,
 		    size_t n) HIDDEN;
 
+/* At most so many bytes have been live at once in the process of @lane, with what it inherited. */
+__s64 counters_most(struct sl_lane *lane) HIDDEN;
+
 /* This lane's bytes no longer count in the tree: its process ends or executes something else.
  * Idempotent; what is flushed later counts again. counters_join() undoes it. */
 void counters_leave(struct sl_lane *lane) HIDDEN;

@@ -175,6 +175,7 @@ static bool lane_begin(void)
 	/* In a child the ancestor's lane is now only in the way: as long as anybody maps it, it looks
 	 * alive. */
 	if (shim.lane != NULL) {
+		lane->inherited = counters_most(shim.lane);
 		/* Covered, not unmapped: another thread may be writing there just now. */
 		(void)sys_call6(SYS_mmap, (long)shim.lane, shim.lane->bytes, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);

@@ -112,7 +112,7 @@ expect() { # expected counts, exit status, program and arguments
 	session -- timeout 0.1 sleep 5
 	[ "$status" = 124 ]
 	"$STARTLINE" report session.json >report
-	grep -q '^heap  *peak .* (at most .* more)' report
+	grep -q '^heap  *peak .* (to within .*)' report
 	# Both live at once until the first of them ends, and neither frees what it has left.
 	[ "$(q '.runs[0] | ([.processes[].heap.exit_bytes] | add) <=
 		([.processes[].heap.peak_bytes] | max) + .tree.heap_peak_error_bytes')" = true ]

@@ -49,7 +49,7 @@
  *		ADDRESS: 127.0.0.1:80 [::1]:80 unix:/run/x unix:@abstract
  *	heap S exit|ready|start|exec ns=PID (default the pid) since=TIME malloc= calloc= realloc=
  *		memalign= free= realloc_free= failed= unmatched= requested= live= peak= peak_error=
- *		tree_live= tree_peak= tree_error= b0=..b47= (buckets)
+ *		tree_peak= tree_error= tree_excess= b0=..b47= (buckets)
  *	cover S counted|static|secure|sanitizer|32bit|chroot|own|off|environment|deepbind|user
  *		ns=PID (default the pid) text= next
  *	memory exit|ready|start|exec processes= now= peak= at=TIME error= cgroup= (default ~0)

@@ -215,8 +215,8 @@ static const struct field heap[] = {
 	NUMBER("unmatched", heap, calls[SL_HEAP_UNMATCHED]),
 	NUMBER("requested", heap, requested_bytes), NUMBER("live", heap, live_bytes),
 	NUMBER("peak", heap, peak_bytes), NUMBER("peak_error", heap, peak_error_bytes),
-	NUMBER("tree_live", heap, tree_live_bytes), NUMBER("tree_peak", heap, tree_peak_bytes),
-	NUMBER("tree_error", heap, tree_peak_error_bytes), LAST,
+	NUMBER("tree_peak", heap, tree_peak_bytes), NUMBER("tree_error", heap, tree_peak_error_bytes),
+	NUMBER("tree_excess", heap, tree_peak_excess_bytes), LAST,
 };
 static const struct field cover[] = {
 	POSITION("reason", cover, reason, reasons), NUMBER("ns", cover, ns_pid),

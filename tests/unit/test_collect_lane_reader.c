@@ -208,6 +208,7 @@ static void counters_are_summed_and_completed(void **state)
 	slots[0].live = 1000;
 	slots[1].live = -400;
 	slots[1].calls[SL_HEAP_FREE] = 7;
+	slots[0].requested_bytes = 1 << 20;
 	h->peak = 700;
 	const int fd = file_of(bytes, sizeof(bytes));
 	assert_int_equal(lane_read_header(&l, fd), 0);

@@ -91,6 +91,40 @@ static void who_never_leaves_the_loader_is_told(void **state)
 	(void)session_free(s);
 }
 
+/* What the common sum says is too high when processes were killed; who was there at once bounds it. */
+static void the_peak_of_the_tree_is_of_those_that_were_there_at_once(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN
+		"2ms task 10 parent=9\n3ms exit 10 signal=9\n4ms task 11 parent=9\n"
+		"4ms heap 10 exit since=2ms live=1000 peak=1000 tree_peak=2100 tree_error=90 tree_excess=1500\n"
+		"5ms exit 11 signal=9\n"
+		"6ms heap 11 exit since=4ms live=1000 peak=1000 tree_peak=2100 tree_error=90 tree_excess=1500\n"
+		"9ms exit 9 code=0\n"
+		"9ms heap 9 exit since=1ms live=100 peak=100 peak_error=7 tree_peak=2100 tree_error=90 tree_excess=1500\n");
+
+	/* At least a child's, at most that and the parent's. */
+	assert_int_equal(value_of(s, "heap.peak"), 1100);
+	assert_int_equal(s->runs[0].heap_peak_error_bytes, 100);
+	(void)session_free(s);
+}
+
+static void the_peak_of_the_tree_is_what_was_measured_within_its_bounds(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN
+		"2ms task 10 parent=9\n"
+		"8ms exit 10 code=0\n9ms exit 9 code=0\n"
+		"9ms heap 10 exit since=2ms live=10 peak=1000 tree_peak=1500 tree_error=40 tree_excess=30\n"
+		"9ms heap 9 exit since=1ms live=20 peak=1000 tree_peak=1500 tree_error=40 tree_excess=30\n");
+
+	assert_int_equal(value_of(s, "heap.peak"), 1500);
+	assert_int_equal(s->runs[0].heap_peak_error_bytes, 40);
+	(void)session_free(s);
+}
+
 /* A look at the threads of a process found more than these tell of their peak at the end. */
 static void a_peak_is_not_below_what_was_live(void **state)
 {
@@ -176,6 +210,8 @@ int main(void)
 		cmocka_unit_test(uncounted_processes_say_why),
 		cmocka_unit_test(who_never_leaves_the_loader_is_told),
 		cmocka_unit_test(a_peak_is_not_below_what_was_live),
+		cmocka_unit_test(the_peak_of_the_tree_is_of_those_that_were_there_at_once),
+		cmocka_unit_test(the_peak_of_the_tree_is_what_was_measured_within_its_bounds),
 		cmocka_unit_test(resident_peak_is_of_the_tree),
 		cmocka_unit_test(launchers_peak_is_not_the_runs),
 		cmocka_unit_test(contention_taints),

@@ -219,6 +219,43 @@ static void leaving_takes_the_heap_out_of_the_tree_once(void **state)
 	free(lane);
 }
 
+static void a_forked_child_frees_its_own_copies(void **state)
+{
+	(void)state;
+	struct sl_lane *lane = lane_new();
+	lane->flags |= SL_LANE_FORKED;
+	struct sl_lane_slot *s = counters_claim(lane, 0x1000);
+	const __s64 before = tree->live;
+
+	release(lane, s, 1000003);
+	assert_int_equal(tree->live, before);
+	allocate(lane, s, 500009);
+	assert_int_equal(tree->live, before + 500009);
+	assert_int_equal(lane->own_peak, 500009);
+	counters_leave(lane);
+	assert_int_equal(tree->live, before);
+	counters_join(lane);
+	assert_int_equal(tree->live, before + 500009);
+	release(lane, s, 500009);
+	assert_int_equal(tree->live, before);
+	free(lane);
+}
+
+static void a_child_inherits_no_more_than_there_was(void **state)
+{
+	(void)state;
+	struct sl_lane *lane = lane_new();
+	struct sl_lane_slot *s = counters_claim(lane, 0x1000);
+
+	allocate(lane, s, 1000003);
+	release(lane, s, 1000003);
+	lane->inherited = 23;
+	assert_int_equal(counters_most(lane), 1000003 + 23 + SL_LANE_FLUSH_BYTES);
+	(void)counters_claim(lane, 0x2000);
+	assert_int_equal(counters_most(lane), 1000003 + 23 + 2 * SL_LANE_FLUSH_BYTES);
+	free(lane);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +267,8 @@ int main(void)
 		cmocka_unit_test(threads_lose_nothing_and_the_peak_is_within_its_bound),
 		cmocka_unit_test(the_shared_slot_loses_nothing),
 		cmocka_unit_test(leaving_takes_the_heap_out_of_the_tree_once),
+		cmocka_unit_test(a_forked_child_frees_its_own_copies),
+		cmocka_unit_test(a_child_inherits_no_more_than_there_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,9 +323,9 @@ static void print_heap(struct line *l, const struct sl_heap *e)
 	add_number(l, "live", e->live_bytes);
 	add_number(l, "peak", e->peak_bytes);
 	add_number(l, "peak_error", e->peak_error_bytes);
-	add_number(l, "tree_live", e->tree_live_bytes);
 	add_number(l, "tree_peak", e->tree_peak_bytes);
 	add_number(l, "tree_error", e->tree_peak_error_bytes);
+	add_number(l, "tree_excess", e->tree_peak_excess_bytes);
 }
 
 static void print_cover(struct line *l, const struct sl_cover *e)

@@ -11,20 +11,24 @@ static int64_t clamp(int64_t value)
 	return value > LIMIT ? LIMIT : value;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 void heap_bound_add(struct heap_bound *at_once, const struct lane_sums *sums)
 {
-	const int64_t peak = clamp(sums->peak_bytes);
-	int64_t lacking = clamp(sums->peak_error_bytes);
+	const int64_t most = clamp(clamp(sums->peak_bytes) + clamp(sums->peak_error_bytes));
+	const int64_t lag = larger(clamp(sums->lag_bytes), SL_LANE_FLUSH_BYTES);
+	const int64_t lacking = lag + clamp(sums->hidden_bytes);
 
-	if (lacking < SL_LANE_FLUSH_BYTES)
-		lacking = SL_LANE_FLUSH_BYTES;
-	at_once->lacking = clamp(at_once->lacking + (peak < lacking ? peak : lacking));
-	at_once->peaks = clamp(at_once->peaks + peak + clamp(sums->peak_error_bytes));
+	at_once->lag = clamp(at_once->lag + lag);
+	at_once->lacking = clamp(at_once->lacking + (most < lacking ? most : lacking));
 }
 
 void heap_bound_read(struct heap_bound *at_once, struct lane *lane, int fd)
 {
-	struct lane_sums sums = { .peak_bytes = SL_LANE_FLUSH_BYTES };
+	struct lane_sums sums = { .peak_bytes = LIMIT, .hidden_bytes = LIMIT };
 
 	/* Without a header its writer has not allocated anything yet. */
 	if (fd >= 0 && !lane->has_header && lane_read_header(lane, fd) != 0)
@@ -38,15 +42,23 @@ void heap_bound_read(struct heap_bound *at_once, struct lane *lane, int fd)
 
 void heap_bound_raise(struct heap_bound *highest, const struct heap_bound *at_once)
 {
-	if (at_once->lacking > highest->lacking)
-		highest->lacking = at_once->lacking;
-	if (at_once->peaks > highest->peaks)
-		highest->peaks = at_once->peaks;
+	highest->lacking = larger(highest->lacking, at_once->lacking);
+	highest->lag = larger(highest->lag, at_once->lag);
 }
 
-uint64_t heap_bound_error(const struct heap_bound *highest, int64_t tree_peak)
+void heap_bound_ended(struct heap_bound *bound, int64_t bytes)
 {
-	const int64_t above = clamp(highest->peaks - clamp(tree_peak));
+	bound->ended = clamp(bound->ended + clamp(bytes));
+}
 
-	return (uint64_t)(above < highest->lacking ? above : highest->lacking);
+/* What ended before the peak was raised, and was still in it, is found by the look that follows, or
+ * was by the one before, which had begun when the peak was read. */
+void heap_bound_looked(struct heap_bound *bound, int64_t peak)
+{
+	if (peak > bound->peak)
+		bound->least = larger(bound->least, clamp(peak) - bound->ended -
+							    bound->ended_before - bound->lag);
+	bound->peak = larger(bound->peak, peak);
+	bound->ended_before = bound->ended;
+	bound->ended = 0;
 }

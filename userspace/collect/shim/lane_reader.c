@@ -24,6 +24,8 @@ enum { CHUNK = 2 * SL_EVENT_MAX, SLOTS_AT_ONCE = 16 };
 /* More records than a lane can lose: a counter beyond it is not believed. */
 #define MAX_ATTEMPTS (1ull << 40)
 
+#define SMALLEST_BLOCK 32 /* bytes, of what allocators there are */
+
 bool lane_name_is_valid(const char *name)
 {
 	size_t n = strspn(name, "0123456789");
@@ -340,17 +342,52 @@ static int64_t positive(int64_t value)
 	return value > 0 ? value : 0;
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the allocator has made of all that was asked for, at most: a quarter more, as its size classes
+ * are, and the smallest block. */
+static int64_t most_allocated(const struct lane_sums *sums)
+{
+	uint64_t n = 0, bytes = sums->requested_bytes;
+
+	for (size_t i = 0; i < SL_HEAP_BUCKETS; i++)
+		n += sums->buckets[i];
+	/* Alignment can cost any amount. */
+	if (n > MAX_ATTEMPTS || bytes > INT64_MAX / 4 || sums->calls[SL_HEAP_MEMALIGN] > 0)
+		return INT64_MAX / 2;
+	return (int64_t)(bytes + bytes / 4 + n * SMALLEST_BLOCK);
+}
+
+/* Of a forked child's frees nobody knows which were of blocks that its parent allocated: none, or all
+ * that it could inherit. What it allocated itself was never more than was allocated. */
+static int64_t most_hidden(const struct sl_lane *h, const struct lane_sums *sums)
+{
+	const bool has_freed = sums->calls[SL_HEAP_FREE] + sums->calls[SL_HEAP_REALLOC_FREE] > 0;
+
+	if ((h->flags & SL_LANE_FORKED) == 0 || !has_freed)
+		return 0;
+	return smaller(positive(h->inherited), most_allocated(sums));
+}
+
 static void derive_peak(const struct sl_lane *h, const struct sl_lane_slot *first, uint64_t n_slots,
 			struct lane_sums *sums)
 {
 	const bool is_alone = n_slots <= 1 && h->slots_used <= 1;
+	const int64_t lag = (int64_t)(n_slots * (uint64_t)SL_LANE_FLUSH_BYTES);
 	int64_t peak = is_alone ? (first->up > first->high ? first->up : first->high) : h->peak;
 
 	if (peak < sums->live_bytes)
 		peak = sums->live_bytes;
-	sums->peak_bytes = positive(peak);
+	sums->lag_bytes = lag;
+	sums->hidden_bytes = most_hidden(h, sums);
 	/* Blocks allocated before the first flush are unseen too, but no more than there were. */
-	sums->peak_error_bytes = is_alone ? 0 : (int64_t)(n_slots * (uint64_t)SL_LANE_FLUSH_BYTES);
+	const int64_t most = smaller(add_clamped(peak, (is_alone ? 0 : lag) + sums->hidden_bytes),
+				     most_allocated(sums));
+	sums->peak_bytes = positive(peak > h->own_peak ? peak : h->own_peak);
+	sums->peak_error_bytes = positive(add_clamped(most, -sums->peak_bytes));
 }
 
 int lane_read_sums(const struct lane *l, int fd, struct lane_sums *ret)

@@ -42,6 +42,8 @@ struct lane_sums {
 	int64_t live_bytes;
 	int64_t peak_bytes;
 	int64_t peak_error_bytes;
+	int64_t lag_bytes; /* what its threads have not published, at most, in either direction */
+	int64_t hidden_bytes; /* … and freed of what it inherited: its own is more by that, at most */
 	int64_t tree_bytes; /* its part of the session's live bytes */
 	uint64_t left_ns;   /* when the program ended by its own word, on our clock; 0: not said */
 	uint64_t own_ns;    /* what the shim says it spent, see bpf/lane.h */

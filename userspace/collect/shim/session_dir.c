@@ -179,17 +179,12 @@ int session_dir_make_tree(const struct session_dir *d, int *ret)
 	return 0;
 }
 
-void session_tree_read(int fd, int64_t departed, int64_t *ret_live, int64_t *ret_peak)
+int64_t session_tree_peak(int fd)
 {
-	struct sl_tree tree;
-	const size_t n = offsetof(struct sl_tree, pad);
+	int64_t peak = 0;
 
-	*ret_live = *ret_peak = 0;
-	if (pread(fd, &tree, n, 0) != (ssize_t)n)
-		return;
-	if (__builtin_sub_overflow(tree.live, departed, ret_live))
-		*ret_live = 0;
-	*ret_peak = tree.peak;
+	return pread(fd, &peak, sizeof(peak), offsetof(struct sl_tree, peak)) == sizeof(peak) ? peak
+											      : 0;
 }
 
 void session_tree_depart(int fd, int64_t departed)

@@ -24,8 +24,8 @@ int session_dir_make(bool must_execute, char *why, size_t why_size, struct sessi
 /* Makes the page that all images of the session share, struct sl_tree, in it. The descriptor is the
  * caller's. */
 int session_dir_make_tree(const struct session_dir *d, int *ret);
-/* Its sums of bytes, as the shims keep them, without the @departed ones; 0 where they are spoilt. */
-void session_tree_read(int fd, int64_t departed, int64_t *ret_live, int64_t *ret_peak);
+/* The highest sum of live bytes, as the shims have it; 0 where it cannot be read. */
+int64_t session_tree_peak(int fd);
 /* Tells the shims how many bytes were those of images that are gone. */
 void session_tree_depart(int fd, int64_t departed);
 

@@ -36,8 +36,6 @@
 /* Lanes beyond this many, or this part of the limit, are opened anew for each reading. */
 #define MAX_OPEN_LANES 256
 #define PART_OF_FILES  4
-/* More images at once are not read for it. */
-#define MAX_READ_FOR_BOUND 32
 /* A target that floods its directory is not followed further. */
 #define MAX_LANES 65536
 
@@ -58,8 +56,8 @@ struct source_shim {
 	uint32_t n_lanes_ever;
 	uint64_t n_lost;
 	int64_t departed;	 /* as in struct sl_tree */
-	int64_t highest_peak;	 /* of any single process so far */
-	struct heap_bound bound; /* of the tree's peak, at any one time */
+	struct heap_bound bound; /* of the tree's peak */
+	bool is_bound_noted;	 /* in this look */
 	char *environment[3];
 	char variable[SETTING_LIMIT + 32];
 	char *load;
@@ -256,19 +254,18 @@ static int acquire(struct source_shim *s, struct lane *l)
 
 /* ---- what they say ---- */
 
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* To be called before an image goes, while those it lived with are still there. */
+/* To be called before an image goes, while those it lived with are still there: once in a look, since all
+ * that were there at one time are known when it begins. */
 static void note_bound(struct source_shim *s)
 {
 	struct heap_bound at_once = { 0 };
 
-	for (size_t i = 0; s->n_lanes_ever > 1 && i < s->lanes.n; i++) {
+	if (s->is_bound_noted)
+		return;
+	s->is_bound_noted = true;
+	for (size_t i = 0; i < s->lanes.n; i++) {
 		struct lane *l = &s->lanes.items[i];
-		const int fd = i < MAX_READ_FOR_BOUND ? acquire(s, l) : -1;
+		const int fd = i < MAX_OPEN_LANES ? acquire(s, l) : -1;
 		heap_bound_read(&at_once, l, fd);
 		if (fd >= 0)
 			lane_release(l, fd);
@@ -279,14 +276,7 @@ static void note_bound(struct source_shim *s)
 static int emit_heap(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
 		     enum sl_when when, struct sink sink)
 {
-	int64_t tree_live = 0, tree_peak = 0;
-
-	session_tree_read(s->tree_fd, s->departed, &tree_live, &tree_peak);
-	/* One process at a time is no worse than its own figure. */
-	const bool is_single = s->n_lanes_ever == 1;
-	s->highest_peak = larger(s->highest_peak, sums->peak_bytes);
-	tree_peak = larger(tree_peak, s->highest_peak);
-	tree_live = larger(tree_live, when == SL_WHEN_EXIT ? 0 : sums->live_bytes);
+	const int64_t tree_peak = session_tree_peak(s->tree_fd);
 	struct sl_heap heap = {
 		.event = emit_header(SL_KIND_HEAP, sizeof(heap), now_ns(), (pid_t)l->ns_pid),
 		.when = when,
@@ -296,10 +286,9 @@ static int emit_heap(struct source_shim *s, const struct lane *l, const struct l
 		.live_bytes = at_least_zero(sums->live_bytes),
 		.peak_bytes = at_least_zero(sums->peak_bytes),
 		.peak_error_bytes = at_least_zero(sums->peak_error_bytes),
-		.tree_live_bytes = at_least_zero(is_single ? sums->live_bytes : tree_live),
-		.tree_peak_bytes = at_least_zero(is_single ? sums->peak_bytes : tree_peak),
-		.tree_peak_error_bytes = is_single ? at_least_zero(sums->peak_error_bytes)
-						   : heap_bound_error(&s->bound, tree_peak),
+		.tree_peak_bytes = at_least_zero(tree_peak),
+		.tree_peak_error_bytes = at_least_zero(s->bound.lacking),
+		.tree_peak_excess_bytes = at_least_zero(tree_peak - s->bound.least),
 	};
 	memcpy(heap.calls, sums->calls, sizeof(heap.calls));
 	memcpy(heap.buckets, sums->buckets, sizeof(heap.buckets));
@@ -350,6 +339,7 @@ static int emit_tally(const struct lane *l, struct sink sink)
 /* Takes the image's part out of the tree's sum. */
 static void depart(struct source_shim *s, int64_t bytes)
 {
+	heap_bound_ended(&s->bound, bytes);
 	if (bytes != 0 && !__builtin_add_overflow(s->departed, bytes, &s->departed))
 		session_tree_depart(s->tree_fd, s->departed);
 }
@@ -419,12 +409,14 @@ static int visit(struct source_shim *s, struct lane *l, bool is_last, struct sin
 static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
 {
 	_cleanup_(rights_give_back) struct rights before;
+	const int64_t tree_peak = session_tree_peak(s->tree_fd);
 	int r = take_rights(s, &before), n = 0;
 
 	if (r >= 0)
 		r = find_pooled(s);
 	if (r >= 0)
 		r = find_created(s);
+	s->is_bound_noted = false;
 	for (size_t i = 0; r >= 0 && i < s->lanes.n;) {
 		bool is_done = false;
 		r = visit(s, &s->lanes.items[i], is_last, sink, &is_done);
@@ -434,6 +426,7 @@ static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
 		else
 			i++;
 	}
+	heap_bound_looked(&s->bound, tree_peak);
 	if (r >= 0)
 		r = exit_watch_look(&s->exit_watch, sink);
 	return r < 0 ? r : n;
@@ -459,6 +452,7 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 
 	if (r >= 0)
 		r = visit_all(s, false, sink);
+	s->is_bound_noted = false;
 	note_bound(s);
 	for (size_t i = 0; r >= 0 && i < s->lanes.n; i++) {
 		struct lane *l = &s->lanes.items[i];

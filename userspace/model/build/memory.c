@@ -81,6 +81,12 @@ static void add_peak(struct heap *heap, const struct sl_heap *e)
 	heap->peak_error_bytes = counter(e->peak_error_bytes);
 }
 
+static int by_beginning(const void *a, const void *b)
+{
+	const struct heap_note *x = a, *y = b;
+	return (x->since_ns > y->since_ns) - (x->since_ns < y->since_ns);
+}
+
 static void finish_heap(struct proc *p)
 {
 	struct heap *heap = &p->out.heap;
@@ -90,26 +96,145 @@ static void finish_heap(struct proc *p)
 		return;
 	heap->is_known = true;
 	/* Lanes are folded in any order; what was last is what began last. */
-	const struct heap_note *newest = NULL;
-	uint64_t ready_since_ns = 0;
+	qsort(p->heaps.items, p->heaps.n, sizeof(p->heaps.items[0]), by_beginning);
 	vec_foreach(note, &p->heaps) {
 		add_image(heap, note->last);
 		add_peak(heap, note->last);
 		add_peak(heap, note->ready);
-		if (note->ready != NULL && note->since_ns >= ready_since_ns) {
+		if (note->ready != NULL)
 			heap->ready_bytes = counter(note->ready->live_bytes);
-			ready_since_ns = note->since_ns;
-		}
-		if (newest == NULL || note->since_ns >= newest->since_ns)
-			newest = note;
 	}
-	if (newest == NULL)
-		return;
-	const struct sl_heap *last = newest->last;
+	const struct sl_heap *last = vec_last(&p->heaps)->last;
 	/* What was live when the process ended was never freed. A snapshot of a process that
 	 * goes on says nothing about that. */
 	if (last->when == SL_WHEN_EXIT || last->when == SL_WHEN_EXEC || p->end_ns != 0)
 		heap->exit_bytes = counter(last->live_bytes);
+}
+
+/* ---- the heap of the tree ---- */
+
+/* An image begins or ends: what it had at most, as measured and as it may have been. */
+struct turn {
+	uint64_t at_ns;
+	int64_t peak_bytes, most_bytes; /* negative at the end */
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+	if (x->at_ns != y->at_ns)
+		return x->at_ns < y->at_ns ? -1 : 1;
+	return (x->most_bytes < 0) - (y->most_bytes < 0);
+}
+
+static struct turn turn_of(const struct heap_note *note)
+{
+	struct turn turn = { .at_ns = note->since_ns };
+	const struct sl_heap *looks[] = { note->last, note->ready };
+	for (size_t i = 0; i < 2; i++) {
+		if (looks[i] == NULL)
+			continue;
+		const int64_t peak = counter(looks[i]->peak_bytes);
+		int64_t most = 0;
+		if (__builtin_add_overflow(peak, counter(looks[i]->peak_error_bytes), &most))
+			most = peak;
+		turn.peak_bytes = peak > turn.peak_bytes ? peak : turn.peak_bytes;
+		turn.most_bytes = most > turn.most_bytes ? most : turn.most_bytes;
+	}
+	return turn;
+}
+
+/* Adds the images of @p at @to: two turns each. An image ends with the next one or the process. Without
+ * kernel events an exec is only told of by the image that came of it. */
+static size_t add_turns(const struct builder *b, const struct proc *p, struct turn *to)
+{
+	size_t n = 0, next_image = 0;
+	vec_foreach(note, &p->heaps) {
+		const struct turn begin = turn_of(note);
+		uint64_t end_ns = p->end_ns != 0 ? p->end_ns : FOREVER;
+		if (note != vec_last(&p->heaps) && note[1].since_ns < end_ns)
+			end_ns = note[1].since_ns;
+		while (b->facts->bpf == NULL && next_image < p->images.n) {
+			const struct image_note *image = &p->images.items[next_image];
+			if (image->is_ok && image->done_ns > note->since_ns) {
+				end_ns = image->done_ns < end_ns ? image->done_ns : end_ns;
+				break;
+			}
+			next_image++;
+		}
+		to[n++] = begin;
+		to[n++] = (struct turn){ end_ns, -begin.peak_bytes, -begin.most_bytes };
+	}
+	return n;
+}
+
+/* The peaks of the images that were there together, at the worst moment: the tree's was no higher than
+ * the sum of what they had at most. False: out of memory, or hostile numbers. */
+static bool peaks_together(struct builder *b, struct turn *ret)
+{
+	size_t n = 0;
+	vec_foreach(p, &b->procs)
+		n += 2 * p->heaps.n;
+	struct turn *turns = keep(b, arena_alloc_array(b->arena, n, sizeof(*turns)));
+	if (turns == NULL)
+		return false;
+	n = 0;
+	vec_foreach(p, &b->procs)
+		n += add_turns(b, p, &turns[n]);
+	qsort(turns, n, sizeof(*turns), by_time);
+	struct turn now = { 0 };
+	*ret = now;
+	for (size_t i = 0; i < n; i++) {
+		if (__builtin_add_overflow(now.peak_bytes, turns[i].peak_bytes, &now.peak_bytes) ||
+		    __builtin_add_overflow(now.most_bytes, turns[i].most_bytes, &now.most_bytes))
+			return false;
+		ret->peak_bytes =
+			now.peak_bytes > ret->peak_bytes ? now.peak_bytes : ret->peak_bytes;
+		ret->most_bytes =
+			now.most_bytes > ret->most_bytes ? now.most_bytes : ret->most_bytes;
+	}
+	return true;
+}
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t at_least(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What was measured as the sum may be too high, because processes were killed, and too low, because
+ * they say late what they allocate. Who was there together, and what single ones had, bounds it further.
+ * What was never freed was live at once unless that is impossible. */
+static void tree_heap(struct builder *b)
+{
+	struct run *run = b->run;
+	int64_t least = UNKNOWN, left = 0;
+	vec_foreach(p, &b->procs) {
+		if (!p->out.heap.is_known)
+			continue;
+		least = at_least(least, p->out.heap.peak_bytes);
+		left += at_least(p->out.heap.exit_bytes, 0);
+	}
+	struct turn together;
+	if (least == UNKNOWN || !peaks_together(b, &together))
+		return;
+	int64_t most = together.most_bytes, peak = together.peak_bytes;
+	const struct sl_heap *e = b->heap_tree;
+	if (e != NULL) {
+		const int64_t measured = at_least(counter(e->tree_peak_bytes), 0);
+		const int64_t error = at_least(counter(e->tree_peak_error_bytes), 0);
+		most = at_most(most, measured > INT64_MAX - error ? INT64_MAX : measured + error);
+		least = at_least(least, measured - at_least(counter(e->tree_peak_excess_bytes), 0));
+		peak = at_most(peak, measured);
+	}
+	most = at_least(most, least);
+	peak = at_most(at_least(peak, left > most ? least : at_least(left, least)), most);
+	run->heap_peak_bytes = peak;
+	run->heap_peak_error_bytes = at_least(most - peak, peak - least);
 }
 
 static void tree_rss(struct builder *b)
@@ -146,11 +271,5 @@ void memory_finish(struct builder *b)
 	vec_foreach(p, &b->procs)
 		finish_heap(p);
 	tree_rss(b);
-	if (b->heap_tree != NULL && b->heap_tree->tree_peak_bytes > 0) {
-		b->run->heap_peak_bytes = counter(b->heap_tree->tree_peak_bytes);
-		b->run->heap_peak_error_bytes = counter(b->heap_tree->tree_peak_error_bytes);
-	} else if (b->procs.n == 1 && b->procs.items[0].out.heap.is_known) {
-		b->run->heap_peak_bytes = b->procs.items[0].out.heap.peak_bytes;
-		b->run->heap_peak_error_bytes = b->procs.items[0].out.heap.peak_error_bytes;
-	}
+	tree_heap(b);
 }

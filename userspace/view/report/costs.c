@@ -31,7 +31,7 @@ static const struct cost costs[] = {
 		   { "", "cpu.utilization", " of the CPUs allowed" } } },
 	{ "memory", { { "peak ", "mem.peak_rss", "" }, { "", "mem.ready_rss", " when ready" },
 		      { "cgroup peak ", "mem.peak_cgroup", "" } } },
-	{ "heap", { { "peak ", "heap.peak", "" }, { "", "heap.exit", " left" },
+	{ "heap", { { "peak ", "heap.peak", "" }, { "", "heap.exit", " never freed" },
 		    { "", "heap.bytes", " in all" }, { "", "heap.allocs", " alloc(s)" },
 		    { "", "heap.frees", " free(s)" } } },
 	{ "faults", { { "", "faults.minor", " minor" }, { "", "faults.major", " major" },
@@ -66,8 +66,15 @@ static void add_peak_error(const struct run *run, struct buf *line)
 	if (!isfinite(peak) || run->heap_peak_error_bytes == UNKNOWN ||
 	    (double)run->heap_peak_error_bytes * 100 < peak || run->heap_peak_error_bytes == 0)
 		return;
-	(void)buf_addf(line, " (at most %s more)",
+	(void)buf_addf(line, " (to within %s)",
 		       format_bytes(text, (double)run->heap_peak_error_bytes));
+}
+
+/* Of processes that were not there together it adds up to more than was ever live. */
+static void add_left_over_time(const struct run *run, struct buf *line)
+{
+	if (run_value(run, "heap.exit") > run_value(run, "heap.peak"))
+		(void)buf_adds(line, " (not all at one time)");
 }
 
 /* A forked child frees what its parent allocated, so there may be more frees than allocations. Where
@@ -107,6 +114,7 @@ static void add_remark(const struct run *run, const char *metric_id, struct buf 
 		void (*add)(const struct run *run, struct buf *line);
 	} remarks[] = {
 		{ "heap.peak", add_peak_error },
+		{ "heap.exit", add_left_over_time },
 		{ "heap.frees", add_unmatched },
 		{ "net.connects", add_failed_connects },
 	};
