@@ -45,13 +45,15 @@
 
 /* ---- settings and counters, shared with source_bpf.c ---- */
 
-extern const volatile __u32 want_output;       /* capture what the program prints */
-extern const volatile __u32 wake_early;	       /* wake the reader for what may mean "ready" */
-extern const volatile __u32 has_length_probes; /* sock_send_length and -recv_length: >= 6.3 */
-extern const volatile __u64 ring_wake_bytes;   /* … and otherwise when that much is waiting */
+extern const volatile __u32 want_output;     /* capture what the program prints */
+extern const volatile __u32 wake_early;	     /* wake the reader for what may mean "ready" */
+extern const volatile __u64 ring_wake_bytes; /* … and otherwise when that much is waiting */
 extern __u32 is_over;	     /* the recording ended: the probes only wait to be detached */
 extern __u32 is_ready;	     /* readiness was reached */
 extern __u32 faults_are_off; /* page faults are no longer noted */
+
+/* Which of the programs the kernel let us have; set before anything is recorded. */
+extern __u32 has_calls, has_switches, has_rss_stat, has_fault_probe, has_length_probes;
 
 #define SL_CPUS 1024 /* more CPUs than that share counters, two by two */
 
@@ -245,7 +247,7 @@ extern __u32 unknown_zero;
 
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 << 20); /* source_bpf_load.c decides */
+	__uint(max_entries, 16 << 20); /* collect/bpf/load.c decides */
 };
 extern struct ring_map ring SEC(".maps");
 

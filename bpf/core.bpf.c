@@ -15,7 +15,6 @@ struct turns_map turns SEC(".maps");
 
 const volatile __u32 want_output = 0;
 const volatile __u32 wake_early = 0;
-const volatile __u32 has_length_probes = 1;
 const volatile __u64 ring_wake_bytes = 8 << 20;
 const volatile __u32 n_cpus = 0;
 const volatile __u64 runqueues_offset = 0;
@@ -25,6 +24,7 @@ __u64 percpu_bases[PERCPU_CPUS];
 __u32 unknown_zero = 0;
 __u32 is_ready = 0;
 __u32 is_over = 0;
+__u32 has_calls = 0, has_switches = 0, has_rss_stat = 0, has_fault_probe = 0, has_length_probes = 0;
 __u64 cpu_counts[SL_CPUS][SL_CPU_WORDS];
 __u64 drop_counts[SL_KIND_LIMIT];
 
@@ -314,7 +314,7 @@ int handle_sys_exit(__u64 *ctx)
 		sched_returned(ts, now);
 	on_ns = now - ts->enter_ns - ts->offcpu_ns;
 	ts->system_ns += on_ns;
-	if (on_ns >= SL_SYSCALL_MIN_NS)
+	if (on_ns >= SL_SYSCALL_MIN_NS && has_switches)
 		emit_syscall(ts, now);
 	bits = ts->nr < CALLS ? call_table[ts->nr & (CALLS - 1)] : 0;
 	if (bits)

@@ -40,7 +40,6 @@ struct memory_map memories SEC(".maps");
 __u64 tree_pages = 0;
 __u64 tree_peak_pages = 0;
 __u64 tree_peak_ns = 0;
-const volatile __u32 has_rss_stat = 0;
 
 /* A function of its own, or the compiler moves accesses that this kernel's types do not have in
  * front of the question whether they exist. */
@@ -324,7 +323,7 @@ static __always_inline bool is_small(__u64 mm, __u32 member)
 	return true;
 }
 
-SEC("?raw_tp/rss_stat")
+SEC("raw_tp/rss_stat")
 int handle_rss_stat(__u64 *ctx)
 {
 	__u64 key = ctx[0];

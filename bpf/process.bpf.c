@@ -245,6 +245,8 @@ int handle_exec(__u64 *ctx)
 	if (!ts || !mm)
 		return 0;
 	now = bpf_ktime_get_ns();
+	if (!(ts->flags & TASK_ANNOUNCED))
+		usage_announce(ts);
 	change_memory(task->tgid, memory_key(task));
 	is_first = ts->flags & TASK_ROOT;
 	ts->flags &= ~(TASK_ROOT | TASK_COMPAT);
@@ -257,7 +259,7 @@ int handle_exec(__u64 *ctx)
 	total = BPF_CORE_READ(mm, arg_end) - from;
 	event = (struct sl_exec *)scratch->bytes;
 	sl_fill(&event->event, SL_KIND_EXEC, 0, now, bpf_get_current_pid_tgid());
-	event->enter_ns = ts->in_syscall ? ts->enter_ns : now;
+	event->enter_ns = ts->in_syscall ? ts->enter_ns : has_calls ? now : 0;
 	event->caller_tid = (__u32)ctx[1];
 	event->ns_pid = ns_id(task);
 	event->argv_bytes = total < ~0u ? total : ~0u;

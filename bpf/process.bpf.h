@@ -47,6 +47,17 @@ struct place {
 	__u64 frames[PLACE_FRAMES];
 };
 
+struct place_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct place);
+	__type(value, __u64);
+};
+extern struct place_map places SEC(".maps");
+
+extern __u64 last_place, named_places; /* numbers: given, and printed by places_print() */
+
 /* memory.bpf.c: @mm is an address used as a key. Joining adds its pages to the tree's, once
  * however many processes share it; leaving returns the highest number of pages it had. */
 int memory_join(__u64 mm);
@@ -75,6 +86,8 @@ int ready_inherited(void);
 extern __u32 has_listeners;
 
 /* usage.bpf.c */
+/* The current task is recorded and was there before; for kernels that refuse the walk over all. */
+int usage_announce(struct task_state *ts);
 int usage_thread_ended(struct task_state *ts);
 int usage_emit_ended(__u32 tgid);
 

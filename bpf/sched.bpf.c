@@ -15,16 +15,8 @@
 
 #define LONG_SLEEP_NS 50000u /* its place in the kernel is looked up, for about 2 us */
 
-struct place_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 8192);
-	__type(key, struct place);
-	__type(value, __u64);
-};
-
 struct place_map places SEC(".maps");
-__u64 last_place = 0;
+__u64 last_place = 0, named_places = 0;
 
 const volatile __u32 has_prev_state = 0; /* sched_switch passes it, >= 5.18 */
 __u64 switch_limit = 0;			 /* OFFCPU records after readiness; 0: no limit */
@@ -67,7 +59,7 @@ enum fault_word { FAULT_ADDRESS, FAULT_TID, FAULT_WORDS };
 __u64 faults[SL_CPUS][FAULT_WORDS];
 __u32 faults_are_off = 0;
 
-SEC("?raw_tp/page_fault_user")
+SEC("raw_tp/page_fault_user")
 int handle_page_fault(__u64 *ctx)
 {
 	__u64 *fault = faults[bpf_get_smp_processor_id() & (SL_CPUS - 1)];
@@ -324,7 +316,7 @@ static __always_inline void infer_missing(struct task_struct *task, struct task_
 
 int sched_returned(struct task_state *ts, __u64 now)
 {
-	if (ts)
+	if (ts && has_switches)
 		infer_return(bpf_get_current_task_btf(), ts, now);
 	return 0;
 }
@@ -436,7 +428,8 @@ int sched_ended(struct task_state *ts, __u64 pid_tgid)
 {
 	if (!ts)
 		return 0;
-	infer_missing(bpf_get_current_task_btf(), ts, 0, 0, bpf_ktime_get_ns());
+	if (has_switches)
+		infer_missing(bpf_get_current_task_btf(), ts, 0, 0, bpf_ktime_get_ns());
 	emit_sum(&ts->sched, pid_tgid);
 	count_idle(ts, bpf_ktime_get_ns());
 	return 0;
@@ -453,7 +446,7 @@ int sched_snapshot(struct task_state *ts, __u64 pid_tgid)
 		return 0;
 	emit_sum(&ts->sched, pid_tgid);
 	out_ns = ts->sched.out_ns;
-	if (!out_ns || (ts->flags & TASK_NEW))
+	if (!out_ns || !has_switches || (ts->flags & TASK_NEW))
 		return 0;
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record) + OFF_TEXT_MAX, 0);
 	if (!record) {

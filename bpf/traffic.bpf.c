@@ -109,14 +109,14 @@ static __always_inline int length_seen(const __u64 *ctx, __u32 is_out)
 	return moved(task_state_of(bpf_get_current_task_btf()), &sk, length, is_out);
 }
 
-SEC("?raw_tp/sock_send_length")
+SEC("raw_tp/sock_send_length")
 int handle_sock_send_length(__u64 *ctx)
 {
 	length_seen(ctx, 1);
 	return 0;
 }
 
-SEC("?raw_tp/sock_recv_length")
+SEC("raw_tp/sock_recv_length")
 int handle_sock_recv_length(__u64 *ctx)
 {
 	length_seen(ctx, 0);

@@ -139,8 +139,8 @@ static __always_inline int submitted(struct io_kiocb *req)
 	return request_seen(&key, sk_of_fd(fd), fd, opcode);
 }
 
-SEC("?raw_tp/io_uring_submit_req")
-int handle_io_uring_submit_req(__u64 *ctx)
+SEC("raw_tp/io_uring_submit_req")
+int handle_submit_req(__u64 *ctx)
 {
 	return submitted((struct io_kiocb *)ctx[0]);
 }
@@ -160,15 +160,15 @@ static __always_inline struct io_kiocb *request_at(__u64 *ctx, bool is_second)
 	return (struct io_kiocb *)address;
 }
 
-SEC("?raw_tp/io_uring_submit_sqe")
-int handle_io_uring_submit_sqe(__u64 *ctx)
+SEC("raw_tp/io_uring_submit_sqe")
+int handle_submit_sqe(__u64 *ctx)
 {
 	return submitted(request_at(ctx, uring_submit_arguments > 2));
 }
 
 /* No connection is waiting: it begins to wait. */
-SEC("?raw_tp/io_uring_poll_arm")
-int handle_io_uring_poll_arm(__u64 *ctx)
+SEC("raw_tp/io_uring_poll_arm")
+int handle_poll_arm(__u64 *ctx)
 {
 	struct io_kiocb *req = request_at(ctx, uring_poll_arguments > 3);
 	const __u8 opcode = BPF_CORE_READ(req, opcode);
@@ -257,8 +257,8 @@ static __always_inline __u64 argument(const __u64 *ctx, unsigned int i)
 	return ((const volatile __u64 *)ctx)[i];
 }
 
-SEC("?raw_tp/io_uring_complete")
-int handle_io_uring_complete(__u64 *ctx)
+SEC("raw_tp/io_uring_complete")
+int handle_uring_complete(__u64 *ctx)
 {
 	struct request_key key = { .ring = ctx[0] };
 	struct io_kiocb *req = NULL;

@@ -3,6 +3,7 @@
  * all tasks that the collector starts by reading an iterator. */
 #include "bpf/common.bpf.h"
 #include "bpf/overhead.bpf.h"
+#include "bpf/places.bpf.h"
 #include "bpf/process.bpf.h"
 
 #define PAGE_BYTES    4096ull
@@ -14,9 +15,8 @@ enum walk {
 	WALK_ANNOUNCE = 1, /* TASK for what the collector has marked */
 	WALK_SUM = 2,	   /* first half of a snapshot: add up the threads */
 	WALK_EMIT = 3,	   /* second half: tell */
+	WALK_NAMES = 4,	   /* print the names of wait places */
 };
-
-const volatile __u32 has_fault_probe = 0;
 
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
@@ -214,7 +214,9 @@ int usage_emit_ended(__u32 tgid)
 
 /* ---- walks ---- */
 
-struct bpf_iter_meta;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
 
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
@@ -247,6 +249,13 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 	sums_add(&process->base, task, ts, bpf_ktime_get_ns());
 }
 
+int usage_announce(struct task_state *ts)
+{
+	if (ts)
+		announce(bpf_get_current_task_btf(), ts);
+	return 0;
+}
+
 /* Does @task belong to the control group that is followed? Then it is recorded. */
 static __always_inline struct task_state *follow(struct task_struct *task)
 {
@@ -262,7 +271,7 @@ static __always_inline struct task_state *follow(struct task_struct *task)
 }
 
 /* A process is moved; only loaded when a group is followed. It is in its new place by now. */
-SEC("?tp_btf/cgroup_attach_task")
+SEC("tp_btf/cgroup_attach_task")
 int handle_cgroup_attach(__u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[2];
@@ -303,6 +312,10 @@ int handle_walk(struct bpf_iter__task *ctx)
 	struct task_state *ts;
 	__u32 tgid;
 
+	if (walk == WALK_NAMES) {
+		places_print(ctx->meta->seq);
+		return 0;
+	}
 	if (!task) {
 		if (walk == WALK_EMIT)
 			memory_emit(walk_when);

@@ -230,12 +230,22 @@ struct design {
 	const char *heap, *until;
 };
 
+struct probe { /* something that kernel probes tell, and what became of it there */
+	const char *name;
+	const char *mechanism;		  /* NULL: none works */
+	const char *error;		  /* why not the first one; NULL: it is that */
+	struct text_list metrics, causes; /* lost: NAN, and not to be seen */
+	const char *lost, *remedy;	  /* in a line; NULL: nothing is lost */
+};
+
 struct session {
 	struct arena *arena;
 	const char *version;
 	struct text_list command;
 	struct host host;
 	struct design design;
+	struct probe *probes; /* of the kernel tier; none where it was not there */
+	size_t n_probes;
 	struct run *runs;
 	size_t n_runs;	    /* warm-up runs are left out */
 	const char **notes; /* sources that were missing, truncation, damage: one line each */

@@ -32,6 +32,28 @@ int source_bpf_try(struct source_bpf *s, void (*work)(void *), void *data, uint6
 	return -ENOTSUP;
 }
 
+bool source_bpf_tells(const struct source_bpf *s, enum told what)
+{
+	(void)s;
+	(void)what;
+	return false;
+}
+
+bool source_bpf_probe(struct source_bpf *s, size_t *cursor, struct probe_report *ret)
+{
+	(void)s;
+	(void)cursor;
+	(void)ret;
+	return false;
+}
+
+int source_bpf_tell(struct source_bpf *s, struct sink sink)
+{
+	(void)s;
+	(void)sink;
+	return 0;
+}
+
 int source_bpf_fd(const struct source_bpf *s)
 {
 	(void)s;

@@ -46,20 +46,17 @@ static struct kernel_tracepoint *find(struct kernel *k, const char *name, bool i
 	return NULL;
 }
 
-const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const char *name)
+unsigned int kernel_arguments(struct kernel *k, const char *name)
 {
-	return find((struct kernel *)(uintptr_t)k, name, false);
-}
-
-unsigned int kernel_arguments(const struct kernel *k, const char *name)
-{
-	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
+	const struct kernel_tracepoint *t = find(k, name, false);
 	return t != NULL && t->exists ? t->arguments : 0;
 }
 
-bool kernel_has(const struct kernel *k, const char *name)
+bool kernel_has(struct kernel *k, const struct bpf_program *program)
 {
-	const struct kernel_tracepoint *t = kernel_tracepoint(k, name);
+	const char *iterator = iterator_of(program);
+	const struct kernel_tracepoint *t =
+		iterator != NULL ? find(k, iterator, true) : find(k, tracepoint_of(program), false);
 	return t != NULL && t->exists;
 }
 
@@ -90,11 +87,15 @@ static struct handlers {
 	struct kernel *kernel; /* of what is being loaded */
 } handlers;
 
-static int put_number(struct bpf_program *program, struct bpf_prog_load_opts *options, long cookie)
+static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *options, long cookie)
 {
 	const struct handlers *h = (const struct handlers *)cookie;
-	const struct kernel_tracepoint *target =
-		h->kernel != NULL ? typed_target(h->kernel, program) : NULL;
+	if (h->kernel == NULL)
+		return -ESRCH;
+	h->kernel->begins(h->kernel->begins_data, program);
+	if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+		return 0;
+	const struct kernel_tracepoint *target = typed_target(h->kernel, program);
 	if (target == NULL || !target->exists)
 		return -ESRCH;
 	options->attach_prog_fd = 0;
@@ -184,9 +185,12 @@ static int handlers_register(void)
 	if (handlers.are_there)
 		return 0;
 	LIBBPF_OPTS(libbpf_prog_handler_opts, options, .cookie = (long)&handlers,
-		    .prog_prepare_load_fn = put_number);
+		    .prog_prepare_load_fn = prepare);
 	int r = libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_TRACING, BPF_TRACE_RAW_TP,
 					     &options);
+	if (r >= 0)
+		r = libbpf_register_prog_handler("raw_tp+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0,
+						 &options);
 	if (r >= 0)
 		r = libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
 						 &options);
@@ -194,9 +198,13 @@ static int handlers_register(void)
 	return r < 0 ? r : 0;
 }
 
-int kernel_prepare(struct kernel *k)
+int kernel_prepare(struct kernel *k, kernel_begins_fn *begins, void *data)
 {
-	*k = (struct kernel){ .excerpt_fd = memfd_create("kernel-types", MFD_CLOEXEC) };
+	*k = (struct kernel){
+		.excerpt_fd = memfd_create("kernel-types", MFD_CLOEXEC),
+		.begins = begins,
+		.begins_data = data,
+	};
 	if (k->excerpt_fd < 0)
 		return -errno;
 	(void)snprintf(k->path, sizeof(k->path), "/proc/self/fd/%d", k->excerpt_fd);

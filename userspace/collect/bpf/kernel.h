@@ -25,15 +25,21 @@ struct bpf_program;
 
 #define KERNEL_TRACEPOINTS_MAX 32
 
+typedef void kernel_begins_fn(void *data, const struct bpf_program *program);
+
 struct kernel {
 	struct kernel_tracepoint tracepoints[KERNEL_TRACEPOINTS_MAX];
 	size_t n;
 	struct kernel_percpu percpu;
 	int excerpt_fd; /* -1: none */
 	char path[32];	/* of it */
+	kernel_begins_fn *begins;
+	void *begins_data;
 };
 
-int kernel_prepare(struct kernel *k);
+/* @begins is called with @data when @program is about to be loaded: what its object loaded before
+ * is there. */
+int kernel_prepare(struct kernel *k, kernel_begins_fn *begins, void *data);
 
 /* Asks the kernel about each tracepoint and iterator that the probes want, and about the types
  * they use. -ENOENT: this kernel has no type information. */
@@ -47,13 +53,10 @@ void kernel_done(struct kernel *k);
 /* "rss_stat" of a program in section "raw_tp/rss_stat" or "tp_btf/…"; NULL for others. */
 const char *tracepoint_of(const struct bpf_program *program);
 
-/* NULL: not one of the probes'. */
-const struct kernel_tracepoint *kernel_tracepoint(const struct kernel *k, const char *name);
-
 /* How many arguments the kernel's tracepoint has; 0: there is no such. */
-unsigned int kernel_arguments(const struct kernel *k, const char *name);
+unsigned int kernel_arguments(struct kernel *k, const char *name);
 
-/* Whether the kernel has that tracepoint, in the shape the probes know. */
-bool kernel_has(const struct kernel *k, const char *name);
+/* Whether the kernel has what @program is to be attached to. */
+bool kernel_has(struct kernel *k, const struct bpf_program *program);
 
 #endif

@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What hangs on the kernel's tracepoints, of the skeleton's programs. */
+/* What hangs on the kernel's tracepoints. */
 #ifndef USERSPACE_COLLECT_BPF_LINKS_H
 #define USERSPACE_COLLECT_BPF_LINKS_H
 
 #include <stdint.h>
 
-struct bpf_link;
-struct bpf_object_skeleton;
+#include "userspace/collect/bpf/probes.h"
 
-/* Attaches the loaded programs that are not attached, but for the iterators, which are attached as
- * they are used. Returns 0 or a negative errno, not logged. */
-int links_attach(const struct bpf_object_skeleton *skeleton);
+/* Attaches the wanted programs that are not attached, iterators included. Where the kernel refuses
+ * it, the program's error says so. */
+void links_attach(struct programs *p);
 
-/* Takes *@link (NULL: it was not attached) out at once, in some 0.1 ms, and makes it NULL. */
-void links_detach_one(struct bpf_link **link);
+/* Takes @program out at once, in some 0.1 ms. */
+void links_detach_one(struct program *program);
 
-/* Takes out all that is attached, iterators included. A process of its own waits for the kernel to
- * be done with it: see background_close.h. */
-void links_detach(const struct bpf_object_skeleton *skeleton);
+/* Takes out all that is attached. A process of its own waits for the kernel to be done with it: see
+ * background_close.h. */
+void links_detach(struct programs *p);
 
 /* How often the kernel skipped a program because it was under way on that CPU already: in an interrupt,
  * or, since Linux 7.0, in a thread that was preempted inside it. */
-uint64_t links_skipped(const struct bpf_object_skeleton *skeleton);
+uint64_t links_skipped(const struct programs *p);
 
 #endif

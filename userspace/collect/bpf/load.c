@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads the probes, in two threads: nearly all of the time is the kernel's, which verifies one
- * program after the other, and zeroes the ring. A second thread makes the ring, and then loads its
- * share of the programs, out of a second opening of the same object on the same maps. */
+ * program after the other, and zeroes the ring. The skeleton is never loaded, its maps are made here;
+ * programs come out of other openings of the same object on these maps, one per thread, and one more
+ * whenever the kernel refused a program, since libbpf loads all that an object shall load, or nothing. */
 #include "userspace/collect/bpf/load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,30 +23,24 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/collect/bpf/kernel.h"
+#include "userspace/collect/bpf/links.h"
 
 #define RING_DEFAULT  (16u << 20) /* zeroing it takes time at every start: 0.2 ms a MiB */
 #define RING_MIN      (64u << 10)
 #define RING_MAX      (1u << 30)
 #define RING_WAKE_DIV 8 /* the reader is woken when an eighth is full */
-#define PROGRAMS_MAX  64
 
-/* The second thread's, chosen so that both are done at about the same time. The first programs of
- * the object must not be among them. */
-static const char *const second_share[] = {
-	"handle_exit",
-	"handle_inet_sock_set_state",
-	"handle_io_uring_complete",
-	"handle_io_uring_poll_arm",
-	"handle_io_uring_submit_req",
-	"handle_io_uring_submit_sqe",
-	"handle_rss_stat",
-	"handle_sock_recv_length",
-	"handle_sock_send_length",
-	"handle_switch",
-	"handle_waking",
+/* One opening of the object, and the programs it loads. */
+struct batch {
+	struct loading *loading;
+	struct startline_bpf *object;
+	bool is_in[PROBE_PROGRAMS_TOTAL];
+	/* What libbpf is loading or has loaded last. */
+	struct program *current;
+	const struct bpf_program *current_program;
 };
 
-/* Whether the first object's maps are there, so that the second can have them. */
+/* Whether the maps are there, so that programs can be loaded. */
 enum maps { MAPS_COMING, MAPS_THERE, MAPS_NEVER };
 
 struct loading {
@@ -55,7 +51,7 @@ struct loading {
 	bool is_shared; /* by a second thread */
 	pthread_t thread;
 	int thread_result;
-	bool is_second[PROGRAMS_MAX]; /* programs, in the skeleton's order */
+	struct batch first, second;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -106,19 +102,12 @@ static int ring_open(struct loading *l)
 	return l->probes->ring == NULL ? -errno : 0;
 }
 
-/* ---- what is loaded, and with which settings ---- */
+/* ---- settings ---- */
 
-/* Sections with a question mark: the kernel may lack that tracepoint. Without one of the others
- * nothing works. libbpf drops the mark from the name and keeps it as "not to be loaded", so this
- * holds until choose_programs() has decided. */
-static bool is_optional(const struct bpf_program *program)
-{
-	return !bpf_program__autoload(program);
-}
-
-static void configure(struct probes *p, const struct bpf_settings *settings, const struct kernel *k)
+static void configure(struct probes *p, const struct bpf_settings *settings, struct kernel *k)
 {
 	struct startline_bpf *skeleton = p->skeleton;
+	skeleton->rodata->followed_cgroup = settings->cgroup_id;
 	skeleton->rodata->want_output = settings->want_output;
 	skeleton->rodata->wake_early = settings->wake_early;
 	skeleton->rodata->ring_wake_bytes = p->ring_bytes / RING_WAKE_DIV;
@@ -126,12 +115,6 @@ static void configure(struct probes *p, const struct bpf_settings *settings, con
 	skeleton->rodata->runqueues_offset = k->percpu.runqueues;
 	skeleton->rodata->preempt_count_offset = k->percpu.preempt_count;
 	skeleton->rodata->this_cpu_off_offset = k->percpu.this_cpu_off;
-	skeleton->rodata->has_rss_stat = bpf_program__autoload(skeleton->progs.handle_rss_stat);
-	skeleton->rodata->has_fault_probe =
-		bpf_program__autoload(skeleton->progs.handle_page_fault);
-	skeleton->rodata->has_length_probes =
-		bpf_program__autoload(skeleton->progs.handle_sock_send_length) &&
-		bpf_program__autoload(skeleton->progs.handle_sock_recv_length);
 	skeleton->rodata->has_prev_state = kernel_arguments(k, "sched_switch") >= 4;
 	skeleton->rodata->uring_submit_arguments = kernel_arguments(k, "io_uring_submit_sqe");
 	skeleton->rodata->uring_poll_arguments = kernel_arguments(k, "io_uring_poll_arm");
@@ -139,54 +122,136 @@ static void configure(struct probes *p, const struct bpf_settings *settings, con
 	skeleton->bss->switch_limit = settings->switch_limit;
 }
 
-/* Returns 0, or -ENOTSUP with the name of what is missing in @why. */
-static int choose_programs(struct probes *p, struct kernel *k, bool only_needed, char *why,
-			   size_t why_size)
+/* What the probes must know of each other. */
+static void tell_probes(struct probes *p)
 {
-	struct bpf_program *program;
-	bpf_object__for_each_program(program, p->skeleton->obj)
+	struct startline_bpf__bss *bss = p->skeleton->bss;
+	bss->has_calls = programs_have(&p->programs, PROBE_CALLS);
+	bss->has_switches = programs_have(&p->programs, PROBE_SWITCHES);
+	bss->has_rss_stat = programs_have(&p->programs, PROBE_RESIDENT);
+	bss->has_fault_probe = programs_have(&p->programs, PROBE_FAULTS);
+	bss->has_length_probes = p->programs.way[PROBE_LENGTHS] == 0;
+}
+
+static void list_programs(struct loading *l, const struct bpf_settings *settings)
+{
+	struct programs *p = &l->probes->programs;
+	const struct bpf_object_skeleton *skeleton = l->probes->skeleton->skeleton;
+	for (int i = 0; i < skeleton->prog_cnt && p->n < PROBE_PROGRAMS_TOTAL; i++) {
+		struct bpf_program *program = *skeleton->progs[i].prog;
+		p->items[p->n++] = (struct program){
+			.name = bpf_program__name(program),
+			.section = bpf_program__section_name(program),
+			.exists = kernel_has(&l->kernel, program),
+			.fd = -1,
+			.link_fd = -1,
+		};
+	}
+	for (enum probe probe = 0; probe < PROBES; probe++)
+		p->is_asked[probe] = probe != PROBE_GROUP || settings->cgroup_id != 0;
+}
+
+/* ---- programs ---- */
+
+static int open_object(struct loading *l, struct startline_bpf **ret)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = l->kernel.path);
+	*ret = startline_bpf__open_opts(&options);
+	return *ret == NULL ? -errno : 0;
+}
+
+/* All were opened from the same bytes, so that their maps come in the same order. */
+static int share_maps(const struct bpf_object *from, const struct bpf_object *to)
+{
+	const struct bpf_map *theirs = NULL;
+	struct bpf_map *map;
+	bpf_object__for_each_map(map, to)
 	{
-		const char *name = tracepoint_of(program);
-		if (name == NULL) {
-			const int r = kernel_number(k, program);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		const bool optional = is_optional(program);
-		bool load = kernel_has(k, name) && !(only_needed && optional);
-		if (program == p->skeleton->progs.handle_cgroup_attach)
-			load = load && p->skeleton->rodata->followed_cgroup != 0;
-		if (!load && !optional) {
-			(void)snprintf(why, why_size, "this kernel has no tracepoint %s", name);
-			return -ENOTSUP;
-		}
-		(void)bpf_program__set_autoload(program, load);
-		if (load && kernel_number(k, program) < 0)
-			return -EINVAL;
+		theirs = bpf_object__next_map(from, theirs);
+		const int fd = theirs != NULL ? bpf_map__fd(theirs) : -1;
+		const int r = fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
-static bool is_in_second_share(const char *name)
+/* The last program is loaded: keeps it, whatever becomes of its object. */
+static void batch_keep(struct batch *b)
 {
-	for (size_t i = 0; i < sizeof(second_share) / sizeof(second_share[0]); i++)
-		if (strcmp(second_share[i], name) == 0)
-			return true;
-	return false;
+	const int fd = b->current != NULL ? bpf_program__fd(b->current_program) : -1;
+	if (fd >= 0)
+		b->current->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	b->current = NULL;
 }
 
-/* Takes from the first object what the second one will load. */
-static void share_programs(struct loading *l)
+/* Those in which @program is being loaded. */
+static struct batch *batch_of(struct loading *l, const struct program *program)
 {
-	const struct bpf_object_skeleton *first = l->probes->skeleton->skeleton;
-	for (int i = 0; i < first->prog_cnt && i < PROGRAMS_MAX; i++) {
-		struct bpf_program *program = *first->progs[i].prog;
-		l->is_second[i] =
-			bpf_program__autoload(program) && is_in_second_share(first->progs[i].name);
-		if (l->is_second[i])
-			(void)bpf_program__set_autoload(program, false);
+	const size_t i = (size_t)(program - l->probes->programs.items);
+	return l->second.is_in[i] ? &l->second : &l->first;
+}
+
+static void program_begins(void *data, const struct bpf_program *bpf)
+{
+	struct loading *l = data;
+	struct program *program = programs_find(&l->probes->programs, bpf_program__name(bpf));
+	struct batch *b = batch_of(l, program);
+	batch_keep(b);
+	b->current = program;
+	b->current_program = bpf;
+}
+
+static int batch_prepare(struct batch *b)
+{
+	const struct startline_bpf *skeleton = b->loading->probes->skeleton;
+	struct bpf_program *program;
+	int r = 0;
+	bpf_object__for_each_program(program, b->object->obj)
+	{
+		struct programs *p = &b->loading->probes->programs;
+		const struct program *known = programs_find(p, bpf_program__name(program));
+		const bool is_in = known != NULL && b->is_in[known - p->items];
+		if (r >= 0)
+			r = bpf_program__set_autoload(program, is_in);
+		if (r >= 0 && is_in)
+			r = kernel_number(&b->loading->kernel, program);
 	}
+	return r < 0 ? r : share_maps(skeleton->obj, b->object->obj);
+}
+
+/* Loads what @b shall load, as far as the first program that the kernel refuses, which is noted.
+ * Fails when something else goes wrong. */
+static int batch_load(struct batch *b)
+{
+	int r = b->object == NULL ? open_object(b->loading, &b->object) : 0;
+	if (r >= 0)
+		r = batch_prepare(b);
+	if (r >= 0)
+		r = bpf_object__load(b->object->obj);
+	if (r < 0 && b->current != NULL) {
+		b->current->error = r;
+		b->current = NULL;
+		r = 0;
+	}
+	batch_keep(b);
+	startline_bpf__destroy(b->object);
+	b->object = NULL;
+	return r < 0 ? r : 0;
+}
+
+/* Fills @b with what is wanted and not there: @is_second of it, or all. Returns how many. */
+static size_t batch_fill(struct batch *b, bool is_second, bool is_all)
+{
+	const struct programs *p = &b->loading->probes->programs;
+	size_t n = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct program *program = &p->items[i];
+		b->is_in[i] = program->is_wanted && program->fd < 0 &&
+			      (is_all || program->is_second == is_second);
+		n += b->is_in[i];
+	}
+	return n;
 }
 
 /* ---- the second thread ---- */
@@ -268,8 +333,7 @@ static int map_fill(const struct bpf_map *map, int fd)
 	return r;
 }
 
-/* All maps are ours, since libbpf 1.4 and 1.5 tell nobody about theirs before all is loaded, and the
- * second thread cannot wait so long. */
+/* All maps are ours: programs are loaded by several objects, and any of these may fail. */
 static int maps_make(const struct probes *p)
 {
 	struct bpf_map *map;
@@ -287,8 +351,7 @@ static int maps_make(const struct probes *p)
 	return 0;
 }
 
-/* Lets skeleton->bss be the map's memory, as libbpf does for maps of its own making (until 1.4, for
- * all). */
+/* Lets skeleton->bss be the map's memory, as libbpf does when it loads. */
 static int variables_map(const struct probes *p)
 {
 	const struct bpf_map *map = p->skeleton->maps.bss;
@@ -299,45 +362,6 @@ static int variables_map(const struct probes *p)
 		       : 0;
 }
 
-/* Both were opened from the same bytes, so that their maps come in the same order. */
-static int share_maps(const struct bpf_object *from, const struct bpf_object *to)
-{
-	const struct bpf_map *theirs = NULL;
-	struct bpf_map *map;
-	bpf_object__for_each_map(map, to)
-	{
-		theirs = bpf_object__next_map(from, theirs);
-		const int fd = theirs != NULL ? bpf_map__fd(theirs) : -1;
-		const int r = fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int load_second(struct loading *l)
-{
-	struct startline_bpf *const second = l->probes->second;
-	const struct bpf_object_skeleton *programs = second->skeleton;
-	for (int i = 0; i < programs->prog_cnt && i < PROGRAMS_MAX; i++) {
-		struct bpf_program *program = *programs->progs[i].prog;
-		int r = bpf_program__set_autoload(program, l->is_second[i]);
-		if (r >= 0 && l->is_second[i])
-			r = kernel_number(&l->kernel, program);
-		if (r < 0)
-			return r;
-	}
-	const int r = share_maps(l->probes->skeleton->obj, second->obj);
-	return r < 0 ? r : bpf_object__load(second->obj);
-}
-
-static int open_object(struct loading *l, struct startline_bpf **ret)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = l->kernel.path);
-	*ret = startline_bpf__open_opts(&options);
-	return *ret == NULL ? -errno : 0;
-}
-
 static int work_in_second(struct loading *l)
 {
 	int r = ring_make(l->probes);
@@ -345,10 +369,10 @@ static int work_in_second(struct loading *l)
 	if (r >= 0)
 		r = ring_open(l);
 	if (r >= 0)
-		r = open_object(l, &l->probes->second);
+		r = open_object(l, &l->second.object);
 	if (r < 0 || !wait_for_maps(l))
 		return r;
-	return load_second(l);
+	return batch_load(&l->second);
 }
 
 static void *second_thread(void *data)
@@ -377,18 +401,11 @@ static bool start_second(struct loading *l)
 	return r == 0;
 }
 
-/* The programs that it loaded take the places of those that the first object did not. */
 static int join_second(struct loading *l, int r)
 {
-	const struct probes *p = l->probes;
-	tell_maps(l, MAPS_NEVER);
+	tell_maps(l, r < 0 ? MAPS_NEVER : MAPS_THERE);
 	(void)pthread_join(l->thread, NULL);
-	if (r < 0 || l->thread_result < 0)
-		return r < 0 ? r : l->thread_result;
-	for (int i = 0; i < p->skeleton->skeleton->prog_cnt && i < PROGRAMS_MAX; i++)
-		if (l->is_second[i])
-			*p->skeleton->skeleton->progs[i].prog = *p->second->skeleton->progs[i].prog;
-	return 0;
+	return r < 0 ? r : l->thread_result;
 }
 
 /* ---- loading ---- */
@@ -405,79 +422,156 @@ static int give_ring(struct loading *l)
 	return r < 0 ? r : bpf_map__reuse_fd(l->probes->skeleton->maps.ring, l->probes->ring_fd);
 }
 
-static int load_first(struct loading *l, const struct bpf_settings *settings, bool only_needed,
-		      char *why, size_t why_size)
+/* The maps, and settings in them. */
+static int load_maps(struct loading *l, const struct bpf_settings *settings)
 {
 	struct probes *p = l->probes;
 	int r = open_object(l, &p->skeleton);
 	if (r < 0)
-		return probes_refused(r, why, why_size);
-	p->skeleton->rodata->followed_cgroup = settings->cgroup_id;
-	r = kernel_learn(&l->kernel, p->skeleton->obj);
-	if (r >= 0)
-		r = choose_programs(p, &l->kernel, only_needed, why, why_size);
-	if (r == -ENOTSUP)
 		return r;
-	if (r >= 0) {
-		configure(p, settings, &l->kernel);
-		r = give_ring(l);
-	}
+	r = kernel_learn(&l->kernel, p->skeleton->obj);
+	if (r < 0)
+		return r;
+	list_programs(l, settings);
+	configure(p, settings, &l->kernel);
+	r = give_ring(l);
 	if (r >= 0)
 		r = maps_make(p);
-	if (r >= 0 && l->is_shared) {
-		share_programs(l);
-		tell_maps(l, MAPS_THERE);
-	}
-	if (r >= 0)
-		r = startline_bpf__load(p->skeleton);
-	if (r >= 0)
-		r = variables_map(p);
-	return r < 0 ? probes_refused(r, why, why_size) : 0;
+	return r < 0 ? r : variables_map(p);
 }
 
-static int load(struct probes *p, const struct bpf_settings *settings, bool only_needed,
-		take_record_fn *take, void *data, char *why, size_t why_size)
+/* In this thread, of what is wanted, what is not the other's. */
+static int load_first(struct loading *l, const struct bpf_settings *settings)
+{
+	const struct program *bad;
+	const int r = load_maps(l, settings);
+	if (r < 0 || programs_choose(&l->probes->programs, &bad) < 0)
+		return r; /* settle() says which one is missing */
+	if (l->is_shared)
+		(void)batch_fill(&l->second, true, false);
+	(void)batch_fill(&l->first, false, !l->is_shared);
+	tell_maps(l, MAPS_THERE);
+	return batch_load(&l->first);
+}
+
+static int load(struct loading *l, const struct bpf_settings *settings)
+{
+	int r = load_first(l, settings);
+	if (l->is_shared)
+		r = join_second(l, r);
+	else if (r >= 0)
+		r = ring_open(l);
+	memset(l->second.is_in, 0, sizeof(l->second.is_in));
+	return r;
+}
+
+/* ---- settling ---- */
+
+static bool is_refused(const struct programs *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->items[i].is_wanted && p->items[i].error != 0)
+			return true;
+	return false;
+}
+
+static bool is_any_loaded(const struct programs *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->items[i].fd >= 0)
+			return true;
+	return false;
+}
+
+/* @bad is needed and cannot be had. */
+static int cannot_do_without(const struct programs *p, const struct program *bad, int r, char *why,
+			     size_t why_size)
+{
+	if (bad == NULL || (bad->error != 0 && !is_any_loaded(p)))
+		return probes_refused(r, why, why_size);
+	if (bad->error == 0)
+		(void)snprintf(why, why_size, "this kernel has no %s", bad->section);
+	else
+		(void)snprintf(why, why_size, "the kernel refused %s: %s", bad->section,
+			       strerror(-r));
+	return r;
+}
+
+static void drop_unwanted(struct programs *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->items[i].is_wanted)
+			continue;
+		links_detach_one(&p->items[i]);
+		cleanup_close(&p->items[i].fd);
+		p->items[i].fd = -1;
+	}
+}
+
+/* Loads and attaches what is wanted; where the kernel refuses, what comes in its place; until
+ * nothing is refused. Each round takes away a mechanism, so there is an end. */
+static int settle(struct loading *l, char *why, size_t why_size)
+{
+	struct programs *p = &l->probes->programs;
+	for (;;) {
+		const struct program *bad = NULL;
+		int r = programs_choose(p, &bad);
+		if (r < 0)
+			return cannot_do_without(p, bad, r, why, why_size);
+		if (batch_fill(&l->first, false, true) > 0)
+			r = batch_load(&l->first);
+		if (r < 0)
+			return probes_refused(r, why, why_size);
+		if (is_refused(p))
+			continue;
+		links_attach(p);
+		if (!is_refused(p))
+			break;
+	}
+	drop_unwanted(p);
+	tell_probes(l->probes);
+	return 0;
+}
+
+int probes_open(const struct bpf_settings *settings, take_record_fn *take, void *data, char *why,
+		size_t why_size, struct probes *ret)
 {
 	struct loading l = {
-		.probes = p,
+		.probes = ret,
 		.take = take,
 		.data = data,
+		.first = { .loading = &l },
+		.second = { .loading = &l },
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 	};
-	*p = (struct probes){ .ring_fd = -1, .ring_bytes = ring_size(settings->ring_bytes) };
-	p->n_cpus = libbpf_num_possible_cpus();
-	if (p->n_cpus < 0)
-		return probes_refused(p->n_cpus, why, why_size);
-	int r = kernel_prepare(&l.kernel);
+	*ret = (struct probes){ .ring_fd = -1, .ring_bytes = ring_size(settings->ring_bytes) };
+	ret->n_cpus = libbpf_num_possible_cpus();
+	if (ret->n_cpus < 0)
+		return probes_refused(ret->n_cpus, why, why_size);
+	int r = kernel_prepare(&l.kernel, program_begins, &l);
 	if (r < 0)
 		return probes_refused(r, why, why_size);
 	l.is_shared = start_second(&l);
-	r = load_first(&l, settings, only_needed, why, why_size);
-	const int first = r;
-	if (l.is_shared)
-		r = join_second(&l, r);
-	else if (r >= 0)
-		r = ring_open(&l);
+	r = load(&l, settings);
+	if (r >= 0)
+		r = settle(&l, why, why_size);
+	else
+		(void)probes_refused(r, why, why_size);
+	startline_bpf__destroy(l.second.object);
+	startline_bpf__destroy(l.first.object);
 	kernel_done(&l.kernel);
-	return first >= 0 && r < 0 ? probes_refused(r, why, why_size) : r;
+	return r;
 }
 
-int probes_load(const struct bpf_settings *settings, take_record_fn *take, void *data, char *why,
-		size_t why_size, struct probes *ret)
+void probes_close(struct probes *p)
 {
-	const int r = load(ret, settings, false, take, data, why, why_size);
-	if (r >= 0 || r == -EPERM || r == -ENOENT || r == -ENOTSUP)
-		return r;
-	probes_unload(ret);
-	return load(ret, settings, true, take, data, why, why_size);
-}
-
-void probes_unload(struct probes *p)
-{
+	for (size_t i = 0; i < p->programs.n; i++) {
+		links_detach_one(&p->programs.items[i]);
+		cleanup_close(&p->programs.items[i].fd);
+	}
 	ring_buffer__free(p->ring);
 	startline_bpf__destroy(p->skeleton);
-	startline_bpf__destroy(p->second);
 	cleanup_close(&p->ring_fd);
 	*p = (struct probes){ .ring_fd = -1 };
 }

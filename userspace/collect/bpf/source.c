@@ -22,8 +22,8 @@
 #include "userspace/collect/bpf/kernel.h"
 #include "userspace/collect/bpf/links.h"
 #include "userspace/collect/bpf/load.h"
+#include "userspace/collect/bpf/probes.h"
 #include "userspace/collect/bpf/wait_channel.h"
-#include "userspace/collect/bpf/words.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
 
@@ -35,7 +35,7 @@
 /* As TASK_* in bpf/common.bpf.h and enum walk in bpf/usage.bpf.c. */
 #define TASK_TRACKED	  0x1u
 #define TASK_TRACKED_ROOT 0x3u
-enum walk { WALK_ANNOUNCE = 1, WALK_SUM = 2, WALK_EMIT = 3 };
+enum walk { WALK_ANNOUNCE = 1, WALK_SUM = 2, WALK_EMIT = 3, WALK_NAMES = 4 };
 
 struct source_bpf {
 	struct startline_bpf *skeleton; /* of `probes` */
@@ -63,16 +63,6 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-static int attach(struct source_bpf *s, char *why, size_t why_size)
-{
-	const int r = links_attach(s->skeleton->skeleton);
-	if (r < 0)
-		return probes_refused(r, why, why_size);
-	s->skeleton->links.handle_walk =
-		bpf_program__attach_iter(s->skeleton->progs.handle_walk, NULL);
-	return s->skeleton->links.handle_walk == NULL ? probes_refused(-errno, why, why_size) : 0;
-}
-
 static int take_record(void *data, void *record, size_t size)
 {
 	struct source_bpf *s = data;
@@ -92,10 +82,8 @@ int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_s
 	if (s == NULL)
 		return probes_refused(-ENOMEM, why, why_size);
 	(void)libbpf_set_print(print_libbpf);
-	int r = probes_load(settings, take_record, s, why, why_size, &s->probes);
+	const int r = probes_open(settings, take_record, s, why, why_size, &s->probes);
 	s->skeleton = s->probes.skeleton;
-	if (r >= 0)
-		r = attach(s, why, why_size);
 	if (r < 0) {
 		(void)source_bpf_free(s);
 		return r;
@@ -108,27 +96,100 @@ struct source_bpf *source_bpf_free(struct source_bpf *s)
 {
 	if (s == NULL)
 		return NULL;
-	probes_unload(&s->probes);
+	probes_close(&s->probes);
 	free(s);
 	return NULL;
 }
 
+/* ---- what there is of them ---- */
+
+static bool uses_uring(const struct source_bpf *s)
+{
+	return s->skeleton->bss->uses_uring != 0;
+}
+
+bool source_bpf_tells(const struct source_bpf *s, enum told what)
+{
+	static const enum probe probes[] = {
+		[TOLD_MEMORY] = PROBE_RESIDENT,
+		[TOLD_TASKS] = PROBE_TASKS,
+		[TOLD_SWITCHES] = PROBE_SWITCHES,
+	};
+	return s != NULL && programs_have(&s->probes.programs, probes[what]);
+}
+
+bool source_bpf_probe(struct source_bpf *s, size_t *cursor, struct probe_report *ret)
+{
+	while (*cursor < PROBES)
+		if (programs_report(&s->probes.programs, (enum probe)(*cursor)++, true, ret))
+			return true;
+	return false;
+}
+
+static int emit_probe(const struct probe_report *report, struct sink sink)
+{
+	const struct {
+		const char *key, *value;
+	} facts[] = {
+		{ "probe.used", report->used },	      { "probe.error", report->error },
+		{ "probe.metrics", report->metrics }, { "probe.causes", report->causes },
+		{ "probe.lost", report->lost },	      { "probe.remedy", report->remedy },
+	};
+	int r = emit_meta(sink, "probe", "%s", report->name);
+	for (size_t i = 0; r >= 0 && i < sizeof(facts) / sizeof(*facts); i++)
+		if (facts[i].value != NULL && facts[i].value[0] != '\0')
+			r = emit_meta(sink, facts[i].key, "%s", facts[i].value);
+	return r;
+}
+
+static int emit_probes(struct source_bpf *s, bool of_uring, struct sink sink)
+{
+	struct programs *p = &s->probes.programs;
+	int r = 0;
+	for (enum probe probe = 0; r >= 0 && probe < PROBES; probe++) {
+		struct probe_report report;
+		if (programs_depend_on_uring(p, probe) == of_uring &&
+		    programs_report(p, probe, uses_uring(s), &report))
+			r = emit_probe(&report, sink);
+	}
+	return r;
+}
+
+int source_bpf_tell(struct source_bpf *s, struct sink sink)
+{
+	return emit_probes(s, false, sink);
+}
+
 /* ---- while it records ---- */
 
-/* Makes the kernel run handle_walk over all tasks, by reading what it prints: nothing. */
-static int walk(struct source_bpf *s, enum walk what, enum sl_when when)
+static struct program *program(struct source_bpf *s, const char *name)
 {
-	char nothing[64];
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(s->skeleton->links.handle_walk));
+	return programs_find(&s->probes.programs, name);
+}
+
+/* Makes the kernel run handle_walk over all tasks, by reading what it prints. Where it cannot be had
+ * (`coverage.probes` says so), nothing happens. */
+static int walk(struct source_bpf *s, enum walk what, enum sl_when when, struct buf *ret)
+{
+	if (!programs_have(&s->probes.programs, PROBE_TASKS))
+		return 0;
+	_cleanup_close_ int fd = bpf_iter_create(program(s, "handle_walk")->link_fd);
 	if (fd < 0)
 		return fail(fd, "cannot walk the tasks: %s", strerror(-fd));
 	s->skeleton->bss->walk = what;
 	s->skeleton->bss->walk_when = when;
-	ssize_t n;
+	int r;
 	do
-		n = read(fd, nothing, sizeof(nothing));
-	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	return n < 0 ? fail(-errno, "cannot walk the tasks: %s", strerror(errno)) : 0;
+		r = fs_read_fd(fd, ret);
+	while (r == -EAGAIN);
+	return r < 0 ? fail(r, "cannot walk the tasks: %s", strerror(-r)) : 0;
+}
+
+static int walk_silently(struct source_bpf *s, enum walk what, enum sl_when when)
+{
+	_cleanup_(buf_done) struct buf nothing;
+	buf_init(&nothing, PLACES_LIMIT);
+	return walk(s, what, when, &nothing);
 }
 
 /* What an earlier run no longer needed. */
@@ -137,7 +198,8 @@ static int restore(struct source_bpf *s)
 	if (!s->skeleton->bss->faults_are_off)
 		return 0;
 	s->skeleton->bss->faults_are_off = 0;
-	const int r = links_attach(s->skeleton->skeleton);
+	links_attach(&s->probes.programs);
+	const int r = program(s, "handle_page_fault")->error;
 	return r < 0 ? fail(r, "cannot attach the probes again: %s", strerror(-r)) : 0;
 }
 
@@ -155,7 +217,7 @@ int source_bpf_track(struct source_bpf *s, int pidfd)
 		return r;
 	if (bpf_map_update_elem(map, &pidfd, state, BPF_ANY) < 0)
 		return fail(-errno, "cannot mark the process for recording: %s", strerror(errno));
-	return walk(s, WALK_ANNOUNCE, SL_WHEN_START);
+	return walk_silently(s, WALK_ANNOUNCE, SL_WHEN_START);
 }
 
 /* What struct task_state in bpf/common.bpf.h begins with. */
@@ -208,8 +270,8 @@ int source_bpf_drain(struct source_bpf *s, struct sink sink)
 
 int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)
 {
-	const int r = walk(s, WALK_SUM, when);
-	return r < 0 ? r : walk(s, WALK_EMIT, when);
+	const int r = walk_silently(s, WALK_SUM, when);
+	return r < 0 ? r : walk_silently(s, WALK_EMIT, when);
 }
 
 int source_bpf_ready(struct source_bpf *s)
@@ -225,10 +287,11 @@ int source_bpf_ready(struct source_bpf *s)
  * readiness. */
 int source_bpf_thin_out(struct source_bpf *s, struct sink sink)
 {
-	if (s->skeleton->links.handle_page_fault == NULL)
+	struct program *faults = program(s, "handle_page_fault");
+	if (faults->link_fd < 0)
 		return 0;
 	s->skeleton->bss->faults_are_off = 1;
-	links_detach_one(&s->skeleton->links.handle_page_fault);
+	links_detach_one(faults);
 	memset(s->skeleton->bss->faults, 0, sizeof(s->skeleton->bss->faults));
 	return emit_meta(sink, "source.bpf.detached", "%s", "page_fault_user");
 }
@@ -261,27 +324,12 @@ static int emit_symbol(struct sink sink, uint64_t ip, const char *name)
 	return sink.event(sink.data, &record.symbol.event);
 }
 
-static int name_places(struct source_bpf *s, struct sink sink)
+/* @lines: as places_print() in bpf/places.bpf.h writes them. */
+static int emit_places(struct sink sink, char *lines)
 {
-	if (s->skeleton->bss->last_place == 0)
-		return 0;
-	union bpf_iter_link_info info = {
-		.map = { .map_fd = (uint32_t)bpf_map__fd(s->skeleton->maps.places) },
-	};
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
-		    .link_info_len = sizeof(info));
-	s->skeleton->links.handle_places =
-		bpf_program__attach_iter(s->skeleton->progs.handle_places, &options);
-	if (s->skeleton->links.handle_places == NULL)
-		return 0; /* places without names are printed as unknown */
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(s->skeleton->links.handle_places));
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, PLACES_LIMIT);
-	if (fd < 0 || fs_read_fd(fd, &text) < 0)
-		return 0;
-	char *rest = text.data, *line;
+	char *line;
 	int r = 0;
-	while (r >= 0 && (line = strsep(&rest, "\n")) != NULL) {
+	while (r >= 0 && (line = strsep(&lines, "\n")) != NULL) {
 		uint64_t number;
 		const char *name = wait_channel_name(line, &number);
 		if (name != NULL)
@@ -290,9 +338,25 @@ static int name_places(struct source_bpf *s, struct sink sink)
 	return r;
 }
 
+/* One reading may end before all are printed, where there are few tasks. Places without names are
+ * printed as unknown. */
+static int name_places(struct source_bpf *s, struct sink sink)
+{
+	struct startline_bpf__bss *bss = s->skeleton->bss;
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, PLACES_LIMIT);
+	uint64_t before;
+	bss->named_places = 0;
+	do
+		before = bss->named_places;
+	while (bss->named_places < bss->last_place && walk(s, WALK_NAMES, 0, &text) >= 0 &&
+	       bss->named_places > before);
+	return text.data != NULL ? emit_places(sink, text.data) : 0;
+}
+
 static int emit_drops(struct source_bpf *s, struct sink sink)
 {
-	const uint64_t skipped = links_skipped(s->skeleton->skeleton);
+	const uint64_t skipped = links_skipped(&s->probes.programs);
 	for (uint32_t kind = 0; kind < SL_KIND_LIMIT; kind++) {
 		const uint64_t count =
 			s->skeleton->bss->drop_counts[kind] + (kind == 0 ? skipped : 0);
@@ -347,17 +411,14 @@ int source_bpf_finish(struct source_bpf *s, struct sink sink)
 		return 0;
 	s->is_finished = true;
 	s->skeleton->bss->is_over = 1;
-	links_detach(s->skeleton->skeleton);
-	int r;
-	do
-		r = source_bpf_drain(s, sink);
-	while (r > 0);
-	if (r >= 0)
-		r = name_places(s, sink);
+	int r = name_places(s, sink);
+	links_detach(&s->probes.programs);
+	while (r >= 0 && (r = source_bpf_drain(s, sink)) > 0)
+		;
 	if (r >= 0)
 		r = emit_drops(s, sink);
 	if (r >= 0)
-		r = words_lacking(s->skeleton->skeleton, s->skeleton->bss->uses_uring, sink);
+		r = emit_probes(s, true, sink);
 	if (r >= 0)
 		r = say_untold(s, sink);
 	return r < 0 ? r : emit_tallies(s, sink);

@@ -234,8 +234,7 @@ static void on_exit_of_command(struct run *r)
 	if (r->is_reaped)
 		return;
 	const pid_t pid = r->target.pid;
-	if (r->c->bpf == NULL)
-		(void)run_usage_exit(r);
+	(void)run_usage_exit(r);
 	if (!target_reap(&r->target, &r->status))
 		return;
 	r->is_reaped = true;
@@ -260,9 +259,11 @@ static int on_ready(struct run *r)
 		/* Where the run ends now, it would take longer than it saves. */
 		if (e >= 0 && r->spec->until != UNTIL_READY)
 			e = source_bpf_thin_out(c->bpf, collector_sink(c));
-	} else {
-		e = run_usage_ready(r);
 	}
+	if (e >= 0 && !source_bpf_tells(c->bpf, TOLD_TASKS))
+		e = run_usage_ready(r);
+	else if (e >= 0 && !source_bpf_tells(c->bpf, TOLD_MEMORY))
+		e = run_memory(r, SL_WHEN_READY);
 	if (e >= 0 && c->shim != NULL)
 		e = source_shim_snapshot(c->shim, SL_WHEN_READY, collector_sink(c));
 	if (e >= 0)
@@ -424,7 +425,7 @@ static int run_record(struct run *r)
 	flush_output(r);
 	if (c->bpf != NULL)
 		e = source_bpf_snapshot(c->bpf, SL_WHEN_EXIT);
-	else
+	if (e >= 0 && !source_bpf_tells(c->bpf, TOLD_MEMORY))
 		e = run_memory(r, SL_WHEN_EXIT);
 	if (e >= 0)
 		e = collector_drain(c);

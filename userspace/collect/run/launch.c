@@ -62,6 +62,8 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 	r = report_source(c, spec, "bpf", "source.bpf", r, why);
 	if (r >= 0 && c->bpf != NULL)
 		r = overhead_emit_calls(c->bpf, call_ps, collector_sink(c));
+	if (r >= 0 && c->bpf != NULL)
+		r = source_bpf_tell(c->bpf, collector_sink(c));
 	if (r < 0 || c->bpf == NULL)
 		return r;
 	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",

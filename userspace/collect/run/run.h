@@ -99,7 +99,7 @@ int run_walk(struct run *r);
 void run_sample(struct run *r, uint64_t now);
 int run_usage_ready(struct run *r);
 int run_usage_exit(struct run *r);
-/* MEMORY of the run when it is over. */
+/* MEMORY of the run, when it is ready or over. */
 int run_memory(struct run *r, enum sl_when when);
 /* Since when all of the tree sleeps; 0: it does not. */
 uint64_t run_idle_since(void *data);

@@ -23,18 +23,11 @@ int run_walk(struct run *r)
 	return e;
 }
 
-void run_sample(struct run *r, uint64_t now)
+/* Of all processes together. */
+static uint64_t resident_now(struct run *r)
 {
-	/* Before it has executed the command's memory is still ours. */
-	if (r->c->bpf != NULL || r->is_reaped || r->target.report_fd >= 0 ||
-	    now < r->sampled_ns + SAMPLE_NS)
-		return;
-	r->sampled_ns = now;
-	/* The first sample comes so early that it says nothing about a peak. */
-	if (r->n_samples++ == 0)
-		return;
-	(void)run_walk(r);
 	uint64_t sum = 0;
+	(void)run_walk(r);
 	for (size_t i = 0; i < r->tree.pids.n; i++) {
 		uint64_t rss = 0;
 		uint64_t peak = 0;
@@ -45,8 +38,20 @@ void run_sample(struct run *r, uint64_t now)
 			r->command_peak_bytes = peak;
 	}
 	/* One process: the kernel's own high-water mark, which no sample misses. */
-	if (r->tree.pids.n == 1 && sum < r->command_peak_bytes)
-		sum = r->command_peak_bytes;
+	return r->tree.pids.n == 1 && sum < r->command_peak_bytes ? r->command_peak_bytes : sum;
+}
+
+void run_sample(struct run *r, uint64_t now)
+{
+	/* Before it has executed the command's memory is still ours. */
+	if (source_bpf_tells(r->c->bpf, TOLD_MEMORY) || r->is_reaped || r->target.report_fd >= 0 ||
+	    now < r->sampled_ns + SAMPLE_NS)
+		return;
+	r->sampled_ns = now;
+	/* The first sample comes so early that it says nothing about a peak. */
+	if (r->n_samples++ == 0)
+		return;
+	const uint64_t sum = resident_now(r);
 	if (sum > r->tree_peak_bytes) {
 		r->tree_peak_bytes = sum;
 		r->tree_peak_ns = now;
@@ -62,22 +67,32 @@ int run_usage_ready(struct run *r)
 	return e;
 }
 
+/* The kernel's own peak of the command and the children it waited for. It is never lower than what we
+ * had when the command was created, so only a higher one means anything. */
+static void note_highest(struct run *r, const struct rusage *total)
+{
+	const uint64_t highest = (uint64_t)total->ru_maxrss * 1024;
+	if (highest <= r->own_peak_bytes || highest <= r->command_peak_bytes)
+		return;
+	r->command_peak_bytes = highest;
+	if (highest > r->tree_peak_bytes) {
+		r->tree_peak_bytes = highest;
+		r->tree_peak_ns = now_ns();
+	}
+}
+
 int run_usage_exit(struct run *r)
 {
 	struct rusage total;
-	uint64_t peak = r->command_peak_bytes != 0 ? r->command_peak_bytes : SL_UNKNOWN;
+	if (source_bpf_tells(r->c->bpf, TOLD_MEMORY))
+		return 0;
 	const bool is_known = target_usage(&r->target, &total);
-	/* The kernel's own peak of the command and the children it waited for. It is never lower than
-	 * what we had when the command was created, so only a higher one means anything. */
-	const uint64_t highest = is_known ? (uint64_t)total.ru_maxrss * 1024 : 0;
-	if (highest > r->own_peak_bytes && (peak == SL_UNKNOWN || highest > peak)) {
-		peak = highest;
-		if (highest > r->tree_peak_bytes) {
-			r->tree_peak_bytes = highest;
-			r->tree_peak_ns = now_ns();
-		}
-	}
-	return source_proc_usage(r->target.pid, SL_WHEN_EXIT, is_known ? &total : NULL, peak,
+	if (is_known)
+		note_highest(r, &total);
+	if (r->c->bpf != NULL)
+		return 0;
+	return source_proc_usage(r->target.pid, SL_WHEN_EXIT, is_known ? &total : NULL,
+				 r->command_peak_bytes != 0 ? r->command_peak_bytes : SL_UNKNOWN,
 				 collector_sink(r->c));
 }
 
@@ -87,13 +102,13 @@ int run_memory(struct run *r, enum sl_when when)
 	const struct sl_memory memory = {
 		.event = emit_header(SL_KIND_MEMORY, sizeof(memory), now_ns(), 0),
 		.when = when,
-		.now_bytes = SL_UNKNOWN,
+		.now_bytes = when == SL_WHEN_READY ? resident_now(r) : SL_UNKNOWN,
 		.peak_bytes = is_sampled ? r->tree_peak_bytes : SL_UNKNOWN,
 		.peak_ns = is_sampled ? r->tree_peak_ns : SL_UNKNOWN,
 		.error_bytes = SL_UNKNOWN,
 		.cgroup_peak_bytes = cgroup_peak(&r->cgroup),
 	};
-	if (!is_sampled && memory.cgroup_peak_bytes == SL_UNKNOWN)
+	if (!is_sampled && memory.cgroup_peak_bytes == SL_UNKNOWN && memory.now_bytes == SL_UNKNOWN)
 		return 0;
 	return collector_sink(r->c).event(r->c, &memory.event);
 }
@@ -103,11 +118,11 @@ uint64_t run_idle_since(void *data)
 	struct run *r = data;
 	uint32_t threads = 0;
 	uint64_t since = 0;
-	if (r->c->bpf != NULL) {
+	if (source_bpf_tells(r->c->bpf, TOLD_SWITCHES)) {
 		source_bpf_activity(r->c->bpf, &threads, &since);
 		return threads > 0 ? since : 0;
 	}
-	/* Without kernel probes: CPU time that no longer grows. */
+	/* Without the scheduler's events: CPU time that no longer grows. */
 	uint64_t cpu_ns = 0;
 	(void)run_walk(r);
 	for (size_t i = 0; i < r->tree.pids.n; i++)

@@ -303,7 +303,8 @@ static uint64_t hand_to_last(struct walker *w, int ender)
 void critical_path(struct builder *b)
 {
 	/* Without the scheduler's events there is nothing to tell running from waiting. */
-	if (b->facts->bpf != NULL || b->end_thread < 0 || b->error < 0)
+	if (b->facts->bpf != NULL || !probes_have(b->facts, "switches") || b->end_thread < 0 ||
+	    b->error < 0)
 		return;
 	struct walker w = {
 		.b = b,

@@ -132,6 +132,8 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 
 	if (is_key(text, length, "note"))
 		return f->notes.n < MAX_NOTES ? vec_push(&f->notes, value) : 0;
+	if (length >= 5 && memcmp(text, "probe", 5) == 0 && (length == 5 || text[5] == '.'))
+		return probes_read(f, arena_strndup(s->arena, text + 5, length - 5), value);
 	if (is_key(text, length, "source.bpf") || is_key(text, length, "bpf"))
 		f->bpf = source_state(value);
 	if (is_key(text, length, "source.shim") || is_key(text, length, "shim"))
@@ -285,6 +287,8 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 		rc = read_event(f, lists, trace->events[i]);
 	for (size_t i = 0; i < lists[ROW_READY].n && rc == 0; i++)
 		rc = read_rule(f, lists[ROW_READY].items[i]);
+	if (rc == 0)
+		rc = probes_keep(f);
 	session->host.fingerprint = host_fingerprint(session->arena, &session->host);
 	/* Older or damaged recordings may lack the word, not the events. */
 	if (f->n_bpf > 0 && f->bpf != NULL && f->bpf[0] == '\0')
@@ -316,6 +320,7 @@ void facts_done(struct facts *f)
 	id_map_done(&f->symbols);
 	vec_done(&f->symbol_names);
 	vec_done(&f->notes);
+	vec_done(&f->probes);
 	id_map_done(&f->producer_index);
 	vec_done(&f->producers);
 	vec_done(&f->active);

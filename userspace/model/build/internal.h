@@ -50,6 +50,7 @@ struct facts {
 	const char *shim_path;	/* what the loader opens for it; NULL: unknown */
 	bool has_end;
 	struct note_text_list VEC(const char *) notes; /* META note: lines to print */
+	struct probe_list VEC(struct probe) probes;    /* META probe and what follows it */
 	struct ready_rule *rules;
 	size_t n_rules;
 	struct id_map symbols; /* wait_ip -> index into symbol_names */
@@ -302,6 +303,16 @@ void phases_finish(struct builder *b);
 void phases_judge(struct builder *b); /* after critical_path() */
 /* The phase of process @proc at @at_ns; *ret_until: it stays so until then at least. */
 enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t *ret_until);
+
+/* probes.c: what the kernel refused */
+/* META "probe@key=@value". */
+int probes_read(struct facts *f, const char *key, const char *value);
+int probes_keep(struct facts *f); /* into the session */
+bool probes_have(const struct facts *f, const char *name);
+/* @id as in the table: "net.connect[]". */
+bool probes_lost_metric(const struct session *s, const char *id);
+void probes_finish(struct builder *b);
+void probes_forget_values(const struct session *s, double *values);
 
 /* the rest, in the order they are called */
 void ending_finish(struct builder *b); /* ending.c: exit, ready, end of startup */

@@ -174,7 +174,8 @@ static int build_pooled(struct session *s, const struct metric *metric, const ch
 	const int base = (int)strlen(metric->id) - 2; /* without "[]" */
 	*ret = (struct series){ .metric = metric };
 	ret->id = arena_printf(s->arena, "%.*s[%s]", base, metric->id, parameter);
-	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
+	const bool is_lost = probes_lost_metric(s, metric->id);
+	for (size_t i = 0; i < s->n_runs && rc == 0 && !is_lost; i++)
 		rc = metric->collect(&s->runs[i], parameter, ret);
 	const int done = complete(s->arena, ret);
 	if (ret->id == NULL)
@@ -265,6 +266,8 @@ static int add_pooled(struct session *s, size_t row, struct series_list *out)
 {
 	struct candidate_list list = { 0 };
 	struct id_map index = { 0 };
+	if (probes_lost_metric(s, metrics[row].id))
+		return 0;
 	const bool is_child = metrics[row].collect == series_children;
 	const size_t limit = is_child ? MAX_PROGRAMS : MAX_PEERS;
 	int rc = is_child ? find_programs(s, &list, &index)

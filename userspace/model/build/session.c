@@ -238,10 +238,13 @@ static void finish_run(struct builder *b, bool is_last)
 	overhead_finish(b);
 	copy_processes(b);
 	finish_counts(b);
+	probes_finish(b);
 	producers_finish(b, is_last);
 	findings_finish(b);
 	if (b->error == 0)
 		b->run->values = keep(b, metrics_values(b->arena, b->run));
+	if (b->run->values != NULL)
+		probes_forget_values(b->facts->session, b->run->values);
 }
 
 static void builder_done(struct builder *b)

@@ -269,11 +269,24 @@ RECORD(design_record, design, "design", false,
 	TEXT(design, heap, "heap"),
 	TEXT(design, until, "until"));
 
+RECORD(probe_record, probe, "probe", false,
+	DETAIL(probe, name, "name"),
+	TEXT(probe, mechanism, "mechanism"),
+	TEXT(probe, error, "error"),
+	TEXTS(probe, metrics, "metrics"),
+	TEXTS(probe, causes, "causes"),
+	TEXT(probe, lost, "lost"),
+	TEXT(probe, remedy, "remedy"));
+
+RECORD(probes_record, session, "coverage", false,
+	ARRAY(session, probes, "probes", probe_record));
+
 static const struct field session_fields[] = {
 	TEXT(session, version, "version"),
 	TEXTS(session, command, "command"),
 	WITHIN(session, host, "host", host_record),
 	WITHIN(session, design, "design", design_record),
+	GROUP("coverage", probes_record),
 	{ .key = "metrics", .kind = FIELD_METRICS },
 	COUNTED(session, notes, "notes", FIELD_LINES),
 	ARRAY(session, runs, "runs", run_record),
