@@ -83,8 +83,8 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_futex_waitv] = CALL_TIMED,
 	[__NR_nanosleep] = CALL_TIMED | CALL_TOLD,
 	[__NR_clock_nanosleep] = CALL_TIMED | CALL_TOLD,
-	[__NR_wait4] = CALL_TOLD,
-	[__NR_waitid] = CALL_TOLD,
+	[__NR_wait4] = CALL_CHILD | CALL_TOLD,
+	[__NR_waitid] = CALL_CHILD | CALL_TOLD,
 	[__NR_vfork] = CALL_TOLD,
 	[__NR_rt_sigtimedwait] = CALL_TIMED,
 	[__NR_semtimedop] = CALL_TIMED,
@@ -292,6 +292,8 @@ static __always_inline void exit_known(struct task_state *ts, __u16 bits, long r
 		traffic_exit(ts, result);
 	if (bits & CALL_EXEC)
 		exec_exit(ts, result);
+	if (bits & CALL_CHILD)
+		child_exit(ts, result);
 }
 
 SEC("tp_btf/sys_exit")

@@ -316,6 +316,34 @@ int exec_exit(struct task_state *ts, long result)
 	return 0;
 }
 
+/* ---- wait ---- */
+
+#define WNOHANG	    1
+#define SIGINFO_PID 16 /* of si_pid, on x86-64 */
+
+/* Who asks again and again whether a child has ended learns it here. */
+int child_exit(struct task_state *ts, long result)
+{
+	struct sl_mark *event;
+	__s32 pid = (__s32)result;
+
+	if (!ts || result < 0 || !(ts->args[ts->nr == __NR_waitid ? 3 : 2] & WNOHANG))
+		return 0;
+	if (ts->nr == __NR_waitid &&
+	    bpf_probe_read_user(&pid, sizeof(pid), (void *)(ts->args[2] + SIGINFO_PID)))
+		return 0;
+	if (pid <= 0)
+		return 0;
+	event = sl_reserve(SL_KIND_MARK, sizeof(*event));
+	if (!event)
+		return 0;
+	event->mark = SL_MARK_REAPED_CHILD;
+	event->detail = 0;
+	event->value = pid;
+	sl_submit(event, false);
+	return 0;
+}
+
 /* ---- exit ---- */
 
 /* As wait(2) will report it. */

@@ -100,6 +100,9 @@ enum sl_mark_id {
 		8, /* collector, from a lane: value = ns that its shim spent in making lanes
 			      * and in looking at images to execute; detail = enum sl_when */
 	SL_MARK_NOTIFIED = 9, /* collector: sd_notify READY=1 arrived */
+	SL_MARK_REAPED_CHILD =
+		10, /* bpf: a call with WNOHANG told that a child ended; value = its pid
+				    * as the caller knows it */
 };
 
 enum sl_stop { SL_STOP_READY = 1, SL_STOP_TIMEOUT = 2, SL_STOP_DURATION = 3, SL_STOP_SIGNAL = 4 };

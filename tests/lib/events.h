@@ -20,7 +20,8 @@
  * and CPU, in the order of the text; collect: given by the writer), cut, leaf, nsids.
  *
  *	meta KEY=VALUE                       the rest of the line as it is
- *	mark S spawn|linked|main|ready|stop|reaped|gone|overhead|notified value=N text=
+ *	mark S spawn|linked|main|ready|stop|reaped|gone|overhead|notified|
+ *		reaped_child value=N text=
  *		detail=ready|timeout|duration|signal|N code=N signal=N (wait status, into value)
  *	task S parent=PID[/TID] ns=PID[/TID] comm= thread shares vfork attached
  *	exec S PATH argv=a,b,c enter=TIME start=TIME caller=TID ns=PID argv_bytes=N

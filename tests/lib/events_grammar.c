@@ -43,6 +43,7 @@ static const struct name marks[] = {
 	{ "spawn", SL_MARK_SPAWN }, { "linked", SL_MARK_LINKED }, { "main", SL_MARK_MAIN },
 	{ "ready", SL_MARK_READY }, { "stop", SL_MARK_STOP }, { "reaped", SL_MARK_REAPED },
 	{ "gone", SL_MARK_GONE }, { "overhead", SL_MARK_OVERHEAD }, { "notified", SL_MARK_NOTIFIED },
+	{ "reaped_child", SL_MARK_REAPED_CHILD },
 	{ NULL, 0 },
 };
 static const struct name stops[] = {

@@ -8,32 +8,6 @@
 #include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
-#define MS 1000000
-
-/* "0+2 p1 exec running cpu" per segment, in ms. */
-static void assert_path(const struct session *s, const char *const *expected)
-{
-	const struct run *run = &s->runs[0];
-	int64_t at = 0;
-	assert_true(run->has_segments);
-	for (size_t i = 0; i < run->n_segments; i++) {
-		const struct segment *g = &run->segments[i];
-		char text[256];
-		(void)snprintf(text, sizeof(text), "%g+%g p%d %s %s %s%s%s",
-			       (double)g->start_ns / MS, (double)g->duration_ns / MS, g->process,
-			       phase_name(g->phase), activity_name(g->state), cause_name(g->cause),
-			       g->detail[0] != '\0' ? " " : "", g->detail);
-		if (expected[i] == NULL)
-			fail_msg("one too many: %s", text);
-		assert_string_equal(text, expected[i]);
-		assert_int_equal(g->start_ns, at);
-		at += g->duration_ns;
-	}
-	assert_null(expected[run->n_segments]);
-	assert_int_equal(at, run->startup_total_ns);
-}
-#define PATH(s, ...) assert_path(s, (const char *const[]){ __VA_ARGS__, NULL })
-
 #define BEGIN "0 meta source.bpf=ok\n0 mark 1 spawn\n"
 
 static void one_thread_runs_waits_and_queues(void **state)

@@ -29,9 +29,11 @@ static const char *name_in(const char *const *names, size_t n_names, unsigned in
 #define NAME_IN(names, value) name_in(names, sizeof(names) / sizeof((names)[0]), value)
 
 static const char *const marks[] = {
-	[SL_MARK_SPAWN] = "spawn", [SL_MARK_LINKED] = "linked",	    [SL_MARK_MAIN] = "main",
-	[SL_MARK_READY] = "ready", [SL_MARK_STOP] = "stop",	    [SL_MARK_REAPED] = "reaped",
-	[SL_MARK_GONE] = "gone",   [SL_MARK_OVERHEAD] = "overhead", [SL_MARK_NOTIFIED] = "notified",
+	[SL_MARK_SPAWN] = "spawn",	 [SL_MARK_LINKED] = "linked",
+	[SL_MARK_MAIN] = "main",	 [SL_MARK_READY] = "ready",
+	[SL_MARK_STOP] = "stop",	 [SL_MARK_REAPED] = "reaped",
+	[SL_MARK_GONE] = "gone",	 [SL_MARK_OVERHEAD] = "overhead",
+	[SL_MARK_NOTIFIED] = "notified", [SL_MARK_REAPED_CHILD] = "reaped_child",
 };
 static const char *const whens[] = {
 	[SL_WHEN_EXIT] = "exit",

@@ -27,8 +27,10 @@ struct walker {
 	struct builder *b;
 	struct segment_list VEC(struct segment) segments;
 	struct piece_list VEC(struct piece) pieces;
-	bool *is_walked;     /* per thread: further up in the recursion */
-	uint64_t reached_ns; /* segments cover [zero, reached) */
+	struct loop_list
+		VEC(struct poll_loop) loops; /* of the threads being walked, earliest last */
+	bool *is_walked;		     /* per thread: further up in the recursion */
+	uint64_t reached_ns;		     /* segments cover [zero, reached) */
 	uint64_t n_steps;
 };
 
@@ -132,14 +134,6 @@ static uint64_t collect_chain(struct walker *w, int thread, uint64_t from, uint6
 
 static void walk_chain(struct walker *w, size_t first_piece, int depth);
 
-/* Waiting for a named peer is told as such, also when the peer is in the tree and its time could
- * be told instead: to the program it is a dependency with an address. */
-static bool is_peer_wait(const struct builder *b, const struct stay *s)
-{
-	bool is_connect;
-	return wait_peer(b, s, &is_connect) != NULL;
-}
-
 /* Who waits for a child that goes on (startup ended meanwhile, or a signal ended the wait) waits for
  * the one that was started last. */
 static int living_child(struct walker *w, const struct stay *s)
@@ -156,43 +150,39 @@ static int living_child(struct walker *w, const struct stay *s)
 	return -1;
 }
 
-/* Who waits for a process is woken by the last of its threads, which may only have been ended by
- * another: then that one. */
-static int ender_of(const struct builder *b, int thread, uint64_t at_ns)
+/* Whether @thread's time may be told here: not while it is told further up. */
+static bool is_free(const struct walker *w, int thread, int depth)
 {
-	const int ender = b->procs.items[b->threads.items[thread].proc].ender;
-	return ender >= 0 && b->threads.items[ender].end_ns <= at_ns ? ender : thread;
+	return thread >= 0 && depth < MAX_DEPTH && w->n_steps < MAX_STEPS && !w->is_walked[thread];
 }
 
-/* The thread of the tree that ended the sleep, or -1. */
 static int waker_of(struct walker *w, const struct stay *s)
 {
-	const struct sl_offcpu *e = s->event;
-	if (is_peer_wait(w->b, s))
-		return -1;
-	int waker = -1;
-	if (e->context == SL_CONTEXT_TASK && e->wake_ns != 0)
-		waker = thread_lookup(w->b, e->waker_tid, s->wake_ns);
-	if (waker >= 0 && syscall_class(e->syscall) == WAIT_CHILD)
-		waker = ender_of(w->b, waker, s->wake_ns);
-	if (waker < 0 && syscall_class(e->syscall) == WAIT_CHILD)
-		waker = living_child(w, s);
-	return waker < 0 || waker == s->thread || w->is_walked[waker] ? -1 : waker;
+	const int waker = wait_waker(w->b, s);
+	if (waker >= 0 || syscall_class(s->event->syscall) != WAIT_CHILD)
+		return waker;
+	return living_child(w, s);
 }
 
-static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to,
-		       int depth)
+/* [@from, @to), in which @s's thread slept, is @waker's time, as far back as there was somebody. */
+static void hand_over_to(struct walker *w, const struct stay *s, int waker, uint64_t from,
+			 uint64_t to, int depth)
 {
-	const int waker = depth < MAX_DEPTH && w->n_steps < MAX_STEPS ? waker_of(w, s) : -1;
-	if (waker < 0) {
-		emit(w, s->thread, from, to, ACTIVITY_BLOCKED, wait_cause(w->b, s));
-		return;
-	}
 	const size_t first_piece = w->pieces.n;
 	const uint64_t since = collect_chain(w, waker, from, to);
 	if (since > from)
 		emit(w, s->thread, from, since, ACTIVITY_BLOCKED, wait_cause(w->b, s));
 	walk_chain(w, first_piece, depth + 1);
+}
+
+static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to,
+		       int depth)
+{
+	const int waker = waker_of(w, s);
+	if (is_free(w, waker, depth))
+		hand_over_to(w, s, waker, from, to, depth);
+	else
+		emit(w, s->thread, from, to, ACTIVITY_BLOCKED, wait_cause(w->b, s));
 }
 
 static uint64_t clip(uint64_t at, uint64_t from, uint64_t to)
@@ -214,6 +204,44 @@ static void walk_stay(struct walker *w, const struct stay *s, uint64_t from, uin
 		emit(w, s->thread, wake, back, ACTIVITY_RUNNABLE, queue);
 }
 
+/* A loop of timed waits is one wait. */
+static void walk_loop(struct walker *w, const struct poll_loop *l, uint64_t from, uint64_t to,
+		      int depth)
+{
+	const struct stay *first = &w->b->stays.items[l->first],
+			  *last = &w->b->stays.items[l->last];
+	const uint64_t out = clip(first->out_ns, from, to);
+	const uint64_t until = clip(l->until_ns, from, to);
+	const uint64_t wake = clip(last->wake_ns, from, to);
+
+	if (l->thread >= 0) {
+		const struct why polled = { CAUSE_SLEEP, l->detail };
+		hand_over_to(w, last, l->thread, out, until, depth);
+		emit(w, last->thread, until, wake, ACTIVITY_BLOCKED, polled);
+	} else {
+		emit(w, last->thread, out, wake, ACTIVITY_BLOCKED, l->why);
+	}
+	if (l->is_retry && (int64_t)(wake - out) > w->b->retry_ns) {
+		w->b->retry_ns = (int64_t)(wake - out);
+		w->b->retry_detail = l->why.detail;
+	}
+	walk_stay(w, last, wake, to, depth);
+}
+
+/* The loops among @thread's stays [@low, @high), the last one first. */
+static void find_loops(struct walker *w, size_t low, size_t high, int depth)
+{
+	while (high > low && w->b->error == 0) {
+		struct poll_loop l;
+		w->n_steps++;
+		if (poll_loop_ending(w->b, --high, low, &l) &&
+		    (l.thread < 0 || is_free(w, l.thread, depth))) {
+			high = l.first;
+			push(w->b, &w->loops, l);
+		}
+	}
+}
+
 /* The timeline of one thread in [from, to), during which it existed. */
 static void walk_thread(struct walker *w, const struct piece *piece, int depth)
 {
@@ -232,14 +260,27 @@ static void walk_thread(struct walker *w, const struct piece *piece, int depth)
 		else
 			high = middle;
 	}
+	high = low;
+	while (high < t->n_stays && stays[high].out_ns < piece->to_ns)
+		high++;
 	w->is_walked[thread] = true;
-	for (; low < t->n_stays && stays[low].out_ns < piece->to_ns && b->error == 0; low++) {
+	const size_t n_loops = w->loops.n;
+	find_loops(w, t->first_stay + low, t->first_stay + high, depth);
+	for (; low < high && b->error == 0; low++) {
 		w->n_steps++;
 		if (stays[low].out_ns > at)
 			emit_running(w, thread, at, stays[low].out_ns);
-		walk_stay(w, &stays[low], piece->from_ns, piece->to_ns, depth);
+		if (w->loops.n > n_loops && vec_last(&w->loops)->first == t->first_stay + low) {
+			const struct poll_loop l = *vec_last(&w->loops);
+			w->loops.n--;
+			walk_loop(w, &l, piece->from_ns, piece->to_ns, depth);
+			low = l.last - t->first_stay;
+		} else {
+			walk_stay(w, &stays[low], piece->from_ns, piece->to_ns, depth);
+		}
 		at = clip(stays[low].back_ns, piece->from_ns, piece->to_ns);
 	}
+	w->loops.n = n_loops;
 	w->is_walked[thread] = false;
 	if (at >= piece->to_ns)
 		return;
@@ -325,4 +366,5 @@ void critical_path(struct builder *b)
 	free(w.is_walked);
 	vec_done(&w.segments);
 	vec_done(&w.pieces);
+	vec_done(&w.loops);
 }

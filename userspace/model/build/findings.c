@@ -30,11 +30,27 @@ static bool early_listen(struct builder *b, struct finding *ret)
 	return true;
 }
 
+/* It asks again and again whether a peer is there, and mostly sleeps. */
+static bool retry_sleep(struct builder *b, struct finding *ret)
+{
+	if (b->retry_detail == NULL)
+		return false;
+	ret->cost_ns = b->retry_ns;
+	ret->evidence = arena_printf(b->arena,
+				     "%s: %.1f ms passed before it was tried again with "
+				     "success, or given up",
+				     b->retry_detail, (double)b->retry_ns / 1e6);
+	ret->remedy = "start the peer earlier, or wait until it is ready (startline wait --ready "
+		      "tcp:HOST:PORT) instead of connecting and sleeping in turns";
+	return true;
+}
+
 static const struct {
 	const char *id;
 	bool (*find)(struct builder *b, struct finding *ret);
 } rows[] = {
 	{ "early-listen", early_listen },
+	{ "retry-sleep", retry_sleep },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

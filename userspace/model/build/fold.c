@@ -42,6 +42,9 @@ static void fold_mark(struct builder *b, const struct sl_mark *e)
 	case SL_MARK_OVERHEAD:
 		overhead_mark(b, e);
 		break;
+	case SL_MARK_REAPED_CHILD:
+		wait_reaped(b, e);
+		break;
 	default: /* SPAWN opened the run; others are of a later version */
 		break;
 	}

@@ -160,14 +160,21 @@ struct delivery {
 	int proc;
 	uint32_t tid;
 	uint64_t sock;
-	bool is_connect; /* the connection came through or failed */
+	uint64_t since_ns; /* the request, or the call of connect; 0: not known */
+	bool is_connect;   /* the connection came through or failed */
 };
 
 struct connection_note {
 	struct connection out;
 	int proc;
+	uint32_t tid; /* who called connect */
 	bool is_pending;
 	struct reply_list VEC(int64_t) replies;
+};
+
+struct reap { /* a thread learnt, without waiting, that a child has ended */
+	uint64_t at_ns;
+	int thread, child;
 };
 
 struct builder {
@@ -194,6 +201,7 @@ struct builder {
 	struct id_map by_sock;
 	struct note_list VEC(struct connection_note) connections;
 	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
+	struct reap_list VEC(struct reap) reaps;	      /* in order of time */
 
 	/* marks */
 	uint64_t reaped_ns, gone_ns, notified_ns;
@@ -211,6 +219,9 @@ struct builder {
 	const struct sl_memory *memory_last, *memory_ready;
 	const struct sl_heap *heap_tree; /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
+
+	int64_t retry_ns;	  /* the longest retry loop on the critical path */
+	const char *retry_detail; /* … and what it waited for; NULL: there was none */
 
 	bool *is_spine; /* per process, after phases_finish(): became ready, or an ancestor */
 };
@@ -297,6 +308,25 @@ void waits_finish(struct builder *b); /* sorts stays and calls by thread and tim
 struct why wait_cause(struct builder *b, const struct stay *s);
 /* The socket with a named peer that it waited for, also through poll or epoll; NULL: none. */
 const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect);
+/* The thread of the tree that ended the sleep; -1: none, or it waited for a named peer: that is told
+ * as such, also when the peer is in the tree. To the program it is a dependency with an address. */
+int wait_waker(const struct builder *b, const struct stay *s);
+/* Since when there was a peer's answer to wait for; 0: not known. */
+uint64_t wait_began(const struct builder *b, const struct stay *s);
+void wait_reaped(struct builder *b, const struct sl_mark *e);
+
+/* polling.c */
+struct poll_loop {
+	size_t first, last; /* its stays, without a gap */
+	int thread;	    /* that it waited for; -1: `why` says what for */
+	uint64_t
+		until_ns; /* when that was done; from then to its last wake-up it was not noticed */
+	const char *detail; /* "polled every 100 ms", for that rest */
+	struct why why;
+	bool is_retry; /* of connecting */
+};
+/* Whether a loop of timed waits ended with stay @last; its stays are @low or later. */
+bool poll_loop_ending(struct builder *b, size_t last, size_t low, struct poll_loop *ret);
 
 /* phases.c */
 void phases_finish(struct builder *b);

@@ -263,6 +263,7 @@ static void builder_done(struct builder *b)
 	vec_done(&b->sockets);
 	vec_done(&b->connections);
 	vec_done(&b->deliveries);
+	vec_done(&b->reaps);
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);

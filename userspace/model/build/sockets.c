@@ -107,6 +107,7 @@ static struct connection_note *connection_new(struct builder *b, const struct sl
 		return NULL;
 	const struct connection_note note = {
 		.proc = proc,
+		.tid = e->event.tid,
 		.out = {
 			.peer = text_endpoint(b->arena, &e->addr),
 			.start_ns = rel(b, e->enter_ns != 0 ? e->enter_ns : e->event.time_ns),
@@ -136,7 +137,8 @@ static void came_through(struct builder *b, struct connection_note *c, uint64_t 
 	c->out.result = result >= 0 ? "ok" : result == -1 ? "failed" : text_errno(b->arena, result);
 }
 
-static void deliver(struct builder *b, const struct sl_net *e, int proc, bool is_connect)
+static void deliver(struct builder *b, const struct sl_net *e, int proc, uint64_t since_ns,
+		    bool is_connect)
 {
 	push(b, &b->deliveries,
 	     (struct delivery){
@@ -144,6 +146,7 @@ static void deliver(struct builder *b, const struct sl_net *e, int proc, bool is
 		     .proc = proc,
 		     .tid = e->event.tid,
 		     .sock = e->sock,
+		     .since_ns = since_ns,
 		     .is_connect = is_connect,
 	     });
 }
@@ -216,7 +219,7 @@ static void client_event(struct builder *b, const struct sl_net *e, int proc)
 		c = connection_of(b, e->sock);
 		if (c == NULL || !c->is_pending)
 			break;
-		deliver(b, e, c->proc, true);
+		deliver(b, e, c->proc, b->zero_ns + (uint64_t)c->out.start_ns, true);
 		came_through(b, c, e->event.time_ns,
 			     e->op == SL_NET_ESTABLISHED ? 0
 			     : e->result < 0		 ? e->result
@@ -229,7 +232,7 @@ static void client_event(struct builder *b, const struct sl_net *e, int proc)
 		c = connection_of(b, e->sock);
 		if (c == NULL)
 			break;
-		deliver(b, e, proc, false);
+		deliver(b, e, proc, e->enter_ns, false);
 		add_reply(b, c, e);
 		break;
 	default:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls of x86-64 by number (asm/unistd_64.h): their names, and what waiting in one of
- * them is about. Calls without a row in classes[] wait for WAIT_OTHER. */
+ * them is about. Calls that are not in classes[] wait for WAIT_OTHER. */
 #include "userspace/model/build/internal.h"
 
 #include <stdio.h>
@@ -72,42 +72,39 @@ static const char *const high_names[] = {
 };
 /* clang-format on */
 
-static const struct {
-	unsigned short number;
-	unsigned short class; /* enum wait_class */
-} classes[] = {
+static const unsigned short classes[] = {
+	/* enum wait_class; 0: WAIT_OTHER */
 	/* clang-format off */
-	{ 35, WAIT_SLEEP }, { 230, WAIT_SLEEP },		      /* nanosleep, clock_nanosleep */
-	{ 7, WAIT_POLL }, { 271, WAIT_POLL },			      /* poll, ppoll */
-	{ 23, WAIT_POLL }, { 270, WAIT_POLL },			      /* select, pselect6 */
-	{ 232, WAIT_POLL }, { 281, WAIT_POLL }, { 441, WAIT_POLL },   /* epoll_wait, _pwait, _pwait2 */
-	{ 426, WAIT_POLL }, { 208, WAIT_POLL }, { 333, WAIT_POLL },   /* io_uring_enter, io_getevents */
-	{ 61, WAIT_CHILD }, { 247, WAIT_CHILD },		      /* wait4, waitid */
-	{ 56, WAIT_FORK }, { 57, WAIT_FORK }, { 58, WAIT_FORK }, { 435, WAIT_FORK },
-	{ 202, WAIT_FUTEX }, { 449, WAIT_FUTEX }, { 455, WAIT_FUTEX },
-	{ 65, WAIT_FUTEX }, { 220, WAIT_FUTEX },		      /* semop, semtimedop */
-	{ 0, WAIT_READ }, { 17, WAIT_READ }, { 19, WAIT_READ }, { 295, WAIT_READ }, { 327, WAIT_READ },
-	{ 45, WAIT_READ }, { 47, WAIT_READ }, { 299, WAIT_READ },     /* recvfrom, recvmsg, recvmmsg */
-	{ 43, WAIT_READ }, { 288, WAIT_READ },			      /* accept, accept4 */
-	{ 187, WAIT_READ }, { 78, WAIT_READ }, { 217, WAIT_READ },    /* readahead, getdents, getdents64 */
-	{ 1, WAIT_WRITE }, { 18, WAIT_WRITE }, { 20, WAIT_WRITE }, { 296, WAIT_WRITE },
-	{ 328, WAIT_WRITE }, { 44, WAIT_WRITE }, { 46, WAIT_WRITE }, { 307, WAIT_WRITE },
-	{ 74, WAIT_WRITE }, { 75, WAIT_WRITE }, { 26, WAIT_WRITE },   /* fsync, fdatasync, msync */
-	{ 162, WAIT_WRITE }, { 306, WAIT_WRITE }, { 277, WAIT_WRITE }, /* sync, syncfs, sync_file_range */
-	{ 40, WAIT_WRITE }, { 326, WAIT_WRITE }, { 285, WAIT_WRITE }, /* sendfile, copy_file_range, fallocate */
-	{ 76, WAIT_WRITE }, { 77, WAIT_WRITE },			      /* truncate, ftruncate */
-	{ 275, WAIT_READ }, { 276, WAIT_READ }, { 278, WAIT_WRITE },  /* splice, tee, vmsplice */
-	{ 82, WAIT_WRITE }, { 264, WAIT_WRITE }, { 316, WAIT_WRITE }, /* rename… */
-	{ 87, WAIT_WRITE }, { 263, WAIT_WRITE }, { 83, WAIT_WRITE }, { 258, WAIT_WRITE },
-	{ 42, WAIT_CONNECT },
-	{ 73, WAIT_LOCK }, { 72, WAIT_LOCK },			      /* flock, fcntl */
-	{ 34, WAIT_SIGNAL }, { 130, WAIT_SIGNAL }, { 128, WAIT_SIGNAL }, /* pause, rt_sigsuspend, … */
-	{ 2, WAIT_FILE }, { 257, WAIT_FILE }, { 437, WAIT_FILE }, { 85, WAIT_FILE },
-	{ 4, WAIT_FILE }, { 5, WAIT_FILE }, { 6, WAIT_FILE }, { 262, WAIT_FILE }, { 332, WAIT_FILE },
-	{ 21, WAIT_FILE }, { 269, WAIT_FILE }, { 439, WAIT_FILE }, { 89, WAIT_FILE }, { 267, WAIT_FILE },
-	{ 59, WAIT_FILE }, { 322, WAIT_FILE },			      /* execve, execveat */
-	{ 9, WAIT_FILE },					      /* mmap (MAP_POPULATE) */
-	{ SL_NO_SYSCALL, WAIT_FAULT },
+	[35] = WAIT_SLEEP, [230] = WAIT_SLEEP,		      /* nanosleep, clock_nanosleep */
+	[7] = WAIT_POLL, [271] = WAIT_POLL,			      /* poll, ppoll */
+	[23] = WAIT_POLL, [270] = WAIT_POLL,			      /* select, pselect6 */
+	[232] = WAIT_POLL, [281] = WAIT_POLL, [441] = WAIT_POLL,   /* epoll_wait, _pwait, _pwait2 */
+	[426] = WAIT_POLL, [208] = WAIT_POLL, [333] = WAIT_POLL,   /* io_uring_enter, io_getevents */
+	[61] = WAIT_CHILD, [247] = WAIT_CHILD,		      /* wait4, waitid */
+	[56] = WAIT_FORK, [57] = WAIT_FORK, [58] = WAIT_FORK, [435] = WAIT_FORK,
+	[202] = WAIT_FUTEX, [449] = WAIT_FUTEX, [455] = WAIT_FUTEX,
+	[65] = WAIT_FUTEX, [220] = WAIT_FUTEX,		      /* semop, semtimedop */
+	[0] = WAIT_READ, [17] = WAIT_READ, [19] = WAIT_READ, [295] = WAIT_READ, [327] = WAIT_READ,
+	[45] = WAIT_READ, [47] = WAIT_READ, [299] = WAIT_READ,     /* recvfrom, recvmsg, recvmmsg */
+	[43] = WAIT_READ, [288] = WAIT_READ,			      /* accept, accept4 */
+	[187] = WAIT_READ, [78] = WAIT_READ, [217] = WAIT_READ,    /* readahead, getdents, getdents64 */
+	[1] = WAIT_WRITE, [18] = WAIT_WRITE, [20] = WAIT_WRITE, [296] = WAIT_WRITE,
+	[328] = WAIT_WRITE, [44] = WAIT_WRITE, [46] = WAIT_WRITE, [307] = WAIT_WRITE,
+	[74] = WAIT_WRITE, [75] = WAIT_WRITE, [26] = WAIT_WRITE,   /* fsync, fdatasync, msync */
+	[162] = WAIT_WRITE, [306] = WAIT_WRITE, [277] = WAIT_WRITE, /* sync, syncfs, sync_file_range */
+	[40] = WAIT_WRITE, [326] = WAIT_WRITE, [285] = WAIT_WRITE, /* sendfile, copy_file_range, fallocate */
+	[76] = WAIT_WRITE, [77] = WAIT_WRITE,			      /* truncate, ftruncate */
+	[275] = WAIT_READ, [276] = WAIT_READ, [278] = WAIT_WRITE,  /* splice, tee, vmsplice */
+	[82] = WAIT_WRITE, [264] = WAIT_WRITE, [316] = WAIT_WRITE, /* rename… */
+	[87] = WAIT_WRITE, [263] = WAIT_WRITE, [83] = WAIT_WRITE, [258] = WAIT_WRITE,
+	[42] = WAIT_CONNECT,
+	[73] = WAIT_LOCK, [72] = WAIT_LOCK,			      /* flock, fcntl */
+	[34] = WAIT_SIGNAL, [130] = WAIT_SIGNAL, [128] = WAIT_SIGNAL, /* pause, rt_sigsuspend, … */
+	[2] = WAIT_FILE, [257] = WAIT_FILE, [437] = WAIT_FILE, [85] = WAIT_FILE,
+	[4] = WAIT_FILE, [5] = WAIT_FILE, [6] = WAIT_FILE, [262] = WAIT_FILE, [332] = WAIT_FILE,
+	[21] = WAIT_FILE, [269] = WAIT_FILE, [439] = WAIT_FILE, [89] = WAIT_FILE, [267] = WAIT_FILE,
+	[59] = WAIT_FILE, [322] = WAIT_FILE,			      /* execve, execveat */
+	[9] = WAIT_FILE,					      /* mmap (MAP_POPULATE) */
 	/* clang-format on */
 };
 
@@ -129,8 +126,9 @@ const char *syscall_name(struct arena *a, unsigned int number)
 
 enum wait_class syscall_class(unsigned int number)
 {
-	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
-		if (classes[i].number == number)
-			return classes[i].class;
+	if (number == SL_NO_SYSCALL)
+		return WAIT_FAULT;
+	if (number < sizeof(classes) / sizeof(classes[0]) && classes[number] != 0)
+		return (enum wait_class)classes[number];
 	return WAIT_OTHER;
 }

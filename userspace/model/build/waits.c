@@ -116,6 +116,7 @@ enum detail { DETAIL_NONE, DETAIL_TEXT, DETAIL_PEER, DETAIL_CHILD, DETAIL_WAKER,
 	(BIT(SL_OBJECT_TCP) | BIT(SL_OBJECT_UDP) | BIT(SL_OBJECT_UNIX) | BIT(SL_OBJECT_SOCKET))
 #define FAULTS	   (BIT(SL_OBJECT_FAULT_FILE) | BIT(SL_OBJECT_FAULT_ANON))
 #define LOOPS	   (BIT(SL_OBJECT_NONE) | BIT(SL_OBJECT_EPOLL))
+#define TIMERS	   (BIT(SL_OBJECT_EPOLL) | BIT(SL_OBJECT_OTHER) | BIT(SL_OBJECT_NONE))
 #define FILES	   BIT(SL_OBJECT_FILE)
 #define ANYTHING   0xffffffffu
 #define BY_TIMER   BIT(SL_CONTEXT_HARDIRQ)
@@ -138,6 +139,7 @@ static const struct {
 	{ WAIT_CONNECT, ANYTHING, ANYTHING, 0,	CAUSE_CONNECT, DETAIL_PEER },
 	{ WAIT_POLL | WAIT_FUTEX | WAIT_SIGNAL | WAIT_READ | WAIT_WRITE,
 			ANYTHING, BY_TIMER, TIMEOUT, CAUSE_SLEEP, DETAIL_NONE },
+	{ WAIT_POLL | WAIT_READ, TIMERS, BY_TIMER, 0, CAUSE_SLEEP, DETAIL_TEXT },
 	{ WAIT_CHILD | WAIT_FORK, ANYTHING, ANYTHING, 0, CAUSE_CHILD, DETAIL_CHILD },
 	{ WAIT_FUTEX,	ANYTHING, ANYTHING, 0,	CAUSE_LOCK, DETAIL_WAKER },
 	{ WAIT_LOCK,	ANYTHING, ANYTHING, 0,	CAUSE_LOCK, DETAIL_TEXT },
@@ -195,10 +197,15 @@ static bool is_from(const struct builder *b, const struct socket *socket, const 
 	return waker < 0 || b->threads.items[waker].proc + 1 == c->peer_process;
 }
 
-/* Which of many sockets a wait on all of them ended for is seen by what came in on one. */
-static const struct socket *delivered_socket(const struct builder *b, const struct stay *s,
-					     bool *ret_connect)
+/* Which of many sockets a wait on all of them ended for is seen by what came in on one. NULL: none,
+ * or it did not wait on sockets, or a timer ended it. */
+static const struct delivery *delivered(const struct builder *b, const struct stay *s)
 {
+	const struct sl_offcpu *e = s->event;
+	const bool is_poll = syscall_class(e->syscall) == WAIT_POLL && e->object < 32 &&
+			     (BIT(e->object) & (SOCKETS | LOOPS)) != 0;
+	if (!is_poll || e->context == SL_CONTEXT_HARDIRQ)
+		return NULL;
 	const struct thread *t = &b->threads.items[s->thread];
 	const struct stay *next = s + 1;
 	const bool has_next = next < b->stays.items + b->stays.n && next->thread == s->thread;
@@ -207,27 +214,54 @@ static const struct socket *delivered_socket(const struct builder *b, const stru
 	if (d == NULL)
 		return NULL;
 	const struct socket *socket = socket_of(b, d->sock);
-	if (socket == NULL || !is_from(b, socket, s))
-		return NULL;
-	*ret_connect = d->is_connect;
-	return socket;
+	return socket != NULL && is_from(b, socket, s) ? d : NULL;
 }
 
 const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect)
 {
-	const struct sl_offcpu *e = s->event;
-	const bool is_poll = syscall_class(e->syscall) == WAIT_POLL && e->object < 32 &&
-			     (BIT(e->object) & (SOCKETS | LOOPS)) != 0;
-	const bool is_timer = e->context == SL_CONTEXT_HARDIRQ;
-	const struct socket *socket = socket_of(b, e->sock);
-
-	*ret_connect = false;
-	if (is_poll && !is_timer) {
-		const struct socket *delivered = delivered_socket(b, s, ret_connect);
-		if (delivered != NULL)
-			socket = delivered;
-	}
+	const struct delivery *d = delivered(b, s);
+	const struct socket *socket = socket_of(b, d != NULL ? d->sock : s->event->sock);
+	*ret_connect = d != NULL && d->is_connect;
 	return socket != NULL && socket->peer != NULL ? socket : NULL;
+}
+
+uint64_t wait_began(const struct builder *b, const struct stay *s)
+{
+	const struct delivery *d = delivered(b, s);
+	return d != NULL ? d->since_ns : 0;
+}
+
+/* Who waits for a process is woken by the last of its threads, which may only have been ended by
+ * another: then that one. */
+static int ender_of(const struct builder *b, int thread, uint64_t at_ns)
+{
+	const int ender = b->procs.items[b->threads.items[thread].proc].ender;
+	return ender >= 0 && b->threads.items[ender].end_ns <= at_ns ? ender : thread;
+}
+
+int wait_waker(const struct builder *b, const struct stay *s)
+{
+	const struct sl_offcpu *e = s->event;
+	bool is_connect;
+	if (e->context != SL_CONTEXT_TASK || e->wake_ns == 0 ||
+	    wait_peer(b, s, &is_connect) != NULL)
+		return -1;
+	int waker = thread_lookup(b, e->waker_tid, s->wake_ns);
+	if (waker >= 0 && syscall_class(e->syscall) == WAIT_CHILD)
+		waker = ender_of(b, waker, s->wake_ns);
+	return waker == s->thread ? -1 : waker;
+}
+
+void wait_reaped(struct builder *b, const struct sl_mark *e)
+{
+	const int thread = thread_of(b, &e->event, e->event.time_ns);
+	const uint32_t pid = e->value <= UINT32_MAX ? (uint32_t)e->value : 0;
+	int child = thread < 0 ? -1 : process_lookup_ns(b, pid, e->event.time_ns);
+	if (child < 0 && thread >= 0)
+		child = process_lookup(b, pid, e->event.time_ns);
+	if (child >= 0 && b->procs.items[child].parent == b->threads.items[thread].proc)
+		push(b, &b->reaps,
+		     (struct reap){ .at_ns = e->event.time_ns, .thread = thread, .child = child });
 }
 
 static const char *peer_of(struct builder *b, const struct stay *stay)
