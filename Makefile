@@ -49,7 +49,7 @@ WITH_BPF     := $(filter-out $(WITHOUT_BPF),$(wildcard userspace/collect/bpf/*.c
 LEFT_OUT     := $(if $(filter 0,$(BPF)),$(WITH_BPF),$(WITHOUT_BPF))
 SOURCES      := $(filter-out $(LEFT_OUT),$(wildcard userspace/*/*.c userspace/*/*/*.c))
 # What a program file is, is asked by the shim and by the collector alike.
-TARGET_CHECK := $(B)/preload-test/target_check.o
+TARGET_CHECK := $(B)/preload-test/target_check.o $(B)/preload-test/readable.o
 OBJECTS      := $(SOURCES:%.c=$(B)/%.o) $(TARGET_CHECK)
 SHIM_OBJECTS := $(patsubst %.c,$(B)/%.o,$(wildcard preload/*.c))
 BPF_OBJECTS  := $(patsubst bpf/%.bpf.c,$(BPF_B)/%.o,$(wildcard bpf/*.bpf.c))
@@ -93,9 +93,10 @@ SHIM_CC     ?= gcc
 SHIM_CFLAGS := $(COMMON_CFLAGS) -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt \
 	-ffreestanding -fno-stack-protector -U_FORTIFY_SOURCE -fno-tree-loop-distribute-patterns \
 	-fasynchronous-unwind-tables
-# noseparate-code and norelro save the loader two mappings and a system call in every process.
+# initfirst: before the program's preinit functions and all constructors, which are not to see what
+# brought the shim. noseparate-code and norelro save the loader two mappings and a system call in every process.
 SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-z,defs \
-	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,nodelete -Wl,-z,noseparate-code -Wl,-z,norelro \
+	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,noseparate-code -Wl,-z,norelro \
 	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so -Wl,-T,preload/layout.ld
 
 # Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look. Headers of

@@ -114,19 +114,14 @@ static bool is_asked_for(void)
 	       !shim.is_sealed;
 }
 
-static bool is_lanes_owner(void)
-{
-	return (uint32_t)sys_call3(SYS_getpid, 0, 0, 0) == shim.pid;
-}
-
 void announce_child(void)
 {
-	if (is_asked_for() && !is_lanes_owner())
+	if (is_asked_for() && !shim_is_own_process())
 		announce_task(shim.pid);
 }
 
 void announce_end(void)
 {
-	if (is_asked_for() && is_lanes_owner())
+	if (is_asked_for() && shim_is_own_process())
 		life.lane->left_ns = clock_ns();
 }

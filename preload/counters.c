@@ -108,7 +108,8 @@ void counters_shared_freed(struct sl_lane *lane, enum sl_heap_call call, __s64 u
 	publish(lane, -usable);
 }
 
-void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success, size_t n)
+void counters_in_ancestor(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success,
+			  size_t n)
 {
 	struct sl_lane_slot *s = &ancestor->children;
 	const bool is_free = call == SL_HEAP_FREE || call == SL_HEAP_REALLOC_FREE;

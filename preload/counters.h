@@ -39,8 +39,9 @@ struct life {
 	uint32_t is_starting; /* one thread is opening the lane */
 	uint32_t reserved;
 	struct sl_lane *lane;
-	/* Stands for "count in the ancestor's lane": of a forked child that may not open its own. */
-	struct sl_lane_slot nursery;
+	/* Never written: its address says "count in the ancestor's lane", where a forked child may not
+	 * open its own. */
+	struct sl_lane_slot in_ancestor;
 } __attribute__((aligned(4096)));
 
 union life_page {
@@ -174,8 +175,8 @@ void counters_shared_freed(struct sl_lane *lane, enum sl_heap_call call, __s64 u
 struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner) HIDDEN;
 
 /* A forked child without a lane: counts in @ancestor's `children`. */
-void counters_nurse(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success,
-		    size_t n) HIDDEN;
+void counters_in_ancestor(struct sl_lane *ancestor, enum sl_heap_call call, bool is_success,
+			  size_t n) HIDDEN;
 
 /* At most so many bytes have been live at once in the process of @lane, with what it inherited. */
 __s64 counters_most(struct sl_lane *lane) HIDDEN;

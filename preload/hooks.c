@@ -59,6 +59,13 @@ static __s64 usable_or_asked(void *p, size_t n)
 	return usable != 0 ? usable : (__s64)n;
 }
 
+/* Of a block that is about to be freed. It may be none: glibc then says so and aborts, where asking it
+ * for the size could crash; the size word it reads itself. */
+static __s64 usable_freed(void *p)
+{
+	return real.is_glibc && !shim.is_distrusted ? chunk_bytes(p) : usable_proven(p);
+}
+
 static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 {
 	if (slot_allocated(s, n, usable))
@@ -68,8 +75,8 @@ static void count_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)
 /* Everything but the fast path comes here after the real call: @p is its result. */
 void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n)
 {
-	if (s == &life.nursery) {
-		counters_nurse(shim.lane, call, p != NULL, n);
+	if (s == &life.in_ancestor) {
+		counters_in_ancestor(shim.lane, call, p != NULL, n);
 		return;
 	}
 	const bool is_shared = s == &life.lane->shared;
@@ -93,8 +100,8 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 
 void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 {
-	if (s == &life.nursery)
-		counters_nurse(shim.lane, call, true, 0);
+	if (s == &life.in_ancestor)
+		counters_in_ancestor(shim.lane, call, true, 0);
 	else if (s == &life.lane->shared)
 		counters_shared_freed(life.lane, call, usable);
 	else if (slot_freed(s, call, usable))
@@ -126,7 +133,7 @@ static UNUSUAL void free_slow(void *p)
 		return;
 	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
 	if (s != NULL)
-		freed_slow(s, SL_HEAP_FREE, usable_proven(p));
+		freed_slow(s, SL_HEAP_FREE, usable_freed(p));
 	real.free(p);
 }
 
@@ -176,7 +183,7 @@ static UNUSUAL void *realloc_slow(void *p, size_t n)
 		return fresh;
 	}
 	struct sl_lane_slot *s = shim_slot();
-	const __s64 old = s == NULL || p == NULL ? 0 : usable_proven(p);
+	const __s64 old = s == NULL || p == NULL ? 0 : usable_freed(p);
 	void *q = real.realloc(p, n);
 	if (s == NULL)
 		return q;
@@ -326,7 +333,7 @@ static void count_free(void *p)
 	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
 
 	if (s != NULL)
-		freed_slow(s, SL_HEAP_FREE, usable_proven(p));
+		freed_slow(s, SL_HEAP_FREE, usable_freed(p));
 }
 
 EXPORT void free_sized(void *p, size_t n)

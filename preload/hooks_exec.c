@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The exec family: our variables, taken out of environ at start, go along with a program that is
- * executed, also where the environment was made by hand. Everything happens in a copy on the stack:
- * these functions are called after vfork, where nothing may be allocated or changed. Apart from the
+ * executed, also where the environment was made by hand (preload/inject.h). Apart from the
  * environment the call is passed on as it came. */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,21 +43,6 @@ typedef int spawn_fn(int *pid, const char *path, const void *actions, const void
 		found_;                                   \
 	})
 
-/* A copy of @envp with our variables, in the caller's stack frame: there is no other memory that is
- * both free to use after vfork and gone by itself. settings_room() bounds it to 36 KiB. @envp itself
- * when there is nothing to add. */
-#define WITH_SHIM(envp)                                                                    \
-	__extension__({                                                                    \
-		size_t text_ = 0;                                                          \
-		const size_t n_ = settings_room(&shim.settings, (envp), &text_);           \
-		char **copy_ = NULL;                                                       \
-		if (n_ != 0) {                                                             \
-			copy_ = __builtin_alloca(n_ * sizeof(*copy_) + text_);             \
-			settings_add(&shim.settings, (envp), copy_, (char *)(copy_ + n_)); \
-		}                                                                          \
-		(char *const *)(copy_ != NULL ? copy_ : (envp));                           \
-	})
-
 static char *const no_environment[] = { NULL };
 
 /* Linux takes NULL for an empty environment. */
@@ -71,44 +55,57 @@ static char *const *own_environment(void)
 {
 	char ***environ_at = real_environ();
 
-	return or_empty(environ_at == NULL ? NULL : *environ_at);
+	return environ_at == NULL ? NULL : *environ_at;
 }
 
 static int refuse(int error)
 {
-	int *(*location)(void) = (int *(*)(void))real_next("__errno_location");
+	int *location = real_errno();
 
 	if (location != NULL)
-		*location() = error;
+		*location = error;
 	return -1;
 }
 
-static int exec_real(exec_fn *function, const char *path, char *const *argv, char *const *envp)
+static int error_of(int result)
 {
-	if (function == NULL)
-		return refuse(ENOSYS);
-	inject_before_exec();
-	const int result = function(path, argv, envp);
-	inject_after_exec();
-	return result;
+	const int *location = result < 0 ? real_errno() : NULL;
+
+	return location == NULL ? 0 : *location;
 }
 
 EXPORT int execve(const char *path, strings argv, strings envp)
 {
-	char *const *with = or_empty(envp);
+	const struct execution e = { AT_FDCWD, path, argv, or_empty(envp) };
+	struct injection i;
 
-	if (inject_into(AT_FDCWD, path, with))
-		with = WITH_SHIM(with);
-	return exec_real(real.execve, path, argv, with);
+	inject_begin(&i, &e);
+	if (real.execve == NULL)
+		return refuse(ENOSYS);
+	inject_before_exec();
+	int result = real.execve(path, argv, i.envp != e.envp ? i.envp : envp);
+	if (inject_again(&i, error_of(result), e.envp))
+		result = real.execve(path, argv, envp);
+	inject_after_exec();
+	inject_end(&i);
+	return result;
 }
 
 EXPORT int execvpe(const char *file, strings argv, strings envp)
 {
-	char *const *with = or_empty(envp);
+	const struct execution e = { AT_FDCWD, file, argv, or_empty(envp) };
+	struct injection i;
 
-	if (inject_into_found(file, with))
-		with = WITH_SHIM(with);
-	return exec_real(real.execvpe, file, argv, with);
+	inject_begin_found(&i, &e);
+	if (real.execvpe == NULL)
+		return refuse(ENOSYS);
+	inject_before_exec();
+	int result = real.execvpe(file, argv, i.envp != e.envp ? i.envp : envp);
+	if (inject_again(&i, error_of(result), e.envp))
+		result = real.execvpe(file, argv, envp);
+	inject_after_exec();
+	inject_end(&i);
+	return result;
 }
 
 EXPORT int execv(const char *path, strings argv)
@@ -121,7 +118,8 @@ EXPORT int execvp(const char *file, strings argv)
 	return execvpe(file, argv, own_environment());
 }
 
-/* argv of an execl function, in the caller's stack frame; leaves @list behind the final NULL. */
+/* argv of an execl function, in the caller's stack frame, as libc has it; leaves @list behind the final
+ * NULL. */
 #define ARGUMENTS(list, first)                                                   \
 	__extension__({                                                          \
 		size_t n_args_ = 1;                                              \
@@ -171,61 +169,83 @@ EXPORT int execle(const char *path, const char *arg, ...)
 EXPORT int fexecve(int fd, strings argv, strings envp)
 {
 	fexec_fn *function = REAL(fexec_fn, "fexecve");
-	char *const *with = envp;
+	const struct execution e = { fd, "", argv, or_empty(envp) };
+	struct injection i;
 
 	if (function == NULL)
 		return refuse(ENOSYS);
-	/* Without an environment it is for the real function to refuse. */
-	if (envp != NULL && inject_into(fd, "", envp))
-		with = WITH_SHIM(with);
+	inject_begin(&i, &e);
 	inject_before_exec();
-	const int result = function(fd, argv, with);
+	/* Without an environment it is for the real function to refuse. */
+	int result = function(fd, argv, envp == NULL ? NULL : i.envp);
+	if (inject_again(&i, error_of(result), e.envp))
+		result = function(fd, argv, envp);
 	inject_after_exec();
+	inject_end(&i);
 	return result;
+}
+
+static int execveat_real(int directory_fd, const char *path, strings argv, strings envp, int flags)
+{
+	execat_fn *function = REAL(execat_fn, "execveat");
+
+	if (function != NULL)
+		return function(directory_fd, path, argv, envp, flags);
+	/* before glibc 2.34 */
+	return refuse((int)-sys_call6(SYS_execveat, directory_fd, (long)path, (long)argv,
+				      (long)envp, flags, 0));
 }
 
 EXPORT int execveat(int directory_fd, const char *path, strings argv, strings envp, int flags)
 {
-	execat_fn *function = REAL(execat_fn, "execveat");
-	char *const *with = or_empty(envp);
+	const struct execution e = { directory_fd, path, argv, or_empty(envp) };
+	struct injection i;
 
-	if (inject_into(directory_fd, path, with))
-		with = WITH_SHIM(with);
+	inject_begin(&i, &e);
 	inject_before_exec();
-	int result = -1;
-	if (function != NULL) {
-		result = function(directory_fd, path, argv, with, flags);
-	} else { /* before glibc 2.34 */
-		const long error = sys_call6(SYS_execveat, directory_fd, (long)path, (long)argv,
-					     (long)with, flags, 0);
-		result = refuse((int)-error);
-	}
+	int result =
+		execveat_real(directory_fd, path, argv, i.envp != e.envp ? i.envp : envp, flags);
+	if (inject_again(&i, error_of(result), e.envp))
+		result = execveat_real(directory_fd, path, argv, envp, flags);
 	inject_after_exec();
+	inject_end(&i);
 	return result;
+}
+
+static int spawn(spawn_fn *function, struct injection *i, const struct execution *e, int *pid,
+		 const void *actions, const void *attributes, strings envp)
+{
+	int error = function(pid, e->path, actions, attributes, e->argv,
+			     i->envp != e->envp ? i->envp : envp);
+
+	if (inject_again(i, error, e->envp))
+		error = function(pid, e->path, actions, attributes, e->argv, envp);
+	inject_end(i);
+	return error;
 }
 
 EXPORT int posix_spawn(int *pid, const char *path, const void *actions, const void *attributes,
 		       strings argv, strings envp)
 {
 	spawn_fn *function = REAL(spawn_fn, "posix_spawn");
-	char *const *with = or_empty(envp);
+	const struct execution e = { AT_FDCWD, path, argv, or_empty(envp) };
+	struct injection i;
 
 	if (function == NULL)
 		return ENOSYS;
-	if (inject_into(AT_FDCWD, path, with))
-		with = WITH_SHIM(with);
-	return function(pid, path, actions, attributes, argv, with);
+	inject_begin(&i, &e);
+	return spawn(function, &i, &e, pid, actions, attributes, envp);
 }
 
 EXPORT int posix_spawnp(int *pid, const char *file, const void *actions, const void *attributes,
 			strings argv, strings envp)
 {
 	spawn_fn *function = REAL(spawn_fn, "posix_spawnp");
-	char *const *with = or_empty(envp);
+	const struct execution e = { AT_FDCWD, file, argv, or_empty(envp) };
+	struct injection i;
 
 	if (function == NULL)
 		return ENOSYS;
-	if (inject_into_found(file, with))
-		with = WITH_SHIM(with);
-	return function(pid, file, actions, attributes, argv, with);
+	inject_begin_found(&i, &e);
+	return spawn(function, &i, &e, pid, actions, attributes, envp);
 }

@@ -2,6 +2,8 @@
 /* May the image that is about to be executed be given the shim? See inject.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "preload/announce.h"
@@ -10,7 +12,8 @@
 #include "preload/shim.h"
 #include "preload/target_check.h"
 
-enum { PATH_LIMIT = 512 };
+/* <sys/statvfs.h> has it, for another structure. */
+#define ST_NOEXEC 8
 
 static void cover_next(enum sl_cover_reason reason, const char *text)
 {
@@ -21,89 +24,203 @@ static void cover_next(enum sl_cover_reason reason, const char *text)
 	shim_cover(reason, true, text);
 }
 
-/* 0, or why the loader could not open the shim and would complain on stderr: after chroot or in
- * another mount namespace it is not there, and another user may not be let to it. */
+/* 0, or why the loader could not open or map the shim and would complain on stderr: after chroot or in
+ * another mount namespace it is not there or may not be executed, another user may not be let to it,
+ * and neither may who is under rules of Landlock, which only an attempt shows. */
 static enum sl_cover_reason shim_is_out_of_reach(void)
 {
-	const long r = sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.shim, R_OK);
-	return r == 0 ? 0 : r == -EACCES ? SL_COVER_USER : SL_COVER_CHROOT;
+	struct statfs fs = { 0 };
+	const long fd = sys_call3(SYS_openat, AT_FDCWD, (long)shim.settings.shim,
+				  O_RDONLY | O_CLOEXEC | SL_OPEN_OWN);
+
+	/* Without a descriptor the loader could not open anything. */
+	if (fd < 0)
+		return fd == -EACCES || fd == -EPERM	? SL_COVER_USER
+		       : fd == -EMFILE || fd == -ENFILE ? 0
+							: SL_COVER_CHROOT;
+	const bool is_known = sys_call3(SYS_fstatfs, fd, (long)&fs, 0) == 0;
+	(void)sys_call3(SYS_close, fd, 0, 0);
+	return is_known && (fs.f_flags & ST_NOEXEC) != 0 ? SL_COVER_CHROOT : 0;
 }
 
-static bool decide(int directory_fd, const char *path, char *const *envp)
+static enum target decide(const struct execution *e, struct reader *reader)
 {
-	const enum target target = target_check_exec(directory_fd, path, envp, tree);
-	if (target != TARGET_FITS) {
+	const enum target target = target_check_exec(e, reader, tree);
+	if (target == TARGET_UNREADABLE)
+		return target;
+	if (!target_fits(target)) {
 		cover_next(target_reason(target), target == TARGET_FOREIGN  ? "another processor"
 						  : target == TARGET_LISTED ? "not executed"
-									    : path);
-		return false;
+									    : e->path);
+		return target;
 	}
 	const enum sl_cover_reason obstacle = shim_is_out_of_reach();
-	if (obstacle != 0 || !shim_may_write()) {
-		cover_next(obstacle != 0 ? obstacle : SL_COVER_USER, path);
-		return false;
+	if (obstacle == 0 && shim_may_write())
+		return target;
+	cover_next(obstacle != 0 ? obstacle : SL_COVER_USER, e->path);
+	return TARGET_UNKNOWN;
+}
+
+/* ---- room for the environment ---- */
+
+/* Children of vfork that executed something cannot give memory back, so theirs stays, one a thread: its
+ * next child, which there is only when the former is done with it, uses it again. */
+enum { MAX_LENT = 32, LENT_UNIT = 16384 };
+
+static struct {
+	uint64_t thread; /* its pointer; 0: free */
+	void *at;
+	size_t bytes;
+} lent[MAX_LENT];
+
+static void *map(size_t bytes)
+{
+	const long at = sys_call6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return sys_failed(at) ? NULL : (void *)at;
+}
+
+static void *room_of_thread(size_t bytes)
+{
+	const uint64_t self = thread_pointer();
+	int i = 0;
+
+	for (; i < MAX_LENT; i++) {
+		uint64_t owner = 0;
+		/* Relaxed: what belongs to a thread only itself and its children look at. */
+		if (__atomic_load_n(&lent[i].thread, __ATOMIC_RELAXED) == self ||
+		    __atomic_compare_exchange_n(&lent[i].thread, &owner, self, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			break;
 	}
+	if (i == MAX_LENT)
+		return NULL;
+	if (lent[i].bytes >= bytes)
+		return lent[i].at;
+	if (lent[i].at != NULL)
+		(void)sys_call3(SYS_munmap, (long)lent[i].at, (long)lent[i].bytes, 0);
+	const size_t rounded = (bytes + LENT_UNIT - 1) & ~(size_t)(LENT_UNIT - 1);
+	lent[i].at = map(rounded);
+	lent[i].bytes = lent[i].at == NULL ? 0 : rounded;
+	return lent[i].at;
+}
+
+static char *room_for(struct injection *i, size_t bytes)
+{
+	if (bytes <= sizeof(i->room))
+		return i->room;
+	if (!shim_is_own_process())
+		return room_of_thread(bytes);
+	i->mapped = map(bytes);
+	i->mapped_bytes = bytes;
+	return i->mapped;
+}
+
+void inject_begin(struct injection *i, const struct execution *e)
+{
+	struct reader reader = { 0 };
+	struct settings_plan plan;
+
+	i->envp = e->envp;
+	i->mapped = NULL;
+	if (!shim_may_call())
+		return;
+	const uint64_t begin_ns = clock_ns();
+	const enum target target = decide(e, &reader);
+	if (target_fits(target) && settings_plan(e->envp, target != TARGET_FITS, &reader, &plan)) {
+		char *room = room_for(i, settings_bytes(&shim.settings, &plan));
+		if (room != NULL)
+			i->envp = settings_add(&shim.settings, &plan, e->envp, room);
+		else
+			cover_next(SL_COVER_OFF, "no memory for its environment");
+	}
+	shim_spent(begin_ns);
+}
+
+bool inject_again(struct injection *i, int error, char *const *envp)
+{
+	if (error != E2BIG || i->envp == envp)
+		return false;
+	cover_next(SL_COVER_OFF, "its arguments leave no room for more");
+	i->envp = envp;
 	return true;
 }
 
-bool inject_into(int directory_fd, const char *path, char *const *envp)
+void inject_end(struct injection *i)
 {
-	shim_prepare();
-	if (shim.is_off || shim.is_sealed || path == NULL)
-		return false;
-	const uint64_t begin_ns = clock_ns();
-	const bool is_wanted = decide(directory_fd, path, envp);
-	shim_spent(begin_ns);
-	return is_wanted;
+	if (i->mapped != NULL)
+		(void)sys_call3(SYS_munmap, (long)i->mapped, (long)i->mapped_bytes, 0);
 }
 
-static const char *search_path(void)
+/* ---- names ---- */
+
+/* NULL: it cannot be read. */
+static const char *search_path(struct reader *reader)
 {
 	char ***environ_at = real_environ();
+	bool is_readable = true;
 
-	for (char **e = environ_at == NULL ? NULL : *environ_at; e != NULL && *e != NULL; e++) {
-		const char *value = text_after(*e, "PATH=");
+	for (char **e = environ_at == NULL ? NULL : *environ_at; e != NULL; e++) {
+		if (!reader_may_read(reader, e, sizeof(*e)))
+			return NULL;
+		if (*e == NULL)
+			break;
+		const char *value = reader_after(reader, *e, "PATH=", &is_readable);
 		if (value != NULL)
-			return value;
+			return reader_length(reader, value, SIZE_MAX) == SIZE_MAX ? NULL : value;
+		if (!is_readable)
+			return NULL;
 	}
 	return "/usr/local/bin:/bin:/usr/bin";
 }
 
-bool inject_into_found(const char *name, char *const *envp)
+static bool contains_slash(const char *name)
 {
-	char path[PATH_LIMIT];
-	const char *end = path + sizeof(path);
+	while (*name != '\0' && *name != '/')
+		name++;
+	return *name == '/';
+}
 
-	shim_prepare();
-	if (shim.is_off || shim.is_sealed || name == NULL)
-		return false;
-	bool has_slash = false;
-	for (const char *c = name; *c != '\0'; c++)
-		has_slash |= *c == '/';
-	if (has_slash || name[0] == '\0')
-		return inject_into(AT_FDCWD, name, envp);
+void inject_begin_found(struct injection *i, const struct execution *e)
+{
+	/* The room is not needed before the path has been judged. */
+	char *const path = i->room;
+	const char *end = path + sizeof(i->room);
+	struct reader reader = { 0 };
+	struct execution found = *e;
 
-	for (const char *at = search_path();; at++) {
+	i->envp = e->envp;
+	i->mapped = NULL;
+	if (!shim_may_call() || reader_length(&reader, e->path, SIZE_MAX) == SIZE_MAX)
+		return;
+	if (contains_slash(e->path) || e->path[0] == '\0') {
+		inject_begin(i, e);
+		return;
+	}
+	found.path = path;
+	for (const char *at = search_path(&reader); at != NULL; at++) {
 		char *to = path;
 		while (*at != '\0' && *at != ':' && to + 1 < end)
 			*to++ = *at++;
 		if (to > path) /* an empty element is the working directory */
 			to = text_append(to, end, "/");
-		to = text_append(to, end, name);
-		if (to + 1 < end && sys_call3(SYS_faccessat, AT_FDCWD, (long)path, X_OK) == 0)
-			return inject_into(AT_FDCWD, path, envp);
+		to = text_append(to, end, e->path);
+		if (to + 1 < end && sys_call3(SYS_faccessat, AT_FDCWD, (long)path, X_OK) == 0) {
+			inject_begin(i, &found);
+			return;
+		}
 		while (*at != '\0' && *at != ':')
 			at++;
 		if (*at == '\0')
-			return true; /* not found: it will fail */
+			return; /* not found: it will fail */
 	}
 }
 
 /* A vfork child shares the memory, but the heap is its parent's. */
 static bool is_own_heap(void)
 {
-	return life.lane != NULL && !shim.is_sealed &&
-	       (uint32_t)sys_call3(SYS_getpid, 0, 0, 0) == shim.pid;
+	return life.lane != NULL && !shim.is_sealed && shim_is_own_process();
 }
 
 void inject_before_exec(void)

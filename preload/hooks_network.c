@@ -12,6 +12,9 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Descriptors that one wait may name; the kernel allows as many as the program may open. */
+enum { POLL_LIMIT = 1 << 20 };
+
 /* Declares the pointer to the real function, found at the first call. */
 #define REAL(name)                            \
 	static __typeof__(name) *real_##name; \
@@ -28,18 +31,11 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
 		size_t size);
 
-static int error_now(void)
-{
-	static int *(*location)(void);
-
-	if (location == NULL)
-		location = (int *(*)(void))real_next("__errno_location");
-	return location == NULL ? 1 : *location();
-}
-
 static int outcome(int result)
 {
-	return result < 0 ? -error_now() : result;
+	const int *location = result < 0 ? real_errno() : NULL;
+
+	return location == NULL ? result : -*location;
 }
 
 EXPORT int bind(int fd, const void *address, unsigned int n)
@@ -122,7 +118,13 @@ EXPORT int accept4(int fd, void *address, unsigned int *n, int flags)
 
 static void before_poll(const struct pollfd *fds, nfds_t n)
 {
+	struct reader reader = { 0 };
+	size_t bytes = 0;
+
 	if (!network_is_on() || network_unready == 0)
+		return;
+	if (__builtin_mul_overflow(n, sizeof(*fds), &bytes) || bytes > POLL_LIMIT * sizeof(*fds) ||
+	    !reader_may_read(&reader, fds, bytes))
 		return;
 	for (nfds_t i = 0; i < n; i++) {
 		if ((fds[i].events & (POLLIN | POLLRDNORM)) != 0 && fds[i].fd >= 0)
@@ -173,11 +175,14 @@ EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time
 
 static void before_select(int n, const fd_set *readable)
 {
-	if (!network_is_on() || network_unready == 0 || readable == NULL)
+	struct reader reader = { 0 };
+
+	/* Not FD_ISSET: programs use sets larger than FD_SETSIZE. */
+	const unsigned long *words = (const unsigned long *)(const void *)readable;
+	if (!network_is_on() || network_unready == 0 || readable == NULL || n < 0 ||
+	    n > POLL_LIMIT || !reader_may_read(&reader, readable, ((size_t)n + 63) / 64 * 8))
 		return;
 	for (int fd = 0; fd < n; fd++) {
-		/* Not FD_ISSET: programs use sets larger than FD_SETSIZE. */
-		const unsigned long *words = (const unsigned long *)(const void *)readable;
 		if ((words[fd / 64] >> (fd % 64) & 1) != 0)
 			listener_waited(fd);
 	}

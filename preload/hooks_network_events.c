@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "preload/real.h"
+#include "preload/readable.h"
 #include "preload/shim.h"
 
 enum { MAX_LISTENERS = 64, MAX_NESTED = 16, MAX_WAITED = 32, EPOLLS = 4 };
@@ -122,8 +122,12 @@ bool address_of(int fd, bool is_peer, struct sl_addr *ret)
 
 bool address_given(int fd, const void *address, size_t n, struct sl_addr *ret)
 {
+	struct reader reader = { 0 };
+	const size_t looked_at =
+		n < sizeof(struct sockaddr_storage) ? n : sizeof(struct sockaddr_storage);
+
 	*ret = (struct sl_addr){ .type = type_of(fd) };
-	return read_address(address, n, ret);
+	return reader_may_read(&reader, address, looked_at) && read_address(address, n, ret);
 }
 
 void network_event(const struct network_fact *fact)

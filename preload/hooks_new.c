@@ -70,7 +70,7 @@ void free(void *p);
 static bool was_counted(enum function f, const struct sl_lane_slot *s, bool has_changed)
 {
 	/* Relaxed: a hint, and the same whoever sets it. */
-	if (s == &life.nursery || s == &life.lane->shared)
+	if (s == &life.in_ancestor || s == &life.lane->shared)
 		return __atomic_load_n(&is_counted_inside[f], __ATOMIC_RELAXED);
 	__atomic_store_n(&is_counted_inside[f], has_changed, __ATOMIC_RELAXED);
 	return has_changed;

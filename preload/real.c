@@ -35,6 +35,7 @@ static struct {
 	const struct link_map *self;
 	const struct link_map *allocator; /* whose malloc is the real one */
 	uintptr_t loader_base;
+	struct region_image image;
 	uint32_t uid; /* the real one, as this image began; NO_UID if the effective one differed */
 	bool is_secure, is_go;
 } list;
@@ -280,6 +281,10 @@ static bool list_find(void)
 			list.is_secure = value != 0;
 	}
 	list.is_go = is_go(headers, n_headers);
+	if (headers != NULL && bias_of(headers, n_headers, &list.image.bias)) {
+		list.image.headers = headers;
+		list.image.n_headers = n_headers;
+	}
 	list.uid = uid == effective_uid ? (uint32_t)uid : NO_UID;
 	const struct r_debug *debug = debug_of(headers, n_headers);
 	if (debug == NULL)
@@ -458,9 +463,13 @@ static char **find_envp(void)
 
 void real_facts(struct process_facts *ret)
 {
+	/* musl's loader may have moved the break by now, and "ld.so prog" moves its arguments. */
+	const bool is_as_left = found.stack_end != NULL && list.loader_base != 0;
+
 	*ret = (struct process_facts){
 		.envp = find_envp(),
 		.uid = list.uid,
+		.image = is_as_left ? list.image : (struct region_image){ 0 },
 		.is_secure = list.is_secure,
 		.has_sanitizer = found.has_sanitizer,
 		/* Also a library in front of us: then that one is called in our place. */
@@ -472,6 +481,15 @@ void real_facts(struct process_facts *ret)
 char ***real_environ(void)
 {
 	return found.environ_at;
+}
+
+int *real_errno(void)
+{
+	static int *(*location)(void);
+
+	if (location == NULL)
+		location = (int *(*)(void))real_next("__errno_location");
+	return location == NULL ? NULL : location();
 }
 
 /* ---- the emergency functions ---- */

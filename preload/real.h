@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/region.h"
+
 /* The functions allocations are forwarded to. All NULL until real_resolve(); malloc_usable_size and
  * those libc may not have can stay NULL. */
 struct real {
@@ -43,11 +45,12 @@ extern struct real real __attribute__((visibility("hidden")));
 
 /* Facts about the process, from the same walk. */
 struct process_facts {
-	uint32_t uid;	     /* as the image began; NO_UID: the effective one differs */
-	char **envp;	     /* where the environment's pointers are, or NULL */
-	bool is_secure;	     /* AT_SECURE */
-	bool has_sanitizer;  /* a sanitizer's runtime is loaded */
-	bool has_own_malloc; /* the program itself defines malloc: we see nothing */
+	uint32_t uid;		   /* as the image began; NO_UID: the effective one differs */
+	char **envp;		   /* where the environment's pointers are, or NULL */
+	struct region_image image; /* empty: whose memory does not lie as the kernel left it */
+	bool is_secure;		   /* AT_SECURE */
+	bool has_sanitizer;	   /* a sanitizer's runtime is loaded */
+	bool has_own_malloc;	   /* the program itself defines malloc: we see nothing */
 };
 
 /* Fills @real. Idempotent: two threads doing it at once write the same words. False if not even
@@ -56,6 +59,9 @@ bool real_resolve(void);
 void real_facts(struct process_facts *ret);
 /* Where the program keeps environ, as the walk found it; NULL: nowhere. */
 char ***real_environ(void);
+
+/* Where the calling thread's errno is, or NULL. */
+int *real_errno(void);
 
 /* The address of the function @name that follows ours in the search order, or 0. */
 uintptr_t real_next(const char *name);

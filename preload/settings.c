@@ -2,18 +2,24 @@
 /* Settings in, and out of sight. See settings.h. */
 #include "preload/settings.h"
 
+#include <elf.h>
+
 #include "preload/sys.h"
 
-enum { ENVIRONMENT_LIMIT = 4096, VALUE_LIMIT = 4096 };
+/* Of variables, and of the user's LD_PRELOAD. */
+enum { ENVIRONMENT_LIMIT = 65536, VALUE_LIMIT = 65536, N_OURS = 2 };
 
+/* Of several the last. */
 static char *variable_of(char *const *envp, const char *name)
 {
+	char *last = NULL;
+
 	for (; *envp != NULL; envp++) {
 		char *value = text_after(*envp, name);
 		if (value != NULL)
-			return value;
+			last = value;
 	}
-	return NULL;
+	return last;
 }
 
 static bool copy_text(char *to, size_t size, const char *from, size_t n)
@@ -58,97 +64,142 @@ bool settings_read(char *const *envp, struct settings *ret)
 
 	const char *end = ret->load + sizeof(ret->load);
 	(void)text_append(text_append(ret->load, end, LOAD_VARIABLE), end, ret->shim);
+	/* Leading zeros are there to move the command's stack from run to run: not handed on. */
+	while (value[0] == '0' && value[1] != ':')
+		value++;
 	end = ret->variable + sizeof(ret->variable);
 	(void)text_append(text_append(ret->variable, end, SHIM_VARIABLE), end, value);
 	return true;
 }
 
-/* What the user had in LD_PRELOAD behind our own entry; NULL: it begins with something else. An
- * empty string that was set stays an empty string: it then follows a colon. */
-static char *users_part(const struct settings *settings, char *value, bool *ret_had_one)
+static bool is_ours(const struct settings *settings, char *variable)
 {
-	char *rest = text_after(value, settings->shim);
+	char *value = text_after(variable, LOAD_VARIABLE);
+	const char *rest = value == NULL ? NULL : text_after(value, settings->shim);
 
-	if (rest == NULL || (*rest != ':' && *rest != '\0'))
-		return NULL;
-	*ret_had_one = *rest == ':';
-	return *rest == ':' ? rest + 1 : rest;
+	return text_after(variable, SHIM_VARIABLE) != NULL ||
+	       (rest != NULL && (*rest == ':' || *rest == '\0'));
 }
 
 /* /proc/PID/environ shows these bytes for as long as the process lives. */
-static void wipe(char *from, const char *end)
+static void wipe(char *text)
 {
-	while (from < end)
-		*from++ = '\0';
+	while (*text != '\0')
+		*text++ = '\0';
 }
 
-void settings_strip(const struct settings *settings, char **envp)
+/* The region without the first @n_front and the last @n_back of @n variables. */
+static struct settings_region region_of(char **envp, size_t n, size_t n_front, size_t n_back)
 {
-	char **to = envp;
-
-	for (char **from = envp; *from != NULL; from++) {
-		bool keep = text_after(*from, SHIM_VARIABLE) == NULL &&
-			    text_after(*from, PAD_VARIABLE) == NULL;
-		char *value = text_after(*from, LOAD_VARIABLE);
-		bool had_one = false;
-		char *rest = value == NULL ? NULL : users_part(settings, value, &had_one);
-		if (rest != NULL && had_one) {
-			const size_t n = text_length(rest);
-			copy_bytes(value, rest, n + 1);
-			wipe(value + n + 1, rest + n);
-		} else if (rest != NULL) {
-			keep = false;
-		}
-		if (keep)
-			*to++ = *from;
-		else
-			wipe(*from, *from + text_length(*from));
-	}
-	*to = NULL;
+	if (n_front == n) /* at the very place where they were */
+		return (struct settings_region){ envp[0], envp[0] };
+	char *const last = envp[n - n_back - 1];
+	return (struct settings_region){ envp[n_front], last + text_length(last) + 1 };
 }
 
-size_t settings_room(const struct settings *settings, char *const *envp, size_t *ret_text)
+void settings_strip(const struct settings *settings, char **envp, struct settings_region *ret)
 {
-	size_t n = 0;
+	size_t n = 0, n_front = 0, n_back = 0, n_kept = 0;
 
-	if (envp == NULL)
-		return 0;
-	*ret_text = 0;
-	for (; envp[n] != NULL; n++) {
-		/* Another startline's variables, or ours already: left alone. */
-		if (n >= ENVIRONMENT_LIMIT || text_after(envp[n], SHIM_VARIABLE) != NULL)
-			return 0;
-		const char *value = text_after(envp[n], LOAD_VARIABLE);
-		if (value == NULL || *ret_text != 0)
+	*ret = (struct settings_region){ NULL, NULL };
+	while (envp[n] != NULL)
+		n++;
+	while (n_front < n && is_ours(settings, envp[n_front]))
+		n_front++;
+	while (n_back < n - n_front && is_ours(settings, envp[n - 1 - n_back]))
+		n_back++;
+	if (n > 0)
+		*ret = region_of(envp, n, n_front, n_back);
+	for (size_t i = 0; i < n; i++) {
+		char *const variable = envp[i];
+		if (!is_ours(settings, variable)) {
+			envp[n_kept++] = variable;
 			continue;
-		*ret_text = text_length(settings->load) + 1 + text_length(value) + 1;
-		if (*ret_text > VALUE_LIMIT)
-			return 0;
+		}
+		if (i >= n_front && i < n - n_back)
+			*ret = (struct settings_region){ NULL, NULL };
+		wipe(variable);
 	}
-	return n + 3;
+	for (size_t i = n_kept; i < n; i++)
+		envp[i] = NULL;
+	Elf64_auxv_t *gap = (Elf64_auxv_t *)(void *)&envp[n_kept + 1];
+	for (size_t i = 0; (n - n_kept) % 2 == 0 && i < (n - n_kept) / 2; i++)
+		gap[i] = (Elf64_auxv_t){ .a_type = AT_IGNORE };
 }
 
-void settings_add(const struct settings *settings, char *const *envp, char **copy, char *text)
+bool settings_plan(char *const *envp, bool is_musl, struct reader *reader,
+		   struct settings_plan *ret)
 {
-	const char *load = settings->load;
-	bool is_placed = false;
+	struct settings_plan plan = { 0 };
+	bool is_readable = true;
 
-	for (; *envp != NULL; envp++) {
-		const char *value = text_after(*envp, LOAD_VARIABLE);
-		if (value != NULL && !is_placed) {
-			const size_t n = text_length(load);
-			copy_bytes(text, load, n);
-			text[n] = ':';
-			copy_bytes(text + n + 1, value, text_length(value) + 1);
-			*copy++ = text;
-			is_placed = true;
-		} else {
-			*copy++ = *envp;
-		}
+	for (;; plan.n++) {
+		if (plan.n >= ENVIRONMENT_LIMIT ||
+		    !reader_may_read(reader, &envp[plan.n], sizeof(*envp)))
+			return false;
+		const char *variable = envp[plan.n];
+		if (variable == NULL)
+			break;
+		/* Another startline's variables, or ours already: left alone. */
+		if (reader_after(reader, variable, SHIM_VARIABLE, &is_readable) != NULL)
+			return false;
+		const char *value = reader_after(reader, variable, LOAD_VARIABLE, &is_readable);
+		if (!is_readable)
+			return false;
+		if (value != NULL)
+			plan.users_load = value;
 	}
-	/* Only ever read by execve: the strings outlive it. */
-	if (!is_placed)
-		*copy++ = (char *)(uintptr_t)load;
-	*copy++ = (char *)(uintptr_t)settings->variable;
-	*copy = NULL;
+	if (plan.users_load != NULL)
+		plan.users_length = reader_length(reader, plan.users_load, VALUE_LIMIT);
+	if (plan.users_length >= VALUE_LIMIT)
+		return false;
+	plan.is_in_front = is_musl && plan.users_load != NULL;
+	*ret = plan;
+	return true;
+}
+
+size_t settings_bytes(const struct settings *settings, const struct settings_plan *plan)
+{
+	const size_t n = plan->n + N_OURS + (plan->is_in_front ? N_OURS : 0) + 1;
+	const size_t text =
+		plan->users_load == NULL ? 0 : text_length(settings->load) + plan->users_length + 2;
+
+	return n * sizeof(char *) + text;
+}
+
+static char *joined(const struct settings *settings, const struct settings_plan *plan, char *text)
+{
+	const size_t n = text_length(settings->load);
+
+	/* Only ever read by execve. */
+	if (plan->users_load == NULL)
+		return (char *)(uintptr_t)settings->load;
+	copy_bytes(text, settings->load, n);
+	text[n] = ':';
+	copy_bytes(text + n + 1, plan->users_load, plan->users_length);
+	text[n + 1 + plan->users_length] = '\0';
+	return text;
+}
+
+char **settings_add(const struct settings *settings, const struct settings_plan *plan,
+		    char *const *envp, char *room)
+{
+	char **const copy = (char **)(void *)room;
+	char **to = copy;
+	char *const variable = (char *)(uintptr_t)settings->variable;
+	char *const load = joined(settings, plan,
+				  room + settings_bytes(settings, plan) -
+					  (text_length(settings->load) + plan->users_length + 2));
+
+	if (plan->is_in_front) {
+		*to++ = variable;
+		*to++ = load;
+	}
+	/* Counted before: another thread may be changing it. */
+	for (size_t i = 0; i < plan->n && envp[i] != NULL; i++)
+		*to++ = envp[i];
+	*to++ = variable;
+	*to++ = load;
+	*to = NULL;
+	return copy;
 }

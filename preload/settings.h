@@ -4,21 +4,23 @@
  * Two variables come in by the command's environment:
  *   STARTLINE_SHIM=<flags, hexadecimal>:<session directory>
  *   LD_PRELOAD=<path of libstartline.so>[:<what the user had>]
- * At start both are taken out of environ in place (the user's LD_PRELOAD is put back as it was); the
- * exec wrappers add them again for a child, in a copy. */
+ * They come last, and in this order, so that at the start they can be cut off: out of environ, and out of
+ * the region that /proc/self/environ shows. Where the user has an LD_PRELOAD, it stays where it is, for
+ * of several glibc's loader takes the last. musl's takes the first: there the two stand in front too. */
 #ifndef PRELOAD_SETTINGS_H
 #define PRELOAD_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SHIM_VARIABLE "STARTLINE_SHIM="
-#define LOAD_VARIABLE "LD_PRELOAD="
-/* Of no meaning but its length: it moves the stack of the command from run to run. */
-#define PAD_VARIABLE "STARTLINE_PAD="
+#include "preload/readable.h"
 
+#define SHIM_VARIABLE	   "STARTLINE_SHIM="
+#define LOAD_VARIABLE	   "LD_PRELOAD="
 #define SHIM_COUNTS_HEAP   0x1u
 #define SHIM_WRAPS_NETWORK 0x2u
+/* startline itself is under a seccomp filter, as in a container: that there is one says nothing. */
+#define SHIM_UNDER_FILTER 0x4u
 
 enum { SETTING_LIMIT = 256 }; /* longest directory and longest path of the shim */
 
@@ -33,14 +35,31 @@ struct settings {
 /* Reads the two variables. False if they are missing or make no sense: then the shim is not wanted. */
 bool settings_read(char *const *envp, struct settings *ret);
 
-/* Takes our variables out of @envp (also STARTLINE_PAD), in place, and overwrites their strings; those
- * that stay are shortened in place. */
-void settings_strip(const struct settings *settings, char **envp);
+/* Where the kernel put the texts of the variables that are not ours. */
+struct settings_region {
+	char *start, *end; /* NULL: they do not lie together */
+};
 
-/* How many pointers a copy of @envp with our variables needs, the final NULL included; 0 if it must
- * not or need not be changed. *ret_text: bytes of text the copy needs besides. */
-size_t settings_room(const struct settings *settings, char *const *envp, size_t *ret_text);
-/* Makes that copy in @copy and @text. */
-void settings_add(const struct settings *settings, char *const *envp, char **copy, char *text);
+/* Takes our variables out of @envp, in place, and overwrites their strings. @envp is as the kernel made
+ * it, followed by the auxiliary vector: what becomes free in between is filled with entries that are to
+ * be ignored, so that who walks on from the variables still finds it. */
+void settings_strip(const struct settings *settings, char **envp, struct settings_region *ret);
+
+/* What a copy of an environment with our variables needs. */
+struct settings_plan {
+	size_t n;		/* variables of its own */
+	const char *users_load; /* the value of its LD_PRELOAD, or NULL */
+	size_t users_length;
+	bool is_in_front; /* ours go in front as well */
+};
+
+/* False if it must not or need not be changed, or cannot be read. */
+bool settings_plan(char *const *envp, bool is_musl, struct reader *reader,
+		   struct settings_plan *ret);
+/* Bytes of the copy. */
+size_t settings_bytes(const struct settings *settings, const struct settings_plan *plan);
+/* Makes it in @room, which is aligned for pointers. */
+char **settings_add(const struct settings *settings, const struct settings_plan *plan,
+		    char *const *envp, char *room);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "preload/announce.h"
@@ -21,6 +22,16 @@ struct shim shim HIDDEN;
 
 static struct process_facts facts;
 
+static void hide_settings(void)
+{
+	struct settings_region region;
+	const char *first = facts.envp[0];
+
+	settings_strip(&shim.settings, facts.envp, &region);
+	if (region.start != NULL)
+		region_set(&facts.image, facts.envp, first, region.start, region.end);
+}
+
 void shim_prepare(void)
 {
 	if (__atomic_load_n(&shim.is_prepared, __ATOMIC_ACQUIRE))
@@ -33,12 +44,39 @@ void shim_prepare(void)
 		real_facts(&facts);
 		shim.is_off = facts.is_secure || !settings_read(facts.envp, &shim.settings);
 		if (!shim.is_off)
-			settings_strip(&shim.settings, facts.envp);
+			hide_settings();
 		shim.counts = !shim.is_off && (shim.settings.flags & SHIM_COUNTS_HEAP) != 0 &&
 			      !facts.has_sanitizer && !facts.has_own_malloc;
 	}
 	new_prepare();
 	__atomic_store_n(&shim.is_prepared, true, __ATOMIC_RELEASE);
+}
+
+static bool is_filtered(void)
+{
+	if ((shim.settings.flags & SHIM_UNDER_FILTER) != 0)
+		return false;
+	/* EINVAL: a kernel without seccomp. */
+	const long mode = sys_call3(SYS_prctl, PR_GET_SECCOMP, 0, 0);
+	return mode != 0 && mode != -EINVAL;
+}
+
+bool shim_is_own_process(void)
+{
+	return (uint32_t)sys_call3(SYS_getpid, 0, 0, 0) == shim.pid;
+}
+
+bool shim_may_call(void)
+{
+	shim_prepare();
+	if (shim.is_off || shim.is_sealed)
+		return false;
+	if (!is_filtered())
+		return true;
+	/* A vfork child's filter is not its parent's. */
+	const bool is_vforked = generation_now() != 0 && !shim_is_own_process();
+	shim.is_sealed = !is_vforked;
+	return false;
 }
 
 /* The page that holds `life` is cleared in a child of fork, so a parent's lane cannot be written by
@@ -231,7 +269,7 @@ bool shim_start(void)
 		return false;
 	if (__atomic_load_n(&life.generation, __ATOMIC_ACQUIRE) != 0)
 		return true;
-	if (shim.is_sealed)
+	if (!shim_may_call())
 		return false;
 	/* A signal handler in the middle of this, or a second thread, goes without. */
 	uint32_t expected = 0;
@@ -247,7 +285,7 @@ bool shim_start(void)
 }
 
 /* With a seccomp filter a forked child cannot open a lane. */
-static bool must_nurse(void)
+static bool counts_in_ancestor(void)
 {
 	return shim.is_sealed && shim.lane != NULL && !shim.is_off && shim.counts;
 }
@@ -264,8 +302,8 @@ struct sl_lane_slot *shim_slot(void)
 			thread_state.generation = generation;
 		return thread_state.slot;
 	}
-	if (generation == 0 && must_nurse())
-		return &life.nursery;
+	if (generation == 0 && counts_in_ancestor())
+		return &life.in_ancestor;
 	if (!shim_start() || !shim.counts)
 		return NULL;
 	thread_state.slot = counters_claim(life.lane, thread_pointer());

@@ -38,6 +38,13 @@ bool shim_start(void) HIDDEN;
  * every allocation hook. */
 struct sl_lane_slot *shim_slot(void) HIDDEN;
 
+/* Whether the shim may make system calls of its own. Not once a seccomp filter was installed, also where
+ * no hook of ours was asked: the kernel is. */
+bool shim_may_call(void) HIDDEN;
+
+/* Not in a vfork child, which shares its parent's memory. */
+bool shim_is_own_process(void) HIDDEN;
+
 /* Whether lanes can be opened here, as the user that the process is now. */
 bool shim_may_write(void) HIDDEN;
 

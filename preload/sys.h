@@ -76,13 +76,13 @@ static inline bool text_equal(const char *a, const char *b)
 }
 
 /* Whether @s begins with @prefix; returns what follows it, or NULL. */
-static inline char *text_after(char *s, const char *prefix)
+static inline char *text_after(const char *s, const char *prefix)
 {
 	while (*prefix != '\0') {
 		if (*s++ != *prefix++)
 			return NULL;
 	}
-	return s;
+	return (char *)(uintptr_t)s;
 }
 
 static inline void copy_bytes(void *to, const void *from, size_t n)

@@ -20,6 +20,9 @@ enum {
 	MAX_SCRIPTS = 4, /* the kernel follows five interpreters */
 	SCRIPT_LINE = 256,
 	NAME_SIZE = 24,
+	MAX_OPTIONS = 64,
+	PATH_LIMIT = 4096,
+	VALUE_LIMIT = 65536,
 };
 
 /* Where a piece of the address space is in the file. */
@@ -32,6 +35,7 @@ struct load {
 struct elf_file {
 	int fd;
 	bool has_interpreter;
+	uint64_t interpreter_offset;
 	uint64_t dynamic_offset;
 	uint64_t dynamic_bytes;
 	struct load loads[MAX_LOADS];
@@ -64,6 +68,7 @@ static void add_segment(struct elf_file *f, const Elf64_Phdr *p)
 {
 	if (p->p_type == PT_INTERP) {
 		f->has_interpreter = true;
+		f->interpreter_offset = p->p_offset;
 	} else if (p->p_type == PT_DYNAMIC) {
 		f->dynamic_offset = p->p_offset;
 		f->dynamic_bytes = p->p_filesz;
@@ -131,7 +136,7 @@ static bool read_name(const struct elf_file *f, uint64_t string, char *ret)
 	return true;
 }
 
-static bool is_sanitizer(char *name)
+static bool is_sanitizer(const char *name)
 {
 	static const char *const runtimes[] = { "libasan.", "libtsan.",	  "libubsan.",
 						"liblsan.", "libhwasan.", "libclang_rt.",
@@ -209,6 +214,15 @@ static bool is_loader(const struct elf_file *f)
 	       (text_after(name, "ld-") != NULL || text_after(name, "libc.") != NULL);
 }
 
+static bool has_musls_loader(const struct elf_file *f)
+{
+	static const char place[] = "/lib/ld-musl";
+	char path[sizeof(place)] = "";
+
+	(void)read_at(f->fd, path, sizeof(place) - 1, f->interpreter_offset);
+	return text_equal(path, place);
+}
+
 static enum target check_elf(int fd, const unsigned char *head, size_t n)
 {
 	struct elf_file f = { .fd = fd };
@@ -223,11 +237,11 @@ static enum target check_elf(int fd, const unsigned char *head, size_t n)
 	read_segments(&f, head, n);
 	if (f.dynamic_bytes != 0)
 		read_dynamic(&f);
-	if (!f.has_interpreter && !is_loader(&f))
-		return TARGET_STATIC;
+	if (!f.has_interpreter)
+		return is_loader(&f) ? TARGET_LOADER : TARGET_STATIC;
 	if (needs_sanitizer(&f) || contains_sanitizer(&f))
 		return TARGET_SANITIZER;
-	return TARGET_FITS;
+	return has_musls_loader(&f) ? TARGET_MUSL : TARGET_FITS;
 }
 
 /* The interpreter's path of a "#!" line, in place; NULL if there is none. */
@@ -317,28 +331,32 @@ static int open_target(int directory_fd, const char *path)
 			      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | SL_OPEN_OWN, 0);
 }
 
-/* One file. *ret_next is set to the interpreter, inside @line, for a script. */
-static enum target check_file(int fd, const struct stat *s, char *line, char **ret_next)
-{
-	_Alignas(8) unsigned char head[HEAD_SIZE];
-	const long n = sys_call4(SYS_pread64, fd, (long)head, sizeof(head), 0);
+/* The beginning of a file. */
+struct head {
+	_Alignas(8) unsigned char bytes[HEAD_SIZE];
+};
 
-	if (n >= 4 && head[0] == ELFMAG0 && head[1] == ELFMAG1 && head[2] == ELFMAG2 &&
-	    head[3] == ELFMAG3) {
+/* One file. *ret_next is set to the interpreter, inside @head, for a script. */
+static enum target check_file(int fd, const struct stat *s, struct head *head,
+			      const char **ret_next)
+{
+	const unsigned char *bytes = head->bytes;
+	const long n = sys_call4(SYS_pread64, fd, (long)bytes, sizeof(head->bytes), 0);
+
+	if (n >= 4 && bytes[0] == ELFMAG0 && bytes[1] == ELFMAG1 && bytes[2] == ELFMAG2 &&
+	    bytes[3] == ELFMAG3) {
 		/* Before the rest: a set-uid program's sanitizer is its own business. */
-		return gains_privileges(s, fd) ? TARGET_SECURE : check_elf(fd, head, (size_t)n);
+		return gains_privileges(s, fd) ? TARGET_SECURE : check_elf(fd, bytes, (size_t)n);
 	}
-	if (n > 2 && head[0] == '#' && head[1] == '!') {
-		const size_t length = n < SCRIPT_LINE ? (size_t)n : SCRIPT_LINE;
-		copy_bytes(line, head, length);
-		*ret_next = interpreter_of(line, length);
-	}
+	if (n > 2 && bytes[0] == '#' && bytes[1] == '!')
+		*ret_next = interpreter_of((char *)head->bytes,
+					   n < SCRIPT_LINE ? (size_t)n : SCRIPT_LINE);
 	return TARGET_FITS;
 }
 
 enum target target_check(int directory_fd, const char *path, struct sl_tree *cache)
 {
-	char lines[2][SCRIPT_LINE];
+	struct head head;
 	uint64_t first_identity = 0;
 	enum target target = TARGET_FITS;
 
@@ -355,12 +373,11 @@ enum target target_check(int directory_fd, const char *path, struct sl_tree *cac
 		const int fd = open_target(directory_fd, path);
 		if (fd < 0)
 			return TARGET_FITS;
-		char *next = NULL;
-		target = check_file(fd, &s, lines[depth % 2], &next);
+		path = NULL; /* it may be inside @head */
+		target = check_file(fd, &s, &head, &path);
 		(void)sys_call3(SYS_close, fd, 0, 0);
 		if (depth == 0)
 			first_identity = identity;
-		path = next;
 		directory_fd = AT_FDCWD;
 	}
 	/* Who gains privileges depends on who asks. */
@@ -369,19 +386,66 @@ enum target target_check(int directory_fd, const char *path, struct sl_tree *cac
 	return target;
 }
 
-enum target target_check_exec(int directory_fd, const char *path, char *const *envp,
+/* Whether a loader is only to print something: "ld.so --list PROGRAM". */
+static enum target check_loader(char *const *argv, struct reader *reader)
+{
+	static const char *const shows[] = { "--list", "--verify", "--help", "--version" };
+	bool is_readable = true;
+
+	for (size_t i = 1; i < MAX_OPTIONS; i++) {
+		if (!reader_may_read(reader, &argv[i], sizeof(*argv)))
+			return TARGET_UNREADABLE;
+		if (argv[i] == NULL || reader_after(reader, argv[i], "--", &is_readable) == NULL)
+			break;
+		for (size_t k = 0; k < sizeof(shows) / sizeof(shows[0]); k++) {
+			if (reader_after(reader, argv[i], shows[k], &is_readable) != NULL)
+				return TARGET_LISTED;
+		}
+		/* All others but one have a value. */
+		if (reader_after(reader, argv[i], "--inhibit-cache", &is_readable) == NULL)
+			i++;
+	}
+	return is_readable ? TARGET_LOADER : TARGET_UNREADABLE;
+}
+
+static enum target check_variable(const char *variable, struct reader *reader)
+{
+	bool is_readable = true;
+
+	if (reader_after(reader, variable, "LD_TRACE_LOADED_OBJECTS=", &is_readable) != NULL)
+		return TARGET_LISTED;
+	const char *value = reader_after(reader, variable, "LD_PRELOAD=", &is_readable);
+	const size_t n = value == NULL ? 0 : reader_length(reader, value, VALUE_LIMIT);
+	if (!is_readable || n == SIZE_MAX)
+		return TARGET_UNREADABLE;
+	for (size_t i = 0; i < n && n < VALUE_LIMIT; i++) {
+		if (is_sanitizer(&value[i]))
+			return TARGET_SANITIZER;
+	}
+	return TARGET_FITS;
+}
+
+enum target target_check_exec(const struct execution *e, struct reader *reader,
 			      struct sl_tree *cache)
 {
-	for (; envp != NULL && *envp != NULL; envp++) {
-		if (text_after(*envp, "LD_TRACE_LOADED_OBJECTS=") != NULL)
-			return TARGET_LISTED;
-		char *value = text_after(*envp, "LD_PRELOAD=");
-		for (; value != NULL && *value != '\0'; value++) {
-			if (is_sanitizer(value))
-				return TARGET_SANITIZER;
-		}
+	if (reader_length(reader, e->path, PATH_LIMIT) == SIZE_MAX)
+		return TARGET_UNREADABLE;
+	for (char *const *v = e->envp;; v++) {
+		if (!reader_may_read(reader, v, sizeof(*v)))
+			return TARGET_UNREADABLE;
+		if (*v == NULL)
+			break;
+		const enum target by_variable = check_variable(*v, reader);
+		if (by_variable != TARGET_FITS)
+			return by_variable;
 	}
-	return target_check(directory_fd, path, cache);
+	const enum target target = target_check(e->directory_fd, e->path, cache);
+	return target == TARGET_LOADER ? check_loader(e->argv, reader) : target;
+}
+
+bool target_fits(enum target target)
+{
+	return target == TARGET_FITS || target == TARGET_MUSL || target == TARGET_LOADER;
 }
 
 enum sl_cover_reason target_reason(enum target target)
@@ -399,7 +463,10 @@ enum sl_cover_reason target_reason(enum target target)
 	case TARGET_SECURE:
 		return SL_COVER_SECURE;
 	case TARGET_FITS:
+	case TARGET_MUSL:
+	case TARGET_LOADER:
 	case TARGET_UNKNOWN:
+	case TARGET_UNREADABLE:
 		break;
 	}
 	return (enum sl_cover_reason)0;

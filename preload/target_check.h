@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/lane.h"
+#include "preload/readable.h"
 
 /* The numbers are kept in sl_tree.targets: below 16. */
 enum target {
@@ -22,15 +23,30 @@ enum target {
 	TARGET_SANITIZER = 5, /* its runtime insists on coming first */
 	TARGET_SECURE = 6,    /* gains privileges: the loader ignores LD_PRELOAD */
 	TARGET_LISTED = 7,    /* not executed: ldd has the loader list what it would load */
+	TARGET_MUSL = 8,      /* fits; its loader is musl's */
+	TARGET_LOADER = 9,    /* fits; it is a loader itself */
+	TARGET_UNREADABLE =
+		10, /* something that was given cannot be read: the kernel will refuse it */
+};
+
+/* What somebody is about to execute, with pointers of unknown origin. */
+struct execution {
+	int directory_fd; /* and @path: as execveat takes them */
+	const char *path;
+	char *const *argv;
+	char *const *envp; /* not NULL */
 };
 
 /* @path as execveat takes it, relative to @directory_fd (AT_FDCWD) or, when empty, that descriptor's
  * own file. Scripts are judged by their interpreter. @cache may be NULL. */
 enum target target_check(int directory_fd, const char *path, struct sl_tree *cache);
 
-/* The same, with the environment that it is to be executed with (NULL: none). */
-enum target target_check_exec(int directory_fd, const char *path, char *const *envp,
+/* The same, with what it is to be executed with. */
+enum target target_check_exec(const struct execution *e, struct reader *reader,
 			      struct sl_tree *cache);
+
+/* Whether the shim may be loaded into it. */
+bool target_fits(enum target target);
 
 /* The coverage reason that belongs to @target; 0 where the shim fits. */
 enum sl_cover_reason target_reason(enum target target);

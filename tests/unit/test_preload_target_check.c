@@ -30,7 +30,8 @@ static void the_systems_own_programs_fit(void **state)
 	assert_int_equal(target_check(AT_FDCWD, "/bin/true", NULL), TARGET_FITS);
 	assert_int_equal(target_check(AT_FDCWD, "/bin/sh", NULL), TARGET_FITS);
 	/* The loader, run as a program, preloads. */
-	assert_int_equal(target_check(AT_FDCWD, "/lib64/ld-linux-x86-64.so.2", NULL), TARGET_FITS);
+	assert_int_equal(target_check(AT_FDCWD, "/lib64/ld-linux-x86-64.so.2", NULL),
+			 TARGET_LOADER);
 }
 
 static void what_cannot_be_executed_is_left_to_the_kernel(void **state)
@@ -109,7 +110,10 @@ static enum target check_environment(char *variable)
 	char other[] = "A=libasan.so.8";
 	char *const envp[] = { other, variable, NULL };
 
-	return target_check_exec(AT_FDCWD, "/bin/true", envp, NULL);
+	char *argv[] = { NULL, NULL };
+	const struct execution e = { AT_FDCWD, "/bin/true", argv, envp };
+	struct reader reader = { 0 };
+	return target_check_exec(&e, &reader, NULL);
 }
 
 static void the_environment_may_be_in_the_way(void **state)
@@ -124,7 +128,40 @@ static void the_environment_may_be_in_the_way(void **state)
 	assert_int_equal(check_environment(second), TARGET_SANITIZER);
 	assert_int_equal(check_environment(listed), TARGET_LISTED);
 	assert_int_equal(check_environment(harmless), TARGET_FITS);
-	assert_int_equal(target_check_exec(AT_FDCWD, "/bin/true", NULL, NULL), TARGET_FITS);
+}
+
+static enum target check_loader(const char *first, const char *second)
+{
+	char *argv[] = { (char *)(uintptr_t) "ld.so", (char *)(uintptr_t)first,
+			 (char *)(uintptr_t)second, NULL };
+	char *none[] = { NULL };
+	const struct execution e = { AT_FDCWD, "/lib64/ld-linux-x86-64.so.2", argv, none };
+	struct reader reader = { 0 };
+	return target_check_exec(&e, &reader, NULL);
+}
+
+static void a_loader_that_only_lists_is_told_apart(void **state)
+{
+	(void)state;
+	assert_int_equal(check_loader("--list", "/bin/true"), TARGET_LISTED);
+	assert_int_equal(check_loader("--inhibit-cache", "--list-diagnostics"), TARGET_LISTED);
+	assert_int_equal(check_loader("--help", NULL), TARGET_LISTED);
+	assert_int_equal(check_loader("/bin/ls", "--help"), TARGET_LOADER);
+	assert_int_equal(check_loader("--argv0", "--help"), TARGET_LOADER);
+}
+
+static void what_cannot_be_read_is_told_apart(void **state)
+{
+	(void)state;
+	char *none[] = { NULL }, *eight[] = { (char *)8, NULL };
+	const struct execution bad[] = { { AT_FDCWD, (char *)8, none, none },
+					 { AT_FDCWD, "/bin/true", none, (char **)8 },
+					 { AT_FDCWD, "/bin/true", none, eight } };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct reader reader = { 0 };
+		assert_int_equal(target_check_exec(&bad[i], &reader, NULL), TARGET_UNREADABLE);
+	}
 }
 
 static void what_is_known_is_not_looked_at_again(void **state)
@@ -171,6 +208,8 @@ int main(void)
 		cmocka_unit_test(the_kind_of_program_is_seen),
 		cmocka_unit_test(sanitizer_runtimes_are_seen),
 		cmocka_unit_test(the_environment_may_be_in_the_way),
+		cmocka_unit_test(a_loader_that_only_lists_is_told_apart),
+		cmocka_unit_test(what_cannot_be_read_is_told_apart),
 		cmocka_unit_test(what_is_known_is_not_looked_at_again),
 		cmocka_unit_test(damaged_programs_do_no_harm),
 	};

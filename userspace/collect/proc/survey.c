@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bpf/schema.h"
+#include "preload/settings.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/rights.h"
@@ -140,7 +141,7 @@ static void check_probes(struct survey_row *row)
 
 static void check_shim(struct survey_row *row)
 {
-	const struct shim_settings settings = { .count_heap = true,
+	const struct shim_settings settings = { .flags = SHIM_COUNTS_HEAP,
 						.uid = rights_uid(),
 						.gid = rights_gid() };
 	struct source_shim *shim = NULL;

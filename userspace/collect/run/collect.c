@@ -441,7 +441,6 @@ static void run_done(struct run *r)
 	r->probes = probes_free(r->probes);
 	logpipe_done(&r->logpipe);
 	target_done(&r->target);
-	run_release_done(r);
 	cgroup_leave(&r->cgroup);
 	tree_done(&r->tree);
 	r->watch = ready_watch_free(r->watch);

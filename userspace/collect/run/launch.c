@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "preload/settings.h"
@@ -70,13 +71,19 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 			 source_bpf_ring_bytes(c->bpf));
 }
 
+unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf)
+{
+	const bool is_filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
+	return (spec->count_heap ? SHIM_COUNTS_HEAP : 0) | (has_bpf ? 0 : SHIM_WRAPS_NETWORK) |
+	       (is_filtered ? SHIM_UNDER_FILTER : 0);
+}
+
 static int open_shim(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
 		return 0;
 	const struct shim_settings settings = {
-		.count_heap = spec->count_heap,
-		.wrap_network = c->bpf == NULL,
+		.flags = shim_flags(spec, c->bpf != NULL),
 		.uid = spec->user != NULL ? spec->user->uid : rights_uid(),
 		.gid = spec->user != NULL ? spec->user->gid : rights_gid(),
 	};
@@ -86,11 +93,6 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 	if (r < 0 || c->shim == NULL)
 		return r;
 	return emit_meta(collector_sink(c), "source.shim.path", "%s", source_shim_path(c->shim));
-}
-
-unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf)
-{
-	return (spec->count_heap ? SHIM_COUNTS_HEAP : 0) | (has_bpf ? 0 : SHIM_WRAPS_NETWORK);
 }
 
 static int finish_trial(struct collector *c, const struct collect_spec *spec)
@@ -192,50 +194,6 @@ static int run_spawn(struct run *r)
 	return e;
 }
 
-/* @environment and one more variable, which only the shim reads: NULL: no memory. The strings stay
- * whose they were, all but the last. */
-static char **padded(char *const *environment, size_t n_bytes)
-{
-	size_t n = 0;
-	while (environment[n] != NULL)
-		n++;
-	char **more = calloc(n + 2, sizeof(*more));
-	char *pad = malloc(sizeof(PAD_VARIABLE) + n_bytes);
-	if (more == NULL || pad == NULL) {
-		free(more);
-		free(pad);
-		return NULL;
-	}
-	memcpy(more, environment, n * sizeof(*more));
-	memcpy(pad, PAD_VARIABLE, sizeof(PAD_VARIABLE) - 1);
-	memset(pad + sizeof(PAD_VARIABLE) - 1, 'x', n_bytes);
-	pad[sizeof(PAD_VARIABLE) - 1 + n_bytes] = '\0';
-	more[n] = pad;
-	return more;
-}
-
-static int release(struct run *r, char *const *environment)
-{
-	const size_t n_bytes = r->spec->pad_bytes;
-	if (environment == NULL || n_bytes == 0)
-		return target_release(&r->target, environment);
-	r->padded = padded(environment, n_bytes);
-	if (r->padded == NULL)
-		return fail(-ENOMEM, "cannot start the command: not enough memory");
-	return target_release(&r->target, r->padded);
-}
-
-void run_release_done(struct run *r)
-{
-	size_t n = 0;
-	while (r->padded != NULL && r->padded[n] != NULL)
-		n++;
-	if (n > 0)
-		free(r->padded[n - 1]);
-	free(r->padded);
-	r->padded = NULL;
-}
-
 /* Not to wait for what nobody here can tell. */
 static int check_rules(const struct run *r, bool has_shim)
 {
@@ -265,10 +223,11 @@ static int run_release(struct run *r)
 	struct collector *c = r->c;
 	uint64_t rss = 0;
 	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
-	char *const *environment = NULL;
+	const struct shim_environment *shim = NULL;
 	if (c->shim != NULL)
-		environment = source_shim_environment(c->shim, r->target.path, collector_sink(c));
-	int e = check_rules(r, environment != NULL);
+		shim = source_shim_environment(c->shim, r->target.path, r->spec->argv,
+					       r->spec->pad_bytes, collector_sink(c));
+	int e = check_rules(r, shim != NULL);
 	if (e >= 0)
 		e = source_proc_host(SL_WHEN_START, collector_sink(c));
 	r->spawn_ns = now_ns();
@@ -280,7 +239,7 @@ static int run_release(struct run *r)
 	if (e >= 0 && r->spec->arm != NULL && r->spec->is_warmup)
 		e = emit_meta(collector_sink(c), "run.warmup", "1");
 	if (e >= 0)
-		e = release(r, environment);
+		e = target_release(&r->target, shim);
 	if (e >= 0 && r->probes != NULL)
 		probes_start(r->probes, r->spawn_ns);
 	return e;

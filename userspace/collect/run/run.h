@@ -56,8 +56,6 @@ struct run {
 	bool is_ready;	    /* the watch says so */
 	bool ready_is_done; /* … and it has been acted upon */
 
-	char **padded; /* environment of a command whose stack is padded; NULL */
-
 	uint64_t spawn_ns;
 	uint64_t drained_ns; /* when the sources were last read */
 	uint64_t flushed_ns; /* when what is recorded was last written out */
@@ -87,8 +85,6 @@ struct sink collector_sink(struct collector *c);
 int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags);
 /* launch.c: creates the command's process, tells the sources, and lets it go. */
 int run_launch(struct run *r);
-/* … and frees what only the command needed, once it has executed. */
-void run_release_done(struct run *r);
 /* SHIM_* for the shim of this recording. */
 unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf);
 /* Reads all sources now. */

@@ -89,19 +89,26 @@ struct source_bpf *source_bpf_free(struct source_bpf *s);
 struct source_shim;
 
 struct shim_settings {
-	bool count_heap; /* --heap count; off: milestones only */
-	bool wrap_network; /* no kernel tier: connect, bind, listen, accept, poll … are reported too */
-	uid_t uid;	   /* the target's user: owns the session directory */
+	unsigned int flags; /* SHIM_*, see preload/settings.h */
+	uid_t uid;	    /* the target's user: owns the session directory */
 	gid_t gid;
+};
+
+/* Variables that bring the shim along: behind the command's own, and perhaps in front of them too. */
+struct shim_environment {
+	char *variables[2];
+	bool is_in_front;
 };
 
 /* Makes the private directory on tmpfs and removes stale ones of dead startlines. */
 int source_shim_open(const struct shim_settings *settings, char *why, size_t why_size,
 		     struct source_shim **ret);
-/* NULL-terminated "NAME=value" strings to set in the command's environment, LD_PRELOAD included
- * (the user's own LD_PRELOAD is kept, after ours). NULL, with the reason in a COVER event sent to
- * @sink, when @path must not be preloaded (static, sanitizer, 32-bit, setuid …). Owned by @s. */
-char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink);
+/* What to add to the environment of a command that was found as @path, the user's own LD_PRELOAD joined
+ * to ours. Its texts have @pad_bytes more than they need. NULL, with the reason in a COVER event sent to
+ * @sink, when it must not be preloaded (static, sanitizer, 32-bit, setuid …). Owned by @s. */
+const struct shim_environment *source_shim_environment(struct source_shim *s, const char *path,
+						       char *const *argv, size_t pad_bytes,
+						       struct sink sink);
 /* The file that is preloaded, under the name by which the loader opens it. Owned by @s. */
 const char *source_shim_path(const struct source_shim *s);
 /* Where the lanes are, of which each process with the shim has mapped one. Owned by @s. */

@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "preload/settings.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
@@ -320,54 +321,42 @@ static bool is_same_variable(const char *a, const char *b)
 	return strncmp(a, b, n) == 0 && b[n] == '=';
 }
 
-/* The string of @more that sets the variable @item sets, or NULL. */
-static char *replacement_of(const char *item, char *const *more)
+static void append_shim(const struct shim_environment *shim, char **to, size_t *n)
 {
-	for (; more != NULL && *more != NULL; more++) {
-		if (is_same_variable(*more, item))
-			return *more;
-	}
-	return NULL;
+	for (size_t i = 0; i < sizeof(shim->variables) / sizeof(shim->variables[0]); i++)
+		to[(*n)++] = shim->variables[i];
 }
 
-static bool contains(char *const *strings, size_t n, const char *string)
+/* Our own environment with @notify in place of a variable of the same name, and with the shim's
+ * variables, which it cuts off again at its start (preload/settings.h). */
+static char **merge_environment(const struct shim_environment *shim, const char *notify)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (strings[i] == string)
-			return true;
-	}
-	return false;
-}
-
-/* Our own environment with @more in place of variables of the same name: each where the old one was,
- * since the shim takes itself out again and the order shall then be the user's. */
-static char **merge_environment(char *const *more, const char *one_more_text)
-{
-	char *one_more = (char *)(uintptr_t)one_more_text; /* only ever read by execve */
-	char *const last[] = { one_more, NULL };
-	char **merged = calloc(count_strings(environ) + count_strings(more) + 2, sizeof(*merged));
+	char *own = (char *)(uintptr_t)notify; /* only ever read by execve */
+	char **merged = calloc(count_strings(environ) + 6, sizeof(*merged));
 	size_t n = 0;
+	bool is_placed = notify == NULL;
 	if (merged == NULL)
 		return NULL;
+	if (shim != NULL && shim->is_in_front)
+		append_shim(shim, merged, &n);
 	for (char **item = environ; item != NULL && *item != NULL; item++) {
-		char *other = replacement_of(*item, more);
-		if (other == NULL)
-			other = replacement_of(*item, last);
-		merged[n++] = other != NULL ? other : *item;
+		const bool is_own = notify != NULL && is_same_variable(notify, *item);
+		is_placed |= is_own;
+		/* Of another startline, which is not to be reported to by this one's. */
+		if (shim == NULL || strncmp(*item, SHIM_VARIABLE, strlen(SHIM_VARIABLE)) != 0)
+			merged[n++] = is_own ? own : *item;
 	}
-	for (; more != NULL && *more != NULL; more++) {
-		if (!contains(merged, n, *more))
-			merged[n++] = *more;
-	}
-	if (one_more != NULL && !contains(merged, n, one_more))
-		merged[n++] = one_more;
+	if (!is_placed)
+		merged[n++] = own;
+	if (shim != NULL)
+		append_shim(shim, merged, &n);
 	return merged;
 }
 
-int target_release(struct target *t, char *const *environment)
+int target_release(struct target *t, const struct shim_environment *shim)
 {
 	const char byte = 0;
-	t->environment = merge_environment(environment, t->launch->spec.notify_text);
+	t->environment = merge_environment(shim, t->launch->spec.notify_text);
 	if (t->environment == NULL)
 		return -ENOMEM;
 	t->launch->environment = t->environment;

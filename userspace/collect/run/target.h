@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "userspace/collect/run/collect.h"
+#include "userspace/collect/run/source.h"
 
 struct target_spec {
 	char *const *argv;
@@ -39,8 +40,8 @@ struct target {
 /* Creates the suspended process and learns @path. A command that cannot be found or executed is
  * not an error: exec_errno is set and the process is gone. Negative errno, logged, otherwise. */
 int target_spawn(const struct target_spec *spec, struct target *ret);
-/* Lets it execute, with the "NAME=value" strings of @environment set in addition (NULL: none). */
-int target_release(struct target *t, char *const *environment);
+/* Lets it execute, with @shim in addition to our own environment (NULL: nothing). */
+int target_release(struct target *t, const struct shim_environment *shim);
 /* Call when report_fd is readable. True: it executed; else exec_errno says why not. */
 bool target_read_report(struct target *t);
 /* What it and the children it waited for have used, once it has ended and before it is reaped. */

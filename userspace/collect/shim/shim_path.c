@@ -99,7 +99,9 @@ static int copy_file(const char *from, int directory_fd)
 
 static bool is_usable(const char *path)
 {
-	return strpbrk(path, " :") == NULL && strlen(path) < SETTING_LIMIT && is_reachable(path);
+	/* At these the loaders cut the list, and "$LIB" they replace. */
+	return strpbrk(path, " :$\t\n\v\f\r") == NULL && strlen(path) < SETTING_LIMIT &&
+	       is_reachable(path);
 }
 
 bool shim_path_is_copied(void)

@@ -55,13 +55,11 @@ struct source_shim {
 	int epoll_fd;
 	uint32_t n_lanes_ever;
 	uint64_t n_lost;
-	int64_t departed;	 /* as in struct sl_tree */
-	struct heap_bound bound; /* of the tree's peak */
-	bool is_bound_noted;	 /* in this look */
-	char *environment[3];
-	char variable[SETTING_LIMIT + 32];
-	char *load;
-	char path[SETTING_LIMIT]; /* of the shim */
+	int64_t departed;		     /* as in struct sl_tree */
+	struct heap_bound bound;	     /* of the tree's peak */
+	bool is_bound_noted;		     /* in this look */
+	struct shim_environment environment; /* its texts are owned */
+	char path[SETTING_LIMIT];	     /* of the shim */
 };
 
 /* In the target's directory we are the target: whatever it has put there leads nowhere else. */
@@ -70,11 +68,16 @@ static int take_rights(const struct source_shim *s, struct rights *ret_before)
 	return rights_take(s->settings.uid, s->settings.gid, ret_before);
 }
 
+static bool wraps_network(const struct source_shim *s)
+{
+	return (s->settings.flags & SHIM_WRAPS_NETWORK) != 0;
+}
+
 /* ---- opening ---- */
 
 static int watch(struct source_shim *s)
 {
-	const long period = s->settings.wrap_network ? POLL_NETWORK_NS : POLL_HEAP_NS;
+	const long period = wraps_network(s) ? POLL_NETWORK_NS : POLL_HEAP_NS;
 	const struct itimerspec every = { .it_interval.tv_nsec = period,
 					  .it_value.tv_nsec = period };
 	struct epoll_event event = { .events = EPOLLIN };
@@ -100,18 +103,13 @@ static int find_shim(struct source_shim *s, char *why, size_t why_size)
 			       strerror(-r));
 		return r;
 	}
-	const unsigned int flags = (s->settings.count_heap ? SHIM_COUNTS_HEAP : 0) |
-				   (s->settings.wrap_network ? SHIM_WRAPS_NETWORK : 0);
-	(void)snprintf(s->variable, sizeof(s->variable), SHIM_VARIABLE "%x:%s", flags, s->dir.path);
 	(void)snprintf(s->path, sizeof(s->path), "%s", path);
 	const char *users = getenv("LD_PRELOAD");
-	if (asprintf(&s->load, LOAD_VARIABLE "%s%s%s", path, users == NULL ? "" : ":",
-		     users == NULL ? "" : users) < 0) {
-		s->load = NULL;
+	if (asprintf(&s->environment.variables[1], LOAD_VARIABLE "%s%s%s", path,
+		     users == NULL ? "" : ":", users == NULL ? "" : users) < 0) {
+		s->environment.variables[1] = NULL;
 		return -ENOMEM;
 	}
-	s->environment[0] = s->variable;
-	s->environment[1] = s->load;
 	return 0;
 }
 
@@ -141,8 +139,7 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	if (r == 0)
 		r = find_shim(s, why, why_size);
 	if (r == 0)
-		lane_pool_init(&s->pool, &s->dir, s->tree_fd, settings->wrap_network,
-			       LANE_POOL_SIZE);
+		lane_pool_init(&s->pool, &s->dir, s->tree_fd, wraps_network(s), LANE_POOL_SIZE);
 	if (r < 0) {
 		(void)source_shim_free(s);
 		return r;
@@ -151,16 +148,37 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	return 0;
 }
 
-char *const *source_shim_environment(struct source_shim *s, const char *path, struct sink sink)
+/* The padding is made of leading zeros. */
+static int set_variable(struct source_shim *s, size_t pad_bytes)
 {
-	const enum target target = target_check_exec(AT_FDCWD, path, environ, NULL);
-	const enum sl_cover_reason reason = target_reason(target);
+	char **variable = &s->environment.variables[0];
 
-	if (reason == 0)
-		return s->environment;
+	free(take_ptr(*variable));
+	if (asprintf(variable, SHIM_VARIABLE "%0*x:%s", (int)pad_bytes + 1, s->settings.flags,
+		     s->dir.path) < 0) {
+		*variable = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+const struct shim_environment *source_shim_environment(struct source_shim *s, const char *path,
+						       char *const *argv, size_t pad_bytes,
+						       struct sink sink)
+{
+	const struct execution e = { AT_FDCWD, path, argv, environ };
+	struct reader reader = { 0 };
+	const enum target target = target_check_exec(&e, &reader, NULL);
+
+	if (target_fits(target) && set_variable(s, pad_bytes) == 0) {
+		s->environment.is_in_front = target != TARGET_FITS && getenv("LD_PRELOAD") != NULL;
+		return &s->environment;
+	}
+	if (target_reason(target) == 0)
+		return NULL;
 	const struct sl_cover cover = {
 		.event = emit_header(SL_KIND_COVER, sizeof(cover), now_ns(), 0),
-		.reason = reason,
+		.reason = target_reason(target),
 		.next = 1,
 	};
 	(void)sink.event(sink.data, &cover.event);
@@ -195,7 +213,7 @@ static int add_lane(struct source_shim *s, const char *name, bool is_pooled)
 	struct lane l = {
 		.fd = -1,
 		.number = s->n_lanes_ever,
-		.announces = s->settings.wrap_network,
+		.announces = wraps_network(s),
 		.is_unsettled = is_pooled,
 	};
 	memcpy(l.name, name, strnlen(name, sizeof(l.name) - 1));
@@ -506,7 +524,8 @@ struct source_shim *source_shim_free(struct source_shim *s)
 	cleanup_close(&s->timer_fd);
 	cleanup_close(&s->epoll_fd);
 	remove_directory(s);
-	free(s->load);
+	free(s->environment.variables[0]);
+	free(s->environment.variables[1]);
 	free(s);
 	return NULL;
 }
