@@ -56,3 +56,58 @@ for i in range(4): threading.Thread(target=time.sleep, args=(0.1,)).start()'
 		fails grep -qE 'at most .* thread|entered the kernel' report
 	done
 }
+
+# limited BYTES: makes a memory cgroup of version 1 with that limit, $group.
+limited() {
+	[ "$(id -u)" = 0 ] || skip "needs root to make a cgroup"
+	local mount=/sys/fs/cgroup/memory
+	[ -e $mount/memory.limit_in_bytes ] || skip "no memory controller of version 1"
+	group=$mount/startline-test.$$.$BATS_TEST_NUMBER
+	mkdir "$group" "$group/inner"
+	echo "$1" >"$group/memory.limit_in_bytes"
+}
+
+teardown() {
+	[ -z "${group:-}" ] || rmdir "$group/inner" "$group"
+}
+
+# in_group COMMAND...: runs it as a member of $group/inner.
+in_group() {
+	sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$group/inner" "$@"
+}
+
+@test "a limit of memory is the program's: startline takes nothing of it" {
+	require_bpf
+	limited 40M
+	cat >eat.py <<-'EOF2'
+		import sys
+		print(*[line for line in open("/proc/self/cgroup") if ":memory:" in line])
+		x = b"x" * int(sys.argv[1])
+		print(len(x))
+	EOF2
+	in_group /usr/bin/python3 eat.py 24000000 >bare
+	status=0
+	in_group "$STARTLINE" run --format json -o session.json -- /usr/bin/python3 eat.py 24000000 >with || status=$?
+	[ "$status" = 0 ]
+	[ "$(cat "$group/memory.failcnt")" = 0 ]
+	[ "$(tail -n 1 with)" = 24000000 ]
+	# It is where it would have been.
+	head -n 1 with | grep -q "/startline-test.$$.*/inner"
+	check_session
+	# Who takes too much is ended, and startline tells of it.
+	status=0
+	in_group "$STARTLINE" run -o report -- /usr/bin/python3 eat.py 90000000 >with || status=$?
+	[ "$status" = 137 ]
+	grep -q '^killed after' report
+	[ -z "$(find "$group" -name 'startline-[0-9]*')" ]
+}
+
+@test "a limit of memory that startline cannot leave makes it small" {
+	require_bpf
+	limited 64M
+	# As a container shows it: what lies above is not to be seen.
+	in_group unshare -m sh -c 'mount --bind "$0" /sys/fs/cgroup/memory && exec "$@"' "$group" \
+		"$STARTLINE" run --trace t.slt -q -- sh -c 'grep VmHWM /proc/$PPID/status' >out
+	[ "$(awk '{ print $2 }' out)" -lt 12000 ]
+	"$STARTLINE" report --view events t.slt | grep -q 'source.bpf.ring_bytes=2097152'
+}

@@ -35,7 +35,7 @@ all_is_there() {
 
 @test "output: who kills startline does not harm the program" {
 	cat_writer
-	piped -- sh writer.sh >out 2>err 3>&- &
+	"$STARTLINE" run --probes none --ready 'log:never said' -- sh writer.sh >out 2>err 3>&- &
 	for _ in {1..100}; do [ -e begun ] && break || sleep 0.05; done
 	sleep 0.5
 	kill -KILL $!

@@ -11,7 +11,7 @@
 #include "userspace/base/buf.h"
 
 struct cgroup {
-	char *path;	       /* NULL: there is none */
+	char *path;	       /* NULL: there is none of the run's own */
 	const char *peak_name; /* the file with the peak */
 	int procs_fd;	       /* writing "0" here moves the writer into it; -1 */
 };
@@ -19,6 +19,14 @@ struct cgroup {
 /* Appends the path of our own cgroup in the hierarchy that has @controller, such as "cpu" ("": that of
  * version 2), below where that is mounted. -ENOENT: there is none. */
 int cgroup_own(const char *controller, struct buf *ret);
+
+/* Moves startline out from under a limit of memory that it shares with the command, as what it takes
+ * there the command lacks, and of the two it may be the one that the kernel ends. To be called before
+ * memory is needed, and before cgroup_make(), which leads back in; cgroup_own() goes on to tell of where
+ * startline was. Returns the limit in bytes that remains, where it cannot leave; SL_UNKNOWN: none. */
+uint64_t cgroup_step_out(void);
+/* Sees to it that @pid is where @c, or else startline, was meant to put it. Negative errno, logged. */
+int cgroup_ensure(const struct cgroup *c, pid_t pid);
 
 /* Makes one. Quiet: without one the peak is not known. */
 void cgroup_make(struct cgroup *c, unsigned int run);

@@ -103,6 +103,7 @@ int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t 
 static int collector_open(struct collector *c, const struct collect_spec *spec)
 {
 	inheritance_begin(0);
+	c->memory_limit_bytes = cgroup_step_out();
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return fail(-errno, "cannot wait for events: %s", strerror(errno));

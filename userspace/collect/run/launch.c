@@ -17,6 +17,9 @@
 /* Off-CPU records after readiness; from then on sums per thread take over. */
 #define SWITCH_LIMIT 2000000u
 #define WHY_MAX	     256
+/* Of the memory that startline shares with the command the ring takes no more than this part. */
+#define RING_PART 64
+#define RING_MOST (16u << 20)
 
 static bool needs_output(const struct collect_spec *spec)
 {
@@ -40,6 +43,12 @@ static int report_source(struct collector *c, const struct collect_spec *spec, c
 	return emit_meta(collector_sink(c), key, "%s", why);
 }
 
+static size_t ring_bytes(const struct collector *c, const struct collect_spec *spec)
+{
+	const uint64_t part = c->memory_limit_bytes / RING_PART;
+	return spec->ring_bytes == 0 && part < RING_MOST ? (size_t)part + 1 : spec->ring_bytes;
+}
+
 static int open_bpf(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
@@ -52,7 +61,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 	}
 	const struct bpf_settings settings = {
 		.cgroup_id = cgroup_id,
-		.ring_bytes = spec->ring_bytes,
+		.ring_bytes = ring_bytes(c, spec),
 		.want_output = needs_output(spec),
 		.wake_early = spec->n_rules > 0,
 		.switch_limit = SWITCH_LIMIT,
@@ -228,6 +237,8 @@ static int run_release(struct run *r)
 		shim = source_shim_environment(c->shim, r->target.path, r->spec->argv,
 					       r->spec->pad_bytes, collector_sink(c));
 	int e = check_rules(r, shim != NULL);
+	if (e >= 0)
+		e = cgroup_ensure(&r->cgroup, r->target.pid);
 	if (e >= 0)
 		e = source_proc_host(SL_WHEN_START, collector_sink(c));
 	r->spawn_ns = now_ns();

@@ -39,7 +39,8 @@ struct collector {
 	struct overhead_trial trial; /* until the sources are open */
 	int epoll_fd;
 	struct signals signals;
-	struct run *run; /* the one in progress, for the sink */
+	uint64_t memory_limit_bytes; /* that startline shares with the command; SL_UNKNOWN: none */
+	struct run *run;	     /* the one in progress, for the sink */
 };
 
 struct run {
