@@ -138,7 +138,7 @@ as_alice() {
 	same='[.runs[0].complete, (.runs[0].processes | map(.coverage)), (.metrics[] | select(.id == "mem.peak_cgroup") | .n)]'
 	jq "$same" ../../root.json >../../root
 	jq "$same" alice.json | diff ../../root -
-	[ -z "$(find /dev/shm /sys/fs/cgroup -name 'startline-*' -newer passwd 2>/dev/null)" ]
+	[ -z "$(find /dev/shm -maxdepth 1 -name 'startline-*' -user $ALICE)" ]
 }
 
 @test "--user: the directory of the target's lanes is used with the target's rights" {
@@ -156,4 +156,178 @@ as_alice() {
 	[ "$(cat out)" = $ALICE ]
 	[ "$(cat ../../secret/file)" = precious ]
 	[ "$(stat -c %a ../../secret/file)" = 644 ]
+}
+
+# in_shared: where everybody can write, and alice was first.
+in_shared() {
+	mkdir -m 777 shared
+	cd shared
+	export HOME=$PUBLIC/work/home XDG_STATE_HOME=
+	chmod 755 "$HOME"
+}
+
+# Twenty-five recordings of root's, which nobody may prune.
+root_recordings() {
+	mkdir "$PUBLIC/work/secret/kept"
+	for i in $(seq 10 34); do
+		echo "$i" >"$PUBLIC/work/secret/kept/20260101-0000$i-000000-1.slt"
+	done
+}
+
+kept() {
+	[ "$(find "$PUBLIC/work/secret/kept" -type f | wc -l)" = 25 ]
+}
+
+@test "a .startline that somebody else has put there is not used" {
+	root_recordings
+	in_shared
+	as_alice ln -s "$PUBLIC/work/secret/kept" .startline
+	"$STARTLINE" run -- sh -c 'true hidden-word' 2>messages
+	grep -q "'.startline' here is not used" messages
+	kept
+	[ "$(find "$HOME/.local/state/startline" -name '*.slt' | wc -l)" = 1 ]
+	rm .startline
+	# A directory of theirs, with a recording of theirs in it.
+	as_alice mkdir .startline
+	"$STARTLINE" run -q --trace theirs.slt -- echo planted-word >/dev/null
+	chown $ALICE theirs.slt
+	mv theirs.slt .startline/99991231-000000-000000-1.slt
+	"$STARTLINE" run -q -- true 2>messages
+	[ "$(find .startline -type f | wc -l)" = 1 ]
+	"$STARTLINE" report >out 2>messages
+	fails grep -q planted-word out
+	grep -q "'.startline' here is not used" messages
+	# One of ours that others may write is no better.
+	rm -r .startline
+	mkdir -m 777 .startline
+	"$STARTLINE" run -q -- true 2>messages
+	[ -z "$(ls .startline)" ]
+}
+
+@test "the state directory is reached by no link of somebody else's" {
+	root_recordings
+	in_shared
+	export HOME=$PWD/theirs
+	mkdir .startline
+	chmod 777 .startline
+	as_alice mkdir -p theirs
+	as_alice ln -s "$PUBLIC/work/secret/kept" theirs/.local
+	"$STARTLINE" run -- true 2>messages
+	grep -q 'no place to keep the recording' messages
+	[ ! -e "$PUBLIC/work/secret/kept/state" ]
+	rm theirs/.local
+	as_alice mkdir -p theirs/.local/state
+	as_alice ln -s "$PUBLIC/work/secret/kept" theirs/.local/state/startline
+	"$STARTLINE" run -- true 2>messages
+	kept
+}
+
+# refused: saving a baseline fails, and lists nothing planted.
+refused() {
+	status=0
+	"$STARTLINE" baseline save mine "$PUBLIC/work/secret/s.json" "$@" >out 2>messages || status=$?
+	[ "$status" = 6 ]
+	status=0
+	"$STARTLINE" baseline list "$@" >out 2>messages || status=$?
+	fails grep -q planted out
+}
+
+@test "a store that somebody else can change is not used" {
+	"$STARTLINE" run -q --probes none --trace secret/t.slt -- true
+	"$STARTLINE" report secret/t.slt --format json >secret/s.json
+	"$STARTLINE" baseline save planted secret/s.json --store secret/planted.db
+	in_shared
+	# Theirs, by a link, by a second name, by the directory.
+	mkdir -m 700 .startline
+	cp ../secret/planted.db .startline/history.db
+	chown $ALICE .startline/history.db
+	refused
+	chown 0 .startline/history.db
+	chmod 666 .startline/history.db
+	refused
+	rm .startline/history.db
+	chown $ALICE .startline
+	refused
+	refused --store "$PWD/history.db"
+	[ ! -e history.db ]
+	rmdir .startline
+	as_alice ln -s ../secret .startline
+	refused
+	[ ! -e ../secret/history.db ]
+	rm .startline
+	# What SQLite would take for its own.
+	for end in wal shm journal; do
+		mkdir -p -m 700 .startline
+		"$STARTLINE" baseline save mine ../secret/s.json
+		echo x >.startline/history.db-$end
+		chown $ALICE .startline/history.db-$end
+		refused
+		rm -r .startline
+	done
+	"$STARTLINE" baseline save mine ../secret/s.json
+	"$STARTLINE" baseline list >out
+	grep -q mine out
+	[ "$(stat -c %a .startline/history.db)" = 600 ]
+}
+
+@test "files that are written follow nothing that somebody else has put there" {
+	echo precious >secret/file
+	in_shared
+	cat >startline.yml <<-END
+		scenarios: [{ name: a, command: "true", runs: 1 }]
+	END
+	write_all() {
+		"$STARTLINE" run -o file -- true 2>messages || true
+		"$STARTLINE" run -q --trace file -- true 2>messages || true
+		"$STARTLINE" check --out json=file >out 2>messages || true
+		GITHUB_STEP_SUMMARY=$PWD/file GITHUB_OUTPUT=$PWD/file \
+			"$STARTLINE" check --out github=/dev/null >out 2>messages || true
+		STARTLINE_STORE=postgresql://127.0.0.1:1/x TMPDIR=$PWD \
+			"$STARTLINE" check >out 2>messages || true
+		[ "$(cat ../secret/file)" = precious ]
+	}
+	as_alice ln -s ../secret/file file
+	write_all
+	rm -f file
+	mkdir -m 777 dir
+	ln -s ../secret dir/link
+	chown -h $ALICE dir/link
+	"$STARTLINE" run -o dir/link/new -- true 2>messages || true
+	[ ! -e ../secret/new ]
+	ln ../secret/file file
+	write_all
+	rm -f file
+	# A FIFO of theirs would be told what root's report says.
+	as_alice mkfifo file
+	(timeout 20 cat file >told) 3>&- &
+	write_all
+	[ ! -s told ]
+	rm -f file
+	echo >file
+	chown $ALICE file
+	"$STARTLINE" run -o file -- true
+	[ "$(stat -c %u file)" = 0 ]
+}
+
+@test "a FIFO of one's own is waited for, until it is read or one has enough" {
+	mkfifo fifo
+	"$STARTLINE" run -o fifo -- true 3>&- &
+	pid=$!
+	sleep 0.5
+	kill -0 $pid
+	timeout 20 cat fifo >report
+	wait $pid
+	grep -q '^done in' report
+	for signal in INT TERM HUP; do
+		env --default-signal=INT "$STARTLINE" run -o fifo -- true 2>messages 3>&- &
+		pid=$!
+		sleep 0.5
+		kill -$signal $pid
+		timeout 10 tail --pid=$pid -f /dev/null
+		status=0
+		wait $pid || status=$?
+		[ "$status" = 125 ]
+	done
+	"$STARTLINE" run -o >(cat >report) -- true
+	"$STARTLINE" run -o /dev/stdout -- true | grep -q '^done in'
 }

@@ -483,7 +483,7 @@ static void append(const struct sl_event *event, void *user)
 struct trace *events_trace(const char *text)
 {
 	struct trace_writer *w = NULL;
-	if (trace_writer_open(NULL, &w) < 0)
+	if (trace_writer_open(-1, NULL, &w) < 0)
 		abort();
 	events_each(text, append, w);
 	_cleanup_close_ const int fd = trace_writer_dup(w);

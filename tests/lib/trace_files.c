@@ -3,6 +3,7 @@
 
 #include "tests/lib/trace_files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
 
 char test_directory[64];
 char test_path[128];
@@ -58,17 +60,31 @@ int test_files_stop(void **state)
 	return 0;
 }
 
+int test_try_load(const char *path, struct trace **ret)
+{
+	_cleanup_close_ const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0, "open");
+	return trace_load_fd(fd, path, ret);
+}
+
+bool test_sniff(const char *path)
+{
+	_cleanup_close_ const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	must(fd >= 0, "open");
+	return trace_sniff(fd);
+}
+
 struct trace *test_load(void)
 {
 	struct trace *t = NULL;
-	must(trace_load(test_path, &t) == 0, "trace_load");
+	must(test_try_load(test_path, &t) == 0, "trace_load_fd");
 	return t;
 }
 
 struct trace_writer *test_writer(void)
 {
 	struct trace_writer *w = NULL;
-	must(trace_writer_open(test_path, &w) == 0, "open");
+	must(trace_writer_open(-1, test_path, &w) == 0, "open");
 	return w;
 }
 
@@ -113,7 +129,7 @@ void test_read_bytes(struct buf *ret)
 
 void test_write_bytes(const void *data, size_t n)
 {
-	must(fs_write_atomic(test_path, data, n) == 0, "write");
+	must(path_replace(test_path, data, n) == 0, "write");
 }
 
 size_t test_block_at(const struct buf *file, int number)

@@ -20,6 +20,9 @@ int test_files_stop(void **state);
 struct trace_writer *test_writer(void);
 /* What test_path holds. */
 struct trace *test_load(void);
+/* As trace_load_fd() and trace_sniff(). */
+int test_try_load(const char *path, struct trace **ret);
+bool test_sniff(const char *path);
 /* An OPEN whose number and text make each event different. */
 void test_add_open(struct trace_writer *w, uint64_t time_ns, int number);
 /* That number; -1 for other events. */

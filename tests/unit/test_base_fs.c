@@ -12,6 +12,7 @@
 #include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
+#include "userspace/base/path.h"
 
 static char root[] = "/tmp/startline-test-XXXXXX";
 
@@ -24,44 +25,9 @@ static int make_root(void **state)
 static int remove_root(void **state)
 {
 	(void)state;
-	static const char *const files[] = { "file", "fifo", "limited", "a/file",
-					     "a/.startline/.gitignore" };
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		(void)unlink(files[i]);
-	static const char *const directories[] = { "a/b/c", "a/b", "a/.startline", "a" };
-	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-		(void)rmdir(directories[i]);
+	(void)unlink("fifo");
+	(void)unlink("limited");
 	return chdir("/") < 0 ? -1 : rmdir(root);
-}
-
-static void check_content(const char *path, const char *expected)
-{
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, 1 << 20);
-	assert_int_equal(fs_read_file(path, &text), 0);
-	assert_string_equal(buf_str(&text), expected);
-}
-
-static void a_written_file_reads_back_and_is_private(void **state)
-{
-	(void)state;
-	assert_int_equal(fs_write_atomic("file", "first\n", 6), 0);
-	check_content("file", "first\n");
-	assert_int_equal(fs_write_atomic("file", "second\n", 7), 0);
-	check_content("file", "second\n");
-	struct stat st;
-	assert_int_equal(stat("file", &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-}
-
-static void a_file_that_cannot_be_written_leaves_nothing_behind(void **state)
-{
-	(void)state;
-	assert_int_equal(fs_write_atomic("missing/file", "x", 1), -ENOENT);
-	assert_int_equal(mkdir("a", 0700), 0);
-	assert_int_equal(fs_write_atomic("a", "x", 1), -EISDIR);
-	/* rmdir succeeds on an empty directory only. */
-	assert_int_equal(rmdir("a"), 0);
 }
 
 static void files_of_proc_are_read_to_their_end(void **state)
@@ -76,7 +42,7 @@ static void files_of_proc_are_read_to_their_end(void **state)
 static void the_limit_admits_a_file_of_just_that_size(void **state)
 {
 	(void)state;
-	assert_int_equal(fs_write_atomic("limited", "12345", 5), 0);
+	assert_int_equal(path_replace("limited", "12345", 5), 0);
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, 5);
 	assert_int_equal(fs_read_file("limited", &text), 0);
@@ -97,31 +63,6 @@ static void what_is_not_a_file_is_refused_without_blocking(void **state)
 	assert_int_equal(mkfifo("fifo", 0600), 0);
 	assert_int_equal(fs_read_file("fifo", &text), 0);
 	assert_int_equal(text.len, 0);
-}
-
-static void directories_are_made_with_their_parents(void **state)
-{
-	(void)state;
-	assert_int_equal(fs_mkdir_p("a/b/c", 0700), 0);
-	assert_int_equal(fs_mkdir_p("a/b/c/", 0700), 0);
-	assert_int_equal(fs_mkdir_p("/", 0700), 0);
-	assert_int_equal(fs_mkdir_p("", 0700), -ENOENT);
-	struct stat st;
-	assert_int_equal(stat("a/b/c", &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(fs_write_atomic("a/file", "", 0), 0);
-	assert_int_equal(fs_mkdir_p("a/file/d", 0700), -ENOTDIR);
-}
-
-static void what_startline_keeps_stays_out_of_commits(void **state)
-{
-	(void)state;
-	assert_int_equal(fs_mkdir_p("a/.startline", 0700), 0);
-	check_content("a/.startline/.gitignore", "# Made by startline.\n*\n");
-	/* Only a new one: what somebody did to it stays done. */
-	assert_int_equal(unlink("a/.startline/.gitignore"), 0);
-	assert_int_equal(fs_mkdir_p("a/.startline", 0700), 0);
-	assert_int_equal(access("a/.startline/.gitignore", F_OK), -1);
 }
 
 static void check_state_dir(const char *xdg, const char *home, int expected_rc,
@@ -158,13 +99,9 @@ static void the_executable_knows_its_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_written_file_reads_back_and_is_private),
-		cmocka_unit_test(a_file_that_cannot_be_written_leaves_nothing_behind),
 		cmocka_unit_test(files_of_proc_are_read_to_their_end),
 		cmocka_unit_test(the_limit_admits_a_file_of_just_that_size),
 		cmocka_unit_test(what_is_not_a_file_is_refused_without_blocking),
-		cmocka_unit_test(directories_are_made_with_their_parents),
-		cmocka_unit_test(what_startline_keeps_stays_out_of_commits),
 		cmocka_unit_test(the_state_directory_follows_the_xdg_rules),
 		cmocka_unit_test(the_executable_knows_its_directory),
 	};

@@ -221,7 +221,7 @@ static void a_long_recording_needs_no_more_memory_than_a_short_one(void **state)
 	(void)state;
 	enum { SHORT = 10000, LONG = 300000 };
 	struct trace_writer *w = NULL;
-	assert_int_equal(trace_writer_open(NULL, &w), 0);
+	assert_int_equal(trace_writer_open(-1, NULL, &w), 0);
 	struct sl_offcpu off = { .event = { .size = sizeof(off), .kind = SL_KIND_OFFCPU } };
 	long after_short_kib = 0;
 	for (uint32_t i = 0; i < LONG; i++) {

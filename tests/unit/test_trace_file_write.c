@@ -133,7 +133,7 @@ static void an_anonymous_file_can_be_read_while_it_is_written(void **state)
 {
 	(void)state;
 	struct trace_writer *w = NULL;
-	assert_int_equal(trace_writer_open(NULL, &w), 0);
+	assert_int_equal(trace_writer_open(-1, NULL, &w), 0);
 	for (int i = 0; i < 23; i++)
 		test_add_open(w, 1, i);
 	assert_int_equal(trace_flush(w), 0);
@@ -176,7 +176,7 @@ static void a_symlink_is_not_followed(void **state)
 	(void)snprintf(target, sizeof(target), "%s.target", test_path);
 	assert_int_equal(symlink(target, test_path), 0);
 	struct trace_writer *w = NULL;
-	assert_int_equal(trace_writer_open(test_path, &w), -EEXIST);
+	assert_int_equal(trace_writer_open(-1, test_path, &w), -EEXIST);
 	assert_null(w);
 	assert_int_equal(access(target, F_OK), -1);
 	assert_non_null(strstr(test_said, "not a regular file"));

@@ -12,6 +12,7 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
+#include "userspace/base/path.h"
 #include "userspace/base/utf8.h"
 #include "userspace/model/document/session_json.h"
 #include "userspace/view/report/report.h"
@@ -46,7 +47,7 @@ static void check_golden(const char *name, const char *text)
 	char path[200];
 	(void)snprintf(path, sizeof(path), "tests/golden/%s", name);
 	if (getenv("STARTLINE_UPDATE_GOLDEN") != NULL)
-		assert_int_equal(fs_write_atomic(path, text, strlen(text)), 0);
+		assert_int_equal(path_replace(path, text, strlen(text)), 0);
 	_cleanup_(buf_done) struct buf golden;
 	buf_init(&golden, (size_t)16 << 20);
 	if (fs_read_file(path, &golden) < 0)

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole files, atomic replacement, directories and the user's places. */
+/* Whole files and the user's places. */
 
 #include "userspace/base/fs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
@@ -82,91 +79,6 @@ int write_all(int fd, const void *data, size_t n)
 		n -= (size_t)written;
 	}
 	return 0;
-}
-
-static int write_synced(int fd, const void *data, size_t n)
-{
-	int rc = write_all(fd, data, n);
-	/* EINVAL: a file system that cannot sync has nothing to lose. */
-	if (rc == 0 && fsync(fd) < 0 && errno != EINVAL)
-		rc = -errno;
-	return rc;
-}
-
-int fs_write_atomic(const char *path, const void *data, size_t n)
-{
-	_cleanup_(buf_done) struct buf temporary;
-	buf_init(&temporary, PATH_MAX - 1);
-	int rc = buf_addf(&temporary, "%s.XXXXXX", path);
-	if (rc < 0)
-		return rc == -EFBIG ? -ENAMETOOLONG : rc;
-
-	/* Made with O_EXCL and mode 0600. */
-	int fd = mkostemp(temporary.data, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = write_synced(fd, data, n);
-	if (close(fd) < 0 && rc == 0)
-		rc = -errno;
-	if (rc == 0 && rename(temporary.data, path) < 0)
-		rc = -errno;
-	if (rc < 0)
-		(void)unlink(temporary.data);
-	return rc;
-}
-
-/* A directory that says "*" of itself is not there for git. It is a kindness: nothing fails without. */
-static void keep_out_of_commits(int directory)
-{
-	static const char text[] = "# Made by startline.\n*\n";
-	_cleanup_close_ const int fd =
-		openat(directory, ".gitignore", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		(void)unlinkat(directory, ".gitignore", 0);
-}
-
-static bool is_local(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return strcmp(slash != NULL ? slash + 1 : path, ".startline") == 0;
-}
-
-/* Makes one directory. */
-static int make_dir(const char *path, mode_t mode)
-{
-	if (mkdir(path, mode) < 0) {
-		const int code = errno;
-		struct stat st;
-		if (code != EEXIST && code != EISDIR && code != EROFS && code != EACCES)
-			return -code;
-		if (stat(path, &st) < 0)
-			return -code;
-		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
-	}
-	/* By descriptor and not through a link that somebody put there meanwhile. */
-	_cleanup_close_ const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (is_local(path))
-		keep_out_of_commits(fd);
-	return 0;
-}
-
-int fs_mkdir_p(const char *path, mode_t mode)
-{
-	_cleanup_free_ char *prefix = strdup(path);
-	if (prefix == NULL)
-		return -ENOMEM;
-	if (*prefix == '\0')
-		return -ENOENT;
-	for (char *end = strchr(prefix + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
-		*end = '\0';
-		const int rc = make_dir(prefix, mode);
-		*end = '/';
-		if (rc < 0)
-			return rc;
-	}
-	return make_dir(prefix, mode);
 }
 
 int fs_state_dir(struct buf *ret)

@@ -2,7 +2,7 @@
 #ifndef STARTLINE_BASE_FS_H
 #define STARTLINE_BASE_FS_H
 /*
- * Files: read whole, write atomically, make directories, find the user's places.
+ * Files: read whole, written whole; the user's places. What is made, and where: path.h.
  *
  * All return 0 or a negative errno and log nothing.
  */
@@ -21,15 +21,6 @@ int fs_read_file(const char *path, struct buf *ret);
 
 /* Writes all of it; continues after short writes and signals. */
 int write_all(int fd, const void *data, size_t n);
-
-/* Replaces @path: writes a temporary file beside it, mode 0600, syncs it, and renames it. Readers
- * see the old content or the new, never a part. After a failure the old file is as it was. */
-int fs_write_atomic(const char *path, const void *data, size_t n);
-
-/* Makes the directory and its missing parents with @mode; existing ones are left alone. A new
- * `.startline` gets a `.gitignore`, so that recordings stay out of commits. -ENOTDIR when something
- * else is in the way. */
-int fs_mkdir_p(const char *path, mode_t mode);
 
 /* startline's state directory, not created: $XDG_STATE_HOME/startline, else
  * ~/.local/state/startline (XDG Base Directory Specification; relative values are ignored as it

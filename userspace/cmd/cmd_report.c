@@ -91,11 +91,8 @@ static int print_events(struct opts *o)
 {
 	if (o->output.format != TABLE_TEXT)
 		return fail(-EINVAL, "--view events: events are printed as text only");
-	_cleanup_free_ char *path = NULL;
 	struct trace *trace = NULL;
-	int r = ref_trace_path(o->ref, &path);
-	if (r >= 0)
-		r = trace_load(path, &trace);
+	int r = ref_load_trace(o->ref, &trace);
 	if (r >= 0)
 		r = output_open(&o->output, stdout);
 	if (r >= 0)

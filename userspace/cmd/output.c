@@ -4,10 +4,15 @@
 #include "userspace/cmd/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
+#include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/collect/run/collect.h"
 #include "userspace/view/report/report.h"
 
 enum { KEY_FORMAT = OPTION_FIRST_FREE };
@@ -65,14 +70,30 @@ const struct argp_child output_children[] = { { &output_argp, 0, NULL, 0 }, { 0 
 
 /* ---- the file ---- */
 
+/* A FIFO is waited for until somebody reads it, or Ctrl-C, which a recording has blocked. */
+static int open_file(const char *path)
+{
+	static const struct timespec pause = { .tv_nsec = 20 * NS_PER_MS };
+	for (;;) {
+		const int fd = path_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+		if (fd != -EAGAIN)
+			return fd;
+		if (collector_is_interrupted())
+			return -EINTR;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 int output_open(struct output_options *o, FILE *fallback)
 {
 	const bool is_stdout = o->path != NULL && strcmp(o->path, "-") == 0;
 	o->f = is_stdout ? stdout : fallback;
 	if (o->path != NULL && !is_stdout) {
-		o->f = fopen(o->path, "we");
+		const int fd = open_file(o->path);
+		o->f = fd >= 0 ? fdopen(fd, "w") : NULL;
 		if (o->f == NULL)
-			return fail(-errno, "cannot write '%s': %s", o->path, strerror(errno));
+			return fail(fd < 0 ? fd : -ENOMEM, "cannot write '%s': %s", o->path,
+				    path_strerror(fd < 0 ? fd : -ENOMEM));
 	}
 	print_style_of(o->f, &o->style);
 	return 0;

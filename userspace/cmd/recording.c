@@ -18,6 +18,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
 #include "userspace/base/vec.h"
 
 #define KEPT   20
@@ -41,24 +42,42 @@ static int name_now(char name[static NAME_MAX])
 	return n < 0 || n >= NAME_MAX ? -EOVERFLOW : 0;
 }
 
+/* Said where it is somebody else's, since a user would look there. */
+static int open_local(bool make)
+{
+	const int fd = path_directory(LOCAL, make);
+	struct stat st;
+	if (fd < 0 && lstat(LOCAL, &st) == 0 && fd != -EACCES)
+		log_warning("'%s' here is not used: %s", LOCAL, path_strerror(fd));
+	return fd;
+}
+
+/* The directory to write to, made if need be. */
+static int open_place(struct buf *ret)
+{
+	_cleanup_close_ int local = open_local(true);
+	if (local >= 0 && faccessat(local, ".", W_OK | X_OK, AT_EACCESS) == 0) {
+		const int r = buf_adds(ret, LOCAL);
+		return r < 0 ? r : take_fd(local);
+	}
+	const int r = fs_state_dir(ret);
+	return r < 0 ? r : path_directory(buf_str(ret), true);
+}
+
 int recording_directory(struct buf *ret)
 {
-	if (fs_mkdir_p(LOCAL, 0700) == 0 &&
-	    faccessat(AT_FDCWD, LOCAL, W_OK | X_OK, AT_EACCESS) == 0)
-		return buf_adds(ret, LOCAL);
-	int r = fs_state_dir(ret);
-	if (r < 0)
-		return r;
-	return fs_mkdir_p(buf_str(ret), 0700);
+	_cleanup_close_ const int fd = open_place(ret);
+	return fd < 0 ? fd : 0;
 }
 
 static int default_path(struct buf *ret)
 {
 	char name[NAME_MAX];
-	int r = recording_directory(ret);
-	if (r == 0)
-		r = name_now(name);
-	return r < 0 ? r : buf_addf(ret, "/%s", name);
+	_cleanup_close_ int fd = open_place(ret);
+	int r = fd < 0 ? fd : name_now(name);
+	if (r >= 0)
+		r = buf_addf(ret, "/%s", name);
+	return r < 0 ? r : take_fd(fd);
 }
 
 /* Where nothing can be kept the run goes on all the same: its report is what was asked for. */
@@ -66,16 +85,18 @@ int recording_create(const char *path, struct trace_writer **ret, char **ret_pat
 {
 	_cleanup_(buf_done) struct buf name;
 	buf_init(&name, PATH_MAX);
-	const int found = path != NULL ? buf_adds(&name, path) : default_path(&name);
-	if (found < 0) {
+	_cleanup_close_ const int directory = path == NULL ? default_path(&name) : -1;
+	if (path == NULL && directory < 0) {
 		log_warning("there is no place to keep the recording (use --trace FILE): %s",
-			    strerror(-found));
-		return trace_writer_open(NULL, ret);
+			    path_strerror(directory));
+		return trace_writer_open(-1, NULL, ret);
 	}
+	if (path != NULL)
+		(void)buf_adds(&name, path);
 	_cleanup_free_ char *copy = buf_take(&name);
 	if (copy == NULL)
 		return -ENOMEM;
-	const int r = trace_writer_open(copy, ret);
+	const int r = trace_writer_open(directory, copy, ret);
 	if (r == 0)
 		*ret_path = take_ptr(copy);
 	return r;
@@ -101,9 +122,9 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Oldest first. */
-static int list_recordings(const char *directory, struct names *ret)
+static int list_recordings(int directory, struct names *ret)
 {
-	_cleanup_closedir_ DIR *d = opendir(directory);
+	_cleanup_closedir_ DIR *d = fs_list(directory);
 	if (d == NULL)
 		return -errno;
 	for (const struct dirent *entry; ret->n < LIST_MAX && (entry = readdir(d)) != NULL;) {
@@ -127,34 +148,44 @@ void recording_prune(const char *path)
 		return;
 	_cleanup_free_ char *directory = strndup(path, (size_t)(slash - path));
 	struct names names = { 0 };
-	if (directory != NULL && list_recordings(directory, &names) == 0) {
-		_cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		for (size_t i = 0; fd >= 0 && i + KEPT < names.n; i++)
+	_cleanup_close_ const int fd = directory != NULL ? path_directory(directory, false) : -1;
+	if (fd >= 0 && list_recordings(fd, &names) == 0) {
+		for (size_t i = 0; i + KEPT < names.n; i++)
 			(void)unlinkat(fd, names.items[i], 0);
 	}
 	names_done(&names);
 }
 
-int recording_find(size_t n, struct buf *ret)
+/* The place where there are some; -1: there are none. */
+static int open_recordings(struct buf *ret_path, struct names *ret)
 {
-	_cleanup_(buf_done) struct buf state;
-	buf_init(&state, PATH_MAX);
-	const char *directory = LOCAL;
+	_cleanup_close_ int local = open_local(false);
+	if (local >= 0 && list_recordings(local, ret) == 0 && ret->n > 0)
+		return buf_adds(ret_path, LOCAL) < 0 ? -1 : take_fd(local);
+	_cleanup_close_ int state =
+		fs_state_dir(ret_path) == 0 ? path_directory(buf_str(ret_path), false) : -1;
+	return state >= 0 && list_recordings(state, ret) == 0 ? take_fd(state) : -1;
+}
+
+int recording_open(size_t n, struct buf *ret_path)
+{
 	struct names names = { 0 };
-	(void)list_recordings(LOCAL, &names);
-	if (names.n == 0 && fs_state_dir(&state) == 0) {
-		directory = buf_str(&state);
-		(void)list_recordings(directory, &names);
-	}
+	_cleanup_close_ const int directory = open_recordings(ret_path, &names);
 	int r = 0;
-	if (names.n == 0)
+	if (names.n == 0) {
 		r = fail(-ENOENT,
 			 "there is no recording yet: make one with `startline run -- CMD`");
-	else if (n == 0 || n > names.n)
+	} else if (n == 0 || n > names.n) {
 		r = fail(-ENOENT, "there is no recording ~%zu: the oldest here is ~%zu", n,
 			 names.n);
-	else
-		r = buf_addf(ret, "%s/%s", directory, names.items[names.n - n]);
+	} else {
+		const char *name = names.items[names.n - n];
+		r = buf_addf(ret_path, "/%s", name);
+		if (r == 0)
+			r = path_read(directory, name);
+		if (r < 0)
+			(void)fail(r, "cannot read '%s': %s", buf_str(ret_path), path_strerror(r));
+	}
 	names_done(&names);
 	return r;
 }

@@ -17,7 +17,8 @@ int recording_create(const char *path, struct trace_writer **ret, char **ret_pat
 void recording_prune(const char *path);
 /* Appends the directory that they would be written to, which is made if need be. Negative errno. */
 int recording_directory(struct buf *ret);
-/* The path of the @n-th last recording, from 1. -ENOENT, logged: there are not that many. */
-int recording_find(size_t n, struct buf *ret);
+/* Opens the @n-th last recording, from 1, and appends its path. Returns a descriptor. -ENOENT, logged:
+ * there are not that many. */
+int recording_open(size_t n, struct buf *ret_path);
 
 #endif

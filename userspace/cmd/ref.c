@@ -4,6 +4,7 @@
 #include "userspace/cmd/ref.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,46 +20,64 @@
 #include "userspace/foreign/foreign.h"
 #include "userspace/gate/sequence.h"
 #include "userspace/model/document/session_json.h"
-#include "userspace/trace/trace.h"
 
 /* A session document of thousands of processes is a few megabytes. */
 #define DOCUMENT_MAX (256u * 1024 * 1024)
 
-static int resolve(const char *ref, struct buf *ret)
+/* "@base" and the like. NULL: it is no arm's name. */
+static const char *arm_of(const char *suffix)
 {
-	if (ref == NULL)
-		return recording_find(1, ret);
-	if (*ref != '~')
-		return buf_adds(ret, ref);
-	uint64_t n = 0;
-	const size_t n_digits = strcspn(ref + 1, "@");
-	_cleanup_free_ char *digits = strndup(ref + 1, n_digits);
-	if (digits == NULL || parse_u64(digits, &n) < 0 || n == 0)
-		return fail(-EINVAL, "'%s': recordings are counted from ~1, the last one", ref);
-	const int r = recording_find((size_t)n, ret);
-	return r < 0 ? r : buf_adds(ret, ref + 1 + n_digits);
-}
-
-/* Of FILE@base, where there is no file of that name. NULL: none is named. */
-static const char *take_arm(struct buf *path)
-{
-	const char *at = strrchr(buf_str(path), '@');
-	if (at == NULL || access(buf_str(path), F_OK) == 0)
-		return NULL;
-	for (enum arm arm = ARM_BASE; arm < ARM_COUNT; arm++) {
-		if (strcmp(at + 1, arm_name(arm)) != 0)
-			continue;
-		buf_truncate(path, (size_t)(at - buf_str(path)));
-		return arm_name(arm);
+	for (enum arm arm = ARM_BASE; *suffix == '@' && arm < ARM_COUNT; arm++) {
+		if (strcmp(suffix + 1, arm_name(arm)) == 0)
+			return arm_name(arm);
 	}
 	return NULL;
 }
 
+/* "~N", "~N@base", or NULL. */
+static int open_recording(const char *ref, struct buf *path, const char **ret_arm)
+{
+	uint64_t n = 1;
+	if (ref != NULL) {
+		const size_t n_digits = strcspn(ref + 1, "@");
+		const char *suffix = ref + 1 + n_digits;
+		_cleanup_free_ char *digits = strndup(ref + 1, n_digits);
+		*ret_arm = arm_of(suffix);
+		if (digits == NULL || parse_u64(digits, &n) < 0 || n == 0 ||
+		    (*suffix != '\0' && *ret_arm == NULL))
+			return fail(-EINVAL, "'%s': recordings are counted from ~1, the last one",
+				    ref);
+	}
+	return recording_open((size_t)n, path);
+}
+
+/* A file, or FILE@base where there is none of that name. */
+static int open_file(const char *ref, struct buf *path, const char **ret_arm)
+{
+	const char *at = strrchr(ref, '@');
+	if (at != NULL && access(ref, F_OK) < 0)
+		*ret_arm = arm_of(at);
+	const int r = buf_add(path, ref, *ret_arm != NULL ? (size_t)(at - ref) : strlen(ref));
+	if (r < 0)
+		return fail(-ENAMETOOLONG, "cannot read '%s'", ref);
+	/* O_NONBLOCK: opening a FIFO that nobody writes would wait for ever. */
+	const int fd = open(buf_str(path), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd >= 0 ? fd : fail(-errno, "cannot read '%s': %s", buf_str(path), strerror(errno));
+}
+
+/* *ret_arm: the one of a comparison that is named, or NULL. */
+static int open_ref(const char *ref, struct buf *path, const char **ret_arm)
+{
+	*ret_arm = NULL;
+	return ref == NULL || *ref == '~' ? open_recording(ref, path, ret_arm)
+					  : open_file(ref, path, ret_arm);
+}
+
 /* Of an interleaved comparison it is what was measured that is meant, and never a mixture. */
-static int load_trace(const char *path, const char *arm, struct session **ret)
+static int load_trace(int fd, const char *path, const char *arm, struct session **ret)
 {
 	struct trace *trace = NULL;
-	int r = trace_load(path, &trace);
+	int r = trace_load_fd(fd, path, &trace);
 	if (r < 0)
 		return r;
 	const bool is_chosen = arm == NULL && session_has_arm(trace, arm_name(ARM_HEAD));
@@ -110,20 +129,20 @@ int ref_load(const char *ref, struct session **ret)
 {
 	if (ref != NULL && *ref == '@')
 		return store_access_load(ref + 1, ret);
+	if (ref != NULL && is_directory(ref))
+		return load_directory(ref, ret);
 	_cleanup_(buf_done) struct buf path;
+	const char *arm;
 	buf_init(&path, PATH_MAX);
-	int r = resolve(ref, &path);
-	if (r < 0)
-		return r;
-	if (is_directory(buf_str(&path)))
-		return load_directory(buf_str(&path), ret);
-	const char *arm = take_arm(&path);
-	if (trace_sniff(buf_str(&path)))
-		return load_trace(buf_str(&path), arm, ret);
+	_cleanup_close_ const int fd = open_ref(ref, &path, &arm);
+	if (fd < 0)
+		return fd;
+	if (trace_sniff(fd))
+		return load_trace(fd, buf_str(&path), arm, ret);
 
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, DOCUMENT_MAX);
-	r = fs_read_file(buf_str(&path), &text);
+	const int r = fs_read_fd(fd, &text);
 	if (r < 0)
 		return fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
 	return ref_read(buf_str(&text), text.len, buf_str(&path), ret);
@@ -136,15 +155,15 @@ int ref_status(const char *ref, int r)
 	return ref != NULL && *ref == '@' && r != -ENOENT ? EXIT_STARTLINE : EXIT_USAGE;
 }
 
-int ref_trace_path(const char *ref, char **ret)
+int ref_load_trace(const char *ref, struct trace **ret)
 {
 	_cleanup_(buf_done) struct buf path;
+	const char *arm;
 	buf_init(&path, PATH_MAX);
-	const int r = resolve(ref, &path);
-	if (r < 0)
-		return r;
-	if (!trace_sniff(buf_str(&path)))
+	_cleanup_close_ const int fd = open_ref(ref, &path, &arm);
+	if (fd < 0)
+		return fd;
+	if (!trace_sniff(fd))
 		return fail(-EBADMSG, "'%s': not a recording of startline", buf_str(&path));
-	*ret = buf_take(&path);
-	return *ret != NULL ? 0 : -ENOMEM;
+	return trace_load_fd(fd, buf_str(&path), ret);
 }

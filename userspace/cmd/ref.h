@@ -6,6 +6,7 @@
 #define USERSPACE_CMD_REF_H
 
 #include "userspace/model/session.h"
+#include "userspace/trace/trace.h"
 
 /* @ref NULL: the last recording. Negative errno, logged. */
 int ref_load(const char *ref, struct session **ret);
@@ -13,7 +14,7 @@ int ref_load(const char *ref, struct session **ret);
 int ref_read(const char *text, size_t length, const char *name, struct session **ret);
 /* The exit status for a failure of it: the store's trouble is not the user's mistake. */
 int ref_status(const char *ref, int r);
-/* The path of the trace that @ref names, for what needs the events; the caller frees it. */
-int ref_trace_path(const char *ref, char **ret);
+/* The trace that @ref names, for what needs the events. */
+int ref_load_trace(const char *ref, struct trace **ret);
 
 #endif

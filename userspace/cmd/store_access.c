@@ -13,8 +13,8 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/output.h"
@@ -99,7 +99,7 @@ static int write_document(const struct session *s, const char *path)
 	const int r = session_write_json(s, f);
 	if (fclose(f) != 0 || r < 0)
 		return r < 0 ? r : -ENOMEM;
-	return fs_write_atomic(path, text, n);
+	return path_replace(path, text, n);
 }
 
 /* Where the recording would go, else the directory for temporary files. */

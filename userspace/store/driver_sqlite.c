@@ -17,10 +17,17 @@
 #include <sqlite3.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/base/fs.h"
+#include "userspace/base/path.h"
+
+/* Where a store lies. */
+struct place {
+	int directory;
+	char name[PATH_NAME_SIZE];
+};
 
 struct database {
 	sqlite3 *handle;
+	struct place place; /* held open as long as it is */
 };
 
 static int code_of(int rc, const char *message)
@@ -143,6 +150,7 @@ static void close_database(struct database *db)
 	if (db == NULL)
 		return;
 	(void)sqlite3_close(db->handle);
+	cleanup_close(&db->place.directory);
 	free(db);
 }
 
@@ -171,82 +179,119 @@ static void use_write_ahead_log(struct database *db)
 	}
 }
 
-/* 0600, as recordings are; SQLite gives the files beside it the same mode. */
-static int make_file(const char *path, struct buf *error)
+/* ---- files ---- */
+
+/* SQLite opens files by name, again and again, and some beside them. So it gets names in a directory
+ * that we hold open, and has to take them as they are: resolved, they could lead elsewhere by then. */
+static int keep_name(sqlite3_vfs *vfs, const char *name, int size, char *ret)
 {
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
-	const int e = fd < 0 ? errno : 0;
-	if (e == 0 || e == EACCES || e == EROFS || e == EPERM)
-		return 0; /* what cannot be written may still be read */
-	(void)buf_adds(error, strerror(e));
-	return -EIO;
+	(void)vfs;
+	const int n = snprintf(ret, (size_t)size, "%s", name);
+	return n >= 0 && n < size ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
-static int find_file(const char *path, bool create, struct buf *error)
+static const char *file_system(void)
 {
-	struct stat status;
-	const int r = create ? make_file(path, error) : 0;
-	if (r < 0)
-		return r;
-	if (stat(path, &status) < 0) {
-		const int e = errno;
-		(void)buf_adds(error, strerror(create ? EACCES : e));
-		if (e == ENOENT)
-			return create ? -EACCES : -ENOENT;
-		return e == EACCES ? -EACCES : -EIO;
+	static sqlite3_vfs vfs;
+	const sqlite3_vfs *own = sqlite3_vfs_find(NULL);
+	if (vfs.zName == NULL && own != NULL) {
+		vfs = *own;
+		vfs.zName = "startline";
+		vfs.xFullPathname = keep_name;
+		(void)sqlite3_vfs_register(&vfs, 0);
 	}
-	if (S_ISREG(status.st_mode))
-		return 0;
-	(void)buf_adds(error, "not a file");
-	return -EIO;
+	return vfs.zName;
+}
+
+/* What SQLite takes for its own beside it can change what the database says. */
+static int check_files(const struct place *p)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		char name[PATH_NAME_SIZE + 16];
+		(void)snprintf(name, sizeof(name), "%s%s", p->name, ends[i]);
+		_cleanup_close_ const int fd =
+			openat(p->directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return -errno;
+		if (!S_ISREG(st.st_mode))
+			return -EISDIR;
+		const int r = path_check(fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* 0600, as recordings are; SQLite gives the files beside it the same mode. What cannot be written may
+ * still be read. */
+static int make_file(const struct place *p)
+{
+	_cleanup_close_ const int fd =
+		openat(p->directory, p->name,
+		       O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0600);
+	return fd >= 0 || errno == EACCES || errno == EROFS || errno == EPERM ? 0 : -errno;
+}
+
+static int find_file(const char *path, bool create, struct place *ret, struct buf *error)
+{
+	ret->directory = path_directory_of(path, ret->name);
+	int r = ret->directory < 0 ? ret->directory : check_files(ret);
+	if (r == 0 && create)
+		r = make_file(ret);
+	struct stat status;
+	if (r == 0 && fstatat(ret->directory, ret->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		r = create && errno == ENOENT ? -EACCES : -errno;
+	if (r < 0)
+		(void)buf_adds(error, r == -EISDIR ? "not a file" : path_strerror(r));
+	return r == 0 || r == -ENOENT || r == -EACCES ? r : -EIO;
 }
 
 /* Where no file can be made beside it, SQLite does not even read a database with a write-ahead log,
  * unless it is told that nobody writes. There is no log when the last writer has left. */
-static bool is_at_rest(const char *path)
+static bool is_at_rest(const struct place *p)
 {
-	char beside[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	const int n = slash != NULL ? (int)(slash - path) + 1 : 0;
-	if (snprintf(beside, sizeof(beside), "%.*s.", n, path) >= PATH_MAX ||
-	    faccessat(AT_FDCWD, beside, W_OK, AT_EACCESS) == 0)
-		return false;
-	return snprintf(beside, sizeof(beside), "%s-wal", path) < PATH_MAX &&
-	       access(beside, F_OK) < 0 && errno == ENOENT;
+	char log[PATH_NAME_SIZE + 16];
+	(void)snprintf(log, sizeof(log), "%s-wal", p->name);
+	return faccessat(p->directory, ".", W_OK, AT_EACCESS) < 0 &&
+	       faccessat(p->directory, log, F_OK, 0) < 0 && errno == ENOENT;
 }
 
-static int open_file(const char *path, sqlite3 **ret)
+static int open_file(const struct place *p, sqlite3 **ret)
 {
-	if (!is_at_rest(path))
-		return sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-				       NULL);
-	struct buf uri;
-	buf_init(&uri, 3 * PATH_MAX + 64);
-	(void)buf_adds(&uri, *path == '/' ? "file://" : "file:");
-	for (const char *c = path; *c != '\0'; c++)
+	char directory[64];
+	(void)snprintf(directory, sizeof(directory), "/proc/self/fd/%d/", p->directory);
+	_cleanup_(buf_done) struct buf uri;
+	buf_init(&uri, 3 * PATH_NAME_SIZE + 128);
+	const bool is_fixed = is_at_rest(p);
+	(void)buf_addf(&uri, "file://%s", directory);
+	for (const char *c = p->name; *c != '\0'; c++)
 		(void)(strchr("%?#", *c) != NULL ? buf_addf(&uri, "%%%02x", *c)
 						 : buf_addc(&uri, *c));
-	(void)buf_adds(&uri, "?immutable=1");
-	const int rc =
-		sqlite3_open_v2(buf_str(&uri), ret,
-				SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
-	buf_done(&uri);
-	return rc;
+	(void)buf_adds(&uri, is_fixed ? "?immutable=1" : "");
+	return sqlite3_open_v2(buf_str(&uri), ret,
+			       (is_fixed ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
+				       SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+			       file_system());
 }
 
 static int open_database(const char *where, bool create, struct database **ret, struct buf *error)
 {
-	const int found = find_file(where, create, error);
-	if (found < 0)
-		return found;
 	struct database *db = calloc(1, sizeof(*db));
 	if (db == NULL)
 		return -ENOMEM;
-	const int rc = open_file(where, &db->handle);
+	int r = find_file(where, create, &db->place, error);
+	const int rc = r == 0 ? open_file(&db->place, &db->handle) : SQLITE_OK;
 	if (rc != SQLITE_OK) {
-		int r = failure(db, rc, error);
-		if (rc == SQLITE_CANTOPEN && access(where, R_OK) < 0)
+		r = failure(db, rc, error);
+		if (rc == SQLITE_CANTOPEN &&
+		    faccessat(db->place.directory, db->place.name, R_OK, AT_EACCESS) < 0)
 			r = -EACCES;
+	}
+	if (r < 0) {
 		close_database(db);
 		return r;
 	}

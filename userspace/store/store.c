@@ -11,8 +11,8 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
 #include "userspace/base/utf8.h"
 #include "userspace/store/internal.h"
 
@@ -60,13 +60,14 @@ static int make_directory(const char *path)
 	if (slash == NULL || slash == path)
 		return 0;
 	_cleanup_free_ char *directory = strndup(path, (size_t)(slash - path));
-	const int r = directory != NULL ? fs_mkdir_p(directory, 0700) : -ENOMEM;
-	if (r == 0)
+	_cleanup_close_ const int fd =
+		directory != NULL ? path_directory(directory, true) : -ENOMEM;
+	if (fd >= 0)
 		return 0;
-	return fail(r == -EROFS || r == -EPERM || r == -EACCES ? -EACCES : -EIO,
-		    "cannot make '%s' for the store: %s; name another place with --store or "
+	return fail(fd == -EROFS || fd == -EPERM || fd == -EACCES ? -EACCES : -EIO,
+		    "cannot have the store in '%s': %s; name another place with --store or "
 		    "STARTLINE_STORE",
-		    directory != NULL ? directory : path, strerror(-r));
+		    directory != NULL ? directory : path, path_strerror(fd));
 }
 
 static const char *or_default(const char *url)

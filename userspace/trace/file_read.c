@@ -408,15 +408,6 @@ int trace_load_tail(int fd, const char *name, uint64_t head, uint64_t from, stru
 	return rc < 0 ? rc : reader_finish(r, ret);
 }
 
-int trace_load(const char *path, struct trace **ret)
-{
-	/* O_NONBLOCK: opening a FIFO that nobody writes would wait for ever. */
-	_cleanup_close_ const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return fail(-errno, "cannot read '%s': %s", path, strerror(errno));
-	return trace_load_fd(fd, path, ret);
-}
-
 struct trace *trace_free(struct trace *t)
 {
 	if (t == NULL)
@@ -433,10 +424,9 @@ struct trace *trace_free(struct trace *t)
 	return NULL;
 }
 
-bool trace_sniff(const char *path)
+bool trace_sniff(int fd)
 {
-	_cleanup_close_ const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char magic[FILE_MAGIC_SIZE];
-	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	return pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
 	       memcmp(magic, FILE_MAGIC, sizeof(magic)) == 0;
 }

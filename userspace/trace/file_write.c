@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -16,6 +15,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
 #include "userspace/trace/internal.h"
 #include "userspace/trace/kinds.h"
 #include "userspace/trace/trace.h"
@@ -72,24 +72,16 @@ static int open_anonymous(void)
 			      strerror(errno));
 }
 
-/* The old file is removed, not emptied: somebody may be reading it, or have linked it elsewhere.
- * O_EXCL never follows a symlink. */
-static int open_named(const char *path)
+/* The old file is removed, not emptied: somebody may be reading it, or have linked it elsewhere. */
+static int open_named(int directory, const char *path)
 {
-	struct stat status;
-	if (lstat(path, &status) == 0) {
-		if (!S_ISREG(status.st_mode))
-			return fail(-EEXIST,
-				    "'%s' exists and is not a regular file: choose another name "
-				    "for the recording",
-				    path);
-		if (unlink(path) < 0)
-			return fail(-errno, "cannot replace '%s': %s", path, strerror(errno));
-	}
-	const int fd = open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return fail(-errno, "cannot create '%s': %s", path, strerror(errno));
-	return fd;
+	const int fd = path_create(directory, path);
+	if (fd == -EEXIST)
+		return fail(fd,
+			    "'%s' exists and is not a regular file: choose another name for the "
+			    "recording",
+			    path);
+	return fd >= 0 ? fd : fail(fd, "cannot create '%s': %s", path, path_strerror(fd));
 }
 
 /* Keeps the file readable: what was written of a block that did not fit is cut off again. */
@@ -123,7 +115,7 @@ static int write_header(struct trace_writer *w)
 	return write_out(w, &header, sizeof(header));
 }
 
-int trace_writer_open(const char *path, struct trace_writer **ret)
+int trace_writer_open(int directory, const char *path, struct trace_writer **ret)
 {
 	_cleanup_(writer_freep) struct trace_writer *w = calloc(1, sizeof(*w));
 	if (w == NULL)
@@ -135,7 +127,7 @@ int trace_writer_open(const char *path, struct trace_writer **ret)
 		return fail(-ENOMEM, "no memory to record");
 	w->has_deflate = true;
 
-	w->fd = path != NULL ? open_named(path) : open_anonymous();
+	w->fd = path != NULL ? open_named(directory, path) : open_anonymous();
 	if (w->fd < 0)
 		return w->fd;
 	const int written = write_header(w);

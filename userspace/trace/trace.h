@@ -17,9 +17,10 @@
 
 struct trace_writer;
 
-/* Creates @path (0600, never through a symlink; an existing file is replaced). @path NULL:
- * an anonymous file, for recordings nobody keeps. Returns 0 or a negative errno, logged. */
-int trace_writer_open(const char *path, struct trace_writer **ret);
+/* Creates @path (0600, never through a symlink; an existing file is replaced), or where @directory is
+ * not -1 its last component in there. @path NULL: an anonymous file, for recordings nobody keeps.
+ * Returns 0 or a negative errno, logged. */
+int trace_writer_open(int directory, const char *path, struct trace_writer **ret);
 
 /* Appends one event (its own `size` says how long). Never blocks on anything but the disk.
  * After a failed write (disk full) every later call returns the same error, logged once;
@@ -54,10 +55,9 @@ struct trace {
 	void *memory;	    /* private */
 };
 
-/* Loads @path or @fd (which is not closed). -EBADMSG: not a startline trace; -EFBIG: over the
+/* Loads @fd (which is not closed). -EBADMSG: not a startline trace; -EFBIG: over the
  * limit of 4 GiB of events; -EPROTO: written by a newer, incompatible version. Damage inside
  * the file is not an error. Everything is logged with @name. */
-int trace_load(const char *path, struct trace **ret);
 int trace_load_fd(int fd, const char *name, struct trace **ret);
 /* Of a recording that grows: what was written from byte @from on, and the facts (META) among what
  * comes before byte @head. Both are what trace_writer_bytes() said after a flush. That it has no END
@@ -65,8 +65,8 @@ int trace_load_fd(int fd, const char *name, struct trace **ret);
 int trace_load_tail(int fd, const char *name, uint64_t head, uint64_t from, struct trace **ret);
 struct trace *trace_free(struct trace *t); /* NULL */
 
-/* Whether @path begins like a trace. Quiet: false when it cannot be read. */
-bool trace_sniff(const char *path);
+/* Whether @fd begins like a trace. Quiet: false when it cannot be read. Its position stays. */
+bool trace_sniff(int fd);
 
 #define trace_foreach(t, ev)                                      \
 	for (size_t ev##_i = 0; ev##_i < (t)->n_events; ev##_i++) \

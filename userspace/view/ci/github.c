@@ -13,6 +13,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/path.h"
 #include "userspace/view/ci/internal.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
@@ -181,11 +182,11 @@ static FILE *open_named(const char *variable, size_t *ret_size, int *ret)
 	*ret = 0;
 	if (path == NULL || path[0] == '\0')
 		return NULL;
-	_cleanup_close_ int fd =
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	_cleanup_close_ int fd = path_open(path, O_WRONLY | O_APPEND | O_CREAT, 0644);
 	FILE *f = fd >= 0 && fstat(fd, &st) == 0 ? fdopen(fd, "a") : NULL;
 	if (f == NULL) {
-		*ret = fail(-EIO, "'%s', which %s names: %s", path, variable, strerror(errno));
+		*ret = fail(-EIO, "'%s', which %s names: %s", path, variable,
+			    path_strerror(fd < 0 ? fd : -ENOMEM));
 		return NULL;
 	}
 	(void)take_fd(fd);
