@@ -120,7 +120,7 @@ $(B)/userspace/%.o: userspace/%.c $(B)/flags | $(DEPS)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -c -o $@ $<
 
 # -isystem: the skeleton is generated and does not know our warnings.
-SKELETON_USERS := $(filter $(B)/userspace/collect/bpf/%.o,$(OBJECTS))
+SKELETON_USERS := $(if $(filter 0,$(BPF)),,$(filter $(B)/userspace/collect/bpf/%.o,$(OBJECTS)))
 $(SKELETON_USERS): PROGRAM_CFLAGS += -isystem $(BPF_B)
 $(SKELETON_USERS): $(SKELETON)
 
@@ -235,7 +235,7 @@ build/workloads/%: tests/workloads/%.cc tools/build-workload
 
 # --- testing ---------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus live kernels distros demo
+.PHONY: test test-unit test-e2e test-rest test-all unit-tests corpus live kernels distros demo demo-build
 # In parallel, unless the caller has said how.
 SUBMAKE_COMMAND = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 SUBMAKE = +$(Q)$(SUBMAKE_COMMAND)
@@ -291,12 +291,15 @@ kernels:
 	$(SUBMAKE) all workloads
 	$(Q)tools/kernels $(KERNELS)
 
-# Without kernel probes where only they cannot be built (a distribution whose libbpf is too old).
 demo:
 	$(Q)tools/setup --for demo
+	$(SUBMAKE) demo-build
+	$(Q)tools/demo
+
+# Without kernel probes where only they cannot be built (a distribution whose libbpf is too old).
+demo-build:
 	+$(Q)bpf=$(BPF); $(CHECK_DEPS); case $$? in 0) ;; 3) bpf=0; echo 'startline: building with BPF=0' ;; *) exit 1 ;; esac; \
 	$(SUBMAKE_COMMAND) all BPF=$$bpf
-	$(Q)tools/demo
 
 .PHONY: lint format bench fuzz fuzzers
 lint: $(if $(filter 0,$(BPF)),,$(SKELETON))
