@@ -361,6 +361,8 @@ enum sl_net_op {
 	SL_NET_INHERITED = 10, /* a listener was there at exec (socket activation); addr = local */
 	SL_NET_SENDTO = 11,    /* datagram sent to addr; first per sock and peer */
 	SL_NET_CLOSED = 12,    /* a TCP listener was closed, before readiness and not by an exit */
+	SL_NET_PROBED = 13, /* collector: startline connected to listener `other`, to see whether it
+				* is accepted; addr = our end */
 };
 
 enum sl_ready_how {
@@ -371,6 +373,7 @@ enum sl_ready_how {
 				     * again at each further wait until then */
 	SL_HOW_IO_URING = 5,
 	SL_HOW_EDGE_ACCEPT = 6, /* first accept try of an edge-triggered listener */
+	SL_HOW_RECEIVE = 7,	/* began to receive from a bound datagram socket */
 };
 
 struct sl_net {

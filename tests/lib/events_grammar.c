@@ -76,12 +76,12 @@ static const struct name ops[] = {
 	{ "accept_ready", SL_NET_ACCEPT_READY }, { "accept", SL_NET_ACCEPT },
 	{ "first_byte", SL_NET_FIRST_BYTE }, { "reply", SL_NET_REPLY },
 	{ "inherited", SL_NET_INHERITED }, { "sendto", SL_NET_SENDTO },
-	{ "closed", SL_NET_CLOSED }, { NULL, 0 },
+	{ "closed", SL_NET_CLOSED }, { "probed", SL_NET_PROBED }, { NULL, 0 },
 };
 static const struct name hows[] = {
 	{ "accept", SL_HOW_ACCEPT }, { "poll", SL_HOW_POLL }, { "epoll", SL_HOW_EPOLL },
 	{ "epoll_edge", SL_HOW_EPOLL_EDGE }, { "io_uring", SL_HOW_IO_URING },
-	{ "edge_accept", SL_HOW_EDGE_ACCEPT }, { NULL, 0 },
+	{ "edge_accept", SL_HOW_EDGE_ACCEPT }, { "receive", SL_HOW_RECEIVE }, { NULL, 0 },
 };
 static const struct name types[] = {
 	{ "stream", SOCK_STREAM }, { "dgram", SOCK_DGRAM }, { NULL, 0 },

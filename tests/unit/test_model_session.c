@@ -110,7 +110,7 @@ static void edge_triggered_wait_is_confirmed_by_its_accept(void **state)
 	assert_int_equal(l[0].accept_ready_ns, 8 * MS);
 	assert_int_equal(l[0].bind_ns, UNKNOWN);
 	assert_string_equal(l[1].endpoint, "unix @second");
-	assert_int_equal(l[1].accept_ready_ns, 2 * MS);
+	assert_int_equal(l[1].accept_ready_ns, UNKNOWN);
 	assert_string_equal(l[1].evidence, "edge-triggered, unconfirmed");
 	assert_false(s->runs[0].has_ready);
 	(void)session_free(s);

@@ -159,7 +159,7 @@ static uint64_t ready_ns(const char *specs, const char *story)
 
 #define MS NS_PER_MS
 
-static void accept_is_the_first_listener_that_gets_ready(void **state)
+static void accept_is_the_first_that_listens(void **state)
 {
 	(void)state;
 	struct ready_point point;
@@ -167,13 +167,14 @@ static void accept_is_the_first_listener_that_gets_ready(void **state)
 			    "2ms net 101/102 listen sock=2 addr=[::1]:81\n"
 			    "3ms net 101/102 accept_ready sock=2 addr=[::1]:81 how=epoll\n"
 			    "4ms net 100 accept_ready sock=1 addr=0.0.0.0:80 how=poll\n";
-	assert_int_equal(ready_at("accept", story, 0, &point), 3 * MS);
+	assert_int_equal(ready_at("accept:81", story, 0, &point), 3 * MS);
 	assert_int_equal(point.pid, 101);
 	assert_int_equal(point.tid, 102);
 	assert_int_equal(point.sock, 2);
 	assert_int_equal(point.addr.port, 81);
 	assert_int_equal(point.type, READY_ACCEPT);
-	assert_false(point.is_unconfirmed);
+	assert_int_equal(ready_at("accept", story, 0, &point), 4 * MS);
+	assert_int_equal(point.sock, 1);
 	assert_int_equal(ready_ns("accept:80", story), 4 * MS);
 	assert_int_equal(ready_ns("accept:82", story), NEVER);
 }
@@ -232,119 +233,247 @@ static void the_first_accept_must_succeed_and_the_first_byte_follows(void **stat
 	assert_int_equal(ready_ns("accept:4000", story), NEVER);
 }
 
-/* ---- edge-triggered ---- */
-
-#define EDGE                                          \
-	"1ms net 100 listen sock=1 addr=0.0.0.0:80\n" \
-	"2ms net 100/103 accept_ready sock=1 addr=0.0.0.0:80 how=epoll_edge\n"
-
-static void an_edge_triggered_wait_counts_after_quiet_from_its_beginning(void **state)
+static void the_first_of_many_is_ready_though_others_were_before(void **state)
 {
 	(void)state;
-	struct ready_point point;
-	assert_int_equal(ready_at("accept:80", EDGE, 102 * MS - 1, &point), NEVER);
-	assert_int_equal(ready_at("accept:80", EDGE, 102 * MS, &point), 2 * MS);
-	assert_true(point.is_unconfirmed);
-	assert_int_equal(point.tid, 103);
-	assert_int_equal(point.addr.port, 80);
-	/* Any event tells what time it is. */
-	assert_int_equal(ready_ns("accept", EDGE "102ms open 100 /x\n"), 2 * MS);
-	assert_int_equal(ready_ns("accept", EDGE "101ms open 100 /x\n"), NEVER);
+	char story[4096] = "";
+	for (int i = 1; i <= 10; i++) {
+		const size_t n = strlen(story);
+		(void)snprintf(story + n, sizeof(story) - n,
+			       "%dms net 100 listen sock=%d addr=0.0.0.0:%d\n"
+			       "%dms net 100 accept_ready sock=%d addr=0.0.0.0:%d how=epoll\n",
+			       i, i, 80 + i, 40 - i, i, 80 + i);
+	}
+	assert_int_equal(ready_ns("accept", story), 39 * MS);
+	assert_int_equal(ready_ns("accept:all", story), 39 * MS);
+	assert_int_equal(ready_ns("accept:90", story), 30 * MS);
 }
 
-static void an_accept_attempt_confirms_an_edge_triggered_listener(void **state)
+static void what_is_closed_is_not_the_first(void **state)
+{
+	(void)state;
+	/* By close, and with the last process that had it. */
+	const char *next = "8ms net 103 listen sock=2 addr=0.0.0.0:81\n"
+			   "9ms net 103 accept_ready sock=2 addr=0.0.0.0:81 how=poll\n";
+	char story[1024];
+	(void)snprintf(story, sizeof(story),
+		       "1ms net 100 listen sock=1 addr=0.0.0.0:80\n"
+		       "2ms net 100 closed sock=1\n%s",
+		       next);
+	assert_int_equal(ready_ns("accept", story), 9 * MS);
+	(void)snprintf(story, sizeof(story),
+		       "1ms net 100 listen sock=1 addr=unix:/x\n"
+		       "2ms task 101 parent=100\n3ms exit 100\n"
+		       "4ms exit 101\n%s",
+		       next);
+	assert_int_equal(ready_ns("accept", story), 9 * MS);
+	(void)snprintf(story, sizeof(story),
+		       "1ms net 100 listen sock=1 addr=unix:/x\n"
+		       "2ms task 101 parent=100\n3ms exit 100\n%s",
+		       next);
+	assert_int_equal(ready_ns("accept", story), NEVER);
+}
+
+static void an_inherited_listener_is_the_first_only_where_none_is_made(void **state)
+{
+	(void)state;
+	const char *inherited = "1ms net 100 inherited sock=1 addr=0.0.0.0:80\n";
+	char story[512];
+	(void)snprintf(story, sizeof(story), "%s2ms net 100 accept_ready sock=1 how=poll\n",
+		       inherited);
+	assert_int_equal(ready_ns("accept", story), 2 * MS);
+	(void)snprintf(story, sizeof(story),
+		       "%s2ms net 100 listen sock=2 addr=0.0.0.0:81\n"
+		       "3ms net 100 accept_ready sock=2 how=poll\n",
+		       inherited);
+	assert_int_equal(ready_ns("accept", story), 3 * MS);
+}
+
+static void a_datagram_socket_stands_in_where_nothing_listens(void **state)
 {
 	(void)state;
 	struct ready_point point;
-	assert_int_equal(ready_at("accept",
-				  EDGE "50ms net 100/103 accept_ready sock=1 "
-				       "addr=0.0.0.0:80 how=edge_accept\n",
-				  0, &point),
-			 50 * MS);
-	assert_false(point.is_unconfirmed);
+	const char *udp =
+		"1ms net 100 bind sock=1 addr=127.0.0.1:53 type=dgram\n"
+		"2ms net 100 accept_ready sock=1 addr=127.0.0.1:53 type=dgram how=receive\n";
+	char story[512];
+	assert_int_equal(ready_at("accept", udp, 102 * MS - 1, &point), NEVER);
+	assert_int_equal(ready_at("accept", udp, 102 * MS, &point), 2 * MS);
+	assert_int_equal(point.sock, 1);
+	(void)snprintf(story, sizeof(story), "%s60ms net 100 listen sock=2 addr=0.0.0.0:53\n", udp);
+	assert_int_equal(ready_at("accept", story, 900 * MS, &point), NEVER);
+}
+
+/* ---- edge-triggered ---- */
+
+#define LISTENS	       "1ms net 100 listen sock=1 addr=0.0.0.0:80\n"
+#define WAITS	       "2ms net 100/103 accept_ready sock=1 addr=0.0.0.0:80 how=epoll_edge\n"
+#define EDGE	       LISTENS WAITS
+#define PROBED	       "102ms net 0 probed other=1 addr=127.0.0.1:4711\n"
+#define TRIES(at, tid) at " net 100/" tid " accept_ready sock=1 addr=0.0.0.0:80 how=edge_accept\n"
+
+static void an_edge_triggered_wait_does_not_count_by_itself(void **state)
+{
+	(void)state;
+	struct ready_point point;
+	assert_int_equal(ready_at("accept", EDGE, 5000 * MS, &point), NEVER);
+	assert_int_equal(ready_ns("accept:all", EDGE), NEVER);
+	assert_int_equal(ready_ns("accept", EDGE TRIES("50ms", "103")), 50 * MS);
 	assert_int_equal(ready_ns("accept", EDGE "50ms net 100/103 accept other=1 result=EAGAIN\n"),
 			 50 * MS);
 }
 
-static void a_thread_that_leaves_its_wait_is_no_candidate(void **state)
+static void a_connection_that_is_accepted_at_once_confirms_the_wait(void **state)
 {
 	(void)state;
 	struct ready_point point;
-	const char *woken = EDGE "50ms offcpu 100/103 out=3ms wake=49ms syscall=epoll_wait\n";
-	assert_int_equal(ready_at("accept", woken, 500 * MS, &point), NEVER);
-	/* Preemption, another thread, a snapshot: all say nothing about the wait. */
-	const char *still = EDGE "3ms offcpu 100/103 out=2ms state=R\n"
-				 "50ms offcpu 100/104 out=3ms\n"
-				 "51ms offcpu 100/103 out=3ms still\n";
-	assert_int_equal(ready_at("accept", still, 500 * MS, &point), 2 * MS);
-	/* It waits again: from then. */
-	const char *again = EDGE "50ms offcpu 100/103 out=3ms\n"
-				 "60ms net 100/103 accept_ready sock=1 addr=0.0.0.0:80 "
-				 "how=epoll_edge\n";
-	assert_int_equal(ready_at("accept", again, 159 * MS, &point), NEVER);
-	assert_int_equal(ready_at("accept", again, 160 * MS, &point), 60 * MS);
-}
-
-static void of_two_waiting_threads_the_one_that_stays_counts(void **state)
-{
-	(void)state;
-	struct ready_point point;
-	const char *story = EDGE "30ms net 100/104 accept_ready sock=1 addr=0.0.0.0:80 "
-				 "how=epoll_edge\n"
-				 "40ms offcpu 100/103 out=3ms\n";
-	assert_int_equal(ready_at("accept", story, 129 * MS, &point), NEVER);
-	assert_int_equal(ready_at("accept", story, 130 * MS, &point), 30 * MS);
-	assert_int_equal(point.tid, 104);
-	const char *other = EDGE "30ms net 100/104 accept_ready sock=1 addr=0.0.0.0:80 "
-				 "how=epoll_edge\n"
-				 "40ms offcpu 100/104 out=31ms\n";
-	assert_int_equal(ready_at("accept", other, 102 * MS, &point), 2 * MS);
+	assert_int_equal(ready_at("accept", EDGE PROBED TRIES("103ms", "103"), 0, &point), 2 * MS);
 	assert_int_equal(point.tid, 103);
+	/* Not by another process: its wait is not known. */
+	assert_int_equal(
+		ready_ns("accept", EDGE PROBED
+			 "103ms net 200 accept_ready sock=1 addr=0.0.0.0:80 how=edge_accept\n"),
+		103 * MS);
 }
 
-struct feeding {
+static void a_connection_that_is_accepted_later_was_not_awaited(void **state)
+{
+	(void)state;
+	assert_int_equal(ready_ns("accept", EDGE PROBED TRIES("502ms", "103")), 502 * MS);
+	/* Its thread woke at once, and had to wait for a CPU. */
+	assert_int_equal(
+		ready_ns("accept", EDGE
+			 "101ms offcpu 100/103 out=2.1ms still\n" PROBED
+			 "190ms offcpu 100/103 out=2.1ms wake=102.1ms\n" TRIES("191ms", "103")),
+		2 * MS);
+}
+
+static void a_wait_that_was_left_proves_nothing(void **state)
+{
+	(void)state;
+	/* It slept in it, or had an answer, and waits anew. */
+	const char *again = EDGE "52ms offcpu 100/103 out=2.1ms wake=51.9ms\n"
+				 "53ms net 100/103 accept_ready sock=1 addr=0.0.0.0:80 "
+				 "how=epoll_edge\n" PROBED TRIES("103ms", "103");
+	assert_int_equal(ready_ns("accept", again), 53 * MS);
+	/* Preemption says nothing about the wait, and a late record of an earlier sleep neither. */
+	const char *still =
+		EDGE "3ms offcpu 100/103 out=2ms state=R\n" PROBED
+		     "102.1ms offcpu 100/103 out=1ms wake=1.9ms\n" TRIES("103ms", "103");
+	assert_int_equal(ready_ns("accept", still), 2 * MS);
+}
+
+static void the_thread_that_went_to_sleep_last_may_have_opened_the_door(void **state)
+{
+	(void)state;
+	const char *others =
+		EDGE "101ms offcpu 100/103 out=2.1ms still\n"
+		     "101ms offcpu 100/100 out=61ms still\n"
+		     "101ms offcpu 200/200 out=90ms still\n" PROBED
+		     "103ms offcpu 100/103 out=2.1ms wake=102ms\n" TRIES("104ms", "103");
+	assert_int_equal(ready_ns("accept", others), 61 * MS);
+}
+
+static void of_sockets_on_one_port_the_kernel_chooses(void **state)
+{
+	(void)state;
+	const char *pair = EDGE "1.5ms net 200 listen sock=2 addr=0.0.0.0:80\n"
+				"3ms net 200/203 accept_ready sock=2 addr=0.0.0.0:80 "
+				"how=epoll_edge\n" PROBED
+				"103ms net 200/203 accept_ready sock=2 addr=0.0.0.0:80 "
+				"how=edge_accept\n";
+	struct ready_point point;
+	assert_int_equal(ready_at("accept:80", pair, 0, &point), 3 * MS);
+	assert_int_equal(point.sock, 2);
+	assert_int_equal(ready_ns("accept", pair), NEVER);
+}
+
+static void startlines_own_connection_is_no_client(void **state)
+{
+	(void)state;
+	const char *own = EDGE PROBED TRIES(
+		"103ms", "103") "103ms net 100/103 accept sock=9 other=1 addr=127.0.0.1:4711\n"
+				"104ms net 100/103 first_byte sock=9 other=1\n";
+	char story[1024];
+	assert_int_equal(ready_ns("first-accept", own), NEVER);
+	assert_int_equal(ready_ns("first-byte", own), NEVER);
+	(void)snprintf(story, sizeof(story),
+		       "%s200ms net 100/103 accept sock=10 other=1 "
+		       "addr=127.0.0.1:4712\n",
+		       own);
+	assert_int_equal(ready_ns("first-accept", story), 200 * MS);
+}
+
+struct asking {
+	struct ready_rule rule;
 	struct ready_watch *w;
 	struct ready_point point;
 };
 
 static void feed(const struct sl_event *event, void *user)
 {
-	struct feeding *f = user;
-	(void)ready_watch_feed(f->w, event, &f->point);
+	struct asking *a = user;
+	(void)ready_watch_feed(a->w, event, &a->point);
 }
 
-static void a_record_of_an_earlier_sleep_that_arrives_late_says_nothing(void **state)
+static void ask(struct asking *a, const char *spec, const char *story)
 {
-	(void)state;
-	struct ready_rule rule;
-	struct feeding f = { .w = NULL };
-	assert_int_equal(ready_rule_parse("accept", &rule), 0);
-	assert_int_equal(ready_watch_new(&rule, 1, &f.w), 0);
-	events_each(EDGE "1.9ms offcpu 100/103 out=1ms\n", feed, &f);
-	assert_true(ready_watch_tick(f.w, EVENTS_BASE_NS + 102 * MS, &f.point));
-	ready_watch_free(f.w);
-	ready_rule_done(&rule);
+	assert_int_equal(ready_rule_parse(spec, &a->rule), 0);
+	assert_int_equal(ready_watch_new(&a->rule, 1, &a->w), 0);
+	events_each(story, feed, a);
 }
 
-static void the_deadline_is_that_of_the_oldest_candidate(void **state)
+static void asking_done(struct asking *a)
+{
+	a->w = ready_watch_free(a->w);
+	ready_rule_done(&a->rule);
+}
+
+static void only_what_is_waited_for_is_asked_and_once(void **state)
 {
 	(void)state;
-	struct ready_rule rule;
-	struct ready_watch *w = NULL;
-	struct ready_point point;
-	assert_int_equal(ready_rule_parse("accept", &rule), 0);
-	assert_int_equal(ready_watch_new(&rule, 1, &w), 0);
-	assert_int_equal(ready_watch_deadline(w), 0);
-	struct trace *t = events_trace(EDGE);
-	trace_foreach(t, event) {
-		assert_false(ready_watch_feed(w, event, &point));
-	}
-	assert_int_equal(ready_watch_deadline(w), EVENTS_BASE_NS + 102 * MS);
-	assert_true(ready_watch_tick(w, EVENTS_BASE_NS + 102 * MS, &point));
-	assert_int_equal(ready_watch_deadline(w), 0);
-	trace_free(t);
-	ready_watch_free(w);
-	ready_rule_done(&rule);
+	struct asking a = { .w = NULL };
+	ask(&a, "accept", "0.5ms net 100 listen sock=2 addr=0.0.0.0:81\n" EDGE);
+	assert_null(ready_watch_question(a.w)); /* sock 2 is the first */
+	asking_done(&a);
+	ask(&a, "accept:80", EDGE);
+	assert_non_null(ready_watch_question(a.w));
+	assert_int_equal(ready_watch_question(a.w)->sock, 1);
+	assert_int_equal(ready_watch_question(a.w)->edge.time_ns, EVENTS_BASE_NS + 2 * MS);
+	events_each(PROBED, feed, &a);
+	assert_null(ready_watch_question(a.w));
+	asking_done(&a);
+	ask(&a, "accept", EDGE);
+	ready_watch_waive(a.w, 1, "it may not be");
+	assert_null(ready_watch_question(a.w));
+	asking_done(&a);
+	ask(&a, "first-accept", EDGE);
+	assert_null(ready_watch_question(a.w));
+	asking_done(&a);
+}
+
+static void explains(const char *spec, const char *story, const char *expected)
+{
+	struct asking a = { .w = NULL };
+	char why[256];
+	ask(&a, spec, story);
+	ready_watch_explain(a.w, 0, why, sizeof(why));
+	assert_string_equal(why, expected);
+	asking_done(&a);
+}
+
+static void it_is_said_what_was_waited_for_in_vain(void **state)
+{
+	(void)state;
+	explains("accept", "", "nothing listens");
+	explains("accept", "1ms net 100 bind sock=1 addr=127.0.0.1:53 type=dgram\n",
+		 "nothing listens; udp 127.0.0.1:53 is bound, and nothing waits on it");
+	explains("accept", LISTENS, "tcp 0.0.0.0:80: nothing waited on it");
+	explains("accept:81", LISTENS, "nothing listens on that port");
+	explains("accept", EDGE, "tcp 0.0.0.0:80: edge-triggered, unconfirmed");
+	explains("accept:all", EDGE PROBED,
+		 "tcp 0.0.0.0:80: edge-triggered, and it did not accept a connection");
+	explains("listen", "", "");
 }
 
 /* ---- logs and marks ---- */
@@ -445,17 +574,24 @@ int main(void)
 		TEST(every_condition_parses),
 		TEST(mistakes_say_what_is_expected),
 		TEST(what_the_collector_watches_and_what_it_polls),
-		TEST(accept_is_the_first_listener_that_gets_ready),
+		TEST(accept_is_the_first_that_listens),
 		TEST(accept_all_waits_for_every_listener_so_far),
 		TEST(inherited_listeners_listen),
 		TEST(listen_needs_success_and_the_port),
 		TEST(the_first_accept_must_succeed_and_the_first_byte_follows),
-		TEST(an_edge_triggered_wait_counts_after_quiet_from_its_beginning),
-		TEST(an_accept_attempt_confirms_an_edge_triggered_listener),
-		TEST(a_thread_that_leaves_its_wait_is_no_candidate),
-		TEST(of_two_waiting_threads_the_one_that_stays_counts),
-		TEST(a_record_of_an_earlier_sleep_that_arrives_late_says_nothing),
-		TEST(the_deadline_is_that_of_the_oldest_candidate),
+		TEST(the_first_of_many_is_ready_though_others_were_before),
+		TEST(what_is_closed_is_not_the_first),
+		TEST(an_inherited_listener_is_the_first_only_where_none_is_made),
+		TEST(a_datagram_socket_stands_in_where_nothing_listens),
+		TEST(an_edge_triggered_wait_does_not_count_by_itself),
+		TEST(a_connection_that_is_accepted_at_once_confirms_the_wait),
+		TEST(a_connection_that_is_accepted_later_was_not_awaited),
+		TEST(a_wait_that_was_left_proves_nothing),
+		TEST(the_thread_that_went_to_sleep_last_may_have_opened_the_door),
+		TEST(of_sockets_on_one_port_the_kernel_chooses),
+		TEST(startlines_own_connection_is_no_client),
+		TEST(only_what_is_waited_for_is_asked_and_once),
+		TEST(it_is_said_what_was_waited_for_in_vain),
 		TEST(a_log_line_may_come_in_pieces),
 		TEST(several_lines_come_in_one_piece),
 		TEST(bytes_that_are_no_text_do_not_hide_a_line),

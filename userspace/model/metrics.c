@@ -68,25 +68,25 @@ static double get_child(const struct run *r)
 
 static double get_listen(const struct run *r)
 {
-	const struct listener *l = listener_first(r);
+	const struct listener *l = run_listener(r);
 	return l != NULL ? number(l->listen_ns) : NAN;
 }
 
 static double get_accept_ready(const struct run *r)
 {
-	const struct listener *l = listener_first(r);
+	const struct listener *l = run_listener(r);
 	return l != NULL ? number(l->accept_ready_ns) : NAN;
 }
 
 static double get_first_accept(const struct run *r)
 {
-	const struct listener *l = listener_first(r);
+	const struct listener *l = run_listener(r);
 	return l != NULL ? number(l->first_accept_ns) : NAN;
 }
 
 static double get_first_byte(const struct run *r)
 {
-	const struct listener *l = listener_first(r);
+	const struct listener *l = run_listener(r);
 	return l != NULL ? number(l->first_byte_ns) : NAN;
 }
 

@@ -117,7 +117,7 @@ struct milestone {	  /* a rung of the ladder: docs/man/startline-report.1.md */
 			   * "first_accept" "first_byte" "quiet" */
 	int64_t time_ns;  /* UNKNOWN: not seen, evidence says why */
 	int process;
-	const char *evidence; /* "epoll_wait" "edge-triggered, unconfirmed" "static program" … */
+	const char *evidence; /* "epoll_wait" "edge-triggered, first accept" "static program" … */
 	const char *source;   /* "bpf" "shim" "collector" "" */
 };
 
@@ -191,6 +191,8 @@ struct run {
 	size_t n_processes;
 	struct listener *listeners;
 	size_t n_listeners;
+	int ladder_listener; /* the one that became ready, else the first; index + 1; 0: none, or a
+			      * session that was loaded: its milestones and metrics are about it */
 	struct connection *connections;
 	size_t n_connections;
 	struct library *libraries;
@@ -261,6 +263,8 @@ int session_build(const struct trace *trace, struct session **ret);
 /* Only the runs of one arm of an interleaved recording ("base"); its command is what these ran. */
 int session_build_arm(const struct trace *trace, const char *arm, struct session **ret);
 bool session_has_arm(const struct trace *trace, const char *arm);
+/* The listener that milestones and metrics of a run that was built are about; NULL: none. */
+const struct listener *run_listener(const struct run *run);
 /* @text is not copied. -ENOMEM. */
 int session_add_note(struct session *s, const char *text);
 struct session *session_free(struct session *s); /* NULL */

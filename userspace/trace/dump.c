@@ -4,7 +4,6 @@
 
 #include "userspace/trace/dump.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "userspace/base/units.h"
 #include "userspace/base/utf8.h"
+#include "userspace/trace/addr_text.h"
 #include "userspace/trace/kinds.h"
 
 /* An event of SL_EVENT_MAX bytes in escapes of four bytes each, and its other fields. */
@@ -54,9 +54,10 @@ static const char *const ops[] = {
 	[SL_NET_ACCEPT] = "accept",   [SL_NET_FIRST_BYTE] = "first_byte",
 	[SL_NET_REPLY] = "reply",     [SL_NET_INHERITED] = "inherited",
 	[SL_NET_SENDTO] = "sendto",   [SL_NET_CLOSED] = "closed",
+	[SL_NET_PROBED] = "probed",
 };
 static const char *const hows[] = {
-	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept",
+	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept", "receive",
 };
 static const char *const reasons[] = {
 	"?",	    "counted", "static",	"secure", "sanitizer",
@@ -146,23 +147,10 @@ static void add_flag(struct line *l, uint64_t flags, uint64_t bit, const char *n
 
 static void add_address(struct line *l, const struct sl_addr *addr)
 {
-	char text[INET6_ADDRSTRLEN] = "?";
-	const size_t length =
-		addr->length < sizeof(addr->bytes) ? addr->length : sizeof(addr->bytes);
-	if (addr->family == AF_UNIX) {
-		(void)buf_adds(l->out, " unix ");
-		if (length > 0 && addr->bytes[0] == '\0')
-			(void)buf_adds(l->out, "@");
-		const size_t skip = length > 0 && addr->bytes[0] == '\0';
-		(void)text_escape(l->out, (const char *)addr->bytes + skip, length - skip);
-	} else if (addr->family == AF_INET || addr->family == AF_INET6) {
-		(void)inet_ntop(addr->family, addr->bytes, text, sizeof(text));
-		const char *type = addr->type == SOCK_DGRAM ? "udp" : "tcp";
-		(void)buf_addf(l->out, addr->family == AF_INET ? " %s %s:%u" : " %s [%s]:%u", type,
-			       text, (unsigned int)addr->port);
-	} else {
-		(void)buf_addf(l->out, " family %u", (unsigned int)addr->family);
-	}
+	char text[ADDR_TEXT_BYTES];
+	const char *endpoint = addr_text(addr, text);
+	(void)buf_adds(l->out, " ");
+	(void)text_escape(l->out, endpoint, strlen(endpoint));
 }
 
 /* ---- kinds ---- */

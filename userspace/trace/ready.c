@@ -19,24 +19,25 @@ struct word {
 	enum argument argument;
 	bool is_watched;
 	bool is_polled;
+	bool is_of_sockets;
 	const char *level;
 	const char *usage;
 };
 
 /* clang-format off */
 static const struct word words[] = {
-	[READY_ACCEPT] = { "accept", ARGUMENT_OPTIONAL, false, false, "accept_ready", "accept, accept:PORT or accept:all" },
-	[READY_ACCEPT_ALL] = { "accept", ARGUMENT_OPTIONAL, false, false, "accept_ready", "accept:all" },
-	[READY_LISTEN] = { "listen", ARGUMENT_OPTIONAL, false, false, "listen", "listen or listen:PORT" },
-	[READY_FIRST_ACCEPT] = { "first-accept", ARGUMENT_NONE, false, false, "first_accept", "first-accept" },
-	[READY_FIRST_BYTE] = { "first-byte", ARGUMENT_NONE, false, false, "first_byte", "first-byte" },
-	[READY_LOG] = { "log", ARGUMENT_REQUIRED, false, false, "notified", "log:REGEX, as in 'log:server started'" },
-	[READY_NOTIFY] = { "notify", ARGUMENT_NONE, true, false, "notified", "notify" },
-	[READY_FILE] = { "file", ARGUMENT_REQUIRED, true, false, "notified", "file:PATH" },
-	[READY_QUIET] = { "quiet", ARGUMENT_NONE, true, false, "quiet", "quiet" },
-	[READY_TCP] = { "tcp", ARGUMENT_REQUIRED, true, true, "notified", "tcp:HOST:PORT, as in tcp:localhost:5432" },
-	[READY_HTTP] = { "http", ARGUMENT_REQUIRED, true, true, "notified", "http:URL or http:URL=STATUS, as in http://localhost:8080/health=200" },
-	[READY_CMD] = { "cmd", ARGUMENT_REQUIRED, true, true, "notified", "cmd:COMMAND, as in 'cmd:pg_isready -q'" },
+	[READY_ACCEPT] = { "accept", ARGUMENT_OPTIONAL, false, false, true, "accept_ready", "accept, accept:PORT or accept:all" },
+	[READY_ACCEPT_ALL] = { "accept", ARGUMENT_OPTIONAL, false, false, true, "accept_ready", "accept:all" },
+	[READY_LISTEN] = { "listen", ARGUMENT_OPTIONAL, false, false, true, "listen", "listen or listen:PORT" },
+	[READY_FIRST_ACCEPT] = { "first-accept", ARGUMENT_NONE, false, false, true, "first_accept", "first-accept" },
+	[READY_FIRST_BYTE] = { "first-byte", ARGUMENT_NONE, false, false, true, "first_byte", "first-byte" },
+	[READY_LOG] = { "log", ARGUMENT_REQUIRED, false, false, false, "notified", "log:REGEX, as in 'log:server started'" },
+	[READY_NOTIFY] = { "notify", ARGUMENT_NONE, true, false, false, "notified", "notify" },
+	[READY_FILE] = { "file", ARGUMENT_REQUIRED, true, false, false, "notified", "file:PATH" },
+	[READY_QUIET] = { "quiet", ARGUMENT_NONE, true, false, false, "quiet", "quiet" },
+	[READY_TCP] = { "tcp", ARGUMENT_REQUIRED, true, true, false, "notified", "tcp:HOST:PORT, as in tcp:localhost:5432" },
+	[READY_HTTP] = { "http", ARGUMENT_REQUIRED, true, true, false, "notified", "http:URL or http:URL=STATUS, as in http://localhost:8080/health=200" },
+	[READY_CMD] = { "cmd", ARGUMENT_REQUIRED, true, true, false, "notified", "cmd:COMMAND, as in 'cmd:pg_isready -q'" },
 };
 /* clang-format on */
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
@@ -204,6 +205,11 @@ bool ready_rule_is_watched(const struct ready_rule *rule)
 bool ready_rule_is_polled(const struct ready_rule *rule)
 {
 	return words[rule->type].is_polled;
+}
+
+bool ready_rule_is_of_sockets(const struct ready_rule *rule)
+{
+	return words[rule->type].is_of_sockets;
 }
 
 const char *ready_rule_level(const struct ready_rule *rule)

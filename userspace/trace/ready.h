@@ -6,9 +6,7 @@
  * log) are matched here. The others (notify, file, quiet, tcp, http, cmd) are watched by the
  * collector, which appends MARK READY with the spec as text; here they match that mark.
  *
- * An edge-triggered wait on a listener is a candidate only: it counts, from when it began, after
- * READY_EDGE_QUIET_NS in which its thread stayed in that wait (no OFFCPU shows it awake), unless
- * an accept is tried first, which counts from then. */
+ * When a listener is ready is decided by trace/listeners.h. */
 #ifndef USERSPACE_TRACE_READY_H
 #define USERSPACE_TRACE_READY_H
 
@@ -18,11 +16,13 @@
 #include <stdint.h>
 
 #include "bpf/schema.h"
+#include "userspace/trace/listeners.h"
 
-#define READY_EDGE_QUIET_NS 100000000ull
+/* So long after an edge-triggered wait began, an open question is asked. */
+#define READY_ASK_NS 100000000ull
 
 enum ready_type {
-	READY_ACCEPT,	    /* accept[:N]: listener on port N, else the first to get ready */
+	READY_ACCEPT,	    /* accept[:N]: a listener on port N, else the first that listens */
 	READY_ACCEPT_ALL,   /* accept:all: every listener listening so far */
 	READY_LISTEN,	    /* listen[:N] */
 	READY_FIRST_ACCEPT, /* first-accept */
@@ -54,6 +54,8 @@ void ready_rule_done(struct ready_rule *rule);
 bool ready_rule_is_watched(const struct ready_rule *rule);
 /* Whether it is polled (tcp, http, cmd), so its time is late by up to the poll interval. */
 bool ready_rule_is_polled(const struct ready_rule *rule);
+/* Whether it is about listeners. */
+bool ready_rule_is_of_sockets(const struct ready_rule *rule);
 /* The ladder's name for it: "accept_ready", "listen", "notified" … */
 const char *ready_rule_level(const struct ready_rule *rule);
 
@@ -70,15 +72,24 @@ struct ready_point {
 	uint64_t sock;	   /* the listener; 0: none */
 	struct sl_addr addr;
 	enum ready_type type;
-	bool is_unconfirmed; /* edge-triggered, no accept seen */
 };
 
 /* Feeds one event, in order of time. True once all rules hold; @ret then says since when.
  * Feeding more is harmless. */
 bool ready_watch_feed(struct ready_watch *w, const struct sl_event *event, struct ready_point *ret);
 
-/* Whether the rule of that number holds by itself. */
-bool ready_watch_holds(const struct ready_watch *w, size_t rule);
+/* When the rule of that number came to hold by itself, or NULL. */
+const struct ready_point *ready_watch_point(const struct ready_watch *w, size_t rule);
+/* What listens. Borrowed. */
+const struct listeners *ready_watch_listeners(const struct ready_watch *w);
+/* Why the rule of that number, which does not hold, does not; "": nothing is known. */
+void ready_watch_explain(const struct ready_watch *w, size_t rule, char *ret, size_t size);
+
+/* A listener that is waited for and of which only a connection can tell whether it is ready, once
+ * READY_ASK_NS have passed since its first edge-triggered wait; NULL: none. It is no question any more
+ * when NET PROBED is fed, or it is waived, for a reason that lives as long as the watch. */
+const struct listening *ready_watch_question(const struct ready_watch *w);
+void ready_watch_waive(struct ready_watch *w, uint64_t sock, const char *why);
 
 /* The time at which ready_watch_tick() has something to decide, or 0. */
 uint64_t ready_watch_deadline(const struct ready_watch *w);

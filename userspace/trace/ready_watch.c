@@ -1,36 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for --ready conditions, as a machine that events go through. It remembers which sockets
- * listen, which threads wait on one edge-triggered, and the last unfinished line of each output. */
+/* Waiting for --ready conditions, as a machine that events go through. What listens is followed by
+ * listeners.c; here is which of it is waited for, and the last unfinished line of each output. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
+#include "userspace/trace/addr_text.h"
 #include "userspace/trace/ready.h"
 #include "userspace/trace/trace.h"
 
-/* All three bound what a target can make us remember; real ones stay far below. */
-#define LISTENERS_MAX  4096u
-#define CANDIDATES_MAX 1024u
-#define OUTPUTS_MAX    256u
-#define LINE_BYTES     8192u /* of a line, the last so many are matched */
-
-struct listener {
-	uint64_t sock;
-	struct sl_addr addr;
-	bool is_listening;
-	bool is_ready;
-};
-
-/* A thread that waits on an edge-triggered listener. */
-struct candidate {
-	uint64_t sock;
-	uint32_t pid, tid;
-	uint64_t since_ns;
-};
+/* Both bound what a target can make us remember; real ones stay far below. */
+#define OUTPUTS_MAX 256u
+#define LINE_BYTES  8192u /* of a line, the last so many are matched */
 
 /* What a process wrote to a descriptor since its last newline. */
 struct output {
@@ -41,9 +27,13 @@ struct output {
 	char line[LINE_BYTES + 1]; /* a string: regexec wants one */
 };
 
-struct listeners VEC(struct listener);
-struct candidates VEC(struct candidate);
 struct outputs VEC(struct output *);
+
+/* A listener that need not, or cannot, be connected to. */
+struct waived {
+	uint64_t sock;
+	const char *why;
+};
 
 struct condition {
 	const struct ready_rule *rule;
@@ -54,17 +44,19 @@ struct condition {
 struct ready_watch {
 	size_t n_conditions;
 	struct condition *conditions;
-	struct listeners listeners;
-	struct candidates candidates;
+	struct listeners *listeners;
+	struct waived_list VEC(struct waived) waived;
 	struct outputs outputs;
 	size_t next_evicted;
+	bool is_closing; /* the event at hand closed a listener */
+	bool is_over;	 /* the run is being stopped: what is said now is no readiness */
 };
 
 int ready_watch_new(const struct ready_rule *rules, size_t n_rules, struct ready_watch **ret)
 {
 	struct ready_watch *w = calloc(1, sizeof(*w));
 	struct condition *conditions = calloc(n_rules + 1, sizeof(*conditions));
-	if (w == NULL || conditions == NULL) {
+	if (w == NULL || conditions == NULL || listeners_new(&w->listeners) < 0) {
 		free(w);
 		free(conditions);
 		return fail(-ENOMEM, "no memory to wait for readiness");
@@ -84,8 +76,8 @@ struct ready_watch *ready_watch_free(struct ready_watch *w)
 	vec_foreach(output, &w->outputs)
 		free(*output);
 	vec_done(&w->outputs);
-	vec_done(&w->listeners);
-	vec_done(&w->candidates);
+	vec_done(&w->waived);
+	(void)listeners_free(w->listeners);
 	free(w->conditions);
 	free(w);
 	return NULL;
@@ -100,6 +92,14 @@ static void hold(struct condition *c, const struct ready_point *point)
 	c->holds = true;
 	c->point = *point;
 	c->point.type = c->rule->type;
+}
+
+static void hold_type(struct ready_watch *w, enum ready_type type, const struct ready_point *point)
+{
+	for (size_t i = 0; i < w->n_conditions; i++) {
+		if (w->conditions[i].rule->type == type)
+			hold(&w->conditions[i], point);
+	}
 }
 
 static struct ready_point point_of(const struct sl_event *event)
@@ -128,9 +128,14 @@ static bool all_hold(const struct ready_watch *w, struct ready_point *ret)
 	return true;
 }
 
-bool ready_watch_holds(const struct ready_watch *w, size_t rule)
+const struct ready_point *ready_watch_point(const struct ready_watch *w, size_t rule)
 {
-	return rule < w->n_conditions && w->conditions[rule].holds;
+	return w->conditions[rule].holds ? &w->conditions[rule].point : NULL;
+}
+
+const struct listeners *ready_watch_listeners(const struct ready_watch *w)
+{
+	return w->listeners;
 }
 
 static bool port_matches(const struct ready_rule *rule, const struct sl_addr *addr)
@@ -141,192 +146,84 @@ static bool port_matches(const struct ready_rule *rule, const struct sl_addr *ad
 
 /* ---- listeners ---- */
 
-/* NULL for an unknown socket, or when there are too many. */
-static struct listener *listener_of(struct ready_watch *w, uint64_t sock)
+static struct ready_point point_at(const struct listening *s, const struct moment *at)
 {
-	if (sock == 0)
-		return NULL;
-	vec_foreach(known, &w->listeners) {
-		if (known->sock == sock)
-			return known;
-	}
-	if (w->listeners.n >= LISTENERS_MAX ||
-	    vec_push(&w->listeners, (struct listener){ .sock = sock }) < 0)
-		return NULL;
-	return vec_last(&w->listeners);
-}
-
-static bool all_listeners_are_ready(const struct ready_watch *w)
-{
-	bool is_any = false;
-	vec_foreach(known, &w->listeners) {
-		if (known->is_listening && !known->is_ready)
-			return false;
-		is_any = is_any || known->is_ready;
-	}
-	return is_any;
-}
-
-static void forget_candidates(struct ready_watch *w, uint64_t sock)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < w->candidates.n; i++) {
-		if (w->candidates.items[i].sock != sock)
-			w->candidates.items[kept++] = w->candidates.items[i];
-	}
-	w->candidates.n = kept;
-}
-
-/* A listener stands ready: @point has its socket and address. */
-static void listener_is_ready(struct ready_watch *w, const struct ready_point *point)
-{
-	struct listener *listener = listener_of(w, point->sock);
-	if (listener != NULL)
-		listener->is_ready = true;
-	if (point->sock != 0)
-		forget_candidates(w, point->sock);
-	for (size_t i = 0; i < w->n_conditions; i++) {
-		struct condition *c = &w->conditions[i];
-		if ((c->rule->type == READY_ACCEPT && port_matches(c->rule, &point->addr)) ||
-		    (c->rule->type == READY_ACCEPT_ALL && all_listeners_are_ready(w)))
-			hold(c, point);
-	}
-}
-
-static void add_candidate(struct ready_watch *w, const struct sl_net *net)
-{
-	const struct listener *listener = listener_of(w, net->sock);
-	/* A socket that cannot be told from others cannot be confirmed later either. */
-	if (listener == NULL || listener->is_ready)
-		return;
-	const struct candidate candidate = {
-		.sock = net->sock,
-		.pid = net->event.pid,
-		.tid = net->event.tid,
-		.since_ns = net->event.time_ns,
+	return (struct ready_point){
+		.time_ns = at->time_ns,
+		.pid = at->pid,
+		.tid = at->tid,
+		.sock = s->sock,
+		.addr = s->addr,
 	};
-	vec_foreach(known, &w->candidates) {
-		if (known->sock == candidate.sock && known->tid == candidate.tid) {
-			*known = candidate;
-			return;
-		}
-	}
-	if (w->candidates.n < CANDIDATES_MAX)
-		(void)vec_push(&w->candidates, candidate);
 }
 
-/* A thread that was asleep runs again: it has left its wait. One that was only preempted, or whose
- * record is a snapshot, may still be in it. */
-static void left_wait(struct ready_watch *w, const struct sl_offcpu *off)
+/* The rung that a rule is about. */
+static const struct moment *rung_of(const struct listening *s, enum ready_type type)
 {
-	if (off->state == SL_STATE_PREEMPTED || (off->flags & SL_OFFCPU_STILL) != 0)
-		return;
-	size_t kept = 0;
-	for (size_t i = 0; i < w->candidates.n; i++) {
-		const struct candidate c = w->candidates.items[i];
-		if (c.tid != off->event.tid || off->event.time_ns <= c.since_ns)
-			w->candidates.items[kept++] = c;
-	}
-	w->candidates.n = kept;
+	if (type == READY_LISTEN)
+		return &s->listen;
+	if (type == READY_FIRST_ACCEPT)
+		return &s->accept;
+	if (type == READY_FIRST_BYTE)
+		return &s->byte;
+	return &s->ready;
 }
 
-static void hold_listening(struct ready_watch *w, const struct sl_net *net)
+/* The listener that got there first, or NULL. */
+static const struct listening *earliest(const struct ready_watch *w, const struct ready_rule *rule)
 {
-	struct listener *listener = listener_of(w, net->sock);
-	if (listener != NULL) {
-		listener->is_listening = true;
-		listener->addr = net->addr;
+	const struct listening *best = NULL;
+	for (size_t i = 0; i < listeners_count(w->listeners); i++) {
+		const struct listening *s = listeners_at(w->listeners, i);
+		const uint64_t at_ns = rung_of(s, rule->type)->time_ns;
+		if (at_ns != 0 && port_matches(rule, &s->addr) &&
+		    (best == NULL || at_ns < rung_of(best, rule->type)->time_ns))
+			best = s;
 	}
-	struct ready_point point = point_of(&net->event);
-	point.sock = net->sock;
-	point.addr = net->addr;
+	return best;
+}
+
+/* Of several listeners that are all ready the one that was last; NULL: not all are. */
+static const struct listening *last_of_all(const struct ready_watch *w)
+{
+	const struct listening *last = NULL;
+	for (size_t i = 0; i < listeners_count(w->listeners); i++) {
+		const struct listening *s = listeners_at(w->listeners, i);
+		if (s->is_datagram || s->is_closed)
+			continue;
+		if (s->ready.time_ns == 0)
+			return NULL;
+		if (last == NULL || s->ready.time_ns > last->ready.time_ns)
+			last = s;
+	}
+	return last;
+}
+
+/* The one whose rung @rule waits for, or NULL. */
+static const struct listening *awaited(const struct ready_watch *w, const struct ready_rule *rule)
+{
+	if (rule->type == READY_ACCEPT && rule->port == 0)
+		return listeners_first(w->listeners);
+	if (rule->type == READY_ACCEPT_ALL)
+		return last_of_all(w);
+	return earliest(w, rule);
+}
+
+/* @now_ns: when what is judged came about. */
+static void judge_listeners(struct ready_watch *w, uint64_t now_ns)
+{
 	for (size_t i = 0; i < w->n_conditions; i++) {
 		struct condition *c = &w->conditions[i];
-		if (c->rule->type == READY_LISTEN && port_matches(c->rule, &net->addr))
-			hold(c, &point);
-	}
-}
-
-static void hold_type(struct ready_watch *w, enum ready_type type, const struct ready_point *point)
-{
-	for (size_t i = 0; i < w->n_conditions; i++) {
-		if (w->conditions[i].rule->type == type)
-			hold(&w->conditions[i], point);
-	}
-}
-
-/* @net is about a connection: its listener is `other`, its address the peer's. */
-static struct ready_point point_of_listener(struct ready_watch *w, const struct sl_net *net)
-{
-	struct ready_point point = point_of(&net->event);
-	const struct listener *listener = listener_of(w, net->other);
-	point.sock = net->other;
-	if (listener != NULL)
-		point.addr = listener->addr;
-	return point;
-}
-
-static void feed_accept_ready(struct ready_watch *w, const struct sl_net *net)
-{
-	struct listener *listener = listener_of(w, net->sock);
-	if (listener != NULL)
-		listener->addr = net->addr;
-	if (net->how == SL_HOW_EPOLL_EDGE) {
-		add_candidate(w, net);
-		return;
-	}
-	struct ready_point point = point_of(&net->event);
-	point.sock = net->sock;
-	point.addr = net->addr;
-	listener_is_ready(w, &point);
-}
-
-/* A port that was only tried: it will not be ready, and need not be. */
-static void feed_closed(struct ready_watch *w, const struct sl_net *net)
-{
-	const struct ready_point point = point_of(&net->event);
-	struct listener *listener = listener_of(w, net->sock);
-	if (listener != NULL)
-		listener->is_listening = listener->is_ready = false;
-	forget_candidates(w, net->sock);
-	if (all_listeners_are_ready(w))
-		hold_type(w, READY_ACCEPT_ALL, &point);
-}
-
-static void feed_net(struct ready_watch *w, const struct sl_net *net)
-{
-	struct ready_point point;
-	switch ((enum sl_net_op)net->op) {
-	case SL_NET_LISTEN:
-	case SL_NET_INHERITED:
-		if (net->result >= 0)
-			hold_listening(w, net);
-		break;
-	case SL_NET_ACCEPT_READY:
-		feed_accept_ready(w, net);
-		break;
-	case SL_NET_ACCEPT:
-		/* Who tries to accept, with or without success, is ready to. */
-		point = point_of_listener(w, net);
-		listener_is_ready(w, &point);
-		if (net->result >= 0)
-			hold_type(w, READY_FIRST_ACCEPT, &point);
-		break;
-	case SL_NET_FIRST_BYTE:
-		point = point_of_listener(w, net);
-		hold_type(w, READY_FIRST_BYTE, &point);
-		break;
-	case SL_NET_CLOSED:
-		feed_closed(w, net);
-		break;
-	case SL_NET_BIND:
-	case SL_NET_CONNECT:
-	case SL_NET_ESTABLISHED:
-	case SL_NET_REFUSED:
-	case SL_NET_REPLY:
-	case SL_NET_SENDTO:
-	default: /* from a newer recorder */
-		break;
+		const struct listening *s =
+			c->holds || !ready_rule_is_of_sockets(c->rule) ? NULL : awaited(w, c->rule);
+		const struct moment *at = s != NULL ? rung_of(s, c->rule->type) : NULL;
+		if (at == NULL || at->time_ns == 0)
+			continue;
+		struct ready_point point = point_at(s, at);
+		/* The last that was not ready may have been closed: they all are since then. */
+		if (c->rule->type == READY_ACCEPT_ALL && w->is_closing)
+			point.time_ns = now_ns;
+		hold(c, &point);
 	}
 }
 
@@ -422,6 +319,8 @@ static void feed_output(struct ready_watch *w, const struct sl_output *event)
 static void feed_mark(struct ready_watch *w, const struct sl_mark *mark)
 {
 	struct ready_point point = point_of(&mark->event);
+	if (mark->mark == SL_MARK_STOP)
+		w->is_over = true;
 	if (mark->mark == SL_MARK_NOTIFIED)
 		hold_type(w, READY_NOTIFY, &point);
 	if (mark->mark != SL_MARK_READY)
@@ -439,62 +338,132 @@ static void feed_mark(struct ready_watch *w, const struct sl_mark *mark)
 
 /* ---- the machine ---- */
 
-/* The candidate that has waited longest, or NULL. */
-static const struct candidate *oldest_candidate(const struct ready_watch *w)
+static void feed_rules(struct ready_watch *w, const struct sl_event *event)
 {
-	const struct candidate *oldest = NULL;
-	vec_foreach(candidate, &w->candidates) {
-		if (oldest == NULL || candidate->since_ns < oldest->since_ns)
-			oldest = candidate;
-	}
-	return oldest;
-}
-
-/* Those whose time has come are ready since they began to wait. */
-static void confirm_candidates(struct ready_watch *w, uint64_t now_ns)
-{
-	for (;;) {
-		const struct candidate *oldest = oldest_candidate(w);
-		if (oldest == NULL || now_ns < oldest->since_ns ||
-		    now_ns - oldest->since_ns < READY_EDGE_QUIET_NS)
-			return;
-		const struct listener *listener = listener_of(w, oldest->sock);
-		struct ready_point point = {
-			.time_ns = oldest->since_ns,
-			.pid = oldest->pid,
-			.tid = oldest->tid,
-			.sock = oldest->sock,
-			.is_unconfirmed = true,
-		};
-		if (listener != NULL)
-			point.addr = listener->addr;
-		listener_is_ready(w, &point); /* takes it off the list */
-	}
+	if (event->kind == SL_KIND_OUTPUT)
+		feed_output(w, (const void *)event);
+	else if (event->kind == SL_KIND_MARK)
+		feed_mark(w, (const void *)event);
 }
 
 bool ready_watch_feed(struct ready_watch *w, const struct sl_event *event, struct ready_point *ret)
 {
+	const bool is_net = event->kind == SL_KIND_NET;
 	/* Time goes on with every event, so what was due before this one is decided first. */
-	confirm_candidates(w, event->time_ns);
-	if (event->kind == SL_KIND_NET)
-		feed_net(w, (const void *)event);
-	else if (event->kind == SL_KIND_OFFCPU)
-		left_wait(w, (const void *)event);
-	else if (event->kind == SL_KIND_OUTPUT)
-		feed_output(w, (const void *)event);
-	else if (event->kind == SL_KIND_MARK)
-		feed_mark(w, (const void *)event);
+	const uint64_t due_ns = listeners_deadline(w->listeners);
+	if (due_ns != 0 && due_ns <= event->time_ns)
+		(void)ready_watch_tick(w, event->time_ns, ret);
+	w->is_closing =
+		event->kind == SL_KIND_EXIT ||
+		(is_net && ((const struct sl_net *)(const void *)event)->op == SL_NET_CLOSED);
+	const bool is_news = listeners_feed(w->listeners, event);
+	if (!w->is_over && is_news)
+		judge_listeners(w, event->time_ns);
+	if (!w->is_over)
+		feed_rules(w, event);
 	return all_hold(w, ret);
 }
 
 uint64_t ready_watch_deadline(const struct ready_watch *w)
 {
-	const struct candidate *oldest = oldest_candidate(w);
-	return oldest != NULL ? oldest->since_ns + READY_EDGE_QUIET_NS : 0;
+	return listeners_deadline(w->listeners);
 }
 
 bool ready_watch_tick(struct ready_watch *w, uint64_t now_ns, struct ready_point *ret)
 {
-	confirm_candidates(w, now_ns);
+	listeners_tick(w->listeners, now_ns);
+	w->is_closing = false;
+	if (!w->is_over)
+		judge_listeners(w, now_ns);
 	return all_hold(w, ret);
+}
+
+/* ---- what only a connection can tell ---- */
+
+static const char *why_waived(const struct ready_watch *w, uint64_t sock)
+{
+	vec_foreach(waived, &w->waived) {
+		if (waived->sock == sock)
+			return waived->why;
+	}
+	return NULL;
+}
+
+static bool is_open_question(const struct ready_watch *w, const struct listening *s)
+{
+	return s->ready.time_ns == 0 && s->edge.time_ns != 0 && !s->is_closed &&
+	       s->probed_ns == 0 && why_waived(w, s->sock) == NULL;
+}
+
+/* Whether @rule, which does not hold, waits for that very listener to accept. */
+static bool waits_for(const struct ready_watch *w, const struct ready_rule *rule,
+		      const struct listening *s)
+{
+	if (rule->type == READY_ACCEPT && rule->port == 0)
+		return listeners_first(w->listeners) == s;
+	return rule->type == READY_ACCEPT_ALL ||
+	       (rule->type == READY_ACCEPT && port_matches(rule, &s->addr));
+}
+
+const struct listening *ready_watch_question(const struct ready_watch *w)
+{
+	const struct listening *oldest = NULL;
+	for (size_t i = 0; i < w->n_conditions; i++) {
+		const struct condition *c = &w->conditions[i];
+		for (size_t k = 0; !c->holds && k < listeners_count(w->listeners); k++) {
+			const struct listening *s = listeners_at(w->listeners, k);
+			if (is_open_question(w, s) && waits_for(w, c->rule, s) &&
+			    (oldest == NULL || s->edge.time_ns < oldest->edge.time_ns))
+				oldest = s;
+		}
+	}
+	return oldest;
+}
+
+void ready_watch_waive(struct ready_watch *w, uint64_t sock, const char *why)
+{
+	(void)vec_push(&w->waived, (struct waived){ .sock = sock, .why = why });
+}
+
+/* ---- why it does not hold ---- */
+
+/* The first listener that @rule waits for in vain, or NULL. */
+static const struct listening *in_vain(const struct ready_watch *w, const struct ready_rule *rule)
+{
+	for (size_t i = 0; i < listeners_count(w->listeners); i++) {
+		const struct listening *s = listeners_at(w->listeners, i);
+		if (!s->is_closed && s->ready.time_ns == 0 && waits_for(w, rule, s))
+			return s;
+	}
+	return NULL;
+}
+
+static const char *state_of(const struct ready_watch *w, const struct listening *s)
+{
+	const char *why = why_waived(w, s->sock);
+	if (s->edge.time_ns == 0)
+		return "nothing waited on it";
+	if (s->probed_ns != 0)
+		return "edge-triggered, and it did not accept a connection";
+	return why != NULL ? why : "edge-triggered, unconfirmed";
+}
+
+void ready_watch_explain(const struct ready_watch *w, size_t rule, char *ret, size_t size)
+{
+	const struct ready_rule *r = w->conditions[rule].rule;
+	const struct listening *s = in_vain(w, r);
+	const struct sl_addr *datagram = listeners_datagram(w->listeners);
+	char endpoint[ADDR_TEXT_BYTES];
+	ret[0] = '\0';
+	if (r->type != READY_ACCEPT && r->type != READY_ACCEPT_ALL)
+		return;
+	if (s != NULL)
+		(void)snprintf(ret, size, "%s: %s", addr_text(&s->addr, endpoint), state_of(w, s));
+	else if (listeners_count(w->listeners) == 0 && datagram != NULL)
+		(void)snprintf(ret, size, "nothing listens; %s is bound, and nothing waits on it",
+			       addr_text(datagram, endpoint));
+	else if (listeners_count(w->listeners) == 0)
+		(void)snprintf(ret, size, "nothing listens");
+	else if (r->port != 0)
+		(void)snprintf(ret, size, "nothing listens on that port");
 }

@@ -382,7 +382,7 @@ static void name_missing(const struct run *r, char *ret, size_t size)
 	for (size_t i = 0; i < r->spec->n_rules && n < size; i++) {
 		const struct ready_rule *rule = &r->spec->rules[i];
 		const char *failure = r->probes != NULL ? probes_failure(r->probes, rule) : "";
-		if (ready_watch_holds(r->watch, i))
+		if (ready_watch_point(r->watch, i) != NULL)
 			continue;
 		const int added = snprintf(ret + n, size - n, "%s%s%s%s%s", n > 0 ? ", " : "",
 					   rule->spec, failure[0] != '\0' ? " (" : "", failure,

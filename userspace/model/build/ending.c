@@ -3,6 +3,7 @@
  * decided by trace/ready.h, the same code that told the collector when to stop. */
 #include "userspace/model/build/internal.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -56,38 +57,37 @@ static uint64_t tree_end(const struct builder *b)
 	return end_ns;
 }
 
-static bool feed(struct builder *b, struct ready_watch *watch, struct ready_point *ret)
+/* The listener that a rule was about and that made it hold, else the first. */
+static const struct listening *choose_listener(const struct builder *b)
 {
-	const struct trace *t = b->facts->trace;
-	for (size_t i = b->span->first; i < b->span->last; i++) {
-		const struct sl_event *event = t->events[i];
-		const uint64_t deadline = ready_watch_deadline(watch);
-		/* What a program says while it is stopped is no readiness. */
-		if (b->stop_ns != 0 && event->time_ns > b->stop_ns)
-			continue;
-		if (deadline != 0 && deadline <= event->time_ns &&
-		    ready_watch_tick(watch, event->time_ns, ret))
-			return true;
-		/* The launcher's own writes and opens before R0 are not the command's. */
-		if (event->time_ns >= b->zero_ns && ready_watch_feed(watch, event, ret))
-			return true;
+	const struct listeners *l = ready_watch_listeners(b->watch);
+	const struct ready_point *last = NULL;
+	for (size_t i = 0; i < b->facts->n_rules; i++) {
+		const struct ready_point *point = ready_watch_point(b->watch, i);
+		if (point != NULL && ready_rule_is_of_sockets(&b->facts->rules[i]) &&
+		    (last == NULL || point->time_ns > last->time_ns))
+			last = point;
 	}
-	return false;
+	return last != NULL ? listeners_find(l, last->sock) : listeners_first(l);
 }
 
-static bool find_point(struct builder *b, const struct ready_rule *rules, size_t n,
-		       struct ready_point *ret)
+void ending_watch(struct builder *b)
 {
-	struct ready_watch *watch = NULL;
-	if (n == 0)
-		return false;
-	if (ready_watch_new(rules, n, &watch) < 0) {
+	const struct facts *f = b->facts;
+	struct ready_point point;
+	if (ready_watch_new(f->rules, f->n_rules, &b->watch) < 0) {
 		b->error = -ENOMEM;
-		return false;
+		return;
 	}
-	const bool found = feed(b, watch, ret);
-	(void)ready_watch_free(watch);
-	return found && ret->time_ns >= b->zero_ns;
+	for (size_t i = b->span->first; i < b->span->last; i++) {
+		const struct sl_event *event = f->trace->events[i];
+		/* The launcher's own writes and opens before R0 are not the command's. */
+		if (event->time_ns >= b->zero_ns && ready_watch_feed(b->watch, event, &point)) {
+			b->is_ready = true;
+			b->ready = point;
+		}
+	}
+	b->ladder = choose_listener(b);
 }
 
 /* R6 has a rung of its own, also when another rule held last. */
@@ -99,13 +99,11 @@ static void find_notified(struct builder *b)
 		b->notified_by = "READY=1";
 	}
 	for (size_t i = 0; i < f->n_rules; i++) {
-		struct ready_point point = { 0 };
-		if (strcmp(ready_rule_level(&f->rules[i]), "notified") != 0 ||
-		    !find_point(b, &f->rules[i], 1, &point))
+		const struct ready_point *point = ready_watch_point(b->watch, i);
+		if (point == NULL || strcmp(ready_rule_level(&f->rules[i]), "notified") != 0 ||
+		    (b->notified_ns != 0 && b->notified_ns <= point->time_ns))
 			continue;
-		if (b->notified_ns != 0 && b->notified_ns <= point.time_ns)
-			continue;
-		b->notified_ns = point.time_ns;
+		b->notified_ns = point->time_ns;
 		b->notified_by = arena_strdup(b->arena, f->rules[i].spec);
 	}
 }
@@ -126,7 +124,7 @@ static int ready_process(struct builder *b, uint32_t pid, uint64_t at_ns)
 	if (proc >= 0)
 		return proc;
 	/* Seen from the outside only (a probe, a file): the one that listens, else the command. */
-	const struct listener *first = listener_first(b->run);
+	const struct listener *first = run_listener(b->run);
 	if (first == NULL || first->process <= 0)
 		return 0;
 	const bool is_served =
@@ -195,13 +193,11 @@ static void end_by_exit(struct builder *b)
 
 void ending_finish(struct builder *b)
 {
-	struct ready_point point = { 0 };
-
 	end_command(b);
 	set_exit(b);
 	find_notified(b);
-	if (find_point(b, b->facts->rules, b->facts->n_rules, &point))
-		ready_by_rules(b, &point);
+	if (b->is_ready)
+		ready_by_rules(b, &b->ready);
 	else if (b->ready_mark != NULL && b->ready_mark->event.time_ns >= b->zero_ns)
 		ready_by_mark(b);
 	else

@@ -143,11 +143,6 @@ struct call { /* a long system call */
 
 struct socket {
 	uint64_t sock;
-	uint64_t bind_ns, listen_ns, ready_ns, accept_ns, byte_ns;
-	int listener_proc, ready_proc; /* -1 */
-	bool is_listener, is_confirmed;
-	uint16_t how;
-	const struct sl_addr *local;
 	const char *peer; /* of the last connect; NULL */
 	bool is_dns;
 	int connection; /* the last one; -1 */
@@ -202,6 +197,12 @@ struct builder {
 	struct note_list VEC(struct connection_note) connections;
 	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
 	struct reap_list VEC(struct reap) reaps;	      /* in order of time */
+
+	/* after ending_watch() */
+	struct ready_watch *watch;	/* all events have gone through it */
+	const struct listening *ladder; /* the listener that the run is about; NULL */
+	struct ready_point ready;	/* when is_ready: all rules hold */
+	bool is_ready;
 
 	/* marks */
 	uint64_t reaped_ns, gone_ns, notified_ns;
@@ -294,8 +295,6 @@ const struct socket *socket_of(const struct builder *b, uint64_t sock);
 const struct delivery *delivery_of(const struct builder *b, int proc, uint32_t tid,
 				   uint64_t wake_ns, uint64_t back_ns, uint64_t next_ns);
 void sockets_finish(struct builder *b);
-/* The listener that got ready first, or listened first; NULL. Index into run->listeners. */
-const struct listener *listener_first(const struct run *run);
 
 /* waits.c */
 struct why {
@@ -345,7 +344,8 @@ void probes_finish(struct builder *b);
 void probes_forget_values(const struct session *s, double *values);
 
 /* the rest, in the order they are called */
-void ending_finish(struct builder *b); /* ending.c: exit, ready, end of startup */
+void ending_watch(struct builder *b);  /* ending.c: feeds the watch, before sockets_finish() */
+void ending_finish(struct builder *b); /* exit, ready, end of startup */
 void ladder_finish(struct builder *b); /* ladder.c */
 void critical_path(struct builder *b); /* critical_path.c */
 void overhead_mark(struct builder *b, const struct sl_mark *e); /* overhead.c */

@@ -93,18 +93,14 @@ static void program_rungs(struct builder *b, int ready)
 
 static const char no_network[] = "not seen without bpf and shim";
 
-static const struct listener *chosen_listener(const struct builder *b)
+const struct listener *run_listener(const struct run *run)
 {
-	const struct run *run = b->run;
-	for (size_t i = 0; run->ready_endpoint != NULL && i < run->n_listeners; i++)
-		if (strcmp(run->listeners[i].endpoint, run->ready_endpoint) == 0)
-			return &run->listeners[i];
-	return listener_first(run);
+	return run->ladder_listener > 0 ? &run->listeners[run->ladder_listener - 1] : NULL;
 }
 
 static void listener_rungs(struct builder *b)
 {
-	const struct listener *l = chosen_listener(b);
+	const struct listener *l = run_listener(b->run);
 	const char *source = network_source(b);
 	/* The shim sees the C library's functions; Go does without them. */
 	const char *none = b->facts->bpf == NULL    ? "no listening socket"
@@ -162,7 +158,7 @@ static void notified_rung(struct builder *b)
 
 static void client_rungs(struct builder *b)
 {
-	const struct listener *l = chosen_listener(b);
+	const struct listener *l = run_listener(b->run);
 	const int64_t accept_ns = l != NULL ? l->first_accept_ns : UNKNOWN;
 	const int64_t byte_ns = l != NULL ? l->first_byte_ns : UNKNOWN;
 	const int proc = l != NULL ? l->accept_ready_process : 0;

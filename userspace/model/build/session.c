@@ -227,6 +227,9 @@ static void finish_run(struct builder *b, bool is_last)
 		return;
 	waits_finish(b);
 	processes_finish(b);
+	ending_watch(b);
+	if (b->watch == NULL)
+		return;
 	sockets_finish(b);
 	ending_finish(b);
 	memory_finish(b);
@@ -268,6 +271,7 @@ static void builder_done(struct builder *b)
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);
 	id_map_done(&b->by_sock);
+	(void)ready_watch_free(b->watch);
 	free(b->is_spine);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets by identity: listeners with their ladder, connections with their replies. Peers in
- * the same tree are found by the endpoint they listen on. */
+/* Sockets by identity: listeners as trace/listeners.h has followed them, connections with their
+ * replies. Peers in the same tree are found by the endpoint they listen on. */
 #include "userspace/model/build/internal.h"
 
 #include <errno.h>
@@ -14,8 +14,6 @@ static struct socket *socket_make(struct builder *b, uint64_t sock)
 		index = (int)b->sockets.n;
 		const struct socket fresh = {
 			.sock = sock,
-			.listener_proc = -1,
-			.ready_proc = -1,
 			.connection = -1,
 			.listener = -1,
 		};
@@ -32,72 +30,6 @@ const struct socket *socket_of(const struct builder *b, uint64_t sock)
 {
 	const int index = sock == 0 ? -1 : id_map_get(&b->by_sock, sock);
 	return index < 0 ? NULL : &b->sockets.items[index];
-}
-
-static void set_once(uint64_t *at_ns, uint64_t now_ns)
-{
-	if (*at_ns == 0)
-		*at_ns = now_ns;
-}
-
-static void make_listener(struct socket *s, int proc, const struct sl_addr *local)
-{
-	s->is_listener = true;
-	if (s->listener_proc < 0)
-		s->listener_proc = proc;
-	if (local->family != 0 && (s->local == NULL || s->local->port == 0))
-		s->local = local;
-}
-
-/* An edge-triggered wait is only a candidate: the first try to accept after it decides. */
-static void set_ready(struct socket *s, int proc, uint64_t at_ns, unsigned int how)
-{
-	const bool is_candidate = how == SL_HOW_EPOLL_EDGE;
-	if (s->ready_ns != 0 && (s->is_confirmed || is_candidate))
-		return;
-	s->ready_ns = at_ns;
-	s->ready_proc = proc;
-	s->how = (uint16_t)how;
-	s->is_confirmed = !is_candidate;
-}
-
-static void listener_event(struct builder *b, const struct sl_net *e, int proc)
-{
-	const uint64_t now_ns = e->event.time_ns;
-	/* ACCEPT and FIRST_BYTE are about the new connection; its listener is the other one. */
-	const bool is_child = e->op == SL_NET_ACCEPT || e->op == SL_NET_FIRST_BYTE;
-	if (is_child && e->other == 0)
-		return;
-	struct socket *s = socket_make(b, is_child ? e->other : e->sock);
-	if (s == NULL)
-		return;
-	switch (e->op) {
-	case SL_NET_LISTEN:
-		make_listener(s, proc, &e->addr);
-		set_once(&s->listen_ns, now_ns);
-		break;
-	case SL_NET_INHERITED:
-		make_listener(s, proc, &e->addr);
-		break;
-	case SL_NET_ACCEPT_READY:
-		make_listener(s, proc, &e->addr);
-		set_ready(s, proc, now_ns, e->how);
-		break;
-	case SL_NET_ACCEPT:
-		s->is_listener = true;
-		if (s->listener_proc < 0)
-			s->listener_proc = proc;
-		if (s->ready_ns != 0 && !s->is_confirmed)
-			set_ready(s, proc, now_ns, SL_HOW_EDGE_ACCEPT);
-		if (e->result >= 0)
-			set_once(&s->accept_ns, now_ns);
-		break;
-	case SL_NET_FIRST_BYTE:
-		set_once(&s->byte_ns, now_ns);
-		break;
-	default:
-		break;
-	}
 }
 
 static struct connection_note *connection_new(struct builder *b, const struct sl_net *e, int proc)
@@ -242,74 +174,78 @@ static void client_event(struct builder *b, const struct sl_net *e, int proc)
 
 void socket_event(struct builder *b, const struct sl_net *e)
 {
-	const int proc = process_of(b, &e->event);
-	struct socket *s;
-
-	switch (e->op) {
-	case SL_NET_BIND:
-		if (e->result < 0)
-			break;
-		s = socket_make(b, e->sock);
-		if (s != NULL) {
-			set_once(&s->bind_ns, e->event.time_ns);
-			if (e->addr.family != 0)
-				s->local = &e->addr;
-		}
-		break;
-	case SL_NET_LISTEN:
-		if (e->result >= 0)
-			listener_event(b, e, proc);
-		break;
-	case SL_NET_INHERITED:
-	case SL_NET_ACCEPT_READY:
-	case SL_NET_ACCEPT:
-	case SL_NET_FIRST_BYTE:
-		listener_event(b, e, proc);
-		break;
-	default:
-		client_event(b, e, proc);
-		break;
-	}
+	/* Startline's own connection, and a socket that its process leaves behind, are nobody's. */
+	if (e->op != SL_NET_PROBED && e->op != SL_NET_CLOSED)
+		client_event(b, e, process_of(b, &e->event));
 }
 
-static const char *evidence_of(const struct socket *s)
+/* ---- listeners ---- */
+
+static const char *evidence_of(const struct listening *s)
 {
 	static const char *const how[] = {
 		[SL_HOW_ACCEPT] = "accept",
 		[SL_HOW_POLL] = "poll",
 		[SL_HOW_EPOLL] = "epoll_wait",
-		[SL_HOW_EPOLL_EDGE] = "edge-triggered, unconfirmed",
+		[SL_HOW_EPOLL_EDGE] = "epoll_wait",
 		[SL_HOW_IO_URING] = "io_uring",
 		[SL_HOW_EDGE_ACCEPT] = "edge-triggered, first accept",
+		[SL_HOW_RECEIVE] = "receive",
 	};
-	if (s->ready_ns == 0)
-		return "nothing waited on it";
+	if (s->is_confirmed)
+		return "edge-triggered, confirmed by a connection";
+	if (s->ready.time_ns == 0 && s->probed_ns != 0)
+		return "edge-triggered, did not accept a connection";
+	if (s->ready.time_ns == 0)
+		return s->edge.time_ns != 0 ? "edge-triggered, unconfirmed"
+					    : "nothing waited on it";
 	return s->how < sizeof(how) / sizeof(how[0]) && how[s->how] != NULL ? how[s->how] : "";
+}
+
+/* The process's id, 0: there is none. */
+static int process_at(struct builder *b, const struct moment *at)
+{
+	const struct sl_event event = {
+		.time_ns = at->time_ns,
+		.pid = at->pid,
+		.tid = at->tid,
+		.flags = at->flags,
+	};
+	return at->time_ns != 0 ? process_of(b, &event) + 1 : 0;
+}
+
+static void add_listener(struct builder *b, const struct listening *s)
+{
+	struct run *run = b->run;
+	struct socket *socket = s->sock != 0 ? socket_make(b, s->sock) : NULL;
+	if (socket != NULL)
+		socket->listener = (int)run->n_listeners;
+	run->listeners[run->n_listeners++] = (struct listener){
+		.process = process_at(b, s->listen.time_ns != 0 ? &s->listen : &s->seen),
+		.endpoint = s->addr.family != 0 ? text_endpoint(b->arena, &s->addr) : "",
+		.bind_ns = rel(b, s->bind.time_ns),
+		.listen_ns = s->is_inherited ? UNKNOWN : rel(b, s->listen.time_ns),
+		.accept_ready_ns = rel(b, s->ready.time_ns),
+		.first_accept_ns = rel(b, s->accept.time_ns),
+		.first_byte_ns = rel(b, s->byte.time_ns),
+		.accept_ready_process = process_at(b, &s->ready),
+		.evidence = evidence_of(s),
+	};
 }
 
 static void listeners_finish(struct builder *b)
 {
-	size_t n = 0;
-	vec_foreach(s, &b->sockets)
-		n += s->is_listener;
+	const struct listeners *l = ready_watch_listeners(b->watch);
+	const size_t n = listeners_count(l);
 	b->run->listeners = keep(b, arena_alloc_array(b->arena, n, sizeof(struct listener)));
-	if (b->run->listeners == NULL)
-		return;
-	vec_foreach(s, &b->sockets) {
-		if (!s->is_listener)
+	for (size_t i = 0; i < n && b->run->listeners != NULL; i++) {
+		const struct listening *s = listeners_at(l, i);
+		/* Of datagram sockets only one that stands in for a listener. */
+		if (s->is_datagram && s != listeners_first(l))
 			continue;
-		s->listener = (int)b->run->n_listeners;
-		b->run->listeners[b->run->n_listeners++] = (struct listener){
-			.process = s->listener_proc + 1,
-			.endpoint = s->local != NULL ? text_endpoint(b->arena, s->local) : "",
-			.bind_ns = rel(b, s->bind_ns),
-			.listen_ns = rel(b, s->listen_ns),
-			.accept_ready_ns = rel(b, s->ready_ns),
-			.first_accept_ns = rel(b, s->accept_ns),
-			.first_byte_ns = rel(b, s->byte_ns),
-			.accept_ready_process = s->ready_proc + 1,
-			.evidence = evidence_of(s),
-		};
+		add_listener(b, s);
+		if (s == b->ladder)
+			b->run->ladder_listener = (int)b->run->n_listeners;
 	}
 }
 
@@ -363,16 +299,4 @@ void sockets_finish(struct builder *b)
 {
 	listeners_finish(b);
 	connections_finish(b);
-}
-
-const struct listener *listener_first(const struct run *run)
-{
-	const struct listener *first = NULL;
-	for (size_t i = 0; i < run->n_listeners; i++) {
-		const struct listener *l = &run->listeners[i];
-		if (first == NULL || (l->listen_ns != UNKNOWN && first->listen_ns != UNKNOWN &&
-				      l->listen_ns < first->listen_ns))
-			first = l;
-	}
-	return first;
 }

@@ -3,10 +3,11 @@
  * target's; printers escape them. */
 #include "userspace/model/build/internal.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "userspace/trace/addr_text.h"
 
 #define PATH_LIMIT 4096 /* PATH_MAX of Linux */
 #define DNS_PORT   53
@@ -67,41 +68,11 @@ const char *text_path(struct arena *a, const struct sl_event *event, const char 
 	return path_from_leaf(a, text, room(event, text), (event->flags & SL_FLAG_CUT) != 0);
 }
 
-static const char *unix_endpoint(struct arena *a, const struct sl_addr *addr)
-{
-	char text[sizeof(addr->bytes) + sizeof("unix @")];
-	const size_t length =
-		addr->length < sizeof(addr->bytes) ? addr->length : sizeof(addr->bytes);
-
-	if (length == 0)
-		return "unix (unnamed)";
-	memcpy(text, "unix ", 5);
-	memcpy(text + 5, addr->bytes, length);
-	if (addr->bytes[0] != '\0')
-		return interned(a, text, 5 + length);
-	/* An abstract name: the kernel's own listing writes its NULs as @ (proc_net_unix). */
-	for (size_t i = 5; i < 5 + length; i++)
-		if (text[i] == '\0')
-			text[i] = '@';
-	return interned(a, text, 5 + length);
-}
-
 const char *text_endpoint(struct arena *a, const struct sl_addr *addr)
 {
-	char host[INET6_ADDRSTRLEN];
-	char text[INET6_ADDRSTRLEN + 32];
-	const char *protocol = addr->type == SOCK_DGRAM ? "udp" : "tcp";
-
-	if (addr->family == AF_UNIX)
-		return unix_endpoint(a, addr);
-	if (addr->family == AF_INET && inet_ntop(AF_INET, addr->bytes, host, sizeof(host)) != NULL)
-		(void)snprintf(text, sizeof(text), "%s %s:%u", protocol, host, addr->port);
-	else if (addr->family == AF_INET6 &&
-		 inet_ntop(AF_INET6, addr->bytes, host, sizeof(host)) != NULL)
-		(void)snprintf(text, sizeof(text), "%s [%s]:%u", protocol, host, addr->port);
-	else
-		(void)snprintf(text, sizeof(text), "socket family %u", addr->family);
-	return interned(a, text, strlen(text));
+	char text[ADDR_TEXT_BYTES];
+	const char *endpoint = addr_text(addr, text);
+	return interned(a, endpoint, strlen(endpoint));
 }
 
 bool text_is_dns(const struct sl_addr *addr)
