@@ -280,6 +280,26 @@ int handle_inet_sock_set_state(__u64 *ctx)
 
 /* ---- accept ---- */
 
+/* The end of a connection of startline's own: a port, or a name that the kernel chose, which is a NUL
+ * and five digits. */
+__u32 own_family = 0;
+__u32 own_port = 0;
+__u32 own_name[2] = { 0 };
+
+/* Whether the other end of @sk, as it was accepted, is that one. */
+int is_own(__u64 sk);
+__noinline int is_own(__u64 sk)
+{
+	struct sl_addr peer;
+
+	if (!own_family)
+		return 0;
+	addr_peer(sk, &peer);
+	if (peer.family != AF_UNIX || own_family != AF_UNIX)
+		return peer.family != AF_UNIX && own_family != AF_UNIX && peer.port == own_port;
+	return *(__u32 *)&peer.bytes[0] == own_name[0] && *(__u32 *)&peer.bytes[4] == own_name[1];
+}
+
 __noinline int net_accepted(__u64 sk, __u64 id, __u64 listener, __s32 fd, __u64 enter_ns)
 {
 	struct net_fact fact = { .op = SL_NET_ACCEPT, .address = NET_PEER };
@@ -291,6 +311,8 @@ __noinline int net_accepted(__u64 sk, __u64 id, __u64 listener, __s32 fd, __u64 
 	fact.other = listener;
 	fact.fd = fd;
 	fact.result = fd;
+	if (is_own(sk))
+		return net_emit(&fact, NULL);
 	if (first_time(listener, ONCE_ACCEPT, bpf_get_current_pid_tgid() >> 32))
 		net_emit(&fact, NULL);
 	if (!sk || happened(listener, ONCE_FIRST_BYTE, 0))

@@ -202,7 +202,13 @@ struct sl_exit {
 	__u64 run_ns; /* CPU time of this thread, the scheduler's own sum */
 };
 
-enum sl_when { SL_WHEN_EXIT = 1, SL_WHEN_READY = 2, SL_WHEN_START = 3, SL_WHEN_EXEC = 4 };
+enum sl_when {
+	SL_WHEN_EXIT = 1,
+	SL_WHEN_READY = 2,
+	SL_WHEN_START = 3,
+	SL_WHEN_EXEC = 4,
+	SL_WHEN_PROBED = 5, /* just before NET PROBED */
+};
 
 /* Whole process, all threads living and dead. */
 struct sl_usage {
@@ -362,7 +368,8 @@ enum sl_net_op {
 	SL_NET_SENDTO = 11,    /* datagram sent to addr; first per sock and peer */
 	SL_NET_CLOSED = 12,    /* a TCP listener was closed, before readiness and not by an exit */
 	SL_NET_PROBED = 13, /* collector: startline connected to listener `other`, to see whether it
-				* is accepted; addr = our end */
+				* is accepted; addr = our end; result = threads of the program that
+				* were running */
 };
 
 enum sl_ready_how {

@@ -21,8 +21,8 @@ struct listener {
 	struct sl_addr local;
 	int epolls_plus_1[EPOLLS];
 	uint32_t is_edge;
-	uint32_t is_ready; /* ACCEPT_READY was sent (edge-triggered: and confirmed) */
-	uint32_t is_accepted;
+	uint32_t is_ready;   /* ACCEPT_READY was sent (edge-triggered: and confirmed) */
+	uint32_t n_accepted; /* counted up to two: the first may be startline's own */
 	uint32_t is_failed;
 };
 
@@ -248,8 +248,11 @@ void listener_accepted(int fd, uint64_t enter_ns, int result)
 	struct listener *l = listener_of(fd);
 	struct sl_addr peer = { 0 };
 
-	if (l == NULL || __atomic_exchange_n(result < 0 ? &l->is_failed : &l->is_accepted, 1,
-					     __ATOMIC_ACQ_REL) != 0)
+	if (l == NULL)
+		return;
+	if (result < 0 ? __atomic_exchange_n(&l->is_failed, 1, __ATOMIC_ACQ_REL) != 0
+		       : LOAD(l->n_accepted) >= 2 ||
+				 __atomic_fetch_add(&l->n_accepted, 1, __ATOMIC_ACQ_REL) >= 2)
 		return;
 	if (result >= 0)
 		(void)address_of(result, true, &peer);

@@ -96,9 +96,3 @@ edge_until_accept() {
 		$(($(logged accept) - $(logged listen after))) 0 "$MS"
 }
 
-@test "edge-triggered: --ready accept takes the wait after 100 ms of quiet" {
-	observe --ready accept -- "$WORKLOADS/net_server" edge
-	[ "$status" -eq 0 ]
-	q '.runs[0].listeners[0].evidence' | grep -qx 'edge-triggered, unconfirmed'
-	q '.runs[0].ready.time_ns == .runs[0].listeners[0].accept_ready_ns' | grep -qx true
-}

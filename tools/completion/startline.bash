@@ -58,7 +58,7 @@ _startline() {
 		return
 		;;
 	run)
-		options='--runs --warmup --until --ready --timeout --stop-signal --probes --heap --trace
+		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --trace
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
@@ -74,7 +74,7 @@ _startline() {
 	ab)
 		options='--base --head --base-worktree --base-directory --head-directory --setup --gate
 			--pairs --max-time --seed --show-output --out --format --output --until --ready
-			--timeout --stop-signal --probes --heap --trace --user --follow-cgroup --redact
+			--timeout --no-connect --stop-signal --probes --heap --trace --user --follow-cgroup --redact
 			--ring'
 		;;
 	history)

@@ -33,6 +33,7 @@ enum {
 	KEY_CGROUP,
 	KEY_REDACT,
 	KEY_RING,
+	KEY_NO_CONNECT,
 };
 
 static const struct argp_option options[] = {
@@ -44,6 +45,8 @@ static const struct argp_option options[] = {
 	{ "until", KEY_UNTIL, "ready|exit|DURATION", 0,
 	  "when to stop (ready if --ready is given, else exit)", 0 },
 	{ "timeout", KEY_TIMEOUT, "T", 0, "give up after T (60s when waiting for ready)", 0 },
+	{ "no-connect", KEY_NO_CONNECT, 0, 0,
+	  "for --ready accept, do not connect to the program to see whether it accepts", 0 },
 	{ "stop-signal", KEY_STOP_SIGNAL, "SIG", 0, "how the command is stopped (TERM)", 0 },
 	{ "probes", KEY_PROBES, "LIST", 0, "auto, none, or a list of bpf and shim (auto)", 0 },
 	{ "heap", KEY_HEAP, "MODE", 0, "off or count (count)", 0 },
@@ -206,6 +209,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_REDACT:
 		parse_redact(o, arg, state);
 		return 0;
+	case KEY_NO_CONNECT:
+		o->no_connect = true;
+		return 0;
 	case KEY_RING:
 		o->ring_bytes = parse_ring(arg, state);
 		return 0;
@@ -256,5 +262,6 @@ int record_options_spec(const struct record_options *o, struct collect_spec *spe
 	spec->stop_signal = o->stop_signal;
 	spec->ring_bytes = o->ring_bytes;
 	spec->follow_cgroup = o->follow_cgroup;
+	spec->no_connect = o->no_connect;
 	return set_user(o, spec);
 }

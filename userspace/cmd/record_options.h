@@ -31,6 +31,7 @@ struct record_options {
 	regex_t redact; /* of all that were given */
 	char *redact_text;
 	size_t ring_bytes;
+	bool no_connect;
 };
 
 extern const struct argp record_argp;

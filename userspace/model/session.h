@@ -127,6 +127,8 @@ struct listener {	      /* one listening socket */
 	int64_t bind_ns, listen_ns, accept_ready_ns, first_accept_ns, first_byte_ns;
 	int accept_ready_process;
 	const char *evidence; /* how accept_ready was seen */
+	bool is_main; /* the one that --ready was about, else the first: milestones and metrics are
+		       * about it */
 };
 
 struct connection {
@@ -191,8 +193,6 @@ struct run {
 	size_t n_processes;
 	struct listener *listeners;
 	size_t n_listeners;
-	int ladder_listener; /* the one that became ready, else the first; index + 1; 0: none, or a
-			      * session that was loaded: its milestones and metrics are about it */
 	struct connection *connections;
 	size_t n_connections;
 	struct library *libraries;
@@ -263,7 +263,7 @@ int session_build(const struct trace *trace, struct session **ret);
 /* Only the runs of one arm of an interleaved recording ("base"); its command is what these ran. */
 int session_build_arm(const struct trace *trace, const char *arm, struct session **ret);
 bool session_has_arm(const struct trace *trace, const char *arm);
-/* The listener that milestones and metrics of a run that was built are about; NULL: none. */
+/* The one that is_main, or NULL. */
 const struct listener *run_listener(const struct run *run);
 /* @text is not copied. -ENOMEM. */
 int session_add_note(struct session *s, const char *text);

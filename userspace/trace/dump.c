@@ -36,10 +36,8 @@ static const char *const marks[] = {
 	[SL_MARK_NOTIFIED] = "notified", [SL_MARK_REAPED_CHILD] = "reaped_child",
 };
 static const char *const whens[] = {
-	[SL_WHEN_EXIT] = "exit",
-	[SL_WHEN_READY] = "ready",
-	[SL_WHEN_START] = "start",
-	[SL_WHEN_EXEC] = "exec",
+	[SL_WHEN_EXIT] = "exit", [SL_WHEN_READY] = "ready",   [SL_WHEN_START] = "start",
+	[SL_WHEN_EXEC] = "exec", [SL_WHEN_PROBED] = "probed",
 };
 static const char *const states[] = { "preempted", "S", "D", "T", "new" };
 static const char *const contexts[] = { "?", "task", "softirq", "hardirq" };

@@ -10,16 +10,12 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
+#include "userspace/trace/edge.h"
 
 /* All bound what a target can make us remember; real ones stay far below. */
 #define LISTENERS_MAX 4096u
 #define BOUND_MAX     1024u /* sockets that are bound and do not listen: the oldest are forgotten */
-#define WAITS_MAX     1024u
-#define SLEEPS_MAX    4096u
-#define PROBES_MAX    256u
 #define HOLDERS_MAX   4096u
-/* Waiting takes no longer to begin. */
-#define FALL_ASLEEP_NS 1000000u
 
 struct holders VEC(uint32_t);
 
@@ -29,32 +25,10 @@ struct bound {
 	struct moment at;
 };
 
-/* A thread in an edge-triggered wait on a listener. */
-struct wait {
-	uint64_t sock;
-	struct moment since;
-};
-
-/* A thread that was asleep when startline connected. */
-struct sleep {
-	uint32_t pid, tid;
-	uint64_t out_ns;
-	uint64_t wake_ns; /* 0: it still is */
-};
-
-/* A connection made by startline. */
-struct probe {
-	struct sl_addr to, from;
-	uint64_t at_ns;
-	uint64_t sock; /* the accepted end; 0: not known */
-};
-
 struct listeners {
 	struct listening_list VEC(struct listening) items;
 	struct bound_list VEC(struct bound) bound;
-	struct wait_list VEC(struct wait) waits;
-	struct sleep_list VEC(struct sleep) sleeps;
-	struct probe_list VEC(struct probe) probes;
+	struct edge edge;
 	struct sl_addr datagram;
 	size_t next_bound; /* to be replaced */
 	size_t first;	   /* decided: index + 1 */
@@ -89,9 +63,7 @@ struct listeners *listeners_free(struct listeners *l)
 		drop_holders(s);
 	vec_done(&l->items);
 	vec_done(&l->bound);
-	vec_done(&l->waits);
-	vec_done(&l->sleeps);
-	vec_done(&l->probes);
+	edge_done(&l->edge);
 	free(l);
 	return NULL;
 }
@@ -169,7 +141,7 @@ static bool feed_task(struct listeners *l, const struct sl_task *task)
 static bool feed_exit(struct listeners *l, const struct sl_exit *e)
 {
 	bool is_changed = false;
-	if ((e->flags & SL_EXIT_PROCESS) == 0)
+	if ((e->flags & SL_EXIT_PROCESS) == 0 || l->is_over)
 		return false;
 	vec_foreach(s, &l->items) {
 		size_t kept = 0;
@@ -313,16 +285,6 @@ static struct listening *listening_of(struct listeners *l, uint64_t sock,
 	return s;
 }
 
-static void forget_waits(struct listeners *l, uint64_t sock)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < l->waits.n && l->waits.items != NULL; i++) {
-		if (l->waits.items[i].sock != sock)
-			l->waits.items[kept++] = l->waits.items[i];
-	}
-	l->waits.n = kept;
-}
-
 static void make_ready(struct listeners *l, struct listening *s, struct moment at, unsigned int how)
 {
 	if (s->ready.time_ns != 0 || l->is_over)
@@ -330,130 +292,26 @@ static void make_ready(struct listeners *l, struct listening *s, struct moment a
 	s->ready = at;
 	s->how = (uint16_t)how;
 	l->n_edge -= s->edge.time_ns != 0;
-	forget_waits(l, s->sock);
+	edge_forget(&l->edge, s->sock);
 	decide_first(l);
-}
-
-static void begin_wait(struct listeners *l, const struct sl_net *net)
-{
-	const struct wait wait = { .sock = net->sock, .since = moment_of(&net->event) };
-	vec_foreach(old, &l->waits) {
-		if (old->sock == wait.sock && old->since.tid == wait.since.tid) {
-			*old = wait;
-			return;
-		}
-	}
-	if (l->waits.n < WAITS_MAX)
-		(void)vec_push(&l->waits, wait);
-}
-
-/* ---- connections of startline's own ---- */
-
-static bool is_same_addr(const struct sl_addr *a, const struct sl_addr *b)
-{
-	return a->family != 0 && a->family == b->family && a->port == b->port &&
-	       a->length == b->length && a->length > 0 && a->length <= sizeof(a->bytes) &&
-	       memcmp(a->bytes, b->bytes, a->length) == 0;
-}
-
-/* Whether @peer, as the server sees it, is our end @from. A port is enough: IPv4 may look like IPv6
- * over there. */
-static bool is_our_end(const struct sl_addr *from, const struct sl_addr *peer)
-{
-	const bool is_internet = peer->family == AF_INET || peer->family == AF_INET6;
-	return is_internet && from->family != AF_UNIX ? peer->port == from->port
-						      : is_same_addr(from, peer);
-}
-
-/* The connection that may have come to @s: of several sockets on one endpoint the kernel chooses. */
-static const struct probe *probe_of(const struct listeners *l, const struct listening *s,
-				    uint64_t until_ns)
-{
-	const struct probe *last = NULL;
-	vec_foreach(probe, &l->probes) {
-		if (probe->at_ns <= until_ns && is_same_addr(&probe->to, &s->addr))
-			last = probe;
-	}
-	return last;
-}
-
-/* Whether @net, which is about an accepted connection, is about one of them. */
-static bool is_own(struct listeners *l, const struct sl_net *net)
-{
-	vec_foreach(probe, &l->probes) {
-		if (net->op == SL_NET_ACCEPT && net->result >= 0 &&
-		    is_our_end(&probe->from, &net->addr))
-			probe->sock = net->sock;
-		if (probe->sock != 0 && probe->sock == net->sock)
-			return true;
-	}
-	return false;
-}
-
-/* Since when the process of @accept stood ready for a connection that came at @at_ns: the wait of one
- * of its threads, but none of them may have run since. time 0: it is not known. */
-static struct moment stood_ready(const struct listeners *l, const struct listening *s,
-				 const struct moment *accept, uint64_t at_ns)
-{
-	struct moment since = { 0 };
-	vec_foreach(wait, &l->waits) {
-		if (wait->sock == s->sock && wait->since.pid == accept->pid &&
-		    wait->since.time_ns <= at_ns && wait->since.time_ns > since.time_ns)
-			since = wait->since;
-	}
-	const struct moment wait = since;
-	vec_foreach(sleep, &l->sleeps) {
-		const bool is_the_wait = sleep->tid == wait.tid && sleep->out_ns >= wait.time_ns &&
-					 sleep->out_ns < wait.time_ns + FALL_ASLEEP_NS;
-		if (sleep->pid != accept->pid || is_the_wait || sleep->out_ns <= since.time_ns ||
-		    sleep->out_ns > at_ns)
-			continue;
-		since.time_ns = sleep->out_ns;
-		since.pid = sleep->pid;
-		since.tid = sleep->tid;
-		since.flags = accept->flags;
-	}
-	return since;
-}
-
-/* When the thread of @accept woke for a connection that came at @at_ns, else when it tried: waiting
- * for a CPU is not the program's doing. */
-static uint64_t woken_for(const struct listeners *l, const struct moment *accept, uint64_t at_ns)
-{
-	vec_foreach(sleep, &l->sleeps) {
-		if (sleep->tid == accept->tid && sleep->wake_ns >= at_ns &&
-		    sleep->wake_ns < accept->time_ns)
-			return sleep->wake_ns;
-	}
-	return accept->time_ns;
 }
 
 /* The first try to accept from @s. */
 static void try_accept(struct listeners *l, struct listening *s, struct moment at, unsigned int how)
 {
-	const struct probe *probe = s->edge.time_ns != 0 ? probe_of(l, s, at.time_ns) : NULL;
-	const unsigned int shown = s->edge.time_ns != 0 ? SL_HOW_EDGE_ACCEPT : how;
-	if (s->ready.time_ns != 0 || probe == NULL) {
-		make_ready(l, s, at, shown);
+	const bool is_edge = s->edge.time_ns != 0;
+	if (s->ready.time_ns != 0)
 		return;
-	}
-	const struct moment since = stood_ready(l, s, &at, probe->at_ns);
-	s->is_confirmed = since.time_ns != 0 &&
-			  woken_for(l, &at, probe->at_ns) - probe->at_ns <= LISTENERS_AT_ONCE_NS;
-	make_ready(l, s, s->is_confirmed ? since : at, s->is_confirmed ? SL_HOW_EPOLL_EDGE : shown);
+	if (is_edge)
+		at = edge_ready_since(&l->edge, s, at, &s->is_confirmed);
+	make_ready(l, s, at, is_edge ? SL_HOW_EDGE_ACCEPT : how);
 }
 
 static void feed_probed(struct listeners *l, const struct sl_net *net)
 {
 	struct listening *to = known(l, net->other);
-	if (to == NULL || l->probes.n >= PROBES_MAX)
-		return;
-	to->probed_ns = net->event.time_ns;
-	(void)vec_push(&l->probes, (struct probe){
-					   .from = net->addr,
-					   .to = to->addr,
-					   .at_ns = net->event.time_ns,
-				   });
+	if (to != NULL && edge_feed_probed(&l->edge, net, &to->addr))
+		to->probed_ns = net->event.time_ns;
 }
 
 /* ---- events ---- */
@@ -468,7 +326,7 @@ static void feed_accept_ready(struct listeners *l, const struct sl_net *net)
 	} else if (s->ready.time_ns == 0 && s->sock != 0) {
 		l->n_edge += s->edge.time_ns == 0;
 		set_once(&s->edge, moment_of(&net->event));
-		begin_wait(l, net);
+		edge_wait_begins(&l->edge, net->sock, moment_of(&net->event));
 	}
 }
 
@@ -476,7 +334,7 @@ static void feed_accept_ready(struct listeners *l, const struct sl_net *net)
  * ready to. */
 static void feed_accept(struct listeners *l, const struct sl_net *net)
 {
-	const bool is_of_startline = is_own(l, net);
+	const bool is_of_startline = edge_is_own(&l->edge, net);
 	struct listening *s = listening_of(l, net->other, &net->event, NULL);
 	if (s == NULL)
 		return;
@@ -488,7 +346,7 @@ static void feed_accept(struct listeners *l, const struct sl_net *net)
 static void feed_first_byte(struct listeners *l, const struct sl_net *net)
 {
 	struct listening *s = listening_of(l, net->other, &net->event, NULL);
-	if (s != NULL && !is_own(l, net))
+	if (s != NULL && !edge_is_own(&l->edge, net))
 		set_once(&s->byte, moment_of(&net->event));
 }
 
@@ -507,9 +365,9 @@ static void feed_listen(struct listeners *l, const struct sl_net *net)
 static void feed_closed(struct listeners *l, const struct sl_net *net)
 {
 	struct listening *s = known(l, net->sock);
-	if (s != NULL)
+	if (s != NULL && !l->is_over)
 		s->is_closed = true;
-	forget_waits(l, net->sock);
+	edge_forget(&l->edge, net->sock);
 }
 
 static bool feed_net(struct listeners *l, const struct sl_net *net)
@@ -549,54 +407,6 @@ static bool feed_net(struct listeners *l, const struct sl_net *net)
 	}
 }
 
-/* Whether the wait was still going on when startline connected: then it may be what proves it. */
-static bool is_probed_in(const struct listeners *l, const struct wait *wait,
-			 const struct sl_offcpu *off)
-{
-	const struct listening *s = known(l, wait->sock);
-	return s != NULL && s->probed_ns != 0 && wait->since.time_ns <= s->probed_ns &&
-	       off->out_ns <= s->probed_ns && off->event.time_ns >= s->probed_ns;
-}
-
-/* A thread that slept when startline connected has woken, or was asleep in a snapshot. */
-static void note_sleep(struct listeners *l, const struct sl_offcpu *off)
-{
-	const bool is_asleep = (off->flags & SL_OFFCPU_STILL) != 0;
-	const struct sleep sleep = { .pid = off->event.pid,
-				     .tid = off->event.tid,
-				     .out_ns = off->out_ns };
-	vec_foreach(old, &l->sleeps) {
-		if (old->tid != sleep.tid)
-			continue;
-		if (is_asleep)
-			*old = sleep;
-		else if (old->out_ns == off->out_ns)
-			old->wake_ns = off->wake_ns;
-		return;
-	}
-	if (is_asleep && off->wake_ns == 0 && l->sleeps.n < SLEEPS_MAX)
-		(void)vec_push(&l->sleeps, sleep);
-}
-
-/* A thread that was asleep runs again: it has left its wait. One that was only preempted, or whose
- * record is a snapshot, may still be in it. */
-static void feed_offcpu(struct listeners *l, const struct sl_offcpu *off)
-{
-	if (l->n_edge == 0 || off->state == SL_STATE_PREEMPTED)
-		return;
-	note_sleep(l, off);
-	if ((off->flags & SL_OFFCPU_STILL) != 0)
-		return;
-	size_t kept = 0;
-	for (size_t i = 0; i < l->waits.n && l->waits.items != NULL; i++) {
-		const struct wait wait = l->waits.items[i];
-		if (wait.since.tid != off->event.tid || off->event.time_ns <= wait.since.time_ns ||
-		    is_probed_in(l, &wait, off))
-			l->waits.items[kept++] = wait;
-	}
-	l->waits.n = kept;
-}
-
 bool listeners_feed(struct listeners *l, const struct sl_event *event)
 {
 	listeners_tick(l, event->time_ns);
@@ -604,7 +414,8 @@ bool listeners_feed(struct listeners *l, const struct sl_event *event)
 	case SL_KIND_NET:
 		return feed_net(l, (const void *)event);
 	case SL_KIND_OFFCPU:
-		feed_offcpu(l, (const void *)event);
+		if (l->n_edge > 0)
+			edge_feed_offcpu(&l->edge, (const void *)event);
 		return false;
 	case SL_KIND_TASK:
 		return feed_task(l, (const void *)event);

@@ -9,7 +9,7 @@
  *
  * - accepted at once, the program stood ready since the waiting thread began that wait, but not
  *   before the last thread of its process went to sleep: that one may have opened the door;
- * - accepted later, since that accept.
+ * - accepted later, or while another thread was running and may have opened it: since that accept.
  *
  * A bound datagram socket stands in for a listener where nothing listens on a stream. */
 #ifndef USERSPACE_TRACE_LISTENERS_H
@@ -23,8 +23,6 @@
 
 /* For so long no stream socket may listen before a datagram socket counts. */
 #define LISTENERS_SETTLE_NS 100000000ull
-/* A connection accepted within that time was accepted at once. */
-#define LISTENERS_AT_ONCE_NS 50000000ull
 
 struct moment {
 	uint64_t time_ns; /* 0: not seen */

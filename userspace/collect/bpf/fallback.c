@@ -74,6 +74,12 @@ int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)
 	return -ENOTSUP;
 }
 
+void source_bpf_own_end(struct source_bpf *s, const struct sl_addr *end)
+{
+	(void)s;
+	(void)end;
+}
+
 int source_bpf_ready(struct source_bpf *s)
 {
 	(void)s;

@@ -274,6 +274,13 @@ int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)
 	return r < 0 ? r : walk_silently(s, WALK_EMIT, when);
 }
 
+void source_bpf_own_end(struct source_bpf *s, const struct sl_addr *end)
+{
+	s->skeleton->bss->own_family = end->family;
+	s->skeleton->bss->own_port = end->port;
+	memcpy(s->skeleton->bss->own_name, end->bytes, sizeof(s->skeleton->bss->own_name));
+}
+
 int source_bpf_ready(struct source_bpf *s)
 {
 	s->skeleton->bss->switch_count = 0;

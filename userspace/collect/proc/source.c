@@ -210,6 +210,23 @@ uint64_t source_proc_start(pid_t pid)
 	return since_boot > ahead ? since_boot - ahead : 0;
 }
 
+int source_proc_running(pid_t pid)
+{
+	char path[64];
+	int n = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	_cleanup_closedir_ DIR *threads = opendir(path);
+	for (const struct dirent *d = threads != NULL ? readdir(threads) : NULL; d != NULL;
+	     d = readdir(threads)) {
+		char name[32], text[FILE_MAX];
+		const char *after;
+		(void)snprintf(name, sizeof(name), "task/%.10s/stat", d->d_name);
+		after = read_of(pid, name, text) ? strrchr(text, ')') : NULL;
+		n += after != NULL && strncmp(after, ") R", 3) == 0;
+	}
+	return n;
+}
+
 uint64_t source_proc_cpu(pid_t pid)
 {
 	char text[FILE_MAX];

@@ -325,6 +325,9 @@ static int timeout_of(const struct run *r, uint64_t now)
 	const uint64_t tick = r->watch != NULL ? ready_watch_deadline(r->watch) : 0;
 	if (tick != 0 && tick < at)
 		at = tick;
+	const uint64_t question = run_confirm_deadline(r);
+	if (question != 0 && question < at)
+		at = question;
 	const uint64_t probe = r->probes != NULL && !r->is_ready ? probes_deadline(r->probes) : 0;
 	if (probe != 0 && probe < at)
 		at = probe;
@@ -343,6 +346,8 @@ static int run_turn(struct run *r, uint64_t now)
 		e = collector_drain(r->c);
 	if (e >= 0 && is_due && !r->is_ready)
 		r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
+	if (e >= 0)
+		e = run_confirm(r, now);
 	if (e >= 0 && r->probes != NULL && !r->is_ready)
 		e = probes_step(r->probes, now);
 	if (e >= 0 && now >= r->flushed_ns + FLUSH_PERIOD_NS) {
@@ -373,7 +378,7 @@ static int run_loop(struct run *r)
 	return 0;
 }
 
-/* Which conditions did not hold, and what the last probe of each met. */
+/* Which conditions did not hold, and why: what the last probe of each met, or what listens. */
 static void name_missing(const struct run *r, char *ret, size_t size)
 {
 	size_t n = 0;
@@ -381,7 +386,11 @@ static void name_missing(const struct run *r, char *ret, size_t size)
 		return;
 	for (size_t i = 0; i < r->spec->n_rules && n < size; i++) {
 		const struct ready_rule *rule = &r->spec->rules[i];
+		char explained[256];
 		const char *failure = r->probes != NULL ? probes_failure(r->probes, rule) : "";
+		ready_watch_explain(r->watch, i, explained, sizeof(explained));
+		if (failure[0] == '\0')
+			failure = explained;
 		if (ready_watch_point(r->watch, i) != NULL)
 			continue;
 		const int added = snprintf(ret + n, size - n, "%s%s%s%s%s", n > 0 ? ", " : "",

@@ -47,6 +47,7 @@ struct collect_spec {
 	const char *follow_cgroup;	/* also record tasks of this cgroup, or NULL */
 	const regex_t *redact;		/* mask this in arguments, or NULL */
 	bool null_stdin;
+	bool no_connect; /* make no connection to a listener of the command's to see if it accepts */
 	enum output output;
 };
 
@@ -63,7 +64,7 @@ enum collect_end {
 struct collect_result {
 	enum collect_end end;
 	int status;	   /* wait status of the command; meaningful when it was reaped */
-	char missing[256]; /* what --ready conditions did not hold, "accept, file:/x"; and
+	char missing[512]; /* what --ready conditions did not hold, "accept, file:/x"; and
 			 * of probed ones why, "http://x/ (status 403)"; "" */
 	int exec_errno;	   /* NOT_FOUND, NOT_EXECUTABLE */
 	int signal; /* that asked startline or the command to end (Ctrl-C, TERM, HUP); 0: none */

@@ -210,11 +210,8 @@ static int check_rules(const struct run *r, bool has_shim)
 	for (size_t i = 0; i < spec->n_rules; i++) {
 		const struct ready_rule *rule = &spec->rules[i];
 		const bool is_of_bytes = rule->type == READY_FIRST_BYTE;
-		const bool is_of_sockets = is_of_bytes || rule->type == READY_ACCEPT ||
-					   rule->type == READY_ACCEPT_ALL ||
-					   rule->type == READY_LISTEN ||
-					   rule->type == READY_FIRST_ACCEPT;
-		if (!is_of_sockets || r->c->bpf != NULL || (has_shim && !is_of_bytes))
+		if (!ready_rule_is_of_sockets(rule) || r->c->bpf != NULL ||
+		    (has_shim && !is_of_bytes))
 			continue;
 		const char *why = is_of_bytes ? "only kernel probes can tell, which are missing"
 					      : "neither kernel probes nor the shim can tell here";

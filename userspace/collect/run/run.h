@@ -54,8 +54,9 @@ struct run {
 	struct probes *probes;	   /* NULL: events tell all there is to know */
 	struct ready_watch *watch; /* NULL: nothing to wait for */
 	struct ready_point ready;
-	bool is_ready;	    /* the watch says so */
-	bool ready_is_done; /* … and it has been acted upon */
+	char waived_why[128]; /* for what the watch was told not to ask */
+	bool is_ready;	      /* the watch says so */
+	bool ready_is_done;   /* … and it has been acted upon */
 
 	uint64_t spawn_ns;
 	uint64_t drained_ns; /* when the sources were last read */
@@ -98,6 +99,10 @@ int run_usage_ready(struct run *r);
 int run_usage_exit(struct run *r);
 /* MEMORY of the run, when it is ready or over. */
 int run_memory(struct run *r, enum sl_when when);
+/* confirm.c: connects to a listener of which nothing else tells whether it is ready, if it is time. */
+int run_confirm(struct run *r, uint64_t now);
+/* When it is; 0: there is no such listener. */
+uint64_t run_confirm_deadline(const struct run *r);
 /* Since when all of the tree sleeps; 0: it does not. */
 uint64_t run_idle_since(void *data);
 /* design.c: META about what was asked for. */

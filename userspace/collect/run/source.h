@@ -71,6 +71,8 @@ int source_bpf_drain(struct source_bpf *s, struct sink sink);
 /* Makes the kernel append USAGE for each live process, MEMORY, and OFFCPU (STILL) for each
  * thread off the CPU. Drain afterwards. */
 int source_bpf_snapshot(struct source_bpf *s, enum sl_when when);
+/* A connection from @end is startline's own: no client's. */
+void source_bpf_own_end(struct source_bpf *s, const struct sl_addr *end);
 /* Readiness was reached: the switch limit starts. */
 int source_bpf_ready(struct source_bpf *s);
 /* … and the run goes on: what nothing later needs is detached, and META says so. The next
@@ -139,6 +141,8 @@ int source_proc_usage(pid_t pid, enum sl_when when, const struct rusage *total,
 /* CPU time of @pid so far, in ns (of the resolution of a scheduler's switch where the kernel keeps
  * it, else of a tick); 0 when it is gone. */
 uint64_t source_proc_cpu(pid_t pid);
+/* How many threads of @pid run, or wait for a CPU. */
+int source_proc_running(pid_t pid);
 /* When @pid was created, on the clock of all events, rounded down to a tick; 0: it is gone. */
 uint64_t source_proc_start(pid_t pid);
 /* Resident and highest resident bytes of @pid; false when it is gone. */

@@ -95,7 +95,11 @@ static const char no_network[] = "not seen without bpf and shim";
 
 const struct listener *run_listener(const struct run *run)
 {
-	return run->ladder_listener > 0 ? &run->listeners[run->ladder_listener - 1] : NULL;
+	for (size_t i = 0; i < run->n_listeners; i++) {
+		if (run->listeners[i].is_main)
+			return &run->listeners[i];
+	}
+	return NULL;
 }
 
 static void listener_rungs(struct builder *b)

@@ -187,7 +187,6 @@ static const char *evidence_of(const struct listening *s)
 		[SL_HOW_ACCEPT] = "accept",
 		[SL_HOW_POLL] = "poll",
 		[SL_HOW_EPOLL] = "epoll_wait",
-		[SL_HOW_EPOLL_EDGE] = "epoll_wait",
 		[SL_HOW_IO_URING] = "io_uring",
 		[SL_HOW_EDGE_ACCEPT] = "edge-triggered, first accept",
 		[SL_HOW_RECEIVE] = "receive",
@@ -230,6 +229,7 @@ static void add_listener(struct builder *b, const struct listening *s)
 		.first_byte_ns = rel(b, s->byte.time_ns),
 		.accept_ready_process = process_at(b, &s->ready),
 		.evidence = evidence_of(s),
+		.is_main = s == b->ladder,
 	};
 }
 
@@ -241,11 +241,8 @@ static void listeners_finish(struct builder *b)
 	for (size_t i = 0; i < n && b->run->listeners != NULL; i++) {
 		const struct listening *s = listeners_at(l, i);
 		/* Of datagram sockets only one that stands in for a listener. */
-		if (s->is_datagram && s != listeners_first(l))
-			continue;
-		add_listener(b, s);
-		if (s == b->ladder)
-			b->run->ladder_listener = (int)b->run->n_listeners;
+		if (!s->is_datagram || s == listeners_first(l))
+			add_listener(b, s);
 	}
 }
 

@@ -169,7 +169,8 @@ RECORD(listener_record, listener, "listener", true,
 	INT(listener, first_accept_ns, "first_accept_ns"),
 	INT(listener, first_byte_ns, "first_byte_ns"),
 	PROCESS(listener, accept_ready_process, "accept_ready_process"),
-	DETAIL(listener, evidence, "evidence"));
+	DETAIL(listener, evidence, "evidence"),
+	BOOL(listener, is_main, "main"));
 
 RECORD(connection_record, connection, "connection", true,
 	PROCESS(connection, process, "process"),
