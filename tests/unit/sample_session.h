@@ -44,6 +44,7 @@ static struct session *sample_new(size_t n_runs)
 				     .exit_reason = "exit",
 				     .is_complete = true,
 				     .overhead_ns = UNKNOWN,
+				     .overhead_error_ns = UNKNOWN,
 				     .overhead_probes_ns = UNKNOWN,
 				     .overhead_shim_ns = UNKNOWN,
 				     .ready_ns = UNKNOWN,
@@ -230,6 +231,7 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	run->is_complete = false;
 	run->incomplete = "13 records were lost";
 	run->overhead_ns = 310000;
+	run->overhead_error_ns = 42000;
 	run->overhead_probes_ns = 120000;
 	run->overhead_shim_ns = 190000;
 	run->wall_ns = 480 * MS;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What startline itself cost: which parts there are, and which of them lie on the path. */
 
+#include <stdio.h>
+
 #include "tests/unit/cmocka.h"
 #include "tests/unit/stories.h"
 
@@ -21,6 +23,51 @@ static void parts_of_one_process_add_up(void **state)
 	assert_int_equal(run->overhead_probes_ns, 30000 + 23 * 100 + 41 * 40);
 	assert_int_equal(run->overhead_shim_ns, 70000 + 5000 * 1 + 5000);
 	assert_int_equal(run->overhead_ns, run->overhead_probes_ns + run->overhead_shim_ns);
+	(void)session_free(s);
+}
+
+/* 17 runs of probes are one sample. */
+static void errors_of_the_parts_give_that_of_the_sum(void **state)
+{
+	(void)state;
+	static const char errors[] =
+		"0 meta overhead.call_error_ps=10000\n0 meta overhead.hit_error_ps=10000\n"
+		"0 meta overhead.image_error_ns=3000\n0 meta overhead.hook_error_ps=0\n";
+	char story[2048];
+	(void)snprintf(
+		story, sizeof(story),
+		"%s%s%s%s9ms usage 9 exit run=9ms probe_ns=0 probe_calls=300 probe_hits=100\n"
+		"9ms exit 9 code=0\n",
+		BPF, SHIM, errors, BEGIN);
+	struct session *s = build(story);
+	assert_int_equal(s->runs[0].overhead_error_ns, 5000); /* 3-4-5 */
+	(void)session_free(s);
+	(void)snprintf(
+		story, sizeof(story),
+		"%s%s%s%s9ms usage 9 exit run=9ms probe_ns=30000 probe_calls=60 probe_hits=8\n"
+		"9ms exit 9 code=0\n",
+		BPF, SHIM, errors, BEGIN);
+	s = build(story);
+	assert_in_range(s->runs[0].overhead_error_ns, 30000, 30800); /* of four samples */
+	(void)session_free(s);
+	s = build(BPF SHIM BEGIN "9ms usage 9 exit run=9ms\n9ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].overhead_error_ns, UNKNOWN);
+	(void)session_free(s);
+}
+
+/* 10 ran as long as 9 on the path, and nobody knows what it cost. */
+static void who_left_no_counters_cost_what_others_did(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BPF "0 meta source.shim=not asked for\n"
+			  "0 meta overhead.call_error_ps=0\n0 meta overhead.hit_error_ps=0\n"
+			  "0 mark 9 spawn\n0 exec 9 /x argv=x enter=0\n1ms task 10 parent=9\n"
+			  "6ms exit 10 code=0\n"
+			  "6ms offcpu 9 out=1ms wake=6ms waker=10 state=S syscall=61\n"
+			  "10ms usage 9 exit run=5ms probe_calls=100\n10ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].overhead_ns, 20000);
+	assert_int_equal(s->runs[0].overhead_error_ns, 10000);
 	(void)session_free(s);
 }
 
@@ -105,6 +152,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_of_one_process_add_up),
+		cmocka_unit_test(errors_of_the_parts_give_that_of_the_sum),
+		cmocka_unit_test(who_left_no_counters_cost_what_others_did),
 		cmocka_unit_test(what_runs_beside_the_path_counts_by_its_share),
 		cmocka_unit_test(with_readiness_what_comes_later_does_not_count),
 		cmocka_unit_test(a_part_that_nobody_measured_makes_it_unknown),

@@ -166,10 +166,11 @@ struct run {
 	const char *exit_reason; /* "exit" "signal" "ready" "timeout" "duration" "interrupted",
 				  * "truncated": the recording ends before it */
 
-	bool is_complete;	/* no record was lost, proven by sequence numbers */
-	const char *incomplete; /* why not, or NULL */
-	const char *tainted;	/* contention on the machine during the run, or NULL */
-	int64_t overhead_ns;	/* startline's own cost on the way to the end of startup */
+	bool is_complete;	   /* no record was lost, proven by sequence numbers */
+	const char *incomplete;	   /* why not, or NULL */
+	const char *tainted;	   /* contention on the machine during the run, or NULL */
+	int64_t overhead_ns;	   /* startline's own cost on the way to the end of startup */
+	int64_t overhead_error_ns; /* 19 of 20 times it is within that of the truth */
 	int64_t overhead_probes_ns,
 		overhead_shim_ns; /* of which; UNKNOWN: that source was not there */
 

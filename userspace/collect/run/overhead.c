@@ -3,6 +3,7 @@
 #include "userspace/collect/run/overhead.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -29,16 +30,41 @@
 #define CALLS_PER_WINDOW 100u
 #define TRIES		 5
 
-#define TRIALS	       9   /* of each kind; the lower quartile counts */
-#define TRIAL_LIMIT_MS 300 /* a machine that takes longer tells nothing */
-#define TRIAL_MAX_NS   (10 * NS_PER_MS)
-#define FAILED_NS      (1000 * NS_PER_S)
+#define TRIALS	       9 /* of each kind, at most; the lower quartile counts */
+#define MIN_TRIALS     3
+#define TRIAL_TIME_MS  200 /* then it ends, with fewer of them */
+#define TRIAL_LIMIT_MS 300 /* then nobody waits for it any longer */
+
+struct figure {
+	uint64_t value, error; /* 19 of 20 times it is within that of the truth */
+};
 
 /* Of one allocation or free under the shim: `make bench ROWS=malloc`. It is a handful of
  * instructions, so that no machine's figure is far from another's. */
-#define HOOK_PS 950u
+static const struct figure hook_ps = { 950, 475 };
+
+/* Where it could not be measured now: what machines were seen to have, give or take all of it. */
+static const struct figure usual_call_ps = { 100000, 100000 };
+static const struct figure usual_image_ns = { 60000, 60000 };
 
 static const char *const trivial_programs[] = { "/bin/true", "/usr/bin/true" };
+
+static int emit_figure(struct sink sink, const char *name, const char *unit, struct figure f)
+{
+	char key[64];
+	(void)snprintf(key, sizeof(key), "overhead.%s_%s", name, unit);
+	const int e = emit_meta(sink, key, "%llu", (unsigned long long)f.value);
+	(void)snprintf(key, sizeof(key), "overhead.%s_error_%s", name, unit);
+	return e < 0 ? e : emit_meta(sink, key, "%llu", (unsigned long long)f.error);
+}
+
+/* A cost is not negative: what noise made of it widens the error. */
+static struct figure figure_of(double value, double error)
+{
+	if (value < 0)
+		return (struct figure){ 0, (uint64_t)(error > -value ? error : -value) };
+	return (struct figure){ (uint64_t)value, (uint64_t)error };
+}
 
 /* ---- system calls ---- */
 
@@ -60,24 +86,32 @@ static void measure(void *data)
 	*(uint64_t *)data = overhead_measure_call();
 }
 
-int overhead_emit_calls(struct source_bpf *bpf, uint64_t without_ps, struct sink sink)
+/* False: it cannot be measured here. */
+static bool measure_call(struct source_bpf *bpf, uint64_t without_ps, struct figure *ret)
 {
 	double differences[TRIES];
 	for (int i = 0; i < TRIES; i++) {
 		uint64_t with_ps = 0, own_ns = 0, n_calls = 0;
 		if (source_bpf_try(bpf, measure, &with_ps, &own_ns, &n_calls) < 0 || n_calls == 0)
-			return 0; /* the overhead is not known then */
+			return false;
 		differences[i] = (double)with_ps - (double)without_ps -
 				 (double)own_ns * PS_PER_NS / (double)n_calls;
 	}
-	/* An interrupt in one of the runs that the probes time counts many-fold. */
+	/* An interrupt in one of the runs that the probes time counts many-fold. Of five values the
+	 * least and the greatest enclose the true median 15 of 16 times. */
 	const double median_ps = stats_median(differences, TRIES);
-	const uint64_t call_ps = median_ps > 0 ? (uint64_t)median_ps : 0;
-	int e = emit_meta(sink, "overhead.call_ps", "%llu", (unsigned long long)call_ps);
+	*ret = figure_of(median_ps, (differences[TRIES - 1] - differences[0]) / 2);
+	return true;
+}
+
+int overhead_emit_calls(struct source_bpf *bpf, uint64_t without_ps, struct sink sink)
+{
+	struct figure call = usual_call_ps;
+	(void)measure_call(bpf, without_ps, &call);
+	const int e = emit_figure(sink, "call", "ps", call);
 	/* A call meets two probes, at its begin and its end. */
-	if (e >= 0)
-		e = emit_meta(sink, "overhead.hit_ps", "%llu", (unsigned long long)(call_ps / 2));
-	return e;
+	const struct figure hit = { call.value / 2, call.error / 2 };
+	return e < 0 ? e : emit_figure(sink, "hit", "ps", hit);
 }
 
 /* ---- the trial ---- */
@@ -124,54 +158,65 @@ static uint64_t microseconds_ns(struct timeval t)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_usec * NS_PER_US;
 }
 
-/* CPU time of one run, in ns: what others do on this machine meanwhile does not enter. */
-static uint64_t run_once(const char *program, char *const *environment)
+/* CPU time of one run, in ns: what others do on this machine meanwhile does not enter. False: it
+ * failed. */
+static bool run_once(const char *program, char *const *environment, double *ret_ns)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, NULL };
 	struct rusage usage;
 	int status;
 	pid_t pid;
 
-	if (posix_spawn(&pid, program, NULL, NULL, argv, environment) != 0)
-		return FAILED_NS;
-	if (wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status))
-		return FAILED_NS;
-	return microseconds_ns(usage.ru_utime) + microseconds_ns(usage.ru_stime);
+	if (posix_spawn(&pid, program, NULL, NULL, argv, environment) != 0 ||
+	    wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status))
+		return false;
+	*ret_ns = (double)(microseconds_ns(usage.ru_utime) + microseconds_ns(usage.ru_stime));
+	return true;
 }
 
-/* What an image costs more with the shim; 0: not known. */
-static uint64_t try_all(const struct trial *t)
+/* The lower quartile of @ns[0..n), and in *ret_error its error: with few values that is about two thirds
+ * of the distance between the quartiles. A quartile is steadier than the least: of that, one lucky run
+ * decides. */
+static double lower_quartile(double *ns, size_t n, double *ret_error)
+{
+	const double low = stats_quantile(ns, n, 0.25);
+	*ret_error = (stats_quantile(ns, n, 0.75) - low) * 2 / 3;
+	return low;
+}
+
+/* What an image costs more with the shim. */
+static struct figure try_all(const struct trial *t, uint64_t until_ns)
 {
 	char *const bare[] = { NULL };
 	char *const full[] = { (char *)(uintptr_t)t->variable, (char *)(uintptr_t)t->load, NULL };
-	double bare_ns[TRIALS], full_ns[TRIALS];
+	double bare_ns[TRIALS], full_ns[TRIALS], bare_error, full_error;
+	size_t n = 0;
 
 	/* The first ones find cold caches. */
-	(void)run_once(t->program, bare);
-	(void)run_once(t->program, full);
-	for (int i = 0; i < TRIALS; i++) {
-		if (is_told_to_end)
-			return 0;
-		bare_ns[i] = (double)run_once(t->program, bare);
-		full_ns[i] = (double)run_once(t->program, full);
+	if (!run_once(t->program, bare, &bare_ns[0]) || !run_once(t->program, full, &full_ns[0]))
+		return usual_image_ns;
+	while (n < TRIALS && (n < MIN_TRIALS || now_ns() < until_ns)) {
+		if (!run_once(t->program, bare, &bare_ns[n]) ||
+		    !run_once(t->program, full, &full_ns[n]))
+			return usual_image_ns;
+		n++;
 	}
-	/* Steadier than the least: of that, one lucky run decides. */
-	const uint64_t without = (uint64_t)stats_quantile(bare_ns, TRIALS, 0.25);
-	const uint64_t with = (uint64_t)stats_quantile(full_ns, TRIALS, 0.25);
-	const bool is_sane = with > without && with - without < TRIAL_MAX_NS;
-	return is_sane ? with - without : 0;
+	const double without = lower_quartile(bare_ns, n, &bare_error);
+	const double with = lower_quartile(full_ns, n, &full_error);
+	return figure_of(with - without, hypot(bare_error, full_error));
 }
 
-static uint64_t trial(unsigned int flags)
+static struct figure trial(unsigned int flags)
 {
+	const uint64_t until_ns = now_ns() + TRIAL_TIME_MS * NS_PER_MS;
 	struct trial t = { .program = find_program() };
 	struct session_dir dir = { .fd = -1 };
 	char why[128];
-	uint64_t cost = 0;
+	struct figure cost = usual_image_ns;
 
 	if (t.program == NULL ||
 	    session_dir_make(shim_path_is_copied(), why, sizeof(why), &dir) < 0)
-		return 0;
+		return cost;
 	_cleanup_close_ int tree_fd = -1;
 	/* What is preloaded may be the user's file. */
 	if (session_dir_make_tree(&dir, &tree_fd) == 0 &&
@@ -182,7 +227,7 @@ static uint64_t trial(unsigned int flags)
 		(void)snprintf(t.load, sizeof(t.load), LOAD_VARIABLE "%s", t.shim);
 		struct lane_pool pool;
 		lane_pool_init(&pool, &dir, tree_fd, (flags & SHIM_WRAPS_NETWORK) != 0, TRIALS + 1);
-		cost = try_all(&t);
+		cost = try_all(&t, until_ns);
 	}
 	session_dir_remove(&dir);
 	return cost;
@@ -198,7 +243,7 @@ void overhead_trial_start(unsigned int flags, struct overhead_trial *ret)
 	const pid_t pid = fork();
 	if (pid == 0) {
 		hear_term();
-		const uint64_t cost = trial(flags);
+		const struct figure cost = trial(flags);
 		(void)!write(fds[1], &cost, sizeof(cost));
 		_exit(0);
 	}
@@ -210,16 +255,14 @@ void overhead_trial_start(unsigned int flags, struct overhead_trial *ret)
 int overhead_trial_finish(struct overhead_trial *t, struct sink sink)
 {
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
-	uint64_t cost = 0;
+	struct figure cost;
 
-	if (t->pid != 0 && poll(&p, 1, TRIAL_LIMIT_MS) > 0 &&
+	if (t->pid == 0 || poll(&p, 1, TRIAL_LIMIT_MS) <= 0 ||
 	    read(t->fd, &cost, sizeof(cost)) != (ssize_t)sizeof(cost))
-		cost = 0;
+		cost = usual_image_ns;
 	overhead_trial_done(t);
-	if (cost == 0)
-		return 0;
-	const int e = emit_meta(sink, "overhead.image_ns", "%llu", (unsigned long long)cost);
-	return e < 0 ? e : emit_meta(sink, "overhead.hook_ps", "%u", HOOK_PS);
+	const int e = emit_figure(sink, "image", "ns", cost);
+	return e < 0 ? e : emit_figure(sink, "hook", "ps", hook_ps);
 }
 
 void overhead_trial_done(struct overhead_trial *t)

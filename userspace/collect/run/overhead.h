@@ -15,7 +15,8 @@
 uint64_t overhead_measure_call(void);
 
 /* Measures the same with the probes looking, and emits META: what a call and a run of a probe cost
- * beyond what the probes see of themselves. */
+ * beyond what the probes see of themselves, with the errors; where it cannot be measured, what is
+ * usual, with an error as large. */
 int overhead_emit_calls(struct source_bpf *bpf, uint64_t without_ps, struct sink sink);
 
 /* A process of its own that runs a trivial program a few times with and without the shim, some 10 ms
@@ -28,7 +29,7 @@ struct overhead_trial {
 
 /* Begins it, with SHIM_* @flags. A failure shows at the end. */
 void overhead_trial_start(unsigned int flags, struct overhead_trial *ret);
-/* Waits for it, and emits META if it came to a result. */
+/* Waits for it, but not for long, and emits META: what it came to, or what is usual. */
 int overhead_trial_finish(struct overhead_trial *t, struct sink sink);
 void overhead_trial_done(struct overhead_trial *t);
 

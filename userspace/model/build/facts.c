@@ -71,9 +71,13 @@ static void read_overhead(struct facts *f, const char *key, size_t length, const
 		int64_t *number;
 	} rows[] = {
 		{ "overhead.call_ps", &f->overhead.call_ps },
+		{ "overhead.call_error_ps", &f->overhead.call_error_ps },
 		{ "overhead.hit_ps", &f->overhead.hit_ps },
+		{ "overhead.hit_error_ps", &f->overhead.hit_error_ps },
 		{ "overhead.image_ns", &f->overhead.image_ns },
+		{ "overhead.image_error_ns", &f->overhead.image_error_ns },
 		{ "overhead.hook_ps", &f->overhead.hook_ps },
+		{ "overhead.hook_error_ps", &f->overhead.hook_error_ps },
 	};
 	int64_t number;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -281,7 +285,8 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 		.session = session,
 		.bpf = "",
 		.shim = "",
-		.overhead = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN },
+		.overhead = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN,
+			      UNKNOWN },
 	};
 	for (size_t i = 0; i < trace->n_events && rc == 0; i++)
 		rc = read_event(f, lists, trace->events[i]);

@@ -35,12 +35,12 @@ struct producer {
 	uint64_t tally;	      /* numbers given out in all; UINT64_MAX: no TALLY */
 };
 
-/* What things cost on the recording's machine; UNKNOWN: nobody measured. */
+/* What things cost on the recording's machine, and the error of that; UNKNOWN: nobody measured. */
 struct overhead_facts {
-	int64_t call_ps;  /* a system call, for being looked at */
-	int64_t hit_ps;	  /* the kernel's way to any other run of a probe */
-	int64_t image_ns; /* an image, for having the shim */
-	int64_t hook_ps;  /* an allocation or free that is counted */
+	int64_t call_ps, call_error_ps;	  /* a system call, for being looked at */
+	int64_t hit_ps, hit_error_ps;	  /* the kernel's way to any other run of a probe */
+	int64_t image_ns, image_error_ns; /* an image, for having the shim */
+	int64_t hook_ps, hook_error_ps;	  /* an allocation or free that is counted */
 };
 
 struct facts {

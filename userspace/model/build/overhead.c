@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define PS_PER_NS 1000.0
+#define SAMPLED	  17 /* of so many runs of a probe one is timed: bpf/overhead.bpf.h */
 
 /* What was used until startup ended, and maybe a moment longer: see share_of(). */
 static const struct sl_usage *usage_of(const struct builder *b, const struct proc *p)
@@ -16,10 +17,28 @@ static const struct sl_usage *usage_of(const struct builder *b, const struct pro
 	return p->usage[SL_WHEN_EXIT];
 }
 
-static double probes_ns(const struct overhead_facts *t, const struct sl_usage *u)
+/* What adds up over processes. The errors of costs that were measured once are the same for all, so
+ * they add up too; those of samples even each other out. */
+struct sums {
+	double probes_ns, shim_ns;
+	double call_error_ns, hit_error_ns, image_error_ns, hook_error_ns;
+	double sampled_variance; /* of probes_ns, ns squared */
+	double untold_ns;	 /* running time of processes whose counters are missing */
+	double told_ns;		 /* … and of the others */
+};
+
+static void add_probes(const struct overhead_facts *t, const struct sl_usage *u, double share,
+		       struct sums *sums)
 {
-	return (double)u->probe_ns + (double)u->probe_calls * (double)t->call_ps / PS_PER_NS +
-	       (double)u->probe_hits * (double)t->hit_ps / PS_PER_NS;
+	const double calls = share * (double)u->probe_calls, hits = share * (double)u->probe_hits;
+	const double n_sampled = ((double)u->probe_calls + (double)u->probe_hits) / SAMPLED;
+	const double sampled = share * (double)u->probe_ns;
+	sums->probes_ns += sampled + calls * (double)t->call_ps / PS_PER_NS +
+			   hits * (double)t->hit_ps / PS_PER_NS;
+	sums->call_error_ns += calls * (double)t->call_error_ps / PS_PER_NS;
+	sums->hit_error_ns += hits * (double)t->hit_error_ps / PS_PER_NS;
+	/* Runs differ by about as much as they take; twice the error of their mean. */
+	sums->sampled_variance += 4 * sampled * sampled / (n_sampled > 1 ? n_sampled : 1);
 }
 
 static double hooks_called(const struct builder *b, const struct proc *p)
@@ -36,14 +55,18 @@ static double hooks_called(const struct builder *b, const struct proc *p)
 	return n;
 }
 
-static double shim_ns(const struct builder *b, const struct proc *p)
+static void add_shim(const struct builder *b, const struct proc *p, double share, struct sums *sums)
 {
 	const struct overhead_facts *t = &b->facts->overhead;
-	double sum = (double)p->shim_ns + hooks_called(b, p) * (double)t->hook_ps / PS_PER_NS;
+	const double hooks = share * hooks_called(b, p);
+	double images = 0;
 	vec_foreach(i, &p->images)
 		if (i->linked_ns != 0 && i->linked_ns <= b->end_ns)
-			sum += (double)t->image_ns;
-	return sum;
+			images += share;
+	sums->shim_ns += share * (double)p->shim_ns + hooks * (double)t->hook_ps / PS_PER_NS +
+			 images * (double)t->image_ns;
+	sums->hook_error_ns += hooks * (double)t->hook_error_ps / PS_PER_NS;
+	sums->image_error_ns += images * (double)t->image_error_ns;
 }
 
 /* Running time on the critical path, by process; in the arena. */
@@ -92,35 +115,69 @@ static bool is_known(const struct builder *b)
 	const struct overhead_facts *t = &b->facts->overhead;
 	const bool has_bpf = b->facts->bpf == NULL, has_shim = b->facts->shim == NULL;
 
-	if (has_bpf && (t->call_ps == UNKNOWN || t->hit_ps == UNKNOWN || !b->run->has_segments))
+	if (has_bpf && (t->call_ps == UNKNOWN || t->hit_ps == UNKNOWN))
 		return false;
 	if (has_shim && (t->image_ns == UNKNOWN || t->hook_ps == UNKNOWN))
 		return false;
 	return has_bpf || has_shim;
 }
 
+static bool has_errors(const struct builder *b)
+{
+	const struct overhead_facts *t = &b->facts->overhead;
+	return (b->facts->bpf != NULL ||
+		(t->call_error_ps != UNKNOWN && t->hit_error_ps != UNKNOWN)) &&
+	       (b->facts->shim != NULL ||
+		(t->image_error_ns != UNKNOWN && t->hook_error_ps != UNKNOWN));
+}
+
+static void add_process(const struct builder *b, const struct proc *p, double on_path_ns,
+			struct sums *sums)
+{
+	const bool has_bpf = b->facts->bpf == NULL, has_path = b->run->has_segments;
+	const struct sl_usage *u = usage_of(b, p);
+	/* Without a path all processes count. */
+	if (has_path && on_path_ns == 0)
+		return;
+	if (has_bpf && u == NULL) {
+		sums->untold_ns += on_path_ns;
+		return;
+	}
+	const double share = has_path && u != NULL ? share_of(u, on_path_ns) : 1;
+	sums->told_ns += on_path_ns;
+	if (has_bpf)
+		add_probes(&b->facts->overhead, u, share, sums);
+	if (b->facts->shim == NULL)
+		add_shim(b, p, share, sums);
+}
+
+static double error_of(const struct sums *s)
+{
+	const double calls = s->call_error_ns + s->hit_error_ns; /* measured as one */
+	return sqrt(calls * calls + s->image_error_ns * s->image_error_ns +
+		    s->hook_error_ns * s->hook_error_ns + s->sampled_variance);
+}
+
 void overhead_finish(struct builder *b)
 {
 	struct run *run = b->run;
 	const bool has_bpf = b->facts->bpf == NULL, has_shim = b->facts->shim == NULL;
-	double probes = 0, shim = 0;
+	struct sums sums = { 0 };
 
 	if (b->error < 0 || !is_known(b))
 		return;
 	const double *on_path_ns = path_times(b);
-	for (size_t i = 0; on_path_ns != NULL && i < b->procs.n; i++) {
-		const struct proc *p = &b->procs.items[i];
-		const struct sl_usage *u = usage_of(b, p);
-		/* Without kernel events there is no path: then all processes count. */
-		if (has_bpf && on_path_ns[i] == 0)
-			continue;
-		if (has_bpf && u == NULL)
-			return; /* it had costs, and nobody knows which */
-		const double share = has_bpf ? share_of(u, on_path_ns[i]) : 1;
-		probes += has_bpf ? share * probes_ns(&b->facts->overhead, u) : 0;
-		shim += has_shim ? share * shim_ns(b, p) : 0;
-	}
-	run->overhead_ns = rounded(run, probes + shim);
-	run->overhead_probes_ns = has_bpf ? rounded(run, probes) : UNKNOWN;
-	run->overhead_shim_ns = has_shim ? rounded(run, shim) : UNKNOWN;
+	for (size_t i = 0; on_path_ns != NULL && i < b->procs.n; i++)
+		add_process(b, &b->procs.items[i], on_path_ns[i], &sums);
+	/* Who left no counters had costs as the others had, give or take all of that. */
+	if (sums.untold_ns > 0 && sums.told_ns == 0)
+		return;
+	const double more = sums.untold_ns > 0 ? sums.untold_ns / sums.told_ns : 0;
+	const double error = error_of(&sums) + more * (sums.probes_ns + sums.shim_ns);
+	sums.probes_ns *= 1 + more;
+	sums.shim_ns *= 1 + more;
+	run->overhead_ns = rounded(run, sums.probes_ns + sums.shim_ns);
+	run->overhead_error_ns = has_errors(b) ? rounded(run, error) : UNKNOWN;
+	run->overhead_probes_ns = has_bpf ? rounded(run, sums.probes_ns) : UNKNOWN;
+	run->overhead_shim_ns = has_shim ? rounded(run, sums.shim_ns) : UNKNOWN;
 }

@@ -136,27 +136,17 @@ static int find_spans(const struct trace *t, struct span_list *spans)
 static void run_clear(struct run *run)
 {
 	int64_t *const numbers[] = {
-		&run->exit_code,
-		&run->exit_signal,
-		&run->overhead_ns,
-		&run->overhead_probes_ns,
-		&run->overhead_shim_ns,
-		&run->ready_ns,
-		&run->startup_total_ns,
-		&run->startup_unknown_ns,
-		&run->file_opens,
-		&run->file_misses,
-		&run->lost_bpf,
-		&run->lost_shim,
-		&run->wall_ns,
-		&run->peak_rss_bytes,
-		&run->peak_rss_error_bytes,
-		&run->peak_cgroup_bytes,
-		&run->ready_rss_bytes,
-		&run->heap_peak_bytes,
-		&run->heap_peak_error_bytes,
-		&run->threads_peak,
-		&run->cpus,
+		&run->exit_code,	  &run->exit_signal,
+		&run->overhead_ns,	  &run->overhead_error_ns,
+		&run->overhead_probes_ns, &run->overhead_shim_ns,
+		&run->ready_ns,		  &run->startup_total_ns,
+		&run->startup_unknown_ns, &run->file_opens,
+		&run->file_misses,	  &run->lost_bpf,
+		&run->lost_shim,	  &run->wall_ns,
+		&run->peak_rss_bytes,	  &run->peak_rss_error_bytes,
+		&run->peak_cgroup_bytes,  &run->ready_rss_bytes,
+		&run->heap_peak_bytes,	  &run->heap_peak_error_bytes,
+		&run->threads_peak,	  &run->cpus,
 	};
 	*run = (struct run){ .exit_reason = "exit" };
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

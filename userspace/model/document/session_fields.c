@@ -224,6 +224,7 @@ static const struct field run_fields[] = {
 	TEXT(run, incomplete, "incomplete"),
 	TEXT(run, tainted, "tainted"),
 	INT(run, overhead_ns, "overhead_ns"),
+	INT(run, overhead_error_ns, "overhead_error_ns"),
 	INT(run, overhead_probes_ns, "overhead_probes_ns"),
 	INT(run, overhead_shim_ns, "overhead_shim_ns"),
 	GROUP("exit", exit_record),

@@ -232,7 +232,7 @@ static void say_complete(struct page *page, const struct run *run)
 	sayf(page, run->is_complete ? TONE_PLAIN : TONE_BAD, "%s", buf_str(&line));
 }
 
-/* "overhead: 310 us of this (0.1 %) is startline's own: probes 120 us, shim 190 us". */
+/* "overhead: 310 us +- 42.0 us (0.1 %) of this is startline's own: probes 120 us, shim 190 us". */
 static void say_overhead(struct page *page, const struct run *run)
 {
 	char text[UNITS_BYTES];
@@ -242,12 +242,14 @@ static void say_overhead(struct page *page, const struct run *run)
 		return;
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, MAX_LINE);
-	(void)buf_addf(&line, "overhead: %s of this", format_ns(text, (double)run->overhead_ns));
+	(void)buf_addf(&line, "overhead: %s", format_ns(text, (double)run->overhead_ns));
+	if (run->overhead_error_ns != UNKNOWN)
+		(void)buf_addf(&line, " +- %s", format_ns(text, (double)run->overhead_error_ns));
 	if (run->startup_total_ns != UNKNOWN && run->startup_total_ns > 0)
 		(void)buf_addf(&line, " (%s)",
 			       format_percent(text, (double)run->overhead_ns /
 							    (double)run->startup_total_ns));
-	(void)buf_adds(&line, " is startline's own");
+	(void)buf_adds(&line, " of this is startline's own");
 	const char *before = ": ";
 	if (run->overhead_probes_ns != UNKNOWN) {
 		(void)buf_addf(&line, "%sprobes %s", before,
