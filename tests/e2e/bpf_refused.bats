@@ -99,3 +99,107 @@ holds() {
 		handle_walk walk over tasks
 	END
 }
+
+@test "the same where it is loaded, and cannot be attached" {
+	unhindered
+	for program in handle_switch handle_waking handle_page_fault handle_submit_req handle_walk; do
+		echo "refused: $program"
+		refusing "attach:$program" -- python3 work.py
+		holds
+		[ "$(q '[.coverage.probes[] | select(.error != null)] | length')" -ge 1 ]
+	done
+}
+
+@test "whatever else is refused, fork, exec and exit suffice" {
+	unhindered
+	all="load:handle_sys_enter load:handle_switch load:handle_waking load:handle_rss_stat
+	     load:handle_page_fault load:handle_inet_soc load:handle_sock_sen load:handle_submit_r
+	     load:handle_submit_s load:handle_poll_arm load:handle_uring_co load:handle_walk"
+	refusing "$(echo $all)" -- python3 work.py
+	holds
+	[ "$(q '.runs[0].startup.segments')" = null ]
+	# By other errors, too: a verifier's, one of memory.
+	refusing "13 $(echo $all)" -- python3 work.py
+	holds
+	refusing "12 $(echo $all)" -- python3 work.py
+	holds
+}
+
+@test "a kernel without iterators, and one without perf events" {
+	unhindered
+	refusing "load:@iter" -- python3 work.py
+	holds
+	[ "$(q '.coverage.probes[] | select(.name == "names of wait places").mechanism')" = /proc/kallsyms ]
+	refusing "attach:@iter" -- python3 work.py
+	holds
+	refusing "load:@perf_event" -- python3 work.py
+	holds
+	[ "$(q '[.coverage.probes[] | select(.error != null and .lost != null)] | length')" = 0 ]
+}
+
+@test "a needed one that is refused leaves the other sources, and is said first" {
+	for words in load:handle_fork load:handle_exec load:handle_exit attach:handle_exec load:@tp_btf load:@raw_tp; do
+		echo "refused: $words"
+		refusing "$words" -- python3 work.py
+		[ "$status" = 41 ]
+		[ "$(q '.runs[0].exit.code')" = 41 ]
+		[ "$(q '.runs[0].losses.bpf')" = null ]
+		[ "$(q '.runs[0].startup.segments')" = null ]
+		[ "$(value proc.count) $(value files.opens)" = "null null" ]
+		[[ "$(q '.runs[0].processes[0].coverage.kernel')" = "no bpf: "* ]]
+		"$STARTLINE" report t.slt >report
+		head -n 4 report | grep -qE '^no kernel events: .*(refused|not permitted)'
+		[ "$(grep -c 'no kernel events' report)" = 1 ]
+	done
+}
+
+@test "wait places have their names by the iterator, else by kallsyms" {
+	for words in load:handle_sys_enter "load:handle_sys_enter load:handle_walk"; do
+		refusing "$words" -- sleep 0.1
+		[ "$status" = 0 ]
+		q '.runs[0].startup.segments[] | select(.cause == "kernel") | .detail' >details
+		grep -qx 'hrtimer_nanosleep' details
+	done
+	# More than one visit to a task can print, in a namespace that has few.
+	[ "$(q '.coverage.probes[] | select(.name == "names of wait places").error')" != null ]
+}
+
+@test "memory at readiness and at its peak comes from /proc then" {
+	cat >server.py <<-'END'
+		import socket, time
+		block = bytearray(64 << 20)
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		s.listen()
+		s.accept()
+	END
+	for words in load:handle_rss_stat load:handle_walk; do
+		refusing "$words" --ready accept -- python3 server.py
+		[ "$status" = 0 ]
+		[ "$(q '.runs[0].ready.level')" = accept_ready ]
+		[ "$(value mem.ready_rss)" -gt 67000000 ]
+		[ "$(value mem.ready_rss)" -lt 120000000 ]
+	done
+}
+
+@test "reports and doctor name what is lost, and what to do" {
+	words="load:handle_waking load:handle_rss_stat"
+	refusing "$words" -- true
+	"$STARTLINE" report t.slt >report
+	grep -q '^What this kernel refused' report
+	grep -q 'wake-ups: tp_btf/sched_waking: Operation not permitted' report
+	grep -q 'what to do: ' report
+	[ "$(wc -L <report)" -le 80 ]
+	"$STARTLINE" report t.slt --view probes --format json >probes
+	[ "$(jq -r '.rows[] | select(.name == "resident memory") | .mechanism' probes)" = /proc ]
+	[ "$(jq -r '.rows[] | select(.name == "wake-ups") | .mechanism' probes)" = null ]
+	REFUSE_BPF=$words LD_PRELOAD="$WORKLOADS/refuse_bpf.so" "$STARTLINE" doctor --format json >doctor
+	[ "$(jq -r '.rows[] | select(.name == "probe: wake-ups") | .state' doctor)" = missing ]
+	[ "$(jq -r '.rows[] | select(.name == "probe: wake-ups") | .metrics' doctor | grep -c startup.main)" = 1 ]
+	[ "$(jq -r '.rows[] | select(.name == "probe: resident memory") | .state' doctor)" = limited ]
+	[ "$(jq -r '.rows[] | select(.name == "kernel probes") | .state' doctor)" = ok ]
+	# An unhindered kernel: nothing of that.
+	refusing "" -- true
+	"$STARTLINE" report t.slt >report
+	fails grep -q 'refused' report
+}

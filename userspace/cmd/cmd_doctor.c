@@ -78,6 +78,8 @@ static const struct column columns[] = {
 	{ .title = "state", .key = "state" },
 	{ .title = "found", .key = "found", .is_folded = true },
 	{ .title = "costs", .key = "cost", .audience = FOR_PROGRAMS },
+	{ .title = "metrics", .key = "metrics", .audience = FOR_PROGRAMS },
+	{ .title = "causes", .key = "causes", .audience = FOR_PROGRAMS },
 	{ .title = "do", .key = "remedy", .audience = FOR_PROGRAMS },
 };
 
@@ -91,18 +93,22 @@ static int build(struct table **ret)
 				sizeof(columns) / sizeof(*columns), &t);
 	if (r < 0)
 		return r;
+	const char *last = ""; /* several may have the same remedy */
 	for (size_t i = 0; i < n; i++) {
 		const struct survey_row *row = &rows[i];
 		table_tone(t, state_tones[row->state]);
-		table_text(t, row->name);
+		table_textf(t, "%s%s", row->is_probe ? "probe: " : "", row->name);
 		table_text(t, state_names[row->state]);
 		table_text(t, row->found);
 		table_text(t, row->cost);
+		table_text(t, row->metrics);
+		table_text(t, row->causes);
 		table_text(t, row->remedy[0] != '\0' ? row->remedy : NULL);
 		if (row->cost != NULL)
 			table_note(t, "%s: %s", row->name, row->cost);
-		if (row->remedy[0] != '\0')
+		if (row->remedy[0] != '\0' && strcmp(row->remedy, last) != 0)
 			table_note(t, "  what to do: %s", row->remedy);
+		last = row->remedy[0] != '\0' ? row->remedy : last;
 	}
 	*ret = t;
 	return 0;

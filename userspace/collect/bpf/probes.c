@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "userspace/collect/bpf/kallsyms.h"
+
 #define FOLLOWS_PATH "startup.exec startup.link startup.init startup.main startup.child"
 #define OF_LISTENERS                                                                   \
 	"startup.listen startup.accept_ready startup.first_accept startup.first_byte " \
@@ -136,7 +138,8 @@ const struct probe_row probe_rows[PROBES] = {
 	},
 	[PROBE_PLACES] = {
 		.name = "names of wait places",
-		.by = { { .programs = { "handle_walk" } } },
+		.by = { { .programs = { "handle_walk" } },
+			{ .name = "/proc/kallsyms", .works = kallsyms_is_readable } },
 		.loss = {
 			.causes = "kernel",
 			.text = "waits that only their place in the kernel tells are unknown",
@@ -183,6 +186,14 @@ static const struct program *refused(struct programs *p, const struct mechanism 
 	return NULL;
 }
 
+static bool works(struct programs *p, const struct mechanism *m, const struct program **ret_bad)
+{
+	const struct program *bad = refused(p, m);
+	if (bad != NULL)
+		*ret_bad = bad;
+	return bad == NULL && (m->works == NULL || m->works());
+}
+
 static const struct mechanism *mechanism_of(const struct programs *p, enum probe probe)
 {
 	return p->way[probe] < 0 ? NULL : &probe_rows[probe].by[p->way[probe]];
@@ -210,7 +221,7 @@ int programs_choose(struct programs *p, const struct program **ret_program)
 		int way = 0;
 		if (!p->is_asked[probe])
 			continue;
-		while (!is_empty(&row->by[way]) && (bad = refused(p, &row->by[way])) != NULL)
+		while (!is_empty(&row->by[way]) && !works(p, &row->by[way], &bad))
 			way++;
 		p->way[probe] = is_empty(&row->by[way]) ? -1 : way;
 		if (row->is_needed && p->way[probe] < 0) {

@@ -45,6 +45,7 @@ struct loss {
 struct mechanism {
 	const char *programs[PROBE_PROGRAMS]; /* it takes all of them; none: user space does it */
 	const char *name;		      /* NULL: the sections of the programs */
+	bool (*works)(void);		      /* NULL: where its programs do */
 	struct loss loss;		      /* compared with the first one */
 };
 

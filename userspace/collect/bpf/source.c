@@ -19,7 +19,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
-#include "userspace/collect/bpf/kernel.h"
+#include "userspace/collect/bpf/kallsyms.h"
 #include "userspace/collect/bpf/links.h"
 #include "userspace/collect/bpf/load.h"
 #include "userspace/collect/bpf/probes.h"
@@ -30,6 +30,7 @@
 #define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
 #define PLACES_LIMIT	  (8u << 20)
 #define PLACE_NAME	  128
+#define PLACE_FRAMES	  6	      /* as in bpf/process.bpf.h */
 #define LIBBPF_TEXT_LIMIT (16u << 20) /* a verifier's log */
 
 /* As TASK_* in bpf/common.bpf.h and enum walk in bpf/usage.bpf.c. */
@@ -345,19 +346,51 @@ static int emit_places(struct sink sink, char *lines)
 	return r;
 }
 
-/* One reading may end before all are printed, where there are few tasks. Places without names are
- * printed as unknown. */
-static int name_places(struct source_bpf *s, struct sink sink)
+/* One reading may end before all are printed, where there are few tasks. */
+static void print_places(struct source_bpf *s, struct buf *ret)
 {
 	struct startline_bpf__bss *bss = s->skeleton->bss;
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, PLACES_LIMIT);
 	uint64_t before;
 	bss->named_places = 0;
 	do
 		before = bss->named_places;
-	while (bss->named_places < bss->last_place && walk(s, WALK_NAMES, 0, &text) >= 0 &&
+	while (bss->named_places < bss->last_place && walk(s, WALK_NAMES, 0, ret) >= 0 &&
 	       bss->named_places > before);
+}
+
+/* The same by the addresses in the map. */
+static void look_up_places(struct source_bpf *s, struct buf *ret)
+{
+	const int map = bpf_map__fd(s->skeleton->maps.places);
+	_cleanup_(kallsyms_done) struct kallsyms names;
+	uint64_t place[PLACE_FRAMES], number;
+	const void *last = NULL;
+	if (kallsyms_read(&names) < 0)
+		return;
+	while (bpf_map_get_next_key(map, last, place) == 0) {
+		last = place;
+		if (bpf_map_lookup_elem(map, place, &number) < 0)
+			continue;
+		(void)buf_addf(ret, "%llu", (unsigned long long)number);
+		for (size_t i = 0; i < PLACE_FRAMES; i++) {
+			const char *name = kallsyms_name(&names, place[i]);
+			(void)buf_addf(ret, " %s", name != NULL ? name : "0x0");
+		}
+		(void)buf_addc(ret, '\n');
+	}
+}
+
+/* Places without names are printed as unknown. */
+static int name_places(struct source_bpf *s, struct sink sink)
+{
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, PLACES_LIMIT);
+	if (s->skeleton->bss->last_place == 0)
+		return 0;
+	if (programs_have(&s->probes.programs, PROBE_PLACES))
+		print_places(s, &text);
+	else if (s->probes.programs.way[PROBE_PLACES] >= 0)
+		look_up_places(s, &text);
 	return text.data != NULL ? emit_places(sink, text.data) : 0;
 }
 

@@ -121,22 +121,47 @@ static void check_lockdown(struct survey_row *row)
 		survey_remedy(row, "boot with lockdown=integrity or none");
 }
 
-static void check_probes(struct survey_row *row)
+static void fill_probe(struct survey_row *row, const struct probe_report *probe)
+{
+	*row = (struct survey_row){
+		.name = probe->name,
+		.is_probe = true,
+		.cost = probe->lost,
+		.metrics = probe->metrics,
+		.causes = probe->causes,
+	};
+	const enum survey_state state = probe->used[0] == '\0' ? SURVEY_MISSING : SURVEY_LIMITED;
+	if (probe->lost == NULL)
+		survey_found(row, SURVEY_OK, "%s", probe->used);
+	else if (probe->used[0] != '\0')
+		survey_found(row, state, "%s (%s)", probe->used, probe->error);
+	else
+		survey_found(row, state, "%s", probe->error);
+	survey_remedy(row, probe->remedy);
+}
+
+/* Loads them, and fills a row about them all and one for each. Returns how many of the latter. */
+static size_t check_probes(struct survey_row *row, struct survey_row *rows, size_t n_rows)
 {
 	const struct bpf_settings settings = { .wake_early = true };
 	struct source_bpf *bpf = NULL;
+	struct probe_report probe;
 	char why[SURVEY_TEXT] = "unknown";
 	char time[UNITS_BYTES];
+	size_t n = 0, cursor = 0;
 	const uint64_t start = now_ns();
 	const int r = source_bpf_open(&settings, why, sizeof(why), &bpf);
 	const uint64_t end = now_ns();
 	if (r < 0) {
 		survey_found(row, SURVEY_MISSING, "%s", why);
-		return;
+		return 0;
 	}
 	survey_found(row, SURVEY_OK, "loaded and attached in %s, ring of %zu MiB",
 		     format_ns(time, (double)(end - start)), source_bpf_ring_bytes(bpf) >> 20);
+	while (n < n_rows && source_bpf_probe(bpf, &cursor, &probe))
+		fill_probe(&rows[n++], &probe);
 	(void)source_bpf_free(bpf);
+	return n;
 }
 
 static void check_shim(struct survey_row *row)
@@ -231,7 +256,7 @@ static const struct check {
 	{ "BTF", check_btf, "no kernel probes: see there" },
 	{ "rights", check_rights, "no kernel probes: see there" },
 	{ "lockdown", check_lockdown, "no kernel probes: see there" },
-	{ "kernel probes", check_probes,
+	{ "kernel probes", NULL, /* check_probes(), which has rows of its own */
 	  "no breakdown of the time, no processes but those the shim or /proc shows" },
 	{ "shim", check_shim, "no heap counts, no `linked` and `main`" },
 	{ "tmpfs", check_tmpfs, "processes started when it is full are not counted" },
@@ -254,11 +279,15 @@ _Static_assert(sizeof(checks) / sizeof(*checks) <= SURVEY_ROWS_MAX, "too many ch
 size_t survey_machine(struct survey_row ret[static SURVEY_ROWS_MAX])
 {
 	const size_t n = sizeof(checks) / sizeof(*checks);
+	size_t n_probes = 0;
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = (struct survey_row){ .name = checks[i].name };
-		checks[i].find(&ret[i]);
+		if (checks[i].find != NULL)
+			checks[i].find(&ret[i]);
+		else
+			n_probes = check_probes(&ret[i], &ret[n], SURVEY_ROWS_MAX - n);
 		if (ret[i].state != SURVEY_OK)
 			ret[i].cost = checks[i].cost;
 	}
-	return n;
+	return n + n_probes;
 }

@@ -15,26 +15,13 @@ static const char *heap_of(const struct process *p)
 	return text_of(p->coverage_heap);
 }
 
-static const char *kernel_of(const struct process *p)
-{
-	return text_of(p->coverage_kernel);
-}
-
 static const char *lack_of_heap(const struct process *p)
 {
 	return p->heap.is_known ? "heap counted in part" : "heap not counted";
 }
 
-static const char *lack_of_kernel(const struct process *p)
-{
-	(void)p;
-	return "no kernel events";
-}
-
 /* "heap not counted in 3 of 5 processes: static (busybox[12], …)": one note per reason. */
-static void note_reasons(struct table *t, const struct run *run, const char *good,
-			 const char *(*get)(const struct process *p),
-			 const char *(*lack)(const struct process *p))
+static void note_reasons(struct table *t, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf names;
 	_cleanup_(buf_done) struct buf label;
@@ -43,8 +30,8 @@ static void note_reasons(struct table *t, const struct run *run, const char *goo
 	const char *reasons[MAX_REASONS];
 	size_t n_reasons = 0;
 	for (size_t i = 0; i < run->n_processes && n_reasons < MAX_REASONS; i++) {
-		const char *reason = get(&run->processes[i]);
-		bool is_new = strcmp(reason, good) != 0;
+		const char *reason = heap_of(&run->processes[i]);
+		bool is_new = strcmp(reason, "counted") != 0;
 		for (size_t j = 0; j < n_reasons && is_new; j++)
 			is_new = strcmp(reasons[j], reason) != 0;
 		if (!is_new)
@@ -53,15 +40,16 @@ static void note_reasons(struct table *t, const struct run *run, const char *goo
 		size_t count = 0;
 		buf_clear(&names);
 		for (size_t j = i; j < run->n_processes; j++) {
-			if (strcmp(get(&run->processes[j]), reason) != 0)
+			if (strcmp(heap_of(&run->processes[j]), reason) != 0)
 				continue;
 			if (++count <= MAX_NAMES)
 				(void)buf_addf(&names, "%s%s", count > 1 ? ", " : "",
 					       process_label(run, run->processes[j].id, &label));
 		}
-		table_note(t, "%s in %zu of %zu processes: %s (%s%s)", lack(&run->processes[i]),
-			   count, run->n_processes, reason[0] == '\0' ? "reason not known" : reason,
-			   buf_str(&names), count > MAX_NAMES ? ", ..." : "");
+		table_note(t, "%s in %zu of %zu processes: %s (%s%s)",
+			   lack_of_heap(&run->processes[i]), count, run->n_processes,
+			   reason[0] == '\0' ? "reason not known" : reason, buf_str(&names),
+			   count > MAX_NAMES ? ", ..." : "");
 	}
 }
 
@@ -70,8 +58,7 @@ void note_coverage(const struct session *s, size_t run_index, struct table *t)
 	const struct run *run = &s->runs[run_index];
 	const bool is_off = s->design.heap != NULL && strcmp(s->design.heap, "off") == 0;
 	if (!is_off)
-		note_reasons(t, run, "counted", heap_of, lack_of_heap);
-	note_reasons(t, run, "bpf", kernel_of, lack_of_kernel);
+		note_reasons(t, run);
 }
 
 int build_coverage(const struct session *s, size_t run_index, struct table **ret)

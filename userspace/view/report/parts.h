@@ -42,6 +42,9 @@ int build_findings(const struct session *s, size_t run, struct table **ret);
 int build_metrics(const struct session *s, size_t run, struct table **ret);
 int build_main_metrics(const struct session *s, size_t run, struct table **ret);
 int build_coverage(const struct session *s, size_t run, struct table **ret);
+int build_probes(const struct session *s, size_t run, struct table **ret);
+/* Those of them without which something is lost. */
+int build_refused(const struct session *s, size_t run, struct table **ret);
 
 /* "" for NULL. */
 static inline const char *text_of(const char *text)
@@ -63,8 +66,7 @@ const char *command_line(const struct text_list *argv, struct buf *ret);
 /* What is known of both; UNKNOWN when neither is. Never overflows. */
 int64_t sum_known(int64_t a, int64_t b);
 
-/* The notes of what was not seen: processes without heap counts, without kernel events, by
- * reason. */
+/* The notes of what was not seen: processes without heap counts, by reason. */
 void note_coverage(const struct session *s, size_t run, struct table *t);
 
 /* Appends the number without a unit, to as many places as @whole_ns, which has one, is printed. */

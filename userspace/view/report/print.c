@@ -137,6 +137,19 @@ static void say_cut(struct page *page, enum tone tone, const char *line)
 		sayf(page, tone, "%.*s%s", (int)fits, line, fits < n ? " ..." : "");
 }
 
+static bool is_about_kernel(const char *note)
+{
+	return strncmp(note, "no kernel events", strlen("no kernel events")) == 0;
+}
+
+/* Without them half of a report is missing: nobody shall have to look for the reason. */
+static void say_kernel(struct page *page)
+{
+	for (size_t i = 0; i < page->s->n_notes; i++)
+		if (is_about_kernel(text_of(page->s->notes[i])))
+			sayf(page, TONE_WARN, "%s", page->s->notes[i]);
+}
+
 static void say_head(struct page *page, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf command;
@@ -159,6 +172,7 @@ static void say_head(struct page *page, const struct run *run)
 	if (page->s->n_runs > 1)
 		sayf(page, TONE_DIM, "Run %zu of %zu, the median one; all runs: see the end.",
 		     page->run + 1, page->s->n_runs);
+	say_kernel(page);
 	say_ending(page, run);
 }
 
@@ -276,7 +290,8 @@ static void say_trust(struct page *page, const struct run *run)
 		sayf(page, TONE_PLAIN, "note: %" PRId64 " switches after readiness kept as sums",
 		     run->switches_summed);
 	for (size_t i = 0; i < s->n_notes; i++)
-		sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
+		if (!is_about_kernel(text_of(s->notes[i])))
+			sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
 }
 
 /* --- the report ----------------------------------------------------------------------------- */
@@ -288,6 +303,14 @@ static void print_before(struct page *page, const struct run *run)
 		show_readiness(page, run);
 }
 
+static bool has_lost_probes(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_probes; i++)
+		if (s->probes[i].lost != NULL)
+			return true;
+	return false;
+}
+
 static void print_after(struct page *page, const struct run *run)
 {
 	show(page, build_costs);
@@ -297,6 +320,8 @@ static void print_after(struct page *page, const struct run *run)
 		show(page, build_findings);
 	if (page->s->n_runs > 1)
 		show(page, build_main_metrics);
+	if (has_lost_probes(page->s))
+		show(page, build_refused);
 	say_trust(page, run);
 }
 

@@ -24,6 +24,7 @@ const struct report reports[] = {
 	{ "findings", "what is remarkable, and what to do about it", build_findings },
 	{ "metrics", "every metric with its statistics over all runs", build_metrics },
 	{ "coverage", "what was seen of each process, and why not the rest", build_coverage },
+	{ "probes", "what the kernel's probes tell, and what was refused", build_probes },
 	{ NULL, NULL, NULL },
 };
 
