@@ -15,9 +15,11 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/collect/ready/relay.h"
+#include "userspace/collect/run/signals.h"
 
 /* Who reads may not be reading now. What is left the relay passes on by itself. */
-#define FLUSH_MS 1000
+#define FLUSH_WAITS   20
+#define FLUSH_WAIT_MS 50
 
 #define PIPE_BYTES    (256 * 1024) /* fewer switches between writer and relay; less is fine */
 #define EVENT_BYTES   (64u * 1024)
@@ -120,28 +122,24 @@ bool logpipe_take(struct logpipe *p, int i, pid_t pid, struct sink sink)
 	return take(p, i, pid, sink, &has_flushed);
 }
 
-static void flush_one(struct logpipe *p, int i, int interrupt_fd, pid_t pid, struct sink sink)
+static void flush_one(struct logpipe *p, int i, pid_t pid, struct sink sink)
 {
 	const char command = RELAY_FLUSH;
 	bool has_flushed = send(p->fds[i], &command, sizeof(command), MSG_NOSIGNAL) < 0;
-	while (!has_flushed) {
-		struct pollfd fds[] = { { .fd = p->fds[i], .events = POLLIN },
-					{ .fd = interrupt_fd, .events = POLLIN } };
-		const int n = poll(fds, 2, FLUSH_MS);
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return;
-		if (n > 0 && fds[1].revents != 0)
-			return;
-		if (!take(p, i, pid, sink, &has_flushed))
+	struct pollfd fd = { .fd = p->fds[i], .events = POLLIN };
+	for (int waits = 0; waits < FLUSH_WAITS && !has_flushed && !signals_end_is_pending();) {
+		const int n = poll(&fd, 1, FLUSH_WAIT_MS);
+		waits += n <= 0;
+		if (n > 0 && !take(p, i, pid, sink, &has_flushed))
 			return;
 	}
 }
 
-void logpipe_flush(struct logpipe *p, int interrupt_fd, pid_t pid, struct sink sink)
+void logpipe_flush(struct logpipe *p, pid_t pid, struct sink sink)
 {
 	for (int i = 0; i < 2; i++) {
 		if (p->fds[i] >= 0)
-			flush_one(p, i, interrupt_fd, pid, sink);
+			flush_one(p, i, pid, sink);
 	}
 }
 

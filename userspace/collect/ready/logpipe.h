@@ -26,8 +26,8 @@ void logpipe_close_writers(struct logpipe *p);
 /* Takes what has come from fds[i]. False: there will be no more. */
 bool logpipe_take(struct logpipe *p, int i, pid_t pid, struct sink sink);
 /* Waits until all that was written so far has been passed on and what matters of it has arrived; not for
- * ever, and not once @interrupt_fd is readable. */
-void logpipe_flush(struct logpipe *p, int interrupt_fd, pid_t pid, struct sink sink);
+ * ever, and not when startline is asked to end. */
+void logpipe_flush(struct logpipe *p, pid_t pid, struct sink sink);
 /* Nobody wants to know of output any more. */
 void logpipe_stop_looking(struct logpipe *p);
 void logpipe_done(struct logpipe *p);

@@ -219,7 +219,9 @@ static void on_signal(struct run *r)
 {
 	struct signal_news news;
 	while (signals_next(&r->c->signals, &news)) {
-		if (is_of_tree(r, news.sender))
+		if (news.is_child)
+			run_suspend(r);
+		if (news.is_child || is_of_tree(r, news.sender))
 			continue;
 		const bool is_ours = news.is_end && r->n_end_signals++ > 0;
 		if (!is_ours && (!news.is_for_group || getpgid(r->pid) != getpgrp()))
@@ -283,7 +285,7 @@ static void on_output(struct run *r, int i)
 /* What the command wrote shall stand before what startline says, and count before its end does. */
 static void flush_output(struct run *r)
 {
-	logpipe_flush(&r->logpipe, r->c->signals.fd, r->pid, collector_sink(r->c));
+	logpipe_flush(&r->logpipe, r->pid, collector_sink(r->c));
 }
 
 static int dispatch(struct run *r, enum wake wake)

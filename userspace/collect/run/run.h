@@ -110,6 +110,8 @@ int emit_design(struct sink sink, const struct collect_spec *spec);
 /* How many processes or threads of the tree still live. */
 size_t run_alive(struct run *r);
 
+/* suspend.c: if the command has stopped itself, stops startline as well until it goes on. */
+void run_suspend(struct run *r);
 /* stop.c: sends a signal to the command, or to what it left behind. */
 void run_signal(struct run *r, int number);
 /* Decides at @now whether the run is over, and what to do to get there. */

@@ -31,10 +31,8 @@ static const int end_signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 #define N_END_SIGNALS (sizeof(end_signals) / sizeof(end_signals[0]))
 
 /* Left alone: job control, what nobody dies of, and what a fault of our own raises. */
-static const int other_signals[] = {
-	SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGWINCH, SIGURG, SIGCHLD,
-	SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,  SIGSYS, SIGABRT
-};
+static const int other_signals[] = { SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGWINCH, SIGURG, SIGSEGV,
+				     SIGBUS,  SIGFPE,  SIGILL,	SIGTRAP, SIGSYS,   SIGABRT };
 #define N_OTHER_SIGNALS (sizeof(other_signals) / sizeof(other_signals[0]))
 
 static bool is_end(int number)
@@ -158,6 +156,9 @@ bool signals_next(struct signals *s, struct signal_news *ret)
 			.sender = is_from_kernel ? 0 : (pid_t)info.ssi_pid,
 			.is_end = is_end((int)info.ssi_signo),
 		};
+		ret->is_child = ret->number == SIGCHLD;
+		if (ret->is_child)
+			return true;
 		if (is_same_again(s, ret))
 			continue;
 		(void)usleep(SETTLE_US);

@@ -24,7 +24,8 @@ struct signal_news {
 	int number;
 	pid_t sender; /* 0: the kernel, or a process that this pid namespace does not show */
 	bool is_for_group;
-	bool is_end; /* asks to end: INT, QUIT, TERM, HUP */
+	bool is_child; /* a child has ended or stopped */
+	bool is_end;   /* asks to end: INT, QUIT, TERM, HUP */
 };
 
 /* From here on they are read; the mask stays as it is then. Negative errno. */

@@ -127,8 +127,9 @@ int tree_feed(struct tree *t, const struct sl_event *event)
 	return 0;
 }
 
-/* Whether @pid lives, according to /proc/PID/stat, and who its parent is. Zombies do not live. */
-static bool read_stat(pid_t pid, pid_t *ret_parent)
+/* The state of @pid, according to /proc/PID/stat, and who its parent is. Zombies do not live: they have
+ * the state of what is gone, 0, and no parent. */
+static char read_stat(pid_t pid, pid_t *ret_parent)
 {
 	char path[64];
 	char text[1024];
@@ -136,10 +137,10 @@ static bool read_stat(pid_t pid, pid_t *ret_parent)
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return 0;
 	const ssize_t n = read(fd, text, sizeof(text) - 1);
 	if (n <= 0)
-		return false;
+		return 0;
 	text[n] = '\0';
 	/* The command's name may contain anything, closing parentheses included. */
 	const char *after = strrchr(text, ')');
@@ -147,22 +148,29 @@ static bool read_stat(pid_t pid, pid_t *ret_parent)
 	int parent = 0;
 	if (after == NULL || sscanf(after + 1, " %c %d", &state, &parent) != 2 || state == 'Z' ||
 	    state == 'X')
-		return false;
+		return 0;
 	*ret_parent = (pid_t)parent;
-	return true;
+	return state;
 }
 
 /* 0: it is gone or a zombie. */
 static pid_t living_parent_of(pid_t pid)
 {
 	pid_t parent;
-	return read_stat(pid, &parent) ? parent : 0;
+	(void)read_stat(pid, &parent);
+	return parent;
 }
 
 bool tree_is_alive(pid_t pid)
 {
 	pid_t parent;
-	return read_stat(pid, &parent);
+	return read_stat(pid, &parent) != 0;
+}
+
+bool tree_is_stopped(pid_t pid)
+{
+	pid_t parent;
+	return read_stat(pid, &parent) == 'T';
 }
 
 static int drop_the_dead(struct tree *t)

@@ -46,6 +46,8 @@ int tree_walk_proc(struct tree *t);
 int tree_add_told(struct tree *t, const char *directory);
 /* Whether @pid runs: zombies do not. */
 bool tree_is_alive(pid_t pid);
+/* Whether it was stopped by a signal. */
+bool tree_is_stopped(pid_t pid);
 bool tree_has(const struct tree *t, pid_t pid);
 /* … or that it was a moment ago. */
 bool tree_knows(const struct tree *t, pid_t pid);
