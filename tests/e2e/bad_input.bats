@@ -94,6 +94,10 @@ start() {
 	"$STARTLINE" rnu 2>messages || status=$?
 	[ "$status" = 2 ]
 	grep -q "did you mean 'run'" messages
+	status=0
+	"$STARTLINE" stat 2>messages || status=$?
+	[ "$status" = 2 ]
+	grep -q 'see `startline help`' messages
 	session -- true
 	status=0
 	"$STARTLINE" report --view nonsense 2>messages || status=$?
@@ -383,4 +387,15 @@ assert len(argv) == 11, argv'
 	grep -q 'back-reference' messages
 	session --redact '[\1]|\(1\)' -- true
 	[ "$status" = 0 ]
+}
+
+@test "-h is --help, of every command, and all of it is ASCII where the locale is" {
+	"$STARTLINE" -h >short
+	"$STARTLINE" --help | cmp - short
+	for command in $(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' short); do
+		LC_ALL=C "$STARTLINE" "$command" -h >short
+		LC_ALL=C "$STARTLINE" "$command" --help | cmp - short
+		fails env LC_ALL=C grep -n '[^ -~]' short
+	done
+	"$STARTLINE" run -n 2 -h | grep -q '^Usage: startline run'
 }

@@ -55,8 +55,8 @@ static void print_help(FILE *f)
 	for (const struct command *c = commands; c->name != NULL; c++)
 		(void)fprintf(f, "  %-8s %s\n", c->name, c->help);
 	(void)fputs("\n"
-		    "  help [COMMAND], --help    this text, or that of a command\n"
-		    "  --version                 the version\n"
+		    "  help [COMMAND], -h, --help    this text, or that of a command\n"
+		    "  --version                     the version\n"
 		    "\n"
 		    "EXAMPLES\n"
 		    "  startline run --ready accept -- redis-server --port 7777\n"

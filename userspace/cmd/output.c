@@ -24,6 +24,7 @@ static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "print to this file instead", 0 },
 	{ "quiet", 'q', NULL, 0, "no progress, errors only", 0 },
 	{ "verbose", 'v', NULL, 0, "say what is being done; twice: in detail", 0 },
+	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 0 },
 	{ 0 },
 };
 
@@ -59,6 +60,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'v':
 		log_set_level(log_shows(LOG_INFO) ? LOG_DEBUG : LOG_INFO);
+		return 0;
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -27,7 +27,7 @@ static const char *store_url;
 
 static const struct argp_option options[] = {
 	{ "store", KEY_STORE, "URL", 0,
-	  "where runs and baselines are: a file or postgresql://… (.startline/history.db)", 0 },
+	  "where runs and baselines are: a file or postgresql://... (.startline/history.db)", 0 },
 	{ 0 },
 };
 

@@ -96,7 +96,7 @@ int store_open(const char *url, bool create, struct store **ret)
 		return fail(-EINVAL, "the store's URL is longer than %d bytes", URL_MAX);
 	const bool by_url = is_postgres(url);
 	if (!by_url && strstr(url, "://") != NULL)
-		return fail(-EINVAL, "the store '%s': there are sqlite:PATH and postgresql://…",
+		return fail(-EINVAL, "the store '%s': there are sqlite:PATH and postgresql://...",
 			    url);
 	_cleanup_(store_closep) struct store *st = calloc(1, sizeof(*st));
 	if (st == NULL)
