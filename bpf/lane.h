@@ -64,6 +64,8 @@ struct sl_lane_slot {
 
 #define SL_LANE_COUNTS 0x1u /* allocations are counted */
 #define SL_LANE_FORKED 0x2u /* the image was inherited by fork, not started by exec */
+#define SL_LANE_NOTICES \
+	0x4u /* records that did not fit into the image's own lane, and nothing else */
 
 struct sl_lane {
 	__u64 magic; /* written last, with release order */

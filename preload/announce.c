@@ -16,7 +16,7 @@ enum { PATH_LIMIT = 512 };
 
 static void announce_task(uint32_t parent_pid)
 {
-	struct sl_task *task = (struct sl_task *)(void *)shim_record(sizeof(*task));
+	struct sl_task *task = (struct sl_task *)(void *)shim_notice(sizeof(*task));
 
 	if (task == NULL)
 		return;
@@ -122,6 +122,6 @@ void announce_child(void)
 
 void announce_end(void)
 {
-	if (is_asked_for() && shim_is_own_process())
+	if (is_asked_for() && shim_may_call() && shim_is_own_process())
 		life.lane->left_ns = clock_ns();
 }

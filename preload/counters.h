@@ -36,9 +36,10 @@
  * shared one). Threads start at 1, which is neither. */
 struct life {
 	uint64_t generation;
-	uint32_t is_starting; /* one thread is opening the lane */
-	uint32_t reserved;
+	uint32_t is_starting;  /* one thread is opening the lane */
+	uint32_t is_extending; /* … or the one for notices */
 	struct sl_lane *lane;
+	struct sl_lane *notices; /* NULL until `lane` is full */
 	/* Never written: its address says "count in the ancestor's lane", where a forked child may not
 	 * open its own. */
 	struct sl_lane_slot in_ancestor;

@@ -180,14 +180,25 @@ struct sl_tree *tree_open(const char *directory)
 	return mapped;
 }
 
+static uint32_t room_of(size_t size)
+{
+	return (uint32_t)((size + 7) & ~(size_t)7);
+}
+
+bool lane_has_room(const struct sl_lane *lane, size_t size)
+{
+	return __atomic_load_n(&lane->cursor, __ATOMIC_RELAXED) % (1ull << 32) + room_of(size) <=
+	       lane->records_end;
+}
+
 struct sl_event *lane_reserve(struct sl_lane *lane, size_t size)
 {
-	const uint32_t want = (uint32_t)((size + 7) & ~(size_t)7);
+	const uint32_t want = room_of(size);
 	const uint32_t end = lane->records_end;
 
 	/* Looking first keeps the low half of the cursor from running into the high half: it overshoots
 	 * by at most one record per thread. */
-	if (__atomic_load_n(&lane->cursor, __ATOMIC_RELAXED) % (1ull << 32) + want > end) {
+	if (!lane_has_room(lane, size)) {
 		(void)__atomic_fetch_add(&lane->refused, 1, __ATOMIC_RELAXED);
 		return NULL;
 	}

@@ -29,6 +29,9 @@ struct sl_tree *tree_open(const char *directory);
 /* Prepares zeroed memory, @n_bytes of it, as a lane. */
 void lane_init(struct sl_lane *lane, const struct lane_spec *spec, uint32_t n_bytes);
 
+/* Whether a record of @size bytes would fit by now. */
+bool lane_has_room(const struct sl_lane *lane, size_t size);
+
 /* Reserves room for a record of @size bytes (rounded up to 8) and writes its size. NULL when the
  * lane is full; the loss is counted. Fill in all but size and kind, then commit. */
 struct sl_event *lane_reserve(struct sl_lane *lane, size_t size);

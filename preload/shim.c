@@ -18,6 +18,8 @@
 #define MADV_WIPEONFORK 18
 #endif
 
+enum { COVER_TEXT_MAX = 255 };
+
 struct shim shim HIDDEN;
 
 static struct process_facts facts;
@@ -86,6 +88,21 @@ static bool protect_life(void)
 	return sys_call3(SYS_madvise, (long)&life_page, sizeof(life_page), MADV_WIPEONFORK) == 0;
 }
 
+/* In a child the ancestor's lane is only in the way: as long as anybody maps it, it looks alive. Covered,
+ * not unmapped: another thread may be writing there just now. */
+static void lane_abandon(struct sl_lane *lane)
+{
+	(void)sys_call6(SYS_mmap, (long)lane, lane->bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static uint32_t records_end(void)
+{
+	const bool is_tier = (shim.settings.flags & SHIM_WRAPS_NETWORK) != 0;
+
+	return is_tier ? SL_LANE_RECORDS_NET : SL_LANE_RECORDS;
+}
+
 /* ---- records ---- */
 
 static struct sl_event *record_of(struct sl_lane *lane, size_t size, uint64_t time_ns, uint32_t pid,
@@ -135,9 +152,19 @@ void shim_mark_main(void)
 		mark_own(SL_MARK_MAIN, clock_ns());
 }
 
+/* Of a path the beginning will do. */
+static size_t cover_text(const char *text)
+{
+	size_t n = 0;
+
+	while (text != NULL && n < COVER_TEXT_MAX && text[n] != '\0')
+		n++;
+	return n;
+}
+
 static size_t cover_size(const char *text)
 {
-	return sizeof(struct sl_cover) + (text == NULL ? 0 : text_length(text) + 1);
+	return sizeof(struct sl_cover) + cover_text(text) + 1;
 }
 
 static void cover_fill(struct sl_event *event, enum sl_cover_reason reason, bool is_next,
@@ -149,16 +176,55 @@ static void cover_fill(struct sl_event *event, enum sl_cover_reason reason, bool
 	cover->reason = reason;
 	cover->next = is_next;
 	cover->ns_pid = event->pid;
-	if (text != NULL)
-		copy_bytes(cover->text, text, text_length(text) + 1);
+	copy_bytes(cover->text, text, cover_text(text));
+	cover->text[cover_text(text)] = '\0';
 	lane_commit(event, SL_KIND_COVER);
+}
+
+/* Programs that start many others which the shim cannot enter have more to say of them than fits. For
+ * that they make another lane, which is given up for the next when it is full. */
+static struct sl_lane *lane_for_notices(size_t size)
+{
+	struct sl_lane *lane = life.lane != NULL ? life.lane : shim.lane;
+	uint32_t expected = 0;
+
+	if (life.lane == NULL || shim.is_sealed || lane_has_room(lane, size))
+		return lane;
+	if (life.notices != NULL && lane_has_room(life.notices, size))
+		return life.notices;
+	/* A second thread goes without. */
+	if (!__atomic_compare_exchange_n(&life.is_extending, &expected, 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return lane;
+	const struct lane_spec spec = {
+		.directory = shim.settings.directory,
+		.records_end = records_end(),
+		.ns_pid = shim.pid,
+		.flags = SL_LANE_NOTICES,
+		.start_ns = clock_ns(),
+		.tree = tree,
+	};
+	struct sl_lane *more = lane_open(&spec);
+	if (more != NULL) {
+		/* Never unmapped while others may be writing there: covered. */
+		if (shim.notices != NULL)
+			lane_abandon(shim.notices);
+		shim.notices = life.notices = more;
+	}
+	__atomic_store_n(&life.is_extending, 0, __ATOMIC_RELEASE);
+	return more != NULL ? more : lane;
 }
 
 void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text)
 {
-	struct sl_lane *lane = life.lane != NULL ? life.lane : shim.lane;
+	const size_t size = cover_size(text);
 
-	cover_fill(record_in(lane, cover_size(text)), reason, is_next, text);
+	cover_fill(record_in(lane_for_notices(size), size), reason, is_next, text);
+}
+
+struct sl_event *shim_notice(size_t size)
+{
+	return record_in(lane_for_notices(size), size);
 }
 
 static void cover_own_image(uint64_t time_ns)
@@ -193,8 +259,7 @@ static bool lane_begin(void)
 	const bool is_forked = shim.last_generation != 0;
 	struct lane_spec spec = {
 		.directory = shim.settings.directory,
-		.records_end = (shim.settings.flags & SHIM_WRAPS_NETWORK) != 0 ? SL_LANE_RECORDS_NET
-									       : SL_LANE_RECORDS,
+		.records_end = records_end(),
 		.ns_pid = (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
 		.flags = (is_forked ? SL_LANE_FORKED : 0u) | (shim.counts ? SL_LANE_COUNTS : 0u),
 		.start_ns = clock_ns(),
@@ -210,14 +275,13 @@ static bool lane_begin(void)
 	struct sl_lane *lane = lane_open(&spec);
 	if (lane == NULL)
 		return false;
-	/* In a child the ancestor's lane is now only in the way: as long as anybody maps it, it looks
-	 * alive. */
 	if (shim.lane != NULL) {
 		lane->inherited = counters_most(shim.lane);
-		/* Covered, not unmapped: another thread may be writing there just now. */
-		(void)sys_call6(SYS_mmap, (long)shim.lane, shim.lane->bytes, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		lane_abandon(shim.lane);
 	}
+	if (shim.notices != NULL)
+		lane_abandon(shim.notices);
+	shim.notices = NULL;
 	const uint32_t ancestor_pid = shim.pid;
 	shim.lane = lane;
 	shim.pid = spec.ns_pid;

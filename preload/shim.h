@@ -24,6 +24,7 @@ struct shim {
 	uint64_t last_generation; /* never given out twice, not even across fork */
 	uint32_t pid;		  /* of the process that opened life.lane */
 	struct sl_lane *lane;	  /* what is mapped: life.lane, in a forked child its parent's */
+	struct sl_lane *notices;  /* in the same way: life.notices */
 };
 
 extern struct shim shim HIDDEN;
@@ -53,6 +54,9 @@ void shim_mark_main(void) HIDDEN;
 void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text) HIDDEN;
 /* Reserves a record, fills in the header's time and ids. NULL: none. Commit with lane_commit(). */
 struct sl_event *shim_record(size_t size) HIDDEN;
+
+/* The same for what is said of children: there is always room. */
+struct sl_event *shim_notice(size_t size) HIDDEN;
 
 /* Notes that the time since @begin_ns was spent on the shim's own account. */
 void shim_spent(uint64_t begin_ns) HIDDEN;

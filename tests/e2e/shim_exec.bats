@@ -158,3 +158,20 @@ counted() { # number of processes or images with exactly the known counts
 	[ "$status" = 3 ]
 	[ "$(tr '\n' ' ' <stdout)" = "here here " ]
 }
+
+@test "a hundred static children fill nobody's lane" {
+	gcc -static -O1 -x c -o quiet - <<<'int main(void) { return 4; }' || skip "no static libc"
+	cat >many.py <<-EOF
+		import os, subprocess
+		for i in range(107):
+		    assert subprocess.run(["./quiet", str(i)]).returncode == 4
+		for i in range(107):
+		    os.waitpid(os.posix_spawn("./quiet", ["./quiet"], os.environ), 0)
+	EOF
+	session -- python3 many.py
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].losses.shim')" = 0 ]
+	! have_bpf || [ "$(q '[.runs[0].processes[] | select(.coverage.heap == "static")] | length')" = 214 ]
+	session --probes shim -- python3 many.py
+	[ "$(q '.runs[0] | "\(.complete) \(.losses.shim)"')" = "true 0" ]
+}

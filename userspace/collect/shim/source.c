@@ -373,7 +373,7 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
 		n += r;
 		depart(s, sums.tree_bytes);
-		if (r >= 0 && l->announces)
+		if (r >= 0 && l->announces && (l->flags & SL_LANE_NOTICES) == 0)
 			r = exit_watch_add(&s->exit_watch, l->ns_pid, l->alive_ns, sums.left_ns);
 	}
 	s->n_lost += lane_lost(l);
