@@ -33,10 +33,10 @@ static enum sl_cover_reason shim_is_out_of_reach(void)
 	const long fd = sys_call3(SYS_openat, AT_FDCWD, (long)shim.settings.shim,
 				  O_RDONLY | O_CLOEXEC | SL_OPEN_OWN);
 
-	/* Without a descriptor the loader could not open anything. */
+	/* Without a descriptor the loader complains of the shim before it does of libc. */
 	if (fd < 0)
 		return fd == -EACCES || fd == -EPERM	? SL_COVER_USER
-		       : fd == -EMFILE || fd == -ENFILE ? 0
+		       : fd == -EMFILE || fd == -ENFILE ? SL_COVER_OFF
 							: SL_COVER_CHROOT;
 	const bool is_known = sys_call3(SYS_fstatfs, fd, (long)&fs, 0) == 0;
 	(void)sys_call3(SYS_close, fd, 0, 0);

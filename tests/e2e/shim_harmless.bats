@@ -35,6 +35,10 @@ same() {
 	same hard_seen
 }
 
+@test "filters that no hook saw, Landlock, small limits, another user or root" {
+	same hard_filters
+}
+
 @test "the loader lists what it lists" {
 	loader=/lib64/ld-linux-x86-64.so.2
 	for option in --list --verify --help --version --list-tunables; do

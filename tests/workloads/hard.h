@@ -41,11 +41,13 @@ extern const struct hard_case *const __start_hard_cases[], *const __stop_hard_ca
 __attribute__((format(printf, 1, 2))) static inline void say(const char *format, ...)
 {
 	const int before = errno;
+	char line[8192];
 	va_list list;
 
 	va_start(list, format);
-	(void)vdprintf(STDOUT_FILENO, format, list);
+	const int n = vsnprintf(line, sizeof(line), format, list);
 	va_end(list);
+	(void)!write(STDOUT_FILENO, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1);
 	errno = before;
 }
 
