@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Wrappers around socket calls, for runs without kernel probes. With the setting off each is one test
  * and a jump. Each passes its arguments and errno through untouched. */
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "preload/network.h"
 #include "preload/real.h"
@@ -31,6 +34,15 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
 		size_t size);
 
+static int refuse_missing(void)
+{
+	int *location = real_errno();
+
+	if (location != NULL)
+		*location = ENOSYS;
+	return -1;
+}
+
 static int outcome(int result)
 {
 	const int *location = result < 0 ? real_errno() : NULL;
@@ -43,7 +55,7 @@ EXPORT int bind(int fd, const void *address, unsigned int n)
 	REAL(bind);
 	const int result = real_bind(fd, address, n);
 	struct sl_addr local;
-	if (network_is_on() && address_of(fd, false, &local))
+	if (network_may_look() && address_of(fd, false, &local))
 		network_event(&(struct network_fact){ .op = SL_NET_BIND,
 						      .sock = socket_of(fd),
 						      .fd = fd,
@@ -57,7 +69,7 @@ EXPORT int listen(int fd, int backlog)
 	REAL(listen);
 	const int result = real_listen(fd, backlog);
 	struct sl_addr local;
-	if (!network_is_on() || !address_of(fd, false, &local))
+	if (!network_may_look() || !address_of(fd, false, &local))
 		return result;
 	network_event(&(struct network_fact){ .op = SL_NET_LISTEN,
 					      .sock = socket_of(fd),
@@ -73,7 +85,7 @@ EXPORT int listen(int fd, int backlog)
 EXPORT int connect(int fd, const void *address, unsigned int n)
 {
 	REAL(connect);
-	if (!network_is_on())
+	if (!network_may_look())
 		return real_connect(fd, address, n);
 	const uint64_t enter_ns = clock_ns();
 	const int result = real_connect(fd, address, n);
@@ -95,7 +107,7 @@ EXPORT int connect(int fd, const void *address, unsigned int n)
 EXPORT int accept(int fd, void *address, unsigned int *n)
 {
 	REAL(accept);
-	if (!network_is_on() || listener_accepting(fd) == 0)
+	if (!network_is_on() || !listener_accepting(fd))
 		return real_accept(fd, address, n);
 	const uint64_t enter_ns = clock_ns();
 	const int result = real_accept(fd, address, n);
@@ -106,7 +118,7 @@ EXPORT int accept(int fd, void *address, unsigned int *n)
 EXPORT int accept4(int fd, void *address, unsigned int *n, int flags)
 {
 	REAL(accept4);
-	if (!network_is_on() || listener_accepting(fd) == 0)
+	if (!network_is_on() || !listener_accepting(fd))
 		return real_accept4(fd, address, n, flags);
 	const uint64_t enter_ns = clock_ns();
 	const int result = real_accept4(fd, address, n, flags);
@@ -212,30 +224,42 @@ EXPORT int pselect(int n, fd_set *readable, fd_set *writable, fd_set *except,
 
 /* ---- epoll ---- */
 
+EXPORT int epoll_create(int size)
+{
+	REAL(epoll_create);
+	const int result = real_epoll_create(size);
+	if (network_is_on() && result >= 0)
+		epoll_made(result);
+	return result;
+}
+
+EXPORT int epoll_create1(int flags)
+{
+	REAL(epoll_create1);
+	const int result = real_epoll_create1(flags);
+	if (network_is_on() && result >= 0)
+		epoll_made(result);
+	return result;
+}
+
 EXPORT int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
 	REAL(epoll_ctl);
 	const int result = real_epoll_ctl(epoll_fd, op, fd, event);
-	if (network_is_on() && result == 0 && op != EPOLL_CTL_DEL && event != NULL)
-		epoll_contains(epoll_fd, fd, (event->events & (EPOLLIN | EPOLLRDNORM)) != 0,
-			       (event->events & EPOLLET) != 0);
+	if (!network_is_on() || result != 0)
+		return result;
+	/* That it succeeded proves that the event could be read. */
+	if (op == EPOLL_CTL_DEL)
+		epoll_lacks(epoll_fd, fd);
+	else if (event != NULL)
+		epoll_contains(epoll_fd, fd, event->events);
 	return result;
 }
 
-/* Returns whether after_wait() is to be called. */
-static bool before_wait(int epoll_fd)
+static int after_wait(bool is_counted, int epoll_fd, int result)
 {
-	if (!network_is_on())
-		return false;
-	epoll_wait_counted(epoll_fd, 1);
-	if (network_unready != 0)
-		epoll_waits(epoll_fd);
-	return true;
-}
-
-static int after_wait(int epoll_fd, int result)
-{
-	epoll_wait_counted(epoll_fd, -1);
+	if (is_counted)
+		epoll_waited(epoll_fd);
 	/* Which descriptors the events are for only the program knows. */
 	if (connects_pending != 0 && result > 0)
 		connects_settle_all();
@@ -245,16 +269,88 @@ static int after_wait(int epoll_fd, int result)
 EXPORT int epoll_wait(int epoll_fd, struct epoll_event *events, int n, int timeout)
 {
 	REAL(epoll_wait);
-	if (!before_wait(epoll_fd))
-		return real_epoll_wait(epoll_fd, events, n, timeout);
-	return after_wait(epoll_fd, real_epoll_wait(epoll_fd, events, n, timeout));
+	const bool is_counted = network_is_on() && epoll_waits(epoll_fd);
+	return after_wait(is_counted, epoll_fd, real_epoll_wait(epoll_fd, events, n, timeout));
 }
 
 EXPORT int epoll_pwait(int epoll_fd, struct epoll_event *events, int n, int timeout,
 		       const sigset_t *mask)
 {
 	REAL(epoll_pwait);
-	if (!before_wait(epoll_fd))
-		return real_epoll_pwait(epoll_fd, events, n, timeout, mask);
-	return after_wait(epoll_fd, real_epoll_pwait(epoll_fd, events, n, timeout, mask));
+	const bool is_counted = network_is_on() && epoll_waits(epoll_fd);
+	return after_wait(is_counted, epoll_fd,
+			  real_epoll_pwait(epoll_fd, events, n, timeout, mask));
+}
+
+EXPORT int epoll_pwait2(int epoll_fd, struct epoll_event *events, int n,
+			const struct timespec *timeout, const sigset_t *mask)
+{
+	REAL(epoll_pwait2);
+	if (real_epoll_pwait2 == NULL)
+		return refuse_missing();
+	const bool is_counted = network_is_on() && epoll_waits(epoll_fd);
+	return after_wait(is_counted, epoll_fd,
+			  real_epoll_pwait2(epoll_fd, events, n, timeout, mask));
+}
+
+/* ---- descriptors ---- */
+
+EXPORT int close(int fd)
+{
+	REAL(close);
+	if (network_is_on())
+		descriptor_closed(fd);
+	return real_close(fd);
+}
+
+static int copied(int from, int to)
+{
+	if (network_is_on() && to >= 0)
+		descriptor_copied(from, to);
+	return to;
+}
+
+EXPORT int dup(int fd)
+{
+	REAL(dup);
+	return copied(fd, real_dup(fd));
+}
+
+EXPORT int dup2(int from, int to)
+{
+	REAL(dup2);
+	return copied(from, real_dup2(from, to));
+}
+
+EXPORT int dup3(int from, int to, int flags)
+{
+	REAL(dup3);
+	return copied(from, real_dup3(from, to, flags));
+}
+
+/* Variadic in the header; one argument more than was given does no harm. */
+int hooked_fcntl(int fd, int command, unsigned long argument) __asm__("fcntl");
+int hooked_fcntl64(int fd, int command, unsigned long argument) __asm__("fcntl64");
+
+static int after_fcntl(int fd, int command, int result)
+{
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? copied(fd, result) : result;
+}
+
+EXPORT int hooked_fcntl(int fd, int command, unsigned long argument)
+{
+	static __typeof__(hooked_fcntl) *real_fcntl;
+	if (unlikely(real_fcntl == NULL))
+		real_fcntl = (__typeof__(hooked_fcntl) *)real_next("fcntl");
+	return after_fcntl(fd, command, real_fcntl(fd, command, argument));
+}
+
+EXPORT int hooked_fcntl64(int fd, int command, unsigned long argument)
+{
+	static __typeof__(hooked_fcntl64) *real_fcntl64;
+	if (unlikely(real_fcntl64 == NULL))
+		real_fcntl64 = (__typeof__(hooked_fcntl64) *)real_next("fcntl64");
+	if (unlikely(real_fcntl64 == NULL)) /* musl 1.2.4 */
+		return hooked_fcntl(fd, command, argument);
+	return after_fcntl(fd, command, real_fcntl64(fd, command, argument));
 }

@@ -31,6 +31,7 @@ void connect_pending(int fd, uint64_t sock, uint64_t enter_ns, const struct sl_a
 		__atomic_store_n(&pending[i].fd_plus_1, fd + 1, __ATOMIC_RELEASE);
 		return;
 	}
+	network_lost();
 }
 
 /* Whether the socket waits no longer: connected, or failed. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tier without kernel probes knows about sockets: a table of this process's listeners, and
- * the NET events. Fixed tables, no lock: an entry is filled, then published by storing its fd; the
- * flags are exchanged atomically, so each event is sent once. A descriptor that was closed and
- * used again is found out by the socket's inode, which is also its identity across fork. */
+/* Sockets and their addresses, as the kernel tells them, and the NET events of the tier without kernel
+ * probes. */
 #include "preload/network.h"
 
 #include <linux/un.h>
@@ -13,41 +11,23 @@
 #include "preload/readable.h"
 #include "preload/shim.h"
 
-enum { MAX_LISTENERS = 64, MAX_NESTED = 16, MAX_WAITED = 32, EPOLLS = 4 };
-
-struct listener {
-	int fd_plus_1; /* 0: free; stored last */
-	uint64_t sock;
-	struct sl_addr local;
-	int epolls_plus_1[EPOLLS];
-	uint32_t is_edge;
-	uint32_t is_ready;   /* ACCEPT_READY was sent (edge-triggered: and confirmed) */
-	uint32_t n_accepted; /* counted up to two: the first may be startline's own */
-	uint32_t is_failed;
-};
-
-static struct listener listeners[MAX_LISTENERS];
-static uint32_t n_listeners;
-uint32_t network_unready HIDDEN;
-
-/* An epoll set inside another, and sets that threads wait on just now. */
-static struct {
-	int inner_plus_1;
-	int outer_plus_1;
-} nested[MAX_NESTED];
-static struct {
-	int epoll_plus_1;
-	int n_threads;
-} waited[MAX_WAITED];
-
-#define LOAD(x)	    __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
-#define STORE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
-
 bool network_is_on(void)
 {
 	shim_prepare();
 	return unlikely((shim.settings.flags & SHIM_WRAPS_NETWORK) != 0) && !shim.is_off &&
 	       !shim.is_sealed;
+}
+
+bool network_may_look(void)
+{
+	return network_is_on() && shim_may_call();
+}
+
+void network_lost(void)
+{
+	/* Relaxed: a sum of its own. */
+	if (life.lane != NULL)
+		(void)__atomic_fetch_add(&life.lane->refused, 1, __ATOMIC_RELAXED);
 }
 
 uint64_t socket_of(int fd)
@@ -150,198 +130,4 @@ void network_event(const struct network_fact *fact)
 	if (fact->addr != NULL)
 		net->addr = *fact->addr;
 	lane_commit(event, SL_KIND_NET);
-}
-
-/* ---- listeners ---- */
-
-static struct listener *listener_by_number(int fd)
-{
-	const uint32_t n = LOAD(n_listeners);
-
-	for (uint32_t i = 0; i < n && i < MAX_LISTENERS; i++) {
-		if (LOAD(listeners[i].fd_plus_1) == fd + 1)
-			return &listeners[i];
-	}
-	return NULL;
-}
-
-/* Also under another number: a duplicate, or passed on. */
-static struct listener *listener_of(int fd)
-{
-	const uint32_t n = LOAD(n_listeners);
-	struct listener *l = listener_by_number(fd);
-	const uint64_t sock = l != NULL || n == 0 ? 0 : socket_of(fd);
-
-	for (uint32_t i = 0; l == NULL && sock != 0 && i < n && i < MAX_LISTENERS; i++) {
-		if (LOAD(listeners[i].fd_plus_1) != 0 && listeners[i].sock == sock) {
-			l = &listeners[i];
-			STORE(l->fd_plus_1, fd + 1); /* the first number may be closed by now */
-		}
-	}
-	return l;
-}
-
-void listener_add(int fd)
-{
-	struct listener *l = listener_by_number(fd);
-	const uint64_t sock = socket_of(fd);
-
-	if (sock == 0 || (l != NULL && l->sock == sock)) /* nginx listens twice on one socket */
-		return;
-	if (l != NULL) {
-		STORE(l->fd_plus_1, 0); /* closed since, and the number was used again */
-		if (!__atomic_exchange_n(&l->is_ready, 1, __ATOMIC_ACQ_REL))
-			(void)__atomic_fetch_sub(&network_unready, 1, __ATOMIC_RELAXED);
-	}
-	const uint32_t i = __atomic_fetch_add(&n_listeners, 1, __ATOMIC_ACQ_REL);
-	if (i >= MAX_LISTENERS)
-		return;
-	l = &listeners[i];
-	l->sock = sock;
-	(void)address_of(fd, false, &l->local);
-	(void)__atomic_fetch_add(&network_unready, 1, __ATOMIC_RELAXED);
-	STORE(l->fd_plus_1, fd + 1);
-}
-
-/* @fd is the number it was used under. */
-static void listener_ready(struct listener *l, int fd, enum sl_ready_how how)
-{
-	const bool is_final = how != SL_HOW_EPOLL_EDGE;
-
-	if (LOAD(l->is_ready) != 0 || socket_of(fd) != l->sock)
-		return;
-	if (is_final && __atomic_exchange_n(&l->is_ready, 1, __ATOMIC_ACQ_REL) != 0)
-		return;
-	if (is_final)
-		(void)__atomic_fetch_sub(&network_unready, 1, __ATOMIC_RELAXED);
-	network_event(&(struct network_fact){ .op = SL_NET_ACCEPT_READY,
-					      .how = how,
-					      .sock = l->sock,
-					      .fd = fd,
-					      .addr = &l->local });
-}
-
-void listener_waited(int fd)
-{
-	struct listener *l = listener_of(fd);
-
-	if (l != NULL)
-		listener_ready(l, fd, SL_HOW_POLL);
-}
-
-uint64_t listener_accepting(int fd)
-{
-	struct listener *l = listener_of(fd);
-
-	if (l == NULL) { /* inherited through exec, or passed */
-		listener_add(fd);
-		l = listener_of(fd);
-	}
-	if (l == NULL)
-		return 0;
-	listener_ready(l, fd, LOAD(l->is_edge) != 0 ? SL_HOW_EDGE_ACCEPT : SL_HOW_ACCEPT);
-	return l->sock;
-}
-
-void listener_accepted(int fd, uint64_t enter_ns, int result)
-{
-	struct listener *l = listener_of(fd);
-	struct sl_addr peer = { 0 };
-
-	if (l == NULL)
-		return;
-	if (result < 0 ? __atomic_exchange_n(&l->is_failed, 1, __ATOMIC_ACQ_REL) != 0
-		       : LOAD(l->n_accepted) >= 2 ||
-				 __atomic_fetch_add(&l->n_accepted, 1, __ATOMIC_ACQ_REL) >= 2)
-		return;
-	if (result >= 0)
-		(void)address_of(result, true, &peer);
-	network_event(&(struct network_fact){ .op = SL_NET_ACCEPT,
-					      .enter_ns = enter_ns,
-					      .sock = result >= 0 ? socket_of(result) : 0,
-					      .other = l->sock,
-					      .result = result,
-					      .fd = result >= 0 ? result : -1,
-					      .addr = result >= 0 ? &peer : NULL });
-}
-
-/* ---- epoll ---- */
-
-static bool is_inside(const struct listener *l, int epoll_fd)
-{
-	for (int i = 0; i < EPOLLS; i++) {
-		const int inner = LOAD(l->epolls_plus_1[i]);
-		if (inner == 0)
-			continue;
-		if (inner == epoll_fd + 1)
-			return true;
-		for (int k = 0; k < MAX_NESTED; k++) {
-			if (LOAD(nested[k].inner_plus_1) == inner &&
-			    nested[k].outer_plus_1 == epoll_fd + 1)
-				return true;
-		}
-	}
-	return false;
-}
-
-void epoll_waits(int epoll_fd)
-{
-	const uint32_t n = LOAD(n_listeners);
-
-	for (uint32_t i = 0; i < n && i < MAX_LISTENERS; i++) {
-		struct listener *l = &listeners[i];
-		if (LOAD(l->fd_plus_1) != 0 && is_inside(l, epoll_fd))
-			listener_ready(l, LOAD(l->fd_plus_1) - 1,
-				       LOAD(l->is_edge) != 0 ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL);
-	}
-}
-
-static void note_nested(int outer, int inner)
-{
-	for (int i = 0; i < MAX_NESTED; i++) {
-		int expected = 0;
-		nested[i].outer_plus_1 =
-			nested[i].outer_plus_1 == 0 ? outer + 1 : nested[i].outer_plus_1;
-		if (nested[i].outer_plus_1 == outer + 1 &&
-		    __atomic_compare_exchange_n(&nested[i].inner_plus_1, &expected, inner + 1,
-						false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			return;
-	}
-}
-
-void epoll_contains(int epoll_fd, int fd, bool wants_input, bool is_edge)
-{
-	struct listener *l = listener_of(fd);
-
-	if (!wants_input)
-		return;
-	if (l == NULL) {
-		if (socket_of(fd) == 0)
-			note_nested(epoll_fd, fd);
-		return;
-	}
-	STORE(l->is_edge, is_edge);
-	for (int i = 0; i < EPOLLS && !is_inside(l, epoll_fd); i++) {
-		int expected = 0;
-		(void)__atomic_compare_exchange_n(&l->epolls_plus_1[i], &expected, epoll_fd + 1,
-						  false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-	}
-	/* Somebody waits on this set already: then the add is the moment. */
-	for (int i = 0; i < MAX_WAITED; i++) {
-		if (LOAD(waited[i].epoll_plus_1) == epoll_fd + 1 && LOAD(waited[i].n_threads) > 0)
-			epoll_waits(epoll_fd);
-	}
-}
-
-void epoll_wait_counted(int epoll_fd, int change)
-{
-	for (int i = 0; i < MAX_WAITED; i++) {
-		int expected = 0;
-		(void)__atomic_compare_exchange_n(&waited[i].epoll_plus_1, &expected, epoll_fd + 1,
-						  false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-		if (LOAD(waited[i].epoll_plus_1) == epoll_fd + 1) {
-			(void)__atomic_fetch_add(&waited[i].n_threads, change, __ATOMIC_ACQ_REL);
-			return;
-		}
-	}
 }

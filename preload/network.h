@@ -23,8 +23,13 @@ struct network_fact {
 	const struct sl_addr *addr; /* NULL: none */
 };
 
+/* Asked at each call: no system call. */
 bool network_is_on(void) HIDDEN;
+/* Asked before anything is looked up or told: whether system calls may be made. */
+bool network_may_look(void) HIDDEN;
 void network_event(const struct network_fact *fact) HIDDEN;
+/* Something that should have been told will not be. */
+void network_lost(void) HIDDEN;
 
 /* Identity of a socket, the same in all processes; 0: not a socket. */
 uint64_t socket_of(int fd) HIDDEN;
@@ -32,19 +37,29 @@ uint64_t socket_of(int fd) HIDDEN;
 bool address_of(int fd, bool is_peer, struct sl_addr *ret) HIDDEN;
 bool address_given(int fd, const void *address, size_t n, struct sl_addr *ret) HIDDEN;
 
-/* Listeners not yet known to be served. While 0, waiting calls have nothing to look for. */
+/* ---- listeners (hooks_network_listeners.c) ---- */
+
+/* Of those not yet known to be served; while 0, waiting calls have nothing to look for. */
 extern uint32_t network_unready HIDDEN;
 
-void listener_add(int fd) HIDDEN;	    /* listen() succeeded */
-void listener_waited(int fd) HIDDEN;	    /* it is in a poll or select */
-uint64_t listener_accepting(int fd) HIDDEN; /* accept is tried */
+void listener_add(int fd) HIDDEN;    /* listen() succeeded */
+void listener_waited(int fd) HIDDEN; /* it, or an epoll set that holds it, is in a poll or select */
+/* accept is tried. Whether what comes of it is still to be told. */
+bool listener_accepting(int fd) HIDDEN;
 void listener_accepted(int fd, uint64_t enter_ns, int result) HIDDEN;
 
-void epoll_contains(int epoll_fd, int fd, bool wants_input, bool is_edge) HIDDEN;
-void epoll_waits(int epoll_fd) HIDDEN;
-void epoll_wait_counted(int epoll_fd, int change) HIDDEN; /* a thread begins or ends waiting */
+void descriptor_closed(int fd) HIDDEN; /* … or about to be */
+void descriptor_copied(int from, int to) HIDDEN;
 
-/* Connects that returned EINPROGRESS, until it is known how they ended. */
+void epoll_made(int epoll_fd) HIDDEN;
+void epoll_contains(int epoll_fd, int fd, uint32_t events) HIDDEN; /* added or changed */
+void epoll_lacks(int epoll_fd, int fd) HIDDEN;
+/* Whether a wait on @epoll_fd begins that epoll_waited() is to end. */
+bool epoll_waits(int epoll_fd) HIDDEN;
+void epoll_waited(int epoll_fd) HIDDEN;
+
+/* ---- connects that returned EINPROGRESS, until it is known how they ended ---- */
+
 void connect_pending(int fd, uint64_t sock, uint64_t enter_ns, const struct sl_addr *peer) HIDDEN;
 extern uint32_t connects_pending HIDDEN;
 /* @fd is writable, or has an error: settles a pending connect. */

@@ -86,3 +86,106 @@ serves() { # how the server waits, expected evidence
 	[ "$(q '[.runs[0].connections[].result] | map(select(. == "ok")) | length')" = 0 ]
 	[ "$(q '.runs[0].connections | length')" = 2 ]
 }
+
+# serves_like SCRIPT: that Python script, which serves on port $port at last, is found ready.
+serves_like() {
+	port=$(free_port)
+	{
+		echo 'import os, select, socket, sys'
+		echo 'def server(port=0): return socket.create_server(("127.0.0.1", port))'
+		echo 'port = int(sys.argv[1])'
+		cat
+	} >server.py
+	session --probes shim --ready "accept:$port" --timeout 5s -- python3 server.py "$port"
+	[ "$status" = 0 ] || { cat messages; return 1; }
+	[ "$(q '.runs[0] | "\(.complete) \(.losses.shim) \(.ready.endpoint)"')" = \
+		"true 0 tcp 127.0.0.1:$port" ]
+}
+
+@test "the last of three hundred listeners" {
+	serves_like <<-EOF
+		others = [server() for i in range(300)]
+		last = server(port)
+		set = select.epoll()
+		set.register(last, select.EPOLLIN)
+		set.poll()
+	EOF
+}
+
+@test "a set within a set, after forty other descriptors" {
+	serves_like <<-EOF
+		outer, inner = select.epoll(), select.epoll()
+		for i in range(40):
+		    outer.register(os.pipe()[0], select.EPOLLIN)
+		outer.register(inner, select.EPOLLIN)
+		last = server(port)
+		inner.register(last, select.EPOLLIN)
+		outer.poll()
+	EOF
+}
+
+@test "a listener in ten sets, of which the last is waited on" {
+	serves_like <<-EOF
+		last = server(port)
+		sets = [select.epoll() for i in range(10)]
+		for set in sets:
+		    set.register(last, select.EPOLLIN)
+		sets[-1].poll()
+	EOF
+}
+
+@test "a poll that names the set, not the listener" {
+	serves_like <<-EOF
+		last = server(port)
+		set = select.epoll()
+		set.register(last, select.EPOLLIN)
+		select.select([set], [], [])
+	EOF
+}
+
+@test "a listener under other numbers" {
+	serves_like <<-EOF
+		first = server(port)
+		os.dup2(first.fileno(), 77)
+		first.close()
+		poll = select.poll()
+		poll.register(77, select.POLLIN)
+		poll.poll()
+	EOF
+}
+
+@test "a listener taken out of a set is not waited for" {
+	port=$(free_port)
+	cat >removed.py <<-EOF
+		import select, socket
+		s = socket.create_server(("127.0.0.1", $port))
+		set = select.epoll()
+		set.register(s, select.EPOLLIN)
+		set.unregister(s)
+		set.poll(0.1)
+		set.register(s, select.EPOLLOUT)
+		set.poll(0.1)
+	EOF
+	session --probes shim -- python3 removed.py
+	[ "$(q '.runs[0].listeners[0].accept_ready_ns')" = null ]
+}
+
+@test "a listener that was closed, or is never served, costs other waits next to nothing" {
+	command -v strace >/dev/null || skip "no strace"
+	for end in 'closed.close()' 'pass'; do
+		cat >waits.py <<-EOF
+			import os, select, socket
+			closed = socket.create_server(("127.0.0.1", 0))
+			$end
+			poll = select.poll()
+			for i in range(20):
+			    poll.register(os.pipe()[0], select.POLLIN)
+			for i in range(1009):
+			    poll.poll(0)
+		EOF
+		strace -f -qq -o calls "$STARTLINE" run -q -o /dev/null --probes shim -- python3 waits.py
+		[ "$(grep -c ' poll(' calls)" -ge 1009 ]
+		# Beside each wait at most one call that is not the program's, not one a descriptor.
+		[ "$(grep -c ' fstat(\| newfstatat(\| rt_sigprocmask(' calls)" -lt 2500 ]
+	done
+}
