@@ -473,6 +473,7 @@ void real_facts(struct process_facts *ret)
 		.is_secure = list.is_secure,
 		.has_sanitizer = found.has_sanitizer,
 		/* Also a library in front of us: then that one is called in our place. */
+		.is_go = list.is_go,
 		.has_own_malloc = list.is_go || (list.self != list.head &&
 						 found.first_malloc != (uintptr_t)real.malloc),
 	};

@@ -51,6 +51,7 @@ struct process_facts {
 	bool is_secure;		   /* AT_SECURE */
 	bool has_sanitizer;	   /* a sanitizer's runtime is loaded */
 	bool has_own_malloc;	   /* the program itself defines malloc: we see nothing */
+	bool is_go;		   /* … or has Go's */
 };
 
 /* Fills @real. Idempotent: two threads doing it at once write the same words. False if not even

@@ -237,7 +237,7 @@ static void cover_own_image(uint64_t time_ns)
 	else if (facts.has_sanitizer)
 		reason = SL_COVER_SANITIZER;
 	else if (facts.has_own_malloc)
-		reason = SL_COVER_OWN_ALLOCATOR;
+		reason = SL_COVER_OWN_ALLOCATOR, text = facts.is_go ? "Go" : NULL;
 	else
 		text = "not asked to count";
 	cover_fill(record_of(life.lane, cover_size(text), time_ns, shim.pid, shim.pid), reason,

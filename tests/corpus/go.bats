@@ -44,7 +44,7 @@ setup() {
 	CGO_ENABLED=1 go build -ldflags=-linkmode=external -o server server.go
 	session --ready accept -- ./server "$port"
 	[ "$status" -eq 0 ]
-	[ "$(q '.runs[0].processes[0].coverage.heap')" = 'own allocator' ]
+	[ "$(q '.runs[0].processes[0].coverage.heap')" = 'own allocator: Go' ]
 	[ "$(q '.runs[0].processes[0].heap')" = null ]
 	[ "$(q '.runs[0].processes[0].execs[0].main_ns > 0')" = true ]
 }

@@ -130,3 +130,34 @@ expect() { # expected counts, exit status, program and arguments
 	session -- python3 inherited.py
 	"$STARTLINE" report session.json | tr -s ' \n' ' ' | grep -Eq '[0-9]+ frees \(at least [0-9]+ of inherited blocks\)'
 }
+
+@test "memory that a runtime takes past malloc is named, and how to have it counted" {
+	session -- python3 -c pass
+	q '.runs[0].processes[0].coverage.own_allocator' | grep -q 'PYTHONMALLOC=malloc'
+	"$STARTLINE" report session.json | tr -s ' \n' ' ' >report
+	grep -q 'memory outside the counted heap in 1 of 1 processes: .*PYTHONMALLOC' report
+	grep -Eq 'heap peak [^,]*, [0-9]+ % of peak memory' report
+	# It was heeded.
+	PYTHONMALLOC=malloc session -- python3 -c pass
+	[ "$(q '.runs[0].processes[0].coverage.own_allocator')" = null ]
+	session -- env PYTHONMALLOC=malloc python3 -c pass
+	[ "$(q '.runs[0].processes[0].coverage.own_allocator')" = null ]
+	# A program whose name only begins like that.
+	cp "$WORKLOADS/heap_counts" pythonic
+	session -- ./pythonic return
+	[ "$(q '.runs[0].processes[0].coverage.own_allocator')" = null ]
+}
+
+@test "that not all processes are wholly counted is said beside the counts" {
+	[ -x "$WORKLOADS/heap_counts.static" ] || skip "no static libc"
+	session -- sh -c "$WORKLOADS/heap_counts.static; exit 3"
+	"$STARTLINE" report session.json | tr -s ' \n' ' ' | grep -q 'frees; 1 of 2 processes not wholly counted'
+}
+
+@test "the peak is not below what was never freed" {
+	for mode in return threads fork; do
+		session -- "$WORKLOADS/heap_counts" $mode
+		[ "$(q '[.runs[0].processes[].heap | select(. != null) | .peak_bytes >= .exit_bytes] | all')" = true ]
+		[ "$(q '[.metrics[] | select(.id == "heap.peak" or .id == "heap.exit").values[0]] | .[0] >= .[1]')" = true ]
+	done
+}

@@ -110,6 +110,7 @@ struct process {
 	struct heap heap;
 	const char *coverage_heap;   /* "counted" or why not: "static", "secure-exec", … */
 	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */
+	const char *own_allocator;   /* what it is known to use besides malloc, uncounted; NULL */
 };
 
 struct milestone {	  /* a rung of the ladder: docs/man/startline-report.1.md */

@@ -35,6 +35,8 @@ static void facts_of_environment(struct facts *f)
 		"GLIBC_TUNABLES",
 		"LD_BIND_NOW",
 		"PYTHONHASHSEED",
+		"PYTHONMALLOC",
+		"USE_ZEND_ALLOC",
 		"GOMAXPROCS",
 		"GOGC",
 		"NODE_ENV",

@@ -50,7 +50,8 @@ static const char *reason_text(struct builder *b, const struct sl_cover *c)
 {
 	if (c->reason >= sizeof(reasons) / sizeof(reasons[0]) || reasons[c->reason] == NULL)
 		return "not counted";
-	if (c->reason != SL_COVER_OFF && c->reason != SL_COVER_DEEPBIND)
+	if (c->reason != SL_COVER_OFF && c->reason != SL_COVER_DEEPBIND &&
+	    c->reason != SL_COVER_OWN_ALLOCATOR)
 		return reasons[c->reason];
 	const char *why = text_of(b->arena, &c->event, c->text);
 	const char *text =
@@ -337,6 +338,7 @@ void coverage_finish(struct builder *b)
 	vec_foreach(p, &b->procs) {
 		p->out.coverage_heap = heap_coverage(b, p);
 		p->out.coverage_kernel = kernel;
+		p->out.own_allocator = own_allocator(b, p);
 	}
 	b->run->tainted = taint(b);
 }

@@ -144,6 +144,8 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 		f->shim = source_state(value);
 	if (is_key(text, length, "source.shim.path"))
 		f->shim_path = value;
+	if (length > 4 && memcmp(text, "env.", 4) == 0 && own_allocator_is_off(text + 4))
+		f->environment = text + 4;
 	if (is_key(text, length, "ready"))
 		return add_rule(&lists[ROW_READY], value);
 

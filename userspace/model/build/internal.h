@@ -48,6 +48,8 @@ struct facts {
 	struct session *session;
 	const char *bpf, *shim; /* NULL: it was on; else why not, or "" when nobody said */
 	const char *shim_path;	/* what the loader opens for it; NULL: unknown */
+	const char *
+		environment; /* "PYTHONMALLOC=malloc": has an allocator of its own do without; NULL */
 	bool has_end;
 	struct note_text_list VEC(const char *) notes; /* META note: lines to print */
 	struct probe_list VEC(struct probe) probes;    /* META probe and what follows it */
@@ -351,6 +353,10 @@ void critical_path(struct builder *b); /* critical_path.c */
 void overhead_mark(struct builder *b, const struct sl_mark *e); /* overhead.c */
 void overhead_finish(struct builder *b);
 void memory_heap(struct builder *b, const struct sl_heap *e); /* memory.c */
+/* Whether @setting of the environment ("PYTHONMALLOC=malloc") makes a runtime use malloc. own_allocator.c */
+bool own_allocator_is_off(const char *setting);
+/* What @p is known to use besides malloc, or NULL. Ancestors must have their images. */
+const char *own_allocator(const struct builder *b, const struct proc *p);
 void memory_finish(struct builder *b);
 void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */
 /* Whether @c is about an image that the shim runs in, counting or not. */

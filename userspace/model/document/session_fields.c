@@ -80,7 +80,8 @@ RECORD(heap_record, heap, "heap", false,
 
 RECORD(coverage_record, process, "coverage", true,
 	DETAIL(process, coverage_heap, "heap"),
-	DETAIL(process, coverage_kernel, "kernel"));
+	DETAIL(process, coverage_kernel, "kernel"),
+	TEXT(process, own_allocator, "own_allocator"));
 
 RECORD(process_record, process, "process", false,
 	SCALAR(process, id, "id", FIELD_PROCESS),

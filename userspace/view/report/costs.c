@@ -58,16 +58,19 @@ static void add_plural(struct buf *line, const char *words, double value)
 	(void)buf_addf(line, "%s%s", value == 1 ? "" : "s", plural + 3);
 }
 
-/* Said where it matters: what was live at once in several processes is known to a bound. */
-static void add_peak_error(const struct run *run, struct buf *line)
+/* What was live at once in several processes is known to a bound: said where it matters. And how much of
+ * the memory it is, since programs take memory without malloc, too. */
+static void add_peak_remarks(const struct run *run, struct buf *line)
 {
 	const double peak = run_value(run, "heap.peak");
+	const double share = peak / run_value(run, "mem.peak_rss");
+	const int64_t error = run->heap_peak_error_bytes;
 	char text[UNITS_BYTES];
-	if (!isfinite(peak) || run->heap_peak_error_bytes == UNKNOWN ||
-	    (double)run->heap_peak_error_bytes * 100 < peak || run->heap_peak_error_bytes == 0)
-		return;
-	(void)buf_addf(line, " (to within %s)",
-		       format_bytes(text, (double)run->heap_peak_error_bytes));
+	if (error != UNKNOWN && error > 0 && (double)error * 100 >= peak)
+		(void)buf_addf(line, " (to within %s)", format_bytes(text, (double)error));
+	if (isfinite(share) && share <= 1)
+		(void)buf_addf(line, ", %s%.0f %% of peak memory", share < 0.01 ? "under " : "",
+			       share < 0.01 ? 1 : 100 * share);
 }
 
 /* Of processes that were not there together it adds up to more than was ever live. */
@@ -113,7 +116,7 @@ static void add_remark(const struct run *run, const char *metric_id, struct buf 
 		const char *metric;
 		void (*add)(const struct run *run, struct buf *line);
 	} remarks[] = {
-		{ "heap.peak", add_peak_error },
+		{ "heap.peak", add_peak_remarks },
 		{ "heap.exit", add_left_over_time },
 		{ "heap.frees", add_unmatched },
 		{ "net.connects", add_failed_connects },
@@ -153,11 +156,21 @@ static bool is_all_zero(const struct run *run, const struct cost *cost)
 	return n_known > 0;
 }
 
+/* Why there is nothing, or how many were not wholly counted. */
 static void add_heap_reason(const struct run *run, struct buf *line)
 {
 	const char *reason = run->n_processes == 0 ? "" : text_of(run->processes[0].coverage_heap);
-	if (reason[0] != '\0')
+	size_t n_lacking = 0;
+	for (size_t i = 0; i < run->n_processes; i++) {
+		const char *coverage = text_of(run->processes[i].coverage_heap);
+		n_lacking += strcmp(coverage, "counted") != 0 &&
+			     strcmp(coverage, "no allocation after fork") != 0;
+	}
+	if (line->len == 0 && reason[0] != '\0')
 		(void)buf_addf(line, "- (%s)", reason);
+	else if (line->len > 0 && n_lacking > 0)
+		(void)buf_addf(line, "; %zu of %zu processes not wholly counted", n_lacking,
+			       run->n_processes);
 }
 
 int build_costs(const struct session *s, size_t run_index, struct table **ret)
@@ -178,7 +191,7 @@ int build_costs(const struct session *s, size_t run_index, struct table **ret)
 			continue;
 		buf_clear(&line);
 		add_parts(run, &costs[i], &line);
-		if (line.len == 0 && strcmp(costs[i].label, "heap") == 0)
+		if (strcmp(costs[i].label, "heap") == 0)
 			add_heap_reason(run, &line);
 		table_text(*ret, costs[i].label);
 		table_text(*ret, line.len > 0 ? buf_str(&line) : NULL);

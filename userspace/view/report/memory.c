@@ -2,6 +2,7 @@
 /* Memory per process and of the tree: resident, heap, faults, and the sizes asked for. */
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "userspace/base/units.h"
@@ -20,6 +21,7 @@ static const struct column columns[] = {
 	{ .title = "frees", .key = "heap_frees", .align = ALIGN_RIGHT },
 	{ .title = "asked", .key = "heap_bytes", .align = ALIGN_RIGHT },
 	{ .title = "peak", .key = "heap_peak_bytes", .align = ALIGN_RIGHT },
+	{ .title = "of rss", .key = "heap_share", .align = ALIGN_RIGHT },
 	{ .title = "peak error", .key = "heap_peak_error_bytes", .audience = FOR_PROGRAMS },
 	{ .title = "ready", .key = "heap_ready_bytes", .align = ALIGN_RIGHT },
 	{ .title = "exit", .key = "heap_exit_bytes", .align = ALIGN_RIGHT },
@@ -32,6 +34,13 @@ static const struct column columns[] = {
 /* clang-format on */
 
 enum { CALL_FAILED = 6, CALL_UNMATCHED = 7 }; /* enum sl_heap_call */
+
+/* NAN where one is not known, or more was asked for than was ever touched. */
+static double share_of(int64_t part, int64_t whole)
+{
+	return part == UNKNOWN || whole <= 0 || part > whole ? (double)NAN
+							     : (double)part / (double)whole;
+}
 
 static void add_process(struct table *t, const struct run *run, const struct process *p,
 			struct buf *label)
@@ -55,6 +64,7 @@ static void add_process(struct table *t, const struct run *run, const struct pro
 	table_count(t, heap->frees);
 	table_bytes(t, heap->bytes);
 	table_bytes(t, heap->peak_bytes);
+	table_ratio(t, share_of(heap->peak_bytes, p->peak_rss_bytes));
 	table_bytes(t, heap->peak_error_bytes);
 	table_bytes(t, heap->ready_bytes);
 	table_bytes(t, heap->exit_bytes);
@@ -74,8 +84,8 @@ static void add_tree(struct table *t, const struct run *run)
 		{ CELL_BYTES, "mem.peak_rss" }, { CELL_BYTES, "mem.ready_rss" },
 		{ CELL_COUNT, "heap.allocs" },	{ CELL_COUNT, "heap.frees" },
 		{ CELL_BYTES, "heap.bytes" },	{ CELL_BYTES, "heap.peak" },
-		{ CELL_BYTES, NULL },		{ CELL_BYTES, "heap.ready" },
-		{ CELL_BYTES, "heap.exit" },
+		{ CELL_RATIO, NULL },		{ CELL_BYTES, NULL },
+		{ CELL_BYTES, "heap.ready" },	{ CELL_BYTES, "heap.exit" },
 	};
 	table_audience(t, FOR_PEOPLE);
 	table_tone(t, TONE_STRONG);
