@@ -20,6 +20,9 @@
 
 #define PENDING_MAX   256     /* listeners that nobody is ready to accept from, at one time */
 #define WAITERS_MAX   32      /* entries of one wait queue that are looked at */
+#define HOLDERS_MAX   8	      /* … of an epoll set's own */
+#define NESTS_MAX     4	      /* levels above a set: the kernel allows no more (EP_MAX_NESTS) */
+#define POLLED_SETS   4	      /* epoll sets among the descriptors of one poll */
 #define INHERITED_MAX 256     /* descriptors looked at for listeners after an exec */
 #define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
 
@@ -180,24 +183,91 @@ static __always_inline bool epoll_is_waited(const struct eventpoll *ep, const st
 	return task != NULL;
 }
 
-/* The same for the sets that hold @ep: one level, and the first that does. */
-static __always_inline bool epoll_is_nested(const struct eventpoll *ep, const struct walk *walk,
-					    __u64 *ret_pid_tid)
+/* The thread that polls through @entry of @queue, which is the queue of @file; NULL: @entry is
+ * another's, or nobody polls any more. */
+static __always_inline const struct task_struct *poller(const struct wait_queue_entry *entry,
+							__u64 queue, __u64 file)
 {
-	const struct list_head *head, *first;
-	const struct wait_queue_entry *entry;
-	const struct epitem *item;
-	const __u64 queue = (__u64)ep + bpf_core_field_offset(struct eventpoll, poll_wait);
+	const struct poll_table_entry *poll;
+	const struct poll_wqueues *waits;
 
+	poll = (const void *)entry - bpf_core_field_offset(struct poll_table_entry, wait);
+	if ((__u64)BPF_CORE_READ(poll, wait_address) != queue ||
+	    (__u64)BPF_CORE_READ(poll, filp) != file)
+		return NULL;
+	waits = BPF_CORE_READ(entry, private);
+	return BPF_CORE_READ(waits, polling_task);
+}
+
+/* A set, on its way up to the sets that hold it. */
+struct climb {
+	__u64 ep;
+	__u64 pid_tid; /* of who waits; 0: the current thread */
+	__u32 is_edge; /* a set on the way is registered edge-triggered */
+};
+
+/* One level up: true if a thread waits in a set that holds climb->ep, or polls climb->ep itself. Else
+ * climb->ep is the first set that holds it, or 0. */
+int epoll_climb(const struct walk *walk, struct climb *climb);
+__noinline int epoll_climb(const struct walk *walk, struct climb *climb)
+{
+	const struct list_head *head, *place;
+	const struct wait_queue_entry *entry;
+	const struct eventpoll *ep, *parent;
+	const struct task_struct *task;
+	const struct epitem *item;
+	__u64 queue, file, pid_tid = 0, next = 0;
+	__u32 events;
+
+	if (!walk || !climb || !climb->ep)
+		return 0;
+	ep = (const struct eventpoll *)climb->ep;
+	queue = climb->ep + bpf_core_field_offset(struct eventpoll, poll_wait);
+	file = (__u64)BPF_CORE_READ(ep, file);
 	head = (const void *)queue + bpf_core_field_offset(struct wait_queue_head, head);
-	first = BPF_CORE_READ(head, next);
-	if (!first || first == head)
-		return false;
-	entry = (const void *)first - bpf_core_field_offset(struct wait_queue_entry, entry);
-	item = epoll_item(entry, queue);
-	if (!item || BPF_CORE_READ(item, ffd.file) != BPF_CORE_READ(ep, file))
-		return false;
-	return epoll_is_waited(BPF_CORE_READ(item, ep), walk, ret_pid_tid);
+	place = head;
+	for (int i = 0; i < HOLDERS_MAX; i++) {
+		place = BPF_CORE_READ(place, next);
+		if (!place || place == head)
+			break;
+		entry = (const void *)place - bpf_core_field_offset(struct wait_queue_entry, entry);
+		item = epoll_item(entry, queue);
+		if (item && (__u64)BPF_CORE_READ(item, ffd.file) == file) {
+			events = BPF_CORE_READ(item, event.events);
+			parent = BPF_CORE_READ(item, ep);
+			if (!(events & POLL_READ))
+				continue;
+			if (!next) {
+				next = (__u64)parent;
+				climb->is_edge |= events & POLL_EDGE;
+			}
+			if (epoll_is_waited(parent, walk, &pid_tid)) {
+				climb->is_edge |= events & POLL_EDGE;
+				climb->pid_tid = pid_tid;
+				return 1;
+			}
+			continue;
+		}
+		task = walk->epoll ? NULL : poller(entry, queue, file);
+		if (task) {
+			climb->pid_tid = pid_tid_of(task);
+			return 1;
+		}
+	}
+	climb->ep = next;
+	return 0;
+}
+
+/* Whether a thread waits in @climb's set, or in one that holds it, however far up. */
+static __always_inline bool epoll_stands_ready(const struct walk *walk, struct climb *climb)
+{
+	if (epoll_is_waited((const struct eventpoll *)climb->ep, walk, &climb->pid_tid))
+		return true;
+	for (int i = 0; i < NESTS_MAX; i++) {
+		if (epoll_climb(walk, climb))
+			return true;
+	}
+	return false;
 }
 
 /* One entry of a listener's wait queue. True if a thread stands ready through it. Global, as are
@@ -206,12 +276,9 @@ int entry_is_ready(const struct walk *walk, __u64 number);
 __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 {
 	const struct wait_queue_entry *entry = (const void *)number;
-	const struct poll_table_entry *poll;
-	const struct poll_wqueues *waits;
 	const struct task_struct *task;
 	const struct epitem *item;
-	const struct eventpoll *ep;
-	__u64 pid_tid = 0;
+	struct climb climb = { 0 };
 	__u32 events;
 
 	if (!walk)
@@ -219,20 +286,15 @@ __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 	item = epoll_item(entry, walk->queue);
 	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == walk->file) {
 		events = BPF_CORE_READ(item, event.events);
-		ep = BPF_CORE_READ(item, ep);
-		if (!(events & POLL_READ) ||
-		    (!epoll_is_waited(ep, walk, &pid_tid) && !epoll_is_nested(ep, walk, &pid_tid)))
+		climb.ep = (__u64)BPF_CORE_READ(item, ep);
+		if (!(events & POLL_READ) || !epoll_stands_ready(walk, &climb))
 			return 0;
-		ready_stand(walk->id, events & POLL_EDGE ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL,
-			    BPF_CORE_READ(item, ffd.fd), walk->enter_ns, pid_tid);
+		ready_stand(walk->id,
+			    (events | climb.is_edge) & POLL_EDGE ? SL_HOW_EPOLL_EDGE : SL_HOW_EPOLL,
+			    BPF_CORE_READ(item, ffd.fd), walk->enter_ns, climb.pid_tid);
 		return 1;
 	}
-	poll = (const void *)entry - bpf_core_field_offset(struct poll_table_entry, wait);
-	if (walk->epoll || (__u64)BPF_CORE_READ(poll, wait_address) != walk->queue ||
-	    (__u64)BPF_CORE_READ(poll, filp) != walk->file)
-		return 0;
-	waits = BPF_CORE_READ(entry, private);
-	task = BPF_CORE_READ(waits, polling_task);
+	task = walk->epoll ? NULL : poller(entry, walk->queue, walk->file);
 	if (task)
 		ready_stand(walk->id, SL_HOW_POLL, -1, walk->enter_ns, pid_tid_of(task));
 	return task != NULL;
@@ -376,20 +438,14 @@ __noinline int ready_inherited(void)
 
 /* ---- waits ---- */
 
-int ready_fd(__s32 fd, __u32 how, __u64 enter_ns);
-__noinline int ready_fd(__s32 fd, __u32 how, __u64 enter_ns)
-{
-	const __u64 sk = sk_of_fd(fd);
-
-	return sk ? ready_stand(id_of_sk(sk), how, fd, enter_ns, 0) : 0;
-}
-
 /* The descriptors of one poll or select call. */
 struct fds {
 	__u64 pointer;
 	__u64 enter_ns;
 	__u64 word; /* select: descriptors to read from, the current one in bit 0 */
 	__u32 count;
+	__u32 n_sets;
+	__u64 sets[POLLED_SETS]; /* epoll sets among them */
 };
 
 struct poll_fd {
@@ -397,6 +453,32 @@ struct poll_fd {
 	__u16 events;
 	__u16 revents;
 };
+
+/* The epoll set behind @fd, as a number, or 0. */
+static __always_inline __u64 epoll_of_fd(__s32 fd)
+{
+	struct file *file = file_of_fd(bpf_get_current_task_btf(), fd);
+	const struct eventpoll *ep = file ? BPF_CORE_READ(file, private_data) : NULL;
+
+	/* Only what is an epoll set points back like this. */
+	return ep && BPF_CORE_READ(ep, file) == file ? (__u64)ep : 0;
+}
+
+int polled_fd(struct fds *fds, __s32 fd);
+__noinline int polled_fd(struct fds *fds, __s32 fd)
+{
+	const __u64 sk = sk_of_fd(fd);
+	__u64 ep;
+
+	if (!fds)
+		return 0;
+	if (sk)
+		return ready_stand(id_of_sk(sk), SL_HOW_POLL, fd, fds->enter_ns, 0);
+	ep = epoll_of_fd(fd);
+	if (ep && fds->n_sets < POLLED_SETS)
+		fds->sets[fds->n_sets++ & (POLLED_SETS - 1)] = ep;
+	return 0;
+}
 
 static long poll_fd(void *map, const __u32 *turn, void *value, struct fds *fds)
 {
@@ -407,7 +489,7 @@ static long poll_fd(void *map, const __u32 *turn, void *value, struct fds *fds)
 	    bpf_probe_read_user(&one, sizeof(one), (void *)(fds->pointer + i * sizeof(one))))
 		return 1;
 	if (one.fd >= 0 && (one.events & POLL_READ))
-		ready_fd(one.fd, SL_HOW_POLL, fds->enter_ns);
+		polled_fd(fds, one.fd);
 	return 0;
 }
 
@@ -421,28 +503,25 @@ static long select_fd(void *map, const __u32 *turn, void *value, struct fds *fds
 	    bpf_probe_read_user(&fds->word, sizeof(fds->word), (void *)(fds->pointer + fd / 8)))
 		return 1;
 	if (fds->word & 1)
-		ready_fd(fd, SL_HOW_POLL, fds->enter_ns);
+		polled_fd(fds, fd);
 	fds->word >>= 1;
 	return 0;
 }
 
-static __always_inline int epoll_enter(__s32 fd, __u64 enter_ns)
+/* What is polled may be a set that holds a listener. */
+static __always_inline int polled_sets(const struct fds *fds)
 {
-	struct file *file = file_of_fd(bpf_get_current_task_btf(), fd);
-	const struct eventpoll *ep;
-
-	if (!file)
-		return 0;
-	ep = BPF_CORE_READ(file, private_data);
-	/* Only what is an epoll set points back like this. */
-	if (!ep || BPF_CORE_READ(ep, file) != file)
-		return 0;
-	return walk_pending((__u64)ep, enter_ns);
+	for (__u32 i = 0; i < POLLED_SETS; i++) {
+		if (fds->sets[i])
+			walk_pending(fds->sets[i], fds->enter_ns);
+	}
+	return 0;
 }
 
 __noinline int ready_enter(struct task_state *ts)
 {
 	struct fds fds = { 0 };
+	__u64 ep;
 
 	if (!ts || !pending_count)
 		return 0;
@@ -455,16 +534,19 @@ __noinline int ready_enter(struct task_state *ts)
 	case __NR_ppoll:
 		fds.pointer = ts->args[0];
 		fds.count = ts->args[1];
-		return bpf_for_each_map_elem(&turns, poll_fd, &fds, 0);
+		bpf_for_each_map_elem(&turns, poll_fd, &fds, 0);
+		return polled_sets(&fds);
 	case __NR_select:
 	case __NR_pselect6:
 		fds.pointer = ts->args[1];
 		fds.count = ts->args[0];
-		return bpf_for_each_map_elem(&turns, select_fd, &fds, 0);
+		bpf_for_each_map_elem(&turns, select_fd, &fds, 0);
+		return polled_sets(&fds);
 	case __NR_epoll_wait:
 	case __NR_epoll_pwait:
 	case __NR_epoll_pwait2:
-		return epoll_enter(ts->args[0], ts->enter_ns);
+		ep = epoll_of_fd(ts->args[0]);
+		return ep ? walk_pending(ep, ts->enter_ns) : 0;
 	default:
 		return 0;
 	}

@@ -48,6 +48,11 @@ ready_by() {
 	attempts ready_by nested epoll
 }
 
+@test "poll, select: an epoll set among the descriptors counts for what it holds" {
+	attempts ready_by polled epoll
+	attempts ready_by deep epoll
+}
+
 @test "epoll: a listener added while a thread waits counts at once, for that thread" {
 	attempts ready_by late epoll
 	[ "$(event accept_ready 9)" = "$(event listen 9)" ]

@@ -22,7 +22,7 @@ serves() { # how the server waits, expected evidence
 }
 
 @test "bind, listen and accept_ready of accept, poll, select and epoll" {
-	for how in accept poll select epoll nested late; do
+	for how in accept poll select epoll nested polled deep late; do
 		serves "$how" || { echo "$how failed"; return 1; }
 	done
 }

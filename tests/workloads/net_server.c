@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 /* net_server HOW LOG: binds a free port on loopback, sleeps 150 ms, listens, computes for 230 ms,
  * and then stands ready to accept in the way HOW says: accept, poll, select, epoll, nested (an
- * epoll set inside the one waited on), late (a thread waits in the epoll set already, another adds
+ * epoll set inside the one waited on), polled (poll on an epoll set), deep (select on the outermost of
+ * five sets), late (a thread waits in the epoll set already, another adds
  * the listener), edge (edge-triggered; tries its first accept 170 ms after the wait), busy (poll
  * with 23 descriptors, the listener last, and one of them readable at once), io_uring, multishot,
  * sqpoll, fixed (io_uring with a registered file), ring (binds and listens by io_uring, too; ends
@@ -94,6 +95,28 @@ static void by_nested(int fd)
 	sleep_ms(41);
 	log_ready();
 	wait_in(set, -1);
+}
+
+static void by_polled(int fd)
+{
+	struct pollfd one = { .fd = epoll_with(fd, EPOLLIN), .events = POLLIN };
+
+	sleep_ms(41);
+	log_ready();
+	poll(&one, 1, -1);
+}
+
+static void by_deep(int fd)
+{
+	fd_set readable;
+
+	for (int i = 0; i < 5; i++)
+		fd = epoll_with(fd, EPOLLIN);
+	FD_ZERO(&readable);
+	FD_SET(fd, &readable);
+	sleep_ms(41);
+	log_ready();
+	select(fd + 1, &readable, NULL, NULL, NULL);
 }
 
 static void *wait_thread(void *set)
@@ -201,6 +224,10 @@ int main(int argc, char **argv)
 		by_epoll(fd);
 	else if (!strcmp(how, "nested"))
 		by_nested(fd);
+	else if (!strcmp(how, "polled"))
+		by_polled(fd);
+	else if (!strcmp(how, "deep"))
+		by_deep(fd);
 	else if (!strcmp(how, "late"))
 		by_late(fd);
 	else if (!strcmp(how, "edge"))
