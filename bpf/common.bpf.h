@@ -171,6 +171,9 @@ extern const volatile __u16 call_table[CALLS]; /* by system call number */
 
 int net_enter(struct task_state *ts);
 int net_exit(struct task_state *ts, long result);
+extern __u32
+	pending_datagrams; /* sockets that are bound, and that nobody waits to receive on yet */
+int ready_receive(struct task_state *ts); /* … a call that reads, while there are some */
 int file_exit(struct task_state *ts, long result);
 /* From now on the current thread's descriptors 1 and 2 are the program's output. */
 int output_note_files(void);

@@ -225,6 +225,8 @@ static __always_inline void enter_known(struct task_state *ts, __u16 bits)
 		net_enter(ts);
 	if (bits & CALL_EXEC)
 		exec_enter(ts);
+	if ((bits & (CALL_TRAFFIC | CALL_WRITE)) == CALL_TRAFFIC && pending_datagrams)
+		ready_receive(ts);
 }
 
 SEC("tp_btf/sys_enter")

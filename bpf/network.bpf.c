@@ -102,6 +102,16 @@ static __noinline int bind_exit(struct task_state *ts, long result)
 	return net_emit(&fact, NULL);
 }
 
+/* Apart from the above: calls go no deeper than 8. */
+static __always_inline int datagram_bound(struct task_state *ts)
+{
+	const __u64 sk = sk_of_fd(ts->args[0]);
+
+	if (!sk || type_of_sk(sk) != SOCK_DGRAM || family_of_sk(sk) == AF_UNIX)
+		return 0;
+	return ready_listener(sk, id_of_sk(sk));
+}
+
 static __always_inline int listen_exit(struct task_state *ts, long result)
 {
 	struct net_fact fact = { .op = SL_NET_LISTEN };
@@ -441,7 +451,8 @@ __noinline int net_exit(struct task_state *ts, long result)
 		return 0;
 	switch (ts->nr) {
 	case __NR_bind:
-		return bind_exit(ts, result);
+		bind_exit(ts, result);
+		return result ? 0 : datagram_bound(ts);
 	case __NR_listen:
 		return listen_exit(ts, result);
 	case __NR_connect:

@@ -59,7 +59,8 @@ struct {
 
 __u32 has_listeners = 0;
 __u32 pending_count = 0;
-__u64 pending_next = 0; /* slots taken so far; they are taken in turn */
+__u32 pending_datagrams = 0; /* of these */
+__u64 pending_next = 0;	     /* slots taken so far; they are taken in turn */
 
 static __always_inline struct pending *pending_of(__u64 id)
 {
@@ -75,6 +76,8 @@ static __always_inline bool pending_remove(struct pending *p, __u64 id)
 	if (__sync_val_compare_and_swap(&p->id, id, 0) != id)
 		return false;
 	__sync_fetch_and_sub(&pending_count, 1);
+	if (type_of_sk(p->sk) == SOCK_DGRAM)
+		__sync_fetch_and_sub(&pending_datagrams, 1);
 	return true;
 }
 
@@ -94,6 +97,8 @@ static __always_inline bool pending_add(__u64 sk, __u64 id)
 		bpf_map_update_elem(&listeners, &id, &slot, BPF_ANY);
 		p->id = id;
 		__sync_fetch_and_add(&pending_count, 1);
+		if (type_of_sk(sk) == SOCK_DGRAM)
+			__sync_fetch_and_add(&pending_datagrams, 1);
 		return true;
 	}
 	return false;
@@ -113,7 +118,7 @@ __noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 
 	fact.enter_ns = enter_ns;
 	fact.pid_tid = pid_tid;
 	fact.how = how;
-	if (how == SL_HOW_EPOLL_EDGE) {
+	if (how == SL_HOW_EPOLL_EDGE && type_of_sk(p->sk) != SOCK_DGRAM) {
 		if (p->edge_ns && now - p->edge_ns < EDGE_AGAIN_NS)
 			return 0;
 		p->edge_ns = now;
@@ -550,6 +555,16 @@ __noinline int ready_enter(struct task_state *ts)
 	default:
 		return 0;
 	}
+}
+
+/* A call that reads begins: on a bound datagram socket that is what accept is on a listener. */
+__noinline int ready_receive(struct task_state *ts)
+{
+	const __u64 sk = ts ? sk_of_fd(ts->args[0]) : 0;
+
+	if (!ts || !sk || type_of_sk(sk) != SOCK_DGRAM)
+		return 0;
+	return ready_stand(id_of_sk(sk), SL_HOW_RECEIVE, ts->args[0], ts->enter_ns, 0);
 }
 
 /* epoll_ctl: a listener may have come into a set on which a thread waits. */

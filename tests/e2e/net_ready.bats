@@ -101,3 +101,67 @@ edge_until_accept() {
 		$(($(logged accept) - $(logged listen after))) 0 "$MS"
 }
 
+# datagrams HOW EVIDENCE: binds, waits 150 ms, and receives in that way.
+datagrams() {
+	cat >datagrams.py <<-'END'
+		import select, socket, sys, time
+		how, log = sys.argv[1:3]
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("127.0.0.1", 0))
+		time.sleep(0.15)
+		e = select.epoll()
+		e.register(s, select.EPOLLIN | (select.EPOLLET if how == "edge" else 0))
+		p = select.poll()
+		p.register(s, select.POLLIN)
+		call = {"recvfrom": lambda: s.recvfrom(9), "recvmsg": lambda: s.recvmsg(9), "poll": p.poll,
+		        "epoll": e.poll, "edge": e.poll, "sleep": lambda: time.sleep(9)}[how]
+		now = time.monotonic_ns()
+		with open(log, "w") as f:
+		    f.write("ready %d %d\n" % (now, now))
+		call()
+	END
+	observe --ready accept --timeout 2s -- python3 datagrams.py "$1"
+	[ "$status" = 0 ] && same "$(event accept_ready 1)" "$(logged ready)" $((2 * MS)) &&
+		[ "$(q '.runs[0].listeners[0].evidence')" = "$2" ] &&
+		[ "$(q '.runs[0] | .ready.time_ns == .listeners[0].accept_ready_ns')" = true ] &&
+		q '.runs[0].ready.endpoint' | grep -q '^udp 127.0.0.1:'
+}
+
+@test "datagrams: where nothing listens, ready at the first wait to receive on a bound socket" {
+	attempts datagrams recvfrom receive
+	attempts datagrams recvmsg receive
+	attempts datagrams poll poll
+	attempts datagrams epoll epoll_wait
+	attempts datagrams edge epoll_wait
+}
+
+@test "datagrams: a socket that nobody waits on is named by the timeout, a client's is no listener" {
+	datagrams sleep '' || true
+	[ "$status" = 124 ]
+	grep -F 'nothing listens; udp 127.0.0.1:' messages
+	session -- python3 -c 'import socket
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.bind(("127.0.0.1", 0))
+	s.settimeout(0.2)
+	try: s.recv(9)
+	except socket.timeout: pass'
+	[ "$(q '.runs[0].listeners | length')" = 0 ]
+}
+
+@test "datagrams: a listener that comes later is what counts" {
+	cat >both.py <<-'END'
+		import socket, time
+		d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		d.bind(("127.0.0.1", 0))
+		d.setblocking(False)
+		try: d.recv(9)
+		except BlockingIOError: pass
+		s = socket.create_server(("127.0.0.1", 0))
+		time.sleep(0.3)
+		s.accept()
+	END
+	session --ready accept --timeout 5s -- python3 both.py
+	[ "$status" = 0 ]
+	q '.runs[0].ready.endpoint' | grep -q '^tcp'
+	[ "$(q '.runs[0].listeners | length')" = 1 ]
+}

@@ -347,8 +347,9 @@ static void it_is_said_what_was_waited_for_in_vain(void **state)
 {
 	(void)state;
 	explains("accept", "", "nothing listens");
-	explains("accept", "1ms net 100 bind sock=1 addr=127.0.0.1:53 type=dgram\n",
-		 "nothing listens; udp 127.0.0.1:53 is bound, and nothing waits on it");
+	explains(
+		"accept", "1ms net 100 bind sock=1 addr=127.0.0.1:53 type=dgram\n",
+		"nothing listens; udp 127.0.0.1:53 is bound, but no wait to receive on it was seen");
 	explains("accept", LISTENS, "tcp 0.0.0.0:80: nothing waited on it");
 	explains("accept:81", LISTENS, "nothing listens on that port");
 	explains("accept", EDGE, "tcp 0.0.0.0:80: edge-triggered, unconfirmed");

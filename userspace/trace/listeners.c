@@ -322,7 +322,8 @@ static void feed_accept_ready(struct listeners *l, const struct sl_net *net)
 	if (s == NULL)
 		return;
 	if (net->how != SL_HOW_EPOLL_EDGE || s->is_datagram) {
-		try_accept(l, s, moment_of(&net->event), net->how);
+		try_accept(l, s, moment_of(&net->event),
+			   net->how == SL_HOW_EPOLL_EDGE ? SL_HOW_EPOLL : net->how);
 	} else if (s->ready.time_ns == 0 && s->sock != 0) {
 		l->n_edge += s->edge.time_ns == 0;
 		set_once(&s->edge, moment_of(&net->event));

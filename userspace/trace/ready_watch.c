@@ -460,8 +460,10 @@ void ready_watch_explain(const struct ready_watch *w, size_t rule, char *ret, si
 	if (s != NULL)
 		(void)snprintf(ret, size, "%s: %s", addr_text(&s->addr, endpoint), state_of(w, s));
 	else if (listeners_count(w->listeners) == 0 && datagram != NULL)
-		(void)snprintf(ret, size, "nothing listens; %s is bound, and nothing waits on it",
-			       addr_text(datagram, endpoint));
+		(void)snprintf(
+			ret, size,
+			"nothing listens; %s is bound, but no wait to receive on it was seen",
+			addr_text(datagram, endpoint));
 	else if (listeners_count(w->listeners) == 0)
 		(void)snprintf(ret, size, "nothing listens");
 	else if (r->port != 0)

@@ -62,13 +62,20 @@ static const struct listening *choose_listener(const struct builder *b)
 {
 	const struct listeners *l = ready_watch_listeners(b->watch);
 	const struct ready_point *last = NULL;
+	bool is_asked = false;
 	for (size_t i = 0; i < b->facts->n_rules; i++) {
 		const struct ready_point *point = ready_watch_point(b->watch, i);
-		if (point != NULL && ready_rule_is_of_sockets(&b->facts->rules[i]) &&
-		    (last == NULL || point->time_ns > last->time_ns))
+		if (!ready_rule_is_of_sockets(&b->facts->rules[i]))
+			continue;
+		is_asked = true;
+		if (point != NULL && (last == NULL || point->time_ns > last->time_ns))
 			last = point;
 	}
-	return last != NULL ? listeners_find(l, last->sock) : listeners_first(l);
+	const struct listening *first = listeners_first(l);
+	if (last != NULL)
+		return listeners_find(l, last->sock);
+	/* Clients bind datagram sockets, too: only who asks for readiness means a server. */
+	return first != NULL && first->is_datagram && !is_asked ? NULL : first;
 }
 
 void ending_watch(struct builder *b)

@@ -117,7 +117,8 @@ static void listener_rungs(struct builder *b)
 		add(b, "accept_ready", nothing);
 		return;
 	}
-	const char *inherited = "inherited listener";
+	const char *inherited = strncmp(l->endpoint, "udp ", 4) == 0 ? "datagrams: nothing listens"
+								     : "inherited listener";
 	add(b, "bind",
 	    (struct rung){ l->bind_ns, l->process, l->bind_ns == UNKNOWN ? inherited : l->endpoint,
 			   source });

@@ -241,7 +241,7 @@ static void listeners_finish(struct builder *b)
 	for (size_t i = 0; i < n && b->run->listeners != NULL; i++) {
 		const struct listening *s = listeners_at(l, i);
 		/* Of datagram sockets only one that stands in for a listener. */
-		if (!s->is_datagram || s == listeners_first(l))
+		if (!s->is_datagram || s == b->ladder)
 			add_listener(b, s);
 	}
 }
