@@ -440,7 +440,7 @@ enum sl_cover_reason {
 	SL_COVER_CHROOT = 6,	    /* the shim's file is not visible there */
 	SL_COVER_OWN_ALLOCATOR = 7, /* the program defines malloc itself */
 	SL_COVER_OFF = 8,	    /* switched itself off; text says why */
-	SL_COVER_ENVIRONMENT = 9,   /* environment cleared on the way */
+	/* 9 was a guess */
 	SL_COVER_DEEPBIND = 10,
 	SL_COVER_USER = 11, /* another user now, who cannot reach the session's directory */
 };

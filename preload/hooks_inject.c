@@ -34,10 +34,10 @@ static enum sl_cover_reason shim_is_out_of_reach(void)
 				  O_RDONLY | O_CLOEXEC | SL_OPEN_OWN);
 
 	/* Without a descriptor the loader complains of the shim before it does of libc. */
+	if (fd == -EACCES || fd == -EPERM)
+		return shim_is_same_user() ? SL_COVER_OFF : SL_COVER_USER;
 	if (fd < 0)
-		return fd == -EACCES || fd == -EPERM	? SL_COVER_USER
-		       : fd == -EMFILE || fd == -ENFILE ? SL_COVER_OFF
-							: SL_COVER_CHROOT;
+		return fd == -EMFILE || fd == -ENFILE ? SL_COVER_OFF : SL_COVER_CHROOT;
 	const bool is_known = sys_call3(SYS_fstatfs, fd, (long)&fs, 0) == 0;
 	(void)sys_call3(SYS_close, fd, 0, 0);
 	return is_known && (fs.f_flags & ST_NOEXEC) != 0 ? SL_COVER_CHROOT : 0;
@@ -57,7 +57,8 @@ static enum target decide(const struct execution *e, struct reader *reader)
 	const enum sl_cover_reason obstacle = shim_is_out_of_reach();
 	if (obstacle == 0 && shim_may_write())
 		return target;
-	cover_next(obstacle != 0 ? obstacle : SL_COVER_USER, e->path);
+	cover_next(obstacle != 0 ? obstacle : SL_COVER_USER,
+		   obstacle == SL_COVER_OFF ? "its file cannot be opened" : e->path);
 	return TARGET_UNKNOWN;
 }
 

@@ -301,6 +301,11 @@ static bool lane_begin(void)
 	return true;
 }
 
+bool shim_is_same_user(void)
+{
+	return facts.uid != NO_UID && (uint32_t)sys_call3(SYS_getuid, 0, 0, 0) == facts.uid;
+}
+
 /* A process that has given up root cannot open a lane in root's directory. (The directory stays closed
  * to it: whoever writes there could also truncate the page that all shims share, which would be a SIGBUS
  * in root's processes.) This call asks for the real user without capabilities, which is what an exec
@@ -308,8 +313,7 @@ static bool lane_begin(void)
 bool shim_may_write(void)
 {
 	/* A cheaper call, and the usual answer: the image that opened its lane was the same user. */
-	if (shim.lane != NULL && facts.uid != NO_UID &&
-	    (uint32_t)sys_call3(SYS_getuid, 0, 0, 0) == facts.uid)
+	if (shim.lane != NULL && shim_is_same_user())
 		return true;
 	const long result =
 		sys_call3(SYS_faccessat, AT_FDCWD, (long)shim.settings.directory, W_OK | X_OK);

@@ -48,6 +48,8 @@ bool shim_is_own_process(void) HIDDEN;
 
 /* Whether lanes can be opened here, as the user that the process is now. */
 bool shim_may_write(void) HIDDEN;
+/* Whether it is the one as whom the image began. */
+bool shim_is_same_user(void) HIDDEN;
 
 /* Records. All do nothing when there is no lane. */
 void shim_mark_main(void) HIDDEN;

@@ -51,7 +51,7 @@
  *	heap S exit|ready|start|exec ns=PID (default the pid) since=TIME malloc= calloc= realloc=
  *		memalign= free= realloc_free= failed= unmatched= requested= live= peak= peak_error=
  *		tree_peak= tree_error= tree_excess= b0=..b47= (buckets)
- *	cover S counted|static|secure|sanitizer|32bit|chroot|own|off|environment|deepbind|user
+ *	cover S counted|static|secure|sanitizer|32bit|chroot|own|off|deepbind|user
  *		ns=PID (default the pid) text= next
  *	memory exit|ready|start|exec processes= now= peak= at=TIME error= cgroup= (default ~0)
  *	host exit|ready|start|exec cpu_pressure= io_pressure= memory_pressure= steal= throttled=

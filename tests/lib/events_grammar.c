@@ -91,7 +91,7 @@ static const struct name reasons[] = {
 	{ "secure", SL_COVER_SECURE }, { "sanitizer", SL_COVER_SANITIZER },
 	{ "32bit", SL_COVER_32BIT }, { "chroot", SL_COVER_CHROOT },
 	{ "own", SL_COVER_OWN_ALLOCATOR }, { "off", SL_COVER_OFF },
-	{ "environment", SL_COVER_ENVIRONMENT }, { "deepbind", SL_COVER_DEEPBIND },
+	{ "deepbind", SL_COVER_DEEPBIND },
 	{ "user", SL_COVER_USER }, { NULL, 0 },
 };
 static const struct name kind_names[] = {

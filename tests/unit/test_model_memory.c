@@ -69,9 +69,19 @@ static void uncounted_processes_say_why(void **state)
 	assert_string_equal(p[1].coverage_heap, "static");
 	assert_string_equal(p[2].coverage_heap, "sanitizer");
 	assert_string_equal(p[3].coverage_heap, "own allocator");
-	assert_string_equal(p[4].coverage_heap, "environment cleared");
+	assert_string_equal(p[4].coverage_heap, "unknown");
 	assert_string_equal(p[4].coverage_kernel, "bpf");
 	assert_int_equal(value_of(s, "heap.allocs"), 1);
+	(void)session_free(s);
+}
+
+/* A program that has become another user executes one that becomes root again. */
+static void what_the_kernel_says_of_an_image_counts_more_than_what_was_before(void **state)
+{
+	(void)state;
+	struct session *s = build(BEGIN "2ms cover 9 user next\n3ms exec 9 /x argv=x\n"
+					"4ms exec 9 /su argv=su secure\n5ms exit 9 code=0\n");
+	assert_string_equal(s->runs[0].processes[0].coverage_heap, "secure-exec");
 	(void)session_free(s);
 }
 
@@ -208,6 +218,7 @@ int main(void)
 		cmocka_unit_test(images_of_a_process_add_up),
 		cmocka_unit_test(the_last_image_is_the_one_that_began_last),
 		cmocka_unit_test(uncounted_processes_say_why),
+		cmocka_unit_test(what_the_kernel_says_of_an_image_counts_more_than_what_was_before),
 		cmocka_unit_test(who_never_leaves_the_loader_is_told),
 		cmocka_unit_test(a_peak_is_not_below_what_was_live),
 		cmocka_unit_test(the_peak_of_the_tree_is_of_those_that_were_there_at_once),

@@ -58,9 +58,8 @@ static const char *const hows[] = {
 	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept", "receive",
 };
 static const char *const reasons[] = {
-	"?",	    "counted", "static",	"secure", "sanitizer",
-	"32bit",    "chroot",  "own allocator", "off",	  "environment cleared",
-	"deepbind", "user",
+	"?",	  "counted",	   "static", "secure", "sanitizer", "32bit",
+	"chroot", "own allocator", "off",    "?",      "deepbind",  "user",
 };
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 

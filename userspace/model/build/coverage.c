@@ -41,7 +41,6 @@ static const char *const reasons[] = {
 	[SL_COVER_CHROOT] = "chroot",
 	[SL_COVER_OWN_ALLOCATOR] = "own allocator",
 	[SL_COVER_OFF] = "switched off",
-	[SL_COVER_ENVIRONMENT] = "environment cleared",
 	[SL_COVER_DEEPBIND] = "deepbind",
 	[SL_COVER_USER] = "dropped to another user",
 };
@@ -77,11 +76,15 @@ static bool counts_last_image(const struct proc *p)
 	return false;
 }
 
-/* Whether the shim is in what @p runs at last, counting or not. */
+/* Nothing tells why: it may have been killed in the loader, or executed by a call past the hooks, with
+ * another environment. */
+static const char unknown[] = "unknown";
+
+/* Whether the shim is in what @p runs at last, counting or not, as far as can be told. */
 static bool is_in(const struct proc *p, const char *coverage)
 {
-	static const char *const words[] = { "counted", "blocks allocated unseen",
-					     "environment cleared", "no allocation after fork" };
+	static const char *const words[] = { "counted", "blocks allocated unseen", unknown,
+					     "no allocation after fork" };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(coverage, words[i]) == 0)
 			return true;
@@ -132,6 +135,9 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 	if (p->out.heap.is_known && counts_last_image(p) &&
 	    (p->cover == NULL || p->cover->reason == SL_COVER_COUNTED))
 		return frees_unseen_blocks(p) ? "blocks allocated unseen" : "counted";
+	/* What the kernel says of this image is proven; the other may be of the one before. */
+	if (image != NULL && kind_of_image(&image->out) != NULL)
+		return kind_of_image(&image->out);
 	if (p->cover != NULL && p->cover->reason != SL_COVER_COUNTED)
 		return reason_text(b, p->cover);
 	if (f->shim != NULL) {
@@ -139,8 +145,6 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 						f->shim[0] != '\0' ? f->shim : "not recorded");
 		return text != NULL ? text : "no shim";
 	}
-	if (image != NULL && kind_of_image(&image->out) != NULL)
-		return kind_of_image(&image->out);
 	/* A child that never executed anything shares its parent's lane until it allocates. */
 	if (image == NULL && p->parent >= 0)
 		return "no allocation after fork";
@@ -150,7 +154,7 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 	if (image != NULL && p->shim_open_ns >= image->done_ns && p->shim_open_ns != 0)
 		return "never left the loader";
 	const char *reason = parents_reason(b, p);
-	return reason != NULL ? reason : "environment cleared";
+	return reason != NULL ? reason : unknown;
 }
 
 static const char *kernel_coverage(struct builder *b)
