@@ -99,9 +99,11 @@ SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-
 	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,noseparate-code -Wl,-z,norelro \
 	-Wl,--hash-style=gnu -Wl,-soname,libstartline.so -Wl,-T,preload/layout.ld
 
+# ms-extensions: a struct may begin with the members of another one.
 # Debian keeps asm/types.h below the multiarch directory, where -target bpf does not look. Headers of
 # Linux 5.15 lack futex_waitv.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -D__NR_futex_waitv=449 -I. -Wall -Wextra -Wno-unused-parameter \
+	-fms-extensions -Wno-microsoft-anon-tag \
 	$(if $(filter 1,$(WERROR)),-Werror) \
 	-idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null) -MMD -MP
 

@@ -29,6 +29,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/control.h"
 #include "bpf/schema.h"
 
 #define PF_EXITING  0x4u /* of a task's flags */
@@ -63,13 +64,6 @@ extern __u64 drop_counts[SL_KIND_LIMIT];
 
 /* ---- what is remembered about a thread ---- */
 
-#define TASK_TRACKED   0x1u  /* set by the collector or inherited; without it nothing is recorded */
-#define TASK_ROOT      0x2u  /* set by the collector: the command itself, not yet executed */
-#define TASK_ANNOUNCED 0x4u  /* its TASK event was written */
-#define TASK_COMPAT    0x8u  /* 32-bit: its system call numbers are others */
-#define TASK_ENDED     0x10u /* its EXIT event was written */
-#define TASK_NEW       0x20u /* has not run yet */
-
 /* Off-CPU record under construction; see sched.bpf.c. */
 #define OFF_TEXT_MAX  128 /* longest text that is kept */
 #define OFF_TEXT_ROOM (OFF_TEXT_MAX + 256 + 8)
@@ -101,12 +95,7 @@ struct net_state {
 };
 
 struct task_state {
-	__u32 flags; /* TASK_*; written by the collector */
-	__u16 nr;    /* system call, if in_syscall */
-	__u16 in_syscall;
-	__u64 probe_ns;	   /* in probes; see overhead.bpf.h */
-	__u32 probe_calls; /* system calls that were looked at */
-	__u32 probe_hits;  /* runs of all other programs; up to here source_bpf.c knows the order */
+	struct task_head; /* its members are ours */
 	__u64 enter_ns;
 	__u64 offcpu_ns;		  /* off the CPU since enter_ns */
 	__u64 args[6];			  /* only of calls with a CALL_* bit */

@@ -39,8 +39,6 @@ extern struct process_map processes SEC(".maps");
 
 extern __u64 live_threads, live_processes; /* recorded ones */
 
-#define PLACE_FRAMES 6
-
 /* A place in the kernel: the innermost return addresses of a sleeping thread. It gets a number
  * when it is first seen; the addresses stay here, and the collector turns numbers into names. */
 struct place {

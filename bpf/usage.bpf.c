@@ -11,13 +11,6 @@
 #define TICKS_HINT_NS 20000000ull
 #define UNKNOWN	      (~0ull)
 
-enum walk {
-	WALK_ANNOUNCE = 1, /* TASK for what the collector has marked */
-	WALK_SUM = 2,	   /* first half of a snapshot: add up the threads */
-	WALK_EMIT = 3,	   /* second half: tell */
-	WALK_NAMES = 4,	   /* print the names of wait places */
-};
-
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
 

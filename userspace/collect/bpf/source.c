@@ -15,6 +15,7 @@
 
 #include "startline.skel.h"
 
+#include "bpf/control.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
@@ -30,13 +31,7 @@
 #define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
 #define PLACES_LIMIT	  (8u << 20)
 #define PLACE_NAME	  128
-#define PLACE_FRAMES	  6	      /* as in bpf/process.bpf.h */
 #define LIBBPF_TEXT_LIMIT (16u << 20) /* a verifier's log */
-
-/* As TASK_* in bpf/common.bpf.h and enum walk in bpf/usage.bpf.c. */
-#define TASK_TRACKED	  0x1u
-#define TASK_TRACKED_ROOT 0x3u
-enum walk { WALK_ANNOUNCE = 1, WALK_SUM = 2, WALK_EMIT = 3, WALK_NAMES = 4 };
 
 struct source_bpf {
 	struct startline_bpf *skeleton; /* of `probes` */
@@ -170,7 +165,7 @@ static struct program *program(struct source_bpf *s, const char *name)
 
 /* Makes the kernel run handle_walk over all tasks, by reading what it prints. Where it cannot be had
  * (`coverage.probes` says so), nothing happens. */
-static int walk(struct source_bpf *s, enum walk what, enum sl_when when, struct buf *ret)
+static int walk(struct source_bpf *s, enum task_walk what, enum sl_when when, struct buf *ret)
 {
 	if (!programs_have(&s->probes.programs, PROBE_TASKS))
 		return 0;
@@ -186,7 +181,7 @@ static int walk(struct source_bpf *s, enum walk what, enum sl_when when, struct 
 	return r < 0 ? fail(r, "cannot walk the tasks: %s", strerror(-r)) : 0;
 }
 
-static int walk_silently(struct source_bpf *s, enum walk what, enum sl_when when)
+static int walk_silently(struct source_bpf *s, enum task_walk what, enum sl_when when)
 {
 	_cleanup_(buf_done) struct buf nothing;
 	buf_init(&nothing, PLACES_LIMIT);
@@ -210,7 +205,7 @@ int source_bpf_track(struct source_bpf *s, int pidfd)
 	_cleanup_free_ uint32_t *state = calloc(1, bpf_map__value_size(s->skeleton->maps.tasks));
 	if (state == NULL)
 		return -ENOMEM;
-	*state = TASK_TRACKED_ROOT;
+	*state = TASK_TRACKED | TASK_ROOT;
 	s->skeleton->bss->is_ready = 0;
 	s->skeleton->bss->switch_count = 0;
 	const int r = restore(s);
@@ -220,14 +215,6 @@ int source_bpf_track(struct source_bpf *s, int pidfd)
 		return fail(-errno, "cannot mark the process for recording: %s", strerror(errno));
 	return walk_silently(s, WALK_ANNOUNCE, SL_WHEN_START);
 }
-
-/* What struct task_state in bpf/common.bpf.h begins with. */
-struct task_head {
-	uint32_t flags;
-	uint16_t nr, in_syscall;
-	uint64_t probe_ns;
-	uint32_t probe_calls, probe_hits;
-};
 
 int source_bpf_try(struct source_bpf *s, void (*work)(void *), void *data, uint64_t *ret_ns,
 		   uint64_t *ret_calls)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* How the collector tells the kernel programs what to do, beside their settings and counters
+ * (bpf/common.bpf.h): what it writes into a task's storage, and what a walk over the tasks is for.
+ * No part of a recording. */
+#ifndef SL_CONTROL_H
+#define SL_CONTROL_H
+
+#include "bpf/schema.h"
+
+/* task_head.flags */
+#define TASK_TRACKED   0x1u  /* set by the collector or inherited; without it nothing is recorded */
+#define TASK_ROOT      0x2u  /* set by the collector: the command itself, not yet executed */
+#define TASK_ANNOUNCED 0x4u  /* its TASK event was written */
+#define TASK_COMPAT    0x8u  /* 32-bit: its system call numbers are others */
+#define TASK_ENDED     0x10u /* its EXIT event was written */
+#define TASK_NEW       0x20u /* has not run yet */
+
+/* What the storage of a recorded task begins with. */
+struct task_head {
+	__u32 flags; /* TASK_* */
+	__u16 nr;    /* system call, if in_syscall */
+	__u16 in_syscall;
+	__u64 probe_ns;	   /* in probes; see overhead.bpf.h */
+	__u32 probe_calls; /* system calls that were looked at */
+	__u32 probe_hits;  /* runs of all other programs */
+};
+
+/* Why the collector reads the iterator over all tasks. */
+enum task_walk {
+	WALK_ANNOUNCE = 1, /* TASK for what the collector has marked */
+	WALK_SUM = 2,	   /* first half of a snapshot: add up the threads */
+	WALK_EMIT = 3,	   /* second half: tell */
+	WALK_NAMES = 4,	   /* print the names of wait places */
+};
+
+/* Return addresses that are kept of a place where threads sleep, from the innermost outwards. */
+#define PLACE_FRAMES 6
+
+#endif
