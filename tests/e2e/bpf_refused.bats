@@ -182,6 +182,37 @@ holds() {
 	done
 }
 
+@test "without system calls the shim tells who listens, and output goes through a pipe" {
+	cat >server.py <<-'END'
+		import socket, time
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		s.listen()
+		print("up", flush=True)
+		time.sleep(0.1)
+		s.accept()
+	END
+	for spec in accept log:up; do
+		refusing load:handle_sys_exit --ready $spec --timeout 20s -- /usr/bin/python3 server.py
+		[ "$status" = 0 ]
+		[ "$(cat stdout)" = up ]
+		[ "$(q '.runs[0].processes | length')" = 1 ]
+		[ "$(q '.runs[0] | .complete and .losses.bpf == 0')" = true ]
+		[ "$(q '.coverage.probes[] | select(.name == "system calls").mechanism')" = "the shim" ]
+		[ "$(value startup.listen)" -gt 0 ]
+		[ "$(value startup.ready)" -ge "$(value startup.listen)" ]
+		[ "$(value files.opens)" = null ]
+	done
+	refusing load:handle_sys_exit --ready accept --timeout 20s -- /usr/bin/python3 server.py
+	[ "$(q '.runs[0].listeners[0] | .accept_ready_ns - .listen_ns > 99000000')" = true ]
+	# Nor is waited for what nobody can tell.
+	status=0
+	REFUSE_BPF=load:handle_sys_exit LD_PRELOAD="$WORKLOADS/refuse_bpf.so" "$STARTLINE" run -q \
+		--probes bpf --ready accept -- /usr/bin/python3 server.py >stdout 2>messages || status=$?
+	[ "$status" = 125 ]
+	grep -q 'neither kernel probes nor the shim can tell' messages
+}
+
 @test "reports and doctor name what is lost, and what to do" {
 	words="load:handle_waking load:handle_rss_stat"
 	refusing "$words" -- true
@@ -202,4 +233,16 @@ holds() {
 	refusing "" -- true
 	"$STARTLINE" report t.slt >report
 	fails grep -q 'refused' report
+}
+
+@test "each program is in the table, under a name that the kernel keeps" {
+	cat "$ROOT"/bpf/*.bpf.c | sed -n '/^SEC("[a-z_]*\//{n;s/^int \([a-z0-9_]*\)(.*/\1/p}' | sort >programs
+	[ "$(wc -l <programs)" -gt 10 ]
+	while read -r program; do
+		grep -q "\"$program\"" "$ROOT/userspace/collect/bpf/probes.c" || {
+			echo "$program has no row"
+			return 1
+		}
+	done <programs
+	[ "$(cut -c1-15 programs | sort -u | wc -l)" = "$(wc -l <programs)" ]
 }

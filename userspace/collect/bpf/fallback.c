@@ -47,9 +47,10 @@ bool source_bpf_probe(struct source_bpf *s, size_t *cursor, struct probe_report 
 	return false;
 }
 
-int source_bpf_tell(struct source_bpf *s, struct sink sink)
+int source_bpf_tell(struct source_bpf *s, bool has_shim, struct sink sink)
 {
 	(void)s;
+	(void)has_shim;
 	(void)sink;
 	return 0;
 }

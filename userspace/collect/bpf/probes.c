@@ -13,6 +13,7 @@
 #define OF_LISTENERS                                                                   \
 	"startup.listen startup.accept_ready startup.first_accept startup.first_byte " \
 	"startup.listen_gap"
+#define OF_CALLS "connect dns network pipe lock sleep child signal file_read file_write"
 
 const struct probe_row probe_rows[PROBES] = {
 	[PROBE_FORK] = {
@@ -33,13 +34,20 @@ const struct probe_row probe_rows[PROBES] = {
 	},
 	[PROBE_CALLS] = {
 		.name = "system calls",
-		.by = { { .programs = { "handle_sys_enter", "handle_sys_exit" } } },
+		.by = { { .programs = { "handle_sys_enter", "handle_sys_exit" } },
+			{ .name = "the shim",
+			  .is_shim = true,
+			  .loss = { .metrics = "startup.exec cpu.user cpu.system cpu.utilization "
+					       "net.connects net.connect[] net.reply[] files.opens "
+					       "files.misses",
+				    .causes = OF_CALLS,
+				    .text = "no files, sockets of dynamic programs only, and waits "
+					    "only by their place in the kernel" } } },
 		.loss = {
 			.metrics = "startup.exec cpu.user cpu.system cpu.utilization net.connects "
 				   "net.connect[] "
 				   "net.reply[] files.opens files.misses " OF_LISTENERS,
-			.causes = "connect dns network pipe lock sleep child signal file_read "
-				  "file_write",
+			.causes = OF_CALLS,
 			.text = "no files, sockets and listeners; waits only by their place in the kernel",
 		},
 	},
@@ -196,7 +204,8 @@ static bool works(struct programs *p, const struct mechanism *m, const struct pr
 
 static const struct mechanism *mechanism_of(const struct programs *p, enum probe probe)
 {
-	return p->way[probe] < 0 ? NULL : &probe_rows[probe].by[p->way[probe]];
+	const struct mechanism *m = p->way[probe] < 0 ? NULL : &probe_rows[probe].by[p->way[probe]];
+	return m != NULL && m->is_shim && !p->has_shim ? NULL : m;
 }
 
 static void want(struct programs *p, enum probe probe)

@@ -46,6 +46,7 @@ struct mechanism {
 	const char *programs[PROBE_PROGRAMS]; /* it takes all of them; none: user space does it */
 	const char *name;		      /* NULL: the sections of the programs */
 	bool (*works)(void);		      /* NULL: where its programs do */
+	bool is_shim;			      /* where there is one */
 	struct loss loss;		      /* compared with the first one */
 };
 
@@ -75,6 +76,7 @@ struct programs {
 	size_t n;
 	int way[PROBES];       /* index into `by`; -1: none of them works */
 	bool is_asked[PROBES]; /* false: nobody wants to know that */
+	bool has_shim;
 };
 
 /* NULL: there is no such. */

@@ -110,6 +110,7 @@ bool source_bpf_tells(const struct source_bpf *s, enum told what)
 		[TOLD_MEMORY] = PROBE_RESIDENT,
 		[TOLD_TASKS] = PROBE_TASKS,
 		[TOLD_SWITCHES] = PROBE_SWITCHES,
+		[TOLD_CALLS] = PROBE_CALLS,
 	};
 	return s != NULL && programs_have(&s->probes.programs, probes[what]);
 }
@@ -151,8 +152,9 @@ static int emit_probes(struct source_bpf *s, bool of_uring, struct sink sink)
 	return r;
 }
 
-int source_bpf_tell(struct source_bpf *s, struct sink sink)
+int source_bpf_tell(struct source_bpf *s, bool has_shim, struct sink sink)
 {
+	s->probes.programs.has_shim = has_shim;
 	return emit_probes(s, false, sink);
 }
 

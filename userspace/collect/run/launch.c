@@ -72,18 +72,16 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 	r = report_source(c, spec, "bpf", "source.bpf", r, why);
 	if (r >= 0 && c->bpf != NULL)
 		r = overhead_emit_calls(c->bpf, call_ps, collector_sink(c));
-	if (r >= 0 && c->bpf != NULL)
-		r = source_bpf_tell(c->bpf, collector_sink(c));
 	if (r < 0 || c->bpf == NULL)
 		return r;
 	return emit_meta(collector_sink(c), "source.bpf.ring_bytes", "%zu",
 			 source_bpf_ring_bytes(c->bpf));
 }
 
-unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf)
+unsigned int shim_flags(const struct collect_spec *spec, bool has_calls)
 {
 	const bool is_filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
-	return (spec->count_heap ? SHIM_COUNTS_HEAP : 0) | (has_bpf ? 0 : SHIM_WRAPS_NETWORK) |
+	return (spec->count_heap ? SHIM_COUNTS_HEAP : 0) | (has_calls ? 0 : SHIM_WRAPS_NETWORK) |
 	       (is_filtered ? SHIM_UNDER_FILTER : 0);
 }
 
@@ -92,7 +90,7 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 	if (!(spec->probes & (PROBE_SHIM | PROBE_AUTO)))
 		return 0;
 	const struct shim_settings settings = {
-		.flags = shim_flags(spec, c->bpf != NULL),
+		.flags = shim_flags(spec, source_bpf_tells(c->bpf, TOLD_CALLS)),
 		.uid = spec->user != NULL ? spec->user->uid : rights_uid(),
 		.gid = spec->user != NULL ? spec->user->gid : rights_gid(),
 	};
@@ -106,7 +104,7 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 
 static int finish_trial(struct collector *c, const struct collect_spec *spec)
 {
-	const unsigned int flags = shim_flags(spec, c->bpf != NULL);
+	const unsigned int flags = shim_flags(spec, source_bpf_tells(c->bpf, TOLD_CALLS));
 	if (flags != c->trial.flags) {
 		overhead_trial_done(&c->trial);
 		overhead_trial_start(flags, &c->trial);
@@ -122,6 +120,8 @@ static int open_sources(struct collector *c, const struct collect_spec *spec)
 	int r = open_bpf(c, spec);
 	if (r >= 0)
 		r = open_shim(c, spec);
+	if (r >= 0 && c->bpf != NULL)
+		r = source_bpf_tell(c->bpf, c->shim != NULL, collector_sink(c));
 	if (r >= 0 && c->shim != NULL)
 		r = finish_trial(c, spec);
 	if (r < 0)
@@ -157,7 +157,7 @@ static int run_prepare(struct run *r)
 	/* Only here it matters to the command itself whether there are kernel probes. */
 	if (e >= 0 && needs_output(spec))
 		e = open_sources(c, spec);
-	if (e >= 0 && c->bpf == NULL && needs_output(spec)) {
+	if (e >= 0 && !source_bpf_tells(c->bpf, TOLD_CALLS) && needs_output(spec)) {
 		e = logpipe_open(&r->logpipe, spec);
 		if (e >= 0)
 			e = emit_meta(
@@ -210,7 +210,7 @@ static int check_rules(const struct run *r, bool has_shim)
 	for (size_t i = 0; i < spec->n_rules; i++) {
 		const struct ready_rule *rule = &spec->rules[i];
 		const bool is_of_bytes = rule->type == READY_FIRST_BYTE;
-		if (!ready_rule_is_of_sockets(rule) || r->c->bpf != NULL ||
+		if (!ready_rule_is_of_sockets(rule) || source_bpf_tells(r->c->bpf, TOLD_CALLS) ||
 		    (has_shim && !is_of_bytes))
 			continue;
 		const char *why = is_of_bytes ? "only kernel probes can tell, which are missing"

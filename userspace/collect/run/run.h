@@ -87,8 +87,8 @@ struct sink collector_sink(struct collector *c);
 int collector_watch(const struct collector *c, int fd, enum wake wake, uint32_t flags);
 /* launch.c: creates the command's process, tells the sources, and lets it go. */
 int run_launch(struct run *r);
-/* SHIM_* for the shim of this recording. */
-unsigned int shim_flags(const struct collect_spec *spec, bool has_bpf);
+/* SHIM_* for the shim of this recording. @has_calls: the kernel probes tell of system calls. */
+unsigned int shim_flags(const struct collect_spec *spec, bool has_calls);
 /* Reads all sources now. */
 int collector_drain(struct collector *c);
 /* usage.c: resident memory and resource counters, in place of those of the kernel probes. */

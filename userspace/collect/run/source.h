@@ -45,8 +45,8 @@ int source_bpf_track(struct source_bpf *s, int pidfd);
  * during a run. */
 int source_bpf_try(struct source_bpf *s, void (*work)(void *data), void *data, uint64_t *ret_ns,
 		   uint64_t *ret_calls);
-/* What kernel events may lack, and the collector takes from /proc then. */
-enum told { TOLD_MEMORY, TOLD_TASKS, TOLD_SWITCHES };
+/* What kernel events may lack, and the collector takes from /proc or the shim then. */
+enum told { TOLD_MEMORY, TOLD_TASKS, TOLD_SWITCHES, TOLD_CALLS };
 /* Whether @s (NULL: there are no kernel events) tells it. */
 bool source_bpf_tells(const struct source_bpf *s, enum told what);
 /* One of the things that kernel probes tell, and what became of it on this kernel. */
@@ -62,8 +62,8 @@ struct probe_report {
 };
 /* Fills @ret with the next one; *@cursor is 0 at first. False: there are no more. */
 bool source_bpf_probe(struct source_bpf *s, size_t *cursor, struct probe_report *ret);
-/* META about those of which all is known before anything is recorded. */
-int source_bpf_tell(struct source_bpf *s, struct sink sink);
+/* META about those of which all is known before anything is recorded. @has_shim: there is one, too. */
+int source_bpf_tell(struct source_bpf *s, bool has_shim, struct sink sink);
 /* Poll for reading. */
 int source_bpf_fd(const struct source_bpf *s);
 /* Hands over what is in the ring. Returns the number of events or a negative errno. */

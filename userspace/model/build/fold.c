@@ -199,10 +199,20 @@ static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_even
 #undef FOLD_ROW
 };
 
+/* Where the kernel tells of processes, but not of system calls, the shim tells of both. */
+static bool is_told_twice(const struct builder *b, const struct sl_event *event)
+{
+	return b->facts->bpf == NULL && source_of(event) == SL_SOURCE_SHIM &&
+	       (event->kind == SL_KIND_TASK || event->kind == SL_KIND_EXEC ||
+		event->kind == SL_KIND_ARGS || event->kind == SL_KIND_EXECFAIL);
+}
+
 void fold_event(struct builder *b, const struct sl_event *event)
 {
 	if (event->time_ns > b->last_ns)
 		b->last_ns = event->time_ns;
+	if (is_told_twice(b, event))
+		return;
 	if (event->kind < SL_KIND_LIMIT && calls[event->kind] != NULL)
 		calls[event->kind](b, event);
 }
