@@ -356,6 +356,50 @@ time.sleep(30)'
 	[ "$(q '.runs[0].processes[0].execs[0].truncated')" = false ]
 }
 
+# A path whose secret part reaches over a slash, a program, a thread's name, a socket, a log line that
+# comes in two pieces.
+@test "--redact masks paths, sockets, names and what --ready was given" {
+	mkdir -p of-s3cret/s3cret-dir
+	cp /bin/sleep of-s3cret/s3cret-dir/s3cret-tool
+	cat >script.py <<-'END'
+		import os, socket, subprocess, sys, time
+		open("of-s3cret/s3cret-dir/x", "w")
+		for path in "s3cret-sock", "\0s3cret-abstract":
+		    s = socket.socket(socket.AF_UNIX); s.bind(path); s.listen()
+		    socket.socket(socket.AF_UNIX).connect(path)
+		open("/proc/self/comm", "w").write("s3cret-name")
+		subprocess.run(["of-s3cret/s3cret-dir/s3cret-tool", "0.1"])
+		try: os.execv("no-s3cret", ["no-s3cret"])
+		except OSError: pass
+		os.write(1, b"now s3c"); os.write(1, b"ret-12 ready\n")
+		time.sleep(0.2)
+		open("s3cret-file", "w").close()
+		time.sleep(10)
+	END
+	for probes in auto shim; do
+		rm -f s3cret-sock s3cret-file
+		session --probes $probes --redact 's3cret(/s3cret-d)?' --ready 'log:s3cret-[0-9]+ ready$' \
+			--ready file:s3cret-file --ready 'cmd:test -e s3cret-file' --trace t.slt -- /usr/bin/python3 script.py
+		[ "$status" = 0 ]
+		grep -q 's3cret-12 ready' stdout
+		for file in events text session.json; do
+			[ $file != events ] || "$STARTLINE" report --view events t.slt >events
+			[ $file != text ] || "$STARTLINE" report t.slt >text
+			fails grep -qE 's3cret|s3c|ret-12' $file
+		done
+		[ "$(q '.design.ready[0]')" = 'log:******-[0-9]+ ready$' ]
+		[ "$(q '.runs[0].ready.level')" = notified ]
+		q '.runs[0].ready.time_ns > 300e6 and .runs[0].ready.time_ns < 5e9' | grep -qx true
+		q '.runs[0].milestones[] | select(.name == "notified") | .evidence' | grep -qF '******'
+		[ $probes = shim ] || grep -qF 'of-***************ir/' events
+	done
+	# A line alone: its time is that of the write, though nothing of it is stored.
+	session --redact s3cret --ready 'log:s3cret' -- sh -c 'sleep 0.3; echo s3cret; sleep 5'
+	[ "$status" = 0 ]
+	q '.runs[0].ready.time_ns / 1e6 | . > 295 and . < 1500' | grep -qx true
+	[ "$(q '.runs[0].ready.process')" = 1 ]
+}
+
 @test "--user runs it as somebody else, with nobody's rights" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	chmod 777 .

@@ -53,7 +53,8 @@ static const struct argp_option options[] = {
 	{ "trace", KEY_TRACE, "FILE", 0, "the recording (a new one in .startline/)", 0 },
 	{ "user", KEY_USER, "NAME", 0, "run the command as this user (under sudo: the caller)", 0 },
 	{ "follow-cgroup", KEY_CGROUP, "PATH", 0, "also record the tasks of this cgroup", 0 },
-	{ "redact", KEY_REDACT, "REGEX", 0, "mask what matches in arguments; repeatable", 0 },
+	{ "redact", KEY_REDACT, "REGEX", 0,
+	  "mask what matches in arguments, paths and --ready; repeatable", 0 },
 	{ "ring", KEY_RING, "SIZE", 0, "bytes of the kernel's event buffer (16M)", 0 },
 	{ 0 },
 };

@@ -330,7 +330,9 @@ static void feed_mark(struct ready_watch *w, const struct sl_mark *mark)
 	const size_t length = event_text_length(&mark->event, mark->text);
 	for (size_t i = 0; i < w->n_conditions; i++) {
 		struct condition *c = &w->conditions[i];
-		if (ready_rule_is_watched(c->rule) && strlen(c->rule->spec) == length &&
+		/* Of log:, a redacted recording has the mark alone. */
+		const bool is_told = ready_rule_is_watched(c->rule) || c->rule->type == READY_LOG;
+		if (is_told && strlen(c->rule->spec) == length &&
 		    memcmp(c->rule->spec, mark->text, length) == 0)
 			hold(c, &point);
 	}

@@ -59,6 +59,22 @@ static int store_event(struct collector *c, const struct sl_event *event)
 	return append(c, event);
 }
 
+/* Of what was written, a redacted recording has nothing left to match. */
+static int tell_lines(struct run *r)
+{
+	int e = 0;
+	for (size_t i = 0; e >= 0 && i < r->spec->n_rules && i < 64; i++) {
+		const struct ready_rule *rule = &r->spec->rules[i];
+		const struct ready_point *point = ready_watch_point(r->watch, i);
+		if (rule->type != READY_LOG || (r->told_lines & 1ull << i) != 0 || point == NULL)
+			continue;
+		r->told_lines |= 1ull << i;
+		e = emit_mark(collector_sink(r->c), SL_MARK_READY, point->time_ns,
+			      (pid_t)point->tid, point->pid, 0, rule->spec);
+	}
+	return e;
+}
+
 static int take_event(void *data, const struct sl_event *event)
 {
 	struct collector *c = data;
@@ -71,7 +87,8 @@ static int take_event(void *data, const struct sl_event *event)
 		return e;
 	if (r->watch != NULL && !r->is_ready)
 		r->is_ready = ready_watch_feed(r->watch, event, &r->ready);
-	return 0;
+	const bool is_hidden = c->redactor != NULL && event->kind == SL_KIND_OUTPUT;
+	return is_hidden && r->watch != NULL ? tell_lines(r) : 0;
 }
 
 struct sink collector_sink(struct collector *c)

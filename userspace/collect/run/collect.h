@@ -45,7 +45,7 @@ struct collect_spec {
 	size_t ring_bytes;		/* 0: default */
 	const struct rights_user *user; /* run as this one; NULL: as ourselves */
 	const char *follow_cgroup;	/* also record tasks of this cgroup, or NULL */
-	const regex_t *redact;		/* mask this in arguments, or NULL */
+	const regex_t *redact;		/* mask this in all texts, or NULL */
 	bool null_stdin;
 	bool no_connect; /* make no connection to a listener of the command's to see if it accepts */
 	enum output output;

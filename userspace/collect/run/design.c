@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What was asked for, as facts of the recording: the command, and how it was measured. */
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "userspace/base/cleanup.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/run.h"
 
 static int emit_command(struct sink sink, const struct collect_spec *spec)
 {
 	int e = 0;
-	for (size_t i = 0; e >= 0 && spec->argv[i] != NULL; i++) {
-		_cleanup_free_ char *argument = strdup(spec->argv[i]);
-		if (argument == NULL)
-			return -ENOMEM;
-		if (spec->redact != NULL)
-			redact_text(spec->redact, argument, strlen(argument));
-		e = emit_meta(sink, "command", "%s", argument);
-	}
+	for (size_t i = 0; e >= 0 && spec->argv[i] != NULL; i++)
+		e = emit_meta(sink, "command", "%s", spec->argv[i]);
 	return e;
 }
 
@@ -55,6 +44,8 @@ static int emit_until(struct sink sink, const struct collect_spec *spec)
 int emit_design(struct sink sink, const struct collect_spec *spec)
 {
 	int e = emit_command(sink, spec);
+	if (e >= 0 && spec->redact != NULL)
+		e = emit_meta(sink, "design.redacted", "1");
 	if (e >= 0 && spec->user != NULL && spec->user->name != NULL)
 		e = emit_meta(sink, "user", "%s", spec->user->name);
 	if (e >= 0 && spec->runs > 0)

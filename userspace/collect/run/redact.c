@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Holds the pieces of an argument vector, masks the joined text and passes the pieces on, each
- * with its own header: sizes and sequence numbers stay as the kernel gave them. */
+/* A mask is as long as what it covers, so that sizes stay as the kernel gave them, and sequence numbers
+ * with them. The pieces of an argument vector are held, masked together and passed on one by one. */
 
 #include "userspace/collect/run/redact.h"
 
@@ -9,11 +9,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "userspace/base/vec.h"
+#include "userspace/trace/kinds.h"
 
 /* An exec's pieces come one after the other on one CPU; so many execs may be under way at once. */
 #define HELD_MAX 256u
+/* No more does the kernel program write, see bpf/path.bpf.h. */
+#define PATH_BYTES     8192u
+#define COMPONENTS_MAX 256u
 
 /* The pieces of one exec. */
 struct vector {
@@ -27,6 +32,10 @@ struct vector {
 struct redactor {
 	const regex_t *regex;
 	struct vectors VEC(struct vector *) vectors;
+	union {
+		struct sl_event event;
+		char bytes[SL_EVENT_MAX + 1]; /* a NUL behind the longest text */
+	} copy;
 };
 
 void redact_text(const regex_t *regex, char *text, size_t length)
@@ -129,6 +138,153 @@ static int hold(struct redactor *r, const struct sl_args *args, struct sink sink
 	return 0;
 }
 
+/* ---- texts ---- */
+
+/* Path components, the last one first: what matches may reach over several. */
+static void redact_leaf(const regex_t *regex, char *text, size_t room)
+{
+	char path[PATH_BYTES];
+	size_t starts[COMPONENTS_MAX];
+	size_t n = 0, length = 0;
+	for (size_t at = 0; at < room && text[at] != '\0' && n < COMPONENTS_MAX;
+	     at += strnlen(text + at, room - at) + 1)
+		starts[n++] = at;
+	for (size_t i = n; i-- > 0;) {
+		const size_t size = strnlen(text + starts[i], room - starts[i]);
+		if (length + size + 2 > sizeof(path)) {
+			memset(text, '*', strnlen(text, room));
+			return;
+		}
+		path[length++] = '/';
+		memcpy(path + length, text + starts[i], size);
+		length += size;
+	}
+	path[length] = '\0';
+	redact_text(regex, path, length);
+	length = 0;
+	for (size_t i = n; i-- > 0;) {
+		const size_t size = strnlen(text + starts[i], room - starts[i]);
+		memcpy(text + starts[i], path + length + 1, size);
+		length += size + 1;
+	}
+}
+
+/* The word before the colon and a port stay: without them it could not be read back. */
+static void redact_spec(const regex_t *regex, char *spec)
+{
+	char *colon = strchr(spec, ':');
+	const size_t n = colon != NULL ? (size_t)(colon - spec) : 0;
+	const bool is_port = (n == 6 && memcmp(spec, "accept", n) == 0) ||
+			     (n == 6 && memcmp(spec, "listen", n) == 0);
+	if (colon == NULL || is_port)
+		return;
+	char *end = n == 3 && memcmp(spec, "tcp", n) == 0 ? strrchr(spec, ':') : NULL;
+	const bool has_port = end != NULL && end != colon;
+	if (has_port)
+		*end = '\0';
+	redact_text(regex, colon + 1, strlen(colon + 1));
+	if (has_port)
+		*end = ':';
+}
+
+static void redact_meta(const regex_t *regex, char *text)
+{
+	static const char *const keys[] = { "command", "note", "source.shim.path" };
+	char *value = strchr(text, '=');
+	if (value == NULL)
+		return;
+	const size_t n = (size_t)(value++ - text);
+	if (n == strlen("design.ready") && memcmp(text, "design.ready", n) == 0)
+		redact_spec(regex, value);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strlen(keys[i]) == n && memcmp(text, keys[i], n) == 0)
+			redact_text(regex, value, strlen(value));
+	}
+}
+
+static void redact_net(const regex_t *regex, struct sl_net *net)
+{
+	char path[sizeof(net->addr.bytes) + 1] = "";
+	const size_t n = net->addr.length;
+	if (net->addr.family != AF_UNIX || n > sizeof(net->addr.bytes))
+		return;
+	/* An abstract name begins with a NUL. */
+	const size_t from = n > 0 && net->addr.bytes[0] == '\0' ? 1 : 0;
+	memcpy(path, net->addr.bytes + from, n - from);
+	redact_text(regex, path, strlen(path));
+	memcpy(net->addr.bytes + from, path, n - from);
+}
+
+static void redact_output(struct sl_output *output)
+{
+	for (uint32_t i = 0; i < output->length; i++)
+		output->bytes[i] = output->bytes[i] == '\n' ? '\n' : '*';
+}
+
+/* Where the text of an event is; NULL: it has none that is a path. */
+static char *path_in(struct sl_event *event)
+{
+	char *start = (char *)event;
+	switch (event->kind) {
+	case SL_KIND_EXEC:
+		return start + offsetof(struct sl_exec, text);
+	case SL_KIND_EXECFAIL:
+		return start + offsetof(struct sl_execfail, text);
+	case SL_KIND_OPEN:
+		return start + offsetof(struct sl_open, text);
+	case SL_KIND_OFFCPU:
+		return start + offsetof(struct sl_offcpu, text);
+	case SL_KIND_COVER:
+		return start + offsetof(struct sl_cover, text);
+	default:
+		return NULL;
+	}
+}
+
+static void redact_name(const regex_t *regex, char name[static SL_COMM_SIZE])
+{
+	char copy[SL_COMM_SIZE + 1] = "";
+	memcpy(copy, name, SL_COMM_SIZE);
+	redact_text(regex, copy, strlen(copy));
+	memcpy(name, copy, SL_COMM_SIZE);
+}
+
+static void redact_event(const regex_t *regex, struct sl_event *event)
+{
+	void *record = event;
+	char *path = path_in(event);
+	const size_t room = path != NULL ? event->size - (size_t)(path - (char *)event) : 0;
+	if (path != NULL && (event->flags & SL_FLAG_LEAF))
+		redact_leaf(regex, path, room);
+	else if (path != NULL)
+		redact_text(regex, path, strnlen(path, room));
+	if (event->kind == SL_KIND_OFFCPU)
+		redact_name(regex, ((struct sl_offcpu *)record)->waker_comm);
+	else if (event->kind == SL_KIND_TASK)
+		redact_name(regex, ((struct sl_task *)record)->comm);
+	else if (event->kind == SL_KIND_META)
+		redact_meta(regex, ((struct sl_meta *)record)->text);
+	else if (event->kind == SL_KIND_MARK)
+		redact_spec(regex, ((struct sl_mark *)record)->text);
+	else if (event->kind == SL_KIND_NET)
+		redact_net(regex, record);
+	else if (event->kind == SL_KIND_OUTPUT)
+		redact_output(record);
+}
+
+/* What is no whole record is stored by nobody. */
+static int pass_masked(struct redactor *r, const struct sl_event *event, struct sink sink)
+{
+	if (!event_is_valid(event, event->size))
+		return sink.event(sink.data, event);
+	memcpy(r->copy.bytes, event, event->size);
+	r->copy.bytes[event->size] = '\0';
+	redact_event(r->regex, &r->copy.event);
+	return sink.event(sink.data, &r->copy.event);
+}
+
+/* ---- arguments ---- */
+
 static bool is_valid(const struct sl_event *event)
 {
 	const struct sl_args *args = (const struct sl_args *)event;
@@ -140,7 +296,9 @@ static bool is_valid(const struct sl_event *event)
 int redactor_event(struct redactor *r, const struct sl_event *event, struct sink sink)
 {
 	const struct sl_args *args = (const struct sl_args *)event;
-	if (event->kind != SL_KIND_ARGS || !is_valid(event))
+	if (event->kind != SL_KIND_ARGS)
+		return pass_masked(r, event, sink);
+	if (!is_valid(event))
 		return sink.event(sink.data, event);
 	size_t i = 0;
 	const int e = hold(r, args, sink, &i);

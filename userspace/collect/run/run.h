@@ -55,6 +55,7 @@ struct run {
 	struct ready_watch *watch; /* NULL: nothing to wait for */
 	struct ready_point ready;
 	char waived_why[128]; /* for what the watch was told not to ask */
+	uint64_t told_lines;  /* bit N: MARK READY told that rule N, a log: one, held */
 	bool is_ready;	      /* the watch says so */
 	bool ready_is_done;   /* … and it has been acted upon */
 

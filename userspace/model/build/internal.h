@@ -55,6 +55,7 @@ struct facts {
 	struct probe_list VEC(struct probe) probes;    /* META probe and what follows it */
 	struct ready_rule *rules;
 	size_t n_rules;
+	bool is_redacted;      /* what log: rules would match is not there */
 	struct id_map symbols; /* wait_ip -> index into symbol_names */
 	struct symbol_list VEC(const char *) symbol_names;
 	struct id_map producer_index; /* source << 32 | producer */
