@@ -111,3 +111,36 @@ in_group() {
 	[ "$(awk '{ print $2 }' out)" -lt 12000 ]
 	"$STARTLINE" report --view events t.slt | grep -q 'source.bpf.ring_bytes=2097152'
 }
+
+@test "what is measured in two ways is not compared" {
+	require_bpf
+	threads='import threading, time
+for i in range(4): threading.Thread(target=time.sleep, args=(0.1,)).start()'
+	"$STARTLINE" run -q -n 2 --trace with.slt -- /usr/bin/python3 -c "$threads"
+	"$STARTLINE" run -q -n 2 --probes shim --trace without.slt -- /usr/bin/python3 -c "$threads"
+	"$STARTLINE" report --format json without.slt >without.json
+	for head in without.slt without.json; do
+		"$STARTLINE" compare with.slt $head >report
+		grep -qF 'incomparable: only one has kernel events, base' report
+		fails grep -qE 'regressed|improved' report
+		"$STARTLINE" compare --format csv with.slt $head >table
+		for metric in time.wall proc.threads_peak cpu.user mem.peak_rss; do
+			grep -q "^$metric,.*,incomparable" table
+		done
+		# The shim counts alike.
+		grep -qE '^heap.allocs,.*,(unchanged|inconclusive)' table
+	done
+	# A gate cannot judge it.
+	"$STARTLINE" baseline save main without.slt 2>/dev/null
+	cat >startline.yml <<-END
+		baseline: main
+		scenarios:
+		  - name: it
+		    command: /usr/bin/python3 -c pass
+		    runs: 2
+	END
+	status=0
+	"$STARTLINE" check >report 2>&1 || status=$?
+	[ "$status" = 4 ]
+	grep -q 'kernel events in head only' report
+}

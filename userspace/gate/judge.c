@@ -345,7 +345,7 @@ static int gather(struct judging *g, struct gate *ret)
 		if (r >= 0 && a->control != NULL)
 			r = change_between(a->session, a->control, ids.items[i],
 					   &ret->controls[ret->n]);
-		ret->n += is_chosen || c->basis != BASIS_NONE;
+		ret->n += is_chosen || c->basis != BASIS_NONE || c->is_of_other_tier;
 	}
 	return r;
 }

@@ -88,7 +88,7 @@ static enum verdict better_or_worse(const struct change *c, enum verdict verdict
 enum verdict verdict_of(const struct change *c)
 {
 	if (c->basis == BASIS_NONE)
-		return VERDICT_INCONCLUSIVE;
+		return c->is_of_other_tier ? VERDICT_INCOMPARABLE : VERDICT_INCONCLUSIVE;
 	const struct ratios w = worsening_of(c);
 	if (c->basis == BASIS_EXACT) {
 		if (c->head_value == c->base_value)

@@ -228,6 +228,7 @@ static double get_misses(const struct run *r)
 #define GATED	 METRIC_GATED
 #define OF_PEER	 METRIC_OF_PEER
 #define TOTAL	 METRIC_TOTAL
+#define ANY_TIER METRIC_ANY_TIER
 
 /* clang-format off */
 const struct metric metrics[] = {
@@ -248,14 +249,14 @@ const struct metric metrics[] = {
 	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, get_system, NULL },
 	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, 0, get_utilization, NULL },
 	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, GATED, get_peak_rss, NULL },
-	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, 0, get_peak_cgroup, NULL },
+	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, get_peak_cgroup, NULL },
 	{ "mem.ready_rss", "resident at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, get_ready_rss, NULL },
-	{ "heap.peak", "heap peak", UNIT_BYTES, LOWER, CLASS_SIZE, 0, get_heap_peak, NULL },
-	{ "heap.ready", "heap at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, get_heap_ready, NULL },
-	{ "heap.exit", "never freed", UNIT_BYTES, LOWER, CLASS_SIZE, 0, get_heap_exit, NULL },
-	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_allocs, NULL },
-	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, ADDS_UP, get_frees, NULL },
-	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, ADDS_UP, get_heap_bytes, NULL },
+	{ "heap.peak", "heap peak", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, get_heap_peak, NULL },
+	{ "heap.ready", "heap at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY | ANY_TIER, get_heap_ready, NULL },
+	{ "heap.exit", "never freed", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, get_heap_exit, NULL },
+	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, get_allocs, NULL },
+	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, ADDS_UP | ANY_TIER, get_frees, NULL },
+	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, get_heap_bytes, NULL },
 	{ "io.read", "read from storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_read, NULL },
 	{ "io.write", "written to storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_write, NULL },
 	{ "faults.minor", "minor faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_minor, NULL },

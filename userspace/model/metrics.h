@@ -21,7 +21,12 @@ enum metric_trait {
 	METRIC_GATED = 1u << 2,	   /* judged unless told otherwise, beside the main metric */
 	METRIC_OF_PEER = 1u << 3,  /* its parameter is who was connected to */
 	METRIC_TOTAL = 1u << 4,	   /* the time that a breakdown adds up to */
+	METRIC_ANY_TIER = 1u << 5, /* measured in the same way with and without kernel events */
 };
+
+/* What told of a session's metrics. Of different tiers they are not compared: the one counts what the
+ * other samples or does not see, and what the one costs the other does not. */
+enum tier { TIER_UNKNOWN, TIER_KERNEL_EVENTS, TIER_NO_KERNEL_EVENTS };
 
 struct series;
 
@@ -62,11 +67,14 @@ struct series {
 	struct summary summary;
 	/* A value per run, and these runs were interleaved with those they are compared with. */
 	bool is_interleaved;
+	enum tier tier; /* TIER_UNKNOWN: it does not matter, too */
 };
 
 /* Fills session->series from runs[].values and the peers that occur (at most 32, most used
  * first), and time.child[NAME*] for each program that ran as a child (at most 16). */
 int metrics_collect(struct session *session);
+/* What told of @metric in @session; NULL: of one that the table does not know. */
+enum tier metrics_tier(const struct session *session, const struct metric *metric);
 /* The runs of @session were interleaved with those of the session that it will be compared with. */
 void metrics_mark_interleaved(struct session *session);
 

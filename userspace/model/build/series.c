@@ -157,10 +157,21 @@ static int complete(struct arena *a, struct series *s)
 	return 0;
 }
 
+enum tier metrics_tier(const struct session *s, const struct metric *metric)
+{
+	if (s->n_runs == 0 || metric == NULL || (metric->traits & METRIC_ANY_TIER) != 0)
+		return TIER_UNKNOWN;
+	return s->runs[0].lost_bpf != UNKNOWN ? TIER_KERNEL_EVENTS : TIER_NO_KERNEL_EVENTS;
+}
+
 static int build_plain(struct session *s, size_t row, struct series *ret)
 {
 	int rc = 0;
-	*ret = (struct series){ .id = metrics[row].id, .metric = &metrics[row] };
+	*ret = (struct series){
+		.id = metrics[row].id,
+		.metric = &metrics[row],
+		.tier = metrics_tier(s, &metrics[row]),
+	};
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
 		rc = add_value(ret, s->runs[i].values[row]);
 	const int done = complete(s->arena, ret);
@@ -172,7 +183,7 @@ static int build_pooled(struct session *s, const struct metric *metric, const ch
 {
 	int rc = 0;
 	const int base = (int)strlen(metric->id) - 2; /* without "[]" */
-	*ret = (struct series){ .metric = metric };
+	*ret = (struct series){ .metric = metric, .tier = metrics_tier(s, metric) };
 	ret->id = arena_printf(s->arena, "%.*s[%s]", base, metric->id, parameter);
 	const bool is_lost = probes_lost_metric(s, metric->id);
 	for (size_t i = 0; i < s->n_runs && rc == 0 && !is_lost; i++)

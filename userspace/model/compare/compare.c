@@ -139,6 +139,12 @@ static double value_of(const struct series *s)
 	return !isnan(s->summary.mean) ? s->summary.mean : (s->summary.min + s->summary.max) / 2;
 }
 
+static bool is_of_other_tier(const struct series *base, const struct series *head)
+{
+	return base->tier != head->tier && base->tier != TIER_UNKNOWN &&
+	       head->tier != TIER_UNKNOWN && (base->summary.n > 0 || head->summary.n > 0);
+}
+
 static const char *not_comparable(const struct series *base, const struct series *head)
 {
 	if (base == NULL)
@@ -147,6 +153,9 @@ static const char *not_comparable(const struct series *base, const struct series
 		return "only in base";
 	if (base->metric->unit != head->metric->unit)
 		return "the units differ";
+	if (is_of_other_tier(base, head))
+		return base->tier == TIER_KERNEL_EVENTS ? "kernel events in base only"
+							: "kernel events in head only";
 	if (!base->is_summary && base->summary.n == 0)
 		return "not captured in base";
 	if (!head->is_summary && head->summary.n == 0)
@@ -175,6 +184,7 @@ int change_of(const struct series *base, const struct series *head, double level
 		.p = NAN,
 		.reason = not_comparable(base, head),
 	};
+	ret->is_of_other_tier = base != NULL && head != NULL && is_of_other_tier(base, head);
 	/* A side that is not there has been named as the reason. */
 	if (ret->reason != NULL || base == NULL || head == NULL)
 		return 0;

@@ -24,7 +24,7 @@ enum basis {
 	BASIS_SUMMARY,	  /* a side has statistics but no values: ratio of medians, no interval */
 };
 
-#define COMPARE_HOST_NOTES 2
+#define COMPARE_HOST_NOTES 3
 
 /* The least number of runs of a side in a block: fewer find small differences less surely where the
  * machine is calm, more where it is slow for seconds at a time. */
@@ -35,6 +35,7 @@ struct change { /* of one metric */
 	const struct metric *metric;
 	const struct series *base, *head; /* NULL: that side does not have the metric */
 	enum basis basis;
+	bool is_of_other_tier;	       /* BASIS_NONE since kernel events told of one side only */
 	bool is_demoted;	       /* exact by class, but the runs of a side disagree */
 	double base_value, head_value; /* medians; NAN: not captured */
 	double ratio, low, high;

@@ -65,6 +65,17 @@ static int note(struct comparison *c, const char *before, const char *text)
 	return 0;
 }
 
+/* Not of the machines, but of what was allowed on them. */
+static int note_tiers(struct comparison *c)
+{
+	const struct metric *any = &metrics[0];
+	const enum tier base = metrics_tier(c->base, any), head = metrics_tier(c->head, any);
+	if (base == head || base == TIER_UNKNOWN || head == TIER_UNKNOWN)
+		return 0;
+	return note(c, "incomparable: only one has kernel events, ",
+		    base == TIER_KERNEL_EVENTS ? "base" : "head");
+}
+
 static int note_unknown(const struct hosts *h)
 {
 	struct comparison *c = h->comparison;
@@ -99,6 +110,8 @@ int compare_hosts(struct comparison *c)
 	for (const struct host_fact *fact = host_facts; fact->key != NULL && r == 0; fact++)
 		r = look_at(&h, fact);
 	c->incomparable = h.different != NULL ? h.different : other_digest(&h);
+	if (r == 0)
+		r = note_tiers(c);
 	if (r == 0)
 		r = note_unknown(&h);
 	if (r == 0 && h.mentioned.len > 0)

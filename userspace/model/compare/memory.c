@@ -106,6 +106,13 @@ static int by_delta(const void *left, const void *right)
 	return strcmp(a->process, b->process);
 }
 
+/* Not measured in the same way. */
+static bool is_of_other_tier(const struct comparison *c, const char *metric)
+{
+	const struct change *change = comparison_find(c, metric);
+	return change != NULL && change->is_of_other_tier;
+}
+
 static int fill(struct comparison *c, const struct owners *o)
 {
 	c->memory = arena_alloc_array(c->arena, o->list.n * QUANTITIES + 1, sizeof(*c->memory));
@@ -115,7 +122,8 @@ static int fill(struct comparison *c, const struct owners *o)
 		vec_foreach(owner, &o->list) {
 			const int64_t base = mean(owner, BASE, q, c->base->n_runs);
 			const int64_t head = mean(owner, HEAD, q, c->head->n_runs);
-			if (base == UNKNOWN && head == UNKNOWN)
+			if ((base == UNKNOWN && head == UNKNOWN) ||
+			    is_of_other_tier(c, quantities[q].metric))
 				continue;
 			int64_t delta = 0;
 			const bool is_known = base != UNKNOWN && head != UNKNOWN &&

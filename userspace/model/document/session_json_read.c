@@ -412,6 +412,8 @@ static void read_session(struct reading *r, const cJSON *json)
 		step_out(r);
 		step_out(r);
 	}
+	for (size_t i = 0; i < s->n_series; i++)
+		s->series[i].tier = metrics_tier(s, metrics_row(s->series[i].id));
 }
 
 static void json_freep(cJSON **json)

@@ -96,7 +96,8 @@ static void add_change_row(struct table *t, const struct change *c, enum verdict
 	table_number(t, CELL_RATIO, c->p);
 	table_count(t, c->base != NULL ? (int64_t)c->base->summary.n : UNKNOWN);
 	table_count(t, c->head != NULL ? (int64_t)c->head->summary.n : UNKNOWN);
-	table_text(t, c->basis == BASIS_NONE ? c->reason : verdict_name(verdict));
+	table_text(t, c->basis == BASIS_NONE && !c->is_of_other_tier ? c->reason
+								     : verdict_name(verdict));
 }
 
 static const struct column change_columns[] = {
@@ -121,7 +122,8 @@ static bool is_of_interest(const struct comparison *c, const struct change *main
 			   const struct change *change)
 {
 	if (change->basis == BASIS_NONE)
-		return false;
+		return change->is_of_other_tier &&
+		       (metric_is(change->id, METRIC_GATED) || metric_is(change->id, METRIC_TOTAL));
 	/* Of few there is no need to choose. */
 	if (c->n_compared <= PEOPLE_ROWS)
 		return true;
