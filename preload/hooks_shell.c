@@ -270,7 +270,7 @@ EXPORT int hooked_system(const char *command)
 
 /* ---- popen() ---- */
 
-enum { MAX_STREAMS = 64 };
+enum { MAX_STREAMS = 1024 }; /* the usual limit of descriptors */
 
 /* Streams that we opened. Filled, then published by its stream. */
 static struct {
@@ -278,7 +278,8 @@ static struct {
 	int fd;
 	int pid;
 } streams[MAX_STREAMS];
-static uint32_t n_streams;
+static uint32_t n_streams; /* just now */
+static uint32_t n_rows;	   /* so many have ever been used at once */
 
 #define BEING_FILLED ((void *)streams)
 
@@ -286,11 +287,22 @@ static int claim(void)
 {
 	for (int i = 0; i < MAX_STREAMS; i++) {
 		void *none = NULL;
-		if (__atomic_compare_exchange_n(&streams[i].stream, &none, BEING_FILLED, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			return i;
+		if (!__atomic_compare_exchange_n(&streams[i].stream, &none, BEING_FILLED, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		uint32_t n = __atomic_load_n(&n_rows, __ATOMIC_RELAXED);
+		while (n < (uint32_t)i + 1 &&
+		       !__atomic_compare_exchange_n(&n_rows, &n, (uint32_t)i + 1, false,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			;
+		return i;
 	}
 	return -1;
+}
+
+static int rows(void)
+{
+	return (int)__atomic_load_n(&n_rows, __ATOMIC_RELAXED);
 }
 
 static void unclaim(int i)
@@ -323,7 +335,7 @@ static bool spawn_on(const struct shell *s, int child_end, int child_fd, int *re
 	    init(&actions) != 0)
 		return false;
 	bool is_spawned = add_dup(&actions, child_end, child_fd) == 0;
-	for (int i = 0; i < MAX_STREAMS; i++) {
+	for (int i = 0; i < rows(); i++) {
 		const void *stream = __atomic_load_n(&streams[i].stream, __ATOMIC_ACQUIRE);
 		if (stream != NULL && stream != BEING_FILLED && streams[i].fd != child_fd)
 			is_spawned = is_spawned && add_close(&actions, streams[i].fd) == 0;
@@ -389,7 +401,7 @@ static int take(void *stream)
 {
 	if (__atomic_load_n(&n_streams, __ATOMIC_RELAXED) == 0 || stream == NULL)
 		return -1;
-	for (int i = 0; i < MAX_STREAMS; i++) {
+	for (int i = 0; i < rows(); i++) {
 		void *expected = stream;
 		if (__atomic_compare_exchange_n(&streams[i].stream, &expected, BEING_FILLED, false,
 						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
