@@ -126,3 +126,50 @@ same() {
 	[ "$(tail -n 1 seen)" = "$(cat bare)" ]
 	[ "$(head -n 1 seen)" = 0 ]
 }
+
+@test "each hard case by itself, in both tiers" {
+	for workload in "$WORKLOADS"/hard_*; do
+		[ -x "$workload" ] || continue
+		for name in $("$workload" list); do
+			bare=0
+			setsid -w env -u _ "$workload" "$name" >bare 2>&1 </dev/null || bare=$?
+			for probes in bpf,shim shim; do
+				seen=0
+				setsid -w env -u _ "$STARTLINE" run -q -o /dev/null --probes $probes -- \
+					"$workload" "$name" >seen 2>&1 </dev/null || seen=$?
+				if ! cmp bare seen || [ "$bare" != "$seen" ]; then
+					echo "$workload $name, $probes: $bare, then $seen"
+					diff -a bare seen | head -5
+					touch differs
+				fi
+			done
+		done
+	done
+	[ ! -e differs ]
+}
+
+teardown() {
+	remove_public_copy
+}
+
+@test "the hard cases as an ordinary user, and under sudo" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	public_copy
+	cp "$WORKLOADS"/hard_* "$PUBLIC"
+	chmod -R a+rX "$PUBLIC"
+	mkdir -m 777 "$PUBLIC/here"
+	cd "$PUBLIC/here"
+	# As sudo leaves them.
+	variables=("PATH=$PATH" HOME=/nonexistent USER=nobody LOGNAME=nobody SHELL=/usr/sbin/nologin
+		SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody)
+	user=(env -i "${variables[@]}" setpriv --reuid=65534 --regid=65534 --clear-groups)
+	for workload in "$PUBLIC"/hard_{pointers,stacks,seen,filters,programs,shells}; do
+		"${user[@]}" "$workload" all >bare 2>&1 </dev/null
+		"${user[@]}" "$STARTLINE" run -q -o /dev/null --probes shim -- \
+			"$workload" all >seen 2>&1 </dev/null
+		diff -a bare seen
+		env -i "${variables[@]}" "$STARTLINE" run -q -o /dev/null -- \
+			"$workload" all >seen 2>&1 </dev/null
+		diff -a bare seen
+	done
+}

@@ -12,7 +12,7 @@ setup() {
 # same WORKLOAD: all its cases, in one run a tier.
 same() {
 	env -u _ "$WORKLOADS/$1" all >bare 2>&1 </dev/null
-	[ "$(grep -c '^--- ' bare)" -gt 10 ]
+	[ "$(grep -c '^--- ' bare)" -gt 5 ]
 	for probes in bpf,shim shim; do
 		if [ "$probes" != shim ] && ! have_bpf; then
 			continue
@@ -37,6 +37,14 @@ same() {
 
 @test "filters that no hook saw, Landlock, small limits, another user or root" {
 	same hard_filters
+}
+
+@test "unusual ways to start, stop and signal processes" {
+	same hard_programs
+}
+
+@test "system and popen in every situation" {
+	same hard_shells
 }
 
 @test "the loader lists what it lists" {
