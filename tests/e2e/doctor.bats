@@ -47,6 +47,21 @@ setup() {
 	[ "$(jq -r '.rows[] | select(.name == "kernel probes") | .state' out)" = ok ]
 }
 
+@test "lockdown is unknown where it cannot be seen" {
+	[ "$(id -u)" = 0 ] || skip "needs root to hide what the kernel tells"
+	lockdown() {
+		unshare --mount sh -c "mount -t $1 none /sys/kernel/security && \"\$0\" doctor --format json" \
+			"$STARTLINE" | jq -r '.rows[] | select(.name == "lockdown") | .state + ": " + .found'
+	}
+	hidden=$(lockdown tmpfs)
+	if have_bpf; then
+		[ "$hidden" = 'ok: unknown: securityfs is not mounted; not confidentiality, by trying' ]
+	else
+		[ "$hidden" = 'limited: unknown: securityfs is not mounted' ]
+	fi
+	lockdown securityfs | grep -qE '^ok: (none|.*\[(none|integrity)\].*)$'
+}
+
 @test "without root it says what to type" {
 	[ "$(id -u)" = 0 ] || skip "needs root to become nobody"
 	setpriv --reuid nobody --regid nogroup --clear-groups "$STARTLINE" doctor >out

@@ -14,6 +14,11 @@ int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_s
 	return -ENOTSUP;
 }
 
+int source_bpf_reads_kernel(void)
+{
+	return -ENOTSUP;
+}
+
 int source_bpf_track(struct source_bpf *s, int pidfd)
 {
 	(void)s;

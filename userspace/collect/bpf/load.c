@@ -71,6 +71,11 @@ int probes_refused(int r, char *why, size_t why_size)
 		(void)snprintf(why, why_size, "this kernel has no BTF (/sys/kernel/btf/vmlinux)");
 	else if (r == -EFBIG)
 		(void)snprintf(why, why_size, "the file size limit is too small (`ulimit -f`)");
+	else if (source_bpf_reads_kernel() == 0)
+		(void)snprintf(
+			why, why_size,
+			"the kernel is locked down (confidentiality), and lets no probe read "
+			"its memory: boot with lockdown=integrity");
 	else
 		(void)snprintf(why, why_size, "the kernel refused the probes: %s (-vv says more)",
 			       strerror(-r));

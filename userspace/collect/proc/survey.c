@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "bpf/schema.h"
@@ -27,7 +29,9 @@
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
 
-#define FILE_MAX 4096
+#define FILE_MAX	4096
+#define SECURITYFS	"/sys/kernel/security"
+#define LOCKDOWN_REMEDY "boot with lockdown=integrity or none"
 /* A lane is a few pages per process, plus 8 bytes per size class and thread. */
 #define TMPFS_ENOUGH (64ull * 1024 * 1024)
 /* With a vDSO it takes 20 to 50 ns; as a system call, ten times as long. */
@@ -108,17 +112,36 @@ static void check_rights(struct survey_row *row)
 					   : "sudo startline …: the program still runs as you");
 }
 
+/* Where securityfs is not mounted, what a trial tells: all that matters here. */
+static void try_lockdown(struct survey_row *row)
+{
+	static const char unseen[] = "securityfs is not mounted";
+	const int reads = source_bpf_reads_kernel();
+	if (reads > 0) {
+		survey_found(row, SURVEY_OK, "unknown: %s; not confidentiality, by trying", unseen);
+	} else if (reads == 0) {
+		survey_found(row, SURVEY_MISSING, "confidentiality, by trying; %s", unseen);
+		survey_remedy(row, LOCKDOWN_REMEDY);
+	} else {
+		survey_found(row, SURVEY_LIMITED, "unknown: %s", unseen);
+		survey_remedy(row, "mount -t securityfs securityfs " SECURITYFS);
+	}
+}
+
 static void check_lockdown(struct survey_row *row)
 {
 	char line[SURVEY_TEXT];
-	if (!survey_first_line("/sys/kernel/security/lockdown", line)) {
+	struct statfs fs;
+	if (survey_first_line(SECURITYFS "/lockdown", line)) {
+		const bool is_strict = strstr(line, "[confidentiality]") != NULL;
+		survey_found(row, is_strict ? SURVEY_MISSING : SURVEY_OK, "%s", line);
+		if (is_strict)
+			survey_remedy(row, LOCKDOWN_REMEDY);
+	} else if (statfs(SECURITYFS, &fs) == 0 && fs.f_type == SECURITYFS_MAGIC) {
 		survey_found(row, SURVEY_OK, "none");
-		return;
+	} else {
+		try_lockdown(row);
 	}
-	const bool is_strict = strstr(line, "[confidentiality]") != NULL;
-	survey_found(row, is_strict ? SURVEY_MISSING : SURVEY_OK, "%s", line);
-	if (is_strict)
-		survey_remedy(row, "boot with lockdown=integrity or none");
 }
 
 static void fill_probe(struct survey_row *row, const struct probe_report *probe)
@@ -255,7 +278,7 @@ static const struct check {
 	{ "kernel", check_kernel, "kernel probes need 5.15 or later" },
 	{ "BTF", check_btf, "no kernel probes: see there" },
 	{ "rights", check_rights, "no kernel probes: see there" },
-	{ "lockdown", check_lockdown, "no kernel probes: see there" },
+	{ "lockdown", check_lockdown, "with confidentiality, no kernel probes: see there" },
 	{ "kernel probes", NULL, /* check_probes(), which has rows of its own */
 	  "no breakdown of the time, no processes but those the shim or /proc shows" },
 	{ "shim", check_shim, "no heap counts, no `linked` and `main`" },

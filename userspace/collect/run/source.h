@@ -38,6 +38,9 @@ struct bpf_settings {
  * logged then, since going on without is normal. */
 int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_size,
 		    struct source_bpf **ret);
+/* Whether this kernel lets probes read its memory: 1; 0: it is locked down (confidentiality);
+ * negative: that cannot be tried. */
+int source_bpf_reads_kernel(void);
 /* Records @pidfd's process and all it will create. */
 int source_bpf_track(struct source_bpf *s, int pidfd);
 /* Has the probes treat this very process as if it were recorded, without anything being recorded,
