@@ -105,7 +105,13 @@ enum sl_mark_id {
 				    * as the caller knows it */
 };
 
-enum sl_stop { SL_STOP_READY = 1, SL_STOP_TIMEOUT = 2, SL_STOP_DURATION = 3, SL_STOP_SIGNAL = 4 };
+enum sl_stop {
+	SL_STOP_READY = 1,
+	SL_STOP_TIMEOUT = 2,
+	SL_STOP_DURATION = 3,
+	SL_STOP_SIGNAL = 4,
+	SL_STOP_FAILED = 5, /* what --ready named turned out to be another process's */
+};
 
 struct sl_mark {
 	struct sl_event event;

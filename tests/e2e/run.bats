@@ -256,6 +256,31 @@ time.sleep(30)'
 	"$STARTLINE" report | tr -s ' \n' ' ' | grep -qF "notified (http://localhost:$port/no never held)"
 }
 
+@test "ready: tcp and http are the command's to serve; another's server is named" {
+	port=$(free_port)
+	for spec in "tcp:localhost:$port" "http://127.0.0.1:$port/"; do
+		python3 -m http.server --bind 127.0.0.1 "$port" >stale 2>&1 & stale=$!
+		timeout 5 sh -c "until python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", $port))'
+			do sleep 0.1; done" 2>/dev/null
+		session --ready "$spec" -- sh -c 'echo >started; sleep 9'
+		kill "$stale"
+		wait "$stale" || true
+		[ "$status" = 125 ] && [ ! -e started ] || { cat messages; return 1; }
+		grep -qF "it was open before the command was started: python3 (process $stale)" messages
+	done
+	# It comes while the command runs, which is stopped.
+	(sleep 0.7; exec python3 -m http.server --bind 127.0.0.1 "$port") >stale 2>&1 & stale=$!
+	session --ready "tcp:127.0.0.1:$port" -- sh -c 'trap "echo >stopped; exit" TERM
+		echo >started; while :; do sleep 0.1; done'
+	kill "$stale"
+	wait "$stale" || true
+	[ "$status" = 125 ] && [ -e started ] && [ -e stopped ] || { cat messages; return 1; }
+	grep -qF "python3 (process $stale) serves it, not the command" messages
+	# A daemon of the command's is the command's.
+	session --ready "tcp:127.0.0.1:$port" -- sh -c "setsid python3 -m http.server --bind 127.0.0.1 $port & sleep 9"
+	[ "$status" = 0 ] || { cat messages; return 1; }
+}
+
 @test "until exit: readiness is noted, nothing is stopped" {
 	session --ready file:up --until exit -- sh -c 'sleep 0.1; echo >up; sleep 0.2; exit 3'
 	[ "$status" = 3 ]

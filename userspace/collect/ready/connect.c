@@ -25,10 +25,13 @@
 #define STATUS_LINE_MAX 64
 /* A server that accepts but does not answer: ask again on a new connection. */
 #define PATIENCE_NS (2 * NS_PER_S)
+/* Whether it is open before the command starts: a far host may be slow to answer. */
+#define OPEN_MS 200
 
 struct attempt {
 	struct addrinfo *addresses;
 	const struct addrinfo *next; /* to try */
+	const struct addrinfo *now;  /* being tried */
 	int fd;
 	bool is_connected;
 	uint64_t started_ns;
@@ -189,6 +192,7 @@ int attempt_start(struct attempt *a, uint64_t now)
 		a->next = a->addresses;
 	const struct addrinfo *to = a->next;
 	a->next = to->ai_next;
+	a->now = to;
 	a->started_ns = now;
 	a->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd < 0) {
@@ -202,6 +206,35 @@ int attempt_start(struct attempt *a, uint64_t now)
 		return -error;
 	}
 	return a->fd;
+}
+
+static bool is_open(const struct addrinfo *to)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+	_cleanup_close_ const int fd =
+		socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
+		return true;
+	struct pollfd one = { .fd = fd, .events = POLLOUT };
+	return errno == EINPROGRESS && poll(&one, 1, OPEN_MS) > 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+}
+
+const struct sockaddr *attempt_is_open(const struct attempt *a)
+{
+	for (const struct addrinfo *to = a->addresses; to != NULL; to = to->ai_next) {
+		if (is_open(to))
+			return to->ai_addr;
+	}
+	return NULL;
+}
+
+const struct sockaddr *attempt_address(const struct attempt *a)
+{
+	return a->now->ai_addr;
 }
 
 int attempt_fd(const struct attempt *a)

@@ -3,6 +3,7 @@
  * every probe that does not hold yet: there are few, and looking is cheap. */
 
 #include "userspace/collect/ready/probe.h"
+#include "userspace/collect/ready/server_of.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,6 +230,36 @@ static int quiet_step(struct probes *p, struct probe *probe, uint64_t now)
 
 /* ---- tcp, http ---- */
 
+/* What answers before the command has started is not the command's. */
+static int net_open(struct probes *p, struct probe *probe)
+{
+	struct server server;
+	const int r = attempt_new(probe->rule, &probe->attempt);
+	const struct sockaddr *open = r == 0 ? attempt_is_open(probe->attempt) : NULL;
+	if (open == NULL)
+		return r;
+	if (!server_of(open, p->context.is_of_tree, p->context.data, &server))
+		return fail(-EADDRINUSE,
+			    "--ready '%s': it was open before the command was started, by a "
+			    "process that cannot be seen from here",
+			    probe->rule->spec);
+	return fail(-EADDRINUSE,
+		    "--ready '%s': it was open before the command was started: %s (process %d) "
+		    "serves it",
+		    probe->rule->spec, server.name, server.pid);
+}
+
+static int net_holds(struct probes *p, struct probe *probe, uint64_t now)
+{
+	struct server server;
+	if (!server_of(attempt_address(probe->attempt), p->context.is_of_tree, p->context.data,
+		       &server) ||
+	    server.is_ours)
+		return holds(p, probe, now, 0);
+	return fail(-EADDRINUSE, "--ready '%s': %s (process %d) serves it, not the command",
+		    probe->rule->spec, server.name, server.pid);
+}
+
 static int net_step(struct probes *p, struct probe *probe, uint64_t now)
 {
 	if (!probe->is_trying && now >= probe->next_ns) {
@@ -241,7 +272,7 @@ static int net_step(struct probes *p, struct probe *probe, uint64_t now)
 	const uint32_t waited_for = attempt_events(probe->attempt);
 	const enum attempt_state state = attempt_step(probe->attempt, now);
 	if (state == ATTEMPT_HOLDS)
-		return holds(p, probe, now, 0);
+		return net_holds(p, probe, now);
 	if (state == ATTEMPT_FAILED) {
 		probe->is_trying = false;
 		probe->next_ns = now + PROBE_BACKOFF_NS;
@@ -313,7 +344,7 @@ static int probe_open(struct probes *p, struct probe *probe)
 		return file_open(p, probe);
 	case READY_TCP:
 	case READY_HTTP:
-		return attempt_new(probe->rule, &probe->attempt);
+		return net_open(p, probe);
 	case READY_QUIET:
 	case READY_CMD:
 	case READY_ACCEPT:

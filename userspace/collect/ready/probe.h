@@ -23,6 +23,7 @@ struct probe_context {
 	struct sink sink;
 	/* Since when no thread of the tree has been running; 0: one runs, or there is none. */
 	uint64_t (*idle_since)(void *data);
+	bool (*is_of_tree)(void *data, pid_t pid);
 	void *data;
 };
 
@@ -35,7 +36,7 @@ const char *probes_environment(const struct probes *p);
 void probes_start(struct probes *p, uint64_t now);
 /* Readable when something may have happened; to be polled. */
 int probes_fd(const struct probes *p);
-/* Looks at all conditions. */
+/* Looks at all conditions. -EADDRINUSE, logged: what holds is another process's doing. */
 int probes_step(struct probes *p, uint64_t now);
 /* When to call probes_step() even if nothing happens; 0: only when readable. */
 uint64_t probes_deadline(const struct probes *p);
@@ -53,6 +54,10 @@ struct attempt *attempt_free(struct attempt *a);
 /* Starts connecting. Returns a descriptor to poll, or a negative errno: try again later. */
 int attempt_start(struct attempt *a, uint64_t now);
 int attempt_fd(const struct attempt *a);
+/* Connects to each of its addresses for a moment, and says whether one answers: then which. */
+const struct sockaddr *attempt_is_open(const struct attempt *a);
+/* The address that is tried, or was last. */
+const struct sockaddr *attempt_address(const struct attempt *a);
 /* What poll shall wait for now: EPOLLIN or EPOLLOUT. */
 uint32_t attempt_events(const struct attempt *a);
 enum attempt_state { ATTEMPT_GOES_ON, ATTEMPT_FAILED, ATTEMPT_HOLDS };

@@ -367,8 +367,14 @@ static int run_turn(struct run *r, uint64_t now)
 		r->is_ready = ready_watch_tick(r->watch, now, &r->ready);
 	if (e >= 0)
 		e = run_confirm(r, now);
-	if (e >= 0 && r->probes != NULL && !r->is_ready)
+	if (e >= 0 && r->probes != NULL && !r->is_ready && r->failure == 0) {
 		e = probes_step(r->probes, now);
+		/* The command is stopped first. */
+		if (e == -EADDRINUSE) {
+			r->failure = e;
+			e = 0;
+		}
+	}
 	if (e >= 0 && now >= r->flushed_ns + FLUSH_PERIOD_NS) {
 		e = flush(r->c);
 		r->flushed_ns = now;
@@ -487,7 +493,9 @@ int collector_run(struct collector *c, const struct collect_spec *spec, struct c
 	logpipe_init(&r.logpipe);
 	tree_init(&r.tree, c->bpf != NULL);
 	c->run = &r;
-	const int e = run_record(&r);
+	int e = run_record(&r);
+	if (e >= 0)
+		e = r.failure;
 	c->run = NULL;
 	fill_result(&r, ret);
 	run_done(&r);

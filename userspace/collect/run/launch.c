@@ -150,6 +150,7 @@ static int run_prepare(struct run *r)
 		.user = spec->user,
 		.sink = collector_sink(c),
 		.idle_since = run_idle_since,
+		.is_of_tree = run_has,
 		.data = r,
 	};
 	if (e >= 0)

@@ -80,6 +80,7 @@ struct run {
 	uint64_t stop_ns;
 	bool rest_was_asked; /* the processes that outlived the command, too */
 	uint64_t killed_ns;
+	int failure; /* why the run cannot be what was asked for: startline's exit; 0: it can */
 	bool is_over;
 };
 
@@ -104,6 +105,8 @@ int run_memory(struct run *r, enum sl_when when);
 int run_confirm(struct run *r, uint64_t now);
 /* When it is; 0: there is no such listener. */
 uint64_t run_confirm_deadline(const struct run *r);
+/* Whether @pid is one of the tree's. */
+bool run_has(void *data, pid_t pid);
 /* Since when all of the tree sleeps; 0: it does not. */
 uint64_t run_idle_since(void *data);
 /* design.c: META about what was asked for. */

@@ -111,6 +111,8 @@ int run_step(struct run *r, uint64_t now)
 	else if (r->stop == 0 && r->spec->until == UNTIL_DURATION &&
 		 is_past(r->spawn_ns, r->spec->duration_ns, now))
 		e = run_stop(r, SL_STOP_DURATION, now);
+	else if (r->stop == 0 && r->failure != 0)
+		e = run_stop(r, SL_STOP_FAILED, now);
 	else if (r->stop == 0 && is_past(r->spawn_ns, r->spec->timeout_ns, now))
 		e = run_stop(r, SL_STOP_TIMEOUT, now);
 	if (e < 0)

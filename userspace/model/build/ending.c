@@ -25,10 +25,9 @@ static void end_command(struct builder *b)
 static void set_exit(struct builder *b)
 {
 	static const char *const reasons[] = {
-		[SL_STOP_READY] = "ready",
-		[SL_STOP_TIMEOUT] = "timeout",
-		[SL_STOP_DURATION] = "duration",
-		[SL_STOP_SIGNAL] = "interrupted",
+		[SL_STOP_READY] = "ready",	 [SL_STOP_TIMEOUT] = "timeout",
+		[SL_STOP_DURATION] = "duration", [SL_STOP_SIGNAL] = "interrupted",
+		[SL_STOP_FAILED] = "failed",
 	};
 	struct run *run = b->run;
 	const struct process *command = &b->procs.items[0].out;
