@@ -56,7 +56,7 @@ static __s64 usable_or_asked(void *p, size_t n)
 {
 	const __s64 usable = usable_proven(p);
 
-	return usable != 0 ? usable : (__s64)n;
+	return usable != 0 || real.malloc_usable_size == NULL ? usable : (__s64)n;
 }
 
 /* Of a block that is about to be freed. It may be none: glibc then says so and aborts, where asking it

@@ -97,8 +97,9 @@ static void *count_delete(enum function f, uintptr_t p, uintptr_t b, uintptr_t c
 
 	if (s == NULL)
 		return counted[f](p, b, c);
-	/* While the block is still there. */
-	const __s64 usable = usable_proven((void *)p);
+	/* While the block is still there; not where free will ask for it anyway. */
+	const bool is_inside = __atomic_load_n(&is_counted_inside[f], __ATOMIC_RELAXED);
+	const __s64 usable = is_inside ? 0 : usable_proven((void *)p);
 	const __u64 n_frees = s->calls[SL_HEAP_FREE];
 	(void)counted[f](p, b, c);
 	if (!was_counted(f, s, s->calls[SL_HEAP_FREE] != n_frees))

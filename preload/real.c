@@ -398,6 +398,9 @@ static void take_wanted(struct walk *w, const struct link_map *map, const struct
 	const bool had_malloc = w->address[WANTED_malloc] != 0;
 
 	for (int i = 0; i < N_WANTED; i++) {
+		/* Another allocator's would take what lies in front of a block for a size. */
+		if (i == WANTED_malloc_usable_size && had_malloc)
+			continue;
 		if (w->address[i] == 0)
 			w->address[i] = (uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
 	}

@@ -68,3 +68,13 @@ tree() {
 		tree 20500 11000 --probes $probes -- "$WORKLOADS/heap_tree" grandchild
 	done
 }
+
+@test "the peak of a run is not that of the runs before" {
+	for probes in auto shim; do
+		rm -f again
+		session --probes $probes -n 2 -- sh -c 'if test -e again; then "$0" serial exit 1
+			else : >again; "$0" together exit 8; fi; true' "$WORKLOADS/heap_tree"
+		[ "$status" = 0 ]
+		[ "$(q '[.runs[].tree.heap_peak_bytes / 1000000 | floor] | @csv')" = 16,10 ]
+	done
+}

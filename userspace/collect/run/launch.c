@@ -231,9 +231,11 @@ static int run_release(struct run *r)
 	uint64_t rss = 0;
 	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
 	const struct shim_environment *shim = NULL;
-	if (c->shim != NULL)
+	if (c->shim != NULL) {
+		source_shim_begin(c->shim);
 		shim = source_shim_environment(c->shim, r->target.path, r->spec->argv,
 					       r->spec->pad_bytes, collector_sink(c));
+	}
 	int e = check_rules(r, shim != NULL);
 	if (e >= 0)
 		e = cgroup_ensure(&r->cgroup, r->target.pid);

@@ -114,6 +114,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 const struct shim_environment *source_shim_environment(struct source_shim *s, const char *path,
 						       char *const *argv, size_t pad_bytes,
 						       struct sink sink);
+/* A run begins: the peak of the tree is of that alone. */
+void source_shim_begin(struct source_shim *s);
 /* The file that is preloaded, under the name by which the loader opens it. Owned by @s. */
 const char *source_shim_path(const struct source_shim *s);
 /* Where the lanes are, of which each process with the shim has mapped one. Owned by @s. */

@@ -187,6 +187,13 @@ int64_t session_tree_peak(int fd)
 											      : 0;
 }
 
+void session_tree_restart(int fd)
+{
+	const int64_t none = 0;
+
+	(void)!pwrite(fd, &none, sizeof(none), offsetof(struct sl_tree, peak));
+}
+
 void session_tree_depart(int fd, int64_t departed)
 {
 	/* Only this word is ours in a page that others write. */

@@ -26,6 +26,8 @@ int session_dir_make(bool must_execute, char *why, size_t why_size, struct sessi
 int session_dir_make_tree(const struct session_dir *d, int *ret);
 /* The highest sum of live bytes, as the shims have it; 0 where it cannot be read. */
 int64_t session_tree_peak(int fd);
+/* Has the shims find the highest sum anew. */
+void session_tree_restart(int fd);
 /* Tells the shims how many bytes were those of images that are gone. */
 void session_tree_depart(int fd, int64_t departed);
 

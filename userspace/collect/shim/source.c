@@ -185,6 +185,12 @@ const struct shim_environment *source_shim_environment(struct source_shim *s, co
 	return NULL;
 }
 
+void source_shim_begin(struct source_shim *s)
+{
+	session_tree_restart(s->tree_fd);
+	s->bound = (struct heap_bound){ 0 };
+}
+
 const char *source_shim_path(const struct source_shim *s)
 {
 	return s->path;

@@ -217,7 +217,8 @@ static void tree_heap(struct builder *b)
 		if (!p->out.heap.is_known)
 			continue;
 		least = at_least(least, p->out.heap.peak_bytes);
-		left += at_least(p->out.heap.exit_bytes, 0);
+		if (__builtin_add_overflow(left, at_least(p->out.heap.exit_bytes, 0), &left))
+			left = INT64_MAX;
 	}
 	struct turn together;
 	if (least == UNKNOWN || !peaks_together(b, &together))
