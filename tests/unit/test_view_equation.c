@@ -201,9 +201,10 @@ static void long_objects_are_cut(void **state)
 	memset(detail, 'x', sizeof(detail) - 1);
 	detail[sizeof(detail) - 1] = '\0';
 	(void)sample_segment(s, &s->runs[0], 9 * MS, PHASE_MAIN, CAUSE_FILE_READ, detail);
-	assert_string_equal(report_equation(s, 0),
-			    "done in 9.00 ms = file_read "
-			    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... 9.00");
+	assert_string_equal(
+		report_equation(s, 0),
+		"done in 9.00 ms = file_read "
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... 9.00");
 	session_free(s);
 }
 

@@ -231,12 +231,12 @@ static void waiting_for_a_cpu_is_said_when_it_is_much(void **state)
 	(void)state;
 	struct session *s = build_session();
 	_cleanup_free_ char *much = printed(s, TABLE_TEXT, NULL);
-	assert_non_null(strstr(much, "\nCPU wait: ready to run for 20.5 ms (12 %), but the machine "
-				     "was busy (tainted)\n"));
+	assert_non_null(strstr(much, "\nrunqueue: ready to run for 20.5 ms (12 %), but the machine "
+				     "was busy (tainted);\n  taken out of child 20.5\n"));
 	s->runs[0].tainted = NULL;
 	_cleanup_free_ char *own = printed(s, TABLE_TEXT, NULL);
-	assert_non_null(strstr(own, "but no CPU was free\n"));
-	spend(s, 1, 200 * MS, CAUSE_CPU, "");
+	assert_non_null(strstr(own, "but no CPU was free;"));
+	spend(s, 1, 400 * MS, CAUSE_CPU, "");
 	_cleanup_free_ char *little = printed(s, TABLE_TEXT, NULL);
 	assert_null(strstr(little, "ready to run"));
 	session_free(s);

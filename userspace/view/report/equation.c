@@ -13,7 +13,7 @@
 #include "userspace/view/report/parts.h"
 
 #define BIG_SHARE  0.05 /* of the total: a cause that gets a term of its own */
-#define MAX_DETAIL 48	/* columns */
+#define MAX_DETAIL 64	/* columns */
 #define MAX_LINE   8192
 
 struct term {

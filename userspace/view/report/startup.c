@@ -21,7 +21,7 @@
 #define MAX_TERMS    4
 #define BIG_WAIT     0.2  /* of the total: worth a colour */
 #define SMALL_PART   0.01 /* of the total: shown dim */
-#define BIG_CPU_WAIT 0.1  /* of the total: worth a line */
+#define BIG_RUNQUEUE 0.05 /* of the total: a term of its own in the first line, so worth a line */
 
 /* What people call a cause: of a sum, and with the one object it was about. */
 struct word {
@@ -30,7 +30,7 @@ struct word {
 
 static const struct word words[CAUSE_COUNT] = {
 	[CAUSE_CPU] = { "cpu", "cpu in" },
-	[CAUSE_RUNQUEUE] = { "CPU wait", "CPU wait" },
+	[CAUSE_RUNQUEUE] = { "runqueue", "runqueue" },
 	[CAUSE_THROTTLED] = { "throttled", "throttled" },
 	[CAUSE_PAGE_FAULT] = { "page faults", "page fault" },
 	[CAUSE_FILE_READ] = { "file reads", "file read" },
@@ -234,20 +234,34 @@ static bool is_one_program(const struct stretch_list *stretches)
 	return true;
 }
 
-static void note_cpu_wait(const struct run *run, struct table *t)
+/* A phase's term in the first line is less than what its milestones are apart by that much. */
+static void note_runqueue(const struct run *run, struct table *t, struct buf *scratch)
 {
 	char text[UNITS_BYTES];
-	int64_t ns = 0;
+	int64_t ns = 0, phases_ns[PHASE_COUNT] = { 0 };
+	const char *before = "";
 	for (size_t i = 0; i < run->n_segments; i++) {
-		if (run->segments[i].cause == CAUSE_RUNQUEUE)
-			ns = sum_known(ns, run->segments[i].duration_ns);
+		const struct segment *s = &run->segments[i];
+		if (s->cause != CAUSE_RUNQUEUE)
+			continue;
+		ns = sum_known(ns, s->duration_ns);
+		phases_ns[s->phase] = sum_known(phases_ns[s->phase], s->duration_ns);
 	}
 	const double share = (double)ns / (double)run->startup_total_ns;
-	if (run->startup_total_ns <= 0 || share < BIG_CPU_WAIT)
+	if (run->startup_total_ns <= 0 || share < BIG_RUNQUEUE)
 		return;
-	table_note(t, "CPU wait: ready to run for %s (%.0f %%), but %s",
+	buf_clear(scratch);
+	for (int i = 0; i < PHASE_COUNT; i++) {
+		if ((double)phases_ns[i] < LEAST * (double)ns)
+			continue;
+		(void)buf_addf(scratch, "%s%s ", before, phase_name((enum phase)i));
+		add_in_unit_of(scratch, phases_ns[i], ns);
+		before = ", ";
+	}
+	table_note(t, "runqueue: ready to run for %s (%.0f %%), but %s; taken out of %s",
 		   format_ns(text, (double)ns), 100 * share,
-		   run->tainted != NULL ? "the machine was busy (tainted)" : "no CPU was free");
+		   run->tainted != NULL ? "the machine was busy (tainted)" : "no CPU was free",
+		   buf_str(scratch));
 }
 
 /* For people only: there may be a million segments. */
@@ -276,7 +290,7 @@ int build_waterfall(const struct session *s, size_t run_index, size_t max_rows, 
 	else if (run->startup_unknown_ns != UNKNOWN && run->startup_unknown_ns > 0)
 		table_note(*ret, "%s of it could not be explained",
 			   format_ns(text, (double)run->startup_unknown_ns));
-	note_cpu_wait(run, *ret);
+	note_runqueue(run, *ret, &scratch);
 	return 0;
 }
 
