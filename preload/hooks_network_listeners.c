@@ -408,8 +408,8 @@ static struct link *link_of(uint32_t set, uint32_t member)
 	return NULL;
 }
 
-/* A wait on @set begins, or it is one by another set's. */
-static void set_waited(uint32_t set, bool is_poll, int depth)
+/* A wait on @set begins, or on another that holds it, perhaps edge-triggered. */
+static void set_waited(uint32_t set, bool is_poll, bool is_edge, int depth)
 {
 	for (uint32_t i = 0; i < n_rows(&links); i++) {
 		struct link *link = row_at(&links, i);
@@ -417,13 +417,15 @@ static void set_waited(uint32_t set, bool is_poll, int depth)
 		    (link->events & (EPOLLIN | EPOLLRDNORM)) == 0)
 			continue;
 		struct listener *l = listener_numbered(link->member);
-		const bool is_edge = (link->events & EPOLLET) != 0;
+		const bool is_any_edge = is_edge || (link->events & EPOLLET) != 0;
+		if (l != NULL && is_any_edge)
+			(void)flag_first(l, IS_EDGE);
 		if (l != NULL)
-			listener_ready(l, is_edge   ? SL_HOW_EPOLL_EDGE
-					  : is_poll ? SL_HOW_POLL
-						    : SL_HOW_EPOLL);
+			listener_ready(l, is_any_edge ? SL_HOW_EPOLL_EDGE
+					  : is_poll   ? SL_HOW_POLL
+						      : SL_HOW_EPOLL);
 		else if (depth < MAX_NESTING)
-			set_waited(link->member, is_poll, depth + 1);
+			set_waited(link->member, is_poll, is_any_edge, depth + 1);
 	}
 }
 
@@ -463,7 +465,7 @@ void epoll_contains(int epoll_fd, int fd, uint32_t events)
 	STORE(link->set, set);
 	/* Somebody waits on this set already: then the add is the moment. */
 	if (network_unready != 0 && is_waited(set, 0))
-		set_waited(set, false, 0);
+		set_waited(set, false, false, 0);
 }
 
 void epoll_lacks(int epoll_fd, int fd)
@@ -483,7 +485,7 @@ bool epoll_waits(int epoll_fd)
 		return false;
 	(void)__atomic_fetch_add(&set->n_waiting, 1, __ATOMIC_RELAXED);
 	if (network_unready != 0)
-		set_waited(object_at(epoll_fd), false, 0);
+		set_waited(object_at(epoll_fd), false, false, 0);
 	return true;
 }
 
@@ -504,7 +506,7 @@ void listener_waited(int fd)
 	if (likely(number == 0))
 		return;
 	if (l == NULL)
-		set_waited(number, true, 0);
+		set_waited(number, true, false, 0);
 	else
 		listener_ready(l, SL_HOW_POLL);
 }
