@@ -137,7 +137,18 @@ static UNUSUAL void free_slow(void *p)
 	real.free(p);
 }
 
-static UNUSUAL void *calloc_slow(size_t n, size_t size)
+/* For each new thread glibc's loader allocates one entry of this size for each library with thread
+ * storage, of which the shim is one: what it adds is not the program's. */
+enum { THREAD_ENTRY = 16 };
+
+static UNUSUAL size_t added_by_us(size_t n, const void *caller)
+{
+	const bool is_loader = (uintptr_t)caller - real.loader_start < real.loader_bytes;
+
+	return is_loader && n != 0 ? THREAD_ENTRY : 0;
+}
+
+static UNUSUAL void *calloc_slow(size_t n, size_t size, const void *caller)
 {
 	size_t total = 0;
 	const bool overflows = __builtin_mul_overflow(n, size, &total);
@@ -147,7 +158,8 @@ static UNUSUAL void *calloc_slow(size_t n, size_t size)
 	struct sl_lane_slot *s = shim_slot();
 	void *p = real.calloc(n, size);
 	if (s != NULL)
-		allocated_slow(s, SL_HEAP_CALLOC, p, total);
+		allocated_slow(s, SL_HEAP_CALLOC, p,
+			       size == THREAD_ENTRY ? total - added_by_us(n, caller) : total);
 	return p;
 }
 
@@ -233,13 +245,17 @@ HOT void free(void *p)
 HOT void *calloc(size_t n, size_t size)
 {
 	if (unlikely(!is_counting()))
-		return calloc_slow(n, size);
+		return calloc_slow(n, size, __builtin_return_address(0));
+	/* Where this overflows the call fails. */
+	size_t total = n * size;
+	if (unlikely(size == THREAD_ENTRY))
+		total -= added_by_us(n, __builtin_return_address(0));
 	void *p = real.calloc(n, size);
 	if (unlikely(p == NULL))
 		return failed(SL_HEAP_CALLOC);
 	struct sl_lane_slot *s = current_slot();
 	slot_add(&s->calls[SL_HEAP_CALLOC], 1);
-	if (slot_allocated(s, n * size, chunk_bytes(p)))
+	if (slot_allocated(s, total, chunk_bytes(p)))
 		return raised(p);
 	return p;
 }

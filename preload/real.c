@@ -257,6 +257,21 @@ static const struct r_debug *debug_of(const Elf64_Phdr *headers, size_t n)
 	return NULL;
 }
 
+static void find_loader(uintptr_t base)
+{
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)base;
+
+	if (base == 0)
+		return;
+	const Elf64_Phdr *p = (const Elf64_Phdr *)(base + header->e_phoff);
+	for (int i = 0; i < header->e_phnum; i++) {
+		if (p[i].p_type != PT_LOAD || (p[i].p_flags & PF_X) == 0)
+			continue;
+		real.loader_start = base + p[i].p_vaddr;
+		real.loader_bytes = p[i].p_memsz;
+	}
+}
+
 static bool list_find(void)
 {
 	Elf64_auxv_t auxv[AUXV_MAX];
@@ -281,6 +296,7 @@ static bool list_find(void)
 			list.is_secure = value != 0;
 	}
 	list.is_go = is_go(headers, n_headers);
+	find_loader(list.loader_base);
 	if (headers != NULL && bias_of(headers, n_headers, &list.image.bias)) {
 		list.image.headers = headers;
 		list.image.n_headers = n_headers;

@@ -35,6 +35,9 @@ struct real {
 	int (*execve)(const char *, char *const *, char *const *);
 	int (*execvpe)(const char *, char *const *, char *const *);
 	uintptr_t __libc_start_main;
+	/* Where the loader's code is, which allocates for new threads. */
+	uintptr_t loader_start;
+	size_t loader_bytes; /* 0: not known */
 	bool is_resolved;
 	bool is_glibc; /* malloc is glibc's own: a chunk's size stands in front of it */
 };

@@ -161,3 +161,38 @@ expect() { # expected counts, exit status, program and arguments
 		[ "$(q '[.metrics[] | select(.id == "heap.peak" or .id == "heap.exit").values[0]] | .[0] >= .[1]')" = true ]
 	done
 }
+
+@test "what the loader allocates for the shim in each thread is not the program's" {
+	gcc -pthread -x c -o threads - <<-'END'
+		#include <pthread.h>
+		static pthread_barrier_t all;
+		static void *wait_for_all(void *unused) { pthread_barrier_wait(&all); return unused; }
+		int main(void)
+		{
+			pthread_t t[23];
+			pthread_barrier_init(&all, 0, 23);
+			for (int i = 0; i < 23; i++)
+				pthread_create(&t[i], 0, wait_for_all, 0);
+			for (int i = 0; i < 23; i++)
+				pthread_join(t[i], 0);
+		}
+	END
+	# Another way to count, without thread storage.
+	gcc -shared -fPIC -x c -o sums.so - <<-'END'
+		#include <stddef.h>
+		#include <stdio.h>
+		#include <unistd.h>
+		void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t);
+		static size_t calls, bytes;
+		void *malloc(size_t n) { calls++; bytes += n; return __libc_malloc(n); }
+		void *calloc(size_t n, size_t size) { calls++; bytes += n * size; return __libc_calloc(n, size); }
+		__attribute__((destructor)) static void say(void)
+		{
+			char text[99];
+			write(1, text, (size_t)sprintf(text, "%zu %zu\n", calls, bytes));
+		}
+	END
+	LD_PRELOAD=./sums.so ./threads >expected
+	session --probes shim -- ./threads
+	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.bytes)"')" = "$(cat expected)" ]
+}
