@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "userspace/base/rights.h"
 #include "userspace/collect/ready/log_filter.h"
 #include "userspace/collect/run/emit.h"
 
@@ -220,6 +221,9 @@ _Noreturn void relay_main(const struct relay_spec *spec)
 	r.spec = *spec;
 	r.can_write = r.can_splice = true;
 	leave_startline(&r);
+	/* It may outlive startline, and reads what anybody writes. */
+	if (rights_become(rights_invoking()) < 0)
+		_exit(1);
 	if (log_filter_new(spec->rules, spec->n_rules, &r.filter) < 0)
 		_exit(1);
 	for (bool goes_on = true; goes_on;) {
