@@ -134,7 +134,8 @@ __noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 
 /* ---- who waits on a listener ---- */
 
 struct walk {
-	__u64 epoll; /* the set that is being waited on; 0: any on which a thread waits */
+	__u64 sets[POLLED_SETS]; /* that are being waited on, 0 behind them; none: any on which a
+				  * thread waits */
 	__u64 enter_ns;
 	__u64 id; /* the listener looked at */
 	__u64 file;
@@ -173,6 +174,15 @@ static __always_inline const struct epitem *epoll_item(const struct wait_queue_e
 	return BPF_CORE_READ(poll, base);
 }
 
+static __always_inline bool is_among(const __u64 sets[POLLED_SETS], __u64 ep)
+{
+	for (int i = 0; i < POLLED_SETS; i++) {
+		if (sets[i] == ep)
+			return true;
+	}
+	return false;
+}
+
 /* Whether a thread waits in @ep, or begins to: then its ids (0: the current one's) in
  * *@ret_pid_tid. */
 static __always_inline bool epoll_is_waited(const struct eventpoll *ep, const struct walk *walk,
@@ -180,8 +190,8 @@ static __always_inline bool epoll_is_waited(const struct eventpoll *ep, const st
 {
 	const struct task_struct *task;
 
-	if (walk->epoll)
-		return (__u64)ep == walk->epoll;
+	if (walk->sets[0])
+		return ep && is_among(walk->sets, (__u64)ep);
 	task = epoll_waiter(ep);
 	if (task)
 		*ret_pid_tid = pid_tid_of(task);
@@ -253,7 +263,7 @@ __noinline int epoll_climb(const struct walk *walk, struct climb *climb)
 			}
 			continue;
 		}
-		task = walk->epoll ? NULL : poller(entry, queue, file);
+		task = walk->sets[0] ? NULL : poller(entry, queue, file);
 		if (task) {
 			climb->pid_tid = pid_tid_of(task);
 			return 1;
@@ -299,7 +309,7 @@ __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 			    BPF_CORE_READ(item, ffd.fd), walk->enter_ns, climb.pid_tid);
 		return 1;
 	}
-	task = walk->epoll ? NULL : poller(entry, walk->queue, walk->file);
+	task = walk->sets[0] ? NULL : poller(entry, walk->queue, walk->file);
 	if (task)
 		ready_stand(walk->id, SL_HOW_POLL, -1, walk->enter_ns, pid_tid_of(task));
 	return task != NULL;
@@ -337,9 +347,11 @@ static long walk_listener(void *map, const __u32 *slot, struct pending *p, struc
 	return 0;
 }
 
-static __always_inline int walk_pending(__u64 epoll, __u64 enter_ns)
+static __always_inline int walk_pending(const __u64 sets[POLLED_SETS], __u64 enter_ns)
 {
-	struct walk walk = { .epoll = epoll, .enter_ns = enter_ns };
+	struct walk walk = { .enter_ns = enter_ns };
+
+	__builtin_memcpy(walk.sets, sets, sizeof(walk.sets));
 
 	bpf_for_each_map_elem(&pending, walk_listener, &walk, 0);
 	return 0;
@@ -366,7 +378,9 @@ static __always_inline bool listener_add(__u64 sk, __u64 id)
 /* A thread may have waited before it listened. */
 __noinline int ready_listener(__u64 sk, __u64 id)
 {
-	return listener_add(sk, id) ? walk_pending(0, bpf_ktime_get_ns()) : 0;
+	const __u64 any[POLLED_SETS] = { 0 };
+
+	return listener_add(sk, id) ? walk_pending(any, bpf_ktime_get_ns()) : 0;
 }
 
 struct inherited {
@@ -513,20 +527,9 @@ static long select_fd(void *map, const __u32 *turn, void *value, struct fds *fds
 	return 0;
 }
 
-/* What is polled may be a set that holds a listener. */
-static __always_inline int polled_sets(const struct fds *fds)
-{
-	for (__u32 i = 0; i < POLLED_SETS; i++) {
-		if (fds->sets[i])
-			walk_pending(fds->sets[i], fds->enter_ns);
-	}
-	return 0;
-}
-
 __noinline int ready_enter(struct task_state *ts)
 {
 	struct fds fds = { 0 };
-	__u64 ep;
 
 	if (!ts || !pending_count)
 		return 0;
@@ -540,21 +543,23 @@ __noinline int ready_enter(struct task_state *ts)
 		fds.pointer = ts->args[0];
 		fds.count = ts->args[1];
 		bpf_for_each_map_elem(&turns, poll_fd, &fds, 0);
-		return polled_sets(&fds);
+		break;
 	case __NR_select:
 	case __NR_pselect6:
 		fds.pointer = ts->args[1];
 		fds.count = ts->args[0];
 		bpf_for_each_map_elem(&turns, select_fd, &fds, 0);
-		return polled_sets(&fds);
+		break;
 	case __NR_epoll_wait:
 	case __NR_epoll_pwait:
 	case __NR_epoll_pwait2:
-		ep = epoll_of_fd(ts->args[0]);
-		return ep ? walk_pending(ep, ts->enter_ns) : 0;
+		fds.sets[0] = epoll_of_fd(ts->args[0]);
+		break;
 	default:
 		return 0;
 	}
+	/* What is waited on may be a set, or hold one, that holds a listener. */
+	return fds.sets[0] ? walk_pending(fds.sets, ts->enter_ns) : 0;
 }
 
 /* A call that reads begins: on a bound datagram socket that is what accept is on a listener. */
@@ -570,8 +575,10 @@ __noinline int ready_receive(struct task_state *ts)
 /* epoll_ctl: a listener may have come into a set on which a thread waits. */
 __noinline int ready_exit(struct task_state *ts, long result)
 {
+	const __u64 any[POLLED_SETS] = { 0 };
+
 	if (!ts || !pending_count || result ||
 	    (ts->args[1] != EPOLL_CTL_ADD && ts->args[1] != EPOLL_CTL_MOD))
 		return 0;
-	return walk_pending(0, ts->enter_ns);
+	return walk_pending(any, ts->enter_ns);
 }
