@@ -205,6 +205,10 @@ holds() {
 	done
 	refusing load:handle_sys_exit --ready accept --timeout 20s -- /usr/bin/python3 server.py
 	[ "$(q '.runs[0].listeners[0] | .accept_ready_ns - .listen_ns > 99000000')" = true ]
+	[ "$(q '.runs[0].milestones[] | select(.name == "listen").source')" = shim ]
+	# Of a static program it sees nothing, and says so.
+	refusing load:handle_sys_exit -- "$WORKLOADS/opens.static"
+	[ "$(q '.runs[0].milestones[] | select(.name == "listen").evidence')" = "the shim saw no listening socket" ]
 	# Nor is waited for what nobody can tell.
 	status=0
 	REFUSE_BPF=load:handle_sys_exit LD_PRELOAD="$WORKLOADS/refuse_bpf.so" "$STARTLINE" run -q \

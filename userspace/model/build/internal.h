@@ -340,7 +340,9 @@ enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t 
 /* META "probe@key=@value". */
 int probes_read(struct facts *f, const char *key, const char *value);
 int probes_keep(struct facts *f); /* into the session */
+/* Whether the probe @name is had, and whether it is by its first mechanism. */
 bool probes_have(const struct facts *f, const char *name);
+bool probes_work(const struct facts *f, const char *name);
 /* @id as in the table: "net.connect[]". */
 bool probes_lost_metric(const struct session *s, const char *id);
 void probes_finish(struct builder *b);

@@ -25,9 +25,15 @@ static void add(struct builder *b, const char *name, struct rung rung)
 	};
 }
 
+/* Whether the kernel tells of sockets. */
+static bool has_network(const struct builder *b)
+{
+	return b->facts->bpf == NULL && probes_work(b->facts, "system calls");
+}
+
 static const char *network_source(const struct builder *b)
 {
-	return b->facts->bpf == NULL ? "bpf" : "shim";
+	return has_network(b) ? "bpf" : "shim";
 }
 
 /* Why the loader's and main's marks are missing. */
@@ -107,7 +113,7 @@ static void listener_rungs(struct builder *b)
 	const struct listener *l = run_listener(b->run);
 	const char *source = network_source(b);
 	/* The shim sees the C library's functions; Go does without them. */
-	const char *none = b->facts->bpf == NULL    ? "no listening socket"
+	const char *none = has_network(b)	    ? "no listening socket"
 			   : b->facts->shim == NULL ? "the shim saw no listening socket"
 						    : no_network;
 	if (l == NULL) {
@@ -170,9 +176,9 @@ static void client_rungs(struct builder *b)
 	const char *source = network_source(b);
 	/* The shim follows calls that make connections, not those that use them. */
 	const char *no_byte =
-		b->facts->bpf != NULL ? "not seen without kernel probes" : "nothing was answered";
+		!has_network(b) ? "not seen without kernel probes" : "nothing was answered";
 	const char *no_accept =
-		b->facts->bpf != NULL && b->facts->shim != NULL ? no_network : "no client came";
+		!has_network(b) && b->facts->shim != NULL ? no_network : "no client came";
 	add(b, "first_accept",
 	    (struct rung){ accept_ns, proc, accept_ns == UNKNOWN ? no_accept : l->endpoint,
 			   source });

@@ -78,6 +78,14 @@ bool probes_have(const struct facts *f, const char *name)
 	return true; /* nothing was said against it */
 }
 
+bool probes_work(const struct facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->probes.n; i++)
+		if (strcmp(f->probes.items[i].name, name) == 0)
+			return f->probes.items[i].error == NULL;
+	return true;
+}
+
 bool probes_lost_metric(const struct session *s, const char *id)
 {
 	for (size_t i = 0; i < s->n_probes; i++)
