@@ -27,9 +27,6 @@
 #define PREFIX	 "startline-"
 /* More than any machine has: what stands for "no limit" in version 1. */
 #define MEMORY_MAX (1ull << 60)
-/* Joining a cgroup takes a process some 15 ms. */
-#define JOIN_TRIES 200
-#define JOIN_US	   1000
 
 /* Where each version keeps its memory controller, and what it calls the peak. */
 static const struct hierarchy {
@@ -250,12 +247,7 @@ int cgroup_ensure(const struct cgroup *c, pid_t pid)
 	const int n = snprintf(number, sizeof(number), "%d", pid);
 	if (outside.hierarchy == NULL)
 		return 0;
-	/* It is on its way by itself. */
-	for (int i = 0; i < JOIN_TRIES && !is_inside(pid); i++)
-		(void)usleep(JOIN_US);
-	if (is_inside(pid))
-		return 0;
-	if (write(c->procs_fd, number, (size_t)n) == n)
+	if (is_inside(pid) || write(c->procs_fd, number, (size_t)n) == n)
 		return 0;
 	return fail(-errno, "cannot put the command under its limit of memory: %s",
 		    strerror(errno));

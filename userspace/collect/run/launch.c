@@ -237,6 +237,9 @@ static int run_release(struct run *r)
 					       r->spec->pad_bytes, collector_sink(c));
 	}
 	int e = check_rules(r, shim != NULL);
+	/* From here on its time counts. */
+	if (e >= 0)
+		target_await(&r->target);
 	if (e >= 0)
 		e = cgroup_ensure(&r->cgroup, r->target.pid);
 	if (e >= 0)

@@ -179,6 +179,7 @@ static int child_main(void *data)
 	/* From here on startline runs as well. */
 	if (l->spec.cgroup_fd >= 0)
 		(void)child_call(SYS_write, as_argument(l->spec.cgroup_fd), "0", as_argument(1));
+	(void)child_call(SYS_write, as_argument(l->report_fd), &byte, as_argument(1));
 	if (child_call(SYS_read, as_argument(l->go_fd), &byte, as_argument(1)) != 1)
 		return CANNOT_EXECUTE;
 	long error = child_execve(l->path, l->spec.argv, l->environment);
@@ -351,6 +352,11 @@ static char **merge_environment(const struct shim_environment *shim, const char 
 	if (shim != NULL)
 		append_shim(shim, merged, &n);
 	return merged;
+}
+
+void target_await(const struct target *t)
+{
+	(void)wait_for_child(t);
 }
 
 int target_release(struct target *t, const struct shim_environment *shim)

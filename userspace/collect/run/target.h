@@ -40,6 +40,9 @@ struct target {
 /* Creates the suspended process and learns @path. A command that cannot be found or executed is
  * not an error: exec_errno is set and the process is gone. Negative errno, logged, otherwise. */
 int target_spawn(const struct target_spec *spec, struct target *ret);
+/* Waits until it has nothing left to do but to execute, the joining of its cgroup done. To be called
+ * once. */
+void target_await(const struct target *t);
 /* Lets it execute, with @shim in addition to our own environment (NULL: nothing). */
 int target_release(struct target *t, const struct shim_environment *shim);
 /* Call when report_fd is readable. True: it executed; else exec_errno says why not. */
