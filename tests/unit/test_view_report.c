@@ -232,7 +232,7 @@ static void waiting_for_a_cpu_is_said_when_it_is_much(void **state)
 	struct session *s = build_session();
 	_cleanup_free_ char *much = printed(s, TABLE_TEXT, NULL);
 	assert_non_null(strstr(much, "\nrunqueue: ready to run for 20.5 ms (12 %), but the machine "
-				     "was busy (tainted);\n  taken out of child 20.5\n"));
+				     "was busy (tainted);\n  taken out of child 20.5 ms\n"));
 	s->runs[0].tainted = NULL;
 	_cleanup_free_ char *own = printed(s, TABLE_TEXT, NULL);
 	assert_non_null(strstr(own, "but no CPU was free;"));

@@ -133,6 +133,16 @@ char *format_ns(char text[static UNITS_BYTES], double ns)
 	return format_scaled(text, ns, time_units, decimals_for_ns, decimals_for_three_digits);
 }
 
+static int decimals_for_two_digits(double value)
+{
+	return value < 9.95 ? 1 : 0;
+}
+
+char *format_ns_short(char text[static UNITS_BYTES], double ns)
+{
+	return format_scaled(text, ns, time_units, decimals_for_ns, decimals_for_two_digits);
+}
+
 char *format_bytes(char text[static UNITS_BYTES], double n_bytes)
 {
 	return format_scaled(text, n_bytes, byte_units, decimals_for_one, decimals_for_bytes);

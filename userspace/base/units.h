@@ -29,6 +29,8 @@
 /* Three digits: "0 ns", "812 us", "14.2 ms", "456 ms", "1.40 s", "7200 s". Below 1 us: "812 ns",
  * and "8.21 ns" of what is not whole. */
 char *format_ns(char text[static UNITS_BYTES], double ns);
+/* Two significant digits, three from 100 on: "8.1 ms", "26 ms". */
+char *format_ns_short(char text[static UNITS_BYTES], double ns);
 
 /* Decimal units, one decimal below 100: "812 B", "8.5 MB", "123 MB", "1.2 GB". */
 char *format_bytes(char text[static UNITS_BYTES], double n_bytes);

@@ -71,12 +71,6 @@ static void add_units(struct buf *out, int64_t units, const struct scale *scale)
 			       units % per_unit);
 }
 
-void add_in_unit_of(struct buf *out, int64_t ns, int64_t whole_ns)
-{
-	const struct scale scale = scale_of(whole_ns);
-	add_units(out, rounded(ns, scale.quantum_ns), &scale);
-}
-
 /* --- terms ---------------------------------------------------------------------------------- */
 
 /* Keeps the waits that are big enough for a term of their own. */

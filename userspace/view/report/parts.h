@@ -69,9 +69,6 @@ int64_t sum_known(int64_t a, int64_t b);
 /* The notes of what was not seen: processes without heap counts, by reason. */
 void note_coverage(const struct session *s, size_t run, struct table *t);
 
-/* Appends the number without a unit, to as many places as @whole_ns, which has one, is printed. */
-void add_in_unit_of(struct buf *out, int64_t ns, int64_t whole_ns);
-
 /* The value of a fixed metric in a run; NAN when not captured. */
 double run_value(const struct run *run, const char *metric_id);
 

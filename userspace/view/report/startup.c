@@ -74,19 +74,20 @@ static int largest_but(const struct stretch *stretch, const bool is_used[static 
 	return largest;
 }
 
-/* "cpu 8.1, page faults 1.2 (libbig.so)": the largest few, in the unit of the row. */
+/* "cpu 8.1 ms, page faults 900 us (libbig.so)": the largest few. */
 static void add_causes(struct buf *out, const struct stretch *stretch, size_t columns)
 {
 	const struct segment *longest = stretch->longest;
 	bool is_used[CAUSE_COUNT] = { false };
+	char text[UNITS_BYTES];
 	for (int n = 0; n < MAX_TERMS; n++) {
 		const int cause = largest_but(stretch, is_used, n < 2 ? LEAST : LEAST_MORE);
 		if (cause < 0)
 			return;
 		const int64_t ns = stretch->causes_ns[cause];
 		is_used[cause] = true;
-		(void)buf_addf(out, "%s%s ", n > 0 ? ", " : "", words[cause].sum);
-		add_in_unit_of(out, ns, stretch->duration_ns);
+		(void)buf_addf(out, "%s%s %s", n > 0 ? ", " : "", words[cause].sum,
+			       format_ns_short(text, (double)ns));
 		if (longest->state == ACTIVITY_BLOCKED && (int)longest->cause == cause &&
 		    longest->detail[0] != '\0' && longest->duration_ns >= ns / 2)
 			(void)buf_addf(out, " (%s)", object_of(longest, columns));
@@ -254,8 +255,8 @@ static void note_runqueue(const struct run *run, struct table *t, struct buf *sc
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if ((double)phases_ns[i] < LEAST * (double)ns)
 			continue;
-		(void)buf_addf(scratch, "%s%s ", before, phase_name((enum phase)i));
-		add_in_unit_of(scratch, phases_ns[i], ns);
+		(void)buf_addf(scratch, "%s%s %s", before, phase_name((enum phase)i),
+			       format_ns(text, (double)phases_ns[i]));
 		before = ", ";
 	}
 	table_note(t, "runqueue: ready to run for %s (%.0f %%), but %s; taken out of %s",
