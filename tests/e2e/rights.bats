@@ -158,6 +158,25 @@ as_alice() {
 	[ "$(stat -c %a ../../secret/file)" = 644 ]
 }
 
+@test "under sudo a set-uid program is looked at as root" {
+	cp /bin/cat setuid-cat
+	chmod 4755 setuid-cat
+	head -c 500000 /dev/zero >file
+	cd home/alice
+	cp ../../passwd ../../group .
+	sudo_as alice "$STARTLINE" run --probes shim --format json -o session.json -- ../../setuid-cat ../../file
+	[ "$status" = 0 ]
+	[ "$(q '.runs[0].processes[0].read_bytes')" != null ]
+}
+
+@test "lanes lie where nobody can put another directory in their place" {
+	unshare -m sh -c 'mount -t tmpfs -o mode=777 none /dev/shm && "$@"' sh \
+		"$STARTLINE" run --format json -o session.json -- sh -c 'ls /dev/shm; ls -d /tmp/startline-??????' >out
+	grep -q '^/tmp/startline-' out
+	[ "$(wc -l <out)" -ge 1 ]
+	fails grep -q '^startline-' out
+}
+
 # in_shared: where everybody can write, and alice was first.
 in_shared() {
 	mkdir -m 777 shared

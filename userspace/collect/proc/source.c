@@ -13,6 +13,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/rights.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/proc/cgroup.h"
 #include "userspace/collect/run/emit.h"
@@ -113,6 +114,9 @@ int source_proc_host(enum sl_when when, struct sink sink)
 static bool read_of(pid_t pid, const char *name, char text[static FILE_MAX])
 {
 	char path[64];
+	/* A set-uid program's files are not the caller's. */
+	_cleanup_(rights_give_back) struct rights before;
+	(void)rights_take(0, 0, &before);
 	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	return read_head(path, text);
 }

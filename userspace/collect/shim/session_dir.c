@@ -97,6 +97,16 @@ static bool lets_execute(const char *path)
 	return statvfs(path, &fs) < 0 || (fs.f_flag & ST_NOEXEC) == 0;
 }
 
+/* Whether nobody else can put a directory of theirs in place of one made there: what is preloaded may
+ * lie in it. */
+static bool keeps_names(const char *path)
+{
+	struct stat s;
+	const mode_t shared = S_IWGRP | S_IWOTH;
+
+	return stat(path, &s) == 0 && ((s.st_mode & shared) == 0 || (s.st_mode & S_ISVTX) != 0);
+}
+
 int session_dir_make(bool must_execute, char *why, size_t why_size, struct session_dir *ret)
 {
 	int r = -ENOENT;
@@ -104,7 +114,8 @@ int session_dir_make(bool must_execute, char *why, size_t why_size, struct sessi
 
 	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
 		remove_stale(parents[i]);
-		if (is_made || (must_execute && !lets_execute(parents[i])))
+		if (is_made || !keeps_names(parents[i]) ||
+		    (must_execute && !lets_execute(parents[i])))
 			continue;
 		struct session_dir d = { .fd = -1 };
 		(void)snprintf(d.path, sizeof(d.path), "%s/" PREFIX "XXXXXX", parents[i]);
