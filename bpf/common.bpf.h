@@ -154,6 +154,7 @@ static __always_inline bool tracked(struct task_struct *task)
 #define CALL_PATHAT 0x1000u /* … the second one, after a directory */
 
 #define CALL_CHILD 0x2000u /* child_exit() */
+#define CALL_NAME  0x4000u /* name_enter(), name_exit() */
 
 #define CALLS 512
 extern const volatile __u16 call_table[CALLS]; /* by system call number */
@@ -170,6 +171,8 @@ int traffic_exit(struct task_state *ts, long result);
 int exec_enter(struct task_state *ts);
 int exec_exit(struct task_state *ts, long result);
 int child_exit(struct task_state *ts, long result);
+int name_enter(struct task_state *ts);
+int name_exit(struct task_state *ts, long result);
 
 /* sched.bpf.c: the current thread was told to be off the CPU. */
 int sched_returned(struct task_state *ts, __u64 now);

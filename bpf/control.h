@@ -14,6 +14,7 @@
 #define TASK_COMPAT    0x8u  /* 32-bit: its system call numbers are others */
 #define TASK_ENDED     0x10u /* its EXIT event was written */
 #define TASK_NEW       0x20u /* has not run yet */
+#define TASK_FORKED    0x40u /* its process was forked and has not executed anything since */
 
 /* What the storage of a recorded task begins with. */
 struct task_head {

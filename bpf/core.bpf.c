@@ -86,6 +86,8 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_wait4] = CALL_CHILD | CALL_TOLD,
 	[__NR_waitid] = CALL_CHILD | CALL_TOLD,
 	[__NR_vfork] = CALL_TOLD,
+	[__NR_prctl] = CALL_NAME,
+	[__NR_exit_group] = CALL_NAME,
 	[__NR_rt_sigtimedwait] = CALL_TIMED,
 	[__NR_semtimedop] = CALL_TIMED,
 	[__NR_open] = CALL_FILE | CALL_TELLS | CALL_PATH,
@@ -227,6 +229,8 @@ static __always_inline void enter_known(struct task_state *ts, __u16 bits)
 		exec_enter(ts);
 	if ((bits & (CALL_TRAFFIC | CALL_WRITE)) == CALL_TRAFFIC && pending_datagrams)
 		ready_receive(ts);
+	if (bits & CALL_NAME)
+		name_enter(ts);
 }
 
 SEC("tp_btf/sys_enter")
@@ -296,6 +300,8 @@ static __always_inline void exit_known(struct task_state *ts, __u16 bits, long r
 		exec_exit(ts, result);
 	if (bits & CALL_CHILD)
 		child_exit(ts, result);
+	if (bits & CALL_NAME)
+		name_exit(ts, result);
 }
 
 SEC("tp_btf/sys_exit")

@@ -98,7 +98,9 @@ int handle_fork(__u64 *ctx)
 	}
 	ts->flags = TASK_TRACKED | TASK_ANNOUNCED | TASK_NEW;
 	if (creator)
-		ts->flags |= creator->flags & TASK_COMPAT;
+		ts->flags |= creator->flags & (TASK_COMPAT | TASK_FORKED);
+	if (!(flags & SL_TASK_THREAD))
+		ts->flags |= TASK_FORKED;
 	ts->sched.out_ns = now;
 	ts->sched.waker_pid = parent->tgid;
 	ts->sched.waker_tid = parent->pid;
@@ -249,7 +251,7 @@ int handle_exec(__u64 *ctx)
 		usage_announce(ts);
 	change_memory(task->tgid, memory_key(task));
 	is_first = ts->flags & TASK_ROOT;
-	ts->flags &= ~(TASK_ROOT | TASK_COMPAT);
+	ts->flags &= ~(TASK_ROOT | TASK_COMPAT | TASK_FORKED);
 	scratch = sl_scratch_take();
 	if (!scratch) {
 		sl_number(NULL, true, SL_KIND_EXEC);
@@ -341,6 +343,53 @@ int child_exit(struct task_state *ts, long result)
 	event->detail = 0;
 	event->value = pid;
 	sl_submit(event, false);
+	return 0;
+}
+
+/* ---- names ---- */
+
+#define PR_SET_NAME 15
+
+static __always_inline struct sl_name *name_reserve(__u32 is_title)
+{
+	struct sl_name *event = sl_reserve(SL_KIND_NAME, sizeof(*event) + SL_NAME_MAX);
+
+	if (!event)
+		return NULL;
+	event->is_title = is_title;
+	event->reserved = 0;
+	__builtin_memset(event->text, 0, SL_NAME_MAX);
+	return event;
+}
+
+int name_exit(struct task_state *ts, long result)
+{
+	struct sl_name *event;
+
+	if (!ts || result || ts->nr != __NR_prctl || ts->args[0] != PR_SET_NAME)
+		return 0;
+	event = name_reserve(0);
+	if (event) {
+		bpf_get_current_comm(event->text, SL_COMM_SIZE);
+		sl_submit(event, false);
+	}
+	return 0;
+}
+
+/* What is in the place of the arguments of a process that was forked and now ends. */
+int name_enter(struct task_state *ts)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct sl_name *event;
+
+	if (!ts || ts->nr != __NR_exit_group || !(ts->flags & TASK_FORKED))
+		return 0;
+	event = name_reserve(1);
+	if (event) {
+		bpf_probe_read_user_str(event->text, SL_NAME_MAX,
+					(const void *)BPF_CORE_READ(task, mm, arg_start));
+		sl_submit(event, false);
+	}
 	return 0;
 }
 

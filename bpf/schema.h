@@ -43,7 +43,8 @@
 	X(19, HOST, host, "contention on the machine at one moment")                       \
 	X(20, DROPS, drops, "records of one kind a producer could not write")              \
 	X(21, TALLY, tally, "how many records a CPU produced in all")                      \
-	X(22, END, end, "the recording finished; nothing follows")
+	X(22, END, end, "the recording finished; nothing follows")                         \
+	X(23, NAME, name, "what a thread or a process calls itself")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */
@@ -492,6 +493,16 @@ struct sl_output {
 	char bytes[];
 };
 
+/* The name of the thread, set by prctl; or the title that a forked process wrote over its arguments, as
+ * far as it goes, told at its end: its first argument if it did not. */
+#define SL_NAME_MAX 64u
+struct sl_name {
+	struct sl_event event;
+	__u32 is_title;
+	__u32 reserved;
+	char text[];
+};
+
 #define SL_SIZE_IS(type, bytes) \
 	_Static_assert(sizeof(struct type) == (bytes), #type " has padding or grew")
 SL_SIZE_IS(sl_event, 32);
@@ -518,5 +529,6 @@ SL_SIZE_IS(sl_cover, 48);
 SL_SIZE_IS(sl_memory, 80);
 SL_SIZE_IS(sl_host, 80);
 SL_SIZE_IS(sl_output, 40);
+SL_SIZE_IS(sl_name, 40);
 
 #endif

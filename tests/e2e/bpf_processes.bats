@@ -167,3 +167,40 @@ lost() {
 	session --probes bpf -- python3 -c 'x = bytearray(70000000)'
 	[ "$(q '[.metrics[] | select(.id == "cpu.user" or .id == "cpu.system") | .values[0]] | .[1] > .[0]')" = true ]
 }
+
+@test "forked processes are shown by what they call themselves" {
+	cat >named.c <<-'END'
+		#include <string.h>
+		#include <sys/prctl.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			if (argc > 1 && fork() == 0) {
+				memset(argv[0], 0, strlen(argv[0]));
+				strcpy(argv[0], "srv: x ");
+				return 0;
+			}
+			if (fork() == 0)
+				return prctl(PR_SET_NAME, "worker-7");
+			if (fork() == 0)
+				return 0;
+			while (wait(NULL) > 0)
+				;
+			return 0;
+		}
+	END
+	gcc -o named named.c
+	session -- ./named one two
+	[ "$status" -eq 0 ]
+	check_session
+	[ "$(q '[.runs[0].processes[].name] | tojson')" = '[null,"srv: x","worker-7",null]' ]
+	"$STARTLINE" report session.json >report
+	grep -q '^srv: x  *[0-9]' report
+	grep -q '^worker-7  *[0-9]' report
+	# What it executes is what it is.
+	session -- python3 -c 'import os
+if os.fork() == 0: os.execv("/bin/true", ["true"])
+os.wait()'
+	[ "$(q '[.runs[0].processes[] | select(.argv[0] == "true").name] | tojson')" = '[null]' ]
+}

@@ -56,6 +56,7 @@
  *	memory exit|ready|start|exec processes= now= peak= at=TIME error= cgroup= (default ~0)
  *	host exit|ready|start|exec cpu_pressure= io_pressure= memory_pressure= steal= throttled=
  *	output S fd=N bytes=
+ *	name S TEXT title
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -238,6 +238,9 @@ static const struct field host[] = {
 static const struct field output[] = {
 	NUMBER("fd", output, fd), TEXT("bytes", output, bytes), LAST,
 };
+static const struct field name_fields[] = {
+	PATH("text", name, text), FLAG("title", name, is_title, 1), LAST,
+};
 static const struct field drops[] = {
 	POSITION("of", drops, source, sources), NAME("kind", drops, kind, kind_names),
 	NUMBER("count", drops, count), LAST,
@@ -270,6 +273,7 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_DROPS, SL_SOURCE_COLLECT, false, drops },
 	{ SL_KIND_TALLY, SL_SOURCE_COLLECT, false, tally },
 	{ SL_KIND_END, SL_SOURCE_COLLECT, false, none },
+	{ SL_KIND_NAME, SL_SOURCE_BPF, true, name_fields },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

@@ -43,6 +43,7 @@ static const struct {
 	{ SL_KIND_HOST, "1ms host start steal=1" },
 	{ SL_KIND_DROPS, "1ms drops bpf count=1" },
 	{ SL_KIND_TALLY, "1ms tally bpf count=1" },
+	{ SL_KIND_NAME, "1ms name 100 worker title" },
 };
 
 static void every_kind_can_be_told_and_printed(void **state)

@@ -97,6 +97,7 @@ struct process {
 	int64_t pid;
 	const char *exe;       /* of the last successful exec, else the parent's; NULL: not known */
 	struct text_list argv; /* likewise */
+	const char *name;      /* that it gave itself, by a title or prctl; NULL: none */
 	struct image *images;
 	size_t n_images;
 	int64_t start_ns, exit_ns;

@@ -346,6 +346,13 @@ static void print_symbol(struct line *l, const struct sl_symbol *e)
 	add_text(l, &e->event, e->text);
 }
 
+static void print_name(struct line *l, const struct sl_name *e)
+{
+	if (e->is_title != 0)
+		(void)buf_adds(l->out, " title");
+	add_text(l, &e->event, e->text);
+}
+
 static void print_output(struct line *l, const struct sl_output *e)
 {
 	(void)buf_addf(l->out, " fd=%d length=%u", (int)e->fd, e->length);

@@ -236,6 +236,8 @@ static char *path_in(struct sl_event *event)
 		return start + offsetof(struct sl_offcpu, text);
 	case SL_KIND_COVER:
 		return start + offsetof(struct sl_cover, text);
+	case SL_KIND_NAME:
+		return start + offsetof(struct sl_name, text);
 	default:
 		return NULL;
 	}

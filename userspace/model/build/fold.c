@@ -154,6 +154,11 @@ static void fold_symbol(struct builder *b, const struct sl_symbol *e)
 	(void)e;
 }
 
+static void fold_name(struct builder *b, const struct sl_name *e)
+{
+	process_name(b, e);
+}
+
 static void fold_output(struct builder *b, const struct sl_output *e)
 {
 	(void)b; /* only trace/ready.c looks at it */

@@ -110,6 +110,7 @@ struct proc {
 	bool has_own_word; /* the shim in it told what it executes */
 	struct image_list VEC(struct image_note) images;
 	struct heap_list VEC(struct heap_note) heaps;
+	const struct sl_name *name, *title; /* of the current image */
 	const struct sl_usage *usage[WHEN_LIMIT];
 	const struct sl_cover *cover, *cover_next; /* of the current image, of the next one */
 	uint64_t shim_ns;			   /* MARK OVERHEAD until startup ended */
@@ -272,6 +273,7 @@ void process_task(struct builder *b, const struct sl_task *e);
 void process_exec(struct builder *b, const struct sl_exec *e);
 void process_exit(struct builder *b, const struct sl_exit *e);
 void process_usage(struct builder *b, const struct sl_usage *e);
+void process_name(struct builder *b, const struct sl_name *e);
 void processes_finish(struct builder *b);
 
 /* images.c */

@@ -4,6 +4,7 @@
  * records get lost. Shim events may carry the pid of a namespace. */
 #include "userspace/model/build/internal.h"
 
+#include <string.h>
 #include <sys/wait.h>
 
 #define MAX_REUSES 64 /* see threads.c */
@@ -244,6 +245,7 @@ void process_exec(struct builder *b, const struct sl_exec *e)
 	p = &b->procs.items[index];
 	b->threads_now -= p->live_threads - 1;
 	p->live_threads = 1;
+	p->name = p->title = NULL;
 	/* What the shim was not in cannot hand it on. */
 	if (p->cover_next != NULL || p->cover == NULL || coverage_is_in(p->cover))
 		p->cover = p->cover_next;
@@ -308,6 +310,35 @@ void process_usage(struct builder *b, const struct sl_usage *e)
 	/* Each image has its own peak; the process's is the highest of them. */
 	if ((e->flags & SL_USAGE_NO_RSS) == 0 && peak > p->out.peak_rss_bytes)
 		p->out.peak_rss_bytes = peak;
+}
+
+void process_name(struct builder *b, const struct sl_name *e)
+{
+	const int index = process_of(b, &e->event);
+	if (index < 0)
+		return;
+	struct proc *p = &b->procs.items[index];
+	if (e->is_title != 0)
+		p->title = e;
+	else if (e->event.tid == e->event.pid)
+		p->name = e;
+}
+
+/* Its title, if it is not just what its parent was called by; else what its first thread calls itself. */
+static void set_name(struct builder *b, struct proc *p)
+{
+	const struct text_list *argv = &p->out.argv;
+	const char *title =
+		p->title != NULL ? text_of(b->arena, &p->title->event, p->title->text) : "";
+	size_t n = strlen(title);
+	while (n > 0 && title[n - 1] == ' ')
+		n--;
+	const bool is_inherited =
+		argv->n > 0 && strncmp(title, argv->items[0], SL_NAME_MAX - 1) == 0;
+	if (n > 0 && !is_inherited)
+		p->out.name = arena_internn(b->arena, title, n);
+	else if (p->name != NULL)
+		p->out.name = text_of(b->arena, &p->name->event, p->name->text);
 }
 
 static void apply_usage(struct process *out, const struct sl_usage *u)
@@ -383,6 +414,7 @@ static void finish_one(struct builder *b, int index)
 		name_from_cover(b, p);
 	if (out->exe == NULL)
 		inherit_image(b, p);
+	set_name(b, p);
 	out->coverage_heap = "";
 	out->coverage_kernel = "";
 }

@@ -221,6 +221,15 @@ const char *label_image(const struct run *run, int process, const struct image *
 		return label_command(image->exe, &image->argv, columns, ret);
 	char suffix[32] = "";
 	const struct image *first = first_image(p);
+	/* Forked, and going on with what its parent runs: what it calls itself says more. */
+	if (first == NULL && p->parent != 0 && p->name != NULL && p->pid != UNKNOWN) {
+		(void)snprintf(suffix, sizeof(suffix), " [%" PRId64 "]", p->pid);
+		const size_t room = columns > strlen(suffix) ? columns - strlen(suffix) : 1;
+		(void)buf_adds(ret, p->name);
+		cut(ret, room);
+		(void)buf_adds(ret, suffix);
+		return buf_str(ret);
+	}
 	const struct image *from = first != NULL ? first : inherited(run, p);
 	if (first != NULL)
 		(void)snprintf(suffix, sizeof(suffix), ": fork");

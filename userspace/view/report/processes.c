@@ -64,6 +64,8 @@ static void add_process(struct table *t, const struct run *run, const struct pro
 	table_indent(t, depth);
 	if (p->argv.n == 0)
 		table_text(t, process_label(run, p->id, scratch));
+	else if (p->n_images == 0 && p->name != NULL)
+		table_text(t, p->name);
 	else if (columns_of_name > 0)
 		table_text(t, label_command(p->exe, &p->argv, columns_of_name, scratch));
 	else
