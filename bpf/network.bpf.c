@@ -38,10 +38,12 @@ __noinline int happened(__u64 id, __u32 what, __u32 who)
 /* ---- writing an event ---- */
 
 /* Whether somebody may wait for exactly this, to call the program ready. */
-static __always_inline bool may_be_ready(__u16 op)
+static __always_inline bool may_be_ready(const struct net_fact *fact)
 {
-	return op == SL_NET_LISTEN || op == SL_NET_ACCEPT_READY || op == SL_NET_ACCEPT ||
-	       op == SL_NET_FIRST_BYTE;
+	const __u16 op = fact->op;
+
+	return op == SL_NET_LISTEN || op == SL_NET_ACCEPT || op == SL_NET_FIRST_BYTE ||
+	       (op == SL_NET_ACCEPT_READY && fact->how != SL_HOW_EPOLL_EDGE);
 }
 
 __noinline int net_emit(const struct net_fact *fact, const struct sl_addr *saved)
@@ -75,7 +77,7 @@ __noinline int net_emit(const struct net_fact *fact, const struct sl_addr *saved
 		addr_local(fact->sk, &net->addr);
 	if (fact->sk)
 		net->addr.type = type_of_sk(fact->sk);
-	sl_submit(net, may_be_ready(fact->op));
+	sl_submit(net, may_be_ready(fact));
 	return 0;
 }
 

@@ -18,13 +18,15 @@
 
 #include <asm/unistd_64.h>
 
-#define PENDING_MAX   256     /* listeners that nobody is ready to accept from, at one time */
-#define WAITERS_MAX   32      /* entries of one wait queue that are looked at */
-#define HOLDERS_MAX   8	      /* … of an epoll set's own */
-#define NESTS_MAX     4	      /* levels above a set: the kernel allows no more (EP_MAX_NESTS) */
-#define POLLED_SETS   4	      /* epoll sets among the descriptors of one poll */
-#define INHERITED_MAX 256     /* descriptors looked at for listeners after an exec */
-#define EDGE_AGAIN_NS 1000000 /* an edge-triggered wait is sent again at most this often */
+#define PENDING_MAX   256	/* listeners that nobody is ready to accept from, at one time */
+#define WAITERS_MAX   32	/* entries of one wait queue that are looked at */
+#define HOLDERS_MAX   8		/* … of an epoll set's own */
+#define NESTS_MAX     4		/* levels above a set: the kernel allows no more (EP_MAX_NESTS) */
+#define POLLED_SETS   4		/* epoll sets among the descriptors of one poll */
+#define INHERITED_MAX 256	/* descriptors looked at for listeners after an exec */
+#define EDGE_AGAIN_NS 1000000	/* an edge-triggered wait is sent again at most this often … */
+#define EDGE_LATER_NS 100000000 /* … and so often once it has gone on for EDGE_LONG_NS */
+#define EDGE_LONG_NS  1000000000
 
 #define POLL_READ     0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
 #define POLL_EDGE     0x80000000u
@@ -36,7 +38,8 @@
 struct pending {
 	__u64 id; /* 0: free */
 	__u64 sk;
-	__u64 edge_ns; /* last time an edge-triggered wait was sent; 0: never */
+	__u64 edge_ns;	     /* last time an edge-triggered wait was sent; 0: never */
+	__u64 first_edge_ns; /* … and the first time */
 };
 
 #define SLOT_TAKEN (~0ull) /* pending.id while a slot is filled in */
@@ -119,7 +122,10 @@ __noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 
 	fact.pid_tid = pid_tid;
 	fact.how = how;
 	if (how == SL_HOW_EPOLL_EDGE && type_of_sk(p->sk) != SOCK_DGRAM) {
-		if (p->edge_ns && now - p->edge_ns < EDGE_AGAIN_NS)
+		if (!p->edge_ns)
+			p->first_edge_ns = now;
+		else if (now - p->edge_ns <
+			 (now - p->first_edge_ns < EDGE_LONG_NS ? EDGE_AGAIN_NS : EDGE_LATER_NS))
 			return 0;
 		p->edge_ns = now;
 		return net_emit(&fact, NULL);

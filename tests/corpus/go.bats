@@ -48,3 +48,77 @@ setup() {
 	[ "$(q '.runs[0].processes[0].heap')" = null ]
 	[ "$(q '.runs[0].processes[0].execs[0].main_ns > 0')" = true ]
 }
+
+@test "a Go server that sleeps, computes or waits after net.Listen is ready when it serves" {
+	cat >later.go <<-'END'
+		package main
+
+		import (
+			"fmt"
+			"net"
+			"net/http"
+			"os"
+			"strconv"
+			"syscall"
+			"time"
+			"unsafe"
+		)
+
+		func monotonic() int64 {
+			var t syscall.Timespec
+			syscall.Syscall(syscall.SYS_CLOCK_GETTIME, 1, uintptr(unsafe.Pointer(&t)), 0)
+			return t.Nano()
+		}
+
+		func gap(how string, d time.Duration) {
+			switch how {
+			case "sleep":
+				time.Sleep(d)
+			case "compute":
+				for end := time.Now().Add(d); time.Now().Before(end); {
+				}
+			case "peer":
+				a, b := net.Pipe()
+				l, _ := net.Listen("tcp", "127.0.0.1:0")
+				go func() { c, _ := l.Accept(); time.Sleep(d); c.Write([]byte("x")) }()
+				c, _ := net.Dial("tcp", l.Addr().String())
+				c.Read(make([]byte, 1))
+				a.Close()
+				b.Close()
+			}
+		}
+
+		func main() {
+			log, _ := os.Create(os.Args[3])
+			ms, _ := strconv.Atoi(os.Args[2])
+			l, _ := net.Listen("tcp", "127.0.0.1:0")
+			fmt.Fprintln(log, "listen", monotonic(), monotonic())
+			gap(os.Args[1], time.Duration(ms)*time.Millisecond)
+			now := monotonic()
+			fmt.Fprintln(log, "ready", now, now)
+			http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		}
+	END
+	load ../e2e/net_helpers
+	CGO_ENABLED=0 go build -o later later.go
+	for how in sleep compute peer; do
+		for ms in 5 50 500 2000; do
+			late=0
+			for i in 1 2 3; do
+				observe --ready accept --timeout 9s -- ./later "$how" "$ms"
+				[ "$status" = 0 ] || { cat messages; return 1; }
+				by=$(($(q '.runs[0].listeners[0] | .accept_ready_ns - .listen_ns') -
+					$(logged ready) + $(logged listen)))
+				[ "$by" -ge -"$MS" ] || { echo "$how $ms: ready $by ns too soon"; return 1; }
+				q '.runs[0].listeners[0].evidence' | grep -qx 'accept\|edge-triggered, first accept'
+				[ "$(grep -c ' probed ' events)" = 0 ]
+				[ "$by" -le "$MS" ] || late=$((late + 1))
+			done
+			[ "$late" -lt 3 ] || { echo "$how $ms: always late, at last by $by ns"; return 1; }
+		done
+	done
+	# One that never serves is not ready, and the timeout says why.
+	observe --ready accept --timeout 1s -- ./later sleep 60000
+	[ "$status" = 124 ]
+	grep -F 'Go tries to accept before it waits, and has not yet' messages
+}

@@ -80,3 +80,107 @@ both_of_a_port() {
 	[ "$(event accept_ready 7)" = "$(event listen 7 '' 2)" ]
 	[ "$(event accept_ready 7)" != "$(event listen 7 '' 1)" ]
 }
+
+# one_truth ENDPOINT_NUMBER: headline, ladder, metrics and the listener of that number (from 0) say the
+# same, and only that one is called the main one.
+one_truth() {
+	q ".runs[0] as \$r | \$r.listeners[$1] as \$l | [
+		\$l.main, ([\$r.listeners[] | select(.main)] | length) == 1,
+		\$r.ready.endpoint == \$l.endpoint, \$r.ready.time_ns == \$l.accept_ready_ns,
+		(\$r.milestones[] | select(.name == \"listen\").time_ns) == \$l.listen_ns,
+		(\$r.milestones[] | select(.name == \"accept_ready\").time_ns) == \$l.accept_ready_ns,
+		(.metrics[] | select(.id == \"startup.listen\").values[0]) == \$l.listen_ns,
+		(.metrics[] | select(.id == \"startup.accept_ready\").values[0]) == \$l.accept_ready_ns
+	] | all" | grep -qx true || { q '.runs[0] | .ready, .listeners, .milestones'; return 1; }
+}
+
+@test "ten listeners: the first that listened, though it is the last to be waited on" {
+	cat >ten.py <<-'END'
+		import select, socket, time
+		all = [socket.create_server(("127.0.0.1", 0)) for _ in range(10)]
+		e = select.epoll()
+		for s in reversed(all):
+		    time.sleep(0.02)
+		    e.register(s, select.EPOLLIN)
+		    e.poll(0)
+		time.sleep(9)
+	END
+	session --ready accept -- python3 ten.py
+	[ "$status" = 0 ]
+	one_truth 0
+	[ "$(q '[.runs[0].listeners[] | select(.accept_ready_ns == null)] | length')" = 0 ]
+	q '.runs[0].findings[] | select(.id == "early-listen").cost_ns
+		>= 180000000' | grep -qx true
+}
+
+@test "SO_REUSEPORT: the socket that is served first is the headline's, and not another of its port" {
+	cat >pair.py <<-'END'
+		import socket, sys, time
+		def listener(port):
+		    s = socket.socket()
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+		    s.bind(("127.0.0.1", port))
+		    s.listen()
+		    return s
+		a = listener(int(sys.argv[1]))
+		time.sleep(0.05)
+		b = listener(int(sys.argv[1]))
+		time.sleep(0.05)
+		b.settimeout(0.1)
+		try: b.accept()
+		except TimeoutError: a.accept()
+	END
+	port=$(free_port)
+	session --ready "accept:$port" -- python3 pair.py "$port"
+	[ "$status" = 0 ]
+	one_truth 1
+	session --ready accept -- python3 pair.py "$port"
+	[ "$status" = 0 ]
+	one_truth 0
+	session --ready accept:all -- python3 pair.py "$port"
+	[ "$status" = 0 ]
+	one_truth 0
+}
+
+@test "SO_REUSEPORT, edge-triggered: a connection proves the socket that the kernel chose" {
+	cat >pair.py <<-'END'
+		import select, socket, time
+		def listener(port):
+		    s = socket.socket()
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+		    s.bind(("127.0.0.1", port))
+		    s.listen()
+		    s.setblocking(False)
+		    return s
+		a = listener(0)
+		b = listener(a.getsockname()[1])
+		e = select.epoll()
+		for s in a, b:
+		    e.register(s, select.EPOLLIN | select.EPOLLET)
+		while True:
+		    for fd, _ in e.poll():
+		        (a if fd == a.fileno() else b).accept()
+	END
+	# Either may be chosen; it is asked until it is the one that is waited for.
+	for i in 1 2 3 4; do
+		session --ready accept --timeout 5s -- python3 pair.py
+		[ "$status" = 0 ] || { cat messages; return 1; }
+		one_truth 0
+		q '.runs[0].listeners[0].evidence' | grep -qx 'edge-triggered, confirmed by a connection'
+	done
+}
+
+@test "a helper that listened and ended is not waited for" {
+	cat >helped.sh <<-'END'
+		python3 -c 'import socket
+		s = socket.socket(socket.AF_UNIX); s.bind("helper"); s.listen()
+		t = socket.create_server(("127.0.0.1", 0))'
+		exec python3 -c 'import socket; socket.create_server(("127.0.0.1", 0)).accept()'
+	END
+	for probes in auto shim; do
+		rm -f helper
+		session --ready accept --timeout 8s --probes "$probes" -- sh helped.sh
+		[ "$status" = 0 ] || { cat messages; return 1; }
+		one_truth 2
+	done
+}

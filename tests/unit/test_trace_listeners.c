@@ -255,36 +255,6 @@ static void the_thread_that_went_to_sleep_last_may_have_opened_the_door(void **s
 	assert_int_equal(ready_ns("accept", own), 121 * MS);
 }
 
-static void of_sockets_on_one_port_the_kernel_chooses(void **state)
-{
-	(void)state;
-	const char *pair = EDGE "1.5ms net 200 listen sock=2 addr=0.0.0.0:80\n"
-				"3ms net 200/203 accept_ready sock=2 addr=0.0.0.0:80 "
-				"how=epoll_edge\n" PROBED
-				"103ms net 200/203 accept_ready sock=2 addr=0.0.0.0:80 "
-				"how=edge_accept\n";
-	struct ready_point point;
-	assert_int_equal(ready_at("accept:80", pair, 0, &point), 3 * MS);
-	assert_int_equal(point.sock, 2);
-	assert_int_equal(ready_ns("accept", pair), NEVER);
-}
-
-static void startlines_own_connection_is_no_client(void **state)
-{
-	(void)state;
-	const char *own = EDGE PROBED TRIES(
-		"103ms", "103") "103ms net 100/103 accept sock=9 other=1 addr=127.0.0.1:4711\n"
-				"104ms net 100/103 first_byte sock=9 other=1\n";
-	char story[1024];
-	assert_int_equal(ready_ns("first-accept", own), NEVER);
-	assert_int_equal(ready_ns("first-byte", own), NEVER);
-	(void)snprintf(story, sizeof(story),
-		       "%s200ms net 100/103 accept sock=10 other=1 "
-		       "addr=127.0.0.1:4712\n",
-		       own);
-	assert_int_equal(ready_ns("first-accept", story), 200 * MS);
-}
-
 struct asking {
 	struct ready_rule rule;
 	struct ready_watch *w;
@@ -308,6 +278,44 @@ static void asking_done(struct asking *a)
 {
 	a->w = ready_watch_free(a->w);
 	ready_rule_done(&a->rule);
+}
+
+static void of_sockets_on_one_port_the_kernel_chooses(void **state)
+{
+	(void)state;
+	const char *pair = EDGE "1.5ms net 200 listen sock=2 addr=0.0.0.0:80\n"
+				"3ms net 200/203 accept_ready sock=2 addr=0.0.0.0:80 "
+				"how=epoll_edge\n" PROBED
+				"103ms net 200/203 accept_ready sock=2 addr=0.0.0.0:80 "
+				"how=edge_accept\n";
+	struct ready_point point;
+	assert_int_equal(ready_at("accept:80", pair, 0, &point), 3 * MS);
+	assert_int_equal(point.sock, 2);
+	assert_int_equal(ready_ns("accept", pair), NEVER);
+	/* The other one is asked again. */
+	struct asking a = { .w = NULL };
+	ask(&a, "accept", pair);
+	assert_null(ready_watch_question(a.w));
+	events_each("103ms net 200/203 accept sock=9 other=2 addr=127.0.0.1:4711\n", feed, &a);
+	assert_non_null(ready_watch_question(a.w));
+	assert_int_equal(ready_watch_question(a.w)->sock, 1);
+	asking_done(&a);
+}
+
+static void startlines_own_connection_is_no_client(void **state)
+{
+	(void)state;
+	const char *own = EDGE PROBED TRIES(
+		"103ms", "103") "103ms net 100/103 accept sock=9 other=1 addr=127.0.0.1:4711\n"
+				"104ms net 100/103 first_byte sock=9 other=1\n";
+	char story[1024];
+	assert_int_equal(ready_ns("first-accept", own), NEVER);
+	assert_int_equal(ready_ns("first-byte", own), NEVER);
+	(void)snprintf(story, sizeof(story),
+		       "%s200ms net 100/103 accept sock=10 other=1 "
+		       "addr=127.0.0.1:4712\n",
+		       own);
+	assert_int_equal(ready_ns("first-accept", story), 200 * MS);
 }
 
 static void only_what_is_waited_for_is_asked_and_once(void **state)

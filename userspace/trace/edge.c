@@ -69,6 +69,15 @@ bool edge_is_own(struct edge *e, const struct sl_net *net)
 	return false;
 }
 
+uint64_t edge_meant_for(const struct edge *e, uint64_t sock)
+{
+	vec_foreach(probe, &e->probes) {
+		if (probe->sock == sock && sock != 0)
+			return probe->listener;
+	}
+	return 0;
+}
+
 /* Since when the process of @accept stood ready for a connection that came at @at_ns: the wait of one
  * of its threads, but none of them may have run since. time 0: it is not known. */
 static struct moment stood_ready(const struct edge *e, const struct listening *s,

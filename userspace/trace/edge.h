@@ -47,6 +47,8 @@ void edge_feed_offcpu(struct edge *e, const struct sl_offcpu *off);
 bool edge_feed_probed(struct edge *e, const struct sl_net *net, const struct sl_addr *to);
 /* Whether @net, ACCEPT or FIRST_BYTE, is about a connection of startline's. */
 bool edge_is_own(struct edge *e, const struct sl_net *net);
+/* The listener that the connection with the accepted end @sock was meant for; 0: it is not startline's. */
+uint64_t edge_meant_for(const struct edge *e, uint64_t sock);
 /* Since when @s has been ready, given that an accept is tried at @accept: since then, or, where
  * startline's connection was accepted at once (*ret_is_confirmed), since before. */
 struct moment edge_ready_since(const struct edge *e, const struct listening *s,

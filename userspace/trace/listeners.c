@@ -16,6 +16,7 @@
 #define LISTENERS_MAX 4096u
 #define BOUND_MAX     1024u /* sockets that are bound and do not listen: the oldest are forgotten */
 #define HOLDERS_MAX   4096u
+#define PROBES_MAX    16u /* of one of several sockets on one endpoint, until the kernel chooses it */
 
 struct holders VEC(uint32_t);
 
@@ -310,8 +311,19 @@ static void try_accept(struct listeners *l, struct listening *s, struct moment a
 static void feed_probed(struct listeners *l, const struct sl_net *net)
 {
 	struct listening *to = known(l, net->other);
-	if (to != NULL && edge_feed_probed(&l->edge, net, &to->addr))
-		to->probed_ns = net->event.time_ns;
+	if (to == NULL || !edge_feed_probed(&l->edge, net, &to->addr))
+		return;
+	to->is_probed = true;
+	to->probed_ns = net->event.time_ns;
+	to->n_probes++;
+}
+
+/* Of several sockets on one endpoint the kernel chose another: the question is open again. */
+static void ask_again(struct listeners *l, const struct sl_net *net)
+{
+	struct listening *meant = known(l, edge_meant_for(&l->edge, net->sock));
+	if (meant != NULL && meant->sock != net->other && meant->n_probes < PROBES_MAX)
+		meant->is_probed = false;
 }
 
 /* ---- events ---- */
@@ -340,7 +352,9 @@ static void feed_accept(struct listeners *l, const struct sl_net *net)
 	if (s == NULL)
 		return;
 	try_accept(l, s, moment_of(&net->event), SL_HOW_ACCEPT);
-	if (net->result >= 0 && !is_of_startline)
+	if (is_of_startline)
+		ask_again(l, net);
+	else if (net->result >= 0)
 		set_once(&s->accept, moment_of(&net->event));
 }
 

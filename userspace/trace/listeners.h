@@ -43,8 +43,10 @@ struct listening {
 	uint16_t how;		    /* of that: enum sl_ready_how */
 	bool is_confirmed;	    /* … a connection of startline's proved it */
 	struct moment accept, byte; /* of clients, startline left out */
-	uint64_t probed_ns;	    /* startline connected; 0: it did not */
-	struct holders *holders;    /* private */
+	bool is_probed;		 /* startline connected, and the connection is there or was taken */
+	uint64_t probed_ns;	 /* … last */
+	uint32_t n_probes;	 /* … and how often */
+	struct holders *holders; /* private */
 };
 
 struct listeners;

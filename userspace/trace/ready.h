@@ -18,8 +18,10 @@
 #include "bpf/schema.h"
 #include "userspace/trace/listeners.h"
 
-/* So long after an edge-triggered wait began, an open question is asked. */
-#define READY_ASK_NS 100000000ull
+/* So long after an edge-triggered wait began, an open question is asked; so long after the last time,
+ * again. */
+#define READY_ASK_NS	   100000000ull
+#define READY_ASK_AGAIN_NS 20000000ull
 
 enum ready_type {
 	READY_ACCEPT,	    /* accept[:N]: a listener on port N, else the first that listens */
@@ -85,10 +87,11 @@ const struct listeners *ready_watch_listeners(const struct ready_watch *w);
 /* Why the rule of that number, which does not hold, does not; "": nothing is known. */
 void ready_watch_explain(const struct ready_watch *w, size_t rule, char *ret, size_t size);
 
-/* A listener that is waited for and of which only a connection can tell whether it is ready, once
- * READY_ASK_NS have passed since its first edge-triggered wait; NULL: none. It is no question any more
- * when NET PROBED is fed, or it is waived, for a reason that lives as long as the watch. */
+/* A listener that is waited for and of which only a connection can tell whether it is ready, at
+ * ready_watch_question_due(); NULL: none. It is none any more when NET PROBED is fed, or it is waived,
+ * for a reason that lives as long as the watch. */
 const struct listening *ready_watch_question(const struct ready_watch *w);
+uint64_t ready_watch_question_due(const struct ready_watch *w); /* 0: there is none */
 void ready_watch_waive(struct ready_watch *w, uint64_t sock, const char *why);
 
 /* The time at which ready_watch_tick() has something to decide, or 0. */

@@ -393,8 +393,8 @@ static const char *why_waived(const struct ready_watch *w, uint64_t sock)
 
 static bool is_open_question(const struct ready_watch *w, const struct listening *s)
 {
-	return s->ready.time_ns == 0 && s->edge.time_ns != 0 && !s->is_closed &&
-	       s->probed_ns == 0 && why_waived(w, s->sock) == NULL;
+	return s->ready.time_ns == 0 && s->edge.time_ns != 0 && !s->is_closed && !s->is_probed &&
+	       why_waived(w, s->sock) == NULL;
 }
 
 /* Whether @rule, which does not hold, waits for that very listener to accept. */
@@ -422,6 +422,16 @@ const struct listening *ready_watch_question(const struct ready_watch *w)
 	return oldest;
 }
 
+uint64_t ready_watch_question_due(const struct ready_watch *w)
+{
+	const struct listening *s = ready_watch_question(w);
+	if (s == NULL)
+		return 0;
+	const uint64_t first_ns = s->edge.time_ns + READY_ASK_NS;
+	const uint64_t again_ns = s->probed_ns + READY_ASK_AGAIN_NS;
+	return s->n_probes > 0 && again_ns > first_ns ? again_ns : first_ns;
+}
+
 void ready_watch_waive(struct ready_watch *w, uint64_t sock, const char *why)
 {
 	(void)vec_push(&w->waived, (struct waived){ .sock = sock, .why = why });
@@ -445,7 +455,7 @@ static const char *state_of(const struct ready_watch *w, const struct listening 
 	const char *why = why_waived(w, s->sock);
 	if (s->edge.time_ns == 0)
 		return "nothing waited on it";
-	if (s->probed_ns != 0)
+	if (s->is_probed)
 		return "edge-triggered, and it did not accept a connection";
 	return why != NULL ? why : "edge-triggered, unconfirmed";
 }

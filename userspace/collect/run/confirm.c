@@ -15,9 +15,7 @@
 
 uint64_t run_confirm_deadline(const struct run *r)
 {
-	const struct listening *s =
-		r->watch != NULL && !r->is_ready ? ready_watch_question(r->watch) : NULL;
-	return s != NULL ? s->edge.time_ns + READY_ASK_NS : 0;
+	return r->watch != NULL && !r->is_ready ? ready_watch_question_due(r->watch) : 0;
 }
 
 /* Who waits, by a number that /proc knows here. */

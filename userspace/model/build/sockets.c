@@ -193,7 +193,7 @@ static const char *evidence_of(const struct listening *s)
 	};
 	if (s->is_confirmed)
 		return "edge-triggered, confirmed by a connection";
-	if (s->ready.time_ns == 0 && s->probed_ns != 0)
+	if (s->ready.time_ns == 0 && s->is_probed)
 		return "edge-triggered, did not accept a connection";
 	if (s->ready.time_ns == 0)
 		return s->edge.time_ns != 0 ? "edge-triggered, unconfirmed"
