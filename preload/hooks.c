@@ -36,10 +36,27 @@ enum { PROOFS_WANTED = 8 };
 
 /* Compares the size word with what the allocator says, on blocks the program asked for itself, until
  * it was right often enough. No allocation of our own: addresses stay as they were. */
+static __s64 usable_of(void *p)
+{
+	/* An allocator may have to allocate before it can answer, the first time (tcmalloc): that must not
+	 * ask again. Another thread that comes meanwhile goes without. */
+	enum { NEVER, NOW, BEFORE };
+	static uint32_t was_asked;
+	uint32_t when = __atomic_load_n(&was_asked, __ATOMIC_RELAXED);
+
+	if (real.malloc_usable_size == NULL || when == NOW ||
+	    (when == NEVER && !__atomic_compare_exchange_n(&was_asked, &when, NOW, false,
+							   __ATOMIC_RELAXED, __ATOMIC_RELAXED)))
+		return 0;
+	const __s64 usable = (__s64)real.malloc_usable_size(p);
+	if (when != BEFORE)
+		__atomic_store_n(&was_asked, BEFORE, __ATOMIC_RELAXED);
+	return usable;
+}
+
 __s64 usable_proven(void *p)
 {
-	const __s64 usable =
-		real.malloc_usable_size == NULL ? 0 : (__s64)real.malloc_usable_size(p);
+	const __s64 usable = usable_of(p);
 
 	if (!real.is_glibc || shim.is_trusted || shim.is_distrusted)
 		return usable;

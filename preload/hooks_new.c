@@ -115,14 +115,9 @@ static void *stand_in(enum function f, uintptr_t a, uintptr_t b)
 	return f >= FIRST_DELETE ? NULL : f >= FIRST_ALIGNED ? memalign(b, a) : malloc(a);
 }
 
-static UNUSUAL void *call_slow(enum function f, uintptr_t a, uintptr_t b, uintptr_t c,
-			       const void *caller)
+static UNUSUAL void *call_slow(enum function f, uintptr_t a, uintptr_t b, uintptr_t c)
 {
 	shim_prepare();
-	/* What the allocator needs for itself is not the program's. tcmalloc would also be asked for the
-	 * size of a block in the middle of making itself able to answer. */
-	if (counted[f] != NULL && real_is_allocators(caller))
-		return counted[f](a, b, c);
 	if (counted[f] != NULL)
 		return f < FIRST_DELETE ? count_new(f, a, b, c) : count_delete(f, a, b, c);
 	function_fn *to = (function_fn *)real_next(names[f]);
@@ -132,14 +127,12 @@ static UNUSUAL void *call_slow(enum function f, uintptr_t a, uintptr_t b, uintpt
 	return to(a, b, c);
 }
 
-#define AS_HOOK(name)                                                                             \
-	EXPORT void *name(uintptr_t a, uintptr_t b, uintptr_t c);                                 \
-	EXPORT void *name(uintptr_t a, uintptr_t b, uintptr_t c)                                  \
-	{                                                                                         \
-		function_fn *to = next[FUNCTION##name];                                           \
-		return likely(to != NULL)                                                         \
-			       ? to(a, b, c)                                                      \
-			       : call_slow(FUNCTION##name, a, b, c, __builtin_return_address(0)); \
+#define AS_HOOK(name)                                                                         \
+	EXPORT void *name(uintptr_t a, uintptr_t b, uintptr_t c);                             \
+	EXPORT void *name(uintptr_t a, uintptr_t b, uintptr_t c)                              \
+	{                                                                                     \
+		function_fn *to = next[FUNCTION##name];                                       \
+		return likely(to != NULL) ? to(a, b, c) : call_slow(FUNCTION##name, a, b, c); \
 	}
 FUNCTIONS(AS_HOOK)
 

@@ -351,13 +351,6 @@ uintptr_t real_allocators(const char *name)
 	return map == list.allocator ? found : 0;
 }
 
-/* Libraries begin where they are loaded, and linkers put code before data. */
-bool real_is_allocators(const void *code)
-{
-	return (uintptr_t)code >= list.allocator->l_addr &&
-	       (uintptr_t)code < (uintptr_t)list.allocator->l_ld;
-}
-
 /* ---- what each start asks for, in one walk ---- */
 
 /* malloc last: who sees it set sees the others. The first ones are the members of struct real. */

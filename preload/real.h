@@ -71,8 +71,6 @@ int *real_errno(void);
 uintptr_t real_next(const char *name);
 /* The same, but only if the allocator itself, that malloc is taken from, defines it; else 0. */
 uintptr_t real_allocators(const char *name);
-/* Whether @code lies in that library. */
-bool real_is_allocators(const void *code);
 
 /* Allocation of last resort, one mapping each, never reused: only if no libc was found. */
 void *emergency_alloc(size_t n, size_t alignment);

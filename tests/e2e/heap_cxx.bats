@@ -55,6 +55,16 @@ ROUNDS="690 460 184 0"
 	done
 }
 
+# The allocator's own operator new is then the program's, which calls malloc.
+@test "a program that exports the C++ runtime is counted once, whatever the allocator does" {
+	[ -x "$WORKLOADS/heap_cxx.own-runtime" ] || skip "no static C++ runtime"
+	[ "$(difference "$WORKLOADS/heap_cxx.own-runtime")" = "$ROUNDS" ]
+	for library in $ALLOCATORS; do
+		has_library "$library" || continue
+		[ "$(LD_PRELOAD=$library difference "$WORKLOADS/heap_cxx.own-runtime")" = "$ROUNDS" ]
+	done
+}
+
 @test "more threads than have counters of their own lose nothing" {
 	for variant in '' .tcmalloc .mimalloc .jemalloc; do
 		[ -x "$WORKLOADS/heap_cxx$variant" ] || continue

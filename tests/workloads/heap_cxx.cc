@@ -1,4 +1,4 @@
-/* build: pthread tcmalloc mimalloc jemalloc */
+/* build: pthread tcmalloc mimalloc jemalloc own-runtime */
 /* SPDX-License-Identifier: MIT */
 /* Allocates with each operator new: "heap_cxx ROUNDS [throw|handler|threads]". What the
  * runtime allocates for itself is in a run of 0 rounds, too. */
