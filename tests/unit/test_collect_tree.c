@@ -105,6 +105,22 @@ static void forget_all(void *data)
 	t->pids.n = 0;
 }
 
+static void who_ended_a_moment_ago_is_still_known(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	born(t, 41, 0);
+	born(t, 23, 0);
+	died(t, 41, SL_EXIT_PROCESS);
+	assert_true(tree_knows(t, 23));
+	assert_true(tree_knows(t, 41));
+	assert_false(tree_knows(t, 97));
+	for (size_t i = 0; i < TREE_ENDED; i++)
+		t->ended[i].time_ns = 0;
+	assert_false(tree_knows(t, 41));
+	tree_done(t);
+}
+
 static void what_died_meanwhile_gets_no_signal(void **state)
 {
 	(void)state;
@@ -123,6 +139,7 @@ int main(void)
 		cmocka_unit_test(being_born_twice_counts_once),
 		cmocka_unit_test(in_a_pid_namespace_the_ids_of_that_count),
 		cmocka_unit_test(init_is_never_a_member),
+		cmocka_unit_test(who_ended_a_moment_ago_is_still_known),
 		cmocka_unit_test(what_died_meanwhile_gets_no_signal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

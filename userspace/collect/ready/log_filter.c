@@ -30,7 +30,9 @@ static const char *after_bracket(const char *at)
 	at += *at == '^';
 	at += *at == ']';
 	while (*at != '\0' && *at != ']') {
-		const char kind = at[0] == '[' ? at[1] : '\0';
+		char kind = '\0';
+		if (at[0] == '[')
+			kind = at[1];
 		if (kind == ':' || kind == '.' || kind == '=') {
 			const char end[] = { kind, ']', '\0' };
 			const char *close = strstr(at + 2, end);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -203,6 +204,8 @@ static void leave_startline(struct relay *r)
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)setsid();
+	/* Who ends startline by its name does not mean this. */
+	(void)prctl(PR_SET_NAME, "sl-relay");
 	(void)!chdir("/");
 	/* In two steps, as the one may stand where the other is to go. */
 	for (int i = 0; i < 3; i++)
