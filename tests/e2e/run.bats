@@ -384,7 +384,8 @@ time.sleep(30)'
 # A path whose secret part reaches over a slash, a program, a thread's name, a socket, a log line that
 # comes in two pieces.
 @test "--redact masks paths, sockets, names and what --ready was given" {
-	mkdir -p of-s3cret/s3cret-dir
+	mkdir -p cwd-s3cret/of-s3cret/s3cret-dir
+	cd cwd-s3cret
 	cp /bin/sleep of-s3cret/s3cret-dir/s3cret-tool
 	cat >script.py <<-'END'
 		import os, socket, subprocess, sys, time

@@ -189,7 +189,9 @@ static void redact_spec(const regex_t *regex, char *spec)
 
 static void redact_meta(const regex_t *regex, char *text)
 {
-	static const char *const keys[] = { "command", "note", "source.shim.path" };
+	/* Facts about the machine are compared, and stay. */
+	static const char *const keys[] = { "command", "note",	    "source.shim.path", "directory",
+					    "user",    "host.name", "host.image" };
 	char *value = strchr(text, '=');
 	if (value == NULL)
 		return;
