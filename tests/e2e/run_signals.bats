@@ -87,6 +87,16 @@ os.waitpid(pid, 0); time.sleep(0.2); os._exit(41)'
 	done
 	ends_with 23
 	[ "$(tr '\n' ' ' <got)" = "USR1 USR2 TERM " ]
+	# Each one counts; of requests to end a second one at once is the first.
+	started "$STARTLINE" run -o report -- python3 notes.py TERM
+	for _ in 1 2; do
+		kill -USR1 "$pid"
+		sleep 0.05
+	done
+	/bin/kill -TERM "$pid"
+	/bin/kill -TERM "$pid"
+	ends_with 23
+	[ "$(tr '\n' ' ' <got)" = "USR1 USR1 TERM " ]
 	# timeout(1) sends to its child, and then to the group.
 	started timeout 1.5 "$STARTLINE" run -o report -- python3 notes.py TERM
 	ends_with 124

@@ -135,14 +135,17 @@ int signals_open(struct signals *s)
 	return s->fd < 0 ? -errno : 0;
 }
 
-static bool is_same_again(struct signals *s, const struct signal_news *news)
+/* One request to end, sent twice: by timeout(1) to its child and then to the group, by a shell and then
+ * by the kernel when a terminal goes. */
+static bool is_same_request(struct signals *s, const struct signal_news *news)
 {
 	const uint64_t now = now_ns();
-	const bool is_same = news->sender != 0 && news->number == s->last &&
-			     news->sender == s->last_sender && now < s->last_ns + TWICE_NS;
-	s->last = news->number;
-	s->last_sender = news->sender;
-	s->last_ns = now;
+	const bool is_same =
+		news->is_end && news->number == s->last_end && now < s->last_end_ns + TWICE_NS;
+	if (news->is_end) {
+		s->last_end = news->number;
+		s->last_end_ns = now;
+	}
 	return is_same;
 }
 
@@ -159,7 +162,7 @@ bool signals_next(struct signals *s, struct signal_news *ret)
 		ret->is_child = ret->number == SIGCHLD;
 		if (ret->is_child)
 			return true;
-		if (is_same_again(s, ret))
+		if (is_same_request(s, ret))
 			continue;
 		(void)usleep(SETTLE_US);
 		ret->is_for_group = group_got(s, ret->number);

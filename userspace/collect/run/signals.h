@@ -14,10 +14,9 @@ struct signals {
 	/* A process that does nothing but stay in our group, with all signals blocked: what is pending
 	 * there was sent to the group. 0: none could be made, nothing is known then. */
 	pid_t member;
-	char *stack; /* its */
-	int last;    /* what came last, from whom, when */
-	pid_t last_sender;
-	uint64_t last_ns;
+	char *stack;  /* its */
+	int last_end; /* what last asked to end, and when */
+	uint64_t last_end_ns;
 };
 
 struct signal_news {
@@ -30,8 +29,7 @@ struct signal_news {
 
 /* From here on they are read; the mask stays as it is then. Negative errno. */
 int signals_open(struct signals *s);
-/* The next one; false: there is none. One that is sent twice at once (timeout(1) sends to its child
- * and to the group) is one. */
+/* The next one; false: there is none. A request to end that is sent twice at once is one. */
 bool signals_next(struct signals *s, struct signal_news *ret);
 /* Whether one that asks to end is waiting to be read. */
 bool signals_end_is_pending(void);
