@@ -31,7 +31,7 @@ void load_cover(void)
 /* The first one stands for all: a lane has no room for hundreds. Programs try places where nothing is. */
 static void note_unseen(const char *path, int flags)
 {
-	if (path == NULL || (flags & RTLD_NOLOAD) != 0 || unseen[0] != '\0' || shim.is_sealed)
+	if (path == NULL || (flags & RTLD_NOLOAD) != 0 || unseen[0] != '\0' || !shim_may_call())
 		return;
 	const char *name = path;
 	for (const char *at = path; *at != '\0'; at++)

@@ -176,8 +176,10 @@ static void cover_fill(struct sl_event *event, enum sl_cover_reason reason, bool
 	cover->reason = reason;
 	cover->next = is_next;
 	cover->ns_pid = event->pid;
-	copy_bytes(cover->text, text, cover_text(text));
-	cover->text[cover_text(text)] = '\0';
+	const size_t n = cover_text(text);
+	if (text != NULL)
+		copy_bytes(cover->text, text, n);
+	cover->text[n] = '\0';
 	lane_commit(event, SL_KIND_COVER);
 }
 
