@@ -60,9 +60,12 @@ struct link {
 /* Numbers of objects; those of listeners and of sets are apart. 0: none. */
 #define IS_SET 0x80000000u
 
-static struct rows listeners = { .row_bytes = sizeof(struct listener) };
-static struct rows sets = { .row_bytes = sizeof(struct set) };
-static struct rows links = { .row_bytes = sizeof(struct link) };
+/* Not in the page that every program writes at its start. */
+#define COLD __attribute__((section(".cold")))
+
+static struct rows listeners COLD = { .row_bytes = sizeof(struct listener) };
+static struct rows sets COLD = { .row_bytes = sizeof(struct set) };
+static struct rows links COLD = { .row_bytes = sizeof(struct link) };
 static uint32_t *descriptors; /* numbers of objects, by descriptor */
 
 uint32_t network_unready HIDDEN;

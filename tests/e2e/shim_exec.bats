@@ -153,6 +153,13 @@ counted() { # number of processes or images with exactly the known counts
 	! readelf -W -r "$shim" | grep -E 'IRELATIV|JUMP_SLOT|GLOB_DAT'
 }
 
+@test "what every start writes is in the one page that the loader writes anyway" {
+	shim="$(dirname "$STARTLINE")/libstartline.so"
+	nm "$shim" | awk '$3 ~ /^(_DYNAMIC|tree|real|found|list|shim|facts)$/ { print substr($1, 1, 13) }' >pages
+	[ "$(wc -l <pages)" = 7 ]
+	[ "$(sort -u pages | wc -l)" = 1 ]
+}
+
 @test "a program without any environment can still use system and popen" {
 	session --probes shim -- "$WORKLOADS/env_cleared"
 	[ "$status" = 3 ]
