@@ -469,7 +469,8 @@ struct fds {
 	__u64 enter_ns;
 	__u64 word; /* select: descriptors to read from, the current one in bit 0 */
 	__u32 count;
-	__u32 n_sets;
+	__u16 how; /* SL_HOW_POLL, SL_HOW_SELECT */
+	__u16 n_sets;
 	__u64 sets[POLLED_SETS]; /* epoll sets among them */
 };
 
@@ -498,7 +499,7 @@ __noinline int polled_fd(struct fds *fds, __s32 fd)
 	if (!fds)
 		return 0;
 	if (sk)
-		return ready_stand(id_of_sk(sk), SL_HOW_POLL, fd, fds->enter_ns, 0);
+		return ready_stand(id_of_sk(sk), fds->how, fd, fds->enter_ns, 0);
 	ep = epoll_of_fd(fd);
 	if (ep && fds->n_sets < POLLED_SETS)
 		fds->sets[fds->n_sets++ & (POLLED_SETS - 1)] = ep;
@@ -548,12 +549,14 @@ __noinline int ready_enter(struct task_state *ts)
 	case __NR_ppoll:
 		fds.pointer = ts->args[0];
 		fds.count = ts->args[1];
+		fds.how = SL_HOW_POLL;
 		bpf_for_each_map_elem(&turns, poll_fd, &fds, 0);
 		break;
 	case __NR_select:
 	case __NR_pselect6:
 		fds.pointer = ts->args[1];
 		fds.count = ts->args[0];
+		fds.how = SL_HOW_SELECT;
 		bpf_for_each_map_elem(&turns, select_fd, &fds, 0);
 		break;
 	case __NR_epoll_wait:

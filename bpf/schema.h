@@ -380,14 +380,15 @@ enum sl_net_op {
 };
 
 enum sl_ready_how {
-	SL_HOW_ACCEPT = 1,     /* blocked or tried in accept */
-	SL_HOW_POLL = 2,       /* poll or select */
+	SL_HOW_ACCEPT = 1, /* blocked or tried in accept */
+	SL_HOW_POLL = 2,
 	SL_HOW_EPOLL = 3,      /* level-triggered epoll */
 	SL_HOW_EPOLL_EDGE = 4, /* edge-triggered: unconfirmed until an accept is tried; sent
 				     * again at each further wait until then */
 	SL_HOW_IO_URING = 5,
 	SL_HOW_EDGE_ACCEPT = 6, /* first accept try of an edge-triggered listener */
 	SL_HOW_RECEIVE = 7,	/* began to receive from a bound datagram socket */
+	SL_HOW_SELECT = 8,
 };
 
 struct sl_net {

@@ -140,7 +140,7 @@ static void before_poll(const struct pollfd *fds, nfds_t n)
 		return;
 	for (nfds_t i = 0; i < n; i++) {
 		if ((fds[i].events & (POLLIN | POLLRDNORM)) != 0 && fds[i].fd >= 0)
-			listener_waited(fds[i].fd);
+			listener_waited(fds[i].fd, SL_HOW_POLL);
 	}
 }
 
@@ -196,7 +196,7 @@ static void before_select(int n, const fd_set *readable)
 		return;
 	for (int fd = 0; fd < n; fd++) {
 		if ((words[fd / 64] >> (fd % 64) & 1) != 0)
-			listener_waited(fd);
+			listener_waited(fd, SL_HOW_SELECT);
 	}
 }
 

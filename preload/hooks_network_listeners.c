@@ -412,7 +412,7 @@ static struct link *link_of(uint32_t set, uint32_t member)
 }
 
 /* A wait on @set begins, or on another that holds it, perhaps edge-triggered. */
-static void set_waited(uint32_t set, bool is_poll, bool is_edge, int depth)
+static void set_waited(uint32_t set, enum sl_ready_how how, bool is_edge, int depth)
 {
 	for (uint32_t i = 0; i < n_rows(&links); i++) {
 		struct link *link = row_at(&links, i);
@@ -424,11 +424,9 @@ static void set_waited(uint32_t set, bool is_poll, bool is_edge, int depth)
 		if (l != NULL && is_any_edge)
 			(void)flag_first(l, IS_EDGE);
 		if (l != NULL)
-			listener_ready(l, is_any_edge ? SL_HOW_EPOLL_EDGE
-					  : is_poll   ? SL_HOW_POLL
-						      : SL_HOW_EPOLL);
+			listener_ready(l, is_any_edge ? SL_HOW_EPOLL_EDGE : how);
 		else if (depth < MAX_NESTING)
-			set_waited(link->member, is_poll, is_any_edge, depth + 1);
+			set_waited(link->member, how, is_any_edge, depth + 1);
 	}
 }
 
@@ -468,7 +466,7 @@ void epoll_contains(int epoll_fd, int fd, uint32_t events)
 	STORE(link->set, set);
 	/* Somebody waits on this set already: then the add is the moment. */
 	if (network_unready != 0 && is_waited(set, 0))
-		set_waited(set, false, false, 0);
+		set_waited(set, SL_HOW_EPOLL, false, 0);
 }
 
 void epoll_lacks(int epoll_fd, int fd)
@@ -488,7 +486,7 @@ bool epoll_waits(int epoll_fd)
 		return false;
 	(void)__atomic_fetch_add(&set->n_waiting, 1, __ATOMIC_RELAXED);
 	if (network_unready != 0)
-		set_waited(object_at(epoll_fd), false, false, 0);
+		set_waited(object_at(epoll_fd), SL_HOW_EPOLL, false, 0);
 	return true;
 }
 
@@ -501,7 +499,7 @@ void epoll_waited(int epoll_fd)
 		(void)__atomic_fetch_sub(&set->n_waiting, 1, __ATOMIC_RELAXED);
 }
 
-void listener_waited(int fd)
+void listener_waited(int fd, enum sl_ready_how how)
 {
 	const uint32_t number = object_at(fd);
 	struct listener *l = listener_numbered(number);
@@ -509,7 +507,7 @@ void listener_waited(int fd)
 	if (likely(number == 0))
 		return;
 	if (l == NULL)
-		set_waited(number, true, false, 0);
+		set_waited(number, how, false, 0);
 	else
-		listener_ready(l, SL_HOW_POLL);
+		listener_ready(l, how);
 }

@@ -42,8 +42,9 @@ bool address_given(int fd, const void *address, size_t n, struct sl_addr *ret) H
 /* Of those not yet known to be served; while 0, waiting calls have nothing to look for. */
 extern uint32_t network_unready HIDDEN;
 
-void listener_add(int fd) HIDDEN;    /* listen() succeeded */
-void listener_waited(int fd) HIDDEN; /* it, or an epoll set that holds it, is in a poll or select */
+void listener_add(int fd) HIDDEN; /* listen() succeeded */
+/* It, or an epoll set that holds it, is in a poll or select, which @how tells. */
+void listener_waited(int fd, enum sl_ready_how how) HIDDEN;
 /* accept is tried. Whether what comes of it is still to be told. */
 bool listener_accepting(int fd) HIDDEN;
 void listener_accepted(int fd, uint64_t enter_ns, int result) HIDDEN;

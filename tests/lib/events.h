@@ -45,7 +45,7 @@
  *	open S PATH result=N|ENOENT enter=TIME flags=N
  *	net S bind|listen|connect|established|refused|accept_ready|accept|first_byte|reply|
  *		inherited|sendto|closed sock=N other=N addr=ADDRESS type=stream|dgram|N
- *		how=accept|poll|epoll|epoll_edge|io_uring|edge_accept result=N|ECONNREFUSED fd=N
+ *		how=accept|poll|epoll|epoll_edge|io_uring|edge_accept|receive|select result=N|ECONNREFUSED fd=N
  *		(default -1) backlog=N enter=TIME (default the event's time)
  *		ADDRESS: 127.0.0.1:80 [::1]:80 unix:/run/x unix:@abstract
  *	heap S exit|ready|start|exec ns=PID (default the pid) since=TIME malloc= calloc= realloc=

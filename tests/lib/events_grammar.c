@@ -81,7 +81,7 @@ static const struct name ops[] = {
 static const struct name hows[] = {
 	{ "accept", SL_HOW_ACCEPT }, { "poll", SL_HOW_POLL }, { "epoll", SL_HOW_EPOLL },
 	{ "epoll_edge", SL_HOW_EPOLL_EDGE }, { "io_uring", SL_HOW_IO_URING },
-	{ "edge_accept", SL_HOW_EDGE_ACCEPT }, { "receive", SL_HOW_RECEIVE }, { NULL, 0 },
+	{ "edge_accept", SL_HOW_EDGE_ACCEPT }, { "receive", SL_HOW_RECEIVE }, { "select", SL_HOW_SELECT }, { NULL, 0 },
 };
 static const struct name types[] = {
 	{ "stream", SOCK_STREAM }, { "dgram", SOCK_DGRAM }, { NULL, 0 },

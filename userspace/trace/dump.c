@@ -55,7 +55,8 @@ static const char *const ops[] = {
 	[SL_NET_PROBED] = "probed",
 };
 static const char *const hows[] = {
-	"-", "accept", "poll", "epoll", "epoll_edge", "io_uring", "edge_accept", "receive",
+	"-",	    "accept",	   "poll",    "epoll",	"epoll_edge",
+	"io_uring", "edge_accept", "receive", "select",
 };
 static const char *const reasons[] = {
 	"?",	  "counted",	   "static", "secure", "sanitizer", "32bit",

@@ -190,6 +190,7 @@ static const char *evidence_of(const struct listening *s)
 		[SL_HOW_IO_URING] = "io_uring",
 		[SL_HOW_EDGE_ACCEPT] = "edge-triggered, first accept",
 		[SL_HOW_RECEIVE] = "receive",
+		[SL_HOW_SELECT] = "select",
 	};
 	if (s->is_confirmed)
 		return "edge-triggered, confirmed by a connection";
