@@ -302,7 +302,7 @@ __u32 own_name[2] = { 0 };
 int is_own(__u64 sk);
 __noinline int is_own(__u64 sk)
 {
-	struct sl_addr peer;
+	struct sl_addr peer = { 0 };
 
 	if (!own_family)
 		return 0;

@@ -231,28 +231,17 @@ static __always_inline void change_memory(__u32 tgid, __u64 mm)
 	memory_join(mm);
 }
 
-SEC("raw_tp/sched_process_exec")
-int handle_exec(__u64 *ctx)
+/* EXEC and ARGS. A function of its own, as others called from handle_exec() take its stack's room. */
+static __noinline int exec_tell(__u64 *ctx, struct task_state *ts, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *ts = task_state_of(task);
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct scratch *scratch;
+	struct scratch *scratch = sl_scratch_take();
 	struct sl_exec *event;
 	struct path_text text;
 	struct file *exe;
-	__u64 now, from, total;
-	bool is_first;
+	__u64 from, total;
 
-	if (!ts || !mm)
-		return 0;
-	now = bpf_ktime_get_ns();
-	if (!(ts->flags & TASK_ANNOUNCED))
-		usage_announce(ts);
-	change_memory(task->tgid, memory_key(task));
-	is_first = ts->flags & TASK_ROOT;
-	ts->flags &= ~(TASK_ROOT | TASK_COMPAT | TASK_FORKED);
-	scratch = sl_scratch_take();
 	if (!scratch) {
 		sl_number(NULL, true, SL_KIND_EXEC);
 		return 0;
@@ -280,6 +269,27 @@ int handle_exec(__u64 *ctx)
 		sl_output(&event->event, sizeof(*event) + text.length, false);
 	sl_scratch_give(scratch);
 	emit_args(from, total, now);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int handle_exec(__u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *ts = task_state_of(task);
+	const __u64 mm = memory_key(task);
+	__u64 now;
+	bool is_first;
+
+	if (!ts || !mm)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (!(ts->flags & TASK_ANNOUNCED))
+		usage_announce(ts);
+	change_memory(task->tgid, mm);
+	is_first = ts->flags & TASK_ROOT;
+	ts->flags &= ~(TASK_ROOT | TASK_COMPAT | TASK_FORKED);
+	exec_tell(ctx, ts, now);
 	if (is_first)
 		output_note_files();
 	if (is_first || has_listeners)

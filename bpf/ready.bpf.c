@@ -353,11 +353,13 @@ static long walk_listener(void *map, const __u32 *slot, struct pending *p, struc
 	return 0;
 }
 
-static __always_inline int walk_pending(const __u64 sets[POLLED_SETS], __u64 enter_ns)
+/* @sets: NULL for any. */
+static __always_inline int walk_pending(const __u64 *sets, __u64 enter_ns)
 {
 	struct walk walk = { .enter_ns = enter_ns };
 
-	__builtin_memcpy(walk.sets, sets, sizeof(walk.sets));
+	if (sets)
+		__builtin_memcpy(walk.sets, sets, sizeof(walk.sets));
 
 	bpf_for_each_map_elem(&pending, walk_listener, &walk, 0);
 	return 0;
@@ -384,9 +386,7 @@ static __always_inline bool listener_add(__u64 sk, __u64 id)
 /* A thread may have waited before it listened. */
 __noinline int ready_listener(__u64 sk, __u64 id)
 {
-	const __u64 any[POLLED_SETS] = { 0 };
-
-	return listener_add(sk, id) ? walk_pending(any, bpf_ktime_get_ns()) : 0;
+	return listener_add(sk, id) ? walk_pending(NULL, bpf_ktime_get_ns()) : 0;
 }
 
 struct inherited {
@@ -584,10 +584,8 @@ __noinline int ready_receive(struct task_state *ts)
 /* epoll_ctl: a listener may have come into a set on which a thread waits. */
 __noinline int ready_exit(struct task_state *ts, long result)
 {
-	const __u64 any[POLLED_SETS] = { 0 };
-
 	if (!ts || !pending_count || result ||
 	    (ts->args[1] != EPOLL_CTL_ADD && ts->args[1] != EPOLL_CTL_MOD))
 		return 0;
-	return walk_pending(any, ts->enter_ns);
+	return walk_pending(NULL, ts->enter_ns);
 }

@@ -90,13 +90,13 @@ void check_contention(struct survey_row *row)
 		each[i] = pressure(resources[i]);
 		is_quiet &= each[i] <= PRESSURE_MAX;
 	}
-	if (each[0] < 0) {
+	if (each[0] < 0 || each[1] < 0 || each[2] < 0) {
 		survey_found(row, SURVEY_LIMITED, "unknown: no pressure information");
 		return;
 	}
 	survey_found(row, is_quiet ? SURVEY_OK : SURVEY_LIMITED,
 		     "tasks waited %.1f %% for CPU, %.1f %% for I/O, %.1f %% for memory", each[0],
-		     each[1] < 0 ? 0 : each[1], each[2] < 0 ? 0 : each[2]);
+		     each[1], each[2]);
 	if (!is_quiet)
 		survey_remedy(row, "wait until other work has ended (top, iotop)");
 }
@@ -145,7 +145,7 @@ void check_governor(struct survey_row *row)
 {
 	char line[SURVEY_TEXT];
 	if (!survey_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", line)) {
-		survey_found(row, SURVEY_OK, "not visible here: the host decides");
+		survey_found(row, SURVEY_OK, "unknown: not visible here");
 		return;
 	}
 	const bool is_steady = strcmp(line, "performance") == 0;
@@ -277,7 +277,8 @@ void check_recordings(struct survey_row *row)
 {
 	const unsigned int n = session_dirs_in_use();
 	if (n == 0) {
-		survey_found(row, SURVEY_OK, "none");
+		survey_found(row, SURVEY_OK, "%s",
+			     geteuid() == 0 ? "none" : "unknown: only root sees those of others");
 		return;
 	}
 	survey_found(row, SURVEY_LIMITED, "%u running", n);
