@@ -82,11 +82,11 @@ EXPORT int execve(const char *path, strings argv, strings envp)
 	inject_begin(&i, &e);
 	if (real.execve == NULL)
 		return refuse(ENOSYS);
-	inject_before_exec();
+	inject_before_exec(&i);
 	int result = real.execve(path, argv, i.envp != e.envp ? i.envp : envp);
 	if (inject_again(&i, error_of(result), e.envp))
 		result = real.execve(path, argv, envp);
-	inject_after_exec();
+	inject_after_exec(&i);
 	inject_end(&i);
 	return result;
 }
@@ -99,11 +99,11 @@ EXPORT int execvpe(const char *file, strings argv, strings envp)
 	inject_begin_found(&i, &e);
 	if (real.execvpe == NULL)
 		return refuse(ENOSYS);
-	inject_before_exec();
+	inject_before_exec(&i);
 	int result = real.execvpe(file, argv, i.envp != e.envp ? i.envp : envp);
 	if (inject_again(&i, error_of(result), e.envp))
 		result = real.execvpe(file, argv, envp);
-	inject_after_exec();
+	inject_after_exec(&i);
 	inject_end(&i);
 	return result;
 }
@@ -175,12 +175,12 @@ EXPORT int fexecve(int fd, strings argv, strings envp)
 	if (function == NULL)
 		return refuse(ENOSYS);
 	inject_begin(&i, &e);
-	inject_before_exec();
+	inject_before_exec(&i);
 	/* Without an environment it is for the real function to refuse. */
 	int result = function(fd, argv, envp == NULL ? NULL : i.envp);
 	if (inject_again(&i, error_of(result), e.envp))
 		result = function(fd, argv, envp);
-	inject_after_exec();
+	inject_after_exec(&i);
 	inject_end(&i);
 	return result;
 }
@@ -202,12 +202,12 @@ EXPORT int execveat(int directory_fd, const char *path, strings argv, strings en
 	struct injection i;
 
 	inject_begin(&i, &e);
-	inject_before_exec();
+	inject_before_exec(&i);
 	int result =
 		execveat_real(directory_fd, path, argv, i.envp != e.envp ? i.envp : envp, flags);
 	if (inject_again(&i, error_of(result), e.envp))
 		result = execveat_real(directory_fd, path, argv, envp, flags);
-	inject_after_exec();
+	inject_after_exec(&i);
 	inject_end(&i);
 	return result;
 }

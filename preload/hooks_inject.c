@@ -118,15 +118,18 @@ static char *room_for(struct injection *i, size_t bytes)
 	return i->mapped;
 }
 
-void inject_begin(struct injection *i, const struct execution *e)
+static void injection_init(struct injection *i, const struct execution *e)
+{
+	i->envp = e->envp;
+	i->may_call = shim_may_call();
+	i->mapped = NULL;
+}
+
+static void inject(struct injection *i, const struct execution *e)
 {
 	struct reader reader = { 0 };
 	struct settings_plan plan;
 
-	i->envp = e->envp;
-	i->mapped = NULL;
-	if (!shim_may_call())
-		return;
 	const uint64_t begin_ns = clock_ns();
 	const enum target target = decide(e, &reader);
 	if (target_fits(target) && settings_plan(e->envp, target != TARGET_FITS, &reader, &plan)) {
@@ -137,6 +140,13 @@ void inject_begin(struct injection *i, const struct execution *e)
 			cover_next(SL_COVER_OFF, "no memory for its environment");
 	}
 	shim_spent(begin_ns);
+}
+
+void inject_begin(struct injection *i, const struct execution *e)
+{
+	injection_init(i, e);
+	if (i->may_call)
+		inject(i, e);
 }
 
 bool inject_again(struct injection *i, int error, char *const *envp)
@@ -191,12 +201,11 @@ void inject_begin_found(struct injection *i, const struct execution *e)
 	struct reader reader = { 0 };
 	struct execution found = *e;
 
-	i->envp = e->envp;
-	i->mapped = NULL;
-	if (!shim_may_call() || reader_length(&reader, e->path, SIZE_MAX) == SIZE_MAX)
+	injection_init(i, e);
+	if (!i->may_call || reader_length(&reader, e->path, SIZE_MAX) == SIZE_MAX)
 		return;
 	if (contains_slash(e->path) || e->path[0] == '\0') {
-		inject_begin(i, e);
+		inject(i, e);
 		return;
 	}
 	found.path = path;
@@ -208,7 +217,7 @@ void inject_begin_found(struct injection *i, const struct execution *e)
 			to = text_append(to, end, "/");
 		to = text_append(to, end, e->path);
 		if (to + 1 < end && sys_call3(SYS_faccessat, AT_FDCWD, (long)path, X_OK) == 0) {
-			inject_begin(i, &found);
+			inject(i, &found);
 			return;
 		}
 		while (*at != '\0' && *at != ':')
@@ -219,19 +228,19 @@ void inject_begin_found(struct injection *i, const struct execution *e)
 }
 
 /* A vfork child shares the memory, but the heap is its parent's. */
-static bool is_own_heap(void)
+static bool is_own_heap(const struct injection *i)
 {
-	return life.lane != NULL && !shim.is_sealed && shim_is_own_process();
+	return i->may_call && life.lane != NULL && shim_is_own_process();
 }
 
-void inject_before_exec(void)
+void inject_before_exec(const struct injection *i)
 {
-	if (is_own_heap())
+	if (is_own_heap(i))
 		counters_leave(life.lane);
 }
 
-void inject_after_exec(void)
+void inject_after_exec(const struct injection *i)
 {
-	if (is_own_heap())
+	if (is_own_heap(i))
 		counters_join(life.lane);
 }

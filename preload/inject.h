@@ -17,6 +17,7 @@ enum { INJECTION_BYTES = 1280 };
 /* Lives in the caller's frame until the call has returned, if it does. */
 struct injection {
 	char *const *envp; /* to be executed with */
+	bool may_call;	   /* whether the shim may make system calls */
 	void *mapped;	   /* NULL: nothing that is to be unmapped */
 	size_t mapped_bytes;
 	_Alignas(8) char room[INJECTION_BYTES];
@@ -36,7 +37,7 @@ void inject_end(struct injection *i);
 
 /* Before the process itself executes something else its heap leaves the tree's sum; after a failed
  * attempt it returns. Both do nothing in a vfork child. */
-void inject_before_exec(void);
-void inject_after_exec(void);
+void inject_before_exec(const struct injection *i);
+void inject_after_exec(const struct injection *i);
 
 #endif

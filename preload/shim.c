@@ -24,13 +24,22 @@ struct shim shim HIDDEN;
 
 static struct process_facts facts;
 
+static bool is_filtered(void)
+{
+	if ((shim.settings.flags & SHIM_UNDER_FILTER) != 0)
+		return false;
+	/* EINVAL: a kernel without seccomp. */
+	const long mode = sys_call3(SYS_prctl, PR_GET_SECCOMP, 0, 0);
+	return mode != 0 && mode != -EINVAL;
+}
+
 static void hide_settings(void)
 {
 	struct settings_region region;
 	const char *first = facts.envp[0];
 
 	settings_strip(&shim.settings, facts.envp, &region);
-	if (region.start != NULL)
+	if (region.start != NULL && !shim.is_sealed)
 		region_set(&facts.image, facts.envp, first, region.start, region.end);
 }
 
@@ -45,6 +54,8 @@ void shim_prepare(void)
 	} else {
 		real_facts(&facts);
 		shim.is_off = facts.is_secure || !settings_read(facts.envp, &shim.settings);
+		/* Also an image that began under a filter is left alone. */
+		shim.is_sealed |= !shim.is_off && is_filtered();
 		if (!shim.is_off)
 			hide_settings();
 		shim.counts = !shim.is_off && (shim.settings.flags & SHIM_COUNTS_HEAP) != 0 &&
@@ -52,15 +63,6 @@ void shim_prepare(void)
 	}
 	new_prepare();
 	__atomic_store_n(&shim.is_prepared, true, __ATOMIC_RELEASE);
-}
-
-static bool is_filtered(void)
-{
-	if ((shim.settings.flags & SHIM_UNDER_FILTER) != 0)
-		return false;
-	/* EINVAL: a kernel without seccomp. */
-	const long mode = sys_call3(SYS_prctl, PR_GET_SECCOMP, 0, 0);
-	return mode != 0 && mode != -EINVAL;
 }
 
 bool shim_is_own_process(void)
@@ -75,9 +77,9 @@ bool shim_may_call(void)
 		return false;
 	if (!is_filtered())
 		return true;
-	/* A vfork child's filter is not its parent's. */
-	const bool is_vforked = generation_now() != 0 && !shim_is_own_process();
-	shim.is_sealed = !is_vforked;
+	/* Not kept where this may be a vfork child, whose filter is not its parent's. */
+	if (generation_now() == 0)
+		shim.is_sealed = true;
 	return false;
 }
 
@@ -339,7 +341,8 @@ bool shim_start(void)
 		return false;
 	if (__atomic_load_n(&life.generation, __ATOMIC_ACQUIRE) != 0)
 		return true;
-	if (!shim_may_call())
+	/* At its beginning an image has just been asked. */
+	if (shim.is_sealed || (shim.last_generation != 0 && !shim_may_call()))
 		return false;
 	/* A signal handler in the middle of this, or a second thread, goes without. */
 	uint32_t expected = 0;

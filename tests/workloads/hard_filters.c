@@ -56,7 +56,8 @@ static void install(uint32_t action, const int *numbers, size_t n, bool is_list_
 static const int denied[] = { SYS_openat,    SYS_open,	    SYS_newfstatat,   SYS_fstat,
 			      SYS_fallocate, SYS_ftruncate, SYS_memfd_create, SYS_clock_gettime,
 			      SYS_getuid,    SYS_faccessat, SYS_readlink,     SYS_prlimit64,
-			      SYS_getppid,   SYS_fcntl,	    SYS_getsockname,  SYS_getsockopt };
+			      SYS_getppid,   SYS_fcntl,	    SYS_getsockname,  SYS_getsockopt,
+			      SYS_getpid };
 enum { N_DENIED = sizeof(denied) / sizeof(denied[0]) };
 
 static void deny_by_death(void)
