@@ -52,6 +52,9 @@ union life_page {
 extern union life_page life_page HIDDEN;
 #define life (life_page.life)
 
+/* A thread's, while the allocator works for it: what that asks of itself is not counted again. */
+#define GENERATION_INSIDE UINT64_MAX
+
 struct thread_state {
 	struct sl_lane_slot *slot;
 	uint64_t generation;

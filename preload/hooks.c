@@ -133,12 +133,31 @@ static bool is_resolved(void)
 	return likely(real.malloc != NULL);
 }
 
+/* An allocator may do its work by functions that are hooked: musl's calloc calls malloc, its
+ * posix_memalign aligned_alloc. Between these two only the call of the program is counted. None of them is
+ * left but by return. */
+static uint64_t begin_inside(const struct sl_lane_slot *s)
+{
+	const uint64_t before = thread_state.generation;
+
+	if (s != NULL)
+		thread_state.generation = GENERATION_INSIDE;
+	return before;
+}
+
+static void end_inside(uint64_t before)
+{
+	thread_state.generation = before;
+}
+
 static UNUSUAL void *malloc_slow(size_t n)
 {
 	if (!is_resolved())
 		return emergency_alloc(n, 16);
 	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	void *p = real.malloc(n);
+	end_inside(before);
 	if (s != NULL)
 		allocated_slow(s, SL_HEAP_MALLOC, p, n);
 	return p;
@@ -173,7 +192,9 @@ static UNUSUAL void *calloc_slow(size_t n, size_t size, const void *caller)
 	if (!is_resolved())
 		return overflows ? NULL : emergency_alloc(total, 16);
 	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	void *p = real.calloc(n, size);
+	end_inside(before);
 	if (s != NULL)
 		allocated_slow(s, SL_HEAP_CALLOC, p,
 			       size == THREAD_ENTRY ? total - added_by_us(n, caller) : total);
@@ -213,7 +234,9 @@ static UNUSUAL void *realloc_slow(void *p, size_t n)
 	}
 	struct sl_lane_slot *s = shim_slot();
 	const __s64 old = s == NULL || p == NULL ? 0 : usable_freed(p);
+	const uint64_t before = begin_inside(s);
 	void *q = real.realloc(p, n);
+	end_inside(before);
 	if (s == NULL)
 		return q;
 	if (p != NULL && (q != NULL || n == 0))
@@ -224,10 +247,9 @@ static UNUSUAL void *realloc_slow(void *p, size_t n)
 }
 
 /* Aligned requests are rare enough to have no fast path of their own. */
-static void aligned_done(void *p, size_t n)
+static void aligned_done(struct sl_lane_slot *s, uint64_t before, void *p, size_t n)
 {
-	struct sl_lane_slot *s = shim_slot();
-
+	end_inside(before);
 	if (s != NULL)
 		allocated_slow(s, SL_HEAP_MEMALIGN, p, n);
 }
@@ -301,11 +323,13 @@ static void *aligned_any(size_t alignment, size_t n)
 
 	if (!is_resolved())
 		return emergency_alloc(n, alignment);
+	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	if (real.memalign != NULL)
 		p = real.memalign(alignment, n);
 	else if (real.aligned_alloc != NULL)
 		p = real.aligned_alloc(alignment, n);
-	aligned_done(p, n);
+	aligned_done(s, before, p, n);
 	return p;
 }
 
@@ -317,8 +341,10 @@ EXPORT int posix_memalign(void **ret, size_t alignment, size_t n)
 			*ret = p;
 		return p == NULL ? ENOMEM : 0;
 	}
+	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	const int rc = real.posix_memalign(ret, alignment, n);
-	aligned_done(rc == 0 ? *ret : NULL, n);
+	aligned_done(s, before, rc == 0 ? *ret : NULL, n);
 	return rc;
 }
 
@@ -326,8 +352,10 @@ EXPORT void *aligned_alloc(size_t alignment, size_t n)
 {
 	if (!is_resolved() || real.aligned_alloc == NULL)
 		return aligned_any(alignment, n);
+	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	void *p = real.aligned_alloc(alignment, n);
-	aligned_done(p, n);
+	aligned_done(s, before, p, n);
 	return p;
 }
 
@@ -342,8 +370,10 @@ EXPORT void *valloc(size_t n)
 {
 	if (!is_resolved() || real.valloc == NULL)
 		return aligned_any(PAGE, n);
+	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	void *p = real.valloc(n);
-	aligned_done(p, n);
+	aligned_done(s, before, p, n);
 	return p;
 }
 
@@ -351,8 +381,10 @@ EXPORT void *pvalloc(size_t n)
 {
 	if (!is_resolved() || real.pvalloc == NULL)
 		return aligned_any(PAGE, (n + PAGE - 1) & ~(size_t)(PAGE - 1));
+	struct sl_lane_slot *s = shim_slot();
+	const uint64_t before = begin_inside(s);
 	void *p = real.pvalloc(n);
-	aligned_done(p, n);
+	aligned_done(s, before, p, n);
 	return p;
 }
 

@@ -369,6 +369,8 @@ struct sl_lane_slot *shim_slot(void)
 
 	if (thread_state.generation == generation)
 		return thread_state.slot;
+	if (thread_state.generation == GENERATION_INSIDE)
+		return NULL;
 	if (generation != 0 && thread_state.generation == generation + 1) {
 		/* Upgraded as soon as the size word is trusted; the shared slot never is. */
 		if (shim.is_trusted && thread_state.slot != &life.lane->shared)

@@ -55,6 +55,18 @@ ROUNDS="690 460 184 0"
 	done
 }
 
+@test "what an allocator does by other functions of the family is counted once" {
+	family="391 368 161 0"
+	[ "$(difference "$WORKLOADS/heap_family")" = "$family" ]
+	if [ -x "$WORKLOADS/heap_family.musl" ]; then
+		[ "$(difference "$WORKLOADS/heap_family.musl")" = "$family" ]
+	fi
+	for library in $ALLOCATORS; do
+		has_library "$library" || continue
+		[ "$(LD_PRELOAD=$library difference "$WORKLOADS/heap_family")" = "$family" ]
+	done
+}
+
 # The allocator's own operator new is then the program's, which calls malloc.
 @test "a program that exports the C++ runtime is counted once, whatever the allocator does" {
 	[ -x "$WORKLOADS/heap_cxx.own-runtime" ] || skip "no static C++ runtime"
