@@ -118,6 +118,37 @@ static void names_that_differ_from_run_to_run_are_one_row(void **state)
 	done(c);
 }
 
+static struct session *session_waiting(enum cause cause, const char *detail)
+{
+	struct session *s = sample_new(1);
+	sample_segment(s, &s->runs[0], 100 * MS, PHASE_MAIN, cause, detail);
+	assert_int_equal(metrics_collect(s), 0);
+	return s;
+}
+
+static void how_often_a_peer_was_tried_is_no_part_of_its_name(void **state)
+{
+	(void)state;
+	static const struct {
+		enum cause cause;
+		const char *base, *head, *name;
+	} rows[] = {
+		{ CAUSE_CONNECT, "tcp db:1, refused 15 times, polled every 100 ms",
+		  "tcp db:1, refused once, polled every 99 ms", "tcp db:1" },
+		{ CAUSE_CONNECT, "unix /a,b, failed (ENOENT) 2 times, polled every 1 s",
+		  "unix /a,b", "unix /a,b" },
+		{ CAUSE_SLEEP, "polled every 50 ms", "polled every 20 ms", "polled" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct comparison *c = compare(session_waiting(rows[i].cause, rows[i].base),
+					       session_waiting(rows[i].cause, rows[i].head));
+		assert_int_equal(c->n_contributions, 1);
+		assert_string_equal(c->contributions[0].detail, rows[i].name);
+		rows_add_up(c);
+		done(c);
+	}
+}
+
 static void names_that_all_runs_share_stay_whole(void **state)
 {
 	/* A fixed port in the ephemeral range, and a second one that only head has. */
@@ -443,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_that_differ_from_run_to_run_are_one_row),
+		cmocka_unit_test(how_often_a_peer_was_tried_is_no_part_of_its_name),
 		cmocka_unit_test(names_that_all_runs_share_stay_whole),
 		cmocka_unit_test(checkouts_in_two_places_are_one),
 		cmocka_unit_test(what_both_sides_use_is_no_checkout),

@@ -127,6 +127,18 @@ static void add_process(struct alignment *a, const struct process *p, int side)
 		a->has_failed = true;
 }
 
+/* What a segment was about, interned. How often a peer was tried, or a child asked for, is no part of
+ * its name: model/build/polling.c. */
+static const char *object_of(struct alignment *a, const struct segment *s)
+{
+	static const char *const counts[] = { ", refused ", ", failed (" };
+	const char *end = s->cause == CAUSE_SLEEP ? strstr(s->detail, " every ") : NULL;
+	for (size_t i = 0; s->cause == CAUSE_CONNECT && end == NULL && i < 2; i++)
+		end = strstr(s->detail, counts[i]);
+	return end == NULL ? arena_intern(a->arena, s->detail)
+			   : arena_internn(a->arena, s->detail, (size_t)(end - s->detail));
+}
+
 static void add_run(struct alignment *a, const struct run *run, int side)
 {
 	const char *last = NULL;
@@ -136,7 +148,7 @@ static void add_run(struct alignment *a, const struct run *run, int side)
 	for (size_t i = 0; i < run->n_segments; i++) {
 		const char *detail = run->segments[i].detail;
 		if (detail != last)
-			add_name(a, arena_intern(a->arena, detail), NULL, side);
+			add_name(a, object_of(a, &run->segments[i]), NULL, side);
 		last = detail;
 	}
 }
@@ -334,7 +346,7 @@ const char *aligned_process(struct alignment *a, const struct run *run, int id)
 
 const char *aligned_detail(struct alignment *a, const struct segment *segment)
 {
-	const char *text = arena_intern(a->arena, segment->detail);
+	const char *text = object_of(a, segment);
 	if (text == NULL || segment->cause != CAUSE_CHILD || strlen(text) < CUT_BYTES)
 		return label_of(a, text);
 	const char *cut = arena_internn(a->arena, text, CUT_BYTES);
