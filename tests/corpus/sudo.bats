@@ -10,6 +10,7 @@ setup() {
 	setup_workdir
 	[ "$(id -u)" = 0 ] || skip "not root"
 	command -v sudo >/dev/null || skip "no sudo here"
+	unshare -m true || skip "no mount namespaces here"
 	public_copy
 	mkdir -p "$PUBLIC/work/home"
 	cd "$PUBLIC/work"

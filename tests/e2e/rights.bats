@@ -12,6 +12,7 @@ TESTERS=54399
 setup() {
 	setup_workdir
 	[ "$(id -u)" = 0 ] || skip "not root"
+	unshare -m true || skip "no mount namespaces here"
 	public_copy
 	mkdir "$PUBLIC/work"
 	cd "$PUBLIC/work"

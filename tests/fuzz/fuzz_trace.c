@@ -91,7 +91,7 @@ __attribute__((noreturn)) static void write_seeds(const char *directory)
 {
 	static struct seeds seeds;
 	static char file[256 * 1024];
-	if (trace_writer_open(-1, NULL, (unsigned int)-1, (unsigned int)-1, &seeds.w) < 0)
+	if (trace_writer_open(-1, NULL, &seeds.w) < 0)
 		abort();
 	const int fd = trace_writer_dup(seeds.w);
 	events_each(story, add_seed, &seeds);
