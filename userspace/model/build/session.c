@@ -327,6 +327,11 @@ static int write_notes(const struct facts *f, struct session *s)
 		rc = add_note(s->arena, &notes,
 			      arena_printf(s->arena, "%llu records of a later version were skipped",
 					   (unsigned long long)t->n_unknown));
+	for (size_t i = 0; i < s->n_probes && rc == 0; i++)
+		if (s->probes[i].lost != NULL)
+			rc = add_note(s->arena, &notes,
+				      arena_printf(s->arena, "%s: %s", s->probes[i].name,
+						   s->probes[i].lost));
 	for (size_t i = 0; i < f->notes.n && rc == 0; i++)
 		rc = add_note(s->arena, &notes, f->notes.items[i]);
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)

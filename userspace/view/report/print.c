@@ -276,6 +276,15 @@ static void say_overhead(struct page *page, const struct run *run)
 	sayf(page, TONE_PLAIN, "%s", buf_str(&line));
 }
 
+/* build_refused() has said it. */
+static bool is_about_probe(const struct session *s, const char *note)
+{
+	for (size_t i = 0; i < s->n_probes; i++)
+		if (s->probes[i].lost != NULL && strstr(text_of(note), s->probes[i].lost) != NULL)
+			return true;
+	return false;
+}
+
 static void say_trust(struct page *page, const struct run *run)
 {
 	const struct session *s = page->s;
@@ -290,7 +299,7 @@ static void say_trust(struct page *page, const struct run *run)
 		sayf(page, TONE_PLAIN, "note: %" PRId64 " switches after readiness kept as sums",
 		     run->switches_summed);
 	for (size_t i = 0; i < s->n_notes; i++)
-		if (!is_about_kernel(text_of(s->notes[i])))
+		if (!is_about_kernel(text_of(s->notes[i])) && !is_about_probe(s, s->notes[i]))
 			sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
 }
 

@@ -75,5 +75,5 @@ int build_probes(const struct session *s, size_t run_index, struct table **ret)
 int build_refused(const struct session *s, size_t run_index, struct table **ret)
 {
 	(void)run_index;
-	return build(s, "What this kernel refused", true, ret);
+	return build(s, "What this kernel does not tell", true, ret);
 }
