@@ -56,11 +56,20 @@ struct shell {
 	struct injection injection;
 };
 
+/* NULL: not glibc, so musl. */
+static const char *glibc_version(void)
+{
+	typedef const char *version_fn(void);
+	version_fn *version = REAL(version_fn, "gnu_get_libc_version");
+
+	return version == NULL ? NULL : version();
+}
+
 /* glibc 2.38 and later put an end of the options before the command. */
 static bool ends_options(void)
 {
-	const char *(*version)(void) = (const char *(*)(void))real_next("gnu_get_libc_version");
-	const char *at = version == NULL ? NULL : text_after(version(), "2.");
+	const char *version = glibc_version();
+	const char *at = version == NULL ? NULL : text_after(version, "2.");
 	unsigned int minor = 0;
 
 	for (; at != NULL && *at >= '0' && *at <= '9'; at++)
@@ -410,12 +419,27 @@ static int take(void *stream)
 	return -1;
 }
 
-/* Closes and waits, as libc does for its own, whichever of the two functions is called. */
-static int close_any(void *stream, close_fn *function)
+static int wait_for_stream(int pid, int result)
+{
+	int status = 0;
+	long waited;
+
+	do
+		waited = sys_call4(SYS_wait4, pid, (long)&status, 0, 0);
+	while (waited == -EINTR);
+	if (waited < 0 && real_errno() != NULL)
+		*real_errno() = (int)-waited;
+	if (waited < 0)
+		return -1;
+	/* What could not be written matters to glibc, if nothing else went wrong. */
+	return status != 0 || glibc_version() == NULL ? status : result;
+}
+
+/* As libc does with its own; glibc waits whichever of the two functions is called, musl in pclose. */
+static int close_any(void *stream, close_fn *function, bool waits)
 {
 	close_fn *close_stream = REAL(close_fn, "fclose");
 	const int i = take(stream);
-	int status = 0;
 
 	if (i < 0)
 		return function == NULL ? -1 : function(stream);
@@ -423,21 +447,18 @@ static int close_any(void *stream, close_fn *function)
 	const int result = close_stream(stream);
 	(void)__atomic_fetch_sub(&n_streams, 1, __ATOMIC_RELAXED);
 	unclaim(i);
-	long waited;
-	do
-		waited = sys_call4(SYS_wait4, pid, (long)&status, 0, 0);
-	while (waited == -EINTR);
-	if (waited < 0 && real_errno() != NULL)
-		*real_errno() = (int)-waited;
-	return waited < 0 ? -1 : status != 0 ? status : result;
+	return waits ? wait_for_stream(pid, result) : result;
 }
 
 EXPORT int hooked_pclose(void *stream)
 {
-	return close_any(stream, REAL(close_fn, "pclose"));
+	return close_any(stream, REAL(close_fn, "pclose"), true);
 }
 
 EXPORT int hooked_fclose(void *stream)
 {
-	return close_any(stream, REAL(close_fn, "fclose"));
+	const bool waits =
+		__atomic_load_n(&n_streams, __ATOMIC_RELAXED) != 0 && glibc_version() != NULL;
+
+	return close_any(stream, REAL(close_fn, "fclose"), waits);
 }

@@ -47,6 +47,40 @@ same() {
 	same hard_shells
 }
 
+@test "a musl program, whose libc does some things in another way" {
+	command -v musl-gcc >/dev/null || skip "no musl-gcc"
+	musl-gcc -x c -o program - <<-'END'
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/auxv.h>
+		extern char **environ;
+		static int n_early;
+		__attribute__((constructor)) static void early(void)
+		{
+			for (char **e = environ; *e; e++)
+				n_early += !strncmp(*e, "STARTLINE", 9) || !strncmp(*e, "LD_PRELOAD", 10);
+		}
+		int main(void)
+		{
+			printf("%d before main, %lu\n", n_early, getauxval(AT_PAGESZ));
+			for (char **e = environ; *e; e++)
+				puts(*e);
+			printf("%d\n", system("exit 3"));
+			printf("%d\n", pclose(popen("exit 4", "r")));
+			printf("%d\n", fclose(popen("exit 5", "r")));
+		}
+	END
+	for variables in "A=1" "A=1 LD_PRELOAD= B=2"; do
+		# shellcheck disable=SC2086 # a list
+		env -i $variables ./program >bare
+		# shellcheck disable=SC2086
+		env -i $variables "$STARTLINE" run --format json -o session.json --probes shim -- ./program >seen
+		diff bare seen
+		[ "$(q '.runs[0].processes[0].coverage.heap')" = counted ]
+	done
+}
+
 @test "the loader lists what it lists" {
 	loader=/lib64/ld-linux-x86-64.so.2
 	for option in --list --verify --help --version --list-tunables; do
