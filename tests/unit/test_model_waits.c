@@ -42,6 +42,9 @@ static void sleeps(void **state)
 	assert_cause("syscall=epoll_wait object=epoll context=hardirq timeout", "sleep|");
 	assert_cause("syscall=futex context=hardirq timeout", "sleep|");
 	assert_cause("syscall=rt_sigtimedwait context=hardirq timeout", "sleep|");
+	assert_cause("syscall=read object=other text=[timerfd] context=hardirq", "sleep|[timerfd]");
+	assert_cause("syscall=poll object=other text=[timerfd] context=hardirq", "sleep|[timerfd]");
+	assert_cause("syscall=epoll_wait object=epoll text=[eventpoll] context=hardirq", "sleep|");
 	assert_cause("syscall=rt_sigtimedwait waker=500 comm=init", "signal|init");
 	assert_cause("syscall=pause waker=500 comm=kill", "signal|kill");
 	assert_cause("state=T", "signal|stopped");

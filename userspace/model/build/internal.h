@@ -225,6 +225,7 @@ struct builder {
 	const struct sl_heap *heap_tree; /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
 
+	uint64_t n_poll_steps;	  /* of polling.c, all together */
 	int64_t retry_ns;	  /* the longest retry loop on the critical path */
 	const char *retry_detail; /* … and what it waited for; NULL: there was none */
 

@@ -14,9 +14,10 @@
 
 #define NONE SIZE_MAX
 
-#define MAX_BETWEEN  64 /* short waits between two ticks: for a lock, for a page */
-#define MAX_ORIGIN   8	/* from thread to waker */
-#define MAX_ATTEMPTS 64 /* connections looked at, per tick */
+#define MAX_BETWEEN  64	       /* short waits between two ticks: for a lock, for a page */
+#define MAX_ORIGIN   8	       /* from thread to waker */
+#define MAX_ATTEMPTS 64	       /* connections looked at, per tick */
+#define MAX_STEPS    100000000 /* in all: traces may be made up; afterwards waits stand alone */
 
 /* What a thread does between two ticks of a loop: it hardly runs, and what it waits for otherwise
  * (the lock of an interpreter, above all) is not much longer than the ticks are. */
@@ -184,8 +185,9 @@ static uint64_t origin_of(const struct origin *o, int thread, uint64_t from, uin
 	if (thread == o->waiter)
 		return to;
 	size_t i = stay_before(b, thread, to);
-	for (; i != NONE && i >= t->first_stay; i--) {
+	for (; i != NONE && i >= t->first_stay && b->n_poll_steps < MAX_STEPS; i--) {
 		const struct stay *s = &b->stays.items[i];
+		b->n_poll_steps++;
 		if (s->wake_ns <= from)
 			return from;
 		const int waker = asleep_ns(s) > 0 ? wait_waker(b, s) : -1;
@@ -323,6 +325,7 @@ static bool ended_by_worker(struct builder *b, size_t last, size_t low, struct p
 	const size_t before = previous_wait(b, last, low, TICK_RUN_NS);
 	for (size_t i = 0; i < b->threads.n; i++) {
 		const struct thread *t = &b->threads.items[i];
+		b->n_poll_steps++;
 		if (t->proc != proc || (int)i == s->thread)
 			continue;
 		const uint64_t done_ns = done_at(b, t, stays[first].out_ns, s->wake_ns);
@@ -453,7 +456,7 @@ bool poll_loop_ending(struct builder *b, size_t last, size_t low, struct poll_lo
 {
 	const struct stay *s = &b->stays.items[last];
 	*ret = (struct poll_loop){ .first = last, .last = last, .thread = -1 };
-	if (asleep_ns(s) == 0 || s->event->wake_ns == 0)
+	if (asleep_ns(s) == 0 || s->event->wake_ns == 0 || b->n_poll_steps >= MAX_STEPS)
 		return false;
 	if (!is_by_timer(s))
 		return ended_by_event(b, last, low, ret);
