@@ -351,3 +351,22 @@ refused() {
 	"$STARTLINE" run -o >(cat >report) -- true
 	"$STARTLINE" run -o /dev/stdout -- true | grep -q '^done in'
 }
+
+# For three seconds alice changes what `.startline` is, as fast as she can.
+@test "what changes between the look and the use is not followed either" {
+	root_recordings
+	in_shared
+	as_alice sh -c 'while [ ! -e ../stop ]; do
+		ln -sfn "$1" .startline; mv .startline old; mkdir .startline; echo x >.startline/history.db
+		mv .startline old2; ln -s "$1/history.db" file; rm -rf old old2 file
+	done 2>/dev/null' sh "$PUBLIC/work/secret/kept" 3>&- &
+	end=$((SECONDS + 3))
+	while [ $SECONDS -lt $end ]; do
+		"$STARTLINE" run --probes none --save "s$RANDOM" -o file -- true 2>messages || true
+		"$STARTLINE" run -q --probes none -- true 2>messages || true
+	done
+	touch ../stop
+	wait
+	kept
+	[ ! -e "$PUBLIC/work/secret/kept/history.db" ]
+}
