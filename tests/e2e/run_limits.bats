@@ -25,9 +25,11 @@ setup() {
 	for probes in auto none; do
 		"$STARTLINE" run --probes $probes --trace t.slt -- sh -c \
 			'echo $$ >begun; for i in $(seq 30); do /bin/true; sleep 0.1; done' 3>&- &
-		sleep 1.8
-		kill -KILL $!
-		wait $! || true
+		pid=$!
+		for _ in {1..200}; do [ -s begun ] && break || sleep 0.05; done
+		sleep 1.5
+		kill -KILL $pid
+		wait $pid || true
 		"$STARTLINE" report t.slt >report
 		grep -q '^still running where the recording breaks off, after ' report
 		fails grep -q '^done in' report
