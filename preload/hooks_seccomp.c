@@ -16,6 +16,17 @@ prctl_fn prctl;
 long syscall(long number, ...);
 uintptr_t syscall_target(long number, long a) HIDDEN;
 
+/* A filter is about to be installed. Before the call: after it is too late. A refused filter costs
+ * nothing but coverage. */
+static void seal(void)
+{
+	if (shim.is_sealed)
+		return;
+	if (shim_may_call() && shim_start())
+		shim_cover(SL_COVER_OFF, true, "a seccomp filter was installed");
+	shim.is_sealed = true;
+}
+
 /* Variadic in the header; the calling convention is the same for arguments in registers, and handing
  * on more than was given does no harm. */
 EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
@@ -23,9 +34,8 @@ EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
 	static prctl_fn *function;
 	if (function == NULL)
 		function = (prctl_fn *)real_next("prctl");
-	/* Before the call: after it is too late. A refused filter costs nothing but coverage. */
 	if (option == SET_SECCOMP)
-		shim.is_sealed = true;
+		seal();
 	return function(option, a, b, c, d);
 }
 
@@ -37,7 +47,7 @@ uintptr_t syscall_target(long number, long a)
 		function = real_next("syscall");
 	if ((number == SYS_seccomp && (unsigned long)a <= SET_MODE_FILTER) ||
 	    (number == SYS_prctl && a == SET_SECCOMP))
-		shim.is_sealed = true;
+		seal();
 	return function;
 }
 

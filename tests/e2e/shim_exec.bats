@@ -182,3 +182,29 @@ counted() { # number of processes or images with exactly the known counts
 	session --probes shim -- python3 many.py
 	[ "$(q '.runs[0] | "\(.complete) \(.losses.shim)"')" = "true 0" ]
 }
+
+@test "what is executed under a new filter of system calls is not entered, and the report says why" {
+	gcc -x c -o filtered - <<-'END'
+		#include <linux/filter.h>
+		#include <linux/seccomp.h>
+		#include <sys/prctl.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+			struct sock_fprog program = { 1, all };
+			prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+			prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+			return execvp(argv[1], argv + 1);
+		}
+	END
+	session -- ./filtered sh -c 'exit 23'
+	[ "$status" = 23 ]
+	[ "$(q '.runs[0].processes[0].coverage.heap')" = 'switched off: a seccomp filter was installed' ]
+	# Where startline is under a filter itself, that there is one says nothing.
+	status=0
+	./filtered "$STARTLINE" run --format json -o session.json --probes shim -- \
+		sh -c 'ls / >/dev/null; exit 23' || status=$?
+	[ "$status" = 23 ]
+	[ "$(q '[.runs[0].processes[].coverage.heap] | unique | join(" ")')" = counted ]
+}
