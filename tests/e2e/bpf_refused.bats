@@ -146,6 +146,7 @@ holds() {
 		[ "$(q '.runs[0].losses.bpf')" = null ]
 		[ "$(q '.runs[0].startup.segments')" = null ]
 		[ "$(value proc.count) $(value files.opens)" = "null null" ]
+		[[ "$(q '.coverage.probes[] | [.name, .mechanism, .error] | join("|")')" = "kernel events||"*[a-z]* ]]
 		[[ "$(q '.runs[0].processes[0].coverage.kernel')" = "no bpf: "* ]]
 		"$STARTLINE" report t.slt >report
 		head -n 4 report | grep -qE '^no kernel events: .*(refused|not permitted)'

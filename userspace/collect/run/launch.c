@@ -49,6 +49,18 @@ static size_t ring_bytes(const struct collector *c, const struct collect_spec *s
 	return spec->ring_bytes == 0 && part < RING_MOST ? (size_t)part + 1 : spec->ring_bytes;
 }
 
+/* One of the needed probes cannot be had, so none is. */
+static int tell_refused(struct collector *c, const char *why)
+{
+	int r = emit_meta(collector_sink(c), "probe", "kernel events");
+	if (r >= 0)
+		r = emit_meta(collector_sink(c), "probe.error", "%s", why);
+	if (r >= 0)
+		r = emit_meta(collector_sink(c), "probe.remedy",
+			      "`startline doctor` says what this machine lacks");
+	return r;
+}
+
 static int open_bpf(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
@@ -70,6 +82,8 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 	const uint64_t call_ps = overhead_measure_call();
 	int r = source_bpf_open(&settings, why, sizeof(why), &c->bpf);
 	r = report_source(c, spec, "bpf", "source.bpf", r, why);
+	if (r >= 0 && c->bpf == NULL)
+		r = tell_refused(c, why);
 	if (r >= 0 && c->bpf != NULL)
 		r = overhead_emit_calls(c->bpf, call_ps, collector_sink(c));
 	if (r < 0 || c->bpf == NULL)
