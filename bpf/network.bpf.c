@@ -3,6 +3,8 @@
  * and what becomes of a connect that did not wait, which only the TCP state machine tells. */
 #include "bpf/net.bpf.h"
 
+#include <bpf/bpf_endian.h>
+
 #include <asm/unistd_64.h>
 
 struct conn_map conns SEC(".maps");
@@ -299,17 +301,24 @@ __u32 own_port = 0;
 __u32 own_name[2] = { 0 };
 
 /* Whether the other end of @sk, as it was accepted, is that one. */
-int is_own(__u64 sk);
-__noinline int is_own(__u64 sk)
+static __always_inline bool is_own(__u64 sk)
 {
-	struct sl_addr peer = { 0 };
+	const struct unix_sock *peer;
+	const char *name;
+	__u32 bytes[2] = { 0 };
 
 	if (!own_family)
-		return 0;
-	addr_peer(sk, &peer);
-	if (peer.family != AF_UNIX || own_family != AF_UNIX)
-		return peer.family != AF_UNIX && own_family != AF_UNIX && peer.port == own_port;
-	return *(__u32 *)&peer.bytes[0] == own_name[0] && *(__u32 *)&peer.bytes[4] == own_name[1];
+		return false;
+	if (own_family != AF_UNIX || family_of_sk(sk) != AF_UNIX)
+		return own_family != AF_UNIX && family_of_sk(sk) != AF_UNIX &&
+		       bpf_ntohs(BPF_CORE_READ((struct sock *)sk, __sk_common.skc_dport)) ==
+			       own_port;
+	peer = (const struct unix_sock *)BPF_CORE_READ((struct unix_sock *)sk, peer);
+	name = (const char *)BPF_CORE_READ(peer, addr) +
+	       bpf_core_field_offset(struct unix_address, name) +
+	       sizeof(__u16); /* after the family */
+	bpf_probe_read_kernel(bytes, sizeof(bytes), name);
+	return bytes[0] == own_name[0] && bytes[1] == own_name[1];
 }
 
 __noinline int net_accepted(__u64 sk, __u64 id, __u64 listener, __s32 fd, __u64 enter_ns)

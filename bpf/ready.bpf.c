@@ -40,6 +40,7 @@ struct pending {
 	__u64 sk;
 	__u64 edge_ns;	     /* last time an edge-triggered wait was sent; 0: never */
 	__u64 first_edge_ns; /* … and the first time */
+	__u64 is_datagram;
 };
 
 #define SLOT_TAKEN (~0ull) /* pending.id while a slot is filled in */
@@ -79,13 +80,13 @@ static __always_inline bool pending_remove(struct pending *p, __u64 id)
 	if (__sync_val_compare_and_swap(&p->id, id, 0) != id)
 		return false;
 	__sync_fetch_and_sub(&pending_count, 1);
-	if (type_of_sk(p->sk) == SOCK_DGRAM)
+	if (p->is_datagram)
 		__sync_fetch_and_sub(&pending_datagrams, 1);
 	return true;
 }
 
 /* False: no free slot. */
-static __always_inline bool pending_add(__u64 sk, __u64 id)
+static __always_inline bool pending_add(__u64 sk, __u64 id, bool is_datagram)
 {
 	struct pending *p;
 	__u32 slot;
@@ -97,10 +98,11 @@ static __always_inline bool pending_add(__u64 sk, __u64 id)
 			continue;
 		p->sk = sk;
 		p->edge_ns = 0;
+		p->is_datagram = is_datagram;
 		bpf_map_update_elem(&listeners, &id, &slot, BPF_ANY);
 		p->id = id;
 		__sync_fetch_and_add(&pending_count, 1);
-		if (type_of_sk(sk) == SOCK_DGRAM)
+		if (is_datagram)
 			__sync_fetch_and_add(&pending_datagrams, 1);
 		return true;
 	}
@@ -121,7 +123,7 @@ __noinline int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 
 	fact.enter_ns = enter_ns;
 	fact.pid_tid = pid_tid;
 	fact.how = how;
-	if (how == SL_HOW_EPOLL_EDGE && type_of_sk(p->sk) != SOCK_DGRAM) {
+	if (how == SL_HOW_EPOLL_EDGE && !p->is_datagram) {
 		if (!p->edge_ns)
 			p->first_edge_ns = now;
 		else if (now - p->edge_ns <
@@ -353,14 +355,13 @@ static long walk_listener(void *map, const __u32 *slot, struct pending *p, struc
 	return 0;
 }
 
-/* @sets: NULL for any. */
+/* @sets: NULL: any. */
 static __always_inline int walk_pending(const __u64 *sets, __u64 enter_ns)
 {
 	struct walk walk = { .enter_ns = enter_ns };
 
 	if (sets)
 		__builtin_memcpy(walk.sets, sets, sizeof(walk.sets));
-
 	bpf_for_each_map_elem(&pending, walk_listener, &walk, 0);
 	return 0;
 }
@@ -370,14 +371,14 @@ static __always_inline int walk_pending(const __u64 *sets, __u64 enter_ns)
 /* ---- listeners come ---- */
 
 /* False if it is known already: listen may be called twice, and a listener inherited often. */
-static __always_inline bool listener_add(__u64 sk, __u64 id)
+static __always_inline bool listener_add(__u64 sk, __u64 id, bool is_datagram)
 {
 	const __u32 none = PENDING_MAX;
 
 	has_listeners = 1;
 	if (!id || bpf_map_update_elem(&listeners, &id, &none, BPF_NOEXIST))
 		return false;
-	if (pending_add(sk, id))
+	if (pending_add(sk, id, is_datagram))
 		return true;
 	sl_number(NULL, true, SL_KIND_NET); /* its ACCEPT_READY will be missing */
 	return false;
@@ -386,7 +387,9 @@ static __always_inline bool listener_add(__u64 sk, __u64 id)
 /* A thread may have waited before it listened. */
 __noinline int ready_listener(__u64 sk, __u64 id)
 {
-	return listener_add(sk, id) ? walk_pending(NULL, bpf_ktime_get_ns()) : 0;
+	if (!listener_add(sk, id, type_of_sk(sk) == SOCK_DGRAM))
+		return 0;
+	return walk_pending(NULL, bpf_ktime_get_ns());
 }
 
 struct inherited {
@@ -409,7 +412,7 @@ __noinline int inherited_fd(__s32 fd)
 	fact.id = id_of_sk(fact.sk);
 	if (first_time(fact.id, ONCE_INHERITED, bpf_get_current_pid_tgid() >> 32))
 		net_emit(&fact, NULL);
-	return listener_add(fact.sk, fact.id);
+	return listener_add(fact.sk, fact.id, false);
 }
 
 /* The lowest bit set in @word, which is not 0. */

@@ -375,7 +375,7 @@ enum sl_net_op {
 	SL_NET_SENDTO = 11,    /* datagram sent to addr; first per sock and peer */
 	SL_NET_CLOSED = 12,    /* a TCP listener was closed, before readiness and not by an exit */
 	SL_NET_PROBED = 13, /* collector: startline connected to listener `other`, to see whether it
-				* is accepted; addr = our end; result = threads of the program that
+				* is accepted; pid = its own, addr = our end; result = threads of the program that
 				* were running */
 };
 

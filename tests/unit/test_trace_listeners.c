@@ -159,7 +159,7 @@ static void a_datagram_socket_stands_in_where_nothing_listens(void **state)
 #define LISTENS	       "1ms net 100 listen sock=1 addr=0.0.0.0:80\n"
 #define WAITS	       "2ms net 100/103 accept_ready sock=1 addr=0.0.0.0:80 how=epoll_edge\n"
 #define EDGE	       LISTENS WAITS
-#define PROBED	       "102ms net 0 probed other=1 addr=127.0.0.1:4711\n"
+#define PROBED	       "102ms net 7 probed other=1 addr=127.0.0.1:4711\n"
 #define TRIES(at, tid) at " net 100/" tid " accept_ready sock=1 addr=0.0.0.0:80 how=edge_accept\n"
 
 static void an_edge_triggered_wait_does_not_count_by_itself(void **state)
@@ -179,7 +179,8 @@ static void a_connection_that_is_accepted_at_once_confirms_the_wait(void **state
 	struct ready_point point;
 	assert_int_equal(ready_at("accept", EDGE PROBED TRIES("103ms", "103"), 0, &point), 2 * MS);
 	assert_int_equal(point.tid, 103);
-	/* Not by another process: its wait is not known. */
+	/* Not by another thread, of whose sleep nothing is known, or another process. */
+	assert_int_equal(ready_ns("accept", EDGE PROBED TRIES("103ms", "104")), 103 * MS);
 	assert_int_equal(
 		ready_ns("accept", EDGE PROBED
 			 "103ms net 200 accept_ready sock=1 addr=0.0.0.0:80 how=edge_accept\n"),
@@ -194,6 +195,12 @@ static void a_connection_that_is_accepted_later_was_not_awaited(void **state)
 	assert_int_equal(ready_ns("accept", EDGE
 				  "102ms net 0 probed other=1 result=1\n" TRIES("103ms", "103")),
 			 103 * MS);
+	/* Another process woke it: an answer that it waited for. */
+	assert_int_equal(ready_ns("accept",
+				  EDGE "101ms offcpu 100/103 out=2.1ms still\n" PROBED
+				       "102.2ms offcpu 100/103 out=2.1ms wake=102.1ms waker=8/8 "
+				       "context=task\n" TRIES("102.3ms", "103")),
+			 102300 * (MS / 1000));
 	/* A timer woke it. */
 	assert_int_equal(
 		ready_ns("accept", EDGE
@@ -205,15 +212,15 @@ static void a_connection_that_is_accepted_later_was_not_awaited(void **state)
 	assert_int_equal(
 		ready_ns("accept",
 			 EDGE "101ms offcpu 100/103 out=2.1ms still\n" PROBED
-			      "102.2ms offcpu 100/103 out=2.1ms wake=102.1ms\n"
+			      "102.2ms offcpu 100/103 out=2.1ms wake=102.1ms waker=7/7\n"
 			      "501ms offcpu 100/103 out=103ms wake=500ms\n" TRIES("502ms", "103")),
 		502 * MS);
 	/* Its thread woke at once, and had to wait for a CPU. */
-	assert_int_equal(
-		ready_ns("accept", EDGE
-			 "101ms offcpu 100/103 out=2.1ms still\n" PROBED
-			 "190ms offcpu 100/103 out=2.1ms wake=102.1ms\n" TRIES("191ms", "103")),
-		2 * MS);
+	assert_int_equal(ready_ns("accept", EDGE
+				  "101ms offcpu 100/103 out=2.1ms still\n" PROBED
+				  "190ms offcpu 100/103 out=2.1ms wake=102.1ms waker=7/7\n" TRIES(
+					  "191ms", "103")),
+			 2 * MS);
 }
 
 static void a_wait_that_was_left_proves_nothing(void **state)
@@ -238,19 +245,19 @@ static void the_thread_that_went_to_sleep_last_may_have_opened_the_door(void **s
 		EDGE "101ms offcpu 100/103 out=2.1ms still\n"
 		     "101ms offcpu 100/100 out=61ms still\n"
 		     "101ms offcpu 200/200 out=90ms still\n" PROBED
-		     "103ms offcpu 100/103 out=2.1ms wake=102ms\n" TRIES("104ms", "103");
+		     "103ms offcpu 100/103 out=2.1ms wake=102ms waker=7/7\n" TRIES("104ms", "103");
 	assert_int_equal(ready_ns("accept", others), 61 * MS);
 	/* The thread that waits hands it over. */
 	const char *handed = EDGE "101ms offcpu 100/103 out=2.1ms still\n"
 				  "101ms offcpu 100/100 out=61ms still\n" PROBED
-				  "110ms offcpu 100/103 out=2.1ms wake=102ms\n"
+				  "110ms offcpu 100/103 out=2.1ms wake=102ms waker=7/7\n"
 				  "120ms offcpu 100/100 out=61ms wake=110.1ms waker=100/103 "
 				  "context=task\n" TRIES("121ms", "100");
 	assert_int_equal(ready_ns("accept", handed), 61 * MS);
 	const char *own = EDGE
 		"101ms offcpu 100/103 out=2.1ms still\n"
 		"101ms offcpu 100/100 out=1ms still\n" PROBED
-		"103ms offcpu 100/103 out=2.1ms wake=102ms\n"
+		"103ms offcpu 100/103 out=2.1ms wake=102ms waker=7/7\n"
 		"120ms offcpu 100/100 out=1ms wake=119ms context=hardirq\n" TRIES("121ms", "100");
 	assert_int_equal(ready_ns("accept", own), 121 * MS);
 }

@@ -85,6 +85,9 @@ static struct moment stood_ready(const struct edge *e, const struct listening *s
 {
 	struct moment since = { 0 };
 	vec_foreach(wait, &e->waits) {
+		/* Where sleeps are not told, another thread than that which accepts proves nothing. */
+		if (e->sleeps.n == 0 && wait->since.tid != accept->tid)
+			continue;
 		if (wait->sock == s->sock && wait->since.pid == accept->pid &&
 		    wait->since.time_ns <= at_ns && wait->since.time_ns > since.time_ns)
 			since = wait->since;
@@ -113,17 +116,25 @@ static const struct edge_sleep *sleep_of(const struct edge *e, uint32_t tid)
 	return NULL;
 }
 
-/* Whether @accept is what a connection that came at @at_ns led to: its thread was woken by it (not by
- * a timer, which is a hard interrupt), or by a thread that was, and did little else. Waiting for a CPU
- * is not the program's doing. */
-static bool is_answer(const struct edge *e, const struct moment *accept, uint64_t at_ns)
+/* Whether the connection itself ended @sleep: the kernel wakes who waits while startline connects. A timer
+ * is a hard interrupt. */
+static bool is_woken_by(const struct edge_sleep *sleep, const struct edge_probe *probe)
+{
+	return sleep->wake_ns >= probe->at_ns && sleep->wake_ns < probe->at_ns + WAKE_NS &&
+	       sleep->context != SL_CONTEXT_HARDIRQ &&
+	       (probe->pid == 0 || sleep->waker_pid == probe->pid);
+}
+
+/* Whether @accept is what the connection led to: its thread was woken by it, or by a thread that was,
+ * and did little else. Waiting for a CPU is not the program's doing. */
+static bool is_answer(const struct edge *e, const struct moment *accept,
+		      const struct edge_probe *probe)
 {
 	const struct edge_sleep *sleep = sleep_of(e, accept->tid);
 	if (sleep == NULL || accept->time_ns - sleep->back_ns > AT_ONCE_NS)
 		return false;
 	for (int i = 0; i < WAKES_MAX && sleep != NULL; i++) {
-		if (sleep->wake_ns >= at_ns && sleep->wake_ns < at_ns + WAKE_NS &&
-		    sleep->context != SL_CONTEXT_HARDIRQ)
+		if (is_woken_by(sleep, probe))
 			return true;
 		sleep = sleep->context == SL_CONTEXT_TASK ? sleep_of(e, sleep->waker_tid) : NULL;
 	}
@@ -135,7 +146,7 @@ static bool is_at_once(const struct edge *e, const struct moment *accept,
 {
 	if (probe->is_busy)
 		return false;
-	return e->sleeps.n > 0 ? is_answer(e, accept, probe->at_ns)
+	return e->sleeps.n > 0 ? is_answer(e, accept, probe)
 			       : accept->time_ns - probe->at_ns <= BLIND_AT_ONCE_NS;
 }
 
@@ -183,6 +194,7 @@ static void note_sleep(struct edge *e, const struct sl_offcpu *off)
 					  .out_ns = off->out_ns,
 					  .wake_ns = is_asleep ? 0 : off->wake_ns,
 					  .back_ns = off->event.time_ns,
+					  .waker_pid = off->waker_pid,
 					  .waker_tid = off->waker_tid,
 					  .context = off->context };
 	vec_foreach(old, &e->sleeps) {
@@ -221,6 +233,7 @@ bool edge_feed_probed(struct edge *e, const struct sl_net *net, const struct sl_
 {
 	const struct edge_probe probe = {
 		.listener = net->other,
+		.pid = net->event.pid,
 		.from = net->addr,
 		.to = *to,
 		.at_ns = net->event.time_ns,

@@ -19,13 +19,14 @@ struct edge_sleep {
 	uint64_t out_ns;
 	uint64_t wake_ns; /* 0: it still is, or has waited again, not only for its own process */
 	uint64_t back_ns; /* on a CPU */
-	uint32_t waker_tid;
+	uint32_t waker_pid, waker_tid;
 	uint16_t context; /* enum sl_context */
 };
 
 /* A connection made by startline. */
 struct edge_probe {
 	uint64_t listener;
+	uint32_t pid; /* startline's; 0: not as the kernel events know it */
 	struct sl_addr to, from;
 	uint64_t at_ns;
 	bool is_busy;  /* a thread of the program was running then */

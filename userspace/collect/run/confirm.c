@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "userspace/base/log.h"
 #include "userspace/collect/ready/own_connection.h"
@@ -42,7 +43,8 @@ static int emit_probed(const struct run *r, uint64_t listener, uint64_t at_ns, i
 		       const struct sl_addr *end)
 {
 	const struct sl_net probed = {
-		.event = emit_header(SL_KIND_NET, sizeof(probed), at_ns, 0),
+		.event = emit_header(SL_KIND_NET, sizeof(probed), at_ns,
+				     r->tree.use_ns_pids ? 0 : getpid()),
 		.enter_ns = at_ns,
 		.other = listener,
 		.op = SL_NET_PROBED,
@@ -53,15 +55,12 @@ static int emit_probed(const struct run *r, uint64_t listener, uint64_t at_ns, i
 	return collector_sink(r->c).event(r->c, &probed.event);
 }
 
-/* Who sleeps now, and since when, must be known before anybody is woken. */
+/* Who sleeps now, and since when, must be known before anybody is woken, as far as it can be. */
 static int look(struct run *r)
 {
-	int e = 0;
 	if (r->c->bpf != NULL)
-		e = source_bpf_snapshot(r->c->bpf, SL_WHEN_PROBED);
-	if (e >= 0)
-		e = collector_drain(r->c);
-	return e < 0 ? e : 0;
+		(void)source_bpf_snapshot(r->c->bpf, SL_WHEN_PROBED);
+	return collector_drain(r->c);
 }
 
 static int ask(struct run *r, uint64_t listener, struct own_connection *connection)
