@@ -94,3 +94,35 @@ for i in range(int(sys.argv[2])):
 	q '.runs[0].findings[0].evidence' | grep -q 'refused 15 times'
 	q '.runs[0].findings[0].remedy' | grep -q 'startline wait'
 }
+
+# sleeps_at_most MS FILE [ARGUMENT]: of a program that computes for 400 ms elsewhere.
+sleeps_at_most() {
+	session -- /usr/bin/python3 "$2" ${3:+"$3"}
+	[ "$status" -eq 0 ] || return 1
+	[ "$(spent '.state != "blocked"')" -ge 400000000 ] || return 1
+	[ "$(spent '.cause == "sleep"')" -le $(($1 * 1000000)) ]
+}
+
+@test "Python's loops: a process with a time-out, an executor beside tickers" {
+	cat >process.py <<-'END'
+		import subprocess, sys
+		subprocess.run([sys.executable, "-c", "import time\nend = time.monotonic() + 0.4\n"
+		                "while time.monotonic() < end: pass"], timeout=30)
+	END
+	cat >tickers.py <<-'END'
+		import asyncio, sys, time
+		def compute():
+		    end = time.monotonic() + 0.4
+		    while time.monotonic() < end: pass
+		async def tick(seconds):
+		    while True: await asyncio.sleep(seconds)
+		async def main():
+		    kept = [asyncio.create_task(tick(0.02 + i / 1000)) for i in range(int(sys.argv[1]))]
+		    await asyncio.get_running_loop().run_in_executor(None, compute)
+		asyncio.run(main())
+	END
+	attempts sleeps_at_most 60 process.py # it looks every 50 ms
+	for tickers in 1 3 10; do
+		attempts sleeps_at_most 10 tickers.py "$tickers"
+	done
+}
