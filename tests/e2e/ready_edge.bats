@@ -132,6 +132,20 @@ exactly() {
 	[ "$(q '.runs[0].listeners[0].accept_ready_ns')" = null ]
 	[ "$(q '.runs[0].listeners[0].evidence')" = 'edge-triggered, unconfirmed' ]
 	[ "$(q '.runs[0].ready')" = null ]
+
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: edge
+		    command: $WORKLOADS/edge_server tokio sleep 5 log
+		    ready: accept
+		    connect: false
+		    timeout: 700ms
+		    runs: 1
+	END
+	status=0
+	"$STARTLINE" check >checked 2>&1 || status=$?
+	[ "$status" = 3 ] || { cat checked; return 1; }
+	tr -s ' \n' ' ' <checked | grep -F 'since --no-connect forbids'
 }
 
 @test "without --ready nothing connects, and a wait is no readiness" {

@@ -35,6 +35,7 @@ int check_spec(const struct scenario *s, const struct step *step, struct rule_li
 		.count_heap = s->counts_heap,
 		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,
 		.timeout_ns = step->timeout_ns,
+		.no_connect = step->no_connect,
 	};
 	if (o.timeout_ns == 0 && step->ready.n > 0)
 		o.timeout_ns = READY_TIMEOUT_NS;

@@ -23,6 +23,7 @@ struct step {
 	char **argv;		/* split by shell quoting, NULL-terminated; or sh -c COMMAND */
 	const char *directory;	/* NULL: where startline was called */
 	struct text_list ready; /* --ready SPECs */
+	bool no_connect;	/* as --no-connect */
 	uint64_t timeout_ns;	/* 0: default of `run` */
 	struct budget *budgets; /* of this step alone; none when it is the only one */
 	size_t n_budgets;

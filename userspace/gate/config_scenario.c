@@ -15,7 +15,8 @@
 #define MAX_TIME_DEFAULT (60 * NS_PER_S)
 #define STEPS_MAX	 ((size_t)100)
 
-#define STEP_KEYS "command", "shell", "directory", "ready", "timeout", "target", "budgets"
+#define STEP_KEYS \
+	"command", "shell", "directory", "ready", "connect", "timeout", "target", "budgets"
 
 static int no_memory(const struct reader *r)
 {
@@ -187,6 +188,7 @@ static int read_command(struct reader *r, node *mapping, struct step *ret)
 static int read_ready(struct reader *r, node *mapping, struct step *ret)
 {
 	node *n = node_find(r, mapping, "ready");
+	bool may_connect = true;
 	int e = take_texts(r, mapping, "ready", "what \"ready\" means, such as accept",
 			   &ret->ready);
 	for (size_t i = 0; e == 0 && n != NULL && i < ret->ready.n; i++) {
@@ -197,6 +199,9 @@ static int read_ready(struct reader *r, node *mapping, struct step *ret)
 		else
 			ready_rule_done(&rule);
 	}
+	if (e == 0)
+		e = take_bool(r, mapping, "connect", &may_connect);
+	ret->no_connect = !may_connect;
 	return e;
 }
 
@@ -306,8 +311,8 @@ static int check_gate_of_sum(struct reader *r, node *mapping, const struct scena
 
 static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 {
-	static const char *const not_here[] = { "command", "shell",   "directory",
-						"ready",   "timeout", NULL };
+	static const char *const not_here[] = { "command", "shell",   "directory", "ready",
+						"connect", "timeout", NULL };
 	node *list = node_find(r, mapping, "steps");
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
@@ -339,10 +344,10 @@ static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 
 static int read_results(struct reader *r, node *mapping, struct scenario *ret)
 {
-	static const char *const not_here[] = { "command",  "shell", "directory", "ready",
-						"timeout",  "steps", "runs",	  "warmup",
-						"max_time", "base",  "inputs",	  "heap",
-						"target",   NULL };
+	static const char *const not_here[] = { "command", "shell",    "directory", "ready",
+						"connect", "timeout",  "steps",	    "runs",
+						"warmup",  "max_time", "base",	    "inputs",
+						"heap",	   "target",   NULL };
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
 			return node_error(r, node_find(r, mapping, *key),
