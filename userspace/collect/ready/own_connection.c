@@ -141,11 +141,11 @@ static int name_end(struct own_connection *c)
 		memcpy(c->end.bytes, ((const struct sockaddr_un *)&name)->sun_path, bytes);
 		return 0;
 	}
-	/* The address is chosen when it connects. */
+	/* The address is chosen when it connects. The port is in the same place for both families. */
+	struct sockaddr_in in = { .sin_port = 0 };
+	memcpy(&in, &name, sizeof(in));
 	c->end.length = c->to.family == AF_INET ? 4 : 16;
-	c->end.port =
-		ntohs(c->to.family == AF_INET ? ((const struct sockaddr_in *)&name)->sin_port
-					      : ((const struct sockaddr_in6 *)&name)->sin6_port);
+	c->end.port = ntohs(in.sin_port);
 	return 0;
 }
 
