@@ -98,7 +98,7 @@ kernel_before() {
 }
 
 @test "… by select" {
-	ready_by select poll
+	ready_by select select
 }
 
 @test "… by epoll, and by a set inside a set" {
