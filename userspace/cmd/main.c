@@ -81,12 +81,15 @@ static int unknown_command(const char *name)
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	char name[64];
-	(void)snprintf(name, sizeof(name), "startline %s", command->name);
-	argv[0] = name;
+	char *const before = argv[0];
 	argp_err_exit_status = command->usage_status;
 	if (rights_begin() < 0)
 		return command->usage_status == EXIT_TROUBLE ? EXIT_TROUBLE : EXIT_STARTLINE;
-	return command->run(argc, argv);
+	(void)snprintf(name, sizeof(name), "startline %s", command->name);
+	argv[0] = name;
+	const int status = command->run(argc, argv);
+	argv[0] = before;
+	return status;
 }
 
 static int help_command(int argc, char **argv)

@@ -124,11 +124,12 @@ static int socket_of(pid_t pid, int family, int type)
 static int name_end(struct own_connection *c)
 {
 	struct sockaddr_storage any = { .ss_family = c->to.family };
-	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
+	struct sockaddr_storage name;
 	const socklen_t length = c->to.family == AF_UNIX   ? sizeof(sa_family_t)
 				 : c->to.family == AF_INET ? sizeof(struct sockaddr_in)
 							   : sizeof(struct sockaddr_in6);
 	socklen_t n = sizeof(name);
+	memset(&name, 0, sizeof(name));
 	if (bind(c->fd, (const struct sockaddr *)&any, length) < 0 ||
 	    getsockname(c->fd, (struct sockaddr *)&name, &n) < 0)
 		return -errno;
