@@ -100,8 +100,8 @@ static __always_inline __u32 prev_state(__u64 *ctx, struct task_struct *prev)
 	return prev->__state;
 }
 
-static __always_inline void stay_begin(struct task_struct *task, struct task_state *ts, __u16 state,
-				       __u64 now)
+static __always_inline void offcpu_begin(struct task_struct *task, struct task_state *ts,
+					 __u16 state, __u64 now)
 {
 	struct sched_state *s = &ts->sched;
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
@@ -195,7 +195,7 @@ static __always_inline void emit_offcpu(struct sched_state *s, __u64 pid_tgid, _
 		sl_output(&record->event, sizeof(*record) + length, false);
 }
 
-/* For a stay that no wake-up ended. */
+/* For an interval that no wake-up ended. */
 static __always_inline void forget_waker(struct sched_state *s)
 {
 	s->waker_pid = s->waker_tid = s->context = 0;
@@ -204,7 +204,7 @@ static __always_inline void forget_waker(struct sched_state *s)
 
 /* The thread is on the CPU since @now. Global, so that it is verified once, though it is called from
  * several places. */
-__noinline int stay_end(struct task_state *ts, __u64 pid_tgid, __u64 now)
+__noinline int offcpu_end(struct task_state *ts, __u64 pid_tgid, __u64 now)
 {
 	struct sched_state *s;
 	struct sl_offcpu *record;
@@ -253,7 +253,7 @@ static __always_inline void come_back(struct task_struct *task, struct task_stat
 {
 	struct sched_state *s = &ts->sched;
 
-	stay_end(ts, pid_tgid_of(task), now);
+	offcpu_end(ts, pid_tgid_of(task), now);
 	s->in_sum_ns = sum_ns;
 	s->in_voluntary = task->nvcsw;
 	s->in_switches = task->nvcsw + task->nivcsw;
@@ -263,9 +263,9 @@ static __always_inline void come_back(struct task_struct *task, struct task_stat
  *
  * There are kernels that do not tell of every switch (docs/architecture.md, "The kernel side"). How
  * long a thread ran is known nevertheless, by the scheduler's sum; so is how long it did not, and
- * whether it went by itself. Only where in between is not: several such stays become one. */
+ * whether it went by itself. Only where in between is not: several such intervals become one. */
 
-__u32 inferred_stays = 0;
+__u32 inferred_intervals = 0;
 
 /* It was told to leave at out_ns, and has been back for as long as it ran since. The sum may be a
  * tick old, if it is not just leaving. */
@@ -278,13 +278,13 @@ static __always_inline void infer_return(struct task_struct *task, struct task_s
 
 	record->flags |= SL_OFFCPU_INFERRED;
 	come_back(task, ts, sum_ns, ran_ns < now - s->out_ns ? now - ran_ns : s->out_ns);
-	__sync_fetch_and_add(&inferred_stays, 1);
+	__sync_fetch_and_add(&inferred_intervals, 1);
 }
 
 /* It was told to come at in_ns, and has left since and come back at @now, or, while it still runs,
  * some time before. @n_known: how often it left by itself, as was told. */
-static __always_inline void infer_stay(struct task_struct *task, struct task_state *ts,
-				       __u32 n_known, __u64 now)
+static __always_inline void infer_offcpu(struct task_struct *task, struct task_state *ts,
+					 __u32 n_known, __u64 now)
 {
 	struct sched_state *s = &ts->sched;
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
@@ -292,13 +292,13 @@ static __always_inline void infer_stay(struct task_struct *task, struct task_sta
 
 	if (out_ns >= now)
 		return;
-	stay_begin(task, ts,
-		   task->nvcsw - s->in_voluntary > n_known ? SL_STATE_INTERRUPTIBLE
-							   : SL_STATE_PREEMPTED,
-		   out_ns);
+	offcpu_begin(task, ts,
+		     task->nvcsw - s->in_voluntary > n_known ? SL_STATE_INTERRUPTIBLE
+							     : SL_STATE_PREEMPTED,
+		     out_ns);
 	record->flags |= SL_OFFCPU_INFERRED;
 	come_back(task, ts, task->se.sum_exec_runtime, now);
-	__sync_fetch_and_add(&inferred_stays, 1);
+	__sync_fetch_and_add(&inferred_intervals, 1);
 }
 
 /* @task is on the CPU. The kernel counts its switches: of those since in_ns, @n_known are told, and
@@ -311,7 +311,7 @@ static __always_inline void infer_missing(struct task_struct *task, struct task_
 	if (s->out_ns)
 		infer_return(task, ts, now);
 	else if (s->in_ns && task->nvcsw + task->nivcsw - s->in_switches > n_known)
-		infer_stay(task, ts, n_voluntary, now);
+		infer_offcpu(task, ts, n_voluntary, now);
 }
 
 int sched_returned(struct task_state *ts, __u64 now)
@@ -329,7 +329,7 @@ static __always_inline void switch_in(struct task_struct *task, struct task_stat
 	struct sl_offcpu *record = (struct sl_offcpu *)s->record;
 
 	if (!s->out_ns && s->in_ns) {
-		infer_stay(task, ts, 0, now);
+		infer_offcpu(task, ts, 0, now);
 		return;
 	}
 	if (s->wake_ns > s->out_ns + LONG_SLEEP_NS && record->state != SL_STATE_PREEMPTED &&
@@ -346,8 +346,8 @@ static __always_inline void switch_out(struct task_struct *task, struct task_sta
 	__u64 major_faults = task->maj_flt;
 
 	infer_missing(task, ts, 1, state != 0, now);
-	stay_begin(task, ts, state_of(state), now);
-	/* Faults are counted when they end: this one ended after the previous stay. */
+	offcpu_begin(task, ts, state_of(state), now);
+	/* Faults are counted when they end: this one ended after the previous interval. */
 	if (major_faults != s->major_faults)
 		record->flags |= SL_OFFCPU_MAJOR;
 	s->major_faults = major_faults;

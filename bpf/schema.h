@@ -289,7 +289,7 @@ enum sl_object { /* what the system call's descriptor, or the fault, was about *
 
 #define SL_NO_SYSCALL 0xffffu
 
-/* One stay off the CPU. time_ns = back on the CPU. [out_ns, wake_ns) it slept, [wake_ns,
+/* One off-CPU interval. time_ns = back on the CPU. [out_ns, wake_ns) it slept, [wake_ns,
  * time_ns) it waited for a CPU; a preempted thread has wake_ns == out_ns. */
 struct sl_offcpu {
 	struct sl_event event;

@@ -424,7 +424,7 @@ static int emit_tallies(struct source_bpf *s, struct sink sink)
 
 static int say_untold(struct source_bpf *s, struct sink sink)
 {
-	const uint32_t n = s->skeleton->bss->inferred_stays;
+	const uint32_t n = s->skeleton->bss->inferred_intervals;
 	if (n == 0)
 		return 0;
 	return emit_meta(

@@ -136,7 +136,7 @@ static void walk_chain(struct walker *w, size_t first_piece, int depth);
 
 /* Who waits for a child that goes on (startup ended meanwhile, or a signal ended the wait) waits for
  * the one that was started last. */
-static int living_child(struct walker *w, const struct stay *s)
+static int living_child(struct walker *w, const struct interval *s)
 {
 	const struct builder *b = w->b;
 	const int parent = b->threads.items[s->thread].proc;
@@ -156,7 +156,7 @@ static bool is_free(const struct walker *w, int thread, int depth)
 	return thread >= 0 && depth < MAX_DEPTH && w->n_steps < MAX_STEPS && !w->is_walked[thread];
 }
 
-static int waker_of(struct walker *w, const struct stay *s)
+static int waker_of(struct walker *w, const struct interval *s)
 {
 	const int waker = wait_waker(w->b, s);
 	if (waker >= 0 || syscall_class(s->event->syscall) != WAIT_CHILD)
@@ -165,7 +165,7 @@ static int waker_of(struct walker *w, const struct stay *s)
 }
 
 /* [@from, @to), in which @s's thread slept, is @waker's time, as far back as there was somebody. */
-static void hand_over_to(struct walker *w, const struct stay *s, int waker, uint64_t from,
+static void hand_over_to(struct walker *w, const struct interval *s, int waker, uint64_t from,
 			 uint64_t to, int depth)
 {
 	const size_t first_piece = w->pieces.n;
@@ -175,7 +175,7 @@ static void hand_over_to(struct walker *w, const struct stay *s, int waker, uint
 	walk_chain(w, first_piece, depth + 1);
 }
 
-static void walk_sleep(struct walker *w, const struct stay *s, uint64_t from, uint64_t to,
+static void walk_sleep(struct walker *w, const struct interval *s, uint64_t from, uint64_t to,
 		       int depth)
 {
 	const int waker = waker_of(w, s);
@@ -190,7 +190,8 @@ static uint64_t clip(uint64_t at, uint64_t from, uint64_t to)
 	return at < from ? from : at > to ? to : at;
 }
 
-static void walk_stay(struct walker *w, const struct stay *s, uint64_t from, uint64_t to, int depth)
+static void walk_interval(struct walker *w, const struct interval *s, uint64_t from, uint64_t to,
+			  int depth)
 {
 	const bool is_throttled = (s->event->flags & SL_OFFCPU_THROTTLED) != 0;
 	const struct why queue = { is_throttled ? CAUSE_THROTTLED : CAUSE_RUNQUEUE, "" };
@@ -208,8 +209,8 @@ static void walk_stay(struct walker *w, const struct stay *s, uint64_t from, uin
 static void walk_loop(struct walker *w, const struct poll_loop *l, uint64_t from, uint64_t to,
 		      int depth)
 {
-	const struct stay *first = &w->b->stays.items[l->first],
-			  *last = &w->b->stays.items[l->last];
+	const struct interval *first = &w->b->intervals.items[l->first],
+			      *last = &w->b->intervals.items[l->last];
 	const uint64_t out = clip(first->out_ns, from, to);
 	const uint64_t until = clip(l->until_ns, from, to);
 	const uint64_t wake = clip(last->wake_ns, from, to);
@@ -225,10 +226,10 @@ static void walk_loop(struct walker *w, const struct poll_loop *l, uint64_t from
 		w->b->retry_ns = (int64_t)(wake - out);
 		w->b->retry_detail = l->why.detail;
 	}
-	walk_stay(w, last, wake, to, depth);
+	walk_interval(w, last, wake, to, depth);
 }
 
-/* The loops among @thread's stays [@low, @high), the last one first. */
+/* The loops among @thread's intervals [@low, @high), the last one first. */
 static void find_loops(struct walker *w, size_t low, size_t high, int depth)
 {
 	while (high > low && w->b->error == 0) {
@@ -248,37 +249,38 @@ static void walk_thread(struct walker *w, const struct piece *piece, int depth)
 	const struct builder *b = w->b;
 	const struct thread *t = &b->threads.items[piece->thread];
 	/* Nothing may be added to a null pointer, not even 0. */
-	const struct stay *stays = t->n_stays > 0 ? &b->stays.items[t->first_stay] : NULL;
+	const struct interval *intervals =
+		t->n_intervals > 0 ? &b->intervals.items[t->first_interval] : NULL;
 	const int thread = piece->thread;
 	uint64_t at = piece->from_ns;
-	size_t low = 0, high = t->n_stays;
+	size_t low = 0, high = t->n_intervals;
 
-	while (low < high) { /* the first stay that ended after `at` */
+	while (low < high) { /* the first interval that ended after `at` */
 		const size_t middle = low + (high - low) / 2;
-		if (stays[middle].back_ns <= at)
+		if (intervals[middle].back_ns <= at)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	high = low;
-	while (high < t->n_stays && stays[high].out_ns < piece->to_ns)
+	while (high < t->n_intervals && intervals[high].out_ns < piece->to_ns)
 		high++;
 	w->is_walked[thread] = true;
 	const size_t n_loops = w->loops.n;
-	find_loops(w, t->first_stay + low, t->first_stay + high, depth);
+	find_loops(w, t->first_interval + low, t->first_interval + high, depth);
 	for (; low < high && b->error == 0; low++) {
 		w->n_steps++;
-		if (stays[low].out_ns > at)
-			emit_running(w, thread, at, stays[low].out_ns);
-		if (w->loops.n > n_loops && vec_last(&w->loops)->first == t->first_stay + low) {
+		if (intervals[low].out_ns > at)
+			emit_running(w, thread, at, intervals[low].out_ns);
+		if (w->loops.n > n_loops && vec_last(&w->loops)->first == t->first_interval + low) {
 			const struct poll_loop l = *vec_last(&w->loops);
 			w->loops.n--;
 			walk_loop(w, &l, piece->from_ns, piece->to_ns, depth);
-			low = l.last - t->first_stay;
+			low = l.last - t->first_interval;
 		} else {
-			walk_stay(w, &stays[low], piece->from_ns, piece->to_ns, depth);
+			walk_interval(w, &intervals[low], piece->from_ns, piece->to_ns, depth);
 		}
-		at = clip(stays[low].back_ns, piece->from_ns, piece->to_ns);
+		at = clip(intervals[low].back_ns, piece->from_ns, piece->to_ns);
 	}
 	w->loops.n = n_loops;
 	w->is_walked[thread] = false;

@@ -130,10 +130,10 @@ struct thread {
 	uint32_t tid;
 	int proc, creator, older; /* creator: thread index or -1; older: same tid before */
 	uint64_t start_ns, end_ns;
-	size_t first_stay, n_stays, first_call, n_calls; /* after waits_finish() */
+	size_t first_interval, n_intervals, first_call, n_calls; /* after waits_finish() */
 };
 
-struct stay { /* off the CPU: [out, wake) asleep, [wake, back) waiting for a CPU */
+struct interval { /* off the CPU: [out, wake) asleep, [wake, back) waiting for a CPU */
 	uint64_t out_ns, wake_ns, back_ns;
 	const struct sl_offcpu *event;
 	int thread;
@@ -194,7 +194,7 @@ struct builder {
 	struct id_map by_pid, by_ns_pid;
 	struct thread_list VEC(struct thread) threads;
 	struct id_map by_tid;
-	struct stay_list VEC(struct stay) stays;
+	struct interval_list VEC(struct interval) intervals;
 	struct call_list VEC(struct call) calls;
 	struct socket_list VEC(struct socket) sockets;
 	struct id_map by_sock;
@@ -309,20 +309,21 @@ struct why {
 };
 void wait_offcpu(struct builder *b, const struct sl_offcpu *e);
 void wait_syscall(struct builder *b, const struct sl_syscall *e);
-void waits_finish(struct builder *b); /* sorts stays and calls by thread and time */
-struct why wait_cause(struct builder *b, const struct stay *s);
+void waits_finish(struct builder *b); /* sorts intervals and calls by thread and time */
+struct why wait_cause(struct builder *b, const struct interval *s);
 /* The socket with a named peer that it waited for, also through poll or epoll; NULL: none. */
-const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect);
+const struct socket *wait_peer(const struct builder *b, const struct interval *s,
+			       bool *ret_connect);
 /* The thread of the tree that ended the sleep; -1: none, or it waited for a named peer: that is told
  * as such, also when the peer is in the tree. To the program it is a dependency with an address. */
-int wait_waker(const struct builder *b, const struct stay *s);
+int wait_waker(const struct builder *b, const struct interval *s);
 /* Since when there was a peer's answer to wait for; 0: not known. */
-uint64_t wait_began(const struct builder *b, const struct stay *s);
+uint64_t wait_began(const struct builder *b, const struct interval *s);
 void wait_reaped(struct builder *b, const struct sl_mark *e);
 
 /* polling.c */
 struct poll_loop {
-	size_t first, last; /* its stays, without a gap */
+	size_t first, last; /* its intervals, without a gap */
 	int thread;	    /* that it waited for; -1: `why` says what for */
 	uint64_t
 		until_ns; /* when that was done; from then to its last wake-up it was not noticed */
@@ -330,7 +331,7 @@ struct poll_loop {
 	struct why why;
 	bool is_retry; /* of connecting */
 };
-/* Whether a loop of timed waits ended with stay @last; its stays are @low or later. */
+/* Whether a loop of timed waits ended with interval @last; its intervals are @low or later. */
 bool poll_loop_ending(struct builder *b, size_t last, size_t low, struct poll_loop *ret);
 
 /* phases.c */

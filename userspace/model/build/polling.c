@@ -4,7 +4,7 @@
  * was over: a child that ended, a worker that is done, a peer that takes connections now.
  *
  * A loop reaches back over its ticks as far as what it waited for was under way: a sleep before
- * that is a sleep. Nothing here looks at more than some stays, threads or connections per wait. */
+ * that is a sleep. Nothing here looks at more than some intervals, threads or connections per wait. */
 #include "userspace/model/build/internal.h"
 
 #include <math.h>
@@ -33,14 +33,14 @@
 
 /* ---- ticks ---- */
 
-static uint64_t asleep_ns(const struct stay *s)
+static uint64_t asleep_ns(const struct interval *s)
 {
 	return s->wake_ns - s->out_ns;
 }
 
 /* Whether a timer ended it: its own time-out, or one of a descriptor. Where the kernel did not tell
  * what ended it, it may have been one. */
-static bool is_by_timer(const struct stay *s)
+static bool is_by_timer(const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	const bool is_untold =
@@ -56,58 +56,58 @@ static bool is_by_timer(const struct stay *s)
 	return class == WAIT_SLEEP || class == WAIT_POLL;
 }
 
-/* The last stay of @thread that was over by @at_ns; NONE. */
-static size_t stay_before(const struct builder *b, int thread, uint64_t at_ns)
+/* The last interval of @thread that was over by @at_ns; NONE. */
+static size_t interval_before(const struct builder *b, int thread, uint64_t at_ns)
 {
 	const struct thread *t = &b->threads.items[thread];
-	size_t low = 0, high = t->n_stays;
+	size_t low = 0, high = t->n_intervals;
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
-		if (b->stays.items[t->first_stay + middle].wake_ns <= at_ns)
+		if (b->intervals.items[t->first_interval + middle].wake_ns <= at_ns)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low == 0 ? NONE : t->first_stay + low - 1;
+	return low == 0 ? NONE : t->first_interval + low - 1;
 }
 
 /* Whether it was ended by a thread that only passed a tick of its own on. */
-static bool is_by_ticker(struct builder *b, const struct stay *s)
+static bool is_by_ticker(struct builder *b, const struct interval *s)
 {
 	const int waker = wait_waker(b, s);
-	size_t i = waker < 0 ? NONE : stay_before(b, waker, s->wake_ns);
+	size_t i = waker < 0 ? NONE : interval_before(b, waker, s->wake_ns);
 	uint64_t run_ns = 0, until_ns = s->wake_ns;
 	for (int n = 0; i != NONE && n < MAX_BETWEEN; n++) {
-		const struct stay *last = &b->stays.items[i];
+		const struct interval *last = &b->intervals.items[i];
 		run_ns += until_ns > last->back_ns ? until_ns - last->back_ns : 0;
 		if (run_ns > TICKER_NS)
 			return false;
 		if (asleep_ns(last) > TICKER_NS)
 			return is_by_timer(last) && last->out_ns <= s->out_ns + TICKER_NS;
 		until_ns = last->out_ns;
-		i = i > b->threads.items[waker].first_stay ? i - 1 : NONE;
+		i = i > b->threads.items[waker].first_interval ? i - 1 : NONE;
 	}
 	return false;
 }
 
-static bool is_tick(struct builder *b, const struct stay *s)
+static bool is_tick(struct builder *b, const struct interval *s)
 {
 	return is_by_timer(s) || is_by_ticker(b, s);
 }
 
-/* The wait before stay @i in the same call, if hardly anything came between; NONE. Stays below @low
+/* The wait before interval @i in the same call, if hardly anything came between; NONE. Intervals below @low
  * do not count. */
 static size_t previous_wait(const struct builder *b, size_t i, size_t low, uint64_t run_limit_ns)
 {
-	const struct stay *stays = b->stays.items;
+	const struct interval *intervals = b->intervals.items;
 	uint64_t run_ns = 0, blocked_ns = 0;
 
 	for (size_t k = i; k > low && i - k < MAX_BETWEEN; k--) {
-		const struct stay *s = &stays[k - 1];
+		const struct interval *s = &intervals[k - 1];
 		const uint64_t length_ns = asleep_ns(s);
-		run_ns += stays[k].out_ns - s->back_ns;
+		run_ns += intervals[k].out_ns - s->back_ns;
 		/* A short one that no timer ended is for a lock on the way to the next. */
-		if (s->event->syscall == stays[i].event->syscall &&
+		if (s->event->syscall == intervals[i].event->syscall &&
 		    (is_by_timer(s) || length_ns > TICKER_NS))
 			return run_ns <= (length_ns / 2 > run_limit_ns ? length_ns / 2
 								       : run_limit_ns) &&
@@ -131,8 +131,8 @@ static size_t ticks_before(struct builder *b, size_t last, size_t low, uint64_t 
 	*ret_first = last;
 	for (;;) {
 		const size_t k = previous_wait(b, *ret_first, low, TICK_RUN_NS);
-		if (k == NONE || b->stays.items[k].out_ns < since_ns ||
-		    !is_tick(b, &b->stays.items[k]))
+		if (k == NONE || b->intervals.items[k].out_ns < since_ns ||
+		    !is_tick(b, &b->intervals.items[k]))
 			return n;
 		*ret_first = k;
 		n++;
@@ -142,7 +142,7 @@ static size_t ticks_before(struct builder *b, size_t last, size_t low, uint64_t 
 /* "polled every 100 ms": by the length of its last wait, to two digits. */
 static const char *polled_every(struct builder *b, size_t last)
 {
-	const double ms = (double)asleep_ns(&b->stays.items[last]) / 1e6;
+	const double ms = (double)asleep_ns(&b->intervals.items[last]) / 1e6;
 	const double digit = pow(10, floor(log10(ms > 1e-3 ? ms : 1e-3)) - 1);
 	const double rounded = round(ms / digit) * digit;
 	const char *text = rounded < 1000
@@ -162,12 +162,12 @@ struct origin {
 
 /* Whether the waiter set @s's thread to work when it woke it at the end of @s. Not if that thread had
  * been at work until the waiter's last tick was over: then it only waited for the waiter to make room. */
-static bool is_set_to_work(const struct origin *o, const struct stay *s)
+static bool is_set_to_work(const struct origin *o, const struct interval *s)
 {
 	const struct thread *t = &o->b->threads.items[o->waiter];
-	size_t i = stay_before(o->b, o->waiter, s->wake_ns);
-	for (int n = 0; i != NONE && i >= t->first_stay && n < MAX_BETWEEN; i--, n++) {
-		const struct stay *w = &o->b->stays.items[i];
+	size_t i = interval_before(o->b, o->waiter, s->wake_ns);
+	for (int n = 0; i != NONE && i >= t->first_interval && n < MAX_BETWEEN; i--, n++) {
+		const struct interval *w = &o->b->intervals.items[i];
 		if (w->event->syscall == o->syscall && (is_by_timer(w) || asleep_ns(w) > TICKER_NS))
 			return s->out_ns < w->wake_ns;
 		if (i == 0)
@@ -184,9 +184,9 @@ static uint64_t origin_of(const struct origin *o, int thread, uint64_t from, uin
 	const struct thread *t = &b->threads.items[thread];
 	if (thread == o->waiter)
 		return to;
-	size_t i = stay_before(b, thread, to);
-	for (; i != NONE && i >= t->first_stay && b->n_poll_steps < MAX_STEPS; i--) {
-		const struct stay *s = &b->stays.items[i];
+	size_t i = interval_before(b, thread, to);
+	for (; i != NONE && i >= t->first_interval && b->n_poll_steps < MAX_STEPS; i--) {
+		const struct interval *s = &b->intervals.items[i];
 		b->n_poll_steps++;
 		if (s->wake_ns <= from)
 			return from;
@@ -212,7 +212,7 @@ static uint64_t origin_of(const struct origin *o, int thread, uint64_t from, uin
 /* Its last wait was ended by a thread of the tree, or by somebody else. */
 static bool ended_by_event(struct builder *b, size_t last, size_t low, struct poll_loop *ret)
 {
-	const struct stay *stays = b->stays.items, *s = &stays[last];
+	const struct interval *intervals = b->intervals.items, *s = &intervals[last];
 	size_t first;
 	size_t n = ticks_before(b, last, low, 0, &first);
 	if (n == 0)
@@ -221,13 +221,13 @@ static bool ended_by_event(struct builder *b, size_t last, size_t low, struct po
 	uint64_t since_ns = wait_began(b, s);
 	if (ret->thread >= 0) {
 		const struct origin o = { b, s->thread, s->event->syscall };
-		since_ns = origin_of(&o, ret->thread, stays[first].out_ns, s->wake_ns, 0);
+		since_ns = origin_of(&o, ret->thread, intervals[first].out_ns, s->wake_ns, 0);
 	} else if (syscall_class(s->event->syscall) == WAIT_SLEEP) {
 		return false; /* a sleep is interrupted, not waited out */
 	} else {
 		ret->why = wait_cause(b, s);
 	}
-	if (since_ns > stays[first].out_ns)
+	if (since_ns > intervals[first].out_ns)
 		n = ticks_before(b, last, low, since_ns, &first);
 	if (n < (ret->thread < 0 && since_ns == 0 ? MIN_UNKNOWN : 1u))
 		return false;
@@ -236,12 +236,12 @@ static bool ended_by_event(struct builder *b, size_t last, size_t low, struct po
 	return true;
 }
 
-/* When the next timed wait of its thread begins after stay @i; FOREVER: there is none. */
+/* When the next timed wait of its thread begins after interval @i; FOREVER: there is none. */
 static uint64_t next_wait(const struct builder *b, size_t i)
 {
-	for (size_t k = i + 1; k < b->stays.n && k - i < MAX_BETWEEN; k++) {
-		const struct stay *s = &b->stays.items[k];
-		if (s->thread != b->stays.items[i].thread)
+	for (size_t k = i + 1; k < b->intervals.n && k - i < MAX_BETWEEN; k++) {
+		const struct interval *s = &b->intervals.items[k];
+		if (s->thread != b->intervals.items[i].thread)
 			break;
 		if (is_by_timer(s))
 			return s->out_ns;
@@ -249,12 +249,12 @@ static uint64_t next_wait(const struct builder *b, size_t i)
 	return FOREVER;
 }
 
-/* Whether no further wait of the loop comes after stay @i. */
+/* Whether no further wait of the loop comes after interval @i. */
 static bool is_over(const struct builder *b, size_t i)
 {
-	const struct stay *s = &b->stays.items[i];
-	for (size_t k = i + 1; k < b->stays.n && k - i < MAX_BETWEEN; k++) {
-		const struct stay *next = &b->stays.items[k];
+	const struct interval *s = &b->intervals.items[i];
+	for (size_t k = i + 1; k < b->intervals.n && k - i < MAX_BETWEEN; k++) {
+		const struct interval *next = &b->intervals.items[k];
 		if (next->thread != s->thread)
 			break;
 		if (next->event->syscall == s->event->syscall && is_by_timer(next))
@@ -266,7 +266,7 @@ static bool is_over(const struct builder *b, size_t i)
 /* After its last wait it learnt, without waiting, that a child had ended. */
 static bool ended_by_child(struct builder *b, size_t last, size_t low, struct poll_loop *ret)
 {
-	const struct stay *s = &b->stays.items[last];
+	const struct interval *s = &b->intervals.items[last];
 	const uint64_t until = next_wait(b, last);
 	size_t at = 0, high = b->reaps.n;
 	while (at < high) { /* the first after the wait */
@@ -287,7 +287,7 @@ static bool ended_by_child(struct builder *b, size_t last, size_t low, struct po
 		(void)ticks_before(b, last, low, child->start_ns, &ret->first);
 		ret->thread = child->ender >= 0 ? child->ender : child->last_thread;
 		ret->until_ns = child->end_ns;
-		return ret->thread >= 0 && child->end_ns > b->stays.items[ret->first].out_ns;
+		return ret->thread >= 0 && child->end_ns > b->intervals.items[ret->first].out_ns;
 	}
 	return false;
 }
@@ -297,15 +297,15 @@ static uint64_t done_at(const struct builder *b, const struct thread *t, uint64_
 {
 	uint64_t idle_ns = 0, done_ns = t->end_ns;
 	const int thread = (int)(t - b->threads.items);
-	size_t i = stay_before(b, thread, to);
-	const size_t next = i == NONE ? t->first_stay : i + 1;
+	size_t i = interval_before(b, thread, to);
+	const size_t next = i == NONE ? t->first_interval : i + 1;
 	/* The one under way at @to. */
-	if (next < t->first_stay + t->n_stays && b->stays.items[next].out_ns < to)
-		done_ns = b->stays.items[next].out_ns;
+	if (next < t->first_interval + t->n_intervals && b->intervals.items[next].out_ns < to)
+		done_ns = b->intervals.items[next].out_ns;
 	if (t->start_ns > from || done_ns >= to || done_ns <= from)
 		return 0;
-	for (; i != NONE && i >= t->first_stay && b->stays.items[i].wake_ns > from; i--) {
-		const struct stay *s = &b->stays.items[i];
+	for (; i != NONE && i >= t->first_interval && b->intervals.items[i].wake_ns > from; i--) {
+		const struct interval *s = &b->intervals.items[i];
 		idle_ns += asleep_ns(s);
 		if (i == 0)
 			break;
@@ -317,7 +317,7 @@ static uint64_t done_at(const struct builder *b, const struct thread *t, uint64_
  * it was done is what this one looked for. */
 static bool ended_by_worker(struct builder *b, size_t last, size_t low, struct poll_loop *ret)
 {
-	const struct stay *stays = b->stays.items, *s = &stays[last];
+	const struct interval *intervals = b->intervals.items, *s = &intervals[last];
 	const int proc = b->threads.items[s->thread].proc;
 	size_t first;
 	if (!is_over(b, last) || ticks_before(b, last, low, 0, &first) + 1 < MIN_FLAG)
@@ -328,8 +328,8 @@ static bool ended_by_worker(struct builder *b, size_t last, size_t low, struct p
 		b->n_poll_steps++;
 		if (t->proc != proc || (int)i == s->thread)
 			continue;
-		const uint64_t done_ns = done_at(b, t, stays[first].out_ns, s->wake_ns);
-		if (done_ns <= stays[before].wake_ns)
+		const uint64_t done_ns = done_at(b, t, intervals[first].out_ns, s->wake_ns);
+		if (done_ns <= intervals[before].wake_ns)
 			continue;
 		ret->first = first;
 		ret->thread = (int)i;
@@ -419,10 +419,10 @@ static const char *refused_times(struct builder *b, const struct connection_note
 /* It tried to connect, failed, slept, and tries again (or gives up, after more than one turn). */
 static bool ended_by_peer(struct builder *b, size_t last, size_t low, struct poll_loop *ret)
 {
-	const struct stay *stays = b->stays.items;
-	const int thread = stays[last].thread;
+	const struct interval *intervals = b->intervals.items;
+	const int thread = intervals[last].thread;
 	const struct connection_note *next =
-		attempt_after(b, thread, stays[last].wake_ns, next_wait(b, last));
+		attempt_after(b, thread, intervals[last].wake_ns, next_wait(b, last));
 	const char *peer = next != NULL ? next->out.peer : NULL;
 	const struct connection_note *failed = NULL;
 	size_t n = 0;
@@ -430,9 +430,9 @@ static bool ended_by_peer(struct builder *b, size_t last, size_t low, struct pol
 	if (b->connections.n == 0)
 		return false;
 	for (size_t i = last, k; i != NONE; i = k) {
-		const uint64_t out_ns = stays[i].out_ns;
+		const uint64_t out_ns = intervals[i].out_ns;
 		k = previous_wait(b, i, low, RETRY_RUN_NS);
-		const uint64_t from = k != NONE		      ? stays[k].wake_ns
+		const uint64_t from = k != NONE		      ? intervals[k].wake_ns
 				      : out_ns > RETRY_RUN_NS ? out_ns - RETRY_RUN_NS
 							      : 0;
 		const struct connection_note *c = failed_in(b, thread, from, out_ns, peer);
@@ -446,7 +446,7 @@ static bool ended_by_peer(struct builder *b, size_t last, size_t low, struct pol
 	if (n == 0 || (next == NULL && n == 1))
 		return false;
 	n += next != NULL && is_failed(next);
-	ret->until_ns = stays[last].wake_ns;
+	ret->until_ns = intervals[last].wake_ns;
 	ret->is_retry = true;
 	ret->why = (struct why){ CAUSE_CONNECT, refused_times(b, failed, n, last) };
 	return true;
@@ -454,7 +454,7 @@ static bool ended_by_peer(struct builder *b, size_t last, size_t low, struct pol
 
 bool poll_loop_ending(struct builder *b, size_t last, size_t low, struct poll_loop *ret)
 {
-	const struct stay *s = &b->stays.items[last];
+	const struct interval *s = &b->intervals.items[last];
 	*ret = (struct poll_loop){ .first = last, .last = last, .thread = -1 };
 	if (asleep_ns(s) == 0 || s->event->wake_ns == 0 || b->n_poll_steps >= MAX_STEPS)
 		return false;

@@ -251,7 +251,7 @@ static void builder_done(struct builder *b)
 		vec_done(&c->replies);
 	vec_done(&b->procs);
 	vec_done(&b->threads);
-	vec_done(&b->stays);
+	vec_done(&b->intervals);
 	vec_done(&b->calls);
 	vec_done(&b->sockets);
 	vec_done(&b->connections);

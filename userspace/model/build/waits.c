@@ -11,7 +11,7 @@ void wait_offcpu(struct builder *b, const struct sl_offcpu *e)
 	const int thread = thread_of(b, &e->event, e->out_ns);
 	if (thread < 0 || e->out_ns == 0 || e->out_ns > back_ns)
 		return;
-	struct stay s = {
+	struct interval s = {
 		.out_ns = e->out_ns,
 		.wake_ns = e->wake_ns,
 		.back_ns = back_ns,
@@ -25,7 +25,7 @@ void wait_offcpu(struct builder *b, const struct sl_offcpu *e)
 		s.wake_ns = back_ns;
 	else if (s.wake_ns < s.out_ns)
 		s.wake_ns = s.out_ns;
-	push(b, &b->stays, s);
+	push(b, &b->intervals, s);
 }
 
 void wait_syscall(struct builder *b, const struct sl_syscall *e)
@@ -42,14 +42,14 @@ void wait_syscall(struct builder *b, const struct sl_syscall *e)
 	     });
 }
 
-static int compare_stays(const void *left, const void *right)
+static int compare_intervals(const void *left, const void *right)
 {
-	const struct stay *a = left, *b = right;
+	const struct interval *a = left, *b = right;
 	if (a->thread != b->thread)
 		return a->thread < b->thread ? -1 : 1;
 	if (a->out_ns != b->out_ns)
 		return a->out_ns < b->out_ns ? -1 : 1;
-	/* Of two records of one stay the later one knows its end. */
+	/* Of two records of one interval the later one knows its end. */
 	return a->back_ns < b->back_ns ? -1 : a->back_ns > b->back_ns;
 }
 
@@ -61,14 +61,14 @@ static int compare_calls(const void *left, const void *right)
 	return a->enter_ns < b->enter_ns ? -1 : a->enter_ns > b->enter_ns;
 }
 
-/* Makes the stays of each thread follow each other without overlap. A snapshot of a stay that
+/* Makes the intervals of each thread follow each other without overlap. A snapshot of an interval that
  * went on is replaced by the record of its end. */
-static size_t untangle(struct stay *stays, size_t n)
+static size_t untangle(struct interval *intervals, size_t n)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct stay s = stays[i];
-		struct stay *last = kept > 0 ? &stays[kept - 1] : NULL;
+		struct interval s = intervals[i];
+		struct interval *last = kept > 0 ? &intervals[kept - 1] : NULL;
 		if (last != NULL && last->thread == s.thread && last->out_ns == s.out_ns) {
 			*last = s;
 			continue;
@@ -79,23 +79,24 @@ static size_t untangle(struct stay *stays, size_t n)
 				s.wake_ns = s.out_ns;
 		}
 		if (s.out_ns < s.back_ns)
-			stays[kept++] = s;
+			intervals[kept++] = s;
 	}
 	return kept;
 }
 
 void waits_finish(struct builder *b)
 {
-	if (b->stays.n > 0) {
-		qsort(b->stays.items, b->stays.n, sizeof(struct stay), compare_stays);
-		b->stays.n = untangle(b->stays.items, b->stays.n);
+	if (b->intervals.n > 0) {
+		qsort(b->intervals.items, b->intervals.n, sizeof(struct interval),
+		      compare_intervals);
+		b->intervals.n = untangle(b->intervals.items, b->intervals.n);
 	}
 	if (b->calls.n > 0)
 		qsort(b->calls.items, b->calls.n, sizeof(struct call), compare_calls);
-	for (size_t i = b->stays.n; i > 0; i--) {
-		struct thread *t = &b->threads.items[b->stays.items[i - 1].thread];
-		t->first_stay = i - 1;
-		t->n_stays++;
+	for (size_t i = b->intervals.n; i > 0; i--) {
+		struct thread *t = &b->threads.items[b->intervals.items[i - 1].thread];
+		t->first_interval = i - 1;
+		t->n_intervals++;
 	}
 	for (size_t i = b->calls.n; i > 0; i--) {
 		struct thread *t = &b->threads.items[b->calls.items[i - 1].thread];
@@ -178,7 +179,7 @@ static const char *waker_name(struct builder *b, const struct sl_offcpu *e)
 	return kept != NULL ? kept : "";
 }
 
-static const char *child_line(struct builder *b, const struct stay *s)
+static const char *child_line(struct builder *b, const struct interval *s)
 {
 	const int waker = thread_lookup(b, s->event->waker_tid, s->wake_ns);
 	if (s->event->context == SL_CONTEXT_TASK && waker >= 0)
@@ -188,7 +189,7 @@ static const char *child_line(struct builder *b, const struct stay *s)
 
 /* Whether who woke @s may have sent on @socket: somebody outside the tree, or its peer in it. The
  * loop may have been woken by something else and found data waiting. */
-static bool is_from(const struct builder *b, const struct socket *socket, const struct stay *s)
+static bool is_from(const struct builder *b, const struct socket *socket, const struct interval *s)
 {
 	if (s->event->context != SL_CONTEXT_TASK || socket->connection < 0)
 		return true;
@@ -199,7 +200,7 @@ static bool is_from(const struct builder *b, const struct socket *socket, const 
 
 /* Which of many sockets a wait on all of them ended for is seen by what came in on one. NULL: none,
  * or it did not wait on sockets, or a timer ended it. */
-static const struct delivery *delivered(const struct builder *b, const struct stay *s)
+static const struct delivery *delivered(const struct builder *b, const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	const bool is_poll = syscall_class(e->syscall) == WAIT_POLL && e->object < 32 &&
@@ -207,8 +208,9 @@ static const struct delivery *delivered(const struct builder *b, const struct st
 	if (!is_poll || e->context == SL_CONTEXT_HARDIRQ)
 		return NULL;
 	const struct thread *t = &b->threads.items[s->thread];
-	const struct stay *next = s + 1;
-	const bool has_next = next < b->stays.items + b->stays.n && next->thread == s->thread;
+	const struct interval *next = s + 1;
+	const bool has_next =
+		next < b->intervals.items + b->intervals.n && next->thread == s->thread;
 	const struct delivery *d = delivery_of(b, t->proc, t->tid, s->wake_ns, s->back_ns,
 					       has_next ? next->out_ns : FOREVER);
 	if (d == NULL)
@@ -217,7 +219,7 @@ static const struct delivery *delivered(const struct builder *b, const struct st
 	return socket != NULL && is_from(b, socket, s) ? d : NULL;
 }
 
-const struct socket *wait_peer(const struct builder *b, const struct stay *s, bool *ret_connect)
+const struct socket *wait_peer(const struct builder *b, const struct interval *s, bool *ret_connect)
 {
 	const struct delivery *d = delivered(b, s);
 	const struct socket *socket = socket_of(b, d != NULL ? d->sock : s->event->sock);
@@ -225,7 +227,7 @@ const struct socket *wait_peer(const struct builder *b, const struct stay *s, bo
 	return socket != NULL && socket->peer != NULL ? socket : NULL;
 }
 
-uint64_t wait_began(const struct builder *b, const struct stay *s)
+uint64_t wait_began(const struct builder *b, const struct interval *s)
 {
 	const struct delivery *d = delivered(b, s);
 	return d != NULL ? d->since_ns : 0;
@@ -239,7 +241,7 @@ static int ender_of(const struct builder *b, int thread, uint64_t at_ns)
 	return ender >= 0 && b->threads.items[ender].end_ns <= at_ns ? ender : thread;
 }
 
-int wait_waker(const struct builder *b, const struct stay *s)
+int wait_waker(const struct builder *b, const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	bool is_connect;
@@ -264,11 +266,11 @@ void wait_reaped(struct builder *b, const struct sl_mark *e)
 		     (struct reap){ .at_ns = e->event.time_ns, .thread = thread, .child = child });
 }
 
-static const char *peer_of(struct builder *b, const struct stay *stay)
+static const char *peer_of(struct builder *b, const struct interval *interval)
 {
-	const struct sl_offcpu *e = stay->event;
+	const struct sl_offcpu *e = interval->event;
 	bool is_connect;
-	const struct socket *s = wait_peer(b, stay, &is_connect);
+	const struct socket *s = wait_peer(b, interval, &is_connect);
 	if (s != NULL)
 		return s->peer;
 	s = socket_of(b, e->sock);
@@ -278,7 +280,7 @@ static const char *peer_of(struct builder *b, const struct stay *stay)
 }
 
 /* The path in the record; execve has none yet, but the image it put in place has. */
-static const char *path_of(struct builder *b, const struct stay *s)
+static const char *path_of(struct builder *b, const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	const char *text = text_path(b->arena, &e->event, e->text);
@@ -289,7 +291,7 @@ static const char *path_of(struct builder *b, const struct stay *s)
 	return i != NULL ? i->out.exe : "";
 }
 
-static const char *detail_of(struct builder *b, const struct stay *s, enum detail detail)
+static const char *detail_of(struct builder *b, const struct interval *s, enum detail detail)
 {
 	const struct sl_offcpu *e = s->event;
 	switch (detail) {
@@ -310,7 +312,7 @@ static const char *detail_of(struct builder *b, const struct stay *s, enum detai
 }
 
 /* No rule knows it: the place in the kernel, if it was sampled, else the call it slept in. */
-static struct why unknown_cause(struct builder *b, const struct stay *s)
+static struct why unknown_cause(struct builder *b, const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	const char *symbol = facts_symbol(b->facts, e->wait_ip);
@@ -324,7 +326,7 @@ static struct why unknown_cause(struct builder *b, const struct stay *s)
 }
 
 /* A wait for the network whose peer is known: a resolver, or a connection on its way. */
-static struct why refined(struct builder *b, const struct stay *s, struct why why)
+static struct why refined(struct builder *b, const struct interval *s, struct why why)
 {
 	bool is_connect;
 	const struct socket *peer = wait_peer(b, s, &is_connect);
@@ -339,7 +341,7 @@ static struct why refined(struct builder *b, const struct stay *s, struct why wh
 }
 
 /* It would still wait for whatever comes first, had startline not stopped the command. */
-static bool is_woken_by_stop(const struct builder *b, const struct stay *s)
+static bool is_woken_by_stop(const struct builder *b, const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	return b->stop_ns != 0 && s->wake_ns >= b->stop_ns && e->context == SL_CONTEXT_TASK &&
@@ -347,7 +349,7 @@ static bool is_woken_by_stop(const struct builder *b, const struct stay *s)
 	       syscall_class(e->syscall) == WAIT_POLL;
 }
 
-struct why wait_cause(struct builder *b, const struct stay *s)
+struct why wait_cause(struct builder *b, const struct interval *s)
 {
 	const struct sl_offcpu *e = s->event;
 	const unsigned int class = (unsigned int)syscall_class(e->syscall);
