@@ -17,6 +17,7 @@
 #include <sqlite3.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/path.h"
 
 /* Where a store lies. */
@@ -165,7 +166,9 @@ static int is_wal(void *context, const struct sql_value *cells, size_t n)
 static void use_write_ahead_log(struct database *db)
 {
 	static const struct timespec pause = { .tv_nsec = 5000000 };
-	for (int i = 0; i < STORE_LOCK_WAIT_MS / 5; i++) {
+	/* By the clock: each try may itself wait for a lock. */
+	const uint64_t until_ns = clock_ns(CLOCK_MONOTONIC) + STORE_LOCK_WAIT_MS * NS_PER_MS;
+	do {
 		bool done = false;
 		struct buf ignored;
 		buf_init(&ignored, 256);
@@ -176,7 +179,7 @@ static void use_write_ahead_log(struct database *db)
 		if (r != -EBUSY)
 			return;
 		(void)nanosleep(&pause, NULL);
-	}
+	} while (clock_ns(CLOCK_MONOTONIC) < until_ns);
 }
 
 /* ---- files ---- */
