@@ -225,60 +225,73 @@ static __always_inline const struct task_struct *poller(const struct wait_queue_
 /* A set, on its way up to the sets that hold it. */
 struct climb {
 	__u64 ep;
+	__u64 next;    /* the first set that holds it */
 	__u64 pid_tid; /* of who waits; 0: the current thread */
 	__u32 is_edge; /* a set on the way is registered edge-triggered */
 };
 
-/* One level up: true if a thread waits in a set that holds climb->ep, or polls climb->ep itself. Else
- * climb->ep is the first set that holds it, or 0. */
-int epoll_climb(const struct walk *walk, struct climb *climb);
-__noinline int epoll_climb(const struct walk *walk, struct climb *climb)
+static __always_inline __u64 queue_of(const struct climb *climb)
 {
-	const struct list_head *head, *place;
+	return climb->ep + bpf_core_field_offset(struct eventpoll, poll_wait);
+}
+
+/* One entry of the queue of who polls climb->ep: true if a thread waits in the set that it stands
+ * for, or polls climb->ep itself. */
+int epoll_holder(const struct walk *walk, struct climb *climb, __u64 place);
+__noinline int epoll_holder(const struct walk *walk, struct climb *climb, __u64 place)
+{
 	const struct wait_queue_entry *entry;
 	const struct eventpoll *ep, *parent;
 	const struct task_struct *task;
 	const struct epitem *item;
-	__u64 queue, file, pid_tid = 0, next = 0;
-	__u32 events;
+	__u64 file;
+	__u32 edge;
 
-	if (!walk || !climb || !climb->ep)
+	if (!walk || !climb)
 		return 0;
 	ep = (const struct eventpoll *)climb->ep;
-	queue = climb->ep + bpf_core_field_offset(struct eventpoll, poll_wait);
 	file = (__u64)BPF_CORE_READ(ep, file);
-	head = (const void *)queue + bpf_core_field_offset(struct wait_queue_head, head);
+	entry = (const void *)place - bpf_core_field_offset(struct wait_queue_entry, entry);
+	item = epoll_item(entry, queue_of(climb));
+	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == file) {
+		edge = BPF_CORE_READ(item, event.events);
+		if (!(edge & POLL_READ))
+			return 0;
+		edge &= POLL_EDGE;
+		parent = BPF_CORE_READ(item, ep);
+		if (!climb->next) {
+			climb->next = (__u64)parent;
+			climb->is_edge |= edge;
+		}
+		if (!epoll_is_waited(parent, walk, &climb->pid_tid))
+			return 0;
+		climb->is_edge |= edge;
+		return 1;
+	}
+	task = walk->sets[0] ? NULL : poller(entry, queue_of(climb), file);
+	if (task)
+		climb->pid_tid = pid_tid_of(task);
+	return task != NULL;
+}
+
+/* One level up: true if a thread waits in a set that holds climb->ep, or polls climb->ep itself. Else
+ * climb->ep is the first set that holds it, or 0. */
+static __always_inline bool epoll_climb(const struct walk *walk, struct climb *climb)
+{
+	const struct list_head *head, *place;
+
+	head = (const void *)queue_of(climb) + bpf_core_field_offset(struct wait_queue_head, head);
 	place = head;
+	climb->next = 0;
 	for (int i = 0; i < HOLDERS_MAX; i++) {
 		place = BPF_CORE_READ(place, next);
 		if (!place || place == head)
 			break;
-		entry = (const void *)place - bpf_core_field_offset(struct wait_queue_entry, entry);
-		item = epoll_item(entry, queue);
-		if (item && (__u64)BPF_CORE_READ(item, ffd.file) == file) {
-			events = BPF_CORE_READ(item, event.events);
-			parent = BPF_CORE_READ(item, ep);
-			if (!(events & POLL_READ))
-				continue;
-			if (!next) {
-				next = (__u64)parent;
-				climb->is_edge |= events & POLL_EDGE;
-			}
-			if (epoll_is_waited(parent, walk, &pid_tid)) {
-				climb->is_edge |= events & POLL_EDGE;
-				climb->pid_tid = pid_tid;
-				return 1;
-			}
-			continue;
-		}
-		task = walk->sets[0] ? NULL : poller(entry, queue, file);
-		if (task) {
-			climb->pid_tid = pid_tid_of(task);
-			return 1;
-		}
+		if (epoll_holder(walk, climb, (__u64)place))
+			return true;
 	}
-	climb->ep = next;
-	return 0;
+	climb->ep = climb->next;
+	return false;
 }
 
 /* Whether a thread waits in @climb's set, or in one that holds it, however far up. */
@@ -286,7 +299,7 @@ static __always_inline bool epoll_stands_ready(const struct walk *walk, struct c
 {
 	if (epoll_is_waited((const struct eventpoll *)climb->ep, walk, &climb->pid_tid))
 		return true;
-	for (int i = 0; i < NESTS_MAX; i++) {
+	for (int i = 0; i < NESTS_MAX && climb->ep; i++) {
 		if (epoll_climb(walk, climb))
 			return true;
 	}
