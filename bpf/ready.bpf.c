@@ -230,13 +230,7 @@ struct climb {
 	__u32 is_edge; /* a set on the way is registered edge-triggered */
 };
 
-static __always_inline __u64 queue_of(const struct climb *climb)
-{
-	return climb->ep + bpf_core_field_offset(struct eventpoll, poll_wait);
-}
-
-/* One entry of the queue of who polls climb->ep: true if a thread waits in the set that it stands
- * for, or polls climb->ep itself. */
+/* One of who polls climb->ep: true if it is a thread, or a set in which a thread waits. */
 int epoll_holder(const struct walk *walk, struct climb *climb, __u64 place);
 __noinline int epoll_holder(const struct walk *walk, struct climb *climb, __u64 place)
 {
@@ -244,44 +238,44 @@ __noinline int epoll_holder(const struct walk *walk, struct climb *climb, __u64 
 	const struct eventpoll *ep, *parent;
 	const struct task_struct *task;
 	const struct epitem *item;
-	__u64 file;
-	__u32 edge;
+	__u64 file, queue;
+	__u32 events;
 
 	if (!walk || !climb)
 		return 0;
 	ep = (const struct eventpoll *)climb->ep;
+	queue = climb->ep + bpf_core_field_offset(struct eventpoll, poll_wait);
 	file = (__u64)BPF_CORE_READ(ep, file);
 	entry = (const void *)place - bpf_core_field_offset(struct wait_queue_entry, entry);
-	item = epoll_item(entry, queue_of(climb));
+	item = epoll_item(entry, queue);
 	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == file) {
-		edge = BPF_CORE_READ(item, event.events);
-		if (!(edge & POLL_READ))
+		events = BPF_CORE_READ(item, event.events);
+		if (!(events & POLL_READ))
 			return 0;
-		edge &= POLL_EDGE;
 		parent = BPF_CORE_READ(item, ep);
 		if (!climb->next) {
 			climb->next = (__u64)parent;
-			climb->is_edge |= edge;
+			climb->is_edge |= events & POLL_EDGE;
 		}
 		if (!epoll_is_waited(parent, walk, &climb->pid_tid))
 			return 0;
-		climb->is_edge |= edge;
+		climb->is_edge |= events & POLL_EDGE;
 		return 1;
 	}
-	task = walk->sets[0] ? NULL : poller(entry, queue_of(climb), file);
+	task = walk->sets[0] ? NULL : poller(entry, queue, file);
 	if (task)
 		climb->pid_tid = pid_tid_of(task);
 	return task != NULL;
 }
 
-/* One level up: true if a thread waits in a set that holds climb->ep, or polls climb->ep itself. Else
- * climb->ep is the first set that holds it, or 0. */
+/* One level up, as epoll_holder(). Else climb->ep is the first set that holds it, or 0. */
 static __always_inline bool epoll_climb(const struct walk *walk, struct climb *climb)
 {
 	const struct list_head *head, *place;
 
-	head = (const void *)queue_of(climb) + bpf_core_field_offset(struct wait_queue_head, head);
-	place = head;
+	place = head = (const void *)climb->ep +
+		       bpf_core_field_offset(struct eventpoll, poll_wait) +
+		       bpf_core_field_offset(struct wait_queue_head, head);
 	climb->next = 0;
 	for (int i = 0; i < HOLDERS_MAX; i++) {
 		place = BPF_CORE_READ(place, next);
