@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
 /* Accept-readiness: the first time a thread stands ready to take a connection from a listener.
  *
- * Only listeners for which that has not happened yet are looked at; with none of them pending,
- * all this costs one comparison per wait call.
+ * Only listeners for which that has not happened yet are looked at; with none pending all this costs
+ * one comparison per wait call.
  *
  * poll and select name their descriptors, in the program's memory. epoll does not: but whoever
  * polls a socket has an entry in its wait queue, so the queue of each pending listener is
@@ -10,9 +10,8 @@
  * listener gets watched (does somebody wait in that epoll set already?). Nothing needs to be
  * remembered about epoll_ctl, and sets inherited or passed on just work.
  *
- * What kind an entry is, the entry itself tells: those of epoll and of poll hold the address of
- * the very queue they hang in, and the file of the socket. No addresses of kernel functions are
- * needed, which would mean reading kallsyms at every start. */
+ * What kind an entry is, the entry itself tells: those of epoll and of poll hold the address of the very
+ * queue they hang in, and the file of the socket. No address of a kernel function is needed. */
 #include "bpf/net.bpf.h"
 #include "bpf/overhead.bpf.h"
 
