@@ -4,8 +4,7 @@
 /*
  * A growing string (or byte) buffer with a limit.
  *
- *	_cleanup_(buf_done) struct buf text;
- *	buf_init(&text, 64 * 1024);
+ *	_cleanup_(buf_done) struct buf text = { .limit = 64 * 1024 };
  *	(void)buf_addf(&text, "%s=%d\n", key, value);
  *	(void)buf_adds(&text, "end\n");
  *	if (text.error < 0)                           sticky: check once, at the end
@@ -28,7 +27,7 @@ struct buf {
 	int error;    /* 0, -ENOMEM or -EFBIG (the limit) */
 };
 
-/* Makes an empty buffer that will never hold more than @limit bytes. Cannot fail. */
+/* The same for storage that is there already. Cannot fail. */
 void buf_init(struct buf *b, size_t limit);
 
 /* Frees the content. The buffer may be used again after buf_init(). */

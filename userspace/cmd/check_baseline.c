@@ -21,8 +21,7 @@
 static int load_trusted_file(struct check *c, const char *path, struct session **ret,
 			     const char **ret_reason)
 {
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, DOCUMENT_MAX);
+	_cleanup_(buf_done) struct buf text = { .limit = DOCUMENT_MAX };
 	int r = git_show(c->trusted, path, &text);
 	if (r == 0)
 		r = ref_read(buf_str(&text), text.len, path, ret);

@@ -16,7 +16,6 @@
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/output.h"
-#include "userspace/cmd/outs.h"
 #include "userspace/cmd/store_access.h"
 #include "userspace/view/ci/ci.h"
 #include "userspace/view/report/check.h"
@@ -283,9 +282,8 @@ static int usage_status(const struct opts *o, int error)
 static int load_trusted(const struct opts *o, char commit[static GIT_COMMIT_BYTES],
 			struct config **ret)
 {
-	_cleanup_(buf_done) struct buf text, label;
-	buf_init(&text, CONFIG_MAX);
-	buf_init(&label, PATH_MAX);
+	_cleanup_(buf_done) struct buf text = { .limit = CONFIG_MAX },
+				       label = { .limit = PATH_MAX };
 	if (git_resolve(o->trusted, commit) < 0)
 		return fail(-EINVAL,
 			    "--trusted '%s': git knows no such commit here (git fetch it "

@@ -387,8 +387,7 @@ static int accept_one(struct work *w, const char *metric, size_t *n_accepted)
 	int r = load(w, metric, &t, &h);
 	const struct history_change *c = r == 0 && h != NULL ? change_meant(h, w->o->accept) : NULL;
 	if (c != NULL) {
-		_cleanup_(buf_done) struct buf size;
-		buf_init(&size, MESSAGE_MAX);
+		_cleanup_(buf_done) struct buf size = { .limit = MESSAGE_MAX };
 		trend_add_size(&size, &c->change);
 		r = store_annotate(w->store, t->points[c->at].id, metric,
 				   w->o->note != NULL ? w->o->note : "");

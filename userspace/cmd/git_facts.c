@@ -97,8 +97,7 @@ static int ask(const char *const *question, int patience_ms, struct buf *ret)
 /* The same for an answer of one line, which is cut to @size. */
 static int ask_line(const char *const *question, char *text, size_t size)
 {
-	_cleanup_(buf_done) struct buf answer;
-	buf_init(&answer, LINE_MAX);
+	_cleanup_(buf_done) struct buf answer = { .limit = LINE_MAX };
 	const int status = ask(question, PATIENCE_MS, &answer);
 	const size_t n = strcspn(buf_str(&answer), "\n");
 	(void)snprintf(text, size, "%.*s", (int)n, buf_str(&answer));
@@ -129,8 +128,7 @@ void git_facts_read(struct git_facts *ret)
 
 int git_resolve(const char *revision, char ret[static GIT_COMMIT_BYTES])
 {
-	_cleanup_(buf_done) struct buf peeled;
-	buf_init(&peeled, LINE_MAX);
+	_cleanup_(buf_done) struct buf peeled = { .limit = LINE_MAX };
 	(void)buf_addf(&peeled, "%s^{commit}", revision);
 	const char *const question[] = { "rev-parse",	     "--verify",       "-q",
 					 "--end-of-options", buf_str(&peeled), NULL };
@@ -141,8 +139,7 @@ int git_resolve(const char *revision, char ret[static GIT_COMMIT_BYTES])
 
 int git_show(const char *commit, const char *path, struct buf *ret)
 {
-	_cleanup_(buf_done) struct buf object;
-	buf_init(&object, PATH_MAX + GIT_COMMIT_BYTES);
+	_cleanup_(buf_done) struct buf object = { .limit = PATH_MAX + GIT_COMMIT_BYTES };
 	(void)buf_addf(&object, "%s:./%s", commit, path);
 	const char *const question[] = { "cat-file", "blob", buf_str(&object), NULL };
 	if (object.error < 0 || *path == '/')

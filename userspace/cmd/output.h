@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "userspace/base/vec.h"
+#include "userspace/gate/outcome.h"
+#include "userspace/view/ci/ci.h"
 #include "userspace/view/table/table.h"
 
 struct output_options {
@@ -29,5 +32,18 @@ int output_open(struct output_options *o, FILE *fallback);
 /* Closes what output_open() opened, and finds out whether all was written. @result is that of the
  * writing; returns it, or the failure of the last flush (logged). A fallback is not closed. */
 int output_close(struct output_options *o, int result);
+
+/* --out FORMAT=FILE: what `ab` and `check` write for machines and reviewers (view/ci.h). */
+struct out {
+	const struct ci_output *output;
+	const char *path; /* "-": standard output */
+};
+struct outs VEC(struct out);
+
+/* Ends the program through @state on a mistake. */
+void outs_add(struct outs *outs, const char *argument, struct argp_state *state);
+/* Writes them all, also where one fails. Negative errno, logged. */
+int outs_write(const struct outs *outs, const struct outcome *outcomes, size_t n);
+void outs_done(struct outs *outs);
 
 #endif

@@ -83,8 +83,7 @@ static int default_path(struct buf *ret)
 /* Where nothing can be kept the run goes on all the same: its report is what was asked for. */
 int recording_create(const char *path, struct trace_writer **ret, char **ret_path)
 {
-	_cleanup_(buf_done) struct buf name;
-	buf_init(&name, PATH_MAX);
+	_cleanup_(buf_done) struct buf name = { .limit = PATH_MAX };
 	_cleanup_close_ const int directory = path == NULL ? default_path(&name) : -1;
 	if (path == NULL && directory < 0) {
 		log_warning("there is no place to keep the recording (use --trace FILE): %s",

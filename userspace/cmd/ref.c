@@ -92,8 +92,7 @@ static int load_trace(int fd, const char *path, const char *arm, struct session 
 
 static int not_recognised(const char *path, const char *what)
 {
-	_cleanup_(buf_done) struct buf names;
-	buf_init(&names, 4096);
+	_cleanup_(buf_done) struct buf names = { .limit = 4096 };
 	return fail(-EBADMSG,
 		    "'%s': %s of startline nor a result of another tool that it reads (%s)", path,
 		    what, foreign_names(&names));
@@ -101,9 +100,8 @@ static int not_recognised(const char *path, const char *what)
 
 static bool is_directory(const char *path)
 {
-	_cleanup_(buf_done) struct buf directory;
+	_cleanup_(buf_done) struct buf directory = { .limit = PATH_MAX };
 	const char *name = NULL;
-	buf_init(&directory, PATH_MAX);
 	return foreign_split(path, &directory, &name);
 }
 
@@ -131,17 +129,15 @@ int ref_load(const char *ref, struct session **ret)
 		return store_access_load(ref + 1, ret);
 	if (ref != NULL && is_directory(ref))
 		return load_directory(ref, ret);
-	_cleanup_(buf_done) struct buf path;
+	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
 	const char *arm;
-	buf_init(&path, PATH_MAX);
 	_cleanup_close_ const int fd = open_ref(ref, &path, &arm);
 	if (fd < 0)
 		return fd;
 	if (trace_sniff(fd))
 		return load_trace(fd, buf_str(&path), arm, ret);
 
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, DOCUMENT_MAX);
+	_cleanup_(buf_done) struct buf text = { .limit = DOCUMENT_MAX };
 	const int r = fs_read_fd(fd, &text);
 	if (r < 0)
 		return fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
@@ -157,9 +153,8 @@ int ref_status(const char *ref, int r)
 
 int ref_load_trace(const char *ref, struct trace **ret)
 {
-	_cleanup_(buf_done) struct buf path;
+	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
 	const char *arm;
-	buf_init(&path, PATH_MAX);
 	_cleanup_close_ const int fd = open_ref(ref, &path, &arm);
 	if (fd < 0)
 		return fd;

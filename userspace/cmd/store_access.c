@@ -108,9 +108,7 @@ static void rescue(const struct session *s, const char *name)
 	static unsigned int n_rescued;
 	const char *temporary = getenv("TMPDIR");
 	n_rescued++;
-	_cleanup_(buf_done) struct buf place, path;
-	buf_init(&place, PATH_MAX);
-	buf_init(&path, PATH_MAX);
+	_cleanup_(buf_done) struct buf place = { .limit = PATH_MAX }, path = { .limit = PATH_MAX };
 	(void)recording_directory(&place);
 	const char *const places[] = { buf_str(&place), temporary != NULL ? temporary : "/tmp" };
 	int r = -ENOENT;

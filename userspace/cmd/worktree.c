@@ -101,9 +101,8 @@ static int ask_git(const char *directory, const char *question, const char *revi
 {
 	char git[] = "git", rev_parse[] = "rev-parse", verify[] = "--verify";
 	char end[] = "--end-of-options", quiet[] = "--quiet";
-	_cleanup_(buf_done) struct buf answer;
+	_cleanup_(buf_done) struct buf answer = { .limit = OUTPUT_MAX };
 	_cleanup_free_ char *asked = strdup(question != NULL ? question : revision);
-	buf_init(&answer, OUTPUT_MAX);
 	if (asked == NULL)
 		return -ENOMEM;
 	char *about_place[] = { git, rev_parse, asked, NULL };

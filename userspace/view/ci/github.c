@@ -62,8 +62,7 @@ static void add_properties(struct buf *line, const struct ci_row *worst)
 	const int at = worst->judgement != NULL && worst->judgement->line > 0
 			       ? worst->judgement->line
 			       : o->line;
-	_cleanup_(buf_done) struct buf name;
-	buf_init(&name, MAX_LINE);
+	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
 	if (o->file != NULL) {
 		(void)buf_adds(line, " file=");
 		escape_command(line, o->file, true);
@@ -87,8 +86,7 @@ static void add_message(struct buf *line, const struct ci_rows *rows, const stru
 		if (rows->items[i].outcome != o || !is_kind(&rows->items[i], kind) ||
 		    n++ >= LINES_PER_CASE)
 			continue;
-		_cleanup_(buf_done) struct buf words;
-		buf_init(&words, MAX_LINE);
+		_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 		ci_row_words(&words, &rows->items[i]);
 		(void)buf_adds(line, n > 1 ? "%0A" : "");
 		escape_command(line, buf_str(&words), false);
@@ -100,8 +98,7 @@ static void add_message(struct buf *line, const struct ci_rows *rows, const stru
 static int print_annotation(const struct ci_rows *rows, const struct ci_row *worst,
 			    const char *kind, FILE *f)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_addf(&line, "::%s", kind);
 	add_properties(&line, worst);
 	add_message(&line, rows, worst->outcome, kind);

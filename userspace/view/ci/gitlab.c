@@ -88,8 +88,7 @@ static int add_value(struct metrics *m, const struct outcome *o, const struct ju
 	for (size_t i = 0; i < N_OF(families); i++) {
 		if (families[i].unit != j->unit || !isfinite(value))
 			continue;
-		_cleanup_(buf_done) struct buf line;
-		buf_init(&line, MAX_LINES);
+		_cleanup_(buf_done) struct buf line = { .limit = MAX_LINES };
 		(void)buf_addf(&line, "%s{", families[i].name);
 		add_label(&line, "scenario", o->scenario, ",");
 		add_label(&line, "metric", j->metric, "");
@@ -118,8 +117,7 @@ static void add_state(struct buf *out, const struct outcome *o, const struct jud
 static int add_states(struct metrics *m, const struct outcome *o, const struct judgement *j,
 		      enum ci_mark mark)
 {
-	_cleanup_(buf_done) struct buf lines;
-	buf_init(&lines, MAX_LINES);
+	_cleanup_(buf_done) struct buf lines = { .limit = MAX_LINES };
 	for (int i = 0; i < MARK_COUNT; i++)
 		add_state(&lines, o, j, ci_mark_name((enum ci_mark)i), (enum ci_mark)i == mark);
 	return add_lines(m, &m->verdicts, &lines);

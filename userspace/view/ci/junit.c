@@ -81,8 +81,7 @@ static void print_counts(const struct counts *c, FILE *f)
 
 static int print_escaped(FILE *f, const char *before, const char *text, const char *after)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_adds(&line, before);
 	escape_xml(&line, text_of(text));
 	(void)buf_adds(&line, after);
@@ -102,9 +101,8 @@ static int print_causes(const struct ci_row *row, FILE *f)
 		const struct contribution *k = &c->contributions[i];
 		if (k->delta_ns == 0)
 			continue;
-		_cleanup_(buf_done) struct buf words;
+		_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 		char delta[UNITS_BYTES];
-		buf_init(&words, MAX_LINE);
 		(void)buf_addf(&words, "%s%s %s %s ", k->delta_ns > 0 ? "+" : "",
 			       format_ns(delta, (double)k->delta_ns), contribution_phase(k),
 			       contribution_cause(k));
@@ -121,8 +119,7 @@ static const char *failure_type(const struct ci_row *row)
 
 static int print_result(const struct ci_row *row, FILE *f)
 {
-	_cleanup_(buf_done) struct buf words;
-	buf_init(&words, MAX_LINE);
+	_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 	ci_row_words(&words, row);
 	int r = words.error;
 	switch (result_of(row->mark)) {

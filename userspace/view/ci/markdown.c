@@ -72,8 +72,7 @@ static int add_section(struct comment *c, print_section *print, const struct out
 /* One line: our own words, then @text. */
 static int say(FILE *f, const char *words, const char *text, const char *after)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_adds(&line, words);
 	escape_markdown(&line, text);
 	(void)buf_adds(&line, after);
@@ -116,8 +115,7 @@ static int print_head(const struct comment *c, const struct outcome *o, size_t n
 {
 	(void)o;
 	(void)n;
-	_cleanup_(buf_done) struct buf summary;
-	buf_init(&summary, MAX_LINE);
+	_cleanup_(buf_done) struct buf summary = { .limit = MAX_LINE };
 	ci_summary(&summary, &c->rows);
 	const enum ci_mark worst = ci_worst(&c->rows);
 	print_marker(c, f);
@@ -168,8 +166,7 @@ static int print_bad_rows(const struct comment *c, const struct outcome *o, FILE
 		const struct ci_row *row = &c->rows.items[i];
 		if (row->outcome != o || row->mark > MARK_TOLERATED || n++ >= LINES_PER_CASE)
 			continue;
-		_cleanup_(buf_done) struct buf words;
-		buf_init(&words, MAX_LINE);
+		_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 		ci_row_words(&words, row);
 		r = words.error < 0 ? words.error : say(f, "- ", buf_str(&words), "\n");
 	}
@@ -183,8 +180,7 @@ static int print_design(const struct outcome *o, FILE *f)
 {
 	if (o->base_name == NULL)
 		return 0;
-	_cleanup_(buf_done) struct buf name;
-	buf_init(&name, MAX_LINE);
+	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
 	ci_cut(&name, o->base_name, 200);
 	int r = say(f, "Compared with ", buf_str(&name), "");
 	if (o->pairs > 0)
@@ -203,8 +199,7 @@ static int print_design(const struct outcome *o, FILE *f)
 static int print_case(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
 {
 	(void)n;
-	_cleanup_(buf_done) struct buf name;
-	buf_init(&name, MAX_LINE);
+	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
 	ci_cut(&name, o->scenario, 200);
 	int r = say(f, "#### Scenario ", buf_str(&name), "\n\n");
 	if (r == 0)
@@ -277,8 +272,7 @@ static bool is_plain_code(const char *text)
 /* The command that gives this again; false when it cannot be shown so that it could be typed. */
 static bool add_command(struct buf *out, const struct outcome *o)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (o->file != NULL) {
 		const char *argv[] = { "startline", "check", "-f", o->file, o->scenario };
 		const struct text_list list = { argv, N_OF(argv) };
@@ -295,9 +289,8 @@ static bool add_command(struct buf *out, const struct outcome *o)
 static int print_foot(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
 {
 	(void)n;
-	_cleanup_(buf_done) struct buf host, command;
-	buf_init(&host, MAX_LINE);
-	buf_init(&command, MAX_LINE);
+	_cleanup_(buf_done) struct buf host = { .limit = MAX_LINE },
+				       command = { .limit = MAX_LINE };
 	ci_host_words(&host, first_session(c));
 	int r = host.error;
 	if (r == 0 && host.len > 0)

@@ -26,8 +26,7 @@ static const struct column status_columns[] = {
 
 static void add_cut(struct table *t, const char *text, size_t columns)
 {
-	_cleanup_(buf_done) struct buf cut;
-	buf_init(&cut, MAX_TEXT);
+	_cleanup_(buf_done) struct buf cut = { .limit = MAX_TEXT };
 	ci_cut(&cut, text, columns);
 	table_text(t, cut.len > 0 ? buf_str(&cut) : "");
 }

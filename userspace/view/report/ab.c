@@ -53,8 +53,7 @@ static void add_ratio(struct buf *line, double ratio, double low, double high)
 static void say_verdict(struct page *page, const struct judgement *j)
 {
 	char base[UNITS_BYTES], head[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_addf(&line, "%s %s -> %s", j->metric, value_format(base, j->unit, j->base_value),
 		       value_format(head, j->unit, j->actual));
 	if (isfinite(j->ratio))
@@ -69,8 +68,7 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 	const struct comparison *c = o->comparison;
 	const struct change *main = c != NULL ? main_change(c) : NULL;
 	char delta[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (!verdict_is_change(j->verdict))
 		return;
 	if (strncmp(j->metric, "heap.", strlen("heap.")) == 0) {
@@ -97,8 +95,7 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 static void say_more(struct page *page, const struct outcome *o, const struct judgement *j)
 {
 	char witness[128];
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (j->verdict != VERDICT_INCONCLUSIVE)
 		return;
 	if (o->comparison != NULL &&
@@ -114,8 +111,7 @@ static void say_more(struct page *page, const struct outcome *o, const struct ju
 static int say_control(struct page *page, const struct outcome *o, const struct judgement *j)
 {
 	struct change change;
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	const struct series *base = o->base != NULL ? metrics_find(o->base, j->metric) : NULL;
 	const struct series *control =
 		o->control != NULL ? metrics_find(o->control, j->metric) : NULL;
@@ -137,8 +133,7 @@ static int say_control(struct page *page, const struct outcome *o, const struct 
 
 static void say_design(struct page *page, const struct outcome *o)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (o->pairs == 0)
 		(void)buf_addf(&line, "no pair was complete, seed %" PRIu64, o->seed);
 	else if (o->control == NULL)

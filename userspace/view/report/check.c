@@ -83,8 +83,7 @@ static void list_scenario(struct table *t, const struct scenario *s)
 /* The budgets are rows; this is what else is judged. */
 static void note_gate(struct table *t, const struct scenario *s)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (s->baseline == NULL && s->base_kind == BASE_NONE)
 		return;
 	(void)buf_adds(&line, s->name);
@@ -254,8 +253,7 @@ static enum tone tone_of_outcome(const struct outcome *o)
 static int say_headline(const struct outcome *o, const struct print_style *style, FILE *f)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	const char *headline = arena != NULL ? outcome_headline(arena, o) : NULL;
 	if (headline == NULL)
 		return -ENOMEM;
@@ -334,9 +332,8 @@ static int print_outcome(const struct outcome *o, const struct print_style *styl
 static int print_sum(const struct outcome *outcomes, size_t n, const struct print_style *style,
 		     FILE *f)
 {
-	_cleanup_(buf_done) struct buf line;
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	enum tone tone = TONE_STRONG;
-	buf_init(&line, MAX_LINE);
 	(void)buf_addf(&line, "%zu scenario%s:", n, n == 1 ? "" : "s");
 	const char *separator = " ";
 	for (size_t i = 0; i < n; i++) {

@@ -76,10 +76,9 @@ static void add_interval(struct buf *out, const struct change *c)
 static void add_change_row(struct table *t, const struct change *c, enum verdict verdict,
 			   bool is_for_people)
 {
-	_cleanup_(buf_done) struct buf interval;
+	_cleanup_(buf_done) struct buf interval = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
 	const enum cell_type cell = value_cell(c->metric->unit);
-	buf_init(&interval, MAX_LINE);
 	add_interval(&interval, c);
 	table_tone(t, verdict_tone(verdict, TONE_PLAIN));
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
@@ -166,8 +165,7 @@ static int print_change(const struct change *c, double level, enum verdict verdi
 			size_t size)
 {
 	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf interval;
-	buf_init(&interval, MAX_LINE);
+	_cleanup_(buf_done) struct buf interval = { .limit = MAX_LINE };
 	add_interval(&interval, c);
 	(void)value_format(base, c->metric->unit, c->base_value);
 	(void)value_format(head, c->metric->unit, c->head_value);
@@ -235,10 +233,8 @@ static void add_span(struct buf *out, double low_ns, double high_ns)
 
 static void add_contribution(struct table *t, const struct contribution *c, bool is_for_people)
 {
-	_cleanup_(buf_done) struct buf interval;
-	_cleanup_(buf_done) struct buf what;
-	buf_init(&interval, MAX_LINE);
-	buf_init(&what, MAX_LINE);
+	_cleanup_(buf_done) struct buf interval = { .limit = MAX_LINE };
+	_cleanup_(buf_done) struct buf what = { .limit = MAX_LINE };
 	if (!isnan(c->low_ns))
 		add_span(&interval, c->low_ns, c->high_ns);
 	contribution_what(c, &what);
@@ -322,9 +318,8 @@ int build_contributions(const struct comparison *c, struct table **ret)
 	}
 	add_rest(*ret, &waits, cause_name(CAUSE_RUNQUEUE));
 	add_rest(*ret, &rest, "");
-	_cleanup_(buf_done) struct buf sum;
+	_cleanup_(buf_done) struct buf sum = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
-	buf_init(&sum, MAX_LINE);
 	add_signed(&sum, (double)(c->head_total_ns - c->base_total_ns));
 	table_note(*ret, "together %s of %s: %s", buf_str(&sum),
 		   format_ns(text, (double)c->base_total_ns), c->what_rows_are);
@@ -356,8 +351,7 @@ static void name_metrics(struct buf *line, const char *side, const struct sessio
 static int say_nothing_in_common(const struct comparison *c, enum table_format format,
 				 const struct print_style *style, FILE *f)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_adds(&line, "The two have no metric in common.");
 	name_metrics(&line, "Base", c->base);
 	name_metrics(&line, "Head", c->head);
@@ -408,8 +402,7 @@ static int say_notes(const char *side, const struct session *s, enum table_forma
 {
 	int r = 0;
 	for (size_t i = 0; i < s->n_notes && r >= 0; i++) {
-		_cleanup_(buf_done) struct buf line;
-		buf_init(&line, MAX_LINE);
+		_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 		(void)buf_addf(&line, "%s: %s", side, s->notes[i]);
 		r = say(format, style, f, TONE_PLAIN, buf_str(&line));
 	}

@@ -55,8 +55,7 @@ static void add_memory(struct table *t, const struct memory_row *row, bool is_li
 		table_number(t, cell, numbers[i] == UNKNOWN ? (double)NAN : (double)numbers[i]);
 	table_text(t, row->metric);
 	table_text(t, unit_name(unit));
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	label_line(row->process, &line);
 	table_text(t, buf_str(&line));
 	table_text(t, row->process);

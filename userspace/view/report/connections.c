@@ -40,8 +40,7 @@ int build_connections(const struct session *s, size_t run_index, struct table **
 	const int rc = table_new("Connections", columns, N_OF(columns), ret);
 	if (rc < 0)
 		return rc;
-	_cleanup_(buf_done) struct buf label;
-	buf_init(&label, MAX_LABEL);
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_connections; i++)
 		add_connection(*ret, run, &run->connections[i], &label);
 	if (run->n_connections > 0 && run->lost_bpf == UNKNOWN)

@@ -184,8 +184,7 @@ int build_costs(const struct session *s, size_t run_index, struct table **ret)
 	if (rc < 0)
 		return rc;
 	table_hide_titles(*ret);
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	for (size_t i = 0; i < N_OF(costs); i++) {
 		if (is_all_zero(run, &costs[i]))
 			continue;

@@ -36,10 +36,8 @@ static void note_reasons(struct table *t, const struct run *run, const char *goo
 			 const char *(*get)(const struct process *p),
 			 const char *(*lack)(const struct process *p))
 {
-	_cleanup_(buf_done) struct buf names;
-	_cleanup_(buf_done) struct buf label;
-	buf_init(&names, MAX_LABEL);
-	buf_init(&label, MAX_LABEL);
+	_cleanup_(buf_done) struct buf names = { .limit = MAX_LABEL };
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	const char *reasons[MAX_REASONS];
 	size_t n_reasons = 0;
 	for (size_t i = 0; i < run->n_processes && n_reasons < MAX_REASONS; i++) {
@@ -86,8 +84,7 @@ int build_coverage(const struct session *s, size_t run_index, struct table **ret
 	const int rc = table_new("Coverage", columns, N_OF(columns), ret);
 	if (rc < 0)
 		return rc;
-	_cleanup_(buf_done) struct buf label;
-	buf_init(&label, MAX_LABEL);
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_processes; i++) {
 		const struct process *p = &run->processes[i];
 		table_text(*ret, process_label(run, p->id, &label));

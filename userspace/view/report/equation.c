@@ -230,9 +230,8 @@ const char *report_equation(const struct session *s, size_t run_index)
 	if (run_index >= s->n_runs)
 		return "nothing was recorded";
 	const struct run *run = &s->runs[run_index];
-	_cleanup_(buf_done) struct buf line;
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
-	buf_init(&line, MAX_LINE);
 	(void)buf_adds(&line, verb_of(s, run));
 	if (run->startup_total_ns == UNKNOWN || run->startup_total_ns < 0)
 		(void)buf_adds(&line, "an unknown time");

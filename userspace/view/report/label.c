@@ -39,8 +39,7 @@ void label_line(const char *line, struct buf *out)
 /* Adds a word after a blank; blanks and line ends within it become one blank each. */
 static void add_word(struct buf *out, const char *word)
 {
-	_cleanup_(buf_done) struct buf clean;
-	buf_init(&clean, MAX_BYTES + 1);
+	_cleanup_(buf_done) struct buf clean = { .limit = MAX_BYTES + 1 };
 	for (const char *s = word; *s != '\0' && clean.len < MAX_BYTES; s++) {
 		const bool is_blank = strchr(" \t\r\n", *s) != NULL;
 		if (!is_blank)
@@ -49,8 +48,7 @@ static void add_word(struct buf *out, const char *word)
 			(void)buf_addc(&clean, ' ');
 	}
 	const char *items[] = { buf_str(&clean) };
-	_cleanup_(buf_done) struct buf quoted;
-	buf_init(&quoted, 8 * MAX_BYTES);
+	_cleanup_(buf_done) struct buf quoted = { .limit = 8 * MAX_BYTES };
 	(void)buf_addf(out, "%s%s", out->len > 0 ? " " : "",
 		       command_line(&(struct text_list){ items, 1 }, &quoted));
 }
@@ -160,8 +158,7 @@ const char *label_command(const char *exe, const struct text_list *argv, size_t 
 		add_words(&words, true, ret);
 	}
 	if (!fits(ret, columns)) {
-		_cleanup_(buf_done) struct buf shorter;
-		buf_init(&shorter, 8 * MAX_BYTES);
+		_cleanup_(buf_done) struct buf shorter = { .limit = 8 * MAX_BYTES };
 		(void)buf_add(&shorter, buf_str(ret), name_len);
 		if (add_making(&words, &shorter)) {
 			buf_clear(ret);

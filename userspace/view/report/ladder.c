@@ -52,8 +52,7 @@ static bool is_usual(const struct run *run, const struct milestone *m)
 /* "not seen: bind, listen (no listener); first_accept (no client came)" */
 static void note_missing(struct table *t, const struct run *run, bool is_short)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LABEL);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_milestones; i++) {
 		const char *evidence = text_of(run->milestones[i].evidence);
 		if (!is_new_reason(run, i) || (is_short && is_usual(run, &run->milestones[i])))
@@ -129,8 +128,7 @@ static int build(const struct session *s, size_t run_index, bool is_short, struc
 				 N_OF(processes), ret);
 	if (rc < 0)
 		return rc;
-	_cleanup_(buf_done) struct buf label;
-	buf_init(&label, MAX_LABEL);
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	_cleanup_free_ const struct milestone **rungs =
 		calloc(run->n_milestones + 1, sizeof(*rungs));
 	if (rungs == NULL)

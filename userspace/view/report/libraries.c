@@ -36,8 +36,7 @@ int build_libraries(const struct session *s, size_t run_index, struct table **re
 	const int rc = table_new("Libraries", columns, N_OF(columns), ret);
 	if (rc < 0)
 		return rc;
-	_cleanup_(buf_done) struct buf label;
-	buf_init(&label, MAX_LABEL);
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_libraries; i++)
 		add_library(*ret, run, &run->libraries[i], &label);
 	if (!run->has_libraries)

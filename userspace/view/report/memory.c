@@ -133,8 +133,7 @@ static void note_sizes(struct table *t, const struct run *run)
 		if (largest >= 0)
 			is_chosen[largest] = true;
 	}
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LABEL);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LABEL };
 	for (int b = 0; b < HEAP_BUCKETS; b++) {
 		if (!is_chosen[b])
 			continue;
@@ -160,8 +159,7 @@ int build_memory(const struct session *s, size_t run_index, struct table **ret)
 	const int rc = table_new("Memory", columns, N_OF(columns), ret);
 	if (rc < 0)
 		return rc;
-	_cleanup_(buf_done) struct buf label;
-	buf_init(&label, MAX_LABEL);
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_processes; i++)
 		add_process(*ret, run, &run->processes[i], &label);
 	if (run->n_processes > 1)

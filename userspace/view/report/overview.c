@@ -44,10 +44,9 @@ int build_overview(const struct series_name *of, struct table **ret)
 
 static void add_sparkline(struct table *t, const struct history *h, bool is_utf8)
 {
-	_cleanup_(buf_done) struct buf line;
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	const size_t n = h->trend->n_points;
 	_cleanup_free_ double *values = malloc((n + 1) * sizeof(*values));
-	buf_init(&line, MAX_LINE);
 	for (size_t i = 0; values != NULL && i < n; i++)
 		values[i] = h->trend->points[i].median;
 	if (values != NULL)
@@ -58,8 +57,7 @@ static void add_sparkline(struct table *t, const struct history *h, bool is_utf8
 static void add_last_step(struct table *t, const struct history_change *c, const struct point *p)
 {
 	char date[TIMES_BYTES];
-	_cleanup_(buf_done) struct buf size;
-	buf_init(&size, MAX_LINE);
+	_cleanup_(buf_done) struct buf size = { .limit = MAX_LINE };
 	if (c == NULL || p == NULL) {
 		for (int i = 0; i < 4; i++)
 			table_text(t, NULL);

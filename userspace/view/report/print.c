@@ -45,8 +45,7 @@ static void say(struct page *page, enum tone tone, const char *text)
 __attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum tone tone,
 						       const char *format, ...)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	va_list args;
 	va_start(args, format);
 	(void)buf_addv(&line, format, args);
@@ -83,8 +82,7 @@ static void say_equation(struct page *page)
 		say(page, TONE_STRONG, equation);
 		return;
 	}
-	_cleanup_(buf_done) struct buf safe;
-	buf_init(&safe, MAX_LINE);
+	_cleanup_(buf_done) struct buf safe = { .limit = MAX_LINE };
 	escape_markdown(&safe, equation);
 	(void)fprintf(page->f, "## startline\n\n**%s**\n\n", buf_str(&safe));
 }
@@ -92,8 +90,7 @@ static void say_equation(struct page *page)
 static void say_never_ready(struct page *page)
 {
 	const struct text_list *asked = &page->s->design.ready;
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	for (size_t i = 0; i < asked->n; i++)
 		(void)buf_addf(&line, "%s%s", i > 0 ? ", " : "", text_of(asked->items[i]));
 	sayf(page, TONE_BAD, "It never became ready (%s): stopped at the --timeout.",
@@ -152,8 +149,7 @@ static void say_kernel(struct page *page)
 
 static void say_head(struct page *page, const struct run *run)
 {
-	_cleanup_(buf_done) struct buf command;
-	buf_init(&command, MAX_LINE);
+	_cleanup_(buf_done) struct buf command = { .limit = MAX_LINE };
 	(void)command_line(&page->s->command, &command);
 	const size_t fits = text_fit(buf_str(&command), command.len, HEAD_COLUMNS);
 	if (fits < command.len) {
@@ -181,9 +177,8 @@ static void say_head(struct page *page, const struct run *run)
 /* The milestones of a command that serves nobody are two: one line. */
 static void say_start(struct page *page, const struct run *run)
 {
-	_cleanup_(buf_done) struct buf line;
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
-	buf_init(&line, MAX_LINE);
 	for (size_t i = 0; i < run->n_milestones; i++) {
 		const struct milestone *m = &run->milestones[i];
 		const bool is_start =
@@ -236,8 +231,7 @@ static void add_loss(struct buf *line, const struct run *run, const char *source
 
 static void say_complete(struct page *page, const struct run *run)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_addf(&line, "complete: %s", run->is_complete ? "yes" : "no");
 	if (run->incomplete != NULL)
 		(void)buf_addf(&line, ", %s", run->incomplete);
@@ -254,8 +248,7 @@ static void say_overhead(struct page *page, const struct run *run)
 		sayf(page, TONE_PLAIN, "overhead: not known, a part of it could not be measured");
 	if (run->overhead_ns == UNKNOWN)
 		return;
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_addf(&line, "overhead: %s", format_ns(text, (double)run->overhead_ns));
 	if (run->overhead_error_ns != UNKNOWN)
 		(void)buf_addf(&line, " +- %s", format_ns(text, (double)run->overhead_error_ns));
@@ -379,9 +372,8 @@ static void show_waterfall(struct page *page, size_t n_other_lines)
 /* Metrics without a recording behind them: another tool's, or numbers typed by hand. */
 static int print_metrics_only(struct page *page)
 {
-	_cleanup_(buf_done) struct buf command;
+	_cleanup_(buf_done) struct buf command = { .limit = MAX_LINE };
 	const struct session *s = page->s;
-	buf_init(&command, MAX_LINE);
 	if (page->format == TABLE_MARKDOWN)
 		(void)fputs("## startline\n\n", page->f);
 	say_cut(page, TONE_STRONG, command_line(&s->command, &command));

@@ -17,8 +17,7 @@ static const char *join(const struct text_list *list, struct buf *ret)
 
 static void add_row(struct table *t, const struct probe *p)
 {
-	_cleanup_(buf_done) struct buf list;
-	buf_init(&list, MAX_LIST);
+	_cleanup_(buf_done) struct buf list = { .limit = MAX_LIST };
 	if (p->lost != NULL)
 		table_tone(t, TONE_WARN);
 	table_text(t, p->name);

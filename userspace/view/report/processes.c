@@ -154,8 +154,7 @@ int build_processes(const struct session *s, size_t run_index, struct table **re
 	if (rc < 0)
 		return rc;
 	struct tree tree;
-	_cleanup_(buf_done) struct buf scratch;
-	buf_init(&scratch, MAX_ARGV);
+	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_ARGV };
 	(void)tree_init(run, &tree, links, is_shown);
 	for (int root = tree.first_child[0]; root != 0; root = tree.next[root])
 		show_below(*ret, run, &tree, root, &scratch);
@@ -210,8 +209,7 @@ int build_top_processes(const struct session *s, size_t run_index, struct table 
 	qsort(ranked, n, sizeof(*ranked), compare_ranked);
 	const size_t n_shown = n <= N_TOP + 1 ? n : N_TOP; /* "and 1 more" takes a line too */
 	qsort(ranked, n_shown, sizeof(*ranked), compare_ids);
-	_cleanup_(buf_done) struct buf scratch;
-	buf_init(&scratch, MAX_ARGV);
+	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_ARGV };
 	for (size_t i = 0; i < n_shown; i++)
 		add_process(*ret, run, ranked[i].p, 0, SHORT_NAME, &scratch);
 	if (n_shown < n)

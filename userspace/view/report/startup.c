@@ -272,9 +272,8 @@ int build_waterfall(const struct session *s, size_t run_index, size_t max_rows, 
 	static const struct column programs[] = COLUMNS("command +others");
 	const struct run *run = &s->runs[run_index];
 	_cleanup_free_ struct stretch *owner = NULL;
-	_cleanup_(buf_done) struct buf scratch;
+	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	struct stretch_list stretches = { 0 };
-	buf_init(&scratch, MAX_LABEL);
 	int rc = stretches_of(run, max_rows, &stretches);
 	owner = stretches.items;
 	if (rc < 0)
@@ -301,8 +300,7 @@ int build_startup(const struct session *s, size_t run_index, struct table **ret)
 	if (rc < 0)
 		return rc;
 	const struct run *run = &s->runs[run_index];
-	_cleanup_(buf_done) struct buf scratch;
-	buf_init(&scratch, MAX_LABEL);
+	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_segments; i++)
 		add_segment(*ret, run, &run->segments[i], &scratch);
 	table_lead(*ret, "%s", report_equation(s, run_index));

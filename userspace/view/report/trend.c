@@ -68,13 +68,12 @@ static const struct history_change *change_at(const struct history *h, size_t i)
 /* "change", "accepted", "spike" for programs; for people also how much, and why. */
 static void add_marks(struct table *t, const struct history *h, size_t i)
 {
-	_cleanup_(buf_done) struct buf words;
+	_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 	const struct history_change *c = change_at(h, i);
 	const char *note = h->trend->points[i].annotation;
 	const char *mark = c != NULL	    ? (c->accepted != NULL ? "accepted" : "change")
 			   : h->is_spike[i] ? "spike"
 					    : NULL;
-	buf_init(&words, MAX_LINE);
 	(void)buf_adds(&words, mark != NULL ? mark : "");
 	if (c != NULL) {
 		(void)buf_addc(&words, ' ');
@@ -157,8 +156,7 @@ static const struct column change_columns[] = {
 
 static void add_ratio_interval(struct table *t, const struct change *c)
 {
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, MAX_LINE);
+	_cleanup_(buf_done) struct buf text = { .limit = MAX_LINE };
 	if (c->basis == BASIS_EXACT)
 		(void)buf_adds(&text, "exact");
 	else
@@ -169,12 +167,11 @@ static void add_ratio_interval(struct table *t, const struct change *c)
 static void add_level_change(struct table *t, const struct history *h, size_t i)
 {
 	char date[TIMES_BYTES];
-	_cleanup_(buf_done) struct buf size;
+	_cleanup_(buf_done) struct buf size = { .limit = MAX_LINE };
 	const struct history_change *c = &h->changes[i];
 	const struct history_segment *before = &h->segments[i], *after = &h->segments[i + 1];
 	const struct point *p = &h->trend->points[c->at];
 	const enum cell_type cell = value_cell(h->metric.unit);
-	buf_init(&size, MAX_LINE);
 	trend_add_size(&size, &c->change);
 	table_tone(t, trend_tone(c));
 	table_text(t, format_day(date, p->created_ns));
@@ -388,8 +385,7 @@ int report_trend(const struct history *h, const struct series_name *of, enum tab
 		return print_document(h, of, style, f);
 	if (format == TABLE_CSV || h->trend->n_points == 0)
 		return show(h, format, style, f, build_points);
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, MAX_LINE);
+	_cleanup_(buf_done) struct buf text = { .limit = MAX_LINE };
 	add_headline(&text, h, of);
 	int r = print_paragraph(format, style, f, TONE_STRONG, HANG, buf_str(&text));
 	r = r < 0 ? r : draw(h, format, style, f);

@@ -230,8 +230,7 @@ static bool has_marks(const struct grid *g)
 
 static int print_grid(const struct grid *g, FILE *f)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, LINE_BYTES);
+	_cleanup_(buf_done) struct buf line = { .limit = LINE_BYTES };
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < LINES; i++) {
 		add_label(g, &line, i);

@@ -40,8 +40,7 @@ static int print_line(struct buf *line, FILE *f)
 
 int print_csv(const struct table *t, FILE *f)
 {
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	const char *separator = "";
 	for (size_t i = 0; i < t->n_columns; i++) {
 		if (!is_for(t->columns[i].audience, TABLE_CSV))

@@ -70,8 +70,7 @@ int print_markdown(const struct table *t, FILE *f)
 	if (t->title[0] != '\0')
 		(void)fprintf(f, "### %s\n\n", t->title);
 	int rc = print_lines(&t->leads, f);
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&line, MAX_LINE);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (rc == 0 && table_rows(t) > 0)
 		print_heading(t, f);
 	else if (rc == 0)

@@ -366,10 +366,8 @@ int print_paragraph(enum table_format format, const struct print_style *style, F
 		    enum tone tone, unsigned int hang, const char *text)
 {
 	const struct layout l = { .style = style_or_default(style) };
-	_cleanup_(buf_done) struct buf safe;
-	_cleanup_(buf_done) struct buf line;
-	buf_init(&safe, 8 * MAX_CELL_LEN);
-	buf_init(&line, 8 * MAX_CELL_LEN);
+	_cleanup_(buf_done) struct buf safe = { .limit = 8 * MAX_CELL_LEN };
+	_cleanup_(buf_done) struct buf line = { .limit = 8 * MAX_CELL_LEN };
 	if (format == TABLE_MARKDOWN) {
 		escape_markdown(&safe, text);
 		(void)fprintf(f, "%s\n", buf_str(&safe));
@@ -404,10 +402,8 @@ static int print_lines(const struct layout *l, const struct line_list *lines, FI
 int print_text(const struct table *t, const struct print_style *style, FILE *f)
 {
 	struct layout l = { .t = t, .style = style_or_default(style) };
-	_cleanup_(buf_done) struct buf line;
-	_cleanup_(buf_done) struct buf scratch;
-	buf_init(&line, 8 * MAX_CELL_LEN);
-	buf_init(&scratch, 8 * MAX_CELL_LEN);
+	_cleanup_(buf_done) struct buf line = { .limit = 8 * MAX_CELL_LEN };
+	_cleanup_(buf_done) struct buf scratch = { .limit = 8 * MAX_CELL_LEN };
 	lay_out(&l, &scratch);
 
 	const bool is_empty = table_rows(t) == 0;

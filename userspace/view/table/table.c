@@ -82,8 +82,7 @@ void table_text(struct table *t, const char *text)
 __attribute__((format(printf, 2, 0))) static const char *formatted(struct table *t,
 								   const char *format, va_list args)
 {
-	_cleanup_(buf_done) struct buf text;
-	buf_init(&text, MAX_CELL_LEN);
+	_cleanup_(buf_done) struct buf text = { .limit = MAX_CELL_LEN };
 	set_error(t, buf_addv(&text, format, args));
 	const char *copy = arena_strdup(t->arena, buf_str(&text));
 	if (copy == NULL)
