@@ -32,7 +32,7 @@ static void print_all(const struct comparison *c)
 		char *text = NULL;
 		size_t n = 0;
 		FILE *f = open_memstream(&text, &n);
-		(void)report_compare(c, (enum table_format)format, NULL, f);
+		(void)report_compare(c, &(struct page){ .f = f, .format = format });
 		(void)fclose(f);
 		if (format == TABLE_TEXT)
 			check_text(text, n);

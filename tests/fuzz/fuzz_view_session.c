@@ -17,11 +17,11 @@ static void print_all(struct session *s)
 		char *text = NULL;
 		size_t n = 0;
 		FILE *f = open_memstream(&text, &n);
-		(void)report_print(s, (enum table_format)format, NULL, f);
+		(void)report_print(s, &(struct page){ .f = f, .format = format });
 		for (const struct report *r = reports; r->name != NULL && s->n_runs > 0; r++) {
 			struct table *t = NULL;
 			if (r->build(s, 0, &t) == 0)
-				(void)table_print(t, (enum table_format)format, NULL, f);
+				(void)table_print(t, &(struct page){ .f = f, .format = format });
 			(void)table_free(t);
 		}
 		(void)fclose(f);

@@ -17,13 +17,16 @@
 #include "userspace/model/document/session_json.h"
 #include "userspace/view/report/report.h"
 
-static char *printed(struct session *s, enum table_format format, const struct print_style *style)
+static char *printed(struct session *s, enum table_format format, const struct page *style)
 {
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 	assert_non_null(f);
-	assert_int_equal(report_print(s, format, style, f), 0);
+	struct page page = style != NULL ? *style : (struct page){ 0 };
+	page.f = f;
+	page.format = format;
+	assert_int_equal(report_print(s, &page), 0);
 	(void)fclose(f);
 	return text;
 }
@@ -36,7 +39,8 @@ static char *printed_view(const struct session *s, const char *name, enum table_
 	FILE *f = open_memstream(&text, &n);
 	assert_non_null(f);
 	assert_int_equal(report_find(name)->build(s, 0, &t), 0);
-	assert_int_equal(table_print(t, format, NULL, f), 0);
+	struct page page = { .f = f, .format = format };
+	assert_int_equal(table_print(t, &page), 0);
 	(void)fclose(f);
 	table_free(t);
 	return text;
@@ -60,7 +64,7 @@ static void check_golden(const char *name, const char *text)
 static void check_printed(struct session *s, enum table_format format, bool is_utf8,
 			  const char *name)
 {
-	const struct print_style style = { .width = 80, .is_utf8 = is_utf8 };
+	const struct page style = { .width = 80, .is_utf8 = is_utf8 };
 	_cleanup_free_ char *text = printed(s, format, &style);
 	check_golden(name, text);
 }

@@ -21,14 +21,16 @@ static const struct column columns[] = {
 	{ .title = "raw", .key = "raw", .audience = FOR_PROGRAMS },
 };
 
-static char *printed(const struct table *t, enum table_format format,
-		     const struct print_style *style)
+static char *printed(const struct table *t, enum table_format format, const struct page *style)
 {
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 	assert_non_null(f);
-	assert_int_equal(table_print(t, format, style, f), 0);
+	struct page page = style != NULL ? *style : (struct page){ 0 };
+	page.f = f;
+	page.format = format;
+	assert_int_equal(table_print(t, &page), 0);
 	(void)fclose(f);
 	return text;
 }
@@ -140,7 +142,7 @@ static void lines_fit_the_terminal(void **state)
 	for (unsigned int width = 40; width < 130; width++) {
 		for (size_t i = 0; i < 4; i++) {
 			struct table *t = table_of(names[i]);
-			const struct print_style style = { .width = width, .is_utf8 = i % 2 };
+			const struct page style = { .width = width, .is_utf8 = i % 2 };
 			table_lead(t, "%s", names[i]);
 			_cleanup_free_ char *text = printed(t, TABLE_TEXT, &style);
 			check_width(text, width);
@@ -152,8 +154,8 @@ static void lines_fit_the_terminal(void **state)
 static void what_is_cut_shows_it(void **state)
 {
 	(void)state;
-	const struct print_style ascii = { .width = 40 };
-	const struct print_style utf8 = { .width = 40, .is_utf8 = true };
+	const struct page ascii = { .width = 40 };
+	const struct page utf8 = { .width = 40, .is_utf8 = true };
 	struct table *t = table_of("a name that is cut in any case, for its length");
 	_cleanup_free_ char *plain = printed(t, TABLE_TEXT, &ascii);
 	_cleanup_free_ char *pretty = printed(t, TABLE_TEXT, &utf8);
@@ -174,7 +176,7 @@ static void a_folded_column_continues_below(void **state)
 		{ .title = "id", .key = "id" },
 		{ .title = "text", .key = "text", .is_folded = true },
 	};
-	const struct print_style style = { .width = 40 };
+	const struct page style = { .width = 40 };
 	struct table *t = NULL;
 	assert_int_equal(table_new("", folded, 2, &t), 0);
 	table_text(t, "x");
@@ -194,7 +196,7 @@ static void several_columns_fold_and_the_widest_gives_way(void **state)
 		{ .title = "metric", .key = "metric", .is_folded = true },
 		{ .title = "target", .key = "target", .is_folded = true },
 	};
-	const struct print_style style = { .width = 40 };
+	const struct page style = { .width = 40 };
 	struct table *t = NULL;
 	assert_int_equal(table_new("", folded, 3, &t), 0);
 	table_text(t, "incomparable");
@@ -215,7 +217,7 @@ static void several_columns_fold_and_the_widest_gives_way(void **state)
 static void colours_only_where_asked_for(void **state)
 {
 	(void)state;
-	const struct print_style color = { .width = 80, .use_color = true };
+	const struct page color = { .width = 80, .use_color = true };
 	struct table *t = new_table();
 	table_tone(t, TONE_BAD);
 	table_text(t, "red");
@@ -263,7 +265,7 @@ static void no_control_byte_reaches_any_output(void **state)
 		table_lead(t, "%s", hostile[i]);
 		table_note(t, "note: %s", hostile[i]);
 		for (int format = TABLE_TEXT; format <= TABLE_MARKDOWN; format++) {
-			const struct print_style style = { .width = 60, .is_utf8 = i % 2 };
+			const struct page style = { .width = 60, .is_utf8 = i % 2 };
 			_cleanup_free_ char *text = printed(t, (enum table_format)format, &style);
 			const size_t n = strlen(text);
 			for (size_t at = 0; at < n; at++) {
@@ -360,7 +362,8 @@ static void a_full_disk_is_an_error(void **state)
 	if (f == NULL)
 		skip();
 	struct table *t = table_of("x");
-	assert_int_equal(table_print(t, TABLE_TEXT, NULL, f), -EIO);
+	struct page page = { .f = f };
+	assert_int_equal(table_print(t, &page), -EIO);
 	(void)fclose(f);
 	table_free(t);
 }

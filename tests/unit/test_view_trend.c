@@ -15,17 +15,19 @@
 
 #define MARGIN 0.02
 
-static const struct print_style ascii = { .width = 80 }, blocks = { .width = 80, .is_utf8 = true };
+static const struct page ascii = { .width = 80 }, blocks = { .width = 80, .is_utf8 = true };
 static const struct series_name name = { "memory mode", "sha256:41" };
 
-static char *chart(const struct chart_point *points, size_t n, const struct print_style *style)
+static char *chart(const struct chart_point *points, size_t n, const struct page *style)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
 	assert_non_null(f);
 	const struct chart c = { points, n, UNIT_NS, "2026-01-01", "2026-03-01" };
-	assert_int_equal(chart_print(&c, style, f), 0);
+	struct page page = *style;
+	page.f = f;
+	assert_int_equal(chart_print(&c, &page), 0);
 	assert_int_equal(fclose(f), 0);
 	return text;
 }
@@ -84,7 +86,7 @@ static void a_chart_keeps_to_the_width(void **state)
 							  .mark = i % 41 == 0 ? MARK_CHANGE
 									      : MARK_NONE };
 		for (unsigned int width = 40; width <= 600; width += 40) {
-			const struct print_style style = { .width = width, .is_utf8 = true };
+			const struct page style = { .width = width, .is_utf8 = true };
 			_cleanup_free_ char *text = chart(points, n, &style);
 			widths_fit(text, width);
 		}
@@ -131,7 +133,7 @@ static void sparklines_rise_and_have_gaps(void **state)
 }
 
 static char *report(const struct trend *t, const char *metric, const struct series_name *of,
-		    enum table_format format, const struct print_style *style)
+		    enum table_format format, const struct page *style)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -139,7 +141,10 @@ static char *report(const struct trend *t, const char *metric, const struct seri
 	FILE *f = open_memstream(&text, &size);
 	assert_non_null(f);
 	assert_int_equal(history_build(t, metric, 0, MARGIN, &h), 0);
-	assert_int_equal(report_trend(h, of, format, style, f), 0);
+	struct page page = style != NULL ? *style : (struct page){ 0 };
+	page.f = f;
+	page.format = format;
+	assert_int_equal(report_trend(h, of, &page), 0);
 	assert_int_equal(fclose(f), 0);
 	(void)history_free(h);
 	return text;
@@ -236,7 +241,9 @@ static void the_overview_has_a_line_per_metric(void **state)
 	}
 	assert_int_equal(table_rows(t), 3);
 	FILE *f = open_memstream(&text, &size);
-	assert_int_equal(table_print(t, TABLE_TEXT, &blocks, f), 0);
+	struct page page = blocks;
+	page.f = f;
+	assert_int_equal(table_print(t, &page), 0);
 	assert_int_equal(fclose(f), 0);
 	widths_fit(text, 80);
 	assert_non_null(strstr(text, "2026-02-07 +"));

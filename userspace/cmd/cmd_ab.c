@@ -281,12 +281,6 @@ static int prepare(struct task *t)
 
 /* --- the report ----------------------------------------------------------------------------- */
 
-static int print(struct output_options *o, const struct outcome *outcome)
-{
-	const int r = output_open(o, stdout);
-	return r < 0 ? r : output_close(o, report_ab(outcome, o->format, &o->style, o->f));
-}
-
 static int report(const struct task *t)
 {
 	struct outcome outcome;
@@ -295,7 +289,10 @@ static int report(const struct task *t)
 	if (r < 0)
 		return r;
 	outcome.command = t->head_name;
-	r = print(&t->o->output, &outcome);
+	struct output_options *o = &t->o->output;
+	r = output_open(o, stdout);
+	if (r >= 0)
+		r = output_close(o, report_ab(&outcome, &o->page));
 	const int written = outs_write(&t->o->outs, &outcome, 1);
 	return r < 0 ? r : written;
 }

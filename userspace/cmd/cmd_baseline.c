@@ -20,11 +20,12 @@
 #include "userspace/cmd/store_access.h"
 #include "userspace/model/document/session_json.h"
 #include "userspace/model/metrics.h"
-#include "userspace/view/report/known.h"
 #include "userspace/view/report/report.h"
+#include "userspace/view/table/times.h"
 
-#define WORDS_MAX 3
-#define VALUE_MAX 256
+#define WORDS_MAX  3
+#define VALUE_MAX  256
+#define LINE_BYTES 2048
 
 enum { KEY_VALUE = OPTION_FIRST_FREE, KEY_NOTE, KEY_FORCE, KEY_KEEP, KEY_OLDER };
 
@@ -247,7 +248,67 @@ static int save(const struct opts *o)
 
 /* ---- what only needs the store ---- */
 
-static int show_one(const struct opts *o, struct store *st)
+/* clang-format off */
+static const struct column columns[] = {
+	{ .title = "baseline", .key = "name", .is_elastic = true },
+	{ .title = "id", .key = "id", .audience = FOR_PROGRAMS },
+	{ .title = "saved (UTC)", .key = "saved" },
+	{ .title = "saved_ns", .key = "saved_ns", .audience = FOR_PROGRAMS },
+	{ .title = "commit", .key = "commit" },
+	{ .title = "dirty", .key = "dirty", .audience = FOR_PROGRAMS },
+	{ .title = "branch", .key = "branch", .is_elastic = true },
+	{ .title = "of", .key = "scenario", .is_elastic = true },
+	{ .title = "note", .key = "note", .is_elastic = true, .is_dim = true },
+};
+/* clang-format on */
+
+/* Of people's commits; programs get all digits. */
+#define SHORT_COMMIT 12
+
+static void add_row(struct table *t, const char *name, const struct store_entry *about,
+		    enum audience audience)
+{
+	char date[TIMES_BYTES];
+	const bool is_short = audience == FOR_PEOPLE;
+	table_audience(t, audience);
+	table_text(t, name);
+	table_text(t, about->id);
+	table_text(t, format_date(date, about->created_ns));
+	table_count(t, about->created_ns);
+	if (is_short)
+		table_textf(t, "%.*s%s", SHORT_COMMIT, about->commit, about->is_dirty ? "+" : "");
+	else
+		table_text(t, about->commit);
+	table_text(t, about->is_dirty ? "yes" : "no");
+	table_text(t, about->branch);
+	table_text(t, about->scenario);
+	table_text(t, about->note);
+}
+
+static int add_to_list(void *context, const char *name, const struct store_entry *about)
+{
+	add_row(context, name, about, FOR_PEOPLE);
+	add_row(context, name, about, FOR_PROGRAMS);
+	return 0;
+}
+
+/* One baseline, as a line above its report. */
+static void say_about(struct page *page, const char *name, const struct store_entry *about)
+{
+	_cleanup_(buf_done) struct buf line = { .limit = LINE_BYTES };
+	char date[TIMES_BYTES];
+	if (page->format == TABLE_JSON || page->format == TABLE_CSV)
+		return;
+	(void)buf_addf(&line, "%s, saved %s UTC%s%.*s%s%s%s%s%s", name,
+		       format_date(date, about->created_ns), *about->commit ? ", commit " : "",
+		       SHORT_COMMIT, about->commit, about->is_dirty ? " with changes" : "",
+		       *about->branch ? " on " : "", about->branch, *about->note ? ": " : "",
+		       about->note);
+	page_say(page, TONE_STRONG, 2, buf_str(&line));
+	(void)fputc('\n', page->f);
+}
+
+static int show_one(struct opts *o, struct store *st)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
 	struct session *s = NULL;
@@ -257,65 +318,38 @@ static int show_one(const struct opts *o, struct store *st)
 	int r = baseline_load(st, o->words[1], &s, &about, arena);
 	if (r < 0)
 		return r;
-	const struct known known = {
-		.name = o->words[1],
-		.id = about.id,
-		.created_ns = about.created_ns,
-		.scenario = about.scenario,
-		.commit = about.commit,
-		.branch = about.branch,
-		.note = about.note,
-		.is_dirty = about.is_dirty,
-	};
-	r = print_known(&known, o->output.format, &o->output.style, o->output.f);
-	if (r >= 0)
-		r = report_print(s, o->output.format, &o->output.style, o->output.f);
+	say_about(&o->output.page, o->words[1], &about);
+	r = report_print(s, &o->output.page);
 	(void)session_free(s);
 	return r;
 }
 
-static int export_one(const struct opts *o, struct store *st)
+static int export_one(struct opts *o, struct store *st)
 {
 	struct session *s = NULL;
 	int r = baseline_load(st, o->words[1], &s, NULL, NULL);
 	if (r >= 0)
-		r = session_write_json(s, o->output.f);
+		r = session_write_json(s, o->output.page.f);
 	(void)session_free(s);
 	return r;
 }
 
-static int add_to_list(void *context, const char *name, const struct store_entry *about)
-{
-	const struct known known = {
-		.name = name,
-		.id = about->id,
-		.created_ns = about->created_ns,
-		.scenario = about->scenario,
-		.commit = about->commit,
-		.branch = about->branch,
-		.note = about->note,
-		.is_dirty = about->is_dirty,
-	};
-	add_known(context, &known);
-	return 0;
-}
-
 /* @st NULL: there is no store, so there are no baselines. */
-static int list(const struct opts *o, struct store *st)
+static int list(struct opts *o, struct store *st)
 {
 	struct table *t = NULL;
-	int r = build_known(&t);
+	int r = table_new("Baselines", columns, sizeof(columns) / sizeof(*columns), &t);
 	if (r >= 0 && st != NULL)
 		r = baseline_each(st, add_to_list, t);
 	if (r >= 0 && table_rows(t) == 0)
 		table_note(t, "There are no baselines yet: `startline baseline save NAME`.");
 	if (r >= 0)
-		r = table_print(t, o->output.format, &o->output.style, o->output.f);
+		r = table_print(t, &o->output.page);
 	(void)table_free(t);
 	return r;
 }
 
-static int prune(const struct opts *o, struct store *st)
+static int prune(struct opts *o, struct store *st)
 {
 	size_t removed = 0;
 	if (!o->has_keep && !o->has_older)
@@ -326,11 +360,12 @@ static int prune(const struct opts *o, struct store *st)
 						      : (int64_t)(now_ns - o->older_ns);
 	const int r = store_prune(st, before, o->has_keep ? (size_t)o->keep : SIZE_MAX, &removed);
 	if (r == 0)
-		(void)fprintf(o->output.f, "removed %zu run%s\n", removed, removed == 1 ? "" : "s");
+		(void)fprintf(o->output.page.f, "removed %zu run%s\n", removed,
+			      removed == 1 ? "" : "s");
 	return r;
 }
 
-static int remove_one(const struct opts *o, struct store *st)
+static int remove_one(struct opts *o, struct store *st)
 {
 	return baseline_remove(st, o->words[1]);
 }
@@ -339,7 +374,7 @@ static const struct action {
 	const char *name;
 	bool without_store; /* there is something to say also when there is none */
 	size_t least, most; /* words, the action's own name included */
-	int (*run)(const struct opts *o, struct store *st);
+	int (*run)(struct opts *o, struct store *st);
 } actions[] = {
 	{ "save", false, 2, 3, NULL },	   { "list", true, 1, 1, list },
 	{ "show", false, 2, 2, show_one }, { "export", false, 2, 2, export_one },

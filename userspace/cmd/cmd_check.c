@@ -17,7 +17,6 @@
 #include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/store_access.h"
-#include "userspace/view/ci/ci.h"
 #include "userspace/view/report/check.h"
 #include "userspace/view/report/report.h"
 
@@ -161,39 +160,12 @@ static bool is_whole(const struct choice *choice, const struct span *span)
 
 /* --- printing ------------------------------------------------------------------------------- */
 
-static int list(struct output_options *o, const struct config *c, const struct choice *choice)
-{
-	struct table *t = NULL;
-	int r = build_scenarios(c, choice->items, choice->n, &t);
-	if (r >= 0)
-		r = output_open(o, stdout);
-	if (r >= 0)
-		r = output_close(o, table_print(t, o->format, &o->style, o->f));
-	(void)table_free(t);
-	return r;
-}
-
-static int print_outcomes(const struct output_options *o, const struct outcome *outcomes, size_t n)
-{
-	switch (o->format) {
-	case TABLE_JSON:
-		return ci_output_find("json")->print(outcomes, n, o->f);
-	case TABLE_MARKDOWN:
-		return ci_output_find("markdown")->print(outcomes, n, o->f);
-	case TABLE_CSV:
-		return report_check_csv(outcomes, n, o->f);
-	case TABLE_TEXT:
-		break;
-	}
-	return report_check(outcomes, n, &o->style, o->f);
-}
-
 /* Every output is written, also when another one cannot be. */
 static int report(struct opts *o, const struct outcome *outcomes, size_t n)
 {
 	int worst = output_open(&o->output, stdout);
 	if (worst >= 0)
-		worst = output_close(&o->output, print_outcomes(&o->output, outcomes, n));
+		worst = output_close(&o->output, report_check(outcomes, n, &o->output.page));
 	const int written = outs_write(&o->outs, outcomes, n);
 	return worst < 0 ? worst : written;
 }
@@ -315,9 +287,12 @@ int cmd_check(int argc, char **argv)
 	if (r >= 0 && config != NULL)
 		r = choose(&o, config, &choice);
 	int status = usage_status(&o, r);
-	if (r >= 0 && config != NULL && o.is_list)
-		status = list(&o.output, config, &choice) < 0 ? EXIT_STARTLINE : 0;
-	else if (r >= 0 && config != NULL)
+	struct table *list = NULL;
+	if (r >= 0 && config != NULL && o.is_list) {
+		r = build_scenarios(config, choice.items, choice.n, &list);
+		status = output_table(&o.output, r, list) < 0 ? EXIT_STARTLINE : 0;
+	}
+	if (r >= 0 && config != NULL && !o.is_list)
 		status = check(&o, config, &choice, trusted);
 	(void)config_free(config);
 	outs_done(&o.outs);

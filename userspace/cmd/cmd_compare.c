@@ -55,12 +55,6 @@ static const struct argp argp = {
 	NULL, parse_option, "BASE [REF]", doc, stored_children, NULL, NULL
 };
 
-static int print(struct output_options *o, const struct comparison *c)
-{
-	const int r = output_open(o, stdout);
-	return r < 0 ? r : output_close(o, report_compare(c, o->format, &o->style, o->f));
-}
-
 int cmd_compare(int argc, char **argv)
 {
 	struct opts o = { 0 };
@@ -74,7 +68,9 @@ int cmd_compare(int argc, char **argv)
 	if (status == 0) {
 		int r = comparison_build(base, head, COMPARISON_LEVEL, &comparison);
 		if (r >= 0)
-			r = print(&o.output, comparison);
+			r = output_open(&o.output, stdout);
+		if (r >= 0)
+			r = output_close(&o.output, report_compare(comparison, &o.output.page));
 		status = r < 0 ? EXIT_STARTLINE : 0;
 	}
 	(void)comparison_free(comparison);

@@ -114,12 +114,6 @@ static int build(struct table **ret)
 	return 0;
 }
 
-static int print(struct output_options *o, const struct table *table)
-{
-	const int r = output_open(o, stdout);
-	return r < 0 ? r : output_close(o, table_print(table, o->format, &o->style, o->f));
-}
-
 int cmd_doctor(int argc, char **argv)
 {
 	struct opts o = { 0 };
@@ -135,9 +129,7 @@ int cmd_doctor(int argc, char **argv)
 	bool holds = true;
 	int r = o.is_selftest ? selftest(SELFTEST_LIMIT_NS, o.output.is_quiet, &table, &holds)
 			      : build(&table);
-	if (r >= 0)
-		r = print(&o.output, table);
-	(void)table_free(table);
+	r = output_table(&o.output, r, table);
 	if (r == -EINTR)
 		return EXIT_BY_SIGNAL + SIGINT;
 	return r < 0 || !holds ? EXIT_STARTLINE : 0;

@@ -317,11 +317,9 @@ static int show_metric(struct work *w)
 {
 	struct trend *t = NULL;
 	struct history *h = NULL;
-	const struct output_options *o = &w->o->output;
 	int r = load(w, w->o->metric, &t, &h);
 	if (r == 0)
-		r = h != NULL ? report_trend(h, &w->series, o->format, &o->style, o->f)
-			      : no_such_metric(w);
+		r = h != NULL ? report_trend(h, &w->series, &w->o->output.page) : no_such_metric(w);
 	(void)history_free(h);
 	(void)trend_free(t);
 	return r;
@@ -331,7 +329,7 @@ static int show_metric(struct work *w)
 
 static int show_overview(struct work *w)
 {
-	const struct output_options *o = &w->o->output;
+	struct page *page = &w->o->output.page;
 	struct table *table = NULL;
 	size_t n_rows = 0;
 	int r = choose_metrics(w);
@@ -342,7 +340,7 @@ static int show_overview(struct work *w)
 		struct history *h = NULL;
 		r = load(w, w->metrics.items[i], &t, &h);
 		if (r == 0 && h != NULL) {
-			add_overview_row(table, h, o->style.is_utf8);
+			add_overview_row(table, h, page->is_utf8);
 			n_rows++;
 		}
 		(void)history_free(h);
@@ -356,7 +354,7 @@ static int show_overview(struct work *w)
 	if (r == 0 && w->o->scenario == NULL && w->others.n > 0)
 		table_note(table, "other runs here, for --scenario: %s", listed(w, &w->others));
 	if (r == 0)
-		r = table_print(table, o->format, &o->style, o->f);
+		r = table_print(table, page);
 	(void)table_free(table);
 	return r;
 }
@@ -392,7 +390,8 @@ static int accept_one(struct work *w, const char *metric, size_t *n_accepted)
 		r = store_annotate(w->store, t->points[c->at].id, metric,
 				   w->o->note != NULL ? w->o->note : "");
 		if (r == 0)
-			(void)fprintf(w->o->output.f, "accepted: %s %s\n", metric, buf_str(&size));
+			(void)fprintf(w->o->output.page.f, "accepted: %s %s\n", metric,
+				      buf_str(&size));
 		++*n_accepted;
 	}
 	(void)history_free(h);

@@ -65,38 +65,35 @@ static const struct argp argp = {
 	options, parse_option, "[REF]", doc, stored_children, NULL, NULL
 };
 
-static int print_view(const struct output_options *o, const struct report *view, struct session *s)
+static int print_view(struct output_options *o, const struct report *view, struct session *s)
 {
-	if (view == NULL)
-		return report_print(s, o->format, &o->style, o->f);
 	struct table *table = NULL;
 	const size_t run = report_run(s);
-	int r = view->build(s, run, &table);
+	const int r = view->build(s, run, &table);
 	if (r >= 0 && s->n_runs > 1 && strcmp(view->name, "metrics") != 0)
 		table_note(table, "run %zu of %zu, the median one", run + 1, s->n_runs);
-	if (r >= 0)
-		r = table_print(table, o->format, &o->style, o->f);
-	(void)table_free(table);
-	return r;
+	return output_table(o, r, table);
 }
 
 static int print(struct output_options *o, const struct report *view, struct session *s)
 {
+	if (view != NULL)
+		return print_view(o, view, s);
 	const int r = output_open(o, stdout);
-	return r < 0 ? r : output_close(o, print_view(o, view, s));
+	return r < 0 ? r : output_close(o, report_print(s, &o->page));
 }
 
 /* Not a table of the session but its raw material. */
 static int print_events(struct opts *o)
 {
-	if (o->output.format != TABLE_TEXT)
+	if (o->output.page.format != TABLE_TEXT)
 		return fail(-EINVAL, "--view events: events are printed as text only");
 	struct trace *trace = NULL;
 	int r = ref_load_trace(o->ref, &trace);
 	if (r >= 0)
 		r = output_open(&o->output, stdout);
 	if (r >= 0)
-		r = output_close(&o->output, trace_dump(trace, o->output.f));
+		r = output_close(&o->output, trace_dump(trace, o->output.page.f));
 	(void)trace_free(trace);
 	return r;
 }

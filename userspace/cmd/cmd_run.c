@@ -179,27 +179,26 @@ static int record(struct recorder *r)
 	return e < 0 ? e : finished;
 }
 
-static int print_comparison(const struct recorder *r, struct session *s,
-			    const struct output_options *o)
+static int print_comparison(const struct recorder *r, struct session *s, struct page *page)
 {
 	struct comparison *c = NULL;
 	int e = comparison_build(r->base, s, COMPARISON_LEVEL, &c);
 	if (e >= 0)
-		e = report_compare(c, o->format, &o->style, o->f);
+		e = report_compare(c, page);
 	(void)comparison_free(c);
 	return e;
 }
 
 /* What programs read is one document: then the comparison, which was asked for, is all. */
-static int print_to(const struct recorder *r, struct session *s, const struct output_options *o)
+static int print_to(const struct recorder *r, struct session *s, struct page *page)
 {
-	const bool is_one = o->format == TABLE_JSON || o->format == TABLE_CSV;
+	const bool is_one = page->format == TABLE_JSON || page->format == TABLE_CSV;
 	int e = 0;
 	if (r->base == NULL || !is_one)
-		e = report_print(s, o->format, &o->style, o->f);
+		e = report_print(s, page);
 	if (e >= 0 && r->base != NULL && !is_one)
-		(void)fputc('\n', o->f);
-	return e >= 0 && r->base != NULL ? print_comparison(r, s, o) : e;
+		(void)fputc('\n', page->f);
+	return e >= 0 && r->base != NULL ? print_comparison(r, s, page) : e;
 }
 
 static int print_session(const struct recorder *r, struct session *s)
@@ -208,7 +207,7 @@ static int print_session(const struct recorder *r, struct session *s)
 	if (o->is_quiet && o->path == NULL)
 		return 0;
 	const int e = output_open(o, stderr);
-	return e < 0 ? e : output_close(o, print_to(r, s, o));
+	return e < 0 ? e : output_close(o, print_to(r, s, &o->page));
 }
 
 /* A mistake is told before anything is measured. */

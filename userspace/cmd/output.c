@@ -53,7 +53,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct output_options *o = state->input;
 	switch (key) {
 	case KEY_FORMAT:
-		o->format = parse_format(arg, state);
+		o->page.format = parse_format(arg, state);
 		return 0;
 	case 'o':
 		o->path = arg;
@@ -95,30 +95,41 @@ static int open_file(const char *path)
 int output_open(struct output_options *o, FILE *fallback)
 {
 	const bool is_stdout = o->path != NULL && strcmp(o->path, "-") == 0;
-	o->f = is_stdout ? stdout : fallback;
+	FILE *f = is_stdout ? stdout : fallback;
 	if (o->path != NULL && !is_stdout) {
 		const int fd = open_file(o->path);
-		o->f = fd >= 0 ? fdopen(fd, "w") : NULL;
-		if (o->f == NULL)
+		f = fd >= 0 ? fdopen(fd, "w") : NULL;
+		if (f == NULL)
 			return fail(fd < 0 ? fd : -ENOMEM, "cannot write '%s': %s", o->path,
 				    path_strerror(fd < 0 ? fd : -ENOMEM));
 	}
-	print_style_of(o->f, &o->style);
+	page_open(&o->page, f);
 	return 0;
 }
 
 int output_close(struct output_options *o, int result)
 {
+	FILE *f = o->page.f;
 	/* Standard output is flushed and checked once, at the end of the program. */
-	if (o->f == stdout && result == -EIO)
+	if (f == stdout && result == -EIO)
 		return 0;
-	if (o->path == NULL || o->f == stdout)
+	if (o->path == NULL || f == stdout)
 		return result;
-	const int flushed = fflush(o->f) == 0 && !ferror(o->f) ? 0 : -(errno != 0 ? errno : EIO);
-	(void)fclose(o->f);
+	const int flushed = fflush(f) == 0 && !ferror(f) ? 0 : -(errno != 0 ? errno : EIO);
+	(void)fclose(f);
 	if (flushed < 0)
 		return fail(flushed, "cannot write '%s': %s", o->path, strerror(-flushed));
 	return result;
+}
+
+int output_table(struct output_options *o, int r, struct table *t)
+{
+	if (r >= 0)
+		r = output_open(o, stdout);
+	if (r >= 0)
+		r = output_close(o, table_print(t, &o->page));
+	(void)table_free(t);
+	return r;
 }
 
 /* ---- one file per --out ---- */
@@ -154,7 +165,7 @@ int outs_write(const struct outs *outs, const struct outcome *outcomes, size_t n
 		struct output_options o = { .path = out->path };
 		int r = output_open(&o, stdout);
 		if (r >= 0)
-			r = output_close(&o, out->output->print(outcomes, n, o.f));
+			r = output_close(&o, out->output->print(outcomes, n, o.page.f));
 		if (r < 0)
 			worst = r;
 	}

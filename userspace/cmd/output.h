@@ -15,12 +15,9 @@
 #include "userspace/view/table/table.h"
 
 struct output_options {
-	enum table_format format;
+	struct page page; /* to print to between output_open() and output_close() */
 	const char *path; /* NULL: none was given */
 	bool is_quiet;
-	/* Between output_open() and output_close(). */
-	FILE *f;
-	struct print_style style;
 };
 
 extern const struct argp output_argp;
@@ -32,6 +29,8 @@ int output_open(struct output_options *o, FILE *fallback);
 /* Closes what output_open() opened, and finds out whether all was written. @result is that of the
  * writing; returns it, or the failure of the last flush (logged). A fallback is not closed. */
 int output_close(struct output_options *o, int result);
+/* Prints a table to standard output or the file, and frees it; @r is what building it came to. */
+int output_table(struct output_options *o, int r, struct table *t);
 
 /* --out FORMAT=FILE: what `ab` and `check` write for machines and reviewers (view/ci.h). */
 struct out {

@@ -162,9 +162,9 @@ static int print_log(const struct ci_rows *rows, FILE *f)
 		return r;
 	if (shown < rows->n)
 		table_note(t, "and %zu more", rows->n - shown);
-	const struct print_style style = { .width = 200, .is_utf8 = true };
+	struct page page = { .f = f, .width = 200, .is_utf8 = true };
 	(void)fprintf(f, "::stop-commands::%s\n", token);
-	r = table_print(t, TABLE_TEXT, &style, f);
+	r = table_print(t, &page);
 	(void)fprintf(f, "::%s::\n", token);
 	return r;
 }

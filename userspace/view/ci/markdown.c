@@ -80,10 +80,10 @@ static int say(FILE *f, const char *words, const char *text, const char *after)
 	return line.error;
 }
 
-static int show(struct table *t, FILE *f)
+static int show(int r, struct table *t, FILE *f)
 {
-	_cleanup_(table_freep) struct table *owned = t;
-	const int r = table_print(owned, TABLE_MARKDOWN, NULL, f);
+	struct page page = { .f = f, .format = TABLE_MARKDOWN };
+	r = table_show(r, &t, &page);
 	(void)fputc('\n', f);
 	return r;
 }
@@ -129,7 +129,7 @@ static int print_status(const struct comment *c, const struct outcome *o, size_t
 	(void)o;
 	struct table *t = NULL;
 	const int r = ci_build_status(c->rows.items, n, TEXT_COLUMNS, &t);
-	return r < 0 ? r : show(t, f);
+	return show(r, t, f);
 }
 
 /* As many rows as have room. */
@@ -216,7 +216,7 @@ static int print_attribution(const struct comment *c, const struct outcome *o, s
 	(void)n;
 	struct table *t = NULL;
 	const int r = build_contributions(o->comparison, &t);
-	return r < 0 ? r : show(t, f);
+	return show(r, t, f);
 }
 
 static int print_witnesses(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
@@ -225,7 +225,7 @@ static int print_witnesses(const struct comment *c, const struct outcome *o, siz
 	(void)n;
 	struct table *t = NULL;
 	const int r = ci_build_witnesses(o->comparison, &t);
-	return r < 0 ? r : show(t, f);
+	return show(r, t, f);
 }
 
 static int print_findings(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
@@ -234,7 +234,7 @@ static int print_findings(const struct comment *c, const struct outcome *o, size
 	(void)n;
 	struct table *t = NULL;
 	const int r = build_findings(o->session, report_run(o->session), &t);
-	return r < 0 ? r : show(t, f);
+	return show(r, t, f);
 }
 
 static int add_case(struct comment *c, const struct outcome *o)

@@ -21,21 +21,6 @@
 #define MAX_LINE ((size_t)16 << 10)
 #define HANG	 2
 
-struct page {
-	enum table_format format;
-	const struct print_style *style;
-	FILE *f;
-	int error;
-};
-
-static void say(struct page *page, enum tone tone, const struct buf *line)
-{
-	const int r =
-		print_paragraph(page->format, page->style, page->f, tone, HANG, buf_str(line));
-	if (page->error == 0 && r < 0)
-		page->error = r;
-}
-
 /* " +72.4 % (98.5 % interval +68.0 to +77.1 %)": as much of it as there is. */
 static void add_ratio(struct buf *line, double ratio, double low, double high)
 {
@@ -60,7 +45,7 @@ static void say_verdict(struct page *page, const struct judgement *j)
 		(void)buf_addc(&line, ',');
 	add_ratio(&line, j->ratio, j->low, j->high);
 	(void)buf_addf(&line, ": %s", verdict_name(j->verdict));
-	say(page, verdict_tone(j->verdict, TONE_STRONG), &line);
+	page_say(page, verdict_tone(j->verdict, TONE_STRONG), HANG, buf_str(&line));
 }
 
 static void say_cause(struct page *page, const struct outcome *o, const struct judgement *j)
@@ -73,7 +58,7 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 		return;
 	if (strncmp(j->metric, "heap.", strlen("heap.")) == 0) {
 		(void)buf_adds(&line, "cause: " COMPARE_NO_CALL_SITES);
-		say(page, TONE_PLAIN, &line);
+		page_say(page, TONE_PLAIN, HANG, buf_str(&line));
 		return;
 	}
 	const struct contribution *most =
@@ -88,7 +73,7 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 	contribution_what(most, &line);
 	if (line.len == n + strlen(": "))
 		buf_truncate(&line, n);
-	say(page, TONE_PLAIN, &line);
+	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
 }
 
 /* Noise leaves it open: perhaps what does not vary can tell. */
@@ -105,10 +90,10 @@ static void say_more(struct page *page, const struct outcome *o, const struct ju
 		(void)buf_addf(&line, "%s%s%s", line.len > 0 ? "; " : "", j->reason,
 			       j->more_runs > 0 ? " (--pairs)" : "");
 	if (line.len > 0)
-		say(page, TONE_PLAIN, &line);
+		page_say(page, TONE_PLAIN, HANG, buf_str(&line));
 }
 
-static int say_control(struct page *page, const struct outcome *o, const struct judgement *j)
+static void say_control(struct page *page, const struct outcome *o, const struct judgement *j)
 {
 	struct change change;
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
@@ -116,10 +101,12 @@ static int say_control(struct page *page, const struct outcome *o, const struct 
 	const struct series *control =
 		o->control != NULL ? metrics_find(o->control, j->metric) : NULL;
 	if (base == NULL || control == NULL)
-		return 0;
+		return;
 	const int r = change_of(base, control, SEQUENCE_LEVEL, &change);
-	if (r < 0)
-		return r;
+	if (r < 0) {
+		page->error = r;
+		return;
+	}
 	const bool differs = sequence_control_differs(&change);
 	(void)buf_addf(&line, "control: base against itself, %zu run%s:", control->summary.n,
 		       control->summary.n == 1 ? "" : "s");
@@ -127,8 +114,7 @@ static int say_control(struct page *page, const struct outcome *o, const struct 
 	(void)buf_adds(&line, differs ? "; a difference where there is none: the verdict is "
 					"withheld (startline doctor says what disturbs)"
 				      : "; no difference is proven");
-	say(page, differs ? TONE_BAD : TONE_DIM, &line);
-	return 0;
+	page_say(page, differs ? TONE_BAD : TONE_DIM, HANG, buf_str(&line));
 }
 
 static void say_design(struct page *page, const struct outcome *o)
@@ -145,32 +131,22 @@ static void say_design(struct page *page, const struct outcome *o)
 		(void)buf_addf(&line, "; %zu repeated because the machine was busy", o->repeats);
 	if (o->reason != NULL && o->reason[0] != '\0')
 		(void)buf_addf(&line, "; %s", o->reason);
-	say(page, TONE_DIM, &line);
+	page_say(page, TONE_DIM, HANG, buf_str(&line));
 }
 
-static int print_for_people(struct page *page, const struct outcome *o)
+int report_ab(const struct outcome *o, struct page *page)
 {
-	int r = 0;
+	if (page->format == TABLE_JSON)
+		return ci_output_find("json")->print(o, 1, page->f);
+	if (page->format == TABLE_CSV)
+		return o->comparison != NULL ? report_compare(o->comparison, page) : 0;
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		say_verdict(page, &o->judgements[i]);
 		say_cause(page, o, &o->judgements[i]);
 		say_more(page, o, &o->judgements[i]);
 	}
-	for (size_t i = 0; i < o->n_judgements && r >= 0; i++)
-		r = say_control(page, o, &o->judgements[i]);
+	for (size_t i = 0; i < o->n_judgements; i++)
+		say_control(page, o, &o->judgements[i]);
 	say_design(page, o);
-	if (r >= 0 && o->comparison != NULL)
-		r = print_changes(o->comparison, page->format, page->style, page->f);
-	return r < 0 ? r : page->error;
-}
-
-int report_ab(const struct outcome *o, enum table_format format, const struct print_style *style,
-	      FILE *f)
-{
-	struct page page = { .format = format, .style = style, .f = f };
-	if (format == TABLE_JSON)
-		return ci_output_find("json")->print(o, 1, f);
-	if (format != TABLE_CSV)
-		return print_for_people(&page, o);
-	return o->comparison != NULL ? report_compare(o->comparison, format, style, f) : 0;
+	return o->comparison != NULL ? print_changes(o->comparison, page) : page->error;
 }

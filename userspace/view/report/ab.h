@@ -4,14 +4,11 @@
 #ifndef USERSPACE_VIEW_REPORT_AB_H
 #define USERSPACE_VIEW_REPORT_AB_H
 
-#include <stdio.h>
-
 #include "userspace/gate/outcome.h"
 #include "userspace/view/table/table.h"
 
 /* Of an outcome with pairs. JSON: the document of `--out json` (startline.verdict/1); CSV: all changes.
- * -EIO when @f fails. */
-int report_ab(const struct outcome *o, enum table_format format, const struct print_style *style,
-	      FILE *f);
+ * Returns the page's error. */
+int report_ab(const struct outcome *o, struct page *page);
 
 #endif

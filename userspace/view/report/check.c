@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "userspace/view/ci/ci.h"
 #include "userspace/view/report/compare.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
@@ -250,20 +251,21 @@ static enum tone tone_of_outcome(const struct outcome *o)
 	return TONE_BAD;
 }
 
-static int say_headline(const struct outcome *o, const struct print_style *style, FILE *f)
+static void say_headline(const struct outcome *o, struct page *page)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	const char *headline = arena != NULL ? outcome_headline(arena, o) : NULL;
-	if (headline == NULL)
-		return -ENOMEM;
+	if (headline == NULL) {
+		page->error = -ENOMEM;
+		return;
+	}
 	(void)buf_addf(&line, "%s: ", o->scenario);
 	if (o->kind != OUTCOME_JUDGED)
 		(void)buf_addf(&line, "%s: ", word_of(o));
 	(void)buf_adds(&line, headline);
 	const enum tone tone = tone_of_outcome(o);
-	return print_paragraph(TABLE_TEXT, style, f, tone == TONE_PLAIN ? TONE_STRONG : tone, HANG,
-			       buf_str(&line));
+	page_say(page, tone == TONE_PLAIN ? TONE_STRONG : tone, HANG, buf_str(&line));
 }
 
 static bool has_regressed(const struct outcome *o)
@@ -307,30 +309,26 @@ static void say_design(const struct outcome *o, struct table *t)
 		table_note(t, "the base differs from itself here: verdicts are withheld");
 }
 
-static int print_outcome(const struct outcome *o, const struct print_style *style, FILE *f)
+static void print_outcome(const struct outcome *o, struct page *page)
 {
-	_cleanup_(table_freep) struct table *rows = NULL;
-	_cleanup_(table_freep) struct table *causes = NULL;
-	int r = say_headline(o, style, f);
-	if (r < 0 || o->n_judgements == 0)
-		return r;
-	r = build_judgements(o, &rows);
+	struct table *rows = NULL, *causes = NULL;
+	say_headline(o, page);
+	if (o->n_judgements == 0)
+		return;
+	const int r = build_judgements(o, &rows);
+	const char *where = check_where_time_goes(o);
 	if (r >= 0)
 		say_design(o, rows);
-	const char *where = check_where_time_goes(o);
 	if (r >= 0 && where != NULL)
 		table_note(rows, "where the time goes: %s", where);
-	if (r >= 0)
-		r = table_print(rows, TABLE_TEXT, style, f);
-	if (r < 0 || o->comparison == NULL || !has_regressed(o))
-		return r;
-	(void)fputc('\n', f);
-	r = build_contributions(o->comparison, &causes);
-	return r < 0 ? r : table_print(causes, TABLE_TEXT, style, f);
+	(void)table_show(r, &rows, page);
+	if (o->comparison == NULL || !has_regressed(o))
+		return;
+	(void)fputc('\n', page->f);
+	(void)table_show(build_contributions(o->comparison, &causes), &causes, page);
 }
 
-static int print_sum(const struct outcome *outcomes, size_t n, const struct print_style *style,
-		     FILE *f)
+static void print_sum(const struct outcome *outcomes, size_t n, struct page *page)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	enum tone tone = TONE_STRONG;
@@ -352,19 +350,8 @@ static int print_sum(const struct outcome *outcomes, size_t n, const struct prin
 		(void)buf_addf(&line, "%s%zu %s", separator, count, word_of(&outcomes[i]));
 		separator = ", ";
 	}
-	(void)fputc('\n', f);
-	return print_paragraph(TABLE_TEXT, style, f, tone, HANG, buf_str(&line));
-}
-
-int report_check(const struct outcome *outcomes, size_t n, const struct print_style *style, FILE *f)
-{
-	int r = 0;
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		if (i > 0)
-			(void)fputc('\n', f);
-		r = print_outcome(&outcomes[i], style, f);
-	}
-	return r < 0 ? r : print_sum(outcomes, n, style, f);
+	(void)fputc('\n', page->f);
+	page_say(page, tone, HANG, buf_str(&line));
 }
 
 /* --- values for programs -------------------------------------------------------------------- */
@@ -388,9 +375,9 @@ static void add_values(struct table *t, const struct outcome *o, const struct ju
 	table_text(t, j != NULL ? j->reason : o->reason);
 }
 
-int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f)
+static int print_values(const struct outcome *outcomes, size_t n, struct page *page)
 {
-	_cleanup_(table_freep) struct table *t = NULL;
+	struct table *t = NULL;
 	const int r = table_new("", value_columns, N_OF(value_columns), &t);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		if (outcomes[i].kind != OUTCOME_JUDGED || outcomes[i].n_judgements == 0)
@@ -398,5 +385,21 @@ int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f)
 		for (size_t k = 0; k < outcomes[i].n_judgements; k++)
 			add_values(t, &outcomes[i], &outcomes[i].judgements[k]);
 	}
-	return r < 0 ? r : table_print(t, TABLE_CSV, NULL, f);
+	return table_show(r, &t, page);
+}
+
+int report_check(const struct outcome *outcomes, size_t n, struct page *page)
+{
+	if (page->format == TABLE_CSV)
+		return print_values(outcomes, n, page);
+	if (page->format != TABLE_TEXT)
+		return ci_output_find(page->format == TABLE_JSON ? "json" : "markdown")
+			->print(outcomes, n, page->f);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			(void)fputc('\n', page->f);
+		print_outcome(&outcomes[i], page);
+	}
+	print_sum(outcomes, n, page);
+	return page->error;
 }

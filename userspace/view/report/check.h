@@ -3,8 +3,6 @@
 #ifndef USERSPACE_VIEW_REPORT_CHECK_H
 #define USERSPACE_VIEW_REPORT_CHECK_H
 
-#include <stdio.h>
-
 #include "userspace/gate/config.h"
 #include "userspace/gate/outcome.h"
 #include "userspace/view/table/table.h"
@@ -16,12 +14,9 @@ int build_scenarios(const struct config *c, const size_t *chosen, size_t n, stru
  * as the session. */
 const char *check_where_time_goes(const struct outcome *o);
 
-/* The judgements of all outcomes as one table of values. -EIO when @f fails. */
-int report_check_csv(const struct outcome *outcomes, size_t n, FILE *f);
-
 /* Text: each outcome with its headline, its judgements and, where something regressed, where that
- * came from; at the end the sum of it. -EIO when @f fails. */
-int report_check(const struct outcome *outcomes, size_t n, const struct print_style *style,
-		 FILE *f);
+ * came from; at the end the sum of it. CSV: all judgements as one table of values; else as --out writes
+ * it. Returns the page's error. */
+int report_check(const struct outcome *outcomes, size_t n, struct page *page);
 
 #endif

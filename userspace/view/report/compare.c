@@ -3,8 +3,8 @@
 
 #include "userspace/view/report/compare.h"
 
-#include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,12 +328,15 @@ int build_contributions(const struct comparison *c, struct table **ret)
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-static int say(enum table_format format, const struct print_style *style, FILE *f, enum tone tone,
-	       const char *text)
+__attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum tone tone,
+						       const char *format, ...)
 {
-	if (format != TABLE_TEXT && format != TABLE_MARKDOWN)
-		return 0;
-	return print_paragraph(format, style, f, tone, HANG, text);
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	va_list args;
+	va_start(args, format);
+	(void)buf_addv(&line, format, args);
+	va_end(args);
+	page_say(page, tone, HANG, buf_str(&line));
 }
 
 /* The first metrics of a side. */
@@ -348,133 +351,108 @@ static void name_metrics(struct buf *line, const char *side, const struct sessio
 						     : "");
 }
 
-static int say_nothing_in_common(const struct comparison *c, enum table_format format,
-				 const struct print_style *style, FILE *f)
+static void say_nothing_in_common(const struct comparison *c, struct page *page)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_adds(&line, "The two have no metric in common.");
 	name_metrics(&line, "Base", c->base);
 	name_metrics(&line, "Head", c->head);
-	return say(format, style, f, TONE_BAD, buf_str(&line));
+	page_say(page, TONE_BAD, HANG, buf_str(&line));
 }
 
-static int say_headline(const struct comparison *c, enum table_format format,
-			const struct print_style *style, FILE *f)
+static void say_headline(const struct comparison *c, struct page *page)
 {
 	char line[512], witness[128];
 	const struct change *change = main_change(c);
-	if (change == NULL)
-		return say_nothing_in_common(c, format, style, f);
+	if (change == NULL) {
+		say_nothing_in_common(c, page);
+		return;
+	}
 	const enum verdict verdict = verdict_in(c, change);
 	(void)print_change(change, c->level, verdict, line, sizeof(line));
-	int r = say(format, style, f, TONE_STRONG, line);
-	if (r < 0 || verdict != VERDICT_INCONCLUSIVE)
-		return r;
+	page_say(page, TONE_STRONG, HANG, line);
+	if (verdict != VERDICT_INCONCLUSIVE)
+		return;
 	/* Noise leaves it open: perhaps what does not vary can tell. */
-	if (exact_changes_text(c, witness, sizeof(witness))[0] != '\0') {
-		(void)snprintf(line, sizeof(line), "time inconclusive, %s", witness);
-		r = say(format, style, f, TONE_WARN, line);
-	}
+	if (exact_changes_text(c, witness, sizeof(witness))[0] != '\0')
+		sayf(page, TONE_WARN, "time inconclusive, %s", witness);
 	const size_t more = verdict_more_runs(change);
-	const size_t n_base = change->base->summary.n, n_head = change->head->summary.n;
-	if (r >= 0 && more > 0)
-		(void)snprintf(line, sizeof(line), "about %zu more runs of each would decide it",
-			       more);
+	if (more > 0)
+		sayf(page, TONE_PLAIN, "about %zu more runs of each would decide it", more);
 	else if (change->basis == BASIS_SHIFT && !isfinite(change->high))
-		(void)snprintf(line, sizeof(line), "%zu and %zu %s", n_base, n_head,
-			       c->base->n_runs > 0 && c->head->n_runs > 0
-				       ? "runs prove nothing about time: use run -n 10 for both"
-				       : "values prove nothing about time: it takes more of them, "
-					 "or a range (baseline save --value)");
+		sayf(page, TONE_PLAIN, "%zu and %zu %s", change->base->summary.n,
+		     change->head->summary.n,
+		     c->base->n_runs > 0 && c->head->n_runs > 0
+			     ? "runs prove nothing about time: use run -n 10 for both"
+			     : "values prove nothing about time: it takes more of them, "
+			       "or a range (baseline save --value)");
 	else if (change->basis == BASIS_SUMMARY && isnan(change->high))
-		(void)snprintf(
-			line, sizeof(line),
-			"statistics without an interval prove nothing: let the tool keep its "
-			"samples");
-	else
-		return r;
-	return r < 0 ? r : say(format, style, f, TONE_PLAIN, line);
+		sayf(page, TONE_PLAIN,
+		     "statistics without an interval prove nothing: let the tool keep its "
+		     "samples");
 }
 
 /* What a reader of another tool's results had to say. */
-static int say_notes(const char *side, const struct session *s, enum table_format format,
-		     const struct print_style *style, FILE *f)
+static void say_notes(const char *side, const struct session *s, struct page *page)
 {
-	int r = 0;
-	for (size_t i = 0; i < s->n_notes && r >= 0; i++) {
-		_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-		(void)buf_addf(&line, "%s: %s", side, s->notes[i]);
-		r = say(format, style, f, TONE_PLAIN, buf_str(&line));
-	}
-	return r;
+	for (size_t i = 0; i < s->n_notes; i++)
+		sayf(page, TONE_PLAIN, "%s: %s", side, s->notes[i]);
 }
 
-static int say_machines(const struct comparison *c, enum table_format format,
-			const struct print_style *style, FILE *f)
+static void say_machines(const struct comparison *c, struct page *page)
 {
-	char line[512];
-	int r = 0;
-	if (c->incomparable != NULL) {
-		(void)snprintf(line, sizeof(line), "incomparable machines: %s", c->incomparable);
-		r = say(format, style, f, TONE_BAD, line);
-	}
-	for (size_t i = 0; i < c->n_host_notes && r >= 0; i++)
-		r = say(format, style, f, TONE_PLAIN, c->host_notes[i]);
-	if (r >= 0)
-		r = say_notes("base", c->base, format, style, f);
-	return r < 0 ? r : say_notes("head", c->head, format, style, f);
+	if (c->incomparable != NULL)
+		sayf(page, TONE_BAD, "incomparable machines: %s", c->incomparable);
+	for (size_t i = 0; i < c->n_host_notes; i++)
+		page_say(page, TONE_PLAIN, HANG, c->host_notes[i]);
+	say_notes("base", c->base, page);
+	say_notes("head", c->head, page);
 }
 
-static int show(const struct comparison *c, enum table_format format,
-		const struct print_style *style, FILE *f,
+static int show(const struct comparison *c, struct page *page,
 		int (*build)(const struct comparison *, struct table **))
 {
-	_cleanup_(table_freep) struct table *t = NULL;
-	const int r = build(c, &t);
-	if (r < 0)
-		return r;
-	if (format == TABLE_TEXT)
-		(void)fputc('\n', f);
-	return table_print(t, format, style, f);
+	struct table *t = NULL;
+	if (page->format == TABLE_TEXT)
+		(void)fputc('\n', page->f);
+	return table_show(build(c, &t), &t, page);
 }
 
-static int print_document(const struct comparison *c, const struct print_style *style, FILE *f)
+static int print_document(const struct comparison *c, struct page *page)
 {
-	(void)fputs("{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", f);
-	int r = show(c, TABLE_JSON, style, f, build_changes);
-	(void)fputs(", \"contributions\": ", f);
-	if (r >= 0)
-		r = show(c, TABLE_JSON, style, f, build_contributions);
-	(void)fputs(", \"memory\": ", f);
-	if (r >= 0)
-		r = show(c, TABLE_JSON, style, f, build_memory_changes);
-	(void)fputs(", \"machines\": ", f);
-	if (r >= 0)
-		r = show(c, TABLE_JSON, style, f, build_machines);
-	(void)fputs("}\n", f);
-	return r < 0 ? r : ferror(f) ? -EIO : 0;
+	static const struct {
+		const char *before;
+		int (*build)(const struct comparison *, struct table **);
+	} parts[] = {
+		{ "{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", build_changes },
+		{ ", \"contributions\": ", build_contributions },
+		{ ", \"memory\": ", build_memory_changes },
+		{ ", \"machines\": ", build_machines },
+	};
+	for (size_t i = 0; i < N_OF(parts); i++) {
+		(void)fputs(parts[i].before, page->f);
+		(void)show(c, page, parts[i].build);
+	}
+	(void)fputs("}\n", page->f);
+	return page_flush(page);
 }
 
-int print_changes(const struct comparison *c, enum table_format format,
-		  const struct print_style *style, FILE *f)
+int print_changes(const struct comparison *c, struct page *page)
 {
-	int r = show(c, format, style, f, build_changes);
-	if (r >= 0)
-		r = show(c, format, style, f, build_contributions);
-	if (r >= 0 && memory_has_changed(c))
-		r = show(c, format, style, f, build_memory_changes);
-	return r;
+	(void)show(c, page, build_changes);
+	(void)show(c, page, build_contributions);
+	if (memory_has_changed(c))
+		(void)show(c, page, build_memory_changes);
+	return page->error;
 }
 
-int report_compare(const struct comparison *c, enum table_format format,
-		   const struct print_style *style, FILE *f)
+int report_compare(const struct comparison *c, struct page *page)
 {
-	if (format == TABLE_JSON)
-		return print_document(c, style, f);
-	if (format == TABLE_CSV)
-		return show(c, format, style, f, build_changes);
-	int r = say_headline(c, format, style, f);
-	if (r >= 0)
-		r = say_machines(c, format, style, f);
-	return r < 0 ? r : print_changes(c, format, style, f);
+	if (page->format == TABLE_JSON)
+		return print_document(c, page);
+	if (page->format == TABLE_CSV)
+		return show(c, page, build_changes);
+	say_headline(c, page);
+	say_machines(c, page);
+	return print_changes(c, page);
 }

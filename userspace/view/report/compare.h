@@ -4,7 +4,6 @@
 #define USERSPACE_VIEW_REPORT_COMPARE_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/gate/verdict.h"
@@ -31,11 +30,9 @@ enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
 void contribution_what(const struct contribution *c, struct buf *out);
 
 /* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and
- * "machines"; CSV: the changes. -EIO when @f fails. */
-int report_compare(const struct comparison *c, enum table_format format,
-		   const struct print_style *style, FILE *f);
+ * "machines"; CSV: the changes. Returns the page's error. */
+int report_compare(const struct comparison *c, struct page *page);
 /* Its tables alone, for people. */
-int print_changes(const struct comparison *c, enum table_format format,
-		  const struct print_style *style, FILE *f);
+int print_changes(const struct comparison *c, struct page *page);
 
 #endif

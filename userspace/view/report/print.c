@@ -24,25 +24,20 @@
 #define MIN_ROWS     10 /* of the waterfall, which takes the lines that the rest leaves */
 #define MAX_ROWS     20
 
-struct page {
+struct sheet {
 	const struct session *s;
 	size_t run;
-	enum table_format format;
-	struct print_style style;
-	FILE *f;
-	int error;
+	struct page *page;
 	bool has_begun; /* something stands above */
 };
 
-static void say(struct page *page, enum tone tone, const char *text)
+static void say(struct sheet *sheet, enum tone tone, const char *text)
 {
-	page->has_begun = true;
-	if (page->error == 0)
-		page->error =
-			print_paragraph(page->format, &page->style, page->f, tone, HANG, text);
+	sheet->has_begun = true;
+	page_say(sheet->page, tone, HANG, text);
 }
 
-__attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum tone tone,
+__attribute__((format(printf, 3, 4))) static void sayf(struct sheet *sheet, enum tone tone,
 						       const char *format, ...)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
@@ -50,65 +45,61 @@ __attribute__((format(printf, 3, 4))) static void sayf(struct page *page, enum t
 	va_start(args, format);
 	(void)buf_addv(&line, format, args);
 	va_end(args);
-	say(page, tone, buf_str(&line));
-	if (page->format == TABLE_MARKDOWN)
-		(void)fputc('\n', page->f);
+	say(sheet, tone, buf_str(&line));
+	if (sheet->page->format == TABLE_MARKDOWN)
+		(void)fputc('\n', sheet->page->f);
 }
 
-static void show_table(struct page *page, const struct table *t)
+static void show_table(struct sheet *sheet, int r, struct table **t)
 {
-	if (page->format == TABLE_TEXT && page->has_begun)
-		(void)fputc('\n', page->f);
-	page->has_begun = true;
-	page->error = table_print(t, page->format, &page->style, page->f);
+	if (sheet->page->format == TABLE_TEXT && sheet->has_begun && sheet->page->error == 0)
+		(void)fputc('\n', sheet->page->f);
+	sheet->has_begun = true;
+	(void)table_show(r, t, sheet->page);
 }
 
-static void show(struct page *page, int (*build)(const struct session *, size_t, struct table **))
+static void show(struct sheet *sheet, int (*build)(const struct session *, size_t, struct table **))
 {
-	if (page->error < 0)
-		return;
-	_cleanup_(table_freep) struct table *t = NULL;
-	page->error = build(page->s, page->run, &t);
-	if (page->error == 0)
-		show_table(page, t);
+	struct table *t = NULL;
+	show_table(sheet, build(sheet->s, sheet->run, &t), &t);
 }
 
 /* --- the head ------------------------------------------------------------------------------- */
 
-static void say_equation(struct page *page)
+static void say_equation(struct sheet *sheet)
 {
-	const char *equation = report_equation(page->s, page->run);
-	if (page->format != TABLE_MARKDOWN) {
-		say(page, TONE_STRONG, equation);
+	const char *equation = report_equation(sheet->s, sheet->run);
+	if (sheet->page->format != TABLE_MARKDOWN) {
+		say(sheet, TONE_STRONG, equation);
 		return;
 	}
 	_cleanup_(buf_done) struct buf safe = { .limit = MAX_LINE };
 	escape_markdown(&safe, equation);
-	(void)fprintf(page->f, "## startline\n\n**%s**\n\n", buf_str(&safe));
+	(void)fprintf(sheet->page->f, "## startline\n\n**%s**\n\n", buf_str(&safe));
 }
 
-static void say_never_ready(struct page *page)
+static void say_never_ready(struct sheet *sheet)
 {
-	const struct text_list *asked = &page->s->design.ready;
+	const struct text_list *asked = &sheet->s->design.ready;
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	for (size_t i = 0; i < asked->n; i++)
 		(void)buf_addf(&line, "%s%s", i > 0 ? ", " : "", text_of(asked->items[i]));
-	sayf(page, TONE_BAD, "It never became ready (%s): stopped at the --timeout.",
+	sayf(sheet, TONE_BAD, "It never became ready (%s): stopped at the --timeout.",
 	     buf_str(&line));
 }
 
-static void say_ending(struct page *page, const struct run *run)
+static void say_ending(struct sheet *sheet, const struct run *run)
 {
 	const char *reason = text_of(run->exit_reason);
 	const bool is_timeout = strcmp(reason, "timeout") == 0;
-	if (is_timeout && page->s->design.ready.n > 0)
-		say_never_ready(page);
+	if (is_timeout && sheet->s->design.ready.n > 0)
+		say_never_ready(sheet);
 	else if (is_timeout)
-		sayf(page, TONE_BAD, "It did not end: stopped at the --timeout.");
+		sayf(sheet, TONE_BAD, "It did not end: stopped at the --timeout.");
 	else if (strcmp(reason, "exit") == 0 && run->exit_code != UNKNOWN && run->exit_code != 0)
-		sayf(page, TONE_BAD, "It failed: exit status %" PRId64 ".", run->exit_code);
+		sayf(sheet, TONE_BAD, "It failed: exit status %" PRId64 ".", run->exit_code);
 	else if (strcmp(reason, "signal") == 0 && run->exit_signal != UNKNOWN)
-		sayf(page, TONE_BAD, "It was killed by signal %" PRId64 ".", run->exit_signal);
+		sayf(sheet, TONE_BAD, "It was killed by signal %" PRId64 ".", run->exit_signal);
 }
 
 /* What the run was ready by, beyond the rung's name: the socket, or what was asked for. */
@@ -126,12 +117,12 @@ static const char *ready_by(const struct run *run)
 }
 
 /* A command line that may be longer than a screen; "" is not said. */
-static void say_cut(struct page *page, enum tone tone, const char *line)
+static void say_cut(struct sheet *sheet, enum tone tone, const char *line)
 {
 	const size_t n = strlen(line);
 	const size_t fits = text_fit(line, n, HEAD_COLUMNS);
 	if (n > 0)
-		sayf(page, tone, "%.*s%s", (int)fits, line, fits < n ? " ..." : "");
+		sayf(sheet, tone, "%.*s%s", (int)fits, line, fits < n ? " ..." : "");
 }
 
 static bool is_about_kernel(const char *note)
@@ -140,42 +131,42 @@ static bool is_about_kernel(const char *note)
 }
 
 /* Without them half of a report is missing: nobody shall have to look for the reason. */
-static void say_kernel(struct page *page)
+static void say_kernel(struct sheet *sheet)
 {
-	for (size_t i = 0; i < page->s->n_notes; i++)
-		if (is_about_kernel(text_of(page->s->notes[i])))
-			sayf(page, TONE_WARN, "%s", page->s->notes[i]);
+	for (size_t i = 0; i < sheet->s->n_notes; i++)
+		if (is_about_kernel(text_of(sheet->s->notes[i])))
+			sayf(sheet, TONE_WARN, "%s", sheet->s->notes[i]);
 }
 
-static void say_head(struct page *page, const struct run *run)
+static void say_head(struct sheet *sheet, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf command = { .limit = MAX_LINE };
-	(void)command_line(&page->s->command, &command);
+	(void)command_line(&sheet->s->command, &command);
 	const size_t fits = text_fit(buf_str(&command), command.len, HEAD_COLUMNS);
 	if (fits < command.len) {
 		buf_truncate(&command, fits);
 		(void)buf_adds(&command, " ...");
 	}
 	const char *line = buf_str(&command);
-	say_equation(page);
+	say_equation(sheet);
 	if (run->has_ready && ready_by(run)[0] != '\0')
-		sayf(page, TONE_DIM, "%s: %s %s %s", line, text_of(run->ready_level),
+		sayf(sheet, TONE_DIM, "%s: %s %s %s", line, text_of(run->ready_level),
 		     run->ready_endpoint != NULL ? "on" : "by", ready_by(run));
 	else if (run->has_ready)
-		sayf(page, TONE_DIM, "%s: %s", line, text_of(run->ready_level));
+		sayf(sheet, TONE_DIM, "%s: %s", line, text_of(run->ready_level));
 	else if (line[0] != '\0')
-		sayf(page, TONE_DIM, "%s", line);
-	if (page->s->n_runs > 1)
-		sayf(page, TONE_DIM, "Run %zu of %zu, the median one; all runs: see the end.",
-		     page->run + 1, page->s->n_runs);
-	say_kernel(page);
-	say_ending(page, run);
+		sayf(sheet, TONE_DIM, "%s", line);
+	if (sheet->s->n_runs > 1)
+		sayf(sheet, TONE_DIM, "Run %zu of %zu, the median one; all runs: see the end.",
+		     sheet->run + 1, sheet->s->n_runs);
+	say_kernel(sheet);
+	say_ending(sheet, run);
 }
 
 /* --- the way to readiness ------------------------------------------------------------------- */
 
 /* The milestones of a command that serves nobody are two: one line. */
-static void say_start(struct page *page, const struct run *run)
+static void say_start(struct sheet *sheet, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
@@ -188,28 +179,28 @@ static void say_start(struct page *page, const struct run *run)
 				       format_ns(text, (double)m->time_ns));
 	}
 	if (line.len > 0)
-		sayf(page, TONE_DIM, "%s (nothing listened)", buf_str(&line));
+		sayf(sheet, TONE_DIM, "%s (nothing listened)", buf_str(&line));
 }
 
-static void show_readiness(struct page *page, const struct run *run)
+static void show_readiness(struct sheet *sheet, const struct run *run)
 {
-	if (run->n_listeners > 0 || page->s->design.ready.n > 0 || run->has_ready)
-		show(page, build_short_ladder);
+	if (run->n_listeners > 0 || sheet->s->design.ready.n > 0 || run->has_ready)
+		show(sheet, build_short_ladder);
 	else
-		say_start(page, run);
+		say_start(sheet, run);
 }
 
 /* --- how far to trust it -------------------------------------------------------------------- */
 
-static void say_coverage(struct page *page)
+static void say_coverage(struct sheet *sheet)
 {
 	static const struct column none[] = { { .title = "", .key = "" } };
 	_cleanup_(table_freep) struct table *t = NULL;
 	if (table_new("", none, N_OF(none), &t) < 0)
 		return;
-	note_coverage(page->s, page->run, t);
+	note_coverage(sheet->s, sheet->run, t);
 	for (size_t i = 0; i < t->notes.n; i++)
-		sayf(page, TONE_WARN, "%s", t->notes.items[i]);
+		sayf(sheet, TONE_WARN, "%s", t->notes.items[i]);
 }
 
 static void add_loss(struct buf *line, const struct run *run, const char *source, int64_t count)
@@ -229,7 +220,7 @@ static void add_loss(struct buf *line, const struct run *run, const char *source
 		(void)buf_addc(line, ')');
 }
 
-static void say_complete(struct page *page, const struct run *run)
+static void say_complete(struct sheet *sheet, const struct run *run)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	(void)buf_addf(&line, "complete: %s", run->is_complete ? "yes" : "no");
@@ -237,15 +228,15 @@ static void say_complete(struct page *page, const struct run *run)
 		(void)buf_addf(&line, ", %s", run->incomplete);
 	add_loss(&line, run, "bpf", run->lost_bpf);
 	add_loss(&line, run, "shim", run->lost_shim);
-	sayf(page, run->is_complete ? TONE_PLAIN : TONE_BAD, "%s", buf_str(&line));
+	sayf(sheet, run->is_complete ? TONE_PLAIN : TONE_BAD, "%s", buf_str(&line));
 }
 
 /* "overhead: 310 us +- 42.0 us (0.1 %) of this is startline's own: probes 120 us, shim 190 us". */
-static void say_overhead(struct page *page, const struct run *run)
+static void say_overhead(struct sheet *sheet, const struct run *run)
 {
 	char text[UNITS_BYTES];
-	if (run->overhead_ns == UNKNOWN && page->s->design.probes.n > 0)
-		sayf(page, TONE_PLAIN, "overhead: not known, a part of it could not be measured");
+	if (run->overhead_ns == UNKNOWN && sheet->s->design.probes.n > 0)
+		sayf(sheet, TONE_PLAIN, "overhead: not known, a part of it could not be measured");
 	if (run->overhead_ns == UNKNOWN)
 		return;
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
@@ -266,7 +257,7 @@ static void say_overhead(struct page *page, const struct run *run)
 	if (run->overhead_shim_ns != UNKNOWN)
 		(void)buf_addf(&line, "%sshim %s", before,
 			       format_ns(text, (double)run->overhead_shim_ns));
-	sayf(page, TONE_PLAIN, "%s", buf_str(&line));
+	sayf(sheet, TONE_PLAIN, "%s", buf_str(&line));
 }
 
 /* build_refused() has said it. */
@@ -278,31 +269,31 @@ static bool is_about_probe(const struct session *s, const char *note)
 	return false;
 }
 
-static void say_trust(struct page *page, const struct run *run)
+static void say_trust(struct sheet *sheet, const struct run *run)
 {
-	const struct session *s = page->s;
-	if (page->format != TABLE_MARKDOWN)
-		(void)fputc('\n', page->f);
-	say_coverage(page);
-	say_complete(page, run);
-	say_overhead(page, run);
+	const struct session *s = sheet->s;
+	if (sheet->page->format != TABLE_MARKDOWN)
+		(void)fputc('\n', sheet->page->f);
+	say_coverage(sheet);
+	say_complete(sheet, run);
+	say_overhead(sheet, run);
 	if (run->tainted != NULL)
-		sayf(page, TONE_WARN, "tainted: %s", run->tainted);
+		sayf(sheet, TONE_WARN, "tainted: %s", run->tainted);
 	if (run->switches_summed != UNKNOWN && run->switches_summed > 0)
-		sayf(page, TONE_PLAIN, "note: %" PRId64 " switches after readiness kept as sums",
+		sayf(sheet, TONE_PLAIN, "note: %" PRId64 " switches after readiness kept as sums",
 		     run->switches_summed);
 	for (size_t i = 0; i < s->n_notes; i++)
 		if (!is_about_kernel(text_of(s->notes[i])) && !is_about_probe(s, s->notes[i]))
-			sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
+			sayf(sheet, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
 }
 
 /* --- the report ----------------------------------------------------------------------------- */
 
-static void print_before(struct page *page, const struct run *run)
+static void print_before(struct sheet *sheet, const struct run *run)
 {
-	say_head(page, run);
+	say_head(sheet, run);
 	if (run->n_milestones > 0)
-		show_readiness(page, run);
+		show_readiness(sheet, run);
 }
 
 static bool has_lost_probes(const struct session *s)
@@ -313,35 +304,35 @@ static bool has_lost_probes(const struct session *s)
 	return false;
 }
 
-static void print_after(struct page *page, const struct run *run)
+static void print_after(struct sheet *sheet, const struct run *run)
 {
-	show(page, build_costs);
+	show(sheet, build_costs);
 	if (run->n_processes > 1)
-		show(page, build_top_processes);
+		show(sheet, build_top_processes);
 	if (run->n_findings > 0)
-		show(page, build_findings);
-	if (page->s->n_runs > 1)
-		show(page, build_main_metrics);
-	if (has_lost_probes(page->s))
-		show(page, build_refused);
-	say_trust(page, run);
+		show(sheet, build_findings);
+	if (sheet->s->n_runs > 1)
+		show(sheet, build_main_metrics);
+	if (has_lost_probes(sheet->s))
+		show(sheet, build_refused);
+	say_trust(sheet, run);
 }
 
 /* What the part prints, for free(); NULL: no memory. */
-static char *printed(struct page *page, const struct run *run,
-		     void (*print)(struct page *, const struct run *))
+static char *printed(struct sheet *sheet, const struct run *run,
+		     void (*print)(struct sheet *, const struct run *))
 {
 	char *text = NULL;
 	size_t n = 0;
-	FILE *out = page->f;
-	page->f = open_memstream(&text, &n);
-	if (page->f == NULL) {
-		page->f = out;
+	FILE *out = sheet->page->f;
+	sheet->page->f = open_memstream(&text, &n);
+	if (sheet->page->f == NULL) {
+		sheet->page->f = out;
 		return NULL;
 	}
-	print(page, run);
-	const bool has_failed = fclose(page->f) != 0;
-	page->f = out;
+	print(sheet, run);
+	const bool has_failed = fclose(sheet->page->f) != 0;
+	sheet->page->f = out;
 	if (!has_failed)
 		return text;
 	free(text);
@@ -356,80 +347,62 @@ static size_t count_lines(const char *text)
 	return n;
 }
 
-static void show_waterfall(struct page *page, size_t n_other_lines)
+static void show_waterfall(struct sheet *sheet, size_t n_other_lines)
 {
-	_cleanup_(table_freep) struct table *t = NULL;
+	struct table *t = NULL;
 	size_t n_rows = MAX_ROWS;
 	const size_t n_taken = n_other_lines + 4; /* a blank, the title, the titles, a note */
-	if (page->format == TABLE_TEXT && n_taken + MAX_ROWS > PAGE_LINES)
+	if (sheet->page->format == TABLE_TEXT && n_taken + MAX_ROWS > PAGE_LINES)
 		n_rows = n_taken + MIN_ROWS > PAGE_LINES ? MIN_ROWS : PAGE_LINES - n_taken;
-	if (page->error == 0)
-		page->error = build_waterfall(page->s, page->run, n_rows, &t);
-	if (page->error == 0)
-		show_table(page, t);
+	show_table(sheet, build_waterfall(sheet->s, sheet->run, n_rows, &t), &t);
 }
 
 /* Metrics without a recording behind them: another tool's, or numbers typed by hand. */
-static int print_metrics_only(struct page *page)
+static int print_metrics_only(struct sheet *sheet)
 {
 	_cleanup_(buf_done) struct buf command = { .limit = MAX_LINE };
-	const struct session *s = page->s;
-	if (page->format == TABLE_MARKDOWN)
-		(void)fputs("## startline\n\n", page->f);
-	say_cut(page, TONE_STRONG, command_line(&s->command, &command));
-	show(page, build_metrics);
+	const struct session *s = sheet->s;
+	if (sheet->page->format == TABLE_MARKDOWN)
+		(void)fputs("## startline\n\n", sheet->page->f);
+	say_cut(sheet, TONE_STRONG, command_line(&s->command, &command));
+	show(sheet, build_metrics);
 	for (size_t i = 0; i < s->n_notes; i++)
-		sayf(page, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
-	sayf(page, TONE_DIM, "note: no recording, so there is no breakdown");
-	return page->error;
+		sayf(sheet, TONE_PLAIN, "note: %s", text_of(s->notes[i]));
+	sayf(sheet, TONE_DIM, "note: no recording, so there is no breakdown");
+	return sheet->page->error;
 }
 
-static int print_page(struct page *page)
+static int print_sheet(struct sheet *sheet)
 {
-	const struct session *s = page->s;
+	const struct session *s = sheet->s;
 	if (s->n_runs == 0 && s->n_series > 0)
-		return print_metrics_only(page);
-	if (page->run >= s->n_runs) {
-		sayf(page, TONE_BAD, "nothing was recorded");
-		return page->error;
+		return print_metrics_only(sheet);
+	if (sheet->run >= s->n_runs) {
+		sayf(sheet, TONE_BAD, "nothing was recorded");
+		return sheet->page->error;
 	}
-	const struct run *run = &s->runs[page->run];
-	_cleanup_free_ char *before = printed(page, run, print_before);
-	_cleanup_free_ char *after = printed(page, run, print_after);
+	const struct run *run = &s->runs[sheet->run];
+	_cleanup_free_ char *before = printed(sheet, run, print_before);
+	_cleanup_free_ char *after = printed(sheet, run, print_after);
 	if (before == NULL || after == NULL)
 		return -ENOMEM;
-	(void)fputs(before, page->f);
-	show_waterfall(page, count_lines(before) + count_lines(after));
-	(void)fputs(after, page->f);
-	return page->error;
+	(void)fputs(before, sheet->page->f);
+	show_waterfall(sheet, count_lines(before) + count_lines(after));
+	(void)fputs(after, sheet->page->f);
+	return sheet->page->error;
 }
 
-static int print_csv_metrics(const struct session *s, FILE *f)
+int report_print(struct session *s, struct page *page)
 {
-	_cleanup_(table_freep) struct table *t = NULL;
-	const int rc = build_metrics(s, 0, &t);
-	return rc < 0 ? rc : table_print(t, TABLE_CSV, NULL, f);
-}
-
-int report_print(struct session *s, enum table_format format, const struct print_style *style,
-		 FILE *f)
-{
-	if (s->n_series == 0) {
-		const int rc = metrics_collect(s);
-		if (rc < 0)
-			return rc;
-	}
-	if (format == TABLE_JSON)
-		return session_write_json(s, f);
-	if (format == TABLE_CSV)
-		return print_csv_metrics(s, f);
-	struct page page = { .s = s,
-			     .run = report_run(s),
-			     .format = format,
-			     .style = style_or_default(style),
-			     .f = f };
-	const int rc = print_page(&page);
+	struct table *t = NULL;
+	const int rc = s->n_series == 0 ? metrics_collect(s) : 0;
 	if (rc < 0)
 		return rc;
-	return fflush(f) != 0 || ferror(f) ? -EIO : 0;
+	if (page->format == TABLE_JSON)
+		return session_write_json(s, page->f);
+	if (page->format == TABLE_CSV)
+		return table_show(build_metrics(s, 0, &t), &t, page);
+	struct sheet sheet = { .s = s, .run = report_run(s), .page = page };
+	const int printed = print_sheet(&sheet);
+	return printed < 0 ? printed : page_flush(page);
 }

@@ -89,17 +89,17 @@ static bool is_utf8_locale(void)
 	return false;
 }
 
-void print_style_of(FILE *f, struct print_style *ret)
+void page_open(struct page *page, FILE *f)
 {
-	*ret = (struct print_style){ .is_utf8 = is_utf8_locale() };
+	*page = (struct page){ .f = f, .format = page->format, .is_utf8 = is_utf8_locale() };
 	const int fd = fileno(f);
 	struct winsize size = { 0 };
 	if (fd < 0 || !isatty(fd))
 		return;
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
-		ret->width = size.ws_col > MAX_WIDTH ? MAX_WIDTH : size.ws_col;
+		page->width = size.ws_col > MAX_WIDTH ? MAX_WIDTH : size.ws_col;
 	const char *term = getenv("TERM");
 	const char *no_color = getenv("NO_COLOR"); /* no-color.org: present and not empty */
-	ret->use_color = term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&
-			 (no_color == NULL || no_color[0] == '\0');
+	page->use_color = term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&
+			  (no_color == NULL || no_color[0] == '\0');
 }

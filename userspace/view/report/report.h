@@ -27,12 +27,11 @@ const char *report_equation(const struct session *s, size_t run);
 
 /* The whole report as `run` prints it: equation, ladder, waterfall, costs, processes (short),
  * findings, coverage, losses, overhead, notes; statistics over runs when there are several. Text and
- * Markdown; for JSON it writes the session document, for CSV the metrics. -EIO when @f fails. */
-int report_print(struct session *s, enum table_format format, const struct print_style *style,
-		 FILE *f);
+ * Markdown; for JSON it writes the session document, for CSV the metrics. Returns the page's error. */
+int report_print(struct session *s, struct page *page);
 
-/* What the terminal behind @f allows: width, colour (never with NO_COLOR or TERM unset or
- * dumb), UTF-8 by locale. */
-void print_style_of(FILE *f, struct print_style *ret);
+/* Makes @page of @f, in its format: what the terminal behind it allows, width, colour (never with
+ * NO_COLOR or TERM unset or dumb), UTF-8 by locale. */
+void page_open(struct page *page, FILE *f);
 
 #endif

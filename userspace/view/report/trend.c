@@ -319,26 +319,24 @@ static void add_headline(struct buf *out, const struct history *h, const struct 
 		       format_day(date, t->points[0].created_ns));
 }
 
-static int show(const struct history *h, enum table_format format, const struct print_style *style,
-		FILE *f, int (*build)(const struct history *, struct table **))
+static int show(const struct history *h, struct page *page,
+		int (*build)(const struct history *, struct table **))
 {
-	_cleanup_(table_freep) struct table *t = NULL;
-	const int r = build(h, &t);
-	if (r < 0)
-		return r;
-	if (format == TABLE_TEXT)
-		(void)fputc('\n', f);
-	return table_print(t, format, style, f);
+	struct table *t = NULL;
+	if (page->format == TABLE_TEXT)
+		(void)fputc('\n', page->f);
+	return table_show(build(h, &t), &t, page);
 }
 
-static int draw(const struct history *h, enum table_format format, const struct print_style *style,
-		FILE *f)
+static void draw(const struct history *h, struct page *page)
 {
 	char first[TIMES_BYTES], last[TIMES_BYTES];
 	const struct trend *t = h->trend;
 	_cleanup_free_ struct chart_point *points = calloc(t->n_points + 1, sizeof(*points));
-	if (points == NULL)
-		return -ENOMEM;
+	if (points == NULL) {
+		page->error = -ENOMEM;
+		return;
+	}
 	for (size_t i = 0; i < h->n_segments; i++) {
 		for (size_t j = h->segments[i].from; j < h->segments[i].to; j++)
 			points[j] = (struct chart_point){ .value = t->points[j].median,
@@ -355,48 +353,43 @@ static int draw(const struct history *h, enum table_format format, const struct 
 		.first = format_day(first, t->points[0].created_ns),
 		.last = format_day(last, t->points[t->n_points - 1].created_ns),
 	};
-	(void)fputs(format == TABLE_MARKDOWN ? "\n```\n" : "\n", f);
-	const int r = chart_print(&chart, style, f);
-	(void)fputs(format == TABLE_MARKDOWN ? "```\n\n" : "", f);
-	return r;
+	const bool is_markdown = page->format == TABLE_MARKDOWN;
+	(void)fputs(is_markdown ? "\n```\n" : "\n", page->f);
+	(void)chart_print(&chart, page);
+	(void)fputs(is_markdown ? "```\n\n" : "", page->f);
 }
 
-static int print_document(const struct history *h, const struct series_name *of,
-			  const struct print_style *style, FILE *f)
+static int print_document(const struct history *h, const struct series_name *of, struct page *page)
 {
-	_cleanup_(table_freep) struct table *series = NULL;
-	int r = build_series(h, of, &series);
-	(void)fputs("{ \"schema\": \"startline.history/1\",\n\"series\": ", f);
-	r = r < 0 ? r : table_print(series, TABLE_JSON, style, f);
-	(void)fputs(", \"points\": ", f);
-	r = r < 0 ? r : show(h, TABLE_JSON, style, f, build_points);
-	(void)fputs(", \"changes\": ", f);
-	r = r < 0 ? r : show(h, TABLE_JSON, style, f, build_level_changes);
-	(void)fputs(", \"drift\": ", f);
-	r = r < 0 ? r : show(h, TABLE_JSON, style, f, build_drift);
-	(void)fputs("}\n", f);
-	return r < 0 ? r : ferror(f) ? -EIO : 0;
+	struct table *series = NULL;
+	(void)fputs("{ \"schema\": \"startline.history/1\",\n\"series\": ", page->f);
+	(void)table_show(build_series(h, of, &series), &series, page);
+	(void)fputs(", \"points\": ", page->f);
+	(void)show(h, page, build_points);
+	(void)fputs(", \"changes\": ", page->f);
+	(void)show(h, page, build_level_changes);
+	(void)fputs(", \"drift\": ", page->f);
+	(void)show(h, page, build_drift);
+	(void)fputs("}\n", page->f);
+	return page_flush(page);
 }
 
-int report_trend(const struct history *h, const struct series_name *of, enum table_format format,
-		 const struct print_style *style, FILE *f)
+int report_trend(const struct history *h, const struct series_name *of, struct page *page)
 {
-	if (format == TABLE_JSON)
-		return print_document(h, of, style, f);
-	if (format == TABLE_CSV || h->trend->n_points == 0)
-		return show(h, format, style, f, build_points);
 	_cleanup_(buf_done) struct buf text = { .limit = MAX_LINE };
+	if (page->format == TABLE_JSON)
+		return print_document(h, of, page);
+	if (page->format == TABLE_CSV || h->trend->n_points == 0)
+		return show(h, page, build_points);
 	add_headline(&text, h, of);
-	int r = print_paragraph(format, style, f, TONE_STRONG, HANG, buf_str(&text));
-	r = r < 0 ? r : draw(h, format, style, f);
-	r = r < 0 ? r : show(h, format, style, f, build_level_changes);
+	page_say(page, TONE_STRONG, HANG, buf_str(&text));
+	draw(h, page);
+	(void)show(h, page, build_level_changes);
 	buf_clear(&text);
 	add_drift(&text, h);
-	(void)fputc('\n', f);
-	r = r < 0 ? r
-		  : print_paragraph(format, style, f, trend_drift_tone(&h->drift), HANG,
-				    buf_str(&text));
-	if (format == TABLE_MARKDOWN)
-		(void)fputc('\n', f);
-	return r < 0 ? r : show(h, format, style, f, build_people_points);
+	(void)fputc('\n', page->f);
+	page_say(page, trend_drift_tone(&h->drift), HANG, buf_str(&text));
+	if (page->format == TABLE_MARKDOWN)
+		(void)fputc('\n', page->f);
+	return show(h, page, build_people_points);
 }

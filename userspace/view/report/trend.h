@@ -3,8 +3,6 @@
 #ifndef USERSPACE_VIEW_REPORT_TREND_H
 #define USERSPACE_VIEW_REPORT_TREND_H
 
-#include <stdio.h>
-
 #include "userspace/model/history/history.h"
 #include "userspace/view/table/table.h"
 
@@ -13,9 +11,8 @@ struct series_name { /* which runs these are */
 };
 
 /* Text and Markdown: all of it. JSON: one object with the tables "series", "points", "changes" and
- * "drift". CSV: the points. -EIO when @f fails. */
-int report_trend(const struct history *h, const struct series_name *of, enum table_format format,
-		 const struct print_style *style, FILE *f);
+ * "drift". CSV: the points. Returns the page's error. */
+int report_trend(const struct history *h, const struct series_name *of, struct page *page);
 
 /* One row per metric; people get those that were not the same in all runs. @is_utf8: of the
  * sparklines. */

@@ -248,24 +248,24 @@ static int print_grid(const struct grid *g, FILE *f)
 	return r == 0 ? put_line(&line, f) : r;
 }
 
-int chart_print(const struct chart *c, const struct print_style *style, FILE *f)
+int chart_print(const struct chart *c, struct page *page)
 {
-	const struct print_style s = style_or_default(style);
 	_cleanup_free_ struct grid *g = calloc(1, sizeof(*g));
 	if (g == NULL)
-		return -ENOMEM;
+		return page->error = -ENOMEM;
 	g->chart = c;
-	g->is_utf8 = s.is_utf8;
+	g->is_utf8 = page->is_utf8;
 	if (!find_range(g))
-		return 0;
-	const size_t room =
-		s.width - LABEL_WIDTH - 2 < COLUMNS_MAX ? s.width - LABEL_WIDTH - 2 : COLUMNS_MAX;
+		return page->error;
+	const size_t width = page_width(page) - LABEL_WIDTH - 2;
+	const size_t room = width < COLUMNS_MAX ? width : COLUMNS_MAX;
 	g->step = room / c->n > STEP_MAX ? STEP_MAX : room / c->n;
 	g->n_columns = g->step > 0 ? c->n * g->step : room;
-	int r = draw(g);
-	if (r == 0)
-		r = print_grid(g, f);
-	return r < 0 ? r : ferror(f) ? -EIO : 0;
+	if (page->error == 0)
+		page->error = draw(g);
+	if (page->error == 0)
+		page->error = print_grid(g, page->f);
+	return page_flush(page);
 }
 
 /* ---- sparklines ---- */

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/model/metrics.h"
@@ -29,8 +28,8 @@ struct chart {
 };
 
 /* Where many points share a column it shows the middle half of them. Nothing when no point
- * has a value. @style may be NULL, as in table_print(). -ENOMEM, -EIO. */
-int chart_print(const struct chart *c, const struct print_style *style, FILE *f);
+ * has a value. Returns the page's error. */
+int chart_print(const struct chart *c, struct page *page);
 
 /* Appends at most @width characters for v[0..n), NAN: a gap. More values than characters: the median
  * of each share. */

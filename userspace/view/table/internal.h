@@ -50,10 +50,10 @@ DEFINE_FREEP(struct table, table_free)
 const struct cell *table_cell(const struct table *t, size_t row, size_t column);
 bool is_for(enum audience audience, enum table_format format);
 
-int print_text(const struct table *t, const struct print_style *style, FILE *f);
-int print_json(const struct table *t, FILE *f);
-int print_csv(const struct table *t, FILE *f);
-int print_markdown(const struct table *t, FILE *f);
+int print_text(const struct table *t, const struct page *page);
+int print_json(const struct table *t, const struct page *page);
+int print_csv(const struct table *t, const struct page *page);
+int print_markdown(const struct table *t, const struct page *page);
 
 /* Appends @text, which may be any bytes, made harmless for the format. Text: also without CI
  * commands ("##[" anywhere, "::" at the start); is_utf8 false: ASCII only. CSV: the whole field,
@@ -71,12 +71,9 @@ void escape_command(struct buf *out, const char *text, bool is_property);
 /* Appends the number of the cell with its unit. Not for texts and bars. */
 void format_cell(struct buf *out, const struct cell *cell);
 
-/* One paragraph of text, escaped and folded at blanks to the width, later lines indented by
- * @hang; in Markdown as it is. Its tone only shows on a terminal. */
-int print_paragraph(enum table_format format, const struct print_style *style, FILE *f,
-		    enum tone tone, unsigned int hang, const char *text);
+/* A paragraph of page_say(), without its checks. */
+int print_paragraph(const struct page *page, enum tone tone, unsigned int hang, const char *text);
 
-/* For text: the style as asked for, or the default. */
-struct print_style style_or_default(const struct print_style *style);
+unsigned int page_width(const struct page *page);
 
 #endif

@@ -38,7 +38,7 @@ static int print_line(struct buf *line, FILE *f)
 	return 0;
 }
 
-int print_csv(const struct table *t, FILE *f)
+int print_csv(const struct table *t, const struct page *page)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	const char *separator = "";
@@ -48,7 +48,7 @@ int print_csv(const struct table *t, FILE *f)
 		(void)buf_addf(&line, "%s%s", separator, t->columns[i].key);
 		separator = ",";
 	}
-	int rc = print_line(&line, f);
+	int rc = print_line(&line, page->f);
 	for (size_t row = 0; rc == 0 && row < t->rows.n; row++) {
 		if (!is_for(t->rows.items[row].audience, TABLE_CSV))
 			continue;
@@ -60,7 +60,7 @@ int print_csv(const struct table *t, FILE *f)
 			add_cell_text(&line, table_cell(t, row, i));
 			separator = ",";
 		}
-		rc = print_line(&line, f);
+		rc = print_line(&line, page->f);
 	}
 	return rc;
 }

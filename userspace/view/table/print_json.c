@@ -38,7 +38,7 @@ static void add_lines(struct json_tree *tree, cJSON *list, const struct line_lis
 		(void)json_add(tree, list, NULL, json_text(lines->items[i]));
 }
 
-int print_json(const struct table *t, FILE *f)
+int print_json(const struct table *t, const struct page *page)
 {
 	struct json_tree tree;
 	cJSON *root = json_init(&tree);
@@ -50,5 +50,5 @@ int print_json(const struct table *t, FILE *f)
 	}
 	add_lines(&tree, json_add(&tree, root, "lead", cJSON_CreateArray()), &t->leads);
 	add_lines(&tree, json_add(&tree, root, "notes", cJSON_CreateArray()), &t->notes);
-	return json_write(&tree, f);
+	return json_write(&tree, page->f);
 }

@@ -5,16 +5,14 @@
 
 #define MAX_LINE ((size_t)256 << 20) /* a row of texts, each of them escaped */
 
-static int print_lines(const struct line_list *lines, FILE *f)
+static int print_lines(const struct line_list *lines, const struct page *page)
 {
-	for (size_t i = 0; i < lines->n; i++) {
-		const int rc =
-			print_paragraph(TABLE_MARKDOWN, NULL, f, TONE_PLAIN, 0, lines->items[i]);
-		if (rc < 0)
-			return rc;
-		(void)fputc('\n', f);
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < lines->n; i++) {
+		rc = print_paragraph(page, TONE_PLAIN, 0, lines->items[i]);
+		(void)fputc('\n', page->f);
 	}
-	return 0;
+	return rc;
 }
 
 static bool is_shown(const struct table *t, size_t column)
@@ -65,11 +63,12 @@ static int print_row(const struct table *t, size_t row, struct buf *line, FILE *
 	return 0;
 }
 
-int print_markdown(const struct table *t, FILE *f)
+int print_markdown(const struct table *t, const struct page *page)
 {
+	FILE *f = page->f;
 	if (t->title[0] != '\0')
 		(void)fprintf(f, "### %s\n\n", t->title);
-	int rc = print_lines(&t->leads, f);
+	int rc = print_lines(&t->leads, page);
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (rc == 0 && table_rows(t) > 0)
 		print_heading(t, f);
@@ -80,5 +79,5 @@ int print_markdown(const struct table *t, FILE *f)
 			rc = print_row(t, row, &line, f);
 	}
 	(void)fputc('\n', f);
-	return rc < 0 ? rc : print_lines(&t->notes, f);
+	return rc < 0 ? rc : print_lines(&t->notes, page);
 }

@@ -22,32 +22,28 @@
 /* One row made into text, and how it is laid out. */
 struct layout {
 	const struct table *t;
-	struct print_style style;
+	const struct page *page;
 	unsigned int widths[MAX_COLUMNS]; /* 0: not shown */
 };
 
-struct print_style style_or_default(const struct print_style *style)
+unsigned int page_width(const struct page *page)
 {
-	struct print_style result = style == NULL ? (struct print_style){ 0 } : *style;
-	if (result.width == 0)
-		result.width = DEFAULT_WIDTH;
-	if (result.width < MIN_WIDTH)
-		result.width = MIN_WIDTH;
-	return result;
+	const unsigned int width = page->width == 0 ? DEFAULT_WIDTH : page->width;
+	return width < MIN_WIDTH ? MIN_WIDTH : width;
 }
 
-static const char *tone_begin(const struct print_style *style, enum tone tone)
+static const char *tone_begin(const struct page *page, enum tone tone)
 {
 	static const char *const codes[] = {
 		[TONE_PLAIN] = "",	  [TONE_DIM] = "\033[2m",  [TONE_GOOD] = "\033[32m",
 		[TONE_WARN] = "\033[33m", [TONE_BAD] = "\033[31m", [TONE_STRONG] = "\033[1m",
 	};
-	return style->use_color ? codes[tone] : "";
+	return page->use_color ? codes[tone] : "";
 }
 
-static const char *tone_end(const struct print_style *style, enum tone tone)
+static const char *tone_end(const struct page *page, enum tone tone)
 {
-	return style->use_color && tone != TONE_PLAIN ? "\033[0m" : "";
+	return page->use_color && tone != TONE_PLAIN ? "\033[0m" : "";
 }
 
 /* --- cells ---------------------------------------------------------------------------------- */
@@ -58,7 +54,7 @@ static void cell_text(const struct layout *l, size_t row, size_t column, struct 
 	const struct cell *cell = table_cell(l->t, row, column);
 	buf_clear(out);
 	if (cell->type == CELL_TEXT)
-		escape_text(out, cell->text, l->style.is_utf8);
+		escape_text(out, cell->text, l->page->is_utf8);
 	else
 		format_cell(out, cell);
 }
@@ -155,9 +151,10 @@ static void lay_out(struct layout *l, struct buf *scratch)
 		l->widths[i] = width;
 		used += width + (used > 0 ? GAP : 0);
 	}
-	if (used <= l->style.width || elastic >= MAX_COLUMNS || elastic == t->n_columns)
+	const unsigned int room = page_width(l->page);
+	if (used <= room || elastic >= MAX_COLUMNS || elastic == t->n_columns)
 		return;
-	unsigned int excess = used - l->style.width;
+	unsigned int excess = used - room;
 	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
 		if (table_cell(t, 0, i)->type == CELL_BAR)
 			shrink(&l->widths[i], MIN_BAR_WIDTH, &excess);
@@ -190,8 +187,8 @@ static void add_fitted(const struct layout *l, struct buf *line, const char *tex
 		(void)buf_pad(line, ' ', align == ALIGN_LEFT ? width - own : 0);
 		return;
 	}
-	const char *ellipsis = l->style.is_utf8 ? "…" : "...";
-	const unsigned int ellipsis_width = l->style.is_utf8 ? 1 : 3;
+	const char *ellipsis = l->page->is_utf8 ? "…" : "...";
+	const unsigned int ellipsis_width = l->page->is_utf8 ? 1 : 3;
 	const size_t room = width > ellipsis_width ? width - ellipsis_width : 0;
 	const bool is_path = text[0] == '/' && memchr(text, ' ', n) == NULL;
 	const size_t from = is_path ? tail_at(text, n, room) : 0;
@@ -221,7 +218,7 @@ static void add_bar(const struct layout *l, struct buf *line, const struct cell 
 		last = first + 1;
 	(void)buf_pad(line, ' ', first);
 	for (unsigned int i = first; i < last; i++) {
-		if (!l->style.is_utf8)
+		if (!l->page->is_utf8)
 			(void)buf_addc(line, is_sliver ? '|' : '#');
 		else
 			(void)buf_adds(line, is_sliver ? "▏" : "█");
@@ -259,21 +256,21 @@ static size_t fold_at(const char *text, size_t n, unsigned int width)
 	return fit;
 }
 
-static int print_line(const struct layout *l, enum tone tone, struct buf *line, FILE *f)
+static int print_line(const struct page *page, enum tone tone, struct buf *line)
 {
 	while (line->len > 0 && line->data[line->len - 1] == ' ')
 		buf_truncate(line, line->len - 1);
 	if (line->error < 0)
 		return line->error;
-	(void)fputs(tone_begin(&l->style, tone), f);
-	(void)fputs(buf_str(line), f);
-	(void)fputs(tone_end(&l->style, tone), f);
-	(void)fputc('\n', f);
+	(void)fputs(tone_begin(page, tone), page->f);
+	(void)fputs(buf_str(line), page->f);
+	(void)fputs(tone_end(page, tone), page->f);
+	(void)fputc('\n', page->f);
 	buf_clear(line);
 	return 0;
 }
 
-static int print_titles(const struct layout *l, struct buf *line, FILE *f)
+static int print_titles(const struct layout *l, struct buf *line)
 {
 	const char *gap = "";
 	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++) {
@@ -284,7 +281,7 @@ static int print_titles(const struct layout *l, struct buf *line, FILE *f)
 		add_fitted(l, line, title, strlen(title), l->widths[i], l->t->columns[i].align);
 		gap = "  ";
 	}
-	return print_line(l, TONE_DIM, line, f);
+	return print_line(l->page, TONE_DIM, line);
 }
 
 struct rests {
@@ -299,7 +296,7 @@ static void rests_done(struct rests *rests)
 
 /* What did not fit into the folded columns, on lines of its own below. */
 static int print_folded(const struct layout *l, char *const rests[static MAX_COLUMNS],
-			enum tone tone, struct buf *line, FILE *f)
+			enum tone tone, struct buf *line)
 {
 	const char *at[MAX_COLUMNS];
 	bool is_left = false;
@@ -321,13 +318,12 @@ static int print_folded(const struct layout *l, char *const rests[static MAX_COL
 				at[i]++;
 			is_left |= *at[i] != '\0';
 		}
-		rc = print_line(l, tone, line, f);
+		rc = print_line(l->page, tone, line);
 	}
 	return rc;
 }
 
-static int print_row(const struct layout *l, size_t row, struct buf *line, struct buf *scratch,
-		     FILE *f)
+static int print_row(const struct layout *l, size_t row, struct buf *line, struct buf *scratch)
 {
 	_cleanup_(rests_done) struct rests rests = { 0 };
 	const char *gap = "";
@@ -343,7 +339,7 @@ static int print_row(const struct layout *l, size_t row, struct buf *line, struc
 		}
 		const bool is_dim =
 			l->t->columns[i].is_dim && l->t->rows.items[row].tone == TONE_PLAIN;
-		(void)buf_adds(line, is_dim ? tone_begin(&l->style, TONE_DIM) : "");
+		(void)buf_adds(line, is_dim ? tone_begin(l->page, TONE_DIM) : "");
 		const unsigned int indent = indent_of(l, row, i);
 		const unsigned int room = l->widths[i] > indent ? l->widths[i] - indent : 0;
 		(void)buf_pad(line, ' ', l->widths[i] - room);
@@ -355,67 +351,73 @@ static int print_row(const struct layout *l, size_t row, struct buf *line, struc
 			rests.of[i] = strdup(text + n + (text[n] == ' '));
 		}
 		add_fitted(l, line, text, n, room, l->t->columns[i].align);
-		(void)buf_adds(line, is_dim ? tone_end(&l->style, TONE_DIM) : "");
+		(void)buf_adds(line, is_dim ? tone_end(l->page, TONE_DIM) : "");
 	}
 	const enum tone tone = l->t->rows.items[row].tone;
-	const int rc = print_line(l, tone, line, f);
-	return rc < 0 ? rc : print_folded(l, rests.of, tone, line, f);
+	const int rc = print_line(l->page, tone, line);
+	return rc < 0 ? rc : print_folded(l, rests.of, tone, line);
 }
 
-int print_paragraph(enum table_format format, const struct print_style *style, FILE *f,
-		    enum tone tone, unsigned int hang, const char *text)
+int print_paragraph(const struct page *page, enum tone tone, unsigned int hang, const char *text)
 {
-	const struct layout l = { .style = style_or_default(style) };
 	_cleanup_(buf_done) struct buf safe = { .limit = 8 * MAX_CELL_LEN };
 	_cleanup_(buf_done) struct buf line = { .limit = 8 * MAX_CELL_LEN };
-	if (format == TABLE_MARKDOWN) {
+	const unsigned int width = page_width(page);
+	if (page->format == TABLE_MARKDOWN) {
 		escape_markdown(&safe, text);
-		(void)fprintf(f, "%s\n", buf_str(&safe));
+		(void)fprintf(page->f, "%s\n", buf_str(&safe));
 		return safe.error;
 	}
-	escape_text(&safe, text, l.style.is_utf8);
+	escape_text(&safe, text, page->is_utf8);
 	const char *rest = buf_str(&safe);
 	unsigned int indent = 0;
 	int rc = safe.error;
 	do {
-		const size_t n = fold_at(rest, strlen(rest), l.style.width - indent);
+		const size_t n = fold_at(rest, strlen(rest), width - indent);
 		(void)buf_pad(&line, ' ', indent);
 		(void)buf_add(&line, rest, n);
 		if (rc == 0)
-			rc = print_line(&l, tone, &line, f);
+			rc = print_line(page, tone, &line);
 		rest += n;
 		while (*rest == ' ')
 			rest++;
-		indent = hang < l.style.width / 2 ? hang : 0;
+		indent = hang < width / 2 ? hang : 0;
 	} while (rc == 0 && *rest != '\0');
 	return rc;
 }
 
-static int print_lines(const struct layout *l, const struct line_list *lines, FILE *f)
+void page_say(struct page *page, enum tone tone, unsigned int hang, const char *text)
+{
+	const bool is_for_people = page->format == TABLE_TEXT || page->format == TABLE_MARKDOWN;
+	if (is_for_people && page->error == 0)
+		page->error = print_paragraph(page, tone, hang, text);
+}
+
+static int print_lines(const struct page *page, const struct line_list *lines)
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < lines->n; i++)
-		rc = print_paragraph(TABLE_TEXT, &l->style, f, TONE_PLAIN, 2, lines->items[i]);
+		rc = print_paragraph(page, TONE_PLAIN, 2, lines->items[i]);
 	return rc;
 }
 
-int print_text(const struct table *t, const struct print_style *style, FILE *f)
+int print_text(const struct table *t, const struct page *page)
 {
-	struct layout l = { .t = t, .style = style_or_default(style) };
+	struct layout l = { .t = t, .page = page };
 	_cleanup_(buf_done) struct buf line = { .limit = 8 * MAX_CELL_LEN };
 	_cleanup_(buf_done) struct buf scratch = { .limit = 8 * MAX_CELL_LEN };
 	lay_out(&l, &scratch);
 
 	const bool is_empty = table_rows(t) == 0;
 	if (t->title[0] != '\0')
-		(void)fprintf(f, "%s%s%s%s\n", tone_begin(&l.style, TONE_STRONG), t->title,
-			      tone_end(&l.style, TONE_STRONG), is_empty ? ": none" : "");
-	int rc = print_lines(&l, &t->leads, f);
+		(void)fprintf(page->f, "%s%s%s%s\n", tone_begin(page, TONE_STRONG), t->title,
+			      tone_end(page, TONE_STRONG), is_empty ? ": none" : "");
+	int rc = print_lines(page, &t->leads);
 	if (rc == 0 && !is_empty && !t->hides_titles)
-		rc = print_titles(&l, &line, f);
+		rc = print_titles(&l, &line);
 	for (size_t row = 0; rc == 0 && row < t->rows.n; row++) {
 		if (is_for(t->rows.items[row].audience, TABLE_TEXT))
-			rc = print_row(&l, row, &line, &scratch, f);
+			rc = print_row(&l, row, &line, &scratch);
 	}
-	return rc < 0 ? rc : print_lines(&l, &t->notes, f);
+	return rc < 0 ? rc : print_lines(page, &t->notes);
 }

@@ -206,27 +206,34 @@ bool is_for(enum audience audience, enum table_format format)
 	return is_program == (audience == FOR_PROGRAMS);
 }
 
-int table_print(const struct table *t, enum table_format format, const struct print_style *style,
-		FILE *f)
+int page_flush(struct page *page)
 {
-	if (t->error < 0)
-		return t->error;
-	int rc = 0;
-	switch (format) {
-	case TABLE_TEXT:
-		rc = print_text(t, style, f);
-		break;
-	case TABLE_JSON:
-		rc = print_json(t, f);
-		break;
-	case TABLE_CSV:
-		rc = print_csv(t, f);
-		break;
-	case TABLE_MARKDOWN:
-		rc = print_markdown(t, f);
-		break;
-	}
-	if (rc < 0)
-		return rc;
-	return fflush(f) != 0 || ferror(f) ? -EIO : 0;
+	if (page->error == 0 && (fflush(page->f) != 0 || ferror(page->f)))
+		page->error = -EIO;
+	return page->error;
+}
+
+int table_print(const struct table *t, struct page *page)
+{
+	static int (*const printers[])(const struct table *t, const struct page *page) = {
+		[TABLE_TEXT] = print_text,
+		[TABLE_JSON] = print_json,
+		[TABLE_CSV] = print_csv,
+		[TABLE_MARKDOWN] = print_markdown,
+	};
+	if (page->error == 0)
+		page->error = t->error;
+	if (page->error == 0)
+		page->error = printers[page->format](t, page);
+	return page_flush(page);
+}
+
+int table_show(int r, struct table **t, struct page *page)
+{
+	if (page->error == 0)
+		page->error = r;
+	if (page->error == 0)
+		(void)table_print(*t, page);
+	*t = table_free(*t);
+	return page->error;
 }

@@ -63,16 +63,26 @@ void table_note(struct table *t, const char *format, ...) __attribute__((format(
 
 size_t table_rows(const struct table *t); /* those for people */
 
-struct print_style {
+/* Where something is printed, and how. The first failure sticks: nothing is printed after it. */
+struct page {
+	FILE *f;
+	enum table_format format;
 	unsigned int width; /* columns of the terminal; 0: 80 */
 	bool use_color;
 	bool is_utf8; /* else ASCII only */
+	int error;    /* 0, -EIO when @f fails, -ENOMEM */
 };
 
-/* Everything that came from a target is escaped for the format: no control byte, no escape
- * sequence, no HTML or Markdown reaches the output alive. -EIO when @f fails. @style may be NULL:
- * 80 columns of ASCII. */
-int table_print(const struct table *t, enum table_format format, const struct print_style *style,
-		FILE *f);
+/* Prints @t. Everything that came from a target is escaped for the format: no control byte, no escape
+ * sequence, no HTML or Markdown reaches the output alive. Returns the page's error. */
+int table_print(const struct table *t, struct page *page);
+/* The same of a table just built, which it frees: @r is what building came to. */
+int table_show(int r, struct table **t, struct page *page);
+
+/* One paragraph, escaped and folded at blanks, later lines indented by @hang; in Markdown as it is. Its
+ * tone only shows on a terminal. Nothing in JSON and CSV. */
+void page_say(struct page *page, enum tone tone, unsigned int hang, const char *text);
+/* Writes and checks what is left in memory. Returns the page's error. */
+int page_flush(struct page *page);
 
 #endif
