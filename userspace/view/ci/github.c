@@ -27,30 +27,15 @@
 #define LOG_COLUMNS	60
 #define TOKEN_BYTES	16
 
-static const char *kind_of(enum ci_mark mark)
-{
-	switch (mark) {
-	case MARK_TROUBLE:
-	case MARK_TARGET_FAILED:
-	case MARK_CANNOT_JUDGE:
-	case MARK_FAILED:
-		return "error";
-	case MARK_INCONCLUSIVE:
-	case MARK_WARNED:
-		return "warning";
-	case MARK_TOLERATED:
-	case MARK_SKIPPED:
-		return "notice";
-	case MARK_PASSED:
-	case MARK_COUNT:
-		break;
-	}
-	return "";
-}
+static const char *const kind_of[MARK_COUNT] = {
+	[MARK_TROUBLE] = "error",    [MARK_TARGET_FAILED] = "error",  [MARK_CANNOT_JUDGE] = "error",
+	[MARK_FAILED] = "error",     [MARK_INCONCLUSIVE] = "warning", [MARK_WARNED] = "warning",
+	[MARK_TOLERATED] = "notice", [MARK_SKIPPED] = "notice",	      [MARK_PASSED] = "",
+};
 
 static bool is_kind(const struct ci_row *row, const char *kind)
 {
-	return strcmp(kind_of(row->mark), kind) == 0;
+	return strcmp(kind_of[row->mark], kind) == 0;
 }
 
 /* --- annotations ---------------------------------------------------------------------------- */

@@ -57,22 +57,11 @@ static cJSON *judgement_row(struct json_tree *t, const struct json_rows *rows, s
 
 /* --- comparison ----------------------------------------------------------------------------- */
 
-static const char *basis_name(enum basis basis)
-{
-	switch (basis) {
-	case BASIS_EXACT:
-		return "exact";
-	case BASIS_SHIFT:
-		return "shift";
-	case BASIS_DIFFERENCE:
-		return "difference";
-	case BASIS_SUMMARY:
-		return "summary";
-	case BASIS_NONE:
-		break;
-	}
-	return "none";
-}
+static const char *const basis_names[] = {
+	[BASIS_NONE] = "none",	     [BASIS_EXACT] = "exact",
+	[BASIS_SHIFT] = "shift",     [BASIS_DIFFERENCE] = "difference",
+	[BASIS_SUMMARY] = "summary",
+};
 
 static cJSON *change_row(struct json_tree *t, const struct json_rows *rows, size_t index)
 {
@@ -80,7 +69,7 @@ static cJSON *change_row(struct json_tree *t, const struct json_rows *rows, size
 	cJSON *o = cJSON_CreateObject();
 	(void)json_add(t, o, "metric", json_text(c->id));
 	(void)json_add(t, o, "unit", json_text(unit_name(c->metric->unit)));
-	(void)json_add(t, o, "basis", json_text(basis_name(c->basis)));
+	(void)json_add(t, o, "basis", json_text(basis_names[c->basis]));
 	(void)json_add(t, o, "demoted", cJSON_CreateBool(c->is_demoted));
 	(void)json_add(t, o, "base", json_double(c->base_value));
 	(void)json_add(t, o, "head", json_double(c->head_value));
@@ -168,24 +157,14 @@ static void add_control(struct json_tree *t, cJSON *parent, const struct outcome
 
 /* --- outcomes ------------------------------------------------------------------------------- */
 
-static const char *kind_name(enum outcome_kind kind)
-{
-	switch (kind) {
-	case OUTCOME_JUDGED:
-		return "judged";
-	case OUTCOME_SKIPPED:
-		return "skipped";
-	case OUTCOME_MISCONFIGURED:
-		return "misconfigured";
-	case OUTCOME_TARGET_FAILED:
-		return "target failed";
-	case OUTCOME_CANNOT_JUDGE:
-		return "cannot judge";
-	case OUTCOME_TROUBLE:
-		break;
-	}
-	return "trouble";
-}
+static const char *const kind_names[] = {
+	[OUTCOME_JUDGED] = "judged",
+	[OUTCOME_SKIPPED] = "skipped",
+	[OUTCOME_MISCONFIGURED] = "misconfigured",
+	[OUTCOME_TARGET_FAILED] = "target failed",
+	[OUTCOME_CANNOT_JUDGE] = "cannot judge",
+	[OUTCOME_TROUBLE] = "trouble",
+};
 
 static void add_host(struct json_tree *t, cJSON *parent, const struct session *s)
 {
@@ -240,7 +219,7 @@ static void add_outcome(struct json_tree *t, cJSON *list, const struct outcome *
 	(void)json_add(t, o, "file", json_text(outcome->file));
 	(void)json_add(t, o, "line",
 		       outcome->line > 0 ? json_int(outcome->line) : cJSON_CreateNull());
-	(void)json_add(t, o, "kind", json_text(kind_name(outcome->kind)));
+	(void)json_add(t, o, "kind", json_text(kind_names[outcome->kind]));
 	(void)json_add(t, o, "status", json_text(ci_mark_name(ci_outcome_mark(outcome))));
 	(void)json_add(t, o, "reason", text_or_null(outcome->reason));
 	add_host(t, o, outcome->session);

@@ -36,44 +36,25 @@ const char *ci_mark_icon(enum ci_mark mark)
 	return mark < MARK_COUNT ? marks[mark].icon : "";
 }
 
-static enum ci_mark mark_of_level(enum level level)
-{
-	switch (level) {
-	case LEVEL_GREEN:
-		return MARK_PASSED;
-	case LEVEL_TOLERATED:
-		return MARK_TOLERATED;
-	case LEVEL_YELLOW:
-		return MARK_WARNED;
-	case LEVEL_RED:
-		return MARK_FAILED;
-	case LEVEL_INCONCLUSIVE:
-	case LEVEL_COUNT:
-		break;
-	}
-	return MARK_INCONCLUSIVE;
-}
-
-static enum ci_mark mark_of_kind(enum outcome_kind kind)
-{
-	switch (kind) {
-	case OUTCOME_JUDGED: /* nothing was */
-	case OUTCOME_CANNOT_JUDGE:
-		return MARK_CANNOT_JUDGE;
-	case OUTCOME_SKIPPED:
-		return MARK_SKIPPED;
-	case OUTCOME_TARGET_FAILED:
-		return MARK_TARGET_FAILED;
-	case OUTCOME_MISCONFIGURED:
-	case OUTCOME_TROUBLE:
-		break;
-	}
-	return MARK_TROUBLE;
-}
+static const enum ci_mark mark_of_kind[] = {
+	[OUTCOME_JUDGED] = MARK_CANNOT_JUDGE, /* nothing was */
+	[OUTCOME_CANNOT_JUDGE] = MARK_CANNOT_JUDGE,
+	[OUTCOME_SKIPPED] = MARK_SKIPPED,
+	[OUTCOME_TARGET_FAILED] = MARK_TARGET_FAILED,
+	[OUTCOME_MISCONFIGURED] = MARK_TROUBLE,
+	[OUTCOME_TROUBLE] = MARK_TROUBLE,
+};
 
 enum ci_mark ci_mark_of(const struct judgement *j)
 {
-	return mark_of_level(j->level);
+	static const enum ci_mark of_level[LEVEL_COUNT] = {
+		[LEVEL_GREEN] = MARK_PASSED,
+		[LEVEL_TOLERATED] = MARK_TOLERATED,
+		[LEVEL_YELLOW] = MARK_WARNED,
+		[LEVEL_RED] = MARK_FAILED,
+		[LEVEL_INCONCLUSIVE] = MARK_INCONCLUSIVE,
+	};
+	return of_level[j->level];
 }
 
 /* --- rows ----------------------------------------------------------------------------------- */
@@ -98,12 +79,12 @@ static int worst_first(const void *left, const void *right)
 /* A scenario that did not come to an end says so, beside what could be judged. */
 static int collect_one(const struct outcome *o, struct ci_rows *ret)
 {
-	const struct ci_row whole = { o, NULL, mark_of_kind(o->kind), ret->n };
+	const struct ci_row whole = { o, NULL, mark_of_kind[o->kind], ret->n };
 	if ((o->kind != OUTCOME_JUDGED || o->n_judgements == 0) && vec_push(ret, whole) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		const struct ci_row row = { o, j, mark_of_level(j->level), ret->n };
+		const struct ci_row row = { o, j, ci_mark_of(j), ret->n };
 		if (vec_push(ret, row) < 0)
 			return -ENOMEM;
 	}
@@ -132,9 +113,9 @@ enum ci_mark ci_outcome_mark(const struct outcome *o)
 {
 	enum ci_mark worst = MARK_PASSED;
 	if (o->kind != OUTCOME_JUDGED || o->n_judgements == 0)
-		return mark_of_kind(o->kind);
+		return mark_of_kind[o->kind];
 	for (size_t i = 0; i < o->n_judgements; i++) {
-		const enum ci_mark mark = mark_of_level(o->judgements[i].level);
+		const enum ci_mark mark = ci_mark_of(&o->judgements[i]);
 		if (mark < worst)
 			worst = mark;
 	}

@@ -149,21 +149,11 @@ static const struct column judgement_columns[] = {
 };
 #define COLUMNS_OF_BASE 2
 
-static enum tone tone_of(enum level level)
-{
-	switch (level) {
-	case LEVEL_RED:
-		return TONE_BAD;
-	case LEVEL_YELLOW:
-	case LEVEL_INCONCLUSIVE:
-		return TONE_WARN;
-	case LEVEL_GREEN:
-	case LEVEL_TOLERATED:
-	case LEVEL_COUNT:
-		break;
-	}
-	return TONE_PLAIN;
-}
+static const enum tone tone_of[LEVEL_COUNT] = {
+	[LEVEL_RED] = TONE_BAD,
+	[LEVEL_YELLOW] = TONE_WARN,
+	[LEVEL_INCONCLUSIVE] = TONE_WARN,
+};
 
 static void add_value(struct table *t, const struct judgement *j, double value)
 {
@@ -183,7 +173,7 @@ static void add_judgement(struct table *t, const struct judgement *j, bool has_b
 {
 	char change[UNITS_BYTES];
 	table_audience(t, is_shown ? FOR_ALL : FOR_PROGRAMS);
-	table_tone(t, tone_of(j->level));
+	table_tone(t, tone_of[j->level]);
 	table_text(t, j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict)
 							 : level_name(j->level));
 	table_text(t, j->metric);
@@ -225,29 +215,24 @@ static int build_judgements(const struct outcome *o, struct table **ret)
 
 static const char *word_of(const struct outcome *o)
 {
-	switch (o->kind) {
-	case OUTCOME_JUDGED:
-		/* In a list "over, tolerated" would be two. */
-		return outcome_level(o) == LEVEL_TOLERATED ? "tolerated"
-							   : level_name(outcome_level(o));
-	case OUTCOME_SKIPPED:
-		return "skipped";
-	case OUTCOME_MISCONFIGURED:
-		return "configuration";
-	case OUTCOME_TARGET_FAILED:
-		return "command failed";
-	case OUTCOME_CANNOT_JUDGE:
-		return "cannot judge";
-	case OUTCOME_TROUBLE:
-		break;
-	}
-	return "trouble";
+	static const char *const words[] = {
+		[OUTCOME_SKIPPED] = "skipped",
+		[OUTCOME_MISCONFIGURED] = "configuration",
+		[OUTCOME_TARGET_FAILED] = "command failed",
+		[OUTCOME_CANNOT_JUDGE] = "cannot judge",
+		[OUTCOME_TROUBLE] = "trouble",
+	};
+	if (o->kind != OUTCOME_JUDGED)
+		return words[o->kind];
+	/* In a list "over, tolerated" would be two. */
+	const enum level level = outcome_level(o);
+	return level == LEVEL_TOLERATED ? "tolerated" : level_name(level);
 }
 
 static enum tone tone_of_outcome(const struct outcome *o)
 {
 	if (o->kind == OUTCOME_JUDGED || o->kind == OUTCOME_SKIPPED)
-		return o->kind == OUTCOME_JUDGED ? tone_of(outcome_level(o)) : TONE_DIM;
+		return o->kind == OUTCOME_JUDGED ? tone_of[outcome_level(o)] : TONE_DIM;
 	return TONE_BAD;
 }
 

@@ -48,20 +48,13 @@ const struct change *main_change(const struct comparison *c)
 
 enum tone verdict_tone(enum verdict verdict, enum tone unchanged)
 {
-	switch (verdict) {
-	case VERDICT_REGRESSED:
-		return TONE_BAD;
-	case VERDICT_IMPROVED:
-		return TONE_GOOD;
-	case VERDICT_INCONCLUSIVE:
-	case VERDICT_INCOMPARABLE:
-		return TONE_WARN;
-	case VERDICT_UNCHANGED:
-	case VERDICT_CHANGED:
-	case VERDICT_COUNT:
-		break;
-	}
-	return unchanged;
+	static const enum tone tones[VERDICT_COUNT] = {
+		[VERDICT_REGRESSED] = TONE_BAD,
+		[VERDICT_IMPROVED] = TONE_GOOD,
+		[VERDICT_INCONCLUSIVE] = TONE_WARN,
+		[VERDICT_INCOMPARABLE] = TONE_WARN,
+	};
+	return tones[verdict] != TONE_PLAIN ? tones[verdict] : unchanged;
 }
 
 /* "+68.0 to +77.1 %"; "" where there is no interval. */

@@ -54,6 +54,13 @@ static const char *harmless(struct buf *safe, const char *text, struct buf *out)
 	return buf_str(safe);
 }
 
+/* What is markup in HTML and XML; false: it is none. */
+static bool add_entity(struct buf *out, char c)
+{
+	const char *entity = c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : NULL;
+	return entity != NULL && (buf_adds(out, entity), true);
+}
+
 /* Forges look for mentions, issues and links in the text that is left when escapes and entities are
  * undone: only another character in between keeps them from being found. This one is invisible. */
 #define WORD_JOINER "&#8288;"
@@ -63,13 +70,9 @@ void escape_markdown(struct buf *out, const char *text)
 	_cleanup_(buf_done) struct buf safe;
 	const char *begin = harmless(&safe, text, out);
 	for (const char *s = begin; *s != '\0'; s++) {
-		if (*s == '<')
-			(void)buf_adds(out, "&lt;");
-		else if (*s == '>')
-			(void)buf_adds(out, "&gt;");
-		else if (*s == '&')
-			(void)buf_adds(out, "&amp;");
-		else if (*s == '@')
+		if (add_entity(out, *s))
+			continue;
+		if (*s == '@')
 			(void)buf_adds(out, "&#64;" WORD_JOINER);
 		else if ((*s == '#' || *s == '!') && s[1] >= '0' && s[1] <= '9')
 			(void)buf_addf(out, "\\%c" WORD_JOINER, *s);
@@ -122,13 +125,9 @@ void escape_xml(struct buf *out, const char *text)
 {
 	_cleanup_(buf_done) struct buf safe;
 	for (const char *s = harmless(&safe, text, out); *s != '\0'; s++) {
-		if (*s == '<')
-			(void)buf_adds(out, "&lt;");
-		else if (*s == '>')
-			(void)buf_adds(out, "&gt;");
-		else if (*s == '&')
-			(void)buf_adds(out, "&amp;");
-		else if (*s == '"')
+		if (add_entity(out, *s))
+			continue;
+		if (*s == '"')
 			(void)buf_adds(out, "&quot;");
 		else if (strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0) {
 			/* U+FFFE and U+FFFF are no characters of XML. */
@@ -165,24 +164,12 @@ void escape_command(struct buf *out, const char *text, bool is_property)
 
 void format_cell(struct buf *out, const struct cell *cell)
 {
+	static char *(*const formats[])(char *, double) = {
+		[CELL_NS] = format_ns,
+		[CELL_BYTES] = format_bytes,
+		[CELL_COUNT] = format_count,
+		[CELL_RATIO] = format_percent,
+	};
 	char text[UNITS_BYTES];
-	switch (cell->type) {
-	case CELL_NS:
-		(void)buf_adds(out, format_ns(text, cell->number));
-		break;
-	case CELL_BYTES:
-		(void)buf_adds(out, format_bytes(text, cell->number));
-		break;
-	case CELL_COUNT:
-		(void)buf_adds(out, format_count(text, cell->number));
-		break;
-	case CELL_RATIO:
-		(void)buf_adds(out, format_percent(text, cell->number));
-		break;
-	case CELL_NONE:
-	case CELL_TEXT:
-	case CELL_BAR:
-		(void)buf_addc(out, '-');
-		break;
-	}
+	(void)buf_adds(out, is_number(cell) ? formats[cell->type](text, cell->number) : "-");
 }

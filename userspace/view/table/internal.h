@@ -48,6 +48,10 @@ DEFINE_FREEP(struct table, table_free)
 
 /* The cell in @row and @column; a missing cell where the row was not filled. */
 const struct cell *table_cell(const struct table *t, size_t row, size_t column);
+static inline bool is_number(const struct cell *cell)
+{
+	return cell->type >= CELL_NS && cell->type <= CELL_RATIO;
+}
 bool is_for(enum audience audience, enum table_format format);
 
 int print_text(const struct table *t, const struct page *page);

@@ -9,23 +9,12 @@
 
 static void add_cell_text(struct buf *line, const struct cell *cell)
 {
-	switch (cell->type) {
-	case CELL_TEXT:
+	if (cell->type == CELL_TEXT)
 		escape_csv(line, cell->text);
-		break;
-	case CELL_NS:
-	case CELL_BYTES:
-	case CELL_COUNT:
-	case CELL_RATIO:
-		if (cell->is_whole)
-			(void)buf_addf(line, "%" PRId64, cell->whole);
-		else
-			(void)buf_addf(line, "%.15g", cell->number);
-		break;
-	case CELL_NONE:
-	case CELL_BAR:
-		break;
-	}
+	else if (is_number(cell) && cell->is_whole)
+		(void)buf_addf(line, "%" PRId64, cell->whole);
+	else if (is_number(cell))
+		(void)buf_addf(line, "%.15g", cell->number);
 }
 
 static int print_line(struct buf *line, FILE *f)

@@ -6,19 +6,11 @@
 
 static cJSON *cell_value(const struct cell *cell)
 {
-	switch (cell->type) {
-	case CELL_TEXT:
+	if (cell->type == CELL_TEXT)
 		return json_text(cell->text);
-	case CELL_NS:
-	case CELL_BYTES:
-	case CELL_COUNT:
-	case CELL_RATIO:
-		return cell->is_whole ? json_int(cell->whole) : json_double(cell->number);
-	case CELL_NONE:
-	case CELL_BAR:
-		break;
-	}
-	return cJSON_CreateNull();
+	if (!is_number(cell))
+		return cJSON_CreateNull();
+	return cell->is_whole ? json_int(cell->whole) : json_double(cell->number);
 }
 
 static void add_row(struct json_tree *tree, cJSON *rows, const struct table *t, size_t row)

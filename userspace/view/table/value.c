@@ -8,17 +8,13 @@
 
 enum cell_type value_cell(enum unit unit)
 {
-	switch (unit) {
-	case UNIT_NS:
-		return CELL_NS;
-	case UNIT_BYTES:
-		return CELL_BYTES;
-	case UNIT_COUNT:
-		return CELL_COUNT;
-	case UNIT_RATIO:
-		break;
-	}
-	return CELL_RATIO;
+	static const enum cell_type cells[] = {
+		[UNIT_NS] = CELL_NS,
+		[UNIT_BYTES] = CELL_BYTES,
+		[UNIT_COUNT] = CELL_COUNT,
+		[UNIT_RATIO] = CELL_RATIO,
+	};
+	return cells[unit];
 }
 
 void value_add_interval(struct buf *out, double low, double high)
