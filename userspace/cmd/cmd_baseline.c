@@ -21,7 +21,7 @@
 #include "userspace/model/document/session_json.h"
 #include "userspace/model/metrics.h"
 #include "userspace/view/report/report.h"
-#include "userspace/view/table/times.h"
+#include "userspace/view/table/value.h"
 
 #define WORDS_MAX  3
 #define VALUE_MAX  256

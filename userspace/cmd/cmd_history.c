@@ -20,7 +20,6 @@
 #include "userspace/model/history/history.h"
 #include "userspace/view/report/report.h"
 #include "userspace/view/report/trend.h"
-#include "userspace/view/report/trend_words.h"
 
 /* Of the overview: its rows are read one by one. */
 #define OVERVIEW_LAST 1000

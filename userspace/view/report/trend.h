@@ -3,6 +3,7 @@
 #ifndef USERSPACE_VIEW_REPORT_TREND_H
 #define USERSPACE_VIEW_REPORT_TREND_H
 
+#include "userspace/base/buf.h"
 #include "userspace/model/history/history.h"
 #include "userspace/view/table/table.h"
 
@@ -13,6 +14,9 @@ struct series_name { /* which runs these are */
 /* Text and Markdown: all of it. JSON: one object with the tables "series", "points", "changes" and
  * "drift". CSV: the points. Returns the page's error. */
 int report_trend(const struct history *h, const struct series_name *of, struct page *page);
+
+/* Appends "+9.8 %", or the difference where there is no ratio. */
+void trend_add_size(struct buf *out, const struct change *c);
 
 /* One row per metric; people get those that were not the same in all runs. @is_utf8: of the
  * sparklines. */
