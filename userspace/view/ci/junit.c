@@ -13,31 +13,17 @@
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
 
-#define MAX_LINE ((size_t)1 << 20)
-#define CAUSES	 5 /* of a regression, in the text of the failure */
+#define MAX_WORDS ((size_t)1 << 20) /* of one case */
+#define MAX_SUITE ((size_t)256 << 20)
+#define CAUSES	  5 /* of a regression, in the text of the failure */
 
 enum result { RESULT_PASSED, RESULT_FAILURE, RESULT_ERROR, RESULT_SKIPPED, RESULT_COUNT };
 
-static enum result result_of(enum ci_mark mark)
-{
-	switch (mark) {
-	case MARK_TROUBLE:
-	case MARK_TARGET_FAILED:
-		return RESULT_ERROR;
-	case MARK_FAILED:
-		return RESULT_FAILURE;
-	case MARK_CANNOT_JUDGE:
-	case MARK_INCONCLUSIVE:
-	case MARK_SKIPPED:
-		return RESULT_SKIPPED;
-	case MARK_WARNED:
-	case MARK_TOLERATED:
-	case MARK_PASSED:
-	case MARK_COUNT:
-		break;
-	}
-	return RESULT_PASSED;
-}
+static const enum result result_of[MARK_COUNT] = {
+	[MARK_TROUBLE] = RESULT_ERROR,	      [MARK_TARGET_FAILED] = RESULT_ERROR,
+	[MARK_FAILED] = RESULT_FAILURE,	      [MARK_CANNOT_JUDGE] = RESULT_SKIPPED,
+	[MARK_INCONCLUSIVE] = RESULT_SKIPPED, [MARK_SKIPPED] = RESULT_SKIPPED,
+};
 
 /* --- counts --------------------------------------------------------------------------------- */
 
@@ -60,89 +46,81 @@ static void count(const struct outcome *o, struct counts *sum)
 {
 	if (has_own_case(o)) {
 		sum->cases++;
-		sum->of[result_of(ci_outcome_mark(o))]++;
+		sum->of[result_of[ci_outcome_mark(o)]]++;
 	}
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		sum->cases++;
-		sum->of[result_of(ci_mark_of(&o->judgements[i]))]++;
+		sum->of[result_of[ci_mark_of(&o->judgements[i])]]++;
 		sum->seconds += seconds_of(&o->judgements[i]);
 	}
 }
 
-static void print_counts(const struct counts *c, FILE *f)
+static void add_counts(struct buf *out, const struct counts *c)
 {
-	(void)fprintf(
-		f, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.9f\"",
+	(void)buf_addf(
+		out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.9f\"",
 		c->cases, c->of[RESULT_FAILURE], c->of[RESULT_ERROR], c->of[RESULT_SKIPPED],
 		c->seconds);
 }
 
 /* --- cases ---------------------------------------------------------------------------------- */
 
-static int print_escaped(FILE *f, const char *before, const char *text, const char *after)
+static void add_escaped(struct buf *out, const char *before, const char *text, const char *after)
 {
-	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	(void)buf_adds(&line, before);
-	escape_xml(&line, text_of(text));
-	(void)buf_adds(&line, after);
-	(void)fputs(buf_str(&line), f);
-	return line.error;
+	(void)buf_adds(out, before);
+	escape_xml(out, text_of(text));
+	(void)buf_adds(out, after);
 }
 
 /* Where a regression comes from. */
-static int print_causes(const struct ci_row *row, FILE *f)
+static void add_causes(struct buf *out, const struct ci_row *row)
 {
 	const struct comparison *c = row->outcome->comparison;
-	int r = 0;
 	if (row->judgement == NULL || row->judgement->is_budget || c == NULL ||
 	    !c->has_contributions)
-		return 0;
-	for (size_t i = 0; r == 0 && i < c->n_contributions && i < CAUSES; i++) {
+		return;
+	for (size_t i = 0; i < c->n_contributions && i < CAUSES; i++) {
 		const struct contribution *k = &c->contributions[i];
 		if (k->delta_ns == 0)
 			continue;
-		_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
+		_cleanup_(buf_done) struct buf words = { .limit = MAX_WORDS };
 		char delta[UNITS_BYTES];
 		(void)buf_addf(&words, "%s%s %s %s ", k->delta_ns > 0 ? "+" : "",
 			       format_ns(delta, (double)k->delta_ns), contribution_phase(k),
 			       contribution_cause(k));
 		ci_cut(&words, text_of(k->detail)[0] != '\0' ? k->detail : k->process, 200);
-		r = print_escaped(f, "\n", buf_str(&words), "");
+		add_escaped(out, "\n", buf_str(&words), "");
 	}
-	return r;
 }
 
-static const char *failure_type(const struct ci_row *row)
+static void add_result(struct buf *out, const struct ci_row *row)
 {
-	return row->judgement == NULL || !row->judgement->is_budget ? "regression" : "budget";
-}
-
-static int print_result(const struct ci_row *row, FILE *f)
-{
-	_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
+	_cleanup_(buf_done) struct buf words = { .limit = MAX_WORDS };
 	ci_row_words(&words, row);
-	int r = words.error;
-	switch (result_of(row->mark)) {
+	if (words.error < 0)
+		out->error = words.error;
+	switch (result_of[row->mark]) {
 	case RESULT_FAILURE:
-		(void)fprintf(f, "<failure type=\"%s\"", failure_type(row));
-		r = r < 0 ? r : print_escaped(f, " message=\"", buf_str(&words), "\">");
-		r = r < 0 ? r : print_escaped(f, "", buf_str(&words), "");
-		r = r < 0 ? r : print_causes(row, f);
-		(void)fputs("</failure>", f);
+		(void)buf_addf(out, "<failure type=\"%s\"",
+			       row->judgement == NULL || !row->judgement->is_budget ? "regression"
+										    : "budget");
+		add_escaped(out, " message=\"", buf_str(&words), "\">");
+		add_escaped(out, "", buf_str(&words), "");
+		add_causes(out, row);
+		(void)buf_adds(out, "</failure>");
 		break;
 	case RESULT_ERROR:
-		(void)fprintf(f, "<error type=\"%s\"",
-			      row->mark == MARK_TROUBLE ? "trouble" : "target");
-		r = r < 0 ? r : print_escaped(f, " message=\"", buf_str(&words), "\"/>");
+		(void)buf_addf(out, "<error type=\"%s\"",
+			       row->mark == MARK_TROUBLE ? "trouble" : "target");
+		add_escaped(out, " message=\"", buf_str(&words), "\"/>");
 		break;
 	case RESULT_SKIPPED:
-		r = r < 0 ? r : print_escaped(f, "<skipped message=\"", buf_str(&words), "\"/>");
+		add_escaped(out, "<skipped message=\"", buf_str(&words), "\"/>");
 		break;
 	case RESULT_PASSED:
 	case RESULT_COUNT:
 		break;
 	}
-	return r;
 }
 
 /* Cases are named after these: names are to be unique. */
@@ -152,77 +130,72 @@ static int by_name(const struct judgement *a, const struct judgement *b)
 					    : strcmp(a->metric, b->metric);
 }
 
-static int print_case(const struct ci_row *row, size_t number, FILE *f)
+static void add_case(struct buf *out, const struct ci_row *row, size_t number)
 {
 	const struct judgement *j = row->judgement;
-	char after[64] = "\"";
+	const struct outcome *o = row->outcome;
+	add_escaped(out, "<testcase classname=\"startline.", o->scenario, "\"");
+	add_escaped(out, " name=\"", j != NULL ? j->metric : "scenario", "");
+	if (j != NULL)
+		(void)buf_adds(out, j->is_budget ? " budget" : " against baseline");
 	if (j != NULL && number > 1)
-		(void)snprintf(after, sizeof(after), " %s %zu\"",
-			       j->is_budget ? "budget" : "against baseline", number);
-	else if (j != NULL)
-		(void)snprintf(after, sizeof(after), " %s\"",
-			       j->is_budget ? "budget" : "against baseline");
-	int r = print_escaped(f, "<testcase classname=\"startline.", row->outcome->scenario, "\"");
-	if (r == 0)
-		r = print_escaped(f, " name=\"", j != NULL ? j->metric : "scenario", after);
-	if (r == 0 && row->outcome->file != NULL)
-		r = print_escaped(f, " file=\"", row->outcome->file, "\"");
-	(void)fprintf(f, " time=\"%.9f\">", j != NULL ? seconds_of(j) : 0.0);
-	if (r == 0)
-		r = print_result(row, f);
-	(void)fputs("</testcase>\n", f);
-	return r;
+		(void)buf_addf(out, " %zu", number);
+	(void)buf_addc(out, '"');
+	if (o->file != NULL)
+		add_escaped(out, " file=\"", o->file, "\"");
+	(void)buf_addf(out, " time=\"%.9f\">", j != NULL ? seconds_of(j) : 0.0);
+	add_result(out, row);
+	(void)buf_adds(out, "</testcase>\n");
 }
 
-static int print_properties(const struct outcome *o, FILE *f)
+static void add_properties(struct buf *out, const struct outcome *o)
 {
-	(void)fputs("<properties>", f);
-	int r = print_escaped(f, "<property name=\"command\" value=\"", o->command, "\"/>");
-	if (r == 0 && o->base_name != NULL)
-		r = print_escaped(f, "<property name=\"base\" value=\"", o->base_name, "\"/>");
+	add_escaped(out, "<properties><property name=\"command\" value=\"", o->command, "\"/>");
+	if (o->base_name != NULL)
+		add_escaped(out, "<property name=\"base\" value=\"", o->base_name, "\"/>");
 	if (o->pairs > 0)
-		(void)fprintf(f,
-			      "<property name=\"pairs\" value=\"%zu\"/>"
-			      "<property name=\"seed\" value=\"%llu\"/>",
-			      o->pairs, (unsigned long long)o->seed);
-	(void)fputs("</properties>\n", f);
-	return r;
+		(void)buf_addf(out,
+			       "<property name=\"pairs\" value=\"%zu\"/>"
+			       "<property name=\"seed\" value=\"%llu\"/>",
+			       o->pairs, (unsigned long long)o->seed);
+	(void)buf_adds(out, "</properties>\n");
 }
 
 static int print_suite(const struct outcome *o, FILE *f)
 {
 	struct counts counts = { 0 };
+	_cleanup_(buf_done) struct buf out = { .limit = MAX_SUITE };
 	_cleanup_free_ size_t *ordinals = ci_ordinals(o, by_name);
 	if (ordinals == NULL)
 		return -ENOMEM;
 	count(o, &counts);
-	int r = print_escaped(f, "<testsuite name=\"startline.", o->scenario, "\"");
-	print_counts(&counts, f);
-	(void)fputs(">\n", f);
-	if (r == 0)
-		r = print_properties(o, f);
-	const struct ci_row whole = { .outcome = o, .mark = ci_outcome_mark(o) };
-	if (r == 0 && has_own_case(o))
-		r = print_case(&whole, 1, f);
-	for (size_t i = 0; r == 0 && i < o->n_judgements; i++) {
+	add_escaped(&out, "<testsuite name=\"startline.", o->scenario, "\"");
+	add_counts(&out, &counts);
+	(void)buf_adds(&out, ">\n");
+	add_properties(&out, o);
+	if (has_own_case(o))
+		add_case(&out, &(struct ci_row){ .outcome = o, .mark = ci_outcome_mark(o) }, 1);
+	for (size_t i = 0; i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		const struct ci_row row = { o, j, ci_mark_of(j), i };
-		r = print_case(&row, ordinals[i], f);
+		add_case(&out, &(struct ci_row){ o, j, ci_mark_of(j), i }, ordinals[i]);
 	}
-	(void)fputs("</testsuite>\n", f);
-	return r;
+	(void)buf_adds(&out, "</testsuite>\n");
+	(void)fputs(buf_str(&out), f);
+	return out.error;
 }
 
 int ci_junit(const struct outcome *outcomes, size_t n, FILE *f)
 {
 	struct counts counts = { 0 };
-	int r = 0;
+	_cleanup_(buf_done) struct buf head = { .limit = MAX_WORDS };
 	for (size_t i = 0; i < n; i++)
 		count(&outcomes[i], &counts);
-	(void)fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"startline\"",
-		    f);
-	print_counts(&counts, f);
-	(void)fputs(">\n", f);
+	add_counts(&head, &counts);
+	(void)fprintf(
+		f,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"startline\"%s>\n",
+		buf_str(&head));
+	int r = head.error;
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = print_suite(&outcomes[i], f);
 	(void)fputs("</testsuites>\n", f);
