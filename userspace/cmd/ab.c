@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
@@ -18,6 +17,7 @@
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/cmd/measure.h"
+#include "userspace/cmd/output.h"
 #include "userspace/model/metrics.h"
 
 /* Where things lie in a cache depends on the lower bits of their address: a page has them all. */
@@ -175,28 +175,17 @@ size_t ab_pad(struct random *random, const struct ab_arm *arm, const struct ab_a
 	return 1 + random_below(random, PAD_SPREAD) + (own < others ? others - own : 0);
 }
 
-static bool shows_progress(const struct ab *ab)
-{
-	return !ab->spec->is_quiet && ab->spec->record.output == OUTPUT_NOWHERE &&
-	       isatty(STDERR_FILENO) == 1;
-}
-
+/* ARM_COUNT: no run is under way. */
 static void show_progress(const struct ab *ab, enum arm arm, bool is_warmup)
 {
-	if (!shows_progress(ab))
-		return;
-	(void)fprintf(stderr, "\r\033[K%s: ", is_warmup ? "startline: warming up" : "startline");
-	if (!is_warmup)
-		(void)fprintf(stderr, "pair %zu of at most %zu: ", ab->sequence.pairs + 1,
-			      ab->sequence.max_pairs);
-	(void)fputs(arm_name(arm), stderr);
-	(void)fflush(stderr);
-}
-
-static void clear_progress(const struct ab *ab)
-{
-	if (shows_progress(ab))
-		(void)fputs("\r\033[K", stderr);
+	const bool is_shown = !ab->spec->is_quiet && ab->spec->record.output == OUTPUT_NOWHERE;
+	if (arm == ARM_COUNT)
+		progress(is_shown, NULL);
+	else if (is_warmup)
+		progress(is_shown, "warming up: %s", arm_name(arm));
+	else
+		progress(is_shown, "pair %zu of at most %zu: %s", ab->sequence.pairs + 1,
+			 ab->sequence.max_pairs, arm_name(arm));
 }
 
 static void say_end(struct ab *ab, enum ab_end end, const char *format, ...)
@@ -253,7 +242,7 @@ static int run_next(struct ab *ab)
 	record.pad_bytes = ab_pad(&ab->pads, own, other);
 	show_progress(ab, arm, discard);
 	int r = measurement_run(ab->measurement, &record, arm_name(arm), discard, &result);
-	clear_progress(ab);
+	show_progress(ab, ARM_COUNT, false);
 	ab->runs_of_pair++;
 	if (r < 0)
 		return r;
@@ -437,18 +426,9 @@ int ab_run(const struct ab_spec *spec, struct ab_result *ret)
 
 static enum outcome_kind kind_of(const struct ab_result *r)
 {
-	switch (r->end) {
-	case AB_FAILED:
+	if (r->end == AB_FAILED)
 		return OUTCOME_TARGET_FAILED;
-	case AB_CANNOT_RUN:
-		return OUTCOME_CANNOT_JUDGE;
-	case AB_DECIDED:
-	case AB_OPEN:
-	case AB_OUT_OF_TIME:
-	case AB_INTERRUPTED:
-		break;
-	}
-	return r->n_metrics > 0 ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
+	return r->end != AB_CANNOT_RUN && r->n_metrics > 0 ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
 }
 
 int ab_outcome(const struct ab_result *r, const char *scenario, const char *base_name,

@@ -282,20 +282,12 @@ static int keep_all(struct check *c, struct ab_result *result, struct against *r
 }
 
 /* What an end without a verdict is in an outcome; JUDGED: there is enough to judge. */
-static enum outcome_kind kind_of(struct check *c, const struct ab_result *result)
+static enum outcome_kind kind_of(const struct ab_result *result)
 {
-	switch (result->end) {
-	case AB_FAILED:
-	case AB_CANNOT_RUN:
+	if (result->end == AB_FAILED || result->end == AB_CANNOT_RUN)
 		return OUTCOME_TARGET_FAILED;
-	case AB_INTERRUPTED:
-		c->is_interrupted = true;
+	if (result->end == AB_INTERRUPTED)
 		return OUTCOME_TROUBLE;
-	case AB_DECIDED:
-	case AB_OPEN:
-	case AB_OUT_OF_TIME:
-		break;
-	}
 	return result->comparison != NULL ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
 }
 
@@ -333,7 +325,8 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 		ab_result_done(&result);
 		return r;
 	}
-	o->kind = kind_of(c, &result);
+	c->is_interrupted |= result.end == AB_INTERRUPTED;
+	o->kind = kind_of(&result);
 	o->pairs = result.pairs;
 	o->repeats = result.repeats;
 	o->seed = result.seed;

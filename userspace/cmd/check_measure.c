@@ -3,19 +3,16 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/measure.h"
+#include "userspace/cmd/output.h"
 #include "userspace/cmd/record_options.h"
-
-#define READY_TIMEOUT_NS (60 * NS_PER_S)
 
 /* --- how ------------------------------------------------------------------------------------ */
 
@@ -29,16 +26,6 @@ void check_rules_done(struct rule_list *rules)
 int check_spec(const struct scenario *s, const struct step *step, struct rule_list *rules,
 	       struct collect_spec *ret)
 {
-	struct record_options o = {
-		.stop_signal = SIGTERM,
-		.probes = PROBE_AUTO,
-		.count_heap = s->counts_heap,
-		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,
-		.timeout_ns = step->timeout_ns,
-		.no_connect = step->no_connect,
-	};
-	if (o.timeout_ns == 0 && step->ready.n > 0)
-		o.timeout_ns = READY_TIMEOUT_NS;
 	for (size_t i = 0; i < step->ready.n; i++) {
 		struct ready_rule rule;
 		const int r = ready_rule_parse(step->ready.items[i], &rule);
@@ -47,17 +34,26 @@ int check_spec(const struct scenario *s, const struct step *step, struct rule_li
 		if (vec_push(rules, rule) < 0)
 			return fail(-ENOMEM, "not enough memory for a scenario");
 	}
-	*ret = (struct collect_spec){ 0 };
-	const int r = record_options_spec(&o, ret);
-	ret->argv = step->argv;
-	ret->directory = step->directory;
-	ret->rules = rules->items;
-	ret->n_rules = rules->n;
-	ret->runs = (unsigned int)s->runs;
-	ret->warmup = (unsigned int)s->warmup;
-	/* Standard output is for the verdict; ten times the output of a test suite helps nobody. */
-	ret->output = log_shows(LOG_INFO) ? OUTPUT_TO_STDERR : OUTPUT_NOWHERE;
-	return r;
+	*ret = (struct collect_spec){
+		.argv = step->argv,
+		.directory = step->directory,
+		.runs = (unsigned int)s->runs,
+		.warmup = (unsigned int)s->warmup,
+		.probes = PROBE_AUTO,
+		.count_heap = s->counts_heap,
+		.rules = rules->items,
+		.n_rules = rules->n,
+		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,
+		.timeout_ns = step->timeout_ns,
+		.stop_signal = SIGTERM,
+		.no_connect = step->no_connect,
+		.user = rights_invoking(),
+		/* Standard output is for the verdict; ten times the output of a test suite helps nobody. */
+		.output = log_shows(LOG_INFO) ? OUTPUT_TO_STDERR : OUTPUT_NOWHERE,
+	};
+	if (ret->timeout_ns == 0 && ret->until == UNTIL_READY)
+		ret->timeout_ns = READY_TIMEOUT_NS;
+	return 0;
 }
 
 /* --- how it ended --------------------------------------------------------------------------- */
@@ -115,22 +111,6 @@ struct series_of_runs {
 	const char *failure;
 };
 
-static void show_progress(const struct series_of_runs *m, size_t run, size_t total)
-{
-	if (m->check->is_quiet || m->spec.output != OUTPUT_NOWHERE || isatty(STDERR_FILENO) != 1)
-		return;
-	/* The name is the user's own, but a file may come from anywhere. */
-	(void)fprintf(stderr, "\r\033[Kstartline: line %d, run %zu of at most %zu", m->step->line,
-		      run + 1, total);
-	(void)fflush(stderr);
-}
-
-static void clear_progress(const struct series_of_runs *m)
-{
-	if (!m->check->is_quiet && m->spec.output == OUTPUT_NOWHERE && isatty(STDERR_FILENO) == 1)
-		(void)fputs("\r\033[K", stderr);
-}
-
 static bool is_time_over(const struct series_of_runs *m, uint64_t start_ns)
 {
 	return m->scenario->max_time_ns != 0 && m->n_measured > 0 &&
@@ -140,13 +120,16 @@ static bool is_time_over(const struct series_of_runs *m, uint64_t start_ns)
 static int run_all(struct series_of_runs *m)
 {
 	const struct scenario *s = m->scenario;
+	const bool is_shown = !m->check->is_quiet && m->spec.output == OUTPUT_NOWHERE;
 	const uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 	for (size_t run = 0; run < s->warmup + s->runs && !is_time_over(m, start_ns); run++) {
 		struct collect_result result;
-		show_progress(m, run, s->warmup + s->runs);
+		/* The name is the user's own, but a file may come from anywhere. */
+		progress(is_shown, "line %d, run %zu of at most %zu", m->step->line, run + 1,
+			 s->warmup + s->runs);
 		const int r =
 			measurement_run(m->measurement, &m->spec, NULL, run < s->warmup, &result);
-		clear_progress(m);
+		progress(is_shown, NULL);
 		if (r < 0)
 			return r;
 		m->check->is_interrupted |= result.signal != 0;

@@ -300,22 +300,17 @@ static int report(const struct task *t)
 static int status_of(const struct task *t)
 {
 	const struct ab_result *result = &t->result;
-	switch (result->end) {
-	case AB_INTERRUPTED:
+	if (result->end == AB_INTERRUPTED)
 		return EXIT_BY_SIGNAL + result->signal;
-	case AB_CANNOT_RUN:
+	if (result->end == AB_CANNOT_RUN) {
 		(void)fail(-ENOEXEC, "%s", result->reason);
 		return EXIT_USAGE;
-	case AB_FAILED:
-		(void)fail(-ECHILD, "%s%s", result->reason,
-			   t->o->shows_output ? "" : " (--show-output shows what it says)");
-		return EXIT_STARTLINE;
-	case AB_DECIDED:
-	case AB_OPEN:
-	case AB_OUT_OF_TIME:
-		break;
 	}
-	return 0;
+	if (result->end != AB_FAILED)
+		return 0;
+	(void)fail(-ECHILD, "%s%s", result->reason,
+		   t->o->shows_output ? "" : " (--show-output shows what it says)");
+	return EXIT_STARTLINE;
 }
 
 static int run(struct task *t)

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
@@ -130,6 +132,19 @@ int output_table(struct output_options *o, int r, struct table *t)
 		r = output_close(o, table_print(t, &o->page));
 	(void)table_free(t);
 	return r;
+}
+
+void progress(bool is_shown, const char *format, ...)
+{
+	va_list args;
+	if (!is_shown || isatty(STDERR_FILENO) != 1)
+		return;
+	(void)fprintf(stderr, "\r\033[K%s", format != NULL ? "startline: " : "");
+	va_start(args, format);
+	if (format != NULL)
+		(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fflush(stderr);
 }
 
 /* ---- one file per --out ---- */

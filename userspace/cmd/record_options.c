@@ -17,9 +17,8 @@
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 
-#define RING_MIN	 4096u
-#define RING_MAX	 (1024ull * 1024 * 1024)
-#define READY_TIMEOUT_NS (60 * NS_PER_S)
+#define RING_MIN 4096u
+#define RING_MAX (1024ull * 1024 * 1024)
 
 enum {
 	KEY_UNTIL = OPTION_FIRST_FREE,
@@ -63,11 +62,11 @@ static void parse_until(struct record_options *o, const char *s, struct argp_sta
 {
 	o->has_until = true;
 	if (strcmp(s, "ready") == 0)
-		o->until = UNTIL_READY;
+		o->spec.until = UNTIL_READY;
 	else if (strcmp(s, "exit") == 0)
-		o->until = UNTIL_EXIT;
-	else if (parse_duration(s, &o->duration_ns) == 0 && o->duration_ns > 0)
-		o->until = UNTIL_DURATION;
+		o->spec.until = UNTIL_EXIT;
+	else if (parse_duration(s, &o->spec.duration_ns) == 0 && o->spec.duration_ns > 0)
+		o->spec.until = UNTIL_DURATION;
 	else
 		argp_error(state, "--until '%s': ready, exit or a duration such as 5s", s);
 }
@@ -145,22 +144,13 @@ static void parse_redact(struct record_options *o, const char *s, struct argp_st
 	o->has_redact = true;
 }
 
-static void set_defaults(struct record_options *o)
-{
-	*o = (struct record_options){
-		.stop_signal = SIGTERM,
-		.probes = PROBE_AUTO,
-		.count_heap = true,
-	};
-}
-
 /* What was left open depends on what was said. */
 static void complete(struct record_options *o)
 {
 	if (!o->has_until)
-		o->until = o->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT;
-	if (!o->has_timeout && o->until == UNTIL_READY)
-		o->timeout_ns = READY_TIMEOUT_NS;
+		o->spec.until = o->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT;
+	if (!o->has_timeout && o->spec.until == UNTIL_READY)
+		o->spec.timeout_ns = READY_TIMEOUT_NS;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -168,11 +158,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct record_options *o = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		set_defaults(o);
+		*o = (struct record_options){
+			.spec = { .stop_signal = SIGTERM, .probes = PROBE_AUTO, .count_heap = true }
+		};
 		return 0;
 	case ARGP_KEY_END:
 		complete(o);
-		if (o->until == UNTIL_READY && o->ready.n == 0)
+		if (o->spec.until == UNTIL_READY && o->ready.n == 0)
 			argp_error(state,
 				   "--until ready needs --ready SPEC, such as --ready accept");
 		return 0;
@@ -183,20 +175,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		add_ready(o, arg);
 		return 0;
 	case KEY_TIMEOUT:
-		if (parse_duration(arg, &o->timeout_ns) < 0 || o->timeout_ns == 0)
+		if (parse_duration(arg, &o->spec.timeout_ns) < 0 || o->spec.timeout_ns == 0)
 			argp_error(state, "--timeout '%s': a duration such as 30s", arg);
 		o->has_timeout = true;
 		return 0;
 	case KEY_STOP_SIGNAL:
-		o->stop_signal = parse_signal(arg, state);
+		o->spec.stop_signal = parse_signal(arg, state);
 		return 0;
 	case KEY_PROBES:
-		o->probes = parse_probes(arg, state);
+		o->spec.probes = parse_probes(arg, state);
 		return 0;
 	case KEY_HEAP:
 		if (strcmp(arg, "off") != 0 && strcmp(arg, "count") != 0)
 			argp_error(state, "--heap '%s': off or count", arg);
-		o->count_heap = strcmp(arg, "count") == 0;
+		o->spec.count_heap = strcmp(arg, "count") == 0;
 		return 0;
 	case KEY_TRACE:
 		o->trace_path = arg;
@@ -205,16 +197,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->user = arg;
 		return 0;
 	case KEY_CGROUP:
-		o->follow_cgroup = arg;
+		o->spec.follow_cgroup = arg;
 		return 0;
 	case KEY_REDACT:
 		parse_redact(o, arg, state);
 		return 0;
 	case KEY_NO_CONNECT:
-		o->no_connect = true;
+		o->spec.no_connect = true;
 		return 0;
 	case KEY_RING:
-		o->ring_bytes = parse_ring(arg, state);
+		o->spec.ring_bytes = parse_ring(arg, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -250,19 +242,11 @@ static int set_user(const struct record_options *o, struct collect_spec *spec)
 	return 0;
 }
 
-int record_options_spec(const struct record_options *o, struct collect_spec *spec)
+int record_options_spec(const struct record_options *o, struct collect_spec *ret)
 {
-	spec->redact = o->has_redact ? &o->redact : NULL;
-	spec->probes = o->probes;
-	spec->count_heap = o->count_heap;
-	spec->rules = o->ready.items;
-	spec->n_rules = o->ready.n;
-	spec->until = o->until;
-	spec->duration_ns = o->duration_ns;
-	spec->timeout_ns = o->timeout_ns;
-	spec->stop_signal = o->stop_signal;
-	spec->ring_bytes = o->ring_bytes;
-	spec->follow_cgroup = o->follow_cgroup;
-	spec->no_connect = o->no_connect;
-	return set_user(o, spec);
+	*ret = o->spec;
+	ret->redact = o->has_redact ? &o->redact : NULL;
+	ret->rules = o->ready.items;
+	ret->n_rules = o->ready.n;
+	return set_user(o, ret);
 }

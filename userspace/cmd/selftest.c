@@ -21,6 +21,7 @@
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/cmd/ab.h"
+#include "userspace/cmd/output.h"
 #include "userspace/gate/power.h"
 #include "userspace/model/metrics.h"
 
@@ -77,20 +78,6 @@ static void calibrate(struct selftest *s)
 static bool has_time(const struct selftest *s, double share)
 {
 	return (double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns) < share * (double)s->limit_ns;
-}
-
-static void show_progress(const struct selftest *s, const char *what, size_t done, size_t all)
-{
-	if (s->is_quiet || isatty(STDERR_FILENO) == 0)
-		return;
-	(void)fprintf(stderr, "\r\033[Kstartline: %s, %zu of %zu", what, done + 1, all);
-	(void)fflush(stderr);
-}
-
-static void clear_progress(const struct selftest *s)
-{
-	if (!s->is_quiet && isatty(STDERR_FILENO) == 1)
-		(void)fputs("\r\033[K", stderr);
 }
 
 /* What the three arms of a comparison of the program with itself scatter around, taken out. */
@@ -183,7 +170,7 @@ static int compare_with_itself(struct selftest *s)
 	size_t all = AA_MAX;
 	int r = 0;
 	for (size_t i = 0; i < all && r >= 0 && has_time(s, AA_SHARE); i++) {
-		show_progress(s, "comparing a program with itself", i, all);
+		progress(!s->is_quiet, "comparing a program with itself, %zu of %zu", i + 1, all);
 		r = compare(s, 0, &s->same);
 		if (false_alarms(s) > 0)
 			all = 2 * AA_MAX;
@@ -198,7 +185,7 @@ static int plant(struct selftest *s)
 	s->effect = fmax(PLANTED_LEAST, ceil(PLANTED_ABOVE * smallest * 100) / 100);
 	const uint64_t more = (uint64_t)(s->effect * s->wall_ns / s->round_ns);
 	for (size_t i = 0; i < PLANTED_MAX && r >= 0 && has_time(s, 1); i++) {
-		show_progress(s, "planting a slowdown", i, PLANTED_MAX);
+		progress(!s->is_quiet, "planting a slowdown, %zu of %d", i + 1, PLANTED_MAX);
 		r = compare(s, more, &s->planted);
 	}
 	return r;
@@ -329,7 +316,7 @@ static int run_all(struct selftest *s)
 	int r = compare_with_itself(s);
 	if (r < 0)
 		return r;
-	show_progress(s, "working out the smallest effect", 0, 1);
+	progress(!s->is_quiet, "working out the smallest effect");
 	s->smallest =
 		power_smallest_effect(s->values.items, s->values.n, AB_PAIRS, random_fresh_seed());
 	return plant(s);
@@ -353,7 +340,7 @@ int selftest(uint64_t limit_ns, bool is_quiet, struct table **ret_table, bool *r
 		r = run_all(&s);
 	else
 		r = fail(-ENAMETOOLONG, "TMPDIR is too long");
-	clear_progress(&s);
+	progress(!is_quiet, NULL);
 	(void)unlink(s.path);
 	(void)rmdir(directory);
 	if (r >= 0)
