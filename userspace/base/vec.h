@@ -23,6 +23,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "userspace/base/cleanup.h"
+
+/* For a local list that frees its array when it ends, which is its first member. */
+#define _cleanup_vec_ _cleanup_free_
+
 #define VEC(type)            \
 	{                    \
 		type *items; \

@@ -87,7 +87,7 @@ static int load_trusted_name(struct check *c, const char *name, struct session *
 	int r = store_access_open(false, &store);
 	if (r >= 0)
 		r = baseline_load(store, name, ret, &about, c->arena);
-	store_access_close(store);
+	(void)store_close(store);
 	if (r < 0) {
 		*ret_reason = arena_printf(c->arena, "there is no baseline '@%s'", name);
 		return r;

@@ -20,7 +20,7 @@
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/record_options.h"
 #include "userspace/cmd/worktree.h"
-#include "userspace/view/report/ab.h"
+#include "userspace/view/report/compare.h"
 #include "userspace/view/report/report.h"
 
 /* --- the command line ----------------------------------------------------------------------- */

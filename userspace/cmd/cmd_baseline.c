@@ -393,7 +393,7 @@ static int run_action(struct opts *o, const struct action *action)
 		(void)fail(r, "there is no store yet: `startline baseline save NAME` makes one");
 	if (r == 0 || (r == -ENOENT && action->without_store))
 		r = action->run(o, st);
-	store_access_close(st);
+	(void)store_close(st);
 	const int closed = output_close(&o->output, r);
 	return status_of(r < 0 ? r : closed);
 }

@@ -454,7 +454,7 @@ static int open_and_run(struct work *w)
 			      "run --save NAME` makes one");
 	if (r == 0)
 		r = run(w);
-	store_access_close(w->store);
+	(void)store_close(w->store);
 	const int closed = output_close(&w->o->output, r);
 	return r < 0 ? r : closed;
 }

@@ -61,13 +61,6 @@ int store_access_open(bool create, struct store **ret)
 	return store_open(store_url, create, ret);
 }
 
-void store_access_close(struct store *st)
-{
-	if (st == NULL)
-		return;
-	(void)store_close(st);
-}
-
 int store_access_put(const struct session *s, const char *name, const struct store_entry *about)
 {
 	struct git_facts facts;
@@ -83,7 +76,7 @@ int store_access_put(const struct session *s, const char *name, const struct sto
 	if (r >= 0)
 		r = name != NULL ? baseline_save(st, name, s, &entry)
 				 : store_put(st, s, &entry, NULL);
-	store_access_close(st);
+	(void)store_close(st);
 	return r;
 }
 
@@ -196,7 +189,7 @@ int store_access_has(const char *name)
 	/* A copy, because the callback's context is not const; it changes nothing. */
 	_cleanup_free_ char *wanted = strdup(name);
 	r = wanted != NULL ? baseline_each(st, is_it, wanted) : -ENOMEM;
-	store_access_close(st);
+	(void)store_close(st);
 	return r;
 }
 
@@ -218,6 +211,6 @@ int store_access_load(const char *name, struct session **ret)
 			name);
 	if (r >= 0)
 		r = baseline_load(st, name, ret, NULL, NULL);
-	store_access_close(st);
+	(void)store_close(st);
 	return r;
 }

@@ -19,7 +19,6 @@ void store_access_set_url(const char *url);
 const char *store_access_file(void);
 /* As store_open(). -ENOENT, not logged: there is no store yet. */
 int store_access_open(bool create, struct store **ret);
-void store_access_close(struct store *st); /* NULL: does nothing */
 
 /* Stores a session, under the name of a baseline if @name is not NULL. Where @about has no commit, it
  * is that of the working directory. */

@@ -110,15 +110,10 @@ static int cases_of(const struct ci_rows *rows, const struct outcome *outcomes, 
 	return 0;
 }
 
-static void rows_done(struct ci_rows *rows)
-{
-	vec_done(rows);
-}
-
 static int print_kind(const struct ci_rows *rows, const struct outcome *outcomes, size_t n,
 		      const char *kind, FILE *f)
 {
-	_cleanup_(rows_done) struct ci_rows cases = { 0 };
+	_cleanup_vec_ struct ci_rows cases = { 0 };
 	int r = cases_of(rows, outcomes, n, kind, &cases);
 	const size_t shown = cases.n > MAX_ANNOTATIONS ? MAX_ANNOTATIONS - 1 : cases.n;
 	for (size_t i = 0; r == 0 && i < shown; i++)
@@ -214,7 +209,7 @@ static int write_output(enum ci_mark worst)
 int ci_github(const struct outcome *outcomes, size_t n, FILE *f)
 {
 	static const char *const kinds[] = { "error", "warning", "notice" };
-	_cleanup_(rows_done) struct ci_rows rows = { 0 };
+	_cleanup_vec_ struct ci_rows rows = { 0 };
 	int r = ci_rows_collect(outcomes, n, &rows);
 	for (size_t i = 0; r == 0 && i < N_OF(kinds); i++)
 		r = print_kind(&rows, outcomes, n, kinds[i], f);

@@ -33,11 +33,6 @@ struct comment {
 	size_t rows_left_out, sections_left_out;
 };
 
-static void comment_done(struct comment *c)
-{
-	vec_done(&c->rows);
-}
-
 /* --- sections: printed to memory first, and only added as a whole -------------------------------- */
 
 typedef int print_section(const struct comment *c, const struct outcome *o, size_t n, FILE *f);
@@ -337,7 +332,7 @@ static int add_cases(struct comment *c)
 
 int ci_markdown_within(const struct outcome *outcomes, size_t n, size_t limit, FILE *f)
 {
-	_cleanup_(comment_done) struct comment c = { .outcomes = outcomes, .n = n, .f = f };
+	struct comment c = { .outcomes = outcomes, .n = n, .f = f };
 	c.left = limit > TAIL_BYTES ? limit - TAIL_BYTES : 0;
 	int r = ci_rows_collect(outcomes, n, &c.rows);
 	if (r == 0)
@@ -351,6 +346,7 @@ int ci_markdown_within(const struct outcome *outcomes, size_t n, size_t limit, F
 	if (r == 0)
 		r = add_cases(&c);
 	print_left_out(&c);
+	vec_done(&c.rows);
 	return r < 0 ? r : ferror(f) ? -EIO : 0;
 }
 

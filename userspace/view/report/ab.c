@@ -2,7 +2,7 @@
 /* A line for the verdict, one for its cause, one for the control, one for the design; then the same
  * tables as `compare` prints. */
 
-#include "userspace/view/report/ab.h"
+#include "userspace/view/report/compare.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -13,7 +13,6 @@
 #include "userspace/gate/exact_changes.h"
 #include "userspace/gate/sequence.h"
 #include "userspace/view/ci/ci.h"
-#include "userspace/view/report/compare.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
 #include "userspace/view/table/value.h"

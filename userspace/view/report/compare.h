@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "userspace/base/buf.h"
+#include "userspace/gate/outcome.h"
 #include "userspace/gate/verdict.h"
 #include "userspace/model/compare/compare.h"
 #include "userspace/view/table/table.h"
@@ -34,5 +35,9 @@ void contribution_what(const struct contribution *c, struct buf *out);
 int report_compare(const struct comparison *c, struct page *page);
 /* Its tables alone, for people. */
 int print_changes(const struct comparison *c, struct page *page);
+
+/* What an interleaved comparison came to: the verdict, what it rests on, where a difference comes from. JSON: the document of `--out json` (startline.verdict/1); CSV: all changes.
+ * Returns the page's error. */
+int report_ab(const struct outcome *o, struct page *page);
 
 #endif

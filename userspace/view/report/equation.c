@@ -98,12 +98,10 @@ static bool has_own_term(const struct wait_list *big, const struct segment *s)
 
 static int collect_terms(const struct run *run, int64_t total_ns, struct term_list *ret)
 {
-	_cleanup_free_ struct wait_sum *owner = NULL;
-	struct wait_list big = { 0 };
+	_cleanup_vec_ struct wait_list big = { 0 };
 	int64_t phases[PHASE_COUNT] = { 0 };
 	int64_t rest_ns = total_ns;
 	const int rc = waits_sum(run, &big);
-	owner = big.items;
 	if (rc < 0)
 		return rc;
 	const double least_ns = (double)total_ns * BIG_SHARE;
@@ -196,11 +194,9 @@ static void add_term(struct buf *line, const struct term *term, const struct sca
 
 static int add_equation(const struct run *run, struct buf *line)
 {
-	_cleanup_free_ struct term *owner = NULL;
-	struct term_list terms = { 0 };
+	_cleanup_vec_ struct term_list terms = { 0 };
 	int64_t total_ns = run->startup_total_ns;
 	const int rc = collect_terms(run, total_ns, &terms);
-	owner = terms.items;
 	if (rc < 0)
 		return rc;
 	int64_t sum_ns = 0;

@@ -23,30 +23,18 @@
 #define SMALL_PART   0.01 /* of the total: shown dim */
 #define BIG_RUNQUEUE 0.05 /* of the total: a term of its own in the first line, so worth a line */
 
-/* What people call a cause: of a sum, and with the one object it was about. */
-struct word {
-	const char *sum, *one;
-};
-
-static const struct word words[CAUSE_COUNT] = {
-	[CAUSE_CPU] = { "cpu", "cpu in" },
-	[CAUSE_RUNQUEUE] = { "runqueue", "runqueue" },
-	[CAUSE_THROTTLED] = { "throttled", "throttled" },
-	[CAUSE_PAGE_FAULT] = { "page faults", "page fault" },
-	[CAUSE_FILE_READ] = { "file reads", "file read" },
-	[CAUSE_FILE_WRITE] = { "file writes", "file write" },
-	[CAUSE_DISK] = { "disk", "disk" },
-	[CAUSE_CONNECT] = { "connect", "connect" },
-	[CAUSE_DNS] = { "dns", "dns" },
-	[CAUSE_NETWORK] = { "network", "network" },
-	[CAUSE_PIPE] = { "pipe", "pipe" },
-	[CAUSE_LOCK] = { "lock", "lock" },
-	[CAUSE_SLEEP] = { "sleep", "sleep" },
-	[CAUSE_CHILD] = { "child", "child" },
-	[CAUSE_SIGNAL] = { "signal", "signal" },
-	[CAUSE_KERNEL] = { "kernel", "kernel" },
-	[CAUSE_UNKNOWN] = { "unknown", "unknown" },
-};
+/* What people call a cause, where that is not its name: of a sum, and with the one object it was about. */
+static const char *word_of(int cause, bool is_one)
+{
+	static const char *const words[CAUSE_COUNT][2] = {
+		[CAUSE_CPU] = { "cpu", "cpu in" },
+		[CAUSE_PAGE_FAULT] = { "page faults", "page fault" },
+		[CAUSE_FILE_READ] = { "file reads", "file read" },
+		[CAUSE_FILE_WRITE] = { "file writes", "file write" },
+	};
+	const char *word = words[cause][is_one];
+	return word != NULL ? word : cause_name((enum cause)cause);
+}
 
 static bool is_most(int64_t part_ns, const struct stretch *stretch)
 {
@@ -86,7 +74,7 @@ static void add_causes(struct buf *out, const struct stretch *stretch, size_t co
 			return;
 		const int64_t ns = stretch->causes_ns[cause];
 		is_used[cause] = true;
-		(void)buf_addf(out, "%s%s %s", n > 0 ? ", " : "", words[cause].sum,
+		(void)buf_addf(out, "%s%s %s", n > 0 ? ", " : "", word_of(cause, false),
 			       format_ns_short(text, (double)ns));
 		if (longest->state == ACTIVITY_BLOCKED && (int)longest->cause == cause &&
 		    longest->detail[0] != '\0' && longest->duration_ns >= ns / 2)
@@ -108,10 +96,10 @@ static void describe(const struct stretch *stretch, size_t columns, struct buf *
 	const bool has_object = (int)longest->cause == cause && longest->detail[0] != '\0' &&
 				(is_one || longest->state == ACTIVITY_BLOCKED);
 	if (has_object)
-		(void)buf_addf(out, "%s %s%s", words[cause].one, object_of(longest, columns),
+		(void)buf_addf(out, "%s %s%s", word_of(cause, true), object_of(longest, columns),
 			       is_one ? "" : ", ...");
 	else
-		(void)buf_adds(out, words[cause].sum);
+		(void)buf_adds(out, word_of(cause, false));
 }
 
 /* --- whose it was --------------------------------------------------------------------------- */
@@ -271,11 +259,9 @@ int build_waterfall(const struct session *s, size_t run_index, size_t max_rows, 
 	static const struct column phases[] = COLUMNS("phase");
 	static const struct column programs[] = COLUMNS("command +others");
 	const struct run *run = &s->runs[run_index];
-	_cleanup_free_ struct stretch *owner = NULL;
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
-	struct stretch_list stretches = { 0 };
+	_cleanup_vec_ struct stretch_list stretches = { 0 };
 	int rc = stretches_of(run, max_rows, &stretches);
-	owner = stretches.items;
 	if (rc < 0)
 		return rc;
 	const bool is_one = is_one_program(&stretches);

@@ -192,14 +192,12 @@ int stretches_of(const struct run *run, size_t max_rows, struct stretch_list *re
 {
 	_cleanup_(lineage_done) struct lineage lineage = { 0 };
 	_cleanup_free_ int *kin_of = calloc(run->n_segments + 1, sizeof(*kin_of));
-	_cleanup_free_ struct piece *owner = NULL;
-	struct piece_list pieces = { 0 };
+	_cleanup_vec_ struct piece_list pieces = { 0 };
 	if (kin_of == NULL || lineage_of(run, &lineage) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->n_segments; i++)
 		kin_of[i] =
 			lineage_at(&lineage, run->segments[i].process, run->segments[i].start_ns);
 	const int rc = cut_path(run, &lineage, kin_of, max_rows, &pieces);
-	owner = pieces.items;
 	return rc < 0 ? rc : add_rows(run, kin_of, &pieces, &lineage, ret);
 }

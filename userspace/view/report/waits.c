@@ -105,13 +105,11 @@ int build_waits(const struct session *s, size_t run_index, struct table **ret)
 		{ .title = "longest", .key = "longest_ns", .align = ALIGN_RIGHT },
 	};
 	const struct run *run = &s->runs[run_index];
-	_cleanup_free_ struct wait_sum *owner = NULL;
-	struct wait_list waits = { 0 };
+	_cleanup_vec_ struct wait_list waits = { 0 };
 	int rc = table_new("Waits on the critical path", columns, N_OF(columns), ret);
 	if (rc < 0)
 		return rc;
 	rc = waits_sum(run, &waits);
-	owner = waits.items;
 	if (rc == 0 && waits.n > 0)
 		qsort(waits.items, waits.n, sizeof(*waits.items), compare_sums);
 	int64_t all_ns = 0;
