@@ -37,6 +37,7 @@ struct socket {
 	short type;
 	struct file *file;
 	struct sock *sk;
+	struct socket_wq wq;
 };
 
 struct socket_alloc {

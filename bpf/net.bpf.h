@@ -138,10 +138,12 @@ int net_connected(__u64 sk, long result);
 
 /* ---- readiness (ready.bpf.c) ---- */
 
+extern __u32 pending_count; /* listeners that nobody is ready to accept from */
+
 int ready_enter(struct task_state *ts);
-int ready_exit(struct task_state *ts, long result);
-/* From now on it is of interest who stands ready to accept from it. */
-int ready_listener(__u64 sk, __u64 id);
+/* From now on it is of interest who stands ready to accept from @sk (0: nothing new); who waits
+ * already stands so since @now. */
+int ready_listener(__u64 sk, __u64 id, __u64 now);
 /* A thread stands ready in way @how (enum sl_ready_how); @pid_tid 0: the current one. */
 int ready_stand(__u64 id, __u32 how, __s32 fd, __u64 enter_ns, __u64 pid_tid);
 

@@ -7,6 +7,9 @@
 
 #include <asm/unistd_64.h>
 
+#define EPOLL_CTL_ADD 1
+#define EPOLL_CTL_MOD 3
+
 struct conn_map conns SEC(".maps");
 
 struct once_key {
@@ -113,7 +116,7 @@ static __always_inline int datagram_bound(struct task_state *ts)
 
 	if (!sk || type_of_sk(sk) != SOCK_DGRAM || family_of_sk(sk) == AF_UNIX)
 		return 0;
-	return ready_listener(sk, id_of_sk(sk));
+	return ready_listener(sk, id_of_sk(sk), bpf_ktime_get_ns());
 }
 
 static __always_inline int listen_exit(struct task_state *ts, long result)
@@ -132,7 +135,7 @@ static __always_inline int listen_exit(struct task_state *ts, long result)
 	fact.backlog = ts->args[1];
 	net_emit(&fact, NULL);
 	if (result == 0)
-		ready_listener(fact.sk, fact.id);
+		ready_listener(fact.sk, fact.id, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -434,6 +437,16 @@ static __noinline int message_exit(struct task_state *ts)
 	return datagram_exit(ts, name.pointer, name.length);
 }
 
+/* ---- epoll ---- */
+
+/* A listener may have come into a set on which a thread waits. */
+static __always_inline int watch_exit(struct task_state *ts)
+{
+	const bool is_watch = ts->args[1] == EPOLL_CTL_ADD || ts->args[1] == EPOLL_CTL_MOD;
+
+	return is_watch && pending_count ? ready_listener(0, 0, ts->enter_ns) : 0;
+}
+
 /* ---- dispatch ---- */
 
 __noinline int net_enter(struct task_state *ts)
@@ -472,7 +485,7 @@ __noinline int net_exit(struct task_state *ts, long result)
 	case __NR_accept4:
 		return accept_exit(ts, result);
 	case __NR_epoll_ctl:
-		return ready_exit(ts, result);
+		return result ? 0 : watch_exit(ts);
 	case __NR_sendto:
 		return result >= 0 && ts->args[4] ? datagram_exit(ts, ts->args[4], ts->args[5]) : 0;
 	case __NR_sendmsg:

@@ -89,6 +89,7 @@ int handle_fork(__u64 *ctx)
 		flags |= SL_TASK_SHARES_MM;
 	if (creator && is_vfork(creator))
 		flags |= SL_TASK_VFORK;
+	flags ^= unknown_zero; /* else the verifier follows each combination to the end */
 	task_emit(child, parent, flags, now);
 
 	ts = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -27,10 +27,8 @@
 #define EDGE_LATER_NS 100000000 /* … and so often once it has gone on for EDGE_LONG_NS */
 #define EDGE_LONG_NS  1000000000
 
-#define POLL_READ     0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
-#define POLL_EDGE     0x80000000u
-#define EPOLL_CTL_ADD 1
-#define EPOLL_CTL_MOD 3
+#define POLL_READ 0x0041u /* POLLIN, POLLRDNORM; those of epoll are the same */
+#define POLL_EDGE 0x80000000u
 
 /* A slot of the array of pending listeners. The array is what is walked: going through a hash map
  * takes microseconds, however few are in it. */
@@ -144,9 +142,11 @@ struct walk {
 	__u64 sets[POLLED_SETS]; /* that are being waited on, 0 behind them; none: any on which a
 				  * thread waits */
 	__u64 enter_ns;
-	__u64 id; /* the listener looked at */
-	__u64 file;
-	__u64 queue;
+	__u64 id;      /* the listener looked at */
+	__u64 queue;   /* of its socket, in which it is kept */
+	__u64 place;   /* in the queue; 0: the next listener comes */
+	__u32 slot;    /* of the next listener */
+	__u32 waiters; /* that may still be looked at in this queue */
 };
 
 static __always_inline __u64 pid_tid_of(const struct task_struct *task)
@@ -306,14 +306,18 @@ __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 {
 	const struct wait_queue_entry *entry = (const void *)number;
 	const struct task_struct *task;
+	const struct socket *socket;
 	const struct epitem *item;
 	struct climb climb = { 0 };
 	__u32 events;
+	__u64 file;
 
 	if (!walk)
 		return 0;
+	socket = (const void *)walk->queue - bpf_core_field_offset(struct socket, wq.wait);
+	file = (__u64)BPF_CORE_READ(socket, file);
 	item = epoll_item(entry, walk->queue);
-	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == walk->file) {
+	if (item && (__u64)BPF_CORE_READ(item, ffd.file) == file) {
 		events = BPF_CORE_READ(item, event.events);
 		climb.ep = (__u64)BPF_CORE_READ(item, ep);
 		if (!(events & POLL_READ) || !epoll_stands_ready(walk, &climb))
@@ -323,56 +327,69 @@ __noinline int entry_is_ready(const struct walk *walk, __u64 number)
 			    BPF_CORE_READ(item, ffd.fd), walk->enter_ns, climb.pid_tid);
 		return 1;
 	}
-	task = walk->sets[0] ? NULL : poller(entry, walk->queue, walk->file);
+	task = walk->sets[0] ? NULL : poller(entry, walk->queue, file);
 	if (task)
 		ready_stand(walk->id, SL_HOW_POLL, -1, walk->enter_ns, pid_tid_of(task));
 	return task != NULL;
 }
 
-static long walk_listener(void *map, const __u32 *slot, struct pending *p, struct walk *walk)
+/* The next pending listener's queue. False: there is none. */
+static __always_inline bool walk_next(struct walk *walk)
 {
-	const struct sock *sk = (const struct sock *)p->sk;
-	const struct list_head *head, *place;
-	const struct socket *socket;
-	const __u64 id = p->id;
+	const __u32 slot = walk->slot++;
+	const struct sock *sk;
+	struct pending *p;
+	__u64 id;
 
-	if (*slot >= pending_next)
-		return 1;
+	p = slot < pending_next ? bpf_map_lookup_elem(&pending, &slot) : NULL;
+	if (!p)
+		return false;
+	id = p->id;
 	if (!id || id == SLOT_TAKEN)
-		return 0;
+		return true;
+	sk = (const struct sock *)p->sk;
 	if (id_of_sk((__u64)sk) != id) { /* closed in the meantime */
 		pending_remove(p, id);
-		return 0;
+		return true;
 	}
-	socket = BPF_CORE_READ(sk, sk_socket);
 	walk->id = id;
-	walk->file = (__u64)BPF_CORE_READ(socket, file);
 	walk->queue =
 		(__u64)BPF_CORE_READ(sk, sk_wq) + bpf_core_field_offset(struct socket_wq, wait);
-	head = (const void *)walk->queue + bpf_core_field_offset(struct wait_queue_head, head);
-	place = head;
-	for (int i = 0; i < WAITERS_MAX; i++) {
-		place = BPF_CORE_READ(place, next);
-		if (!place || place == head ||
-		    entry_is_ready(walk, (__u64)place - bpf_core_field_offset(
-								struct wait_queue_entry, entry)))
-			break;
-	}
+	walk->place = walk->queue + bpf_core_field_offset(struct wait_queue_head, head);
+	walk->waiters = WAITERS_MAX;
+	return true;
+}
+
+/* A turn for each pending listener and each entry of its queue. */
+static long walk_turn(void *map, const __u32 *turn, void *value, struct walk *walk)
+{
+	const __u64 head = walk->queue + bpf_core_field_offset(struct wait_queue_head, head);
+	const struct list_head *place = (const void *)walk->place;
+
+	if (!place)
+		return !walk_next(walk);
+	walk->place = (__u64)BPF_CORE_READ(place, next);
+	if (!walk->place || walk->place == head || !walk->waiters-- ||
+	    entry_is_ready(walk,
+			   walk->place - bpf_core_field_offset(struct wait_queue_entry, entry)))
+		walk->place = 0;
 	return 0;
 }
 
 /* @sets: NULL: any. */
 static __always_inline int walk_pending(const __u64 *sets, __u64 enter_ns)
 {
-	struct walk walk = { .enter_ns = enter_ns };
+	struct walk walk = { .enter_ns = enter_ns,
+			     .queue = unknown_zero,
+			     .place = unknown_zero,
+			     .slot = unknown_zero,
+			     .waiters = unknown_zero };
 
 	if (sets)
 		__builtin_memcpy(walk.sets, sets, sizeof(walk.sets));
-	bpf_for_each_map_elem(&pending, walk_listener, &walk, 0);
+	bpf_for_each_map_elem(&turns, walk_turn, &walk, 0);
 	return 0;
 }
-
-/* ---- loops over descriptors ---- */
 
 /* ---- listeners come ---- */
 
@@ -390,18 +407,17 @@ static __always_inline bool listener_add(__u64 sk, __u64 id, bool is_datagram)
 	return false;
 }
 
-/* A thread may have waited before it listened. */
-__noinline int ready_listener(__u64 sk, __u64 id)
+/* A thread may have waited before it listened: at @now. @sk 0: any listener. */
+__noinline int ready_listener(__u64 sk, __u64 id, __u64 now)
 {
-	if (!listener_add(sk, id, type_of_sk(sk) == SOCK_DGRAM))
+	if (sk && !listener_add(sk, id, type_of_sk(sk) == SOCK_DGRAM))
 		return 0;
-	return walk_pending(NULL, bpf_ktime_get_ns());
+	return walk_pending(NULL, now);
 }
 
 struct inherited {
 	__u64 open_fds; /* the kernel's bit map */
-	__u64 word;	/* of it, those not yet looked at */
-	__u32 next;	/* the first descriptor of the next word */
+	__u64 word;	/* of it, the current one in bit 0 */
 	__u32 count;
 };
 
@@ -421,36 +437,18 @@ __noinline int inherited_fd(__s32 fd)
 	return listener_add(fact.sk, fact.id, false);
 }
 
-/* The lowest bit set in @word, which is not 0. */
-int lowest_bit(__u64 word);
-__noinline int lowest_bit(__u64 word)
-{
-	int bit = 0;
-
-	for (int half = 32; half; half /= 2) {
-		if (!(word & ((1ull << half) - 1))) {
-			word >>= half;
-			bit += half;
-		}
-	}
-	return bit;
-}
-
-/* A turn for each word and each open descriptor. */
 static long inherit(void *map, const __u32 *turn, void *value, struct inherited *fds)
 {
-	const __u64 word = fds->word;
+	const __u32 fd = *turn;
 
-	if (word) {
-		fds->word = word & (word - 1);
-		inherited_fd(fds->next - 64 + lowest_bit(word));
-		return 0;
-	}
-	if (fds->next >= fds->count ||
-	    bpf_probe_read_kernel(&fds->word, sizeof(fds->word),
-				  (void *)(fds->open_fds + fds->next / 8)))
+	if (fd >= fds->count)
 		return 1;
-	fds->next += 64;
+	if (fd % 64 == 0 &&
+	    bpf_probe_read_kernel(&fds->word, sizeof(fds->word), (void *)(fds->open_fds + fd / 8)))
+		return 1;
+	if (fds->word & 1)
+		inherited_fd(fd);
+	fds->word >>= 1;
 	return 0;
 }
 
@@ -458,7 +456,7 @@ __noinline int ready_inherited(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-	struct inherited fds = { .word = unknown_zero, .next = unknown_zero };
+	struct inherited fds = { .word = unknown_zero };
 
 	if (!fdt)
 		return 0;
@@ -588,13 +586,4 @@ __noinline int ready_receive(struct task_state *ts)
 	if (!ts || !sk || type_of_sk(sk) != SOCK_DGRAM)
 		return 0;
 	return ready_stand(id_of_sk(sk), SL_HOW_RECEIVE, ts->args[0], ts->enter_ns, 0);
-}
-
-/* epoll_ctl: a listener may have come into a set on which a thread waits. */
-__noinline int ready_exit(struct task_state *ts, long result)
-{
-	if (!ts || !pending_count || result ||
-	    (ts->args[1] != EPOLL_CTL_ADD && ts->args[1] != EPOLL_CTL_MOD))
-		return 0;
-	return walk_pending(NULL, ts->enter_ns);
 }

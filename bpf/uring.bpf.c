@@ -246,7 +246,7 @@ __noinline int bound_or_listening(__u64 req, __u32 opcode, __s32 result)
 	fact.id = id_of_sk(fact.sk);
 	net_emit(&fact, NULL);
 	if (opcode == OP_LISTEN && result == 0)
-		ready_listener(fact.sk, fact.id);
+		ready_listener(fact.sk, fact.id, bpf_ktime_get_ns());
 	return 0;
 }
 

@@ -139,6 +139,7 @@ const struct probe_row probe_rows[PROBES] = {
 	},
 	[PROBE_TASKS] = {
 		.name = "walk over tasks",
+		.is_second = true,
 		.by = { { .programs = { "handle_walk" } },
 			{ .name = "/proc",
 			  .loss = { .text = "threads that wait when the run ends or is ready are "
