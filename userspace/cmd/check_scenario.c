@@ -32,10 +32,12 @@ static int compare(struct check *c, struct session *base, struct session *head,
 	return fail(-ENOMEM, "not enough memory for a scenario");
 }
 
-static void end_with(struct outcome *o, enum outcome_kind kind, const char *reason)
+/* @reason NULL: memory is short. False, so that its callers can end with it. */
+static bool end_with(struct outcome *o, enum outcome_kind kind, const char *reason)
 {
 	o->kind = kind;
 	o->reason = reason != NULL ? reason : "not enough memory";
+	return false;
 }
 
 /* One scenario under way. */
@@ -52,27 +54,22 @@ static bool load_baselines(struct trial *t)
 {
 	struct check *c = t->check;
 	struct text_list names;
-	if (scenario_baselines(c->arena, t->scenario, &names) < 0) {
-		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
-		return false;
-	}
+	if (scenario_baselines(c->arena, t->scenario, &names) < 0)
+		return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	/* One more for what is interleaved. */
 	t->evidence.against = arena_alloc_array(c->arena, names.n + 1, sizeof(struct against));
-	if (t->evidence.against == NULL) {
-		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
-		return false;
-	}
+	if (t->evidence.against == NULL)
+		return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	for (size_t i = 0; i < names.n; i++) {
 		struct against *a = &t->evidence.against[i];
 		const char *reason = NULL;
 		a->name = names.items[i];
 		a->label = arena_printf(c->arena, "@%s", a->name);
 		const int r = check_load_baseline(c, t->scenario, a->name, &a->session, &reason);
-		if (r < 0 || a->label == NULL) {
-			end_with(t->outcome, r == -ENOENT ? OUTCOME_CANNOT_JUDGE : OUTCOME_TROUBLE,
-				 reason);
-			return false;
-		}
+		if (r < 0 || a->label == NULL)
+			return end_with(t->outcome,
+					r == -ENOENT ? OUTCOME_CANNOT_JUDGE : OUTCOME_TROUBLE,
+					reason);
 		t->evidence.n_against++;
 	}
 	return true;
@@ -96,12 +93,10 @@ static bool read_results(struct trial *t)
 	int r = ref_load(t->scenario->results, &s);
 	if (r >= 0)
 		r = check_keep(t->check, s);
-	if (r < 0) {
-		end_with(t->outcome, OUTCOME_CANNOT_JUDGE,
-			 arena_printf(t->check->arena, "there are no results in '%s'",
-				      t->scenario->results));
-		return false;
-	}
+	if (r < 0)
+		return end_with(t->outcome, OUTCOME_CANNOT_JUDGE,
+				arena_printf(t->check->arena, "there are no results in '%s'",
+					     t->scenario->results));
 	t->evidence.session = t->outcome->session = s;
 	return true;
 }
@@ -113,10 +108,8 @@ static bool measure_steps(struct trial *t)
 	if (s->results != NULL)
 		return read_results(t);
 	t->steps = arena_alloc_array(c->arena, s->n_steps, sizeof(struct session *));
-	if (t->steps == NULL) {
-		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
-		return false;
-	}
+	if (t->steps == NULL)
+		return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	t->evidence.steps = t->steps;
 	for (size_t i = 0; i < s->n_steps; i++) {
 		const char *failure = NULL;
@@ -124,17 +117,15 @@ static bool measure_steps(struct trial *t)
 		/* Also of a command that failed: what was seen of it. */
 		t->outcome->session = t->steps[i];
 		if (r < 0 || c->is_interrupted)
-			end_with(t->outcome, OUTCOME_TROUBLE,
-				 r < 0 ? "startline failed, as said above" : "interrupted");
+			(void)end_with(t->outcome, OUTCOME_TROUBLE,
+				       r < 0 ? "startline failed, as said above" : "interrupted");
 		else if (failure != NULL)
-			end_with(t->outcome, OUTCOME_TARGET_FAILED, failure);
+			(void)end_with(t->outcome, OUTCOME_TARGET_FAILED, failure);
 		if (t->outcome->kind != OUTCOME_JUDGED)
 			return false;
 	}
-	if (add_up(t) < 0) {
-		end_with(t->outcome, OUTCOME_TROUBLE, NULL);
-		return false;
-	}
+	if (add_up(t) < 0)
+		return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	t->outcome->session = t->evidence.session;
 	return true;
 }
@@ -161,10 +152,8 @@ static bool compare_all(struct trial *t)
 		struct against *a = &t->evidence.against[i];
 		a->head = t->evidence.session;
 		if (compare(t->check, a->session, a->head, &a->comparison) < 0 ||
-		    compare_commands(t, a) < 0) {
-			end_with(t->outcome, OUTCOME_TROUBLE, NULL);
-			return false;
-		}
+		    compare_commands(t, a) < 0)
+			return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	}
 	if (t->scenario->baseline != NULL && t->evidence.n_against > 0) {
 		t->evidence.gate = &t->evidence.against[0];
@@ -217,7 +206,7 @@ static bool gather(struct trial *t, const struct check_base *base)
 static int judge(struct trial *t)
 {
 	if (t->scenario->is_cell_only) {
-		end_with(t->outcome, OUTCOME_SKIPPED, "");
+		(void)end_with(t->outcome, OUTCOME_SKIPPED, "");
 		return 0;
 	}
 	const int r = judge_scenario(t->check->arena, &t->evidence, t->outcome);
@@ -229,22 +218,20 @@ static bool open_base(struct trial *t, struct check_base *base)
 {
 	const char *reason = NULL;
 	int r = check_base_open(t->check, t->scenario, base, &reason);
-	if (r < 0) {
-		end_with(t->outcome,
-			 r == -EINVAL	? OUTCOME_CANNOT_JUDGE
-			 : r == -ECHILD ? OUTCOME_TARGET_FAILED
-					: OUTCOME_TROUBLE,
-			 reason);
-		return false;
-	}
+	if (r < 0)
+		return end_with(t->outcome,
+				r == -EINVAL   ? OUTCOME_CANNOT_JUDGE
+				: r == -ECHILD ? OUTCOME_TARGET_FAILED
+					       : OUTCOME_TROUBLE,
+				reason);
 	r = check_base_is_same(t->check, t->scenario, base, &reason);
 	if (r != 0)
-		end_with(t->outcome,
-			 r > 0		? OUTCOME_SKIPPED
-			 : r == -ENOENT ? OUTCOME_CANNOT_JUDGE
-					: OUTCOME_TROUBLE,
-			 reason);
-	return r == 0;
+		return end_with(t->outcome,
+				r > 0	       ? OUTCOME_SKIPPED
+				: r == -ENOENT ? OUTCOME_CANNOT_JUDGE
+					       : OUTCOME_TROUBLE,
+				reason);
+	return true;
 }
 
 /* Stores what was measured, for `history`. */
@@ -255,8 +242,8 @@ static void store(struct trial *t)
 	    t->outcome->kind != OUTCOME_JUDGED)
 		return;
 	if (store_access_save(t->evidence.session, NULL, &about) < 0)
-		end_with(t->outcome, OUTCOME_TROUBLE,
-			 "the store failed; what was measured is in a file, as said above");
+		(void)end_with(t->outcome, OUTCOME_TROUBLE,
+			       "the store failed; what was measured is in a file, as said above");
 }
 
 int check_scenario(struct check *c, size_t index, struct outcome *ret)

@@ -30,6 +30,13 @@ static void add_interval(struct json_tree *t, cJSON *o, double low, double high)
 	(void)json_add(t, o, "high", json_double(high));
 }
 
+/* NULL, and null in the document, where there is nothing to be said. */
+static cJSON *add_object(struct json_tree *t, cJSON *parent, const char *key, bool is_there)
+{
+	cJSON *o = json_add(t, parent, key, is_there ? cJSON_CreateObject() : cJSON_CreateNull());
+	return is_there ? o : NULL;
+}
+
 /* --- judgements ----------------------------------------------------------------------------- */
 
 static cJSON *judgement_row(struct json_tree *t, const struct json_rows *rows, size_t index)
@@ -108,11 +115,9 @@ static void add_array(struct json_tree *t, cJSON *o, const char *key, const void
 
 static void add_comparison(struct json_tree *t, cJSON *parent, const struct comparison *c)
 {
-	if (c == NULL) {
-		(void)json_add(t, parent, "comparison", cJSON_CreateNull());
+	cJSON *o = add_object(t, parent, "comparison", c != NULL);
+	if (c == NULL)
 		return;
-	}
-	cJSON *o = json_add(t, parent, "comparison", cJSON_CreateObject());
 	(void)json_add(t, o, "level", json_double(c->level));
 	(void)json_add(t, o, "incomparable", text_or_null(c->incomparable));
 	(void)json_add(t, o, "base_total_ns",
@@ -168,11 +173,9 @@ static const char *const kind_names[] = {
 
 static void add_host(struct json_tree *t, cJSON *parent, const struct session *s)
 {
-	if (s == NULL) {
-		(void)json_add(t, parent, "host", cJSON_CreateNull());
+	cJSON *o = add_object(t, parent, "host", s != NULL);
+	if (s == NULL)
 		return;
-	}
-	cJSON *o = json_add(t, parent, "host", cJSON_CreateObject());
 	(void)json_add(t, o, "cpu", json_text(s->host.cpu));
 	(void)json_add(t, o, "cpus", known(s->host.cpus));
 	(void)json_add(t, o, "kernel", json_text(s->host.kernel));
@@ -198,13 +201,11 @@ static void add_findings(struct json_tree *t, cJSON *parent, const struct sessio
 /* A number beyond 2^53 does not survive many readers of JSON: the seed is text. */
 static void add_design(struct json_tree *t, cJSON *parent, const struct outcome *o)
 {
-	if (o->pairs == 0) {
-		(void)json_add(t, parent, "interleaved", cJSON_CreateNull());
+	cJSON *d = add_object(t, parent, "interleaved", o->pairs > 0);
+	if (o->pairs == 0)
 		return;
-	}
 	char seed[32];
 	(void)snprintf(seed, sizeof(seed), "%" PRIu64, o->seed);
-	cJSON *d = json_add(t, parent, "interleaved", cJSON_CreateObject());
 	(void)json_add(t, d, "pairs", json_int((int64_t)o->pairs));
 	(void)json_add(t, d, "repeats", json_int((int64_t)o->repeats));
 	(void)json_add(t, d, "seed", cJSON_CreateString(seed));

@@ -35,16 +35,21 @@ struct comment {
 
 /* --- sections: printed to memory first, and only added as a whole -------------------------------- */
 
-typedef int print_section(const struct comment *c, const struct outcome *o, size_t n, FILE *f);
+struct section {
+	const struct comment *c;
+	const struct outcome *o; /* NULL: it is about all */
+	size_t n;		 /* rows of the status */
+	FILE *f;
+};
+typedef int print_section(const struct section *section);
 
-static int render(const struct comment *c, print_section *print, const struct outcome *o, size_t n,
-		  char **ret, size_t *ret_len)
+static int render(print_section *print, struct section section, char **ret, size_t *ret_len)
 {
-	FILE *f = open_memstream(ret, ret_len);
-	if (f == NULL)
+	section.f = open_memstream(ret, ret_len);
+	if (section.f == NULL)
 		return -ENOMEM;
-	const int r = print(c, o, n, f);
-	const bool is_short = fclose(f) != 0;
+	const int r = print(&section);
+	const bool is_short = fclose(section.f) != 0;
 	return r < 0 ? r : is_short ? -ENOMEM : 0;
 }
 
@@ -52,7 +57,7 @@ static int add_section(struct comment *c, print_section *print, const struct out
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	const int r = render(c, print, o, 0, &text, &len);
+	const int r = render(print, (struct section){ .c = c, .o = o }, &text, &len);
 	if (r < 0)
 		return r;
 	if (len > c->left) {
@@ -106,25 +111,22 @@ static void print_marker(const struct comment *c, FILE *f)
 	(void)fputs(" -->\n", f);
 }
 
-static int print_head(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_head(const struct section *s)
 {
-	(void)o;
-	(void)n;
 	_cleanup_(buf_done) struct buf summary = { .limit = MAX_LINE };
-	ci_summary(&summary, &c->rows);
-	const enum ci_mark worst = ci_worst(&c->rows);
-	print_marker(c, f);
-	(void)fprintf(f, "### %s startline: %s\n\n%s\n\n", ci_mark_icon(worst), ci_mark_name(worst),
-		      buf_str(&summary));
+	ci_summary(&summary, &s->c->rows);
+	const enum ci_mark worst = ci_worst(&s->c->rows);
+	print_marker(s->c, s->f);
+	(void)fprintf(s->f, "### %s startline: %s\n\n%s\n\n", ci_mark_icon(worst),
+		      ci_mark_name(worst), buf_str(&summary));
 	return summary.error;
 }
 
-static int print_status(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_status(const struct section *s)
 {
-	(void)o;
 	struct table *t = NULL;
-	const int r = ci_build_status(c->rows.items, n, TEXT_COLUMNS, &t);
-	return show(r, t, f);
+	const int r = ci_build_status(s->c->rows.items, s->n, TEXT_COLUMNS, &t);
+	return show(r, t, s->f);
 }
 
 /* As many rows as have room. */
@@ -135,7 +137,7 @@ static int add_status(struct comment *c)
 	while (n > 0) {
 		_cleanup_free_ char *text = NULL;
 		size_t len = 0;
-		const int r = render(c, print_status, NULL, n, &text, &len);
+		const int r = render(print_status, (struct section){ .c = c, .n = n }, &text, &len);
 		if (r < 0)
 			return r;
 		if (len <= room) {
@@ -191,45 +193,38 @@ static int print_design(const struct outcome *o, FILE *f)
 	return r;
 }
 
-static int print_case(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_case(const struct section *s)
 {
-	(void)n;
 	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
-	ci_cut(&name, o->scenario, 200);
-	int r = say(f, "#### Scenario ", buf_str(&name), "\n\n");
+	ci_cut(&name, s->o->scenario, 200);
+	int r = say(s->f, "#### Scenario ", buf_str(&name), "\n\n");
 	if (r == 0)
-		r = print_bad_rows(c, o, f);
-	const char *where = check_where_time_goes(o);
+		r = print_bad_rows(s->c, s->o, s->f);
+	const char *where = check_where_time_goes(s->o);
 	if (r == 0 && where != NULL)
-		r = say(f, "Where the time goes: ", where, ".\n\n");
-	return r < 0 ? r : print_design(o, f);
+		r = say(s->f, "Where the time goes: ", where, ".\n\n");
+	return r < 0 ? r : print_design(s->o, s->f);
 }
 
-static int print_attribution(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_attribution(const struct section *s)
 {
-	(void)c;
-	(void)n;
 	struct table *t = NULL;
-	const int r = build_contributions(o->comparison, &t);
-	return show(r, t, f);
+	const int r = build_contributions(s->o->comparison, &t);
+	return show(r, t, s->f);
 }
 
-static int print_witnesses(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_witnesses(const struct section *s)
 {
-	(void)c;
-	(void)n;
 	struct table *t = NULL;
-	const int r = ci_build_witnesses(o->comparison, &t);
-	return show(r, t, f);
+	const int r = ci_build_witnesses(s->o->comparison, &t);
+	return show(r, t, s->f);
 }
 
-static int print_findings(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_findings(const struct section *s)
 {
-	(void)c;
-	(void)n;
 	struct table *t = NULL;
-	const int r = build_findings(o->session, report_run(o->session), &t);
-	return show(r, t, f);
+	const int r = build_findings(s->o->session, report_run(s->o->session), &t);
+	return show(r, t, s->f);
 }
 
 static int add_case(struct comment *c, const struct outcome *o)
@@ -281,18 +276,17 @@ static bool add_command(struct buf *out, const struct outcome *o)
 	       strcmp(buf_str(out) + before, buf_str(&line)) == 0;
 }
 
-static int print_foot(const struct comment *c, const struct outcome *o, size_t n, FILE *f)
+static int print_foot(const struct section *s)
 {
-	(void)n;
 	_cleanup_(buf_done) struct buf host = { .limit = MAX_LINE },
 				       command = { .limit = MAX_LINE };
-	ci_host_words(&host, first_session(c));
+	ci_host_words(&host, first_session(s->c));
 	int r = host.error;
 	if (r == 0 && host.len > 0)
-		r = say(f, "Environment: ", buf_str(&host), ".\n\n");
-	if (r == 0 && o != NULL && add_command(&command, o) && command.len < 2048)
+		r = say(s->f, "Environment: ", buf_str(&host), ".\n\n");
+	if (r == 0 && s->o != NULL && add_command(&command, s->o) && command.len < 2048)
 		/* Indented code has no end that a name could write. */
-		(void)fprintf(f, "To reproduce:\n\n    %s\n\n", buf_str(&command));
+		(void)fprintf(s->f, "To reproduce:\n\n    %s\n\n", buf_str(&command));
 	return r;
 }
 

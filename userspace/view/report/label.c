@@ -219,22 +219,21 @@ const char *label_image(const struct run *run, int process, const struct image *
 	char suffix[32] = "";
 	const struct image *first = first_image(p);
 	/* Forked, and going on with what its parent runs: what it calls itself says more. */
-	if (first == NULL && p->parent != 0 && p->name != NULL && p->pid != UNKNOWN) {
-		(void)snprintf(suffix, sizeof(suffix), " [%" PRId64 "]", p->pid);
-		const size_t room = columns > strlen(suffix) ? columns - strlen(suffix) : 1;
-		(void)buf_adds(ret, p->name);
-		cut(ret, room);
-		(void)buf_adds(ret, suffix);
-		return buf_str(ret);
-	}
-	const struct image *from = first != NULL ? first : inherited(run, p);
+	const bool is_named =
+		first == NULL && p->parent != 0 && p->name != NULL && p->pid != UNKNOWN;
 	if (first != NULL)
 		(void)snprintf(suffix, sizeof(suffix), ": fork");
-	else if (p->pid != UNKNOWN && run->n_processes > 1)
+	else if (p->pid != UNKNOWN && (is_named || run->n_processes > 1))
 		(void)snprintf(suffix, sizeof(suffix), " [%" PRId64 "]", p->pid);
 	const size_t room = columns > strlen(suffix) ? columns - strlen(suffix) : 1;
-	(void)label_command(from == NULL ? p->exe : from->exe,
-			    from == NULL ? &p->argv : &from->argv, room, ret);
+	const struct image *from = first != NULL ? first : inherited(run, p);
+	if (is_named) {
+		(void)buf_adds(ret, p->name);
+		cut(ret, room);
+	} else {
+		(void)label_command(from == NULL ? p->exe : from->exe,
+				    from == NULL ? &p->argv : &from->argv, room, ret);
+	}
 	(void)buf_adds(ret, suffix);
 	return buf_str(ret);
 }

@@ -103,7 +103,7 @@ struct tree {
 	bool *is_shown;
 };
 
-static int tree_init(const struct run *run, struct tree *tree, int *links, bool *is_shown)
+static void tree_init(const struct run *run, struct tree *tree, int *links, bool *is_shown)
 {
 	const size_t n = run->n_processes + 1;
 	*tree = (struct tree){ links, links + n, links + 2 * n, is_shown };
@@ -118,7 +118,6 @@ static int tree_init(const struct run *run, struct tree *tree, int *links, bool 
 			tree->next[tree->last_child[parent]] = id;
 		tree->last_child[parent] = id;
 	}
-	return 0;
 }
 
 static void show_below(struct table *t, const struct run *run, const struct tree *tree, int root,
@@ -155,7 +154,7 @@ int build_processes(const struct session *s, size_t run_index, struct table **re
 		return rc;
 	struct tree tree;
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_ARGV };
-	(void)tree_init(run, &tree, links, is_shown);
+	tree_init(run, &tree, links, is_shown);
 	for (int root = tree.first_child[0]; root != 0; root = tree.next[root])
 		show_below(*ret, run, &tree, root, &scratch);
 	for (size_t i = 0; i < run->n_processes; i++) {
