@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Attaching programs and taking them out again. */
+/* Attaching programs and taking them out again. Closing the last descriptor of an attached probe waits
+ * for grace periods of the kernel, 10 ms each and 200 ms in all, which the user need not wait for: a
+ * process of its own does it. It is forked when they are to be closed, not before, so nothing of it
+ * exists while a program is recorded. */
 #include "userspace/collect/bpf/links.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/collect/bpf/background_close.h"
+
+/* How long that process lives, if we do not end before. */
+#define CLOSER_MAX_MS 1000
 
 /* What is after @prefix in its section; NULL: something else. */
 static const char *after(const struct program *program, const char *prefix)
@@ -47,6 +57,60 @@ void links_attach(struct programs *p)
 		if (program->link_fd < 0)
 			program->error = program->link_fd;
 	}
+}
+
+static bool is_kept(int fd, const int *fds, size_t n, int parent)
+{
+	if (fd == parent)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] == fd)
+			return true;
+	return false;
+}
+
+/* Descriptors are handed out from below: none of ours lies far above the highest we keep. */
+static int highest(const int *fds, size_t n, int parent)
+{
+	int max = parent;
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] > max)
+			max = fds[i];
+	return max;
+}
+
+/* Whoever reads our standard streams through a pipe waits until the last copy is closed, so
+ * those go first. */
+static void live_on(const int *fds, size_t n, int parent)
+{
+	const int limit = highest(fds, n, parent);
+	struct pollfd ended = { .fd = parent, .events = POLLIN };
+
+	for (int fd = 0; fd <= limit; fd++)
+		if (!is_kept(fd, fds, n, parent))
+			(void)close(fd);
+	(void)close_range((unsigned int)limit + 1, ~0u, 0);
+	(void)prctl(PR_SET_NAME, "startline-detach", 0, 0, 0);
+	(void)poll(&ended, 1, CLOSER_MAX_MS);
+	_exit(0);
+}
+
+/* Starts a process that holds copies of @fds and nothing else, so that closing them here is instant. It
+ * ends when we end. Where no process can be started, closing just takes its time. */
+static void background_close(const int *fds, size_t n)
+{
+	int ends[2]; /* the write end stays open here for as long as we live */
+
+	if (n == 0 || pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	const pid_t child = fork();
+	if (child == 0) {
+		(void)close(ends[1]);
+		live_on(fds, n, ends[0]);
+	}
+	(void)close(ends[0]);
+	if (child < 0)
+		(void)close(ends[1]);
 }
 
 void links_detach_one(struct program *program)

@@ -14,8 +14,7 @@ void links_attach(struct programs *p);
 /* Takes @program out at once, in some 0.1 ms. */
 void links_detach_one(struct program *program);
 
-/* Takes out all that is attached. A process of its own waits for the kernel to be done with it: see
- * background_close.h. */
+/* Takes out all that is attached. A process of its own waits for the kernel to be done with it. */
 void links_detach(struct programs *p);
 
 /* How often the kernel skipped a program because it was under way on that CPU already: in an interrupt,

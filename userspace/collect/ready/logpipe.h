@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* --ready log: without kernel probes. Descriptors 1 and 2 of the command become pipes; a relay passes
- * what comes through to where they led before (relay.h), and what matters comes here as OUTPUT events. */
+ * what comes through to where they led before, and what matters comes here as OUTPUT events. */
 #ifndef USERSPACE_COLLECT_READY_LOGPIPE_H
 #define USERSPACE_COLLECT_READY_LOGPIPE_H
 
