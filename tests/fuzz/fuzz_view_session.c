@@ -19,10 +19,8 @@ static void print_all(struct session *s)
 		FILE *f = open_memstream(&text, &n);
 		(void)report_print(s, &(struct page){ .f = f, .format = format });
 		for (const struct report *r = reports; r->name != NULL && s->n_runs > 0; r++) {
-			struct table *t = NULL;
-			if (r->build(s, 0, &t) == 0)
-				(void)table_print(t, &(struct page){ .f = f, .format = format });
-			(void)table_free(t);
+			struct page page = { .f = f, .format = format };
+			(void)table_show(r->build(s, 0), &page);
 		}
 		(void)fclose(f);
 		if (format == TABLE_TEXT)

@@ -337,9 +337,9 @@ static int export_one(struct opts *o, struct store *st)
 /* @st NULL: there is no store, so there are no baselines. */
 static int list(struct opts *o, struct store *st)
 {
-	struct table *t = NULL;
-	int r = table_new("Baselines", columns, sizeof(columns) / sizeof(*columns), &t);
-	if (r >= 0 && st != NULL)
+	struct table *t = table_new("Baselines", columns, sizeof(columns) / sizeof(*columns));
+	int r = 0;
+	if (st != NULL)
 		r = baseline_each(st, add_to_list, t);
 	if (r >= 0 && table_rows(t) == 0)
 		table_note(t, "There are no baselines yet: `startline baseline save NAME`.");

@@ -287,10 +287,9 @@ int cmd_check(int argc, char **argv)
 	if (r >= 0 && config != NULL)
 		r = choose(&o, config, &choice);
 	int status = usage_status(&o, r);
-	struct table *list = NULL;
 	if (r >= 0 && config != NULL && o.is_list) {
-		r = build_scenarios(config, choice.items, choice.n, &list);
-		status = output_table(&o.output, r, list) < 0 ? EXIT_STARTLINE : 0;
+		r = output_table(&o.output, build_scenarios(config, choice.items, choice.n));
+		status = r < 0 ? EXIT_STARTLINE : 0;
 	}
 	if (r >= 0 && config != NULL && !o.is_list)
 		status = check(&o, config, &choice, trusted);

@@ -127,15 +127,12 @@ static const struct column columns[] = {
 };
 
 /* In text, what is missing is explained below the table: three sentences do not fit a row. */
-static int build(struct table **ret)
+static struct table *build(void)
 {
 	struct survey_row rows[SURVEY_ROWS_MAX];
 	const size_t n = survey_machine(rows);
-	struct table *t = NULL;
-	const int r = table_new("What this machine allows", columns,
-				sizeof(columns) / sizeof(*columns), &t);
-	if (r < 0)
-		return r;
+	struct table *t =
+		table_new("What this machine allows", columns, sizeof(columns) / sizeof(*columns));
 	const char *last = ""; /* several may have the same remedy */
 	for (size_t i = 0; i < n; i++) {
 		const struct survey_row *row = &rows[i];
@@ -153,8 +150,7 @@ static int build(struct table **ret)
 			table_note(t, "  what to do: %s", row->remedy);
 		last = row->remedy[0] != '\0' ? row->remedy : last;
 	}
-	*ret = t;
-	return 0;
+	return t;
 }
 
 /* --- the program ------------------------------------------------------------------------------ */
@@ -381,26 +377,24 @@ static bool add_control(struct table *t, const struct selftest *s)
 	return true;
 }
 
-static int answer(const struct selftest *s, struct table **ret, bool *ret_holds)
+static struct table *answer(const struct selftest *s, bool *ret_holds)
 {
 	char time[UNITS_BYTES];
-	const int r = table_new("Does the gate hold here?", answer_columns,
-				sizeof(answer_columns) / sizeof(*answer_columns), ret);
-	if (r < 0)
-		return r;
-	const bool is_calm = add_false_alarms(*ret, s);
-	const bool is_sharp = add_planted(*ret, s);
-	add_effect(*ret, s);
-	add_noise(*ret, s);
-	(void)add_control(*ret, s);
+	struct table *t = table_new("Does the gate hold here?", answer_columns,
+				    sizeof(answer_columns) / sizeof(*answer_columns));
+	const bool is_calm = add_false_alarms(t, s);
+	const bool is_sharp = add_planted(t, s);
+	add_effect(t, s);
+	add_noise(t, s);
+	(void)add_control(t, s);
 	*ret_holds = is_calm && is_sharp;
-	table_note(*ret, "%s, in %s",
+	table_note(t, "%s, in %s",
 		   *ret_holds ? "the gate holds on this machine, now"
 			      : "the gate does not hold on this machine, now: do not trust it here",
 		   format_ns(time, (double)(clock_ns(CLOCK_MONOTONIC) - s->start_ns)));
 	if (s->smallest > PLANTED_LEAST || isnan(s->smallest))
-		table_note(*ret, "`startline doctor` says what disturbs it");
-	return 0;
+		table_note(t, "`startline doctor` says what disturbs it");
+	return t;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -454,7 +448,7 @@ static int selftest(uint64_t limit_ns, bool is_quiet, struct table **ret_table, 
 	(void)unlink(s.path);
 	(void)rmdir(directory);
 	if (r >= 0)
-		r = answer(&s, ret_table, ret_holds);
+		*ret_table = answer(&s, ret_holds);
 	vec_done(&s.values);
 	return r;
 }
@@ -474,9 +468,13 @@ int cmd_doctor(int argc, char **argv)
 		return EXIT_USAGE;
 	struct table *table = NULL;
 	bool holds = true;
-	int r = o.is_selftest ? selftest(SELFTEST_LIMIT_NS, o.output.is_quiet, &table, &holds)
-			      : build(&table);
-	r = output_table(&o.output, r, table);
+	int r = 0;
+	if (o.is_selftest)
+		r = selftest(SELFTEST_LIMIT_NS, o.output.is_quiet, &table, &holds);
+	else
+		table = build();
+	if (r >= 0)
+		r = output_table(&o.output, table);
 	if (r == -EINTR)
 		return EXIT_BY_SIGNAL + SIGINT;
 	return r < 0 || !holds ? EXIT_STARTLINE : 0;

@@ -329,11 +329,9 @@ static int show_metric(struct work *w)
 static int show_overview(struct work *w)
 {
 	struct page *page = &w->o->output.page;
-	struct table *table = NULL;
+	struct table *table = build_overview(&w->series);
 	size_t n_rows = 0;
 	int r = choose_metrics(w);
-	if (r == 0)
-		r = build_overview(&w->series, &table);
 	for (size_t i = 0; r == 0 && i < w->metrics.n; i++) {
 		struct trend *t = NULL;
 		struct history *h = NULL;

@@ -67,12 +67,11 @@ static const struct argp argp = {
 
 static int print_view(struct output_options *o, const struct report *view, struct session *s)
 {
-	struct table *table = NULL;
 	const size_t run = report_run(s);
-	const int r = view->build(s, run, &table);
-	if (r >= 0 && s->n_runs > 1 && strcmp(view->name, "metrics") != 0)
+	struct table *table = view->build(s, run);
+	if (s->n_runs > 1 && strcmp(view->name, "metrics") != 0)
 		table_note(table, "run %zu of %zu, the median one", run + 1, s->n_runs);
-	return output_table(o, r, table);
+	return output_table(o, table);
 }
 
 static int print(struct output_options *o, const struct report *view, struct session *s)

@@ -124,10 +124,9 @@ int output_close(struct output_options *o, int result)
 	return result;
 }
 
-int output_table(struct output_options *o, int r, struct table *t)
+int output_table(struct output_options *o, struct table *t)
 {
-	if (r >= 0)
-		r = output_open(o, stdout);
+	int r = output_open(o, stdout);
 	if (r >= 0)
 		r = output_close(o, table_print(t, &o->page));
 	(void)table_free(t);

@@ -29,8 +29,8 @@ int output_open(struct output_options *o, FILE *fallback);
 /* Closes what output_open() opened, and finds out whether all was written. @result is that of the
  * writing; returns it, or the failure of the last flush (logged). A fallback is not closed. */
 int output_close(struct output_options *o, int result);
-/* Prints a table to standard output or the file, and frees it; @r is what building it came to. */
-int output_table(struct output_options *o, int r, struct table *t);
+/* Prints a table just built to standard output or the file, and frees it. */
+int output_table(struct output_options *o, struct table *t);
 
 /* On a terminal a line on standard error that says "startline: …", in place of the last one; @format
  * NULL: takes it away. Nothing unless @is_shown. */

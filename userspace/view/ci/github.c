@@ -131,20 +131,17 @@ static int print_log(const struct ci_rows *rows, FILE *f)
 {
 	unsigned char random[TOKEN_BYTES];
 	char token[2 * TOKEN_BYTES + 1];
-	_cleanup_(table_freep) struct table *t = NULL;
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return -EIO;
 	for (size_t i = 0; i < TOKEN_BYTES; i++)
 		(void)snprintf(token + 2 * i, 3, "%02x", (unsigned int)random[i]);
 	const size_t shown = rows->n < LOG_ROWS ? rows->n : LOG_ROWS;
-	int r = ci_build_status(rows->items, shown, LOG_COLUMNS, &t);
-	if (r < 0)
-		return r;
+	struct table *t = ci_build_status(rows->items, shown, LOG_COLUMNS);
 	if (shown < rows->n)
 		table_note(t, "and %zu more", rows->n - shown);
 	struct page page = { .f = f, .width = 200, .is_utf8 = true };
 	(void)fprintf(f, "::stop-commands::%s\n", token);
-	r = table_print(t, &page);
+	const int r = table_show(t, &page);
 	(void)fprintf(f, "::%s::\n", token);
 	return r;
 }

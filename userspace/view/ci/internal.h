@@ -60,9 +60,9 @@ void ci_summary(struct buf *out, const struct ci_rows *rows);
 void ci_cut(struct buf *out, const char *text, size_t columns);
 
 /* The status table: one line for each of rows[0..n). @columns: texts are cut to it. */
-int ci_build_status(const struct ci_row *rows, size_t n, size_t columns, struct table **ret);
+struct table *ci_build_status(const struct ci_row *rows, size_t n, size_t columns);
 /* Counts that are compared by equality: "time inconclusive, work +8 %". No row: none there. */
-int ci_build_witnesses(const struct comparison *c, struct table **ret);
+struct table *ci_build_witnesses(const struct comparison *c);
 /* "A CPU, 2 CPUs, Linux 6.1.0, glibc 2.36": appended to @out; "" when nothing is known. */
 void ci_host_words(struct buf *out, const struct session *s);
 

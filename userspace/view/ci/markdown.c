@@ -80,10 +80,10 @@ static int say(FILE *f, const char *words, const char *text, const char *after)
 	return line.error;
 }
 
-static int show(int r, struct table *t, FILE *f)
+static int show(struct table *t, FILE *f)
 {
 	struct page page = { .f = f, .format = TABLE_MARKDOWN };
-	r = table_show(r, &t, &page);
+	const int r = table_show(t, &page);
 	(void)fputc('\n', f);
 	return r;
 }
@@ -124,9 +124,7 @@ static int print_head(const struct section *s)
 
 static int print_status(const struct section *s)
 {
-	struct table *t = NULL;
-	const int r = ci_build_status(s->c->rows.items, s->n, TEXT_COLUMNS, &t);
-	return show(r, t, s->f);
+	return show(ci_build_status(s->c->rows.items, s->n, TEXT_COLUMNS), s->f);
 }
 
 /* As many rows as have room. */
@@ -208,23 +206,17 @@ static int print_case(const struct section *s)
 
 static int print_attribution(const struct section *s)
 {
-	struct table *t = NULL;
-	const int r = build_contributions(s->o->comparison, &t);
-	return show(r, t, s->f);
+	return show(build_contributions(s->o->comparison), s->f);
 }
 
 static int print_witnesses(const struct section *s)
 {
-	struct table *t = NULL;
-	const int r = ci_build_witnesses(s->o->comparison, &t);
-	return show(r, t, s->f);
+	return show(ci_build_witnesses(s->o->comparison), s->f);
 }
 
 static int print_findings(const struct section *s)
 {
-	struct table *t = NULL;
-	const int r = build_findings(s->o->session, report_run(s->o->session), &t);
-	return show(r, t, s->f);
+	return show(build_findings(s->o->session, report_run(s->o->session)), s->f);
 }
 
 static int add_case(struct comment *c, const struct outcome *o)

@@ -331,12 +331,12 @@ static void add_row(struct table *t, const struct ci_row *row, size_t columns)
 	add_cut(t, j != NULL ? j->reason : row->outcome->reason, 2 * columns);
 }
 
-int ci_build_status(const struct ci_row *rows, size_t n, size_t columns, struct table **ret)
+struct table *ci_build_status(const struct ci_row *rows, size_t n, size_t columns)
 {
-	const int r = table_new("", status_columns, N_OF(status_columns), ret);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		add_row(*ret, &rows[i], columns);
-	return r;
+	struct table *t = table_new("", status_columns, N_OF(status_columns));
+	for (size_t i = 0; i < n; i++)
+		add_row(t, &rows[i], columns);
+	return t;
 }
 
 /* --- witnesses ------------------------------------------------------------------------------ */
@@ -349,12 +349,12 @@ static const struct column witness_columns[] = {
 };
 
 /* Counts that are the same say that the same work was done: one line for all of them. */
-int ci_build_witnesses(const struct comparison *c, struct table **ret)
+struct table *ci_build_witnesses(const struct comparison *c)
 {
 	size_t n_same = 0;
 	char text[UNITS_BYTES];
-	const int r = table_new("Witnesses", witness_columns, N_OF(witness_columns), ret);
-	for (size_t i = 0; r == 0 && i < c->n_changes; i++) {
+	struct table *t = table_new("Witnesses", witness_columns, N_OF(witness_columns));
+	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *change = &c->changes[i];
 		if (change->basis != BASIS_EXACT)
 			continue;
@@ -363,14 +363,14 @@ int ci_build_witnesses(const struct comparison *c, struct table **ret)
 			continue;
 		}
 		const enum cell_type cell = value_cell(change->metric->unit);
-		add_cut(*ret, change->id, 120);
-		table_number(*ret, cell, change->base_value);
-		table_number(*ret, cell, change->head_value);
-		table_text(*ret, isfinite(change->ratio)
-					 ? format_percent_signed(text, change->ratio - 1)
-					 : NULL);
+		add_cut(t, change->id, 120);
+		table_number(t, cell, change->base_value);
+		table_number(t, cell, change->head_value);
+		table_text(t, isfinite(change->ratio)
+				      ? format_percent_signed(text, change->ratio - 1)
+				      : NULL);
 	}
-	if (r == 0 && n_same > 0)
-		table_note(*ret, "%zu exact counts are the same on both sides", n_same);
-	return r;
+	if (n_same > 0)
+		table_note(t, "%zu exact counts are the same on both sides", n_same);
+	return t;
 }

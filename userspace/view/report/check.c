@@ -115,24 +115,22 @@ static bool is_chosen(const struct span *span, const size_t *chosen, size_t n)
 	return false;
 }
 
-int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret)
+struct table *build_scenarios(const struct config *c, const size_t *chosen, size_t n)
 {
-	const int r = table_new("", scenario_columns, N_OF(scenario_columns), ret);
-	if (r < 0)
-		return r;
+	struct table *t = table_new("", scenario_columns, N_OF(scenario_columns));
 	for (size_t i = 0; i < n; i++)
-		list_scenario(*ret, &c->scenarios[chosen[i]]);
+		list_scenario(t, &c->scenarios[chosen[i]]);
 	for (size_t i = 0; i < c->n_spans; i++) {
 		if (!is_chosen(&c->spans[i], chosen, n))
 			continue;
-		struct listing l = { .table = *ret,
+		struct listing l = { .table = t,
 				     .scenario = &c->scenarios[c->spans[i].scenarios[0]] };
 		add_row(&l, c->spans[i].name, NULL, &c->spans[i].budget);
 	}
 	for (size_t i = 0; i < n; i++)
-		note_gate(*ret, &c->scenarios[chosen[i]]);
-	table_note(*ret, "%zu scenario%s in %s", n, n == 1 ? "" : "s", c->path);
-	return 0;
+		note_gate(t, &c->scenarios[chosen[i]]);
+	table_note(t, "%zu scenario%s in %s", n, n == 1 ? "" : "s", c->path);
+	return t;
 }
 
 /* --- what came out -------------------------------------------------------------------------- */
@@ -187,30 +185,30 @@ static void add_judgement(struct table *t, const struct judgement *j, bool has_b
 }
 
 /* One row per judgement. */
-static int build_judgements(const struct outcome *o, struct table **ret)
+static struct table *build_judgements(const struct outcome *o)
 {
 	bool has_base = false;
 	for (size_t i = 0; i < o->n_judgements; i++)
 		has_base |= !isnan(o->judgements[i].base_value);
-	const int r = table_new("", judgement_columns,
-				N_OF(judgement_columns) - (has_base ? 0 : COLUMNS_OF_BASE), ret);
+	struct table *t = table_new("", judgement_columns,
+				    N_OF(judgement_columns) - (has_base ? 0 : COLUMNS_OF_BASE));
 	size_t n_left = 0;
-	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
+	for (size_t i = 0; i < o->n_judgements; i++) {
 		const bool is_shown = is_for_people(&o->judgements[i], i);
-		add_judgement(*ret, &o->judgements[i], has_base, is_shown);
+		add_judgement(t, &o->judgements[i], has_base, is_shown);
 		n_left += !is_shown;
 	}
-	for (size_t i = 0; r >= 0 && i < o->n_judgements; i++) {
+	for (size_t i = 0; i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
 		/* On which machines it was is said above, and so is what the whole is about. */
 		const bool is_said = j->level == LEVEL_GREEN || j->reason == o->reason ||
 				     j->verdict == VERDICT_INCOMPARABLE;
 		if (text_of(j->reason)[0] != '\0' && !is_said && is_for_people(j, i))
-			table_note(*ret, "%s %s: %s", j->metric, j->target, j->reason);
+			table_note(t, "%s %s: %s", j->metric, j->target, j->reason);
 	}
-	if (r >= 0 && n_left > 0)
-		table_note(*ret, "%zu more are neither red nor yellow", n_left);
-	return r;
+	if (n_left > 0)
+		table_note(t, "%zu more are neither red nor yellow", n_left);
+	return t;
 }
 
 static const char *word_of(const struct outcome *o)
@@ -296,21 +294,19 @@ static void say_design(const struct outcome *o, struct table *t)
 
 static void print_outcome(const struct outcome *o, struct page *page)
 {
-	struct table *rows = NULL, *causes = NULL;
 	say_headline(o, page);
 	if (o->n_judgements == 0)
 		return;
-	const int r = build_judgements(o, &rows);
+	struct table *rows = build_judgements(o);
 	const char *where = check_where_time_goes(o);
-	if (r >= 0)
-		say_design(o, rows);
-	if (r >= 0 && where != NULL)
+	say_design(o, rows);
+	if (where != NULL)
 		table_note(rows, "where the time goes: %s", where);
-	(void)table_show(r, &rows, page);
+	(void)table_show(rows, page);
 	if (o->comparison == NULL || !has_regressed(o))
 		return;
 	(void)fputc('\n', page->f);
-	(void)table_show(build_contributions(o->comparison, &causes), &causes, page);
+	(void)table_show(build_contributions(o->comparison), page);
 }
 
 static void print_sum(const struct outcome *outcomes, size_t n, struct page *page)
@@ -362,15 +358,14 @@ static void add_values(struct table *t, const struct outcome *o, const struct ju
 
 static int print_values(const struct outcome *outcomes, size_t n, struct page *page)
 {
-	struct table *t = NULL;
-	const int r = table_new("", value_columns, N_OF(value_columns), &t);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
+	struct table *t = table_new("", value_columns, N_OF(value_columns));
+	for (size_t i = 0; i < n; i++) {
 		if (outcomes[i].kind != OUTCOME_JUDGED || outcomes[i].n_judgements == 0)
 			add_values(t, &outcomes[i], NULL);
 		for (size_t k = 0; k < outcomes[i].n_judgements; k++)
 			add_values(t, &outcomes[i], &outcomes[i].judgements[k]);
 	}
-	return table_show(r, &t, page);
+	return table_show(t, page);
 }
 
 int report_check(const struct outcome *outcomes, size_t n, struct page *page)

@@ -8,7 +8,7 @@
 #include "userspace/view/table/table.h"
 
 /* One row per budget of scenarios[chosen[0..@n)], and one for a scenario that has none. */
-int build_scenarios(const struct config *c, const size_t *chosen, size_t n, struct table **ret);
+struct table *build_scenarios(const struct config *c, const size_t *chosen, size_t n);
 
 /* "ready in 1.4 s = …" of a run in the middle where a budget of time is over, else NULL. Lives as long
  * as the session. */

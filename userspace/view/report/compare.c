@@ -124,19 +124,17 @@ static bool is_of_interest(const struct comparison *c, const struct change *main
 }
 
 /* One row per metric. People get what changed and what mattered, programs get all. */
-static int build_changes(const struct comparison *c, struct table **ret)
+static struct table *build_changes(const struct comparison *c)
 {
 	size_t n_unchanged = 0, n_open = 0;
 	const struct change *main = main_change(c);
-	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
-	if (r < 0)
-		return r;
+	struct table *t = table_new("changes", change_columns, N_OF(change_columns));
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *change = &c->changes[i];
 		const bool is_listed = is_of_interest(c, main, change);
-		add_change_row(*ret, change, verdict_in(c, change), is_listed);
+		add_change_row(t, change, verdict_in(c, change), is_listed);
 		if (change->is_demoted && change->basis != BASIS_NONE)
-			table_note(*ret,
+			table_note(t,
 				   "%s: compared by statistics, since the runs of one side differ",
 				   change->id);
 		if (is_listed || change->basis == BASIS_NONE)
@@ -147,10 +145,9 @@ static int build_changes(const struct comparison *c, struct table **ret)
 			n_open++;
 	}
 	if (n_unchanged + n_open > 0)
-		table_note(*ret,
-			   "not listed: %zu unchanged, %zu inconclusive (--format csv has all)",
+		table_note(t, "not listed: %zu unchanged, %zu inconclusive (--format csv has all)",
 			   n_unchanged, n_open);
-	return 0;
+	return t;
 }
 
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (98.4 % interval +68.0 to +77.1 %): regressed". */
@@ -289,15 +286,13 @@ static bool is_worth_a_line(const struct comparison *c, const struct contributio
 	       (is_proven || isnan(row->low_ns) || row->cause != CAUSE_RUNQUEUE);
 }
 
-int build_contributions(const struct comparison *c, struct table **ret)
+struct table *build_contributions(const struct comparison *c)
 {
-	const int r = table_new("where it comes from", contribution_columns,
-				N_OF(contribution_columns), ret);
-	if (r < 0)
-		return r;
+	struct table *t =
+		table_new("where it comes from", contribution_columns, N_OF(contribution_columns));
 	if (!c->has_contributions) {
-		table_note(*ret, "no breakdown: %s", c->no_contributions);
-		return 0;
+		table_note(t, "no breakdown: %s", c->no_contributions);
+		return t;
 	}
 	struct rest rest = { 0 }, waits = { 0 };
 	size_t n_listed = 0;
@@ -305,18 +300,18 @@ int build_contributions(const struct comparison *c, struct table **ret)
 		const struct contribution *row = &c->contributions[i];
 		const bool is_listed = n_listed < PEOPLE_ROWS && is_worth_a_line(c, row);
 		n_listed += is_listed;
-		add_contribution(*ret, row, is_listed);
+		add_contribution(t, row, is_listed);
 		if (!is_listed)
 			add_to_rest(row->cause == CAUSE_RUNQUEUE ? &waits : &rest, row);
 	}
-	add_rest(*ret, &waits, cause_name(CAUSE_RUNQUEUE));
-	add_rest(*ret, &rest, "");
+	add_rest(t, &waits, cause_name(CAUSE_RUNQUEUE));
+	add_rest(t, &rest, "");
 	_cleanup_(buf_done) struct buf sum = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
 	add_signed(&sum, (double)(c->head_total_ns - c->base_total_ns));
-	table_note(*ret, "together %s of %s: %s", buf_str(&sum),
+	table_note(t, "together %s of %s: %s", buf_str(&sum),
 		   format_ns(text, (double)c->base_total_ns), c->what_rows_are);
-	return 0;
+	return t;
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -403,19 +398,18 @@ static void say_machines(const struct comparison *c, struct page *page)
 }
 
 static int show(const struct comparison *c, struct page *page,
-		int (*build)(const struct comparison *, struct table **))
+		struct table *(*build)(const struct comparison *))
 {
-	struct table *t = NULL;
 	if (page->format == TABLE_TEXT)
 		(void)fputc('\n', page->f);
-	return table_show(build(c, &t), &t, page);
+	return table_show(build(c), page);
 }
 
 static int print_document(const struct comparison *c, struct page *page)
 {
 	static const struct {
 		const char *before;
-		int (*build)(const struct comparison *, struct table **);
+		struct table *(*build)(const struct comparison *);
 	} parts[] = {
 		{ "{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", build_changes },
 		{ ", \"contributions\": ", build_contributions },

@@ -12,13 +12,13 @@
 #include "userspace/view/table/table.h"
 
 /* One row per phase, cause and object; a last one sums up what is too small to list. */
-int build_contributions(const struct comparison *c, struct table **ret);
+struct table *build_contributions(const struct comparison *c);
 
 /* Which process takes more or less memory. People get the metrics that changed. */
-int build_memory_changes(const struct comparison *c, struct table **ret);
+struct table *build_memory_changes(const struct comparison *c);
 bool memory_has_changed(const struct comparison *c); /* whether there is a row for people */
 /* Each fact about the two machines. For programs; people get it in words. */
-int build_machines(const struct comparison *c, struct table **ret);
+struct table *build_machines(const struct comparison *c);
 
 /* The metric that the comparison is about: startup.ready, else time.wall, else suite.time,
  * else the first compared. NULL: nothing was. */

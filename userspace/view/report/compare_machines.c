@@ -18,23 +18,23 @@ static const char *or_null(const char *text)
 	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-int build_machines(const struct comparison *c, struct table **ret)
+struct table *build_machines(const struct comparison *c)
 {
-	const int r = table_new("machines", machine_columns, N_OF(machine_columns), ret);
-	for (const struct host_fact *fact = host_facts; fact->key != NULL && r == 0; fact++) {
+	struct table *t = table_new("machines", machine_columns, N_OF(machine_columns));
+	for (const struct host_fact *fact = host_facts; fact->key != NULL; fact++) {
 		const char *base = or_null(host_text(c->arena, &c->base->host, fact));
 		const char *head = or_null(host_text(c->arena, &c->head->host, fact));
-		table_text(*ret, fact->key);
-		table_text(*ret, base);
-		table_text(*ret, head);
-		table_text(*ret, fact->must_be_equal ? "yes" : "no");
-		table_text(*ret, base == NULL || head == NULL ? "unknown"
-				 : strcmp(base, head) == 0    ? "equal"
-							      : "different");
+		table_text(t, fact->key);
+		table_text(t, base);
+		table_text(t, head);
+		table_text(t, fact->must_be_equal ? "yes" : "no");
+		table_text(t, base == NULL || head == NULL ? "unknown"
+			      : strcmp(base, head) == 0	   ? "equal"
+							   : "different");
 	}
-	if (r == 0 && c->incomparable != NULL)
-		table_note(*ret, "incomparable machines: %s", c->incomparable);
-	for (size_t i = 0; i < c->n_host_notes && r == 0; i++)
-		table_note(*ret, "%s", c->host_notes[i]);
-	return r;
+	if (c->incomparable != NULL)
+		table_note(t, "incomparable machines: %s", c->incomparable);
+	for (size_t i = 0; i < c->n_host_notes; i++)
+		table_note(t, "%s", c->host_notes[i]);
+	return t;
 }

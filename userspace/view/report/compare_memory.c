@@ -61,21 +61,21 @@ static void add_memory(struct table *t, const struct memory_row *row, bool is_li
 	table_text(t, row->process);
 }
 
-int build_memory_changes(const struct comparison *c, struct table **ret)
+struct table *build_memory_changes(const struct comparison *c)
 {
-	const int r = table_new("memory by process", memory_columns, N_OF(memory_columns), ret);
+	struct table *t = table_new("memory by process", memory_columns, N_OF(memory_columns));
 	bool has_heap = false;
 	size_t n_listed = 0;
-	for (size_t i = 0; i < c->n_memory && r == 0; i++) {
+	for (size_t i = 0; i < c->n_memory; i++) {
 		const struct memory_row *row = &c->memory[i];
 		if (i == 0 || row->order != c->memory[i - 1].order)
 			n_listed = 0;
 		const bool is_listed = n_listed < PEOPLE_ROWS && is_for_people(c, row);
 		n_listed += is_listed;
 		has_heap |= strncmp(row->metric, "heap.", 5) == 0;
-		add_memory(*ret, row, is_listed);
+		add_memory(t, row, is_listed);
 	}
-	if (r == 0 && has_heap)
-		table_note(*ret, COMPARE_NO_CALL_SITES);
-	return r;
+	if (has_heap)
+		table_note(t, COMPARE_NO_CALL_SITES);
+	return t;
 }

@@ -23,7 +23,7 @@ static void add_connection(struct table *t, const struct run *run, const struct 
 	table_count(t, c->peer_process == 0 ? UNKNOWN : c->peer_process);
 }
 
-int build_connections(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_connections(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "process", .key = "command" },
@@ -37,21 +37,19 @@ int build_connections(const struct session *s, size_t run_index, struct table **
 		{ .title = "by", .key = "peer_process", .audience = FOR_PROGRAMS },
 	};
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Connections", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Connections", columns, N_OF(columns));
 	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_connections; i++)
-		add_connection(*ret, run, &run->connections[i], &label);
+		add_connection(t, run, &run->connections[i], &label);
 	if (run->n_connections > 0 && run->lost_bpf == UNKNOWN)
-		table_note(*ret, "reply: not seen without kernel probes");
+		table_note(t, "reply: not seen without kernel probes");
 	else if (run->n_connections > 0)
-		table_note(*ret, "reply: from the last byte of the first request to the first "
-				 "byte of its answer");
-	return 0;
+		table_note(t, "reply: from the last byte of the first request to the first "
+			      "byte of its answer");
+	return t;
 }
 
-int build_listeners(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_listeners(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "endpoint", .key = "endpoint", .is_elastic = true },
@@ -65,18 +63,18 @@ int build_listeners(const struct session *s, size_t run_index, struct table **re
 		{ .title = "evidence", .key = "evidence", .audience = FOR_PROGRAMS },
 	};
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Listeners", columns, N_OF(columns), ret);
-	for (size_t i = 0; rc == 0 && i < run->n_listeners; i++) {
+	struct table *t = table_new("Listeners", columns, N_OF(columns));
+	for (size_t i = 0; i < run->n_listeners; i++) {
 		const struct listener *l = &run->listeners[i];
-		table_text(*ret, l->endpoint);
-		table_count(*ret, l->process == 0 ? UNKNOWN : l->process);
-		table_ns(*ret, l->bind_ns);
-		table_ns(*ret, l->listen_ns);
-		table_ns(*ret, l->accept_ready_ns);
-		table_count(*ret, l->accept_ready_process == 0 ? UNKNOWN : l->accept_ready_process);
-		table_ns(*ret, l->first_accept_ns);
-		table_ns(*ret, l->first_byte_ns);
-		table_text(*ret, l->evidence);
+		table_text(t, l->endpoint);
+		table_count(t, l->process == 0 ? UNKNOWN : l->process);
+		table_ns(t, l->bind_ns);
+		table_ns(t, l->listen_ns);
+		table_ns(t, l->accept_ready_ns);
+		table_count(t, l->accept_ready_process == 0 ? UNKNOWN : l->accept_ready_process);
+		table_ns(t, l->first_accept_ns);
+		table_ns(t, l->first_byte_ns);
+		table_text(t, l->evidence);
 	}
-	return rc;
+	return t;
 }

@@ -173,17 +173,15 @@ static void add_heap_reason(const struct run *run, struct buf *line)
 			       run->n_processes);
 }
 
-int build_costs(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_costs(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "resource", .key = "resource" },
 		{ .title = "used", .key = "used", .is_folded = true },
 	};
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("What it cost", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
-	table_hide_titles(*ret);
+	struct table *t = table_new("What it cost", columns, N_OF(columns));
+	table_hide_titles(t);
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	for (size_t i = 0; i < N_OF(costs); i++) {
 		if (is_all_zero(run, &costs[i]))
@@ -192,8 +190,8 @@ int build_costs(const struct session *s, size_t run_index, struct table **ret)
 		add_parts(run, &costs[i], &line);
 		if (strcmp(costs[i].label, "heap") == 0)
 			add_heap_reason(run, &line);
-		table_text(*ret, costs[i].label);
-		table_text(*ret, line.len > 0 ? buf_str(&line) : NULL);
+		table_text(t, costs[i].label);
+		table_text(t, line.len > 0 ? buf_str(&line) : NULL);
 	}
-	return 0;
+	return t;
 }

@@ -72,7 +72,7 @@ void note_coverage(const struct session *s, size_t run_index, struct table *t)
 	note_reasons(t, run, "", own_allocator_of, lack_of_own_allocator);
 }
 
-int build_coverage(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_coverage(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "process", .key = "command", .is_elastic = true },
@@ -81,19 +81,17 @@ int build_coverage(const struct session *s, size_t run_index, struct table **ret
 		{ .title = "kernel", .key = "kernel" },
 	};
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Coverage", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Coverage", columns, N_OF(columns));
 	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_processes; i++) {
 		const struct process *p = &run->processes[i];
-		table_text(*ret, process_label(run, p->id, &label));
-		table_count(*ret, p->id);
-		table_text(*ret, p->coverage_heap);
-		table_text(*ret, p->coverage_kernel);
+		table_text(t, process_label(run, p->id, &label));
+		table_count(t, p->id);
+		table_text(t, p->coverage_heap);
+		table_text(t, p->coverage_kernel);
 	}
 	for (size_t i = 0; i < run->n_losses; i++)
-		table_note(*ret, "lost: %" PRId64 " %s records of %s", run->losses[i].count,
+		table_note(t, "lost: %" PRId64 " %s records of %s", run->losses[i].count,
 			   run->losses[i].kind, run->losses[i].source);
-	return 0;
+	return t;
 }

@@ -3,7 +3,7 @@
 
 #include "userspace/view/report/parts.h"
 
-int build_findings(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_findings(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "finding", .key = "id" },
@@ -16,17 +16,17 @@ int build_findings(const struct session *s, size_t run_index, struct table **ret
 		{ .title = "remedy", .key = "remedy", .audience = FOR_PROGRAMS },
 	};
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Findings", columns, N_OF(columns), ret);
-	for (size_t i = 0; rc == 0 && i < run->n_findings; i++) {
+	struct table *t = table_new("Findings", columns, N_OF(columns));
+	for (size_t i = 0; i < run->n_findings; i++) {
 		const struct finding *f = &run->findings[i];
-		table_tone(*ret, TONE_WARN);
-		table_text(*ret, f->id);
-		table_ns(*ret, f->cost_ns);
+		table_tone(t, TONE_WARN);
+		table_text(t, f->id);
+		table_ns(t, f->cost_ns);
 		const char *remedy = text_of(f->remedy);
-		table_textf(*ret, "%s%s%s", text_of(f->evidence), remedy[0] == '\0' ? "" : "; ",
+		table_textf(t, "%s%s%s", text_of(f->evidence), remedy[0] == '\0' ? "" : "; ",
 			    remedy);
-		table_text(*ret, f->evidence);
-		table_text(*ret, f->remedy);
+		table_text(t, f->evidence);
+		table_text(t, f->remedy);
 	}
-	return rc;
+	return t;
 }

@@ -119,20 +119,20 @@ static void sort_by_time(const struct milestone **rungs, size_t n)
 	}
 }
 
-static int build(const struct session *s, size_t run_index, bool is_short, struct table **ret)
+static struct table *build(const struct session *s, size_t run_index, bool is_short)
 {
 	static const struct column one_process[] = COLUMNS(FOR_PROGRAMS);
 	static const struct column processes[] = COLUMNS(FOR_ALL);
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Readiness", run->n_processes > 1 ? processes : one_process,
-				 N_OF(processes), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Readiness", run->n_processes > 1 ? processes : one_process,
+				    N_OF(processes));
 	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	_cleanup_free_ const struct milestone **rungs =
 		calloc(run->n_milestones + 1, sizeof(*rungs));
-	if (rungs == NULL)
-		return -ENOMEM;
+	if (rungs == NULL) {
+		table_fail(t, -ENOMEM);
+		return t;
+	}
 	for (size_t i = 0; i < run->n_milestones; i++)
 		rungs[i] = &run->milestones[i];
 	sort_by_time(rungs, run->n_milestones);
@@ -140,24 +140,24 @@ static int build(const struct session *s, size_t run_index, bool is_short, struc
 	for (size_t i = 0; i < run->n_milestones; i++) {
 		const struct milestone *m = rungs[i];
 		const bool has_step = m->time_ns != UNKNOWN && last_ns != UNKNOWN;
-		add_milestone(*ret, run, m, has_step ? sum_known(m->time_ns, -last_ns) : UNKNOWN,
+		add_milestone(t, run, m, has_step ? sum_known(m->time_ns, -last_ns) : UNKNOWN,
 			      &label);
 		if (m->time_ns != UNKNOWN)
 			last_ns = m->time_ns;
 	}
-	note_missing(*ret, run, is_short);
-	return 0;
+	note_missing(t, run, is_short);
+	return t;
 }
 
-int build_ladder(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_ladder(const struct session *s, size_t run_index)
 {
-	return build(s, run_index, false, ret);
+	return build(s, run_index, false);
 }
 
 /* In a report, what was not seen is worth a line only where it tells something: after all, the run
  * may have become ready without it. */
-int build_short_ladder(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_short_ladder(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
-	return build(s, run_index, run->has_ready || s->design.ready.n == 0, ret);
+	return build(s, run_index, run->has_ready || s->design.ready.n == 0);
 }

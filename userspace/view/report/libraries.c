@@ -20,7 +20,7 @@ static void add_library(struct table *t, const struct run *run, const struct lib
 	table_ns(t, total_ns);
 }
 
-int build_libraries(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_libraries(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "process", .key = "command" },
@@ -33,13 +33,11 @@ int build_libraries(const struct session *s, size_t run_index, struct table **re
 		{ .title = "total", .key = "total_ns", .align = ALIGN_RIGHT },
 	};
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Libraries", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Libraries", columns, N_OF(columns));
 	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_libraries; i++)
-		add_library(*ret, run, &run->libraries[i], &label);
+		add_library(t, run, &run->libraries[i], &label);
 	if (!run->has_libraries)
-		table_note(*ret, "the loading of libraries was not recorded");
-	return 0;
+		table_note(t, "the loading of libraries was not recorded");
+	return t;
 }

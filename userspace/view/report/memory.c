@@ -153,22 +153,20 @@ static void note_error(struct table *t, const char *what, int64_t error_bytes)
 			   format_bytes(text, (double)error_bytes));
 }
 
-int build_memory(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_memory(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
-	const int rc = table_new("Memory", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Memory", columns, N_OF(columns));
 	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_processes; i++)
-		add_process(*ret, run, &run->processes[i], &label);
+		add_process(t, run, &run->processes[i], &label);
 	if (run->n_processes > 1)
-		add_tree(*ret, run);
-	table_note(*ret, "rss: peak resident memory. allocs to exit: the heap: calls, bytes asked "
-			 "for, and bytes live at the peak, when ready, at exit");
-	note_sizes(*ret, run);
-	note_error(*ret, "peak rss of the tree", run->peak_rss_error_bytes);
-	note_error(*ret, "heap peak of the tree", run->heap_peak_error_bytes);
-	note_coverage(s, run_index, *ret);
-	return 0;
+		add_tree(t, run);
+	table_note(t, "rss: peak resident memory. allocs to exit: the heap: calls, bytes asked "
+		      "for, and bytes live at the peak, when ready, at exit");
+	note_sizes(t, run);
+	note_error(t, "peak rss of the tree", run->peak_rss_error_bytes);
+	note_error(t, "heap peak of the tree", run->heap_peak_error_bytes);
+	note_coverage(s, run_index, t);
+	return t;
 }

@@ -61,36 +61,35 @@ static bool has_lone_mean(const struct session *s)
 	return false;
 }
 
-int build_metrics(const struct session *s, size_t run, struct table **ret)
+struct table *build_metrics(const struct session *s, size_t run)
 {
 	(void)run; /* they are of all runs */
-	const int rc = table_new("Metrics", has_lone_mean(s) ? columns_with_mean : columns,
-				 N_OF(columns), ret);
-	for (size_t i = 0; rc == 0 && i < s->n_series; i++) {
+	struct table *t =
+		table_new("Metrics", has_lone_mean(s) ? columns_with_mean : columns, N_OF(columns));
+	for (size_t i = 0; i < s->n_series; i++) {
 		if (s->series[i].metric != NULL)
-			add_series(*ret, &s->series[i]);
+			add_series(t, &s->series[i]);
 	}
-	return rc;
+	return t;
 }
 
 /* The captured ones that are not zero throughout: the rest says nothing on a first screen. */
-int build_main_metrics(const struct session *s, size_t run, struct table **ret)
+struct table *build_main_metrics(const struct session *s, size_t run)
 {
 	(void)run;
-	const int rc = table_new("Over all runs", columns, N_OF(columns), ret);
+	struct table *t = table_new("Over all runs", columns, N_OF(columns));
 	size_t n_left_out = 0;
-	for (size_t i = 0; rc == 0 && i < s->n_series; i++) {
+	for (size_t i = 0; i < s->n_series; i++) {
 		const struct series *series = &s->series[i];
 		if (series->metric == NULL || series->summary.n == 0)
 			continue;
 		if (series->summary.min != 0 || series->summary.max != 0)
-			add_series(*ret, series);
+			add_series(t, series);
 		else
 			n_left_out++;
 	}
-	if (rc == 0 && n_left_out > 0)
-		table_note(*ret,
-			   "and %zu that were 0 in every run: startline report --view metrics",
+	if (n_left_out > 0)
+		table_note(t, "and %zu that were 0 in every run: startline report --view metrics",
 			   n_left_out);
-	return rc;
+	return t;
 }

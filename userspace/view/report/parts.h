@@ -26,25 +26,25 @@ struct wait_list VEC(struct wait_sum);
  * also after a failure (-ENOMEM). */
 int waits_sum(const struct run *run, struct wait_list *ret);
 
-int build_startup(const struct session *s, size_t run, struct table **ret);
-int build_waterfall(const struct session *s, size_t run, size_t max_rows, struct table **ret);
-int build_ladder(const struct session *s, size_t run, struct table **ret);
-int build_short_ladder(const struct session *s, size_t run, struct table **ret);
-int build_costs(const struct session *s, size_t run, struct table **ret);
-int build_memory(const struct session *s, size_t run, struct table **ret);
-int build_processes(const struct session *s, size_t run, struct table **ret);
-int build_top_processes(const struct session *s, size_t run, struct table **ret);
-int build_connections(const struct session *s, size_t run, struct table **ret);
-int build_listeners(const struct session *s, size_t run, struct table **ret);
-int build_libraries(const struct session *s, size_t run, struct table **ret);
-int build_waits(const struct session *s, size_t run, struct table **ret);
-int build_findings(const struct session *s, size_t run, struct table **ret);
-int build_metrics(const struct session *s, size_t run, struct table **ret);
-int build_main_metrics(const struct session *s, size_t run, struct table **ret);
-int build_coverage(const struct session *s, size_t run, struct table **ret);
-int build_probes(const struct session *s, size_t run, struct table **ret);
+struct table *build_startup(const struct session *s, size_t run);
+struct table *build_waterfall(const struct session *s, size_t run, size_t max_rows);
+struct table *build_ladder(const struct session *s, size_t run);
+struct table *build_short_ladder(const struct session *s, size_t run);
+struct table *build_costs(const struct session *s, size_t run);
+struct table *build_memory(const struct session *s, size_t run);
+struct table *build_processes(const struct session *s, size_t run);
+struct table *build_top_processes(const struct session *s, size_t run);
+struct table *build_connections(const struct session *s, size_t run);
+struct table *build_listeners(const struct session *s, size_t run);
+struct table *build_libraries(const struct session *s, size_t run);
+struct table *build_waits(const struct session *s, size_t run);
+struct table *build_findings(const struct session *s, size_t run);
+struct table *build_metrics(const struct session *s, size_t run);
+struct table *build_main_metrics(const struct session *s, size_t run);
+struct table *build_coverage(const struct session *s, size_t run);
+struct table *build_probes(const struct session *s, size_t run);
 /* Those of them without which something is lost. */
-int build_refused(const struct session *s, size_t run, struct table **ret);
+struct table *build_refused(const struct session *s, size_t run);
 
 /* "" for NULL. */
 static inline const char *text_of(const char *text)

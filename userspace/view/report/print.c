@@ -50,18 +50,17 @@ __attribute__((format(printf, 3, 4))) static void sayf(struct sheet *sheet, enum
 		(void)fputc('\n', sheet->page->f);
 }
 
-static void show_table(struct sheet *sheet, int r, struct table **t)
+static void show_table(struct sheet *sheet, struct table *t)
 {
 	if (sheet->page->format == TABLE_TEXT && sheet->has_begun && sheet->page->error == 0)
 		(void)fputc('\n', sheet->page->f);
 	sheet->has_begun = true;
-	(void)table_show(r, t, sheet->page);
+	(void)table_show(t, sheet->page);
 }
 
-static void show(struct sheet *sheet, int (*build)(const struct session *, size_t, struct table **))
+static void show(struct sheet *sheet, struct table *(*build)(const struct session *, size_t))
 {
-	struct table *t = NULL;
-	show_table(sheet, build(sheet->s, sheet->run, &t), &t);
+	show_table(sheet, build(sheet->s, sheet->run));
 }
 
 /* --- the head ------------------------------------------------------------------------------- */
@@ -195,9 +194,7 @@ static void show_readiness(struct sheet *sheet, const struct run *run)
 static void say_coverage(struct sheet *sheet)
 {
 	static const struct column none[] = { { .title = "", .key = "" } };
-	_cleanup_(table_freep) struct table *t = NULL;
-	if (table_new("", none, N_OF(none), &t) < 0)
-		return;
+	_cleanup_(table_freep) struct table *t = table_new("", none, N_OF(none));
 	note_coverage(sheet->s, sheet->run, t);
 	for (size_t i = 0; i < t->notes.n; i++)
 		sayf(sheet, TONE_WARN, "%s", t->notes.items[i]);
@@ -349,12 +346,11 @@ static size_t count_lines(const char *text)
 
 static void show_waterfall(struct sheet *sheet, size_t n_other_lines)
 {
-	struct table *t = NULL;
 	size_t n_rows = MAX_ROWS;
 	const size_t n_taken = n_other_lines + 4; /* a blank, the title, the titles, a note */
 	if (sheet->page->format == TABLE_TEXT && n_taken + MAX_ROWS > PAGE_LINES)
 		n_rows = n_taken + MIN_ROWS > PAGE_LINES ? MIN_ROWS : PAGE_LINES - n_taken;
-	show_table(sheet, build_waterfall(sheet->s, sheet->run, n_rows, &t), &t);
+	show_table(sheet, build_waterfall(sheet->s, sheet->run, n_rows));
 }
 
 /* Metrics without a recording behind them: another tool's, or numbers typed by hand. */
@@ -394,14 +390,13 @@ static int print_sheet(struct sheet *sheet)
 
 int report_print(struct session *s, struct page *page)
 {
-	struct table *t = NULL;
 	const int rc = s->n_series == 0 ? metrics_collect(s) : 0;
 	if (rc < 0)
 		return rc;
 	if (page->format == TABLE_JSON)
 		return session_write_json(s, page->f);
 	if (page->format == TABLE_CSV)
-		return table_show(build_metrics(s, 0, &t), &t, page);
+		return table_show(build_metrics(s, 0), page);
 	struct sheet sheet = { .s = s, .run = report_run(s), .page = page };
 	const int printed = print_sheet(&sheet);
 	return printed < 0 ? printed : page_flush(page);

@@ -44,7 +44,7 @@ static void note_remedies(const struct session *s, struct table *t)
 	}
 }
 
-static int build(const struct session *s, const char *title, bool only_lost, struct table **ret)
+static struct table *build(const struct session *s, const char *title, bool only_lost)
 {
 	static const struct column columns[] = {
 		{ .title = "probe", .key = "name" },
@@ -55,24 +55,22 @@ static int build(const struct session *s, const char *title, bool only_lost, str
 		{ .title = "causes", .key = "causes", .audience = FOR_PROGRAMS },
 		{ .title = "do", .key = "remedy", .audience = FOR_PROGRAMS },
 	};
-	const int rc = table_new(title, columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new(title, columns, N_OF(columns));
 	for (size_t i = 0; i < s->n_probes; i++)
 		if (!only_lost || s->probes[i].lost != NULL)
-			add_row(*ret, &s->probes[i]);
-	note_remedies(s, *ret);
-	return 0;
+			add_row(t, &s->probes[i]);
+	note_remedies(s, t);
+	return t;
 }
 
-int build_probes(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_probes(const struct session *s, size_t run_index)
 {
 	(void)run_index;
-	return build(s, "Kernel probes", false, ret);
+	return build(s, "Kernel probes", false);
 }
 
-int build_refused(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_refused(const struct session *s, size_t run_index)
 {
 	(void)run_index;
-	return build(s, "What this kernel does not tell", true, ret);
+	return build(s, "What this kernel does not tell", true);
 }

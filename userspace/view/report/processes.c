@@ -142,26 +142,26 @@ static void show_below(struct table *t, const struct run *run, const struct tree
 	}
 }
 
-int build_processes(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_processes(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
 	_cleanup_free_ int *links = calloc(run->n_processes + 1, 3 * sizeof(*links));
 	_cleanup_free_ bool *is_shown = calloc(run->n_processes + 1, sizeof(*is_shown));
-	if (links == NULL || is_shown == NULL)
-		return -ENOMEM;
-	const int rc = table_new("Processes", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Processes", columns, N_OF(columns));
+	if (links == NULL || is_shown == NULL) {
+		table_fail(t, -ENOMEM);
+		return t;
+	}
 	struct tree tree;
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_ARGV };
 	tree_init(run, &tree, links, is_shown);
 	for (int root = tree.first_child[0]; root != 0; root = tree.next[root])
-		show_below(*ret, run, &tree, root, &scratch);
+		show_below(t, run, &tree, root, &scratch);
 	for (size_t i = 0; i < run->n_processes; i++) {
 		if (!is_shown[i + 1])
-			add_process(*ret, run, &run->processes[i], 0, 0, &scratch);
+			add_process(t, run, &run->processes[i], 0, 0, &scratch);
 	}
-	return 0;
+	return t;
 }
 
 /* --- the short list ------------------------------------------------------------------------- */
@@ -188,16 +188,16 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* The command, who became ready, and those that used most CPU time, in order of their start. */
-int build_top_processes(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_top_processes(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
 	const size_t n = run->n_processes;
 	_cleanup_free_ struct ranked *ranked = calloc(n + 1, sizeof(*ranked));
-	if (ranked == NULL)
-		return -ENOMEM;
-	const int rc = table_new("Processes", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = table_new("Processes", columns, N_OF(columns));
+	if (ranked == NULL) {
+		table_fail(t, -ENOMEM);
+		return t;
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct process *p = &run->processes[i];
 		ranked[i] =
@@ -210,8 +210,8 @@ int build_top_processes(const struct session *s, size_t run_index, struct table 
 	qsort(ranked, n_shown, sizeof(*ranked), compare_ids);
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_ARGV };
 	for (size_t i = 0; i < n_shown; i++)
-		add_process(*ret, run, ranked[i].p, 0, SHORT_NAME, &scratch);
+		add_process(t, run, ranked[i].p, 0, SHORT_NAME, &scratch);
 	if (n_shown < n)
-		table_note(*ret, "and %zu more: startline report --view processes", n - n_shown);
-	return 0;
+		table_note(t, "and %zu more: startline report --view processes", n - n_shown);
+	return t;
 }

@@ -11,7 +11,7 @@ struct report {
 	const char *name; /* --view NAME */
 	const char *help;
 	/* Builds the table of run @run (index). */
-	int (*build)(const struct session *s, size_t run, struct table **ret);
+	struct table *(*build)(const struct session *s, size_t run);
 };
 
 extern const struct report reports[];		    /* ends with a NULL name */

@@ -254,41 +254,37 @@ static void note_runqueue(const struct run *run, struct table *t, struct buf *sc
 }
 
 /* For people only: there may be a million segments. */
-int build_waterfall(const struct session *s, size_t run_index, size_t max_rows, struct table **ret)
+struct table *build_waterfall(const struct session *s, size_t run_index, size_t max_rows)
 {
 	static const struct column phases[] = COLUMNS("phase");
 	static const struct column programs[] = COLUMNS("command +others");
 	const struct run *run = &s->runs[run_index];
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	_cleanup_vec_ struct stretch_list stretches = { 0 };
-	int rc = stretches_of(run, max_rows, &stretches);
-	if (rc < 0)
-		return rc;
+	const int rc = stretches_of(run, max_rows, &stretches);
 	const bool is_one = is_one_program(&stretches);
-	rc = table_new("Where the time went", is_one ? phases : programs, N_OF(phases), ret);
-	if (rc < 0)
-		return rc;
+	struct table *t =
+		table_new("Where the time went", is_one ? phases : programs, N_OF(phases));
+	table_fail(t, rc);
 	vec_foreach(stretch, &stretches)
-		add_stretch(*ret, run, stretch, is_one, &scratch);
+		add_stretch(t, run, stretch, is_one, &scratch);
 	char text[UNITS_BYTES];
 	if (!run->has_segments)
-		table_note(*ret, "no breakdown: there were no scheduler events");
+		table_note(t, "no breakdown: there were no scheduler events");
 	else if (run->startup_unknown_ns != UNKNOWN && run->startup_unknown_ns > 0)
-		table_note(*ret, "%s of it could not be explained",
+		table_note(t, "%s of it could not be explained",
 			   format_ns(text, (double)run->startup_unknown_ns));
-	note_runqueue(run, *ret, &scratch);
-	return 0;
+	note_runqueue(run, t, &scratch);
+	return t;
 }
 
-int build_startup(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_startup(const struct session *s, size_t run_index)
 {
-	const int rc = build_waterfall(s, run_index, MAX_ROWS, ret);
-	if (rc < 0)
-		return rc;
+	struct table *t = build_waterfall(s, run_index, MAX_ROWS);
 	const struct run *run = &s->runs[run_index];
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_segments; i++)
-		add_segment(*ret, run, &run->segments[i], &scratch);
-	table_lead(*ret, "%s", report_equation(s, run_index));
-	return 0;
+		add_segment(t, run, &run->segments[i], &scratch);
+	table_lead(t, "%s", report_equation(s, run_index));
+	return t;
 }

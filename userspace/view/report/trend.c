@@ -163,26 +163,26 @@ static void add_point(struct table *t, const struct history *h, size_t i)
 }
 
 /* Only the rows that people get: to build all takes time where there are a hundred thousand. */
-static int build_last_points(const struct history *h, size_t from, struct table **ret)
+static struct table *build_last_points(const struct history *h, size_t from)
 {
 	const size_t n = h->trend->n_points;
-	const int r = table_new(n > PEOPLE_ROWS ? "last runs" : "runs", point_columns,
-				N_OF(point_columns), ret);
-	for (size_t i = from; r == 0 && i < n; i++)
-		add_point(*ret, h, i);
-	return r;
+	struct table *t = table_new(n > PEOPLE_ROWS ? "last runs" : "runs", point_columns,
+				    N_OF(point_columns));
+	for (size_t i = from; i < n; i++)
+		add_point(t, h, i);
+	return t;
 }
 
 /* One row per run; people get the last ones, programs all. */
-static int build_points(const struct history *h, struct table **ret)
+static struct table *build_points(const struct history *h)
 {
-	return build_last_points(h, 0, ret);
+	return build_last_points(h, 0);
 }
 
-static int build_people_points(const struct history *h, struct table **ret)
+static struct table *build_people_points(const struct history *h)
 {
 	const size_t n = h->trend->n_points;
-	return build_last_points(h, n > PEOPLE_ROWS ? n - PEOPLE_ROWS : 0, ret);
+	return build_last_points(h, n > PEOPLE_ROWS ? n - PEOPLE_ROWS : 0);
 }
 
 /* ---- changes ---- */
@@ -254,12 +254,12 @@ static void add_level_change(struct table *t, const struct history *h, size_t i)
 }
 
 /* One row per change of the level, oldest first. */
-static int build_level_changes(const struct history *h, struct table **ret)
+static struct table *build_level_changes(const struct history *h)
 {
-	const int r = table_new("changes", change_columns, N_OF(change_columns), ret);
-	for (size_t i = 0; r == 0 && i < h->n_changes; i++)
-		add_level_change(*ret, h, i);
-	return r;
+	struct table *t = table_new("changes", change_columns, N_OF(change_columns));
+	for (size_t i = 0; i < h->n_changes; i++)
+		add_level_change(t, h, i);
+	return t;
 }
 
 /* ---- drift ---- */
@@ -281,28 +281,28 @@ static const struct column drift_columns[] = {
 };
 
 /* One row: today against the anchor. */
-static int build_drift(const struct history *h, struct table **ret)
+static struct table *build_drift(const struct history *h)
 {
 	char date[TIMES_BYTES];
 	const struct history_drift *d = &h->drift;
-	const int r = table_new("drift", drift_columns, N_OF(drift_columns), ret);
-	if (r < 0 || h->trend->n_points == 0)
-		return r;
+	struct table *t = table_new("drift", drift_columns, N_OF(drift_columns));
+	if (h->trend->n_points == 0)
+		return t;
 	const struct point *anchor = &h->trend->points[d->anchor];
-	table_text(*ret, format_date(date, anchor->created_ns));
-	trend_add_id(*ret, anchor->commit);
-	trend_add_id(*ret, anchor->id);
-	table_count(*ret, (int64_t)(d->anchor_end - d->anchor));
-	table_count(*ret, (int64_t)(h->trend->n_points - d->head));
-	table_number(*ret, CELL_RATIO, d->reason == NULL ? d->change.ratio : (double)NAN);
-	table_number(*ret, CELL_RATIO, d->reason == NULL ? d->change.low : (double)NAN);
-	table_number(*ret, CELL_RATIO, d->reason == NULL ? d->change.high : (double)NAN);
-	table_number(*ret, CELL_RATIO, d->accepted);
-	table_number(*ret, CELL_RATIO, d->steps);
-	table_text(*ret, d->reason != NULL ? NULL : verdict_name(verdict_of(&d->change)));
+	table_text(t, format_date(date, anchor->created_ns));
+	trend_add_id(t, anchor->commit);
+	trend_add_id(t, anchor->id);
+	table_count(t, (int64_t)(d->anchor_end - d->anchor));
+	table_count(t, (int64_t)(h->trend->n_points - d->head));
+	table_number(t, CELL_RATIO, d->reason == NULL ? d->change.ratio : (double)NAN);
+	table_number(t, CELL_RATIO, d->reason == NULL ? d->change.low : (double)NAN);
+	table_number(t, CELL_RATIO, d->reason == NULL ? d->change.high : (double)NAN);
+	table_number(t, CELL_RATIO, d->accepted);
+	table_number(t, CELL_RATIO, d->steps);
+	table_text(t, d->reason != NULL ? NULL : verdict_name(verdict_of(&d->change)));
 	if (d->reason != NULL)
-		table_note(*ret, "no verdict: %s", d->reason);
-	return 0;
+		table_note(t, "no verdict: %s", d->reason);
+	return t;
 }
 
 /* What no single step explains. */
@@ -350,18 +350,16 @@ static const struct column series_columns[] = {
 	{ .title = "machine", .key = "host_class" }, { .title = "runs", .key = "runs" },
 };
 
-static int build_series(const struct history *h, const struct series_name *of, struct table **ret)
+static struct table *build_series(const struct history *h, const struct series_name *of)
 {
-	const int r = table_new("series", series_columns, N_OF(series_columns), ret);
-	if (r < 0)
-		return r;
-	table_text(*ret, h->metric.id);
-	table_text(*ret, unit_name(h->metric.unit));
-	table_text(*ret, better_name(h->metric.better));
-	table_text(*ret, of->scenario);
-	table_text(*ret, of->host_class);
-	table_count(*ret, (int64_t)h->trend->n_points);
-	return 0;
+	struct table *t = table_new("series", series_columns, N_OF(series_columns));
+	table_text(t, h->metric.id);
+	table_text(t, unit_name(h->metric.unit));
+	table_text(t, better_name(h->metric.better));
+	table_text(t, of->scenario);
+	table_text(t, of->host_class);
+	table_count(t, (int64_t)h->trend->n_points);
+	return t;
 }
 
 /* "startup.ready of 'memory mode': 412 ms, 1203 runs since 2026-01-02". */
@@ -376,12 +374,11 @@ static void add_headline(struct buf *out, const struct history *h, const struct 
 }
 
 static int show(const struct history *h, struct page *page,
-		int (*build)(const struct history *, struct table **))
+		struct table *(*build)(const struct history *))
 {
-	struct table *t = NULL;
 	if (page->format == TABLE_TEXT)
 		(void)fputc('\n', page->f);
-	return table_show(build(h, &t), &t, page);
+	return table_show(build(h), page);
 }
 
 static void draw(const struct history *h, struct page *page)
@@ -417,9 +414,8 @@ static void draw(const struct history *h, struct page *page)
 
 static int print_document(const struct history *h, const struct series_name *of, struct page *page)
 {
-	struct table *series = NULL;
 	(void)fputs("{ \"schema\": \"startline.history/1\",\n\"series\": ", page->f);
-	(void)table_show(build_series(h, of, &series), &series, page);
+	(void)table_show(build_series(h, of), page);
 	(void)fputs(", \"points\": ", page->f);
 	(void)show(h, page, build_points);
 	(void)fputs(", \"changes\": ", page->f);
@@ -468,12 +464,11 @@ static const struct column overview_columns[] = {
 	{ .title = "", .key = "drift", .audience = FOR_PROGRAMS },
 };
 
-int build_overview(const struct series_name *of, struct table **ret)
+struct table *build_overview(const struct series_name *of)
 {
-	const int r = table_new("", overview_columns, N_OF(overview_columns), ret);
-	if (r == 0)
-		table_lead(*ret, "'%s'", of->scenario);
-	return r;
+	struct table *t = table_new("", overview_columns, N_OF(overview_columns));
+	table_lead(t, "'%s'", of->scenario);
+	return t;
 }
 
 static void add_sparkline(struct table *t, const struct history *h, bool is_utf8)

@@ -20,7 +20,7 @@ void trend_add_size(struct buf *out, const struct change *c);
 
 /* One row per metric; people get those that were not the same in all runs. @is_utf8: of the
  * sparklines. */
-int build_overview(const struct series_name *of, struct table **ret);
+struct table *build_overview(const struct series_name *of);
 void add_overview_row(struct table *t, const struct history *h, bool is_utf8);
 
 #endif

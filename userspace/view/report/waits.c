@@ -93,7 +93,7 @@ static void add_wait(struct table *t, const struct wait_sum *w, int64_t total_ns
 	table_ns(t, w->longest_ns);
 }
 
-int build_waits(const struct session *s, size_t run_index, struct table **ret)
+struct table *build_waits(const struct session *s, size_t run_index)
 {
 	static const struct column columns[] = {
 		{ .title = "state", .key = "state", .audience = FOR_PROGRAMS },
@@ -106,24 +106,18 @@ int build_waits(const struct session *s, size_t run_index, struct table **ret)
 	};
 	const struct run *run = &s->runs[run_index];
 	_cleanup_vec_ struct wait_list waits = { 0 };
-	int rc = table_new("Waits on the critical path", columns, N_OF(columns), ret);
-	if (rc < 0)
-		return rc;
-	rc = waits_sum(run, &waits);
-	if (rc == 0 && waits.n > 0)
+	struct table *t = table_new("Waits on the critical path", columns, N_OF(columns));
+	table_fail(t, waits_sum(run, &waits));
+	if (waits.n > 0)
 		qsort(waits.items, waits.n, sizeof(*waits.items), compare_sums);
-	int64_t all_ns = 0;
-	for (size_t i = 0; rc == 0 && i < waits.n; i++) {
+	for (size_t i = 0; i < waits.n; i++) {
 		if (i >= MAX_ROWS_FOR_PEOPLE)
-			table_audience(*ret, FOR_PROGRAMS);
-		add_wait(*ret, &waits.items[i], run->startup_total_ns);
-		all_ns = sum_known(all_ns, waits.items[i].sum_ns);
+			table_audience(t, FOR_PROGRAMS);
+		add_wait(t, &waits.items[i], run->startup_total_ns);
 	}
 	if (waits.n > MAX_ROWS_FOR_PEOPLE)
-		table_note(*ret, "and %zu more: --format csv", waits.n - MAX_ROWS_FOR_PEOPLE);
+		table_note(t, "and %zu more: --format csv", waits.n - MAX_ROWS_FOR_PEOPLE);
 	if (!run->has_segments)
-		table_note(*ret, "no breakdown: there were no scheduler events");
-	if (rc < 0)
-		*ret = table_free(*ret);
-	return rc;
+		table_note(t, "no breakdown: there were no scheduler events");
+	return t;
 }

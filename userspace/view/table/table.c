@@ -12,24 +12,26 @@
 
 #define MISSING INT64_MIN /* UNKNOWN of model/session.h */
 
-int table_new(const char *title, const struct column *columns, size_t n_columns, struct table **ret)
+static struct table out_of_memory = { .title = "", .error = -ENOMEM };
+
+struct table *table_new(const char *title, const struct column *columns, size_t n_columns)
 {
-	_cleanup_free_ struct table *t = calloc(1, sizeof(*t));
-	if (t == NULL)
-		return -ENOMEM;
-	t->arena = arena_new();
-	if (t->arena == NULL)
-		return -ENOMEM;
-	t->title = title;
-	t->columns = columns;
-	t->n_columns = n_columns;
-	*ret = take_ptr(t);
-	return 0;
+	struct table *t = calloc(1, sizeof(*t));
+	struct arena *arena = arena_new();
+	if (t == NULL || arena == NULL) {
+		free(t);
+		(void)arena_free(arena);
+		return &out_of_memory;
+	}
+	*t = (struct table){
+		.arena = arena, .title = title, .columns = columns, .n_columns = n_columns
+	};
+	return t;
 }
 
 struct table *table_free(struct table *t)
 {
-	if (t == NULL)
+	if (t == NULL || t == &out_of_memory)
 		return NULL;
 	vec_done(&t->rows);
 	vec_done(&t->cells);
@@ -40,7 +42,7 @@ struct table *table_free(struct table *t)
 	return NULL;
 }
 
-static void set_error(struct table *t, int rc)
+void table_fail(struct table *t, int rc)
 {
 	if (rc < 0 && t->error == 0)
 		t->error = rc;
@@ -50,8 +52,8 @@ static void set_error(struct table *t, int rc)
 static struct row *current_row(struct table *t)
 {
 	static struct row nowhere;
-	if (t->cells.n == t->rows.n * t->n_columns)
-		set_error(t, vec_push(&t->rows, (struct row){ .tone = TONE_PLAIN }));
+	if (t->error == 0 && t->cells.n == t->rows.n * t->n_columns)
+		table_fail(t, vec_push(&t->rows, (struct row){ .tone = TONE_PLAIN }));
 	if (t->error < 0)
 		return &nowhere;
 	return vec_last(&t->rows);
@@ -63,17 +65,17 @@ static void add_cell(struct table *t, struct cell cell)
 		return;
 	(void)current_row(t);
 	if (t->error == 0)
-		set_error(t, vec_push(&t->cells, cell));
+		table_fail(t, vec_push(&t->cells, cell));
 }
 
 void table_text(struct table *t, const char *text)
 {
 	struct cell cell = { .type = CELL_NONE };
-	if (text != NULL) {
+	if (text != NULL && t->error == 0) {
 		cell.type = CELL_TEXT;
 		cell.text = arena_strndup(t->arena, text, MAX_CELL_LEN);
 		if (cell.text == NULL)
-			set_error(t, -ENOMEM);
+			table_fail(t, -ENOMEM);
 	}
 	add_cell(t, cell);
 }
@@ -83,10 +85,12 @@ __attribute__((format(printf, 2, 0))) static const char *formatted(struct table 
 								   const char *format, va_list args)
 {
 	_cleanup_(buf_done) struct buf text = { .limit = MAX_CELL_LEN };
-	set_error(t, buf_addv(&text, format, args));
+	if (t->error < 0)
+		return NULL;
+	table_fail(t, buf_addv(&text, format, args));
 	const char *copy = arena_strdup(t->arena, buf_str(&text));
 	if (copy == NULL)
-		set_error(t, -ENOMEM);
+		table_fail(t, -ENOMEM);
 	return copy;
 }
 
@@ -170,7 +174,7 @@ void table_lead(struct table *t, const char *format, ...)
 	const char *text = formatted(t, format, args);
 	va_end(args);
 	if (text != NULL)
-		set_error(t, vec_push(&t->leads, text));
+		table_fail(t, vec_push(&t->leads, text));
 }
 
 void table_note(struct table *t, const char *format, ...)
@@ -180,7 +184,7 @@ void table_note(struct table *t, const char *format, ...)
 	const char *text = formatted(t, format, args);
 	va_end(args);
 	if (text != NULL)
-		set_error(t, vec_push(&t->notes, text));
+		table_fail(t, vec_push(&t->notes, text));
 }
 
 size_t table_rows(const struct table *t)
@@ -228,12 +232,9 @@ int table_print(const struct table *t, struct page *page)
 	return page_flush(page);
 }
 
-int table_show(int r, struct table **t, struct page *page)
+int table_show(struct table *t, struct page *page)
 {
-	if (page->error == 0)
-		page->error = r;
-	if (page->error == 0)
-		(void)table_print(*t, page);
-	*t = table_free(*t);
+	(void)table_print(t, page);
+	(void)table_free(t);
 	return page->error;
 }

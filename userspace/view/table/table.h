@@ -31,13 +31,12 @@ struct column {
 struct table;
 
 /* @title is a plain word or two of ours, printed above; "" prints none. @columns is borrowed. */
-int table_new(const char *title, const struct column *columns, size_t n_columns,
-	      struct table **ret);
+struct table *table_new(const char *title, const struct column *columns, size_t n_columns);
 struct table *table_free(struct table *t);
 
 /* Cells are added row by row, left to right. Text is copied. UNKNOWN numbers and NULL texts are
  * missing cells: "-" in text and Markdown, null in JSON, empty in CSV. Errors stick and come out
- * of table_print. */
+ * of table_print, that of table_new too. */
 void table_text(struct table *t, const char *text);
 void table_textf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_ns(struct table *t, int64_t ns);
@@ -61,6 +60,9 @@ void table_hide_titles(struct table *t);
 void table_lead(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_note(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Something failed while it was built; nothing if @error is not negative. */
+void table_fail(struct table *t, int error);
+
 size_t table_rows(const struct table *t); /* those for people */
 
 /* Where something is printed, and how. The first failure sticks: nothing is printed after it. */
@@ -76,8 +78,8 @@ struct page {
 /* Prints @t. Everything that came from a target is escaped for the format: no control byte, no escape
  * sequence, no HTML or Markdown reaches the output alive. Returns the page's error. */
 int table_print(const struct table *t, struct page *page);
-/* The same of a table just built, which it frees: @r is what building came to. */
-int table_show(int r, struct table **t, struct page *page);
+/* The same of a table just built, which it frees. */
+int table_show(struct table *t, struct page *page);
 
 /* One paragraph, escaped and folded at blanks, later lines indented by @hang; in Markdown as it is. Its
  * tone only shows on a terminal. Nothing in JSON and CSV. */
