@@ -54,7 +54,6 @@ static void fill_field(struct filling *f, const struct field *field, void *objec
 	void *value = at(object, field->offset);
 	/* Up to 2^53 whole numbers come back exactly. */
 	const int64_t numbers[] = { f->next++, UNKNOWN, INT64_C(9007199254740992) - f->next++ };
-	struct text_list *texts = value;
 	if (field->has_gate)
 		*(bool *)at(object, field->gate_offset) = true;
 	switch (field->kind) {
@@ -73,23 +72,14 @@ static void fill_field(struct filling *f, const struct field *field, void *objec
 		*(const char **)value = next_text(f);
 		break;
 	case FIELD_TEXTS:
-		texts->n = fill_texts(f, &texts->items);
-		break;
-	case FIELD_LINES:
 		*(size_t *)at(object, field->count_offset) = fill_texts(f, value);
 		break;
 	case FIELD_INTS:
 		*(void **)value = sample_copy(f->s, numbers, sizeof(numbers));
 		*(size_t *)at(object, field->count_offset) = 3;
 		break;
-	case FIELD_PHASE:
-		*(enum phase *)value = (enum phase)(f->next++ % PHASE_COUNT);
-		break;
-	case FIELD_STATE:
-		*(enum activity *)value = (enum activity)(f->next++ % ACTIVITY_COUNT);
-		break;
-	case FIELD_CAUSE:
-		*(enum cause *)value = (enum cause)(f->next++ % CAUSE_COUNT);
+	case FIELD_NAME:
+		*(unsigned int *)value = (unsigned int)f->next++ % field->names->n;
 		break;
 	case FIELD_OBJECT:
 		fill(f, field->record, value);
@@ -101,6 +91,11 @@ static void fill_field(struct filling *f, const struct field *field, void *objec
 		for (int i = 0; i < HEAP_BUCKETS; i++)
 			((int64_t *)value)[i] = f->next++;
 		break;
+	/* Of series: filled by metrics_collect(). */
+	case FIELD_DOUBLE:
+	case FIELD_SIZE:
+	case FIELD_INTERVAL:
+	case FIELD_DOUBLES:
 	case FIELD_NOTHING:
 	case FIELD_METRICS:
 		break;
@@ -141,8 +136,7 @@ static void compare_field(const struct field *field, void *a, void *b)
 {
 	void *x = at(a, field->offset);
 	void *y = at(b, field->offset);
-	const bool has_count = field->kind == FIELD_ARRAY || field->kind == FIELD_LINES ||
-			       field->kind == FIELD_INTS;
+	const bool has_count = field->count_offset != 0;
 	const size_t n = has_count ? *(size_t *)at(a, field->count_offset) : 0;
 	if (has_count)
 		assert_int_equal(n, *(size_t *)at(b, field->count_offset));
@@ -155,9 +149,7 @@ static void compare_field(const struct field *field, void *a, void *b)
 		break;
 	case FIELD_PROCESS:
 	case FIELD_PARENT:
-	case FIELD_PHASE:
-	case FIELD_STATE:
-	case FIELD_CAUSE:
+	case FIELD_NAME:
 		assert_int_equal(*(int *)x, *(int *)y);
 		break;
 	case FIELD_BOOL:
@@ -168,9 +160,6 @@ static void compare_field(const struct field *field, void *a, void *b)
 		assert_string_equal(*(const char **)x, *(const char **)y);
 		break;
 	case FIELD_TEXTS:
-		compare_texts(x, y);
-		break;
-	case FIELD_LINES:
 		compare_texts(&(struct text_list){ *(const char ***)x, n },
 			      &(struct text_list){ *(const char ***)y, n });
 		break;
@@ -188,6 +177,11 @@ static void compare_field(const struct field *field, void *a, void *b)
 	case FIELD_HISTOGRAM:
 		assert_memory_equal(x, y, HEAP_BUCKETS * sizeof(int64_t));
 		break;
+	/* Of series: filled by metrics_collect(). */
+	case FIELD_DOUBLE:
+	case FIELD_SIZE:
+	case FIELD_INTERVAL:
+	case FIELD_DOUBLES:
 	case FIELD_NOTHING:
 	case FIELD_METRICS:
 		break;
@@ -226,23 +220,24 @@ static size_t size_of(const struct field *field)
 		return sizeof(int64_t);
 	case FIELD_PROCESS:
 	case FIELD_PARENT:
-	case FIELD_PHASE:
-	case FIELD_STATE:
-	case FIELD_CAUSE:
+	case FIELD_NAME:
 		return sizeof(int);
 	case FIELD_BOOL:
 		return sizeof(bool);
 	case FIELD_TEXT:
 	case FIELD_DETAIL:
-	case FIELD_LINES:
+	case FIELD_TEXTS:
 	case FIELD_INTS:
 	case FIELD_ARRAY:
 		return sizeof(void *);
-	case FIELD_TEXTS:
-		return sizeof(struct text_list);
 	case FIELD_HISTOGRAM:
 		return HEAP_BUCKETS * sizeof(int64_t);
 	case FIELD_OBJECT:
+	/* Of series: filled by metrics_collect(). */
+	case FIELD_DOUBLE:
+	case FIELD_SIZE:
+	case FIELD_INTERVAL:
+	case FIELD_DOUBLES:
 	case FIELD_NOTHING:
 	case FIELD_METRICS:
 		break;
@@ -254,8 +249,7 @@ static void mark(const struct record *record, size_t base, char *covered)
 {
 	for (const struct field *field = record->fields; field->key != NULL; field++) {
 		memset(covered + base + field->offset, 1, size_of(field));
-		if (field->kind == FIELD_ARRAY || field->kind == FIELD_LINES ||
-		    field->kind == FIELD_INTS)
+		if (field->count_offset != 0)
 			memset(covered + base + field->count_offset, 1, sizeof(size_t));
 		if (field->has_gate)
 			covered[base + field->gate_offset] = 1;

@@ -13,6 +13,7 @@
 enum unit { UNIT_NS, UNIT_BYTES, UNIT_COUNT, UNIT_RATIO };
 enum better { BETTER_LOWER, BETTER_HIGHER, BETTER_NEITHER };
 enum metric_class { CLASS_TIME, CLASS_SIZE, CLASS_EXACT, CLASS_RATIO };
+extern const struct name_table unit_names, better_names, metric_class_names;
 
 /* What else is asked of a metric, besides its class. */
 enum metric_trait {

@@ -43,6 +43,16 @@ enum cause {
 	CAUSE_COUNT
 };
 
+/* The names of an enumeration's values, in order. */
+struct name_table {
+	const char *const *items;
+	unsigned int n;
+};
+extern const struct name_table phase_names, activity_names, cause_names;
+/* "unknown" where it is out of range: values may come from a stored document. */
+const char *name_in(const struct name_table *names, unsigned int value);
+int value_in(const struct name_table *names, const char *name); /* -1: it is not there */
+
 /* Names as in the document: "exec", "running", "page_fault". The _of functions return -1 when
  * the name is not known. */
 const char *phase_name(enum phase phase);

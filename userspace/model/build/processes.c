@@ -7,38 +7,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define MAX_REUSES 64 /* see threads.c */
+#include "userspace/model/document/session_fields.h"
 
-/* Everything is unknown. */
-static void process_clear(struct process *p)
-{
-	int64_t *const numbers[] = {
-		&p->pid,
-		&p->start_ns,
-		&p->exit_ns,
-		&p->exit_code,
-		&p->exit_signal,
-		&p->user_ns,
-		&p->system_ns,
-		&p->run_ns,
-		&p->peak_rss_bytes,
-		&p->ready_rss_bytes,
-		&p->minor_faults,
-		&p->major_faults,
-		&p->read_bytes,
-		&p->write_bytes,
-		&p->read_chars,
-		&p->write_chars,
-		&p->voluntary_switches,
-		&p->involuntary_switches,
-		&p->net_rx_bytes,
-		&p->net_tx_bytes,
-		&p->threads_peak,
-	};
-	*p = (struct process){ 0 };
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		*numbers[i] = UNKNOWN;
-}
+#define MAX_REUSES 64 /* see threads.c */
 
 static int process_new(struct builder *b, uint32_t pid, uint32_t ns_pid, uint64_t start_ns)
 {
@@ -55,7 +26,7 @@ static int process_new(struct builder *b, uint32_t pid, uint32_t ns_pid, uint64_
 		.older_pid = id_map_get(&b->by_pid, pid),
 		.older_ns_pid = ns_pid == 0 ? -1 : id_map_get(&b->by_ns_pid, ns_pid),
 	};
-	process_clear(&fresh.out);
+	record_clear(&process_record, &fresh.out);
 	if (vec_push(&b->procs, fresh) < 0 || id_map_set(&b->by_pid, pid, index) < 0 ||
 	    (ns_pid != 0 && id_map_set(&b->by_ns_pid, ns_pid, index) < 0)) {
 		b->error = -ENOMEM;
@@ -415,8 +386,6 @@ static void finish_one(struct builder *b, int index)
 	if (out->exe == NULL)
 		inherit_image(b, p);
 	set_name(b, p);
-	out->coverage_heap = "";
-	out->coverage_kernel = "";
 }
 
 void processes_finish(struct builder *b)

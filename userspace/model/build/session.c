@@ -10,6 +10,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/model/build/internal.h"
+#include "userspace/model/document/session_fields.h"
 #include "userspace/model/metrics.h"
 
 #define MAX_RUNS 100000 /* more than anybody repeats; bounds what a made-up trace can cost */
@@ -132,26 +133,6 @@ static int find_spans(const struct trace *t, struct span_list *spans)
 }
 
 /* ---- one run ---- */
-
-static void run_clear(struct run *run)
-{
-	int64_t *const numbers[] = {
-		&run->exit_code,	  &run->exit_signal,
-		&run->overhead_ns,	  &run->overhead_error_ns,
-		&run->overhead_probes_ns, &run->overhead_shim_ns,
-		&run->ready_ns,		  &run->startup_total_ns,
-		&run->startup_unknown_ns, &run->file_opens,
-		&run->file_misses,	  &run->lost_bpf,
-		&run->lost_shim,	  &run->wall_ns,
-		&run->peak_rss_bytes,	  &run->peak_rss_error_bytes,
-		&run->peak_cgroup_bytes,  &run->ready_rss_bytes,
-		&run->heap_peak_bytes,	  &run->heap_peak_error_bytes,
-		&run->threads_peak,	  &run->cpus,
-	};
-	*run = (struct run){ .exit_reason = "exit" };
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		*numbers[i] = UNKNOWN;
-}
 
 /* R0: the command's execve entered the kernel. Without kernel events: its release. */
 static void find_zero(struct builder *b)
@@ -282,7 +263,8 @@ static int build_run(struct facts *f, const struct span *span, bool is_last, str
 		.span = span,
 		.end_thread = -1,
 	};
-	run_clear(ret);
+	record_clear(&run_record, ret);
+	ret->exit_reason = "exit";
 	producers_begin(f);
 	find_zero(&b);
 	for (size_t i = span->first; i < span->last && b.error == 0; i++) {

@@ -4,8 +4,6 @@
 
 #include "userspace/model/document/session_fields.h"
 
-#include "userspace/model/session.h"
-
 /* clang-format off */
 #define SCALAR(type, member, json, how) \
 	{ .key = json, .kind = how, .offset = offsetof(struct type, member) }
@@ -14,10 +12,15 @@
 #define BOOL(type, member, json)    SCALAR(type, member, json, FIELD_BOOL)
 #define TEXT(type, member, json)    SCALAR(type, member, json, FIELD_TEXT)
 #define DETAIL(type, member, json)  SCALAR(type, member, json, FIELD_DETAIL)
-#define TEXTS(type, member, json)   SCALAR(type, member, json, FIELD_TEXTS)
-#define COUNTED(type, member, json, how) \
+#define DOUBLE(type, member, json)  SCALAR(type, member, json, FIELD_DOUBLE)
+#define SIZE(type, member, json)    SCALAR(type, member, json, FIELD_SIZE)
+#define NAME(type, member, json, of, other) \
+	{ .key = json, .kind = FIELD_NAME, .offset = offsetof(struct type, member), \
+	  .names = &(of), .fallback = (other) }
+#define COUNTED(type, member, count, json, how) \
 	{ .key = json, .kind = how, .offset = offsetof(struct type, member), \
-	  .count_offset = offsetof(struct type, n_##member) }
+	  .count_offset = offsetof(struct type, count) }
+#define TEXTS(type, member, json) COUNTED(type, member.items, member.n, json, FIELD_TEXTS)
 #define ARRAY(type, member, json, of) \
 	{ .key = json, .kind = FIELD_ARRAY, .offset = offsetof(struct type, member), \
 	  .count_offset = offsetof(struct type, n_##member), .record = &(of) }
@@ -83,7 +86,7 @@ RECORD(coverage_record, process, "coverage", true,
 	DETAIL(process, coverage_kernel, "kernel"),
 	TEXT(process, own_allocator, "own_allocator"));
 
-RECORD(process_record, process, "process", false,
+static const struct field process_fields[] = {
 	SCALAR(process, id, "id", FIELD_PROCESS),
 	SCALAR(process, parent, "parent", FIELD_PARENT),
 	INT(process, pid, "pid"),
@@ -117,7 +120,10 @@ RECORD(process_record, process, "process", false,
 	  .record = &heap_record, .has_gate = true,
 	  .gate_offset = offsetof(struct process, heap) + offsetof(struct heap, is_known) },
 	NOTHING("rss"),
-	GROUP("coverage", coverage_record));
+	GROUP("coverage", coverage_record),
+	{ .key = NULL },
+};
+const struct record process_record = { "process", sizeof(struct process), false, process_fields };
 
 /* --- what happened in a run ----------------------------------------------------------------- */
 
@@ -144,9 +150,9 @@ RECORD(segment_record, segment, "segment", true,
 	INT(segment, duration_ns, "duration_ns"),
 	PROCESS(segment, process, "process"),
 	INT(segment, thread, "thread"),
-	SCALAR(segment, phase, "phase", FIELD_PHASE),
-	SCALAR(segment, state, "state", FIELD_STATE),
-	SCALAR(segment, cause, "cause", FIELD_CAUSE),
+	NAME(segment, phase, "phase", phase_names, -1),
+	NAME(segment, state, "state", activity_names, -1),
+	NAME(segment, cause, "cause", cause_names, CAUSE_UNKNOWN),
 	DETAIL(segment, detail, "detail"));
 
 RECORD(startup_record, run, "startup", false,
@@ -182,9 +188,7 @@ RECORD(connection_record, connection, "connection", true,
 	INT(connection, reply_ns, "reply_ns"),
 	DETAIL(connection, result, "result"),
 	PROCESS(connection, peer_process, "peer_process"),
-	{ .key = "replies_ns", .kind = FIELD_INTS,
-	  .offset = offsetof(struct connection, replies_ns),
-	  .count_offset = offsetof(struct connection, n_replies) });
+	COUNTED(connection, replies_ns, n_replies, "replies_ns", FIELD_INTS));
 
 RECORD(library_record, library, "library", true,
 	PROCESS(library, process, "process"),
@@ -246,6 +250,28 @@ static const struct field run_fields[] = {
 
 /* --- the session ---------------------------------------------------------------------------- */
 
+static const struct field series_fields[] = {
+	DETAIL(series_row, series.id, "id"),
+	NAME(series_row, metric.unit, "unit", unit_names, UNIT_COUNT),
+	NAME(series_row, metric.better, "better", better_names, BETTER_NEITHER),
+	NAME(series_row, metric.class, "class", metric_class_names, CLASS_SIZE),
+	COUNTED(series_row, series.values, series.n_values, "values", FIELD_DOUBLES),
+	SIZE(series_row, series.summary.n, "n"),
+	DOUBLE(series_row, series.summary.median, "median"),
+	DOUBLE(series_row, series.summary.mad, "mad"),
+	DOUBLE(series_row, series.summary.mean, "mean"),
+	DOUBLE(series_row, series.summary.stddev, "stddev"),
+	DOUBLE(series_row, series.summary.min, "min"),
+	DOUBLE(series_row, series.summary.max, "max"),
+	DOUBLE(series_row, series.summary.p95, "p95"),
+	SCALAR(series_row, series.summary.ci95_low, "ci95", FIELD_INTERVAL),
+	DOUBLE(series_row, series.summary.q1, "q1"),
+	DOUBLE(series_row, series.summary.q3, "q3"),
+	DOUBLE(series_row, series.summary.p99, "p99"),
+	SIZE(series_row, series.summary.n_outliers, "outliers"),
+	{ .key = NULL },
+};
+
 RECORD(host_record, host, "host", false,
 	TEXT(host, cpu, "cpu"),
 	INT(host, cpus, "cpus"),
@@ -292,16 +318,27 @@ static const struct field session_fields[] = {
 	WITHIN(session, design, "design", design_record),
 	GROUP("coverage", probes_record),
 	{ .key = "metrics", .kind = FIELD_METRICS },
-	COUNTED(session, notes, "notes", FIELD_LINES),
+	COUNTED(session, notes, n_notes, "notes", FIELD_TEXTS),
 	ARRAY(session, runs, "runs", run_record),
 	{ .key = NULL },
 };
 /* clang-format on */
 
-const struct record run_record = { .name = "run",
-				   .size = sizeof(struct run),
-				   .fields = run_fields };
+const struct record run_record = { "run", sizeof(struct run), false, run_fields };
+const struct record series_record = { "series", sizeof(struct series_row), true, series_fields };
+const struct record session_record = { "session", sizeof(struct session), false, session_fields };
 
-const struct record session_record = { .name = "session",
-				       .size = sizeof(struct session),
-				       .fields = session_fields };
+void record_clear(const struct record *record, void *object)
+{
+	for (const struct field *field = record->fields; field->key != NULL; field++) {
+		void *value = (char *)object + field->offset;
+		if (field->kind == FIELD_INT)
+			*(int64_t *)value = UNKNOWN;
+		else if (field->kind == FIELD_DETAIL)
+			*(const char **)value = "";
+		else if (field->kind == FIELD_NAME && field->fallback >= 0)
+			*(unsigned int *)value = (unsigned int)field->fallback;
+		else if (field->kind == FIELD_OBJECT)
+			record_clear(field->record, value);
+	}
+}

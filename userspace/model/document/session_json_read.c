@@ -4,21 +4,167 @@
 
 #include "userspace/model/document/session_json.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/model/document/json_tree.h"
 #include "userspace/model/document/session_fields.h"
-#include "userspace/model/document/session_json_values.h"
-#include "userspace/model/metrics.h"
 
 #define SNIFF_LENGTH 4096
+#define MAX_STEPS    16			 /* more than the tables of session_fields.c are nested */
+#define MAX_MEMORY   ((size_t)512 << 20) /* what a document may make of itself */
+#define MAX_PLACE    200
+
+/* One step on the way from the document to a value in it. */
+struct step {
+	const char *key; /* NULL: an item of an array */
+	size_t index;
+};
+
+/* The first error sticks, and the steps stay where it happened. */
+struct reading {
+	struct session *session;
+	size_t n_bytes; /* allocated so far */
+	const char *error;
+	struct step steps[MAX_STEPS];
+	size_t n_steps;
+};
 
 static void *at(void *object, size_t offset)
 {
 	return (char *)object + offset;
+}
+
+static void set_error(struct reading *r, const char *error)
+{
+	if (r->error == NULL)
+		r->error = error;
+}
+
+static void step_in(struct reading *r, const char *key, size_t index)
+{
+	assert(r->n_steps < MAX_STEPS);
+	if (r->error == NULL)
+		r->steps[r->n_steps++] = (struct step){ key, index };
+}
+
+static void step_out(struct reading *r)
+{
+	if (r->error == NULL)
+		r->n_steps--;
+}
+
+static int fail_at(const struct reading *r, const char *name)
+{
+	_cleanup_(buf_done) struct buf place;
+	buf_init(&place, MAX_PLACE);
+	for (size_t i = 0; i < r->n_steps; i++) {
+		if (r->steps[i].key == NULL)
+			(void)buf_addf(&place, "[%zu]", r->steps[i].index);
+		else
+			(void)buf_addf(&place, "%s%s", i > 0 ? "." : "", r->steps[i].key);
+	}
+	return fail(-EBADMSG, "'%s': %s%s%s", name, buf_str(&place), place.len > 0 ? ": " : "",
+		    r->error);
+}
+
+/* --- values --------------------------------------------------------------------------------- */
+
+/* False, with an error, when a document makes more of itself than it may. */
+static bool may_use(struct reading *r, size_t n_bytes)
+{
+	r->n_bytes += n_bytes;
+	if (r->n_bytes > MAX_MEMORY)
+		set_error(r, "it needs too much memory");
+	return r->error == NULL;
+}
+
+/* An error when @json has another type. Null is NULL, "", UNKNOWN, NAN, false and 0. */
+static const char *read_text(struct reading *r, const cJSON *json)
+{
+	if (cJSON_IsNull(json))
+		return NULL;
+	if (!cJSON_IsString(json)) {
+		set_error(r, "a string was expected");
+		return NULL;
+	}
+	json_text_decode(json->valuestring);
+	if (!may_use(r, strlen(json->valuestring) + 1))
+		return NULL;
+	const char *text = arena_intern(r->session->arena, json->valuestring);
+	if (text == NULL)
+		set_error(r, "memory is short");
+	return text;
+}
+
+static const char *read_detail(struct reading *r, const cJSON *json)
+{
+	const char *text = read_text(r, json);
+	return text == NULL ? "" : text;
+}
+
+static double read_double(struct reading *r, const cJSON *json)
+{
+	if (cJSON_IsNull(json))
+		return NAN;
+	if (!cJSON_IsNumber(json))
+		set_error(r, "expected a number");
+	else if (!isfinite(json->valuedouble))
+		set_error(r, "the number is too large");
+	return json->valuedouble;
+}
+
+static int64_t read_int(struct reading *r, const cJSON *json)
+{
+	const double value = read_double(r, json);
+	if (isnan(value))
+		return UNKNOWN;
+	if (fabs(value) > 0x1p63) {
+		set_error(r, "the number is too large");
+		return UNKNOWN;
+	}
+	/* As a double, the largest integers are 2^63. */
+	return value >= 0x1p63 ? INT64_MAX : (int64_t)llround(value);
+}
+
+static bool read_bool(struct reading *r, const cJSON *json)
+{
+	if (!cJSON_IsBool(json) && !cJSON_IsNull(json))
+		set_error(r, "expected true or false");
+	return cJSON_IsTrue(json);
+}
+
+static int read_process(struct reading *r, const cJSON *json)
+{
+	const int64_t id = cJSON_IsNull(json) ? 0 : read_int(r, json);
+	if (id < 0 || id > INT32_MAX)
+		set_error(r, "not the id of a process");
+	return r->error == NULL ? (int)id : 0;
+}
+
+static unsigned int read_name(struct reading *r, const struct field *field, const cJSON *json)
+{
+	if (!cJSON_IsString(json)) {
+		set_error(r, "a string was expected");
+		return 0;
+	}
+	int value = value_in(field->names, json->valuestring);
+	if (value < 0)
+		value = field->fallback;
+	if (value < 0)
+		set_error(r, "a name that this version does not know");
+	return value < 0 ? 0 : (unsigned int)value;
+}
+
+/* A count that is given as something else is none. */
+static size_t read_size(const cJSON *json)
+{
+	return cJSON_IsNumber(json) ? (size_t)fmax(0, fmin(json->valuedouble, 1e15)) : 0;
 }
 
 /* --- arrays --------------------------------------------------------------------------------- */
@@ -76,26 +222,27 @@ static void *read_items(struct reading *r, const struct record *record, const cJ
 	return items;
 }
 
-static size_t read_texts(struct reading *r, const cJSON *json, const char ***ret)
+static void read_list(struct reading *r, const struct field *field, const cJSON *json,
+		      read_item *read, size_t size, void *object)
 {
-	size_t n = 0;
-	*ret = read_items(r, NULL, json, text_item, sizeof(**ret), &n);
-	return n;
-}
-
-static size_t read_ints(struct reading *r, const cJSON *json, int64_t **ret)
-{
-	size_t n = 0;
-	*ret = read_items(r, NULL, json, int_item, sizeof(**ret), &n);
-	return n;
+	*(void **)at(object, field->offset) = read_items(r, field->record, json, read, size,
+							 (size_t *)at(object, field->count_offset));
 }
 
 static void read_histogram(struct reading *r, const cJSON *json, int64_t *buckets)
 {
-	int64_t *values = NULL;
-	const size_t n = read_ints(r, json, &values);
+	size_t n = 0;
+	const int64_t *values = read_items(r, NULL, json, int_item, sizeof(*values), &n);
 	for (size_t i = 0; i < n && i < HEAP_BUCKETS; i++)
 		buckets[i] = values[i] == UNKNOWN ? 0 : values[i];
+}
+
+static void read_interval(struct reading *r, const cJSON *json, double *ends)
+{
+	size_t n = 0;
+	const double *both = read_items(r, NULL, json, double_item, sizeof(*both), &n);
+	if (n == 2)
+		memcpy(ends, both, 2 * sizeof(*both));
 }
 
 /* --- objects -------------------------------------------------------------------------------- */
@@ -137,137 +284,41 @@ static void read_object(struct reading *r, const struct record *record, const cJ
 	}
 }
 
-/* What a struct holds before anything is read. */
-static void set_defaults(const struct record *record, void *object)
-{
-	for (const struct field *field = record->fields; field->key != NULL; field++) {
-		void *value = at(object, field->offset);
-		if (field->kind == FIELD_INT)
-			*(int64_t *)value = UNKNOWN;
-		else if (field->kind == FIELD_DETAIL)
-			*(const char **)value = "";
-		else if (field->kind == FIELD_CAUSE)
-			*(enum cause *)value = CAUSE_UNKNOWN;
-		else if (field->kind == FIELD_OBJECT)
-			set_defaults(field->record, value);
-	}
-}
-
 static void struct_item(struct reading *r, const struct record *record, const cJSON *json,
 			void *item)
 {
-	set_defaults(record, item);
+	record_clear(record, item);
 	read_object(r, record, json, item);
 }
 
-static void read_array(struct reading *r, const struct field *field, const cJSON *json,
-		       void *object)
-{
-	size_t n = 0;
-	*(void **)at(object, field->offset) =
-		read_items(r, field->record, json, struct_item, field->record->size, &n);
-	*(size_t *)at(object, field->count_offset) = n;
-}
-
 /* --- metrics -------------------------------------------------------------------------------- */
-
-static int unit_or_count(const char *name)
-{
-	const int unit = unit_of(name);
-	return unit >= 0 ? unit : UNIT_COUNT;
-}
-
-/* Where a statistic of that key goes. */
-static double *statistic(struct summary *s, const char *key)
-{
-	const struct {
-		const char *key;
-		double *value;
-	} rows[] = {
-		{ "median", &s->median }, { "mad", &s->mad }, { "mean", &s->mean },
-		{ "stddev", &s->stddev }, { "min", &s->min }, { "max", &s->max },
-		{ "p95", &s->p95 },	  { "q1", &s->q1 },   { "q3", &s->q3 },
-		{ "p99", &s->p99 },
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		if (strcmp(rows[i].key, key) == 0)
-			return rows[i].value;
-	}
-	return NULL;
-}
-
-static void read_interval(struct reading *r, const cJSON *json, struct summary *s)
-{
-	size_t n = 0;
-	const double *ends = read_items(r, NULL, json, double_item, sizeof(double), &n);
-	if (n == 2 && ends != NULL) {
-		s->ci95_low = ends[0];
-		s->ci95_high = ends[1];
-	}
-}
-
-struct series_reading {
-	struct series *series;
-	struct metric metric; /* what the document says about it */
-	struct summary summary;
-};
-
-static void series_member(struct reading *r, const cJSON *member, struct series_reading *s)
-{
-	const char *key = member->string;
-	double *value = statistic(&s->summary, key);
-	if (value != NULL)
-		*value = read_double(r, member);
-	else if (strcmp(key, "id") == 0)
-		s->series->id = read_detail(r, member);
-	else if (strcmp(key, "unit") == 0)
-		s->metric.unit = (enum unit)read_name(r, member, unit_or_count, UNIT_COUNT);
-	else if (strcmp(key, "better") == 0)
-		s->metric.better = (enum better)read_name(r, member, better_of, BETTER_NEITHER);
-	else if (strcmp(key, "class") == 0)
-		s->metric.class =
-			(enum metric_class)read_name(r, member, metric_class_of, CLASS_SIZE);
-	else if (strcmp(key, "values") == 0)
-		s->series->values = read_items(r, NULL, member, double_item, sizeof(double),
-					       &s->series->n_values);
-	else if (strcmp(key, "ci95") == 0)
-		read_interval(r, member, &s->summary);
-	else if (strcmp(key, "n") == 0 && cJSON_IsNumber(member))
-		s->summary.n = (size_t)fmax(0, fmin(member->valuedouble, 1e15));
-}
 
 /* Where there are values, the statistics are worked out again: they are a function of these. */
 static void series_item(struct reading *r, const struct record *record, const cJSON *json,
 			void *item)
 {
 	struct series *series = item;
-	struct series_reading s = { .series = series };
-	const cJSON *member = NULL;
-	(void)record;
-	summary_of(NULL, 0, &s.summary);
-	s.metric = (struct metric){ .better = BETTER_NEITHER, .class = CLASS_SIZE };
-	series->id = "";
-	while ((member = next_member(r, json, member)) != NULL) {
-		step_in(r, member->string, 0);
-		series_member(r, member, &s);
-		step_out(r);
-	}
+	struct series_row row = { 0 };
+	const struct summary *s = &row.series.summary;
+	record_clear(record, &row);
+	row.metric.unit = UNIT_NS;
+	summary_of(NULL, 0, &row.series.summary);
+	read_object(r, record, json, &row);
+	*series = row.series;
 	series->metric = metrics_row(series->id);
 	if (series->metric == NULL && may_use(r, sizeof(struct metric)))
-		series->metric = session_own_metric(r->session, series->id, &s.metric);
-	series->is_summary =
-		series->n_values == 0 && !(isnan(s.summary.median) && isnan(s.summary.mean) &&
-					   isnan(s.summary.min) && isnan(s.summary.max));
-	if (series->is_summary)
-		series->summary = s.summary;
-	else
+		series->metric = session_own_metric(r->session, series->id, &row.metric);
+	series->is_summary = series->n_values == 0 && !(isnan(s->median) && isnan(s->mean) &&
+							isnan(s->min) && isnan(s->max));
+	if (!series->is_summary)
 		summary_of(series->values, series->n_values, &series->summary);
 }
 
 static void read_metrics(struct reading *r, const cJSON *json)
 {
 	size_t n = 0;
-	struct series *series = read_items(r, NULL, json, series_item, sizeof(*series), &n);
+	struct series *series =
+		read_items(r, &series_record, json, series_item, sizeof(*series), &n);
 	r->session->series = series;
 	r->session->n_series = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -282,7 +333,6 @@ static void read_field(struct reading *r, const struct field *field, const cJSON
 		       void *object)
 {
 	void *value = at(object, field->offset);
-	struct text_list *texts = NULL;
 	if (field->has_gate) {
 		const bool is_known = !cJSON_IsNull(json);
 		*(bool *)at(object, field->gate_offset) = is_known;
@@ -292,6 +342,12 @@ static void read_field(struct reading *r, const struct field *field, const cJSON
 	switch (field->kind) {
 	case FIELD_INT:
 		*(int64_t *)value = read_int(r, json);
+		break;
+	case FIELD_DOUBLE:
+		*(double *)value = read_double(r, json);
+		break;
+	case FIELD_SIZE:
+		*(size_t *)value = read_size(json);
 		break;
 	case FIELD_PROCESS:
 	case FIELD_PARENT:
@@ -306,30 +362,26 @@ static void read_field(struct reading *r, const struct field *field, const cJSON
 	case FIELD_DETAIL:
 		*(const char **)value = read_detail(r, json);
 		break;
-	case FIELD_TEXTS:
-		texts = value;
-		texts->n = read_texts(r, json, &texts->items);
+	case FIELD_NAME:
+		*(unsigned int *)value = read_name(r, field, json);
 		break;
-	case FIELD_LINES:
-		*(size_t *)at(object, field->count_offset) = read_texts(r, json, value);
+	case FIELD_INTERVAL:
+		read_interval(r, json, value);
+		break;
+	case FIELD_TEXTS:
+		read_list(r, field, json, text_item, sizeof(const char *), object);
 		break;
 	case FIELD_INTS:
-		*(size_t *)at(object, field->count_offset) = read_ints(r, json, value);
+		read_list(r, field, json, int_item, sizeof(int64_t), object);
 		break;
-	case FIELD_PHASE:
-		*(enum phase *)value = (enum phase)read_name(r, json, phase_of, -1);
-		break;
-	case FIELD_STATE:
-		*(enum activity *)value = (enum activity)read_name(r, json, activity_of, -1);
-		break;
-	case FIELD_CAUSE:
-		*(enum cause *)value = (enum cause)read_name(r, json, cause_of, CAUSE_UNKNOWN);
+	case FIELD_DOUBLES:
+		read_list(r, field, json, double_item, sizeof(double), object);
 		break;
 	case FIELD_OBJECT:
 		read_object(r, field->record, json, value);
 		break;
 	case FIELD_ARRAY:
-		read_array(r, field, json, object);
+		read_list(r, field, json, struct_item, field->record->size, object);
 		break;
 	case FIELD_HISTOGRAM:
 		read_histogram(r, json, value);
@@ -403,7 +455,7 @@ static void finish_run(struct reading *r, struct run *run, size_t index)
 static void read_session(struct reading *r, const cJSON *json)
 {
 	struct session *s = r->session;
-	set_defaults(&session_record, s);
+	record_clear(&session_record, s);
 	read_object(r, &session_record, json, s);
 	for (size_t i = 0; i < s->n_runs && r->error == NULL; i++) {
 		step_in(r, "runs", 0);

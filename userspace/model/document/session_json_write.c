@@ -9,7 +9,6 @@
 #include "userspace/base/log.h"
 #include "userspace/model/document/json_tree.h"
 #include "userspace/model/document/session_fields.h"
-#include "userspace/model/metrics.h"
 
 static const void *at(const void *object, size_t offset)
 {
@@ -26,118 +25,96 @@ static cJSON *text_value(const char *text)
 	return json_text(text == NULL ? "" : text);
 }
 
-static void add_texts(struct json_tree *tree, cJSON *json, const char *key,
-		      const char *const *items, size_t n)
+static cJSON *text_item(const void *item)
 {
-	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
-	for (size_t i = 0; i < n; i++)
-		(void)json_add(tree, list, NULL, text_value(items[i]));
+	return text_value(*(const char *const *)item);
 }
 
-static void add_ints(struct json_tree *tree, cJSON *json, const char *key, const int64_t *values,
-		     size_t n)
+static cJSON *int_item(const void *item)
 {
-	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
-	for (size_t i = 0; i < n; i++)
-		(void)json_add(tree, list, NULL, int_value(values[i]));
+	return int_value(*(const int64_t *)item);
 }
 
-static void add_histogram(struct json_tree *tree, cJSON *json, const char *key,
-			  const int64_t *buckets)
+static cJSON *double_item(const void *item)
+{
+	return json_double(*(const double *)item);
+}
+
+static cJSON *list_of(struct json_tree *tree, const void *items, size_t n, size_t size,
+		      cJSON *(*value_of)(const void *item))
+{
+	cJSON *list = cJSON_CreateArray();
+	for (size_t i = 0; i < n; i++)
+		(void)json_add(tree, list, NULL, value_of(at(items, i * size)));
+	return list;
+}
+
+static cJSON *histogram_of(struct json_tree *tree, const int64_t *buckets)
 {
 	size_t n = HEAP_BUCKETS;
 	while (n > 0 && buckets[n - 1] == 0)
 		n--;
-	add_ints(tree, json, key, buckets, n);
+	return list_of(tree, buckets, n, sizeof(*buckets), int_item);
 }
 
-static void add_doubles(struct json_tree *tree, cJSON *json, const char *key, const double *values,
-			size_t n)
+static cJSON *interval_of(struct json_tree *tree, const double *ends)
 {
-	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
-	for (size_t i = 0; i < n; i++)
-		(void)json_add(tree, list, NULL, json_double(values[i]));
+	return isfinite(ends[0]) && isfinite(ends[1])
+		       ? list_of(tree, ends, 2, sizeof(*ends), double_item)
+		       : cJSON_CreateNull();
 }
 
-static void add_summary(struct json_tree *tree, cJSON *row, const struct summary *s)
-{
-	const double ci95[] = { s->ci95_low, s->ci95_high };
-	(void)json_add(tree, row, "n", json_int((int64_t)s->n));
-	(void)json_add(tree, row, "median", json_double(s->median));
-	(void)json_add(tree, row, "mad", json_double(s->mad));
-	(void)json_add(tree, row, "mean", json_double(s->mean));
-	(void)json_add(tree, row, "stddev", json_double(s->stddev));
-	(void)json_add(tree, row, "min", json_double(s->min));
-	(void)json_add(tree, row, "max", json_double(s->max));
-	(void)json_add(tree, row, "p95", json_double(s->p95));
-	if (isfinite(s->ci95_low) && isfinite(s->ci95_high))
-		add_doubles(tree, row, "ci95", ci95, 2);
-	else
-		(void)json_add(tree, row, "ci95", cJSON_CreateNull());
-	(void)json_add(tree, row, "q1", json_double(s->q1));
-	(void)json_add(tree, row, "q3", json_double(s->q3));
-	(void)json_add(tree, row, "p99", json_double(s->p99));
-	(void)json_add(tree, row, "outliers", json_int((int64_t)s->n_outliers));
-}
-
-static void add_series(struct json_tree *tree, cJSON *list, const struct series *series)
-{
-	const struct metric *metric = series->metric;
-	cJSON *row = cJSON_CreateObject();
-	(void)json_add(tree, row, "id", json_text(series->id));
-	(void)json_add(tree, row, "unit", json_text(unit_name(metric->unit)));
-	(void)json_add(tree, row, "better", json_text(better_name(metric->better)));
-	(void)json_add(tree, row, "class", json_text(metric_class_name(metric->class)));
-	add_doubles(tree, row, "values", series->values, series->n_values);
-	add_summary(tree, row, &series->summary);
-	json_add_row(tree, list, row);
-}
-
-static void add_metrics(struct json_tree *tree, cJSON *json, const char *key,
-			const struct session *s)
-{
-	cJSON *list = json_add(tree, json, key, cJSON_CreateArray());
-	for (size_t i = 0; i < s->n_series; i++) {
-		if (s->series[i].metric != NULL)
-			add_series(tree, list, &s->series[i]);
-	}
-}
-
-static void add_members(struct json_tree *tree, cJSON *json, const struct record *record,
-			const void *object);
+static cJSON *object_of(struct json_tree *tree, const struct record *record, const void *object);
 
 static cJSON *make_row(struct json_tree *tree, const struct json_rows *rows, size_t index)
 {
 	const struct record *record = rows->context;
-	cJSON *row = cJSON_CreateObject();
-	add_members(tree, row, record, at(rows->items, index * record->size));
-	return row;
+	return object_of(tree, record, at(rows->items, index * record->size));
 }
 
-static void add_array(struct json_tree *tree, cJSON *json, const struct field *field,
-		      const void *object)
+static cJSON *make_series(struct json_tree *tree, const struct json_rows *rows, size_t index)
 {
-	cJSON *list = json_add(tree, json, field->key, cJSON_CreateArray());
-	const struct json_rows rows = {
-		.make = make_row,
-		.items = *(const void *const *)at(object, field->offset),
-		.context = field->record,
-		.n = *(const size_t *)at(object, field->count_offset),
-	};
-	if (field->record->is_inline) {
-		json_add_rows(tree, list, rows);
-		return;
+	const struct series *series = (const struct series *)rows->items + index;
+	const struct series_row row = { *series, *series->metric };
+	return object_of(tree, &series_record, &row);
+}
+
+static cJSON *array_of(struct json_tree *tree, const struct json_rows *rows)
+{
+	const struct record *record = rows->context;
+	cJSON *list = cJSON_CreateArray();
+	if (record->is_inline) {
+		json_add_rows(tree, list, *rows);
+		return list;
 	}
-	for (size_t i = 0; i < rows.n; i++)
-		(void)json_add(tree, list, NULL, make_row(tree, &rows, i));
+	for (size_t i = 0; i < rows->n; i++)
+		(void)json_add(tree, list, NULL, make_row(tree, rows, i));
+	return list;
 }
 
-/* The values that are no list and no object. */
-static cJSON *scalar(enum field_kind kind, const void *value)
+static cJSON *metrics_of(struct json_tree *tree, const struct session *s)
 {
-	switch (kind) {
+	return array_of(tree,
+			&(struct json_rows){ make_series, s->series, &series_record, s->n_series });
+}
+
+static cJSON *value_of(struct json_tree *tree, const struct field *field, const void *object)
+{
+	const void *value = at(object, field->offset), *items = NULL;
+	size_t n = 0;
+	if (field->has_gate && !*(const bool *)at(object, field->gate_offset))
+		return cJSON_CreateNull();
+	if (field->count_offset != 0) {
+		items = *(const void *const *)value;
+		n = *(const size_t *)at(object, field->count_offset);
+	}
+	switch (field->kind) {
 	case FIELD_INT:
-		return int_value(*(const int64_t *)value);
+		return int_item(value);
+	case FIELD_DOUBLE:
+		return double_item(value);
+	case FIELD_SIZE:
+		return json_int((int64_t) * (const size_t *)value);
 	case FIELD_PROCESS:
 		return int_value(*(const int *)value == 0 ? UNKNOWN : *(const int *)value);
 	case FIELD_PARENT:
@@ -147,80 +124,43 @@ static cJSON *scalar(enum field_kind kind, const void *value)
 	case FIELD_TEXT:
 		return json_text(*(const char *const *)value);
 	case FIELD_DETAIL:
-		return text_value(*(const char *const *)value);
-	case FIELD_PHASE:
-		return json_text(phase_name(*(const enum phase *)value));
-	case FIELD_STATE:
-		return json_text(activity_name(*(const enum activity *)value));
-	case FIELD_CAUSE:
-		return json_text(cause_name(*(const enum cause *)value));
+		return text_item(value);
+	case FIELD_NAME:
+		return json_text(name_in(field->names, *(const unsigned int *)value));
+	case FIELD_INTERVAL:
+		return interval_of(tree, value);
 	case FIELD_TEXTS:
-	case FIELD_LINES:
+		return list_of(tree, items, n, sizeof(const char *), text_item);
 	case FIELD_INTS:
+		return list_of(tree, items, n, sizeof(int64_t), int_item);
+	case FIELD_DOUBLES:
+		return list_of(tree, items, n, sizeof(double), double_item);
 	case FIELD_OBJECT:
+		return object_of(tree, field->record, value);
 	case FIELD_ARRAY:
+		return array_of(tree, &(struct json_rows){ make_row, items, field->record, n });
 	case FIELD_HISTOGRAM:
+		return histogram_of(tree, value);
 	case FIELD_METRICS:
+		return metrics_of(tree, object);
 	case FIELD_NOTHING:
 		break;
 	}
 	return cJSON_CreateNull();
 }
 
-static void add_field(struct json_tree *tree, cJSON *json, const struct field *field,
-		      const void *object)
-{
-	const void *value = at(object, field->offset);
-	const struct text_list *texts = value;
-	if (field->has_gate && !*(const bool *)at(object, field->gate_offset)) {
-		(void)json_add(tree, json, field->key, cJSON_CreateNull());
-		return;
-	}
-	switch (field->kind) {
-	case FIELD_TEXTS:
-		add_texts(tree, json, field->key, texts->items, texts->n);
-		break;
-	case FIELD_LINES:
-		add_texts(tree, json, field->key, *(const char *const *const *)value,
-			  *(const size_t *)at(object, field->count_offset));
-		break;
-	case FIELD_INTS:
-		add_ints(tree, json, field->key, *(const int64_t *const *)value,
-			 *(const size_t *)at(object, field->count_offset));
-		break;
-	case FIELD_OBJECT:
-		add_members(tree, json_add(tree, json, field->key, cJSON_CreateObject()),
-			    field->record, value);
-		break;
-	case FIELD_ARRAY:
-		add_array(tree, json, field, object);
-		break;
-	case FIELD_HISTOGRAM:
-		add_histogram(tree, json, field->key, value);
-		break;
-	case FIELD_METRICS:
-		add_metrics(tree, json, field->key, object);
-		break;
-	case FIELD_INT:
-	case FIELD_PROCESS:
-	case FIELD_PARENT:
-	case FIELD_BOOL:
-	case FIELD_TEXT:
-	case FIELD_DETAIL:
-	case FIELD_PHASE:
-	case FIELD_STATE:
-	case FIELD_CAUSE:
-	case FIELD_NOTHING:
-		(void)json_add(tree, json, field->key, scalar(field->kind, value));
-		break;
-	}
-}
-
 static void add_members(struct json_tree *tree, cJSON *json, const struct record *record,
 			const void *object)
 {
 	for (const struct field *field = record->fields; field->key != NULL; field++)
-		add_field(tree, json, field, object);
+		(void)json_add(tree, json, field->key, value_of(tree, field, object));
+}
+
+static cJSON *object_of(struct json_tree *tree, const struct record *record, const void *object)
+{
+	cJSON *json = cJSON_CreateObject();
+	add_members(tree, json, record, object);
+	return json;
 }
 
 int session_write_json(const struct session *s, FILE *f)
