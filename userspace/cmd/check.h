@@ -7,13 +7,13 @@
 
 #include "userspace/base/vec.h"
 #include "userspace/cmd/ab.h"
+#include "userspace/cmd/record_options.h"
 #include "userspace/cmd/worktree.h"
 #include "userspace/collect/run/collect.h"
 #include "userspace/gate/config.h"
 #include "userspace/gate/judge.h"
 #include "userspace/gate/outcome.h"
 #include "userspace/gate/steps.h"
-#include "userspace/trace/ready.h"
 
 struct session_list VEC(struct session *);
 struct comparison_list VEC(struct comparison *);
@@ -43,11 +43,9 @@ int check_keep(struct check *c, struct session *s);
 /* --- check_measure.c --- */
 
 /* How a step is recorded. What @ret points to is the scenario's, and that of @rules, which the caller
- * frees with check_rules_done(). */
-struct rule_list VEC(struct ready_rule);
-int check_spec(const struct scenario *s, const struct step *step, struct rule_list *rules,
+ * frees. */
+int check_spec(const struct scenario *s, const struct step *step, struct ready_rules *rules,
 	       struct collect_spec *ret);
-void check_rules_done(struct rule_list *rules);
 
 /* All runs of a step. *ret_failure: one line why the command failed, or NULL; *ret is set where
  * at least one run was measured. */
@@ -61,10 +59,10 @@ struct check_base {
 	struct ab_arm arm;
 	struct worktree worktree;
 };
-/* Makes it ready to run; nothing when the scenario has no base. *ret_reason: why not. */
+/* Makes it ready to run; nothing when the scenario has no base. *ret_reason: why not. The caller removes
+ * the worktree, also after a failure. */
 int check_base_open(struct check *c, const struct scenario *s, struct check_base *ret,
 		    const char **ret_reason);
-void check_base_close(struct check_base *base);
 /* 1: the inputs are byte-identical; 0: they are not, or there are none. *ret_reason says which, and why
  * it could not be found out. */
 int check_base_is_same(struct check *c, const struct scenario *s, const struct check_base *base,

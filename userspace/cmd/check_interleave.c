@@ -66,11 +66,6 @@ int check_base_open(struct check *c, const struct scenario *s, struct check_base
 	return r;
 }
 
-void check_base_close(struct check_base *base)
-{
-	worktree_remove(&base->worktree);
-}
-
 /* --- whether both hold the same inputs: lists both sides, then reads file after file -------------- */
 
 static void names_done(struct names *names)
@@ -294,7 +289,7 @@ static enum outcome_kind kind_of(const struct ab_result *result)
 static int run(struct check *c, const struct scenario *s, const struct check_base *base,
 	       struct ab_result *ret)
 {
-	struct rule_list rules = { 0 };
+	struct ready_rules rules = { 0 };
 	struct ab_spec spec = {
 		.base = base->arm,
 		.head = { s->steps[0].argv, s->steps[0].directory },
@@ -309,7 +304,7 @@ static int run(struct check *c, const struct scenario *s, const struct check_bas
 		r = check_spec(s, &s->steps[0], &rules, &spec.record);
 	if (r >= 0)
 		r = ab_run(&spec, ret);
-	check_rules_done(&rules);
+	ready_rules_done(&rules);
 	return r;
 }
 

@@ -12,27 +12,16 @@
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
-#include "userspace/cmd/record_options.h"
 
 /* --- how ------------------------------------------------------------------------------------ */
 
-void check_rules_done(struct rule_list *rules)
-{
-	vec_foreach(rule, rules)
-		ready_rule_done(rule);
-	vec_done(rules);
-}
-
-int check_spec(const struct scenario *s, const struct step *step, struct rule_list *rules,
+int check_spec(const struct scenario *s, const struct step *step, struct ready_rules *rules,
 	       struct collect_spec *ret)
 {
 	for (size_t i = 0; i < step->ready.n; i++) {
-		struct ready_rule rule;
-		const int r = ready_rule_parse(step->ready.items[i], &rule);
+		const int r = ready_rules_add(rules, step->ready.items[i]);
 		if (r < 0)
 			return r;
-		if (vec_push(rules, rule) < 0)
-			return fail(-ENOMEM, "not enough memory for a scenario");
 	}
 	*ret = (struct collect_spec){
 		.argv = step->argv,
@@ -165,13 +154,13 @@ int check_measure(struct check *c, const struct scenario *s, const struct step *
 		  struct session **ret, const char **ret_failure)
 {
 	struct series_of_runs m = { .check = c, .scenario = s, .step = step };
-	struct rule_list rules = { 0 };
+	struct ready_rules rules = { 0 };
 	*ret = NULL;
 	int r = check_spec(s, step, &rules, &m.spec);
 	if (r >= 0)
 		r = measure(&m, ret);
 	*ret_failure = m.failure;
 	(void)measurement_free(m.measurement);
-	check_rules_done(&rules);
+	ready_rules_done(&rules);
 	return r;
 }

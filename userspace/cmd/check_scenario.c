@@ -265,7 +265,7 @@ int check_scenario(struct check *c, size_t index, struct outcome *ret)
 		r = judge(&t);
 		store(&t);
 	}
-	check_base_close(&base);
+	worktree_remove(&base.worktree);
 	return r;
 }
 

@@ -106,28 +106,18 @@ static void check(const struct ab_options *o, struct argp_state *state)
 		argp_error(state, "--base-worktree and --base-directory: base runs in one of them");
 }
 
-static uint64_t parse_number(const char *s, const char *name, uint64_t least, uint64_t most,
-			     struct argp_state *state)
-{
-	uint64_t n = 0;
-	if (parse_u64(s, &n) < 0 || n < least || n > most)
-		argp_error(state, "%s '%s': a number from %llu to %llu", name, s,
-			   (unsigned long long)least, (unsigned long long)most);
-	return n;
-}
-
 static error_t parse_more(struct ab_options *o, int key, char *arg, struct argp_state *state)
 {
 	switch (key) {
 	case KEY_PAIRS:
-		o->pairs = (size_t)parse_number(arg, "--pairs", 1, PAIRS_MAX, state);
+		o->pairs = (size_t)option_number(arg, "--pairs", 1, PAIRS_MAX, state);
 		return 0;
 	case KEY_MAX_TIME:
 		if (parse_duration(arg, &o->max_time_ns) < 0 || o->max_time_ns == 0)
 			argp_error(state, "--max-time '%s': a duration such as 60s", arg);
 		return 0;
 	case KEY_SEED:
-		o->seed = parse_number(arg, "--seed", 0, UINT64_MAX, state);
+		o->seed = option_number(arg, "--seed", 0, UINT64_MAX, state);
 		o->has_seed = true;
 		return 0;
 	case KEY_GATE:
@@ -341,6 +331,6 @@ int cmd_ab(int argc, char **argv)
 	(void)arena_free(t.arena);
 	record_options_done(&o.record);
 	vec_done(&o.gate);
-	outs_done(&o.outs);
+	vec_done(&o.outs);
 	return status;
 }

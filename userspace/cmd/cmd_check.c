@@ -294,6 +294,6 @@ int cmd_check(int argc, char **argv)
 	if (r >= 0 && config != NULL && !o.is_list)
 		status = check(&o, config, &choice, trusted);
 	(void)config_free(config);
-	outs_done(&o.outs);
+	vec_done(&o.outs);
 	return status;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
@@ -58,15 +57,6 @@ static const char doc[] =
 	"  startline run -n 10 --ready accept --against @main -- ./server\n"
 	"  startline run -- make -j2\n";
 
-static unsigned int parse_number(const char *s, unsigned int least, const char *name,
-				 struct argp_state *state)
-{
-	uint64_t n = 0;
-	if (parse_u64(s, &n) < 0 || n < least || n > RUNS_MAX)
-		argp_error(state, "%s '%s': a number from %u to %u", name, s, least, RUNS_MAX);
-	return (unsigned int)n;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct run_options *o = state->input;
@@ -76,10 +66,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		state->child_inputs[1] = &o->output;
 		return 0;
 	case 'n':
-		o->runs = parse_number(arg, 1, "--runs", state);
+		o->runs = (unsigned int)option_number(arg, "--runs", 1, RUNS_MAX, state);
 		return 0;
 	case KEY_WARMUP:
-		o->warmup = parse_number(arg, 0, "--warmup", state);
+		o->warmup = (unsigned int)option_number(arg, "--warmup", 0, RUNS_MAX, state);
 		return 0;
 	case KEY_SAVE:
 		o->save_name = arg;

@@ -34,6 +34,16 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+uint64_t option_number(const char *s, const char *name, uint64_t least, uint64_t most,
+		       struct argp_state *state)
+{
+	uint64_t n = 0;
+	if (parse_u64(s, &n) < 0 || n < least || n > most)
+		argp_error(state, "%s '%s': a number from %llu to %llu", name, s,
+			   (unsigned long long)least, (unsigned long long)most);
+	return n;
+}
+
 static enum table_format parse_format(const char *name, struct argp_state *state)
 {
 	static const char *const names[] = {
@@ -184,9 +194,4 @@ int outs_write(const struct outs *outs, const struct outcome *outcomes, size_t n
 			worst = r;
 	}
 	return worst;
-}
-
-void outs_done(struct outs *outs)
-{
-	vec_done(outs);
 }

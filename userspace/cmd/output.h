@@ -7,6 +7,7 @@
 
 #include <argp.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "userspace/base/vec.h"
@@ -19,6 +20,10 @@ struct output_options {
 	const char *path; /* NULL: none was given */
 	bool is_quiet;
 };
+
+/* The number that the option @name has; ends the program through @state when it is none of these. */
+uint64_t option_number(const char *s, const char *name, uint64_t least, uint64_t most,
+		       struct argp_state *state);
 
 extern const struct argp output_argp;
 extern const struct argp_child output_children[];
@@ -43,10 +48,9 @@ struct out {
 };
 struct outs VEC(struct out);
 
-/* Ends the program through @state on a mistake. */
+/* Ends the program through @state on a mistake. The list is the caller's to free, with vec_done(). */
 void outs_add(struct outs *outs, const char *argument, struct argp_state *state);
 /* Writes them all, also where one fails. Negative errno, logged. */
 int outs_write(const struct outs *outs, const struct outcome *outcomes, size_t n);
-void outs_done(struct outs *outs);
 
 #endif

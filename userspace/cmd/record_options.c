@@ -115,11 +115,20 @@ static size_t parse_ring(const char *s, struct argp_state *state)
 	return (size_t)bytes;
 }
 
-static void add_ready(struct record_options *o, const char *spec)
+int ready_rules_add(struct ready_rules *rules, const char *spec)
 {
 	struct ready_rule rule;
-	if (ready_rule_parse(spec, &rule) < 0 || vec_push(&o->ready, rule) < 0)
-		exit(EXIT_TROUBLE);
+	const int r = ready_rule_parse(spec, &rule);
+	if (r < 0)
+		return r;
+	return vec_push(rules, rule) == 0 ? 0 : fail(-ENOMEM, "not enough memory for '%s'", spec);
+}
+
+void ready_rules_done(struct ready_rules *rules)
+{
+	vec_foreach(rule, rules)
+		ready_rule_done(rule);
+	vec_done(rules);
 }
 
 static void parse_redact(struct record_options *o, const char *s, struct argp_state *state)
@@ -172,7 +181,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		parse_until(o, arg, state);
 		return 0;
 	case KEY_READY:
-		add_ready(o, arg);
+		if (ready_rules_add(&o->ready, arg) < 0)
+			exit(EXIT_TROUBLE);
 		return 0;
 	case KEY_TIMEOUT:
 		if (parse_duration(arg, &o->spec.timeout_ns) < 0 || o->spec.timeout_ns == 0)
@@ -217,9 +227,7 @@ const struct argp record_argp = { options, parse_option, NULL, NULL, NULL, NULL,
 
 void record_options_done(struct record_options *o)
 {
-	vec_foreach(rule, &o->ready)
-		ready_rule_done(rule);
-	vec_done(&o->ready);
+	ready_rules_done(&o->ready);
 	if (o->has_redact)
 		regfree(&o->redact);
 	free(o->redact_text);

@@ -16,10 +16,15 @@
 /* How long readiness is waited for, where nothing else is said. */
 #define READY_TIMEOUT_NS (60 * NS_PER_S)
 
+struct ready_rules VEC(struct ready_rule);
+/* Adds what @spec means. -EINVAL, -ENOMEM, logged. */
+int ready_rules_add(struct ready_rules *rules, const char *spec);
+void ready_rules_done(struct ready_rules *rules);
+
 struct record_options {
 	struct collect_spec spec; /* but for what is below, the command, runs and warm-ups */
 	bool has_until, has_timeout;
-	struct ready_rules VEC(struct ready_rule) ready;
+	struct ready_rules ready;
 	const char *trace_path;
 	const char *user;
 	bool has_redact;
