@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One fold_<token>() per kind of event: hands it to the module that keeps such facts. The
+/* One call_<token>() per kind of event: hands it to the module that keeps such facts. The
  * table comes from the schema, so a kind without its function does not compile. */
 #include "userspace/model/build/internal.h"
 
 #include <string.h>
-
-static void fold_meta(struct builder *b, const struct sl_meta *e)
-{
-	(void)b; /* facts.c: META is about the recording */
-	(void)e;
-}
 
 static void fold_mark(struct builder *b, const struct sl_mark *e)
 {
@@ -50,46 +44,6 @@ static void fold_mark(struct builder *b, const struct sl_mark *e)
 	}
 }
 
-static void fold_task(struct builder *b, const struct sl_task *e)
-{
-	process_task(b, e);
-}
-
-static void fold_exec(struct builder *b, const struct sl_exec *e)
-{
-	process_exec(b, e);
-}
-
-static void fold_args(struct builder *b, const struct sl_args *e)
-{
-	image_args(b, e);
-}
-
-static void fold_execfail(struct builder *b, const struct sl_execfail *e)
-{
-	image_execfail(b, e);
-}
-
-static void fold_exit(struct builder *b, const struct sl_exit *e)
-{
-	process_exit(b, e);
-}
-
-static void fold_usage(struct builder *b, const struct sl_usage *e)
-{
-	process_usage(b, e);
-}
-
-static void fold_offcpu(struct builder *b, const struct sl_offcpu *e)
-{
-	wait_offcpu(b, e);
-}
-
-static void fold_syscall(struct builder *b, const struct sl_syscall *e)
-{
-	wait_syscall(b, e);
-}
-
 static bool is_open_of_shim(const struct builder *b, const struct sl_open *e)
 {
 	const char *path = b->facts->shim_path;
@@ -118,21 +72,6 @@ static void fold_open(struct builder *b, const struct sl_open *e)
 		b->n_opens++;
 }
 
-static void fold_net(struct builder *b, const struct sl_net *e)
-{
-	socket_event(b, e);
-}
-
-static void fold_heap(struct builder *b, const struct sl_heap *e)
-{
-	memory_heap(b, e);
-}
-
-static void fold_cover(struct builder *b, const struct sl_cover *e)
-{
-	coverage_cover(b, e);
-}
-
 static void fold_memory(struct builder *b, const struct sl_memory *e)
 {
 	b->memory_last = e;
@@ -148,23 +87,6 @@ static void fold_schedsum(struct builder *b, const struct sl_schedsum *e)
 		b->switches_summed = INT64_MAX;
 }
 
-static void fold_symbol(struct builder *b, const struct sl_symbol *e)
-{
-	(void)b; /* facts.c: needed before the first OFFCPU is judged */
-	(void)e;
-}
-
-static void fold_name(struct builder *b, const struct sl_name *e)
-{
-	process_name(b, e);
-}
-
-static void fold_output(struct builder *b, const struct sl_output *e)
-{
-	(void)b; /* only trace/ready.c looks at it */
-	(void)e;
-}
-
 static void fold_host(struct builder *b, const struct sl_host *e)
 {
 	if (b->host_first == NULL)
@@ -172,31 +94,41 @@ static void fold_host(struct builder *b, const struct sl_host *e)
 	b->host_last = e;
 }
 
-static void fold_drops(struct builder *b, const struct sl_drops *e)
-{
-	(void)b; /* facts.c */
-	(void)e;
-}
-
-static void fold_tally(struct builder *b, const struct sl_tally *e)
-{
-	(void)b; /* facts.c */
-	(void)e;
-}
-
-static void fold_end(struct builder *b, const struct sl_end *e)
-{
-	(void)b; /* facts.c */
-	(void)e;
-}
-
-#define FOLD_CALL(number, name, token, doc)                                       \
+#define FOLD(token, function)                                                     \
 	static void call_##token(struct builder *b, const struct sl_event *event) \
 	{                                                                         \
-		fold_##token(b, (const struct sl_##token *)event);                \
+		function(b, (const struct sl_##token *)event);                    \
 	}
-SL_EVENT_KINDS(FOLD_CALL)
-#undef FOLD_CALL
+#define LEAVE(token)                                                              \
+	static void call_##token(struct builder *b, const struct sl_event *event) \
+	{                                                                         \
+		(void)b;                                                          \
+		(void)event;                                                      \
+	}
+FOLD(task, process_task)
+FOLD(exec, process_exec)
+FOLD(args, image_args)
+FOLD(execfail, image_execfail)
+FOLD(exit, process_exit)
+FOLD(usage, process_usage)
+FOLD(offcpu, wait_offcpu)
+FOLD(syscall, wait_syscall)
+FOLD(net, socket_event)
+FOLD(heap, memory_heap)
+FOLD(cover, coverage_cover)
+FOLD(name, process_name)
+FOLD(mark, fold_mark)
+FOLD(open, fold_open)
+FOLD(memory, fold_memory)
+FOLD(schedsum, fold_schedsum)
+FOLD(host, fold_host)
+/* What is about the recording (facts.c), and what only trace/ready.c looks at. */
+LEAVE(meta)
+LEAVE(symbol)
+LEAVE(output)
+LEAVE(drops)
+LEAVE(tally)
+LEAVE(end)
 
 static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {
 #define FOLD_ROW(number, name, token, doc) [SL_KIND_##name] = call_##token,
