@@ -15,16 +15,16 @@
 /* clang-format off */
 /* The first that recognises it wins: the generic ones come last. */
 const struct foreign foreigns[] = {
-	{ "hyperfine", "JSON of --export-json", false, hyperfine_sniff, hyperfine_read },
-	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", false, pytest_sniff, pytest_read },
-	{ "its tree .benchmarks/", "the newest file in it", true, pytest_tree_sniff, pytest_tree_read },
-	{ "criterion", "a directory target/criterion", true, criterion_sniff, criterion_read },
-	{ "Google Benchmark", "JSON of --benchmark_out", false, gbench_sniff, gbench_read },
-	{ "k6", "JSON of --summary-export", false, k6_sniff, k6_read },
-	{ "JUnit", "XML with the times of tests", false, junit_sniff, junit_read },
-	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read },
-	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read },
-	{ "go test -bench", "its output", false, go_sniff, go_read },
+	{ "hyperfine", "JSON of --export-json", false, hyperfine_sniff, NULL, hyperfine_read },
+	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", false, pytest_sniff, NULL, pytest_read },
+	{ "its tree .benchmarks/", "the newest file in it", true, pytest_tree_sniff, pytest_tree_read, NULL },
+	{ "criterion", "a directory target/criterion", true, criterion_sniff, criterion_read, NULL },
+	{ "Google Benchmark", "JSON of --benchmark_out", false, gbench_sniff, NULL, gbench_read },
+	{ "k6", "JSON of --summary-export", false, k6_sniff, NULL, k6_read },
+	{ "JUnit", "XML with the times of tests", false, junit_sniff, junit_read, NULL },
+	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read, NULL },
+	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read, NULL },
+	{ "go test -bench", "its output", false, go_sniff, go_read, NULL },
 	{ 0 },
 };
 /* clang-format on */
@@ -59,6 +59,23 @@ static const struct foreign *recognise(const char *text, size_t length, const ch
 	return NULL;
 }
 
+static int read_into(const struct foreign *foreign, const char *text, size_t length,
+		     const char *path, struct session *ret)
+{
+	_cleanup_(foreign_json_free) cJSON *json = NULL;
+	_cleanup_(gather_done) struct gathering g;
+	gather_init(&g, path, ret);
+	if (foreign->read_json != NULL) {
+		json = foreign_json_parse(text, length, path);
+		if (json == NULL)
+			return -EBADMSG;
+		foreign->read_json(&g, json);
+	} else {
+		foreign->read(&g, text, length);
+	}
+	return gather_finish(&g);
+}
+
 int foreign_read(const char *text, size_t length, const char *path, struct session **ret)
 {
 	static const char bom[] = "\xef\xbb\xbf";
@@ -76,7 +93,7 @@ int foreign_read(const char *text, size_t length, const char *path, struct sessi
 	struct session *session = NULL;
 	int r = session_new(&session);
 	if (r == 0)
-		r = foreign->read(text, length, path, session);
+		r = read_into(foreign, text, length, path, session);
 	if (r < 0) {
 		(void)session_free(session);
 		return r;

@@ -14,14 +14,18 @@
 /* A document with more text than that is no summary of a benchmark. */
 #define FOREIGN_MAX_LENGTH ((size_t)256 << 20)
 
+struct gathering;
+struct cJSON;
+
 struct foreign {
 	const char *name; /* "hyperfine" */
 	const char *help; /* "JSON of --export-json" */
 	bool is_directory;
 	/* Whether the beginning of a file, or a directory, looks like it. */
 	bool (*sniff)(const char *text, size_t length, const char *path);
-	/* -EBADMSG, logged with the place, when it is damaged. */
-	int (*read)(const char *text, size_t length, const char *path, struct session *ret);
+	/* One of the two; what is damaged is an error of @g, with its place. */
+	void (*read)(struct gathering *g, const char *text, size_t length);
+	void (*read_json)(struct gathering *g, const struct cJSON *json);
 };
 extern const struct foreign foreigns[]; /* ends with a NULL name */
 

@@ -248,18 +248,17 @@ bool criterion_sniff(const char *text, size_t length, const char *path)
 	return place_of(path, &root, &baseline) && has_baseline(buf_str(&root), baseline);
 }
 
-int criterion_read(const char *text, size_t length, const char *path, struct session *ret)
+void criterion_read(struct gathering *g, const char *text, size_t length)
 {
 	_cleanup_(buf_done) struct buf root;
-	_cleanup_(gather_done) struct gathering g;
 	const char *baseline = NULL;
 	(void)text;
 	(void)length;
 	buf_init(&root, PATH_MAX);
-	gather_init(&g, path, ret);
-	if (!place_of(path, &root, &baseline))
-		return fail(-ENOTDIR, "'%s': not a directory", path);
-	gather_note(&g, "results of criterion, baseline %s", baseline);
-	read_tree(&g, buf_str(&root), baseline);
-	return gather_finish(&g);
+	if (!place_of(g->path, &root, &baseline)) {
+		g->error = fail(-ENOTDIR, "'%s': not a directory", g->path);
+		return;
+	}
+	gather_note(g, "results of criterion, baseline %s", baseline);
+	read_tree(g, buf_str(&root), baseline);
 }

@@ -2,11 +2,9 @@
 /* Google Benchmark, --benchmark_out_format=json. Repetitions share a name and are its samples;
  * where only the aggregates were written, these are the statistics. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
-#include "userspace/base/cleanup.h"
 #include "userspace/foreign/internal.h"
 
 bool gbench_sniff(const char *text, size_t length, const char *path)
@@ -174,25 +172,19 @@ static void add_context(struct gathering *g, const cJSON *context)
 		g->session->host.cpus = (int64_t)n_cpus;
 }
 
-int gbench_read(const char *text, size_t length, const char *path, struct session *ret)
+void gbench_read(struct gathering *g, const cJSON *json)
 {
-	_cleanup_(foreign_json_free) cJSON *json = foreign_json_parse(text, length, path);
-	_cleanup_(gather_done) struct gathering g;
-	gather_init(&g, path, ret);
-	if (json == NULL)
-		return -EBADMSG;
 	const cJSON *rows = foreign_json_get(json, "benchmarks");
 	const cJSON *row = NULL;
 	size_t index = 0;
-	add_context(&g, foreign_json_get(json, "context"));
+	add_context(g, foreign_json_get(json, "context"));
 	if (!cJSON_IsArray(rows))
-		gather_fail(&g, "it has no array of benchmarks");
-	cJSON_ArrayForEach(row, rows) add_row(&g, row, index++);
+		gather_fail(g, "it has no array of benchmarks");
+	cJSON_ArrayForEach(row, rows) add_row(g, row, index++);
 	/* Behind the samples, which make these superfluous. */
 	cJSON_ArrayForEach(row, rows)
 	{
 		if (is_aggregate(row))
-			add_aggregate(&g, row);
+			add_aggregate(g, row);
 	}
-	return gather_finish(&g);
 }

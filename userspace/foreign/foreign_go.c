@@ -32,7 +32,7 @@ struct unit_facts {
 };
 
 struct reading {
-	struct gathering g;
+	struct gathering *g;
 	const char *package; /* NULL: none */
 	struct unit_facts units[MAX_UNITS];
 	size_t n_units;
@@ -128,7 +128,7 @@ static void read_unit_line(struct reading *r)
 	if (line->n < 3)
 		return;
 	if (facts == NULL) {
-		const char *name = gather_text(&r->g, line->fields[1]);
+		const char *name = gather_text(r->g, line->fields[1]);
 		if (name == NULL || r->n_units == MAX_UNITS)
 			return;
 		facts = &r->units[r->n_units++];
@@ -185,14 +185,14 @@ static void add_value(struct reading *r, const char *name, const char *unit, dou
 	const struct unit_facts *facts = facts_of(r, unit);
 	struct foreign_unit u = unit_of_words(unit);
 	if (stem == NULL) {
-		gather_fail(&r->g, "line %zu: the unit '%.40s...' is too long", r->number, unit);
+		gather_fail(r->g, "line %zu: the unit '%.40s...' is too long", r->number, unit);
 		return;
 	}
 	if (facts != NULL && facts->is_exact)
 		u.like.class = CLASS_EXACT;
 	if (facts != NULL && facts->has_better)
 		u.like.better = facts->better;
-	gather_value(&r->g, gather_id(&r->g, stem, name), &u.like, value * u.scale);
+	gather_value(r->g, gather_id(r->g, stem, name), &u.like, value * u.scale);
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */
@@ -207,13 +207,13 @@ static void read_result(struct reading *r)
 		(void)buf_addf(&name, "%s.", r->package);
 	(void)buf_adds(&name, rest[0] != '\0' ? rest : BENCHMARK);
 	if (line->n % 2 != 0 || line->is_cut)
-		gather_fail(&r->g, "line %zu: expected pairs of value and unit", r->number);
-	for (size_t i = 2; i + 1 < line->n && r->g.error == 0; i += 2) {
+		gather_fail(r->g, "line %zu: expected pairs of value and unit", r->number);
+	for (size_t i = 2; i + 1 < line->n && r->g->error == 0; i += 2) {
 		double value = NAN;
 		if (parse_double(line->fields[i], &value) < 0 &&
 		    strcasecmp(line->fields[i], "nan") != 0 &&
 		    strcasecmp(line->fields[i], "+inf") != 0)
-			gather_fail(&r->g, "line %zu: '%.40s' is not a number", r->number,
+			gather_fail(r->g, "line %zu: '%.40s' is not a number", r->number,
 				    line->fields[i]);
 		else
 			add_value(r, buf_str(&name), line->fields[i + 1], value);
@@ -239,11 +239,11 @@ static void read_configuration(struct reading *r, const char *text, size_t lengt
 	const bool is_cpu = n == 3 && memcmp(text, "cpu", 3) == 0;
 	if (!is_package && !is_cpu)
 		return;
-	const char *copy = gather_textn(&r->g, value, n_value);
+	const char *copy = gather_textn(r->g, value, n_value);
 	if (is_package)
 		r->package = copy;
 	else
-		r->g.session->host.cpu = copy;
+		r->g->session->host.cpu = copy;
 }
 
 static void read_line(struct reading *r, const char *text, size_t length)
@@ -259,22 +259,21 @@ static void read_line(struct reading *r, const char *text, size_t length)
 		read_configuration(r, text, length);
 }
 
-int go_read(const char *text, size_t length, const char *path, struct session *ret)
+void go_read(struct gathering *g, const char *text, size_t length)
 {
 	_cleanup_free_ struct reading *r = calloc(1, sizeof(*r));
 	const char *at = text, *end = text + length, *begin = NULL;
 	size_t n = 0;
-	if (r == NULL)
-		return -ENOMEM;
-	gather_init(&r->g, path, ret);
+	if (r == NULL) {
+		g->error = -ENOMEM;
+		return;
+	}
+	r->g = g;
 	buf_init(&r->line.text, MAX_LINE);
-	gather_note(&r->g, "results of go test -bench");
-	while (r->g.error == 0 && next_line(&at, end, &begin, &n)) {
+	gather_note(r->g, "results of go test -bench");
+	while (r->g->error == 0 && next_line(&at, end, &begin, &n)) {
 		r->number++;
 		read_line(r, begin, n);
 	}
-	const int done = gather_finish(&r->g);
 	buf_done(&r->line.text);
-	gather_done(&r->g);
-	return done;
 }

@@ -3,7 +3,6 @@
  * program as startline does: time.wall, cpu.user, cpu.system, mem.peak_rss. With several, each
  * has its command in brackets. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -142,22 +141,15 @@ static void add_result(struct gathering *g, const cJSON *result, size_t index, s
 		gather_command(g, command);
 }
 
-int hyperfine_read(const char *text, size_t length, const char *path, struct session *ret)
+void hyperfine_read(struct gathering *g, const cJSON *json)
 {
-	_cleanup_(foreign_json_free) cJSON *json = NULL;
-	_cleanup_(gather_done) struct gathering g;
-	gather_init(&g, path, ret);
-	json = foreign_json_parse(text, length, path);
-	if (json == NULL)
-		return -EBADMSG;
-	gather_note(&g, "results of hyperfine");
+	gather_note(g, "results of hyperfine");
 	const cJSON *results = foreign_json_get(json, "results");
 	const cJSON *result = NULL;
 	struct id_map last = { 0 };
 	const bool is_single = cJSON_GetArraySize(results) == 1;
 	size_t index = 0;
 	cJSON_ArrayForEach(result, results)
-		add_result(&g, result, index++, is_single ? NULL : &last);
+		add_result(g, result, index++, is_single ? NULL : &last);
 	id_map_done(&last);
-	return gather_finish(&g);
 }

@@ -21,7 +21,7 @@
 #define CHUNK	  ((size_t)1 << 20) /* expat takes an int */
 
 struct reading {
-	struct gathering g;
+	struct gathering *g;
 	XML_Parser parser;
 	size_t depth;
 	size_t n_open_suites, n_suites; /* suites in suites do not count */
@@ -63,7 +63,7 @@ static unsigned long current_line(const struct reading *r)
 
 static void refuse(struct reading *r, const char *what)
 {
-	gather_fail(&r->g, "line %lu: %s", current_line(r), what);
+	gather_fail(r->g, "line %lu: %s", current_line(r), what);
 	(void)XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -122,7 +122,7 @@ static void begin_test(struct reading *r, const char **attributes)
 	}
 	r->time_ns = time_of(r, attributes);
 	r->is_failed = r->is_skipped = false;
-	r->id = gather_id(&r->g, "test", buf_str(&name));
+	r->id = gather_id(r->g, "test", buf_str(&name));
 }
 
 /* Some nest suites; the outer one's time holds the inner ones. */
@@ -149,7 +149,7 @@ static void XMLCALL on_begin(void *user, const char *name, const char **attribut
 		r->is_failed = true;
 	else if (strcmp(name, "skipped") == 0)
 		r->is_skipped = true;
-	if (r->g.error < 0)
+	if (r->g->error < 0)
 		(void)XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -164,7 +164,7 @@ static void XMLCALL on_end(void *user, const char *name)
 	r->n_tests++;
 	r->n_failed += r->is_failed;
 	r->n_skipped += r->is_skipped;
-	gather_value(&r->g, r->id, &like_time, r->is_skipped ? (double)NAN : r->time_ns);
+	gather_value(r->g, r->id, &like_time, r->is_skipped ? (double)NAN : r->time_ns);
 	r->id = NULL;
 }
 
@@ -185,8 +185,8 @@ static void parse(struct reading *r, const char *text, size_t length)
 		const size_t n = length - at < CHUNK ? length - at : CHUNK;
 		status = XML_Parse(r->parser, text + at, (int)n, at + n == length);
 	}
-	if (status != XML_STATUS_OK && r->g.error == 0)
-		gather_fail(&r->g, "line %lu: %s", current_line(r),
+	if (status != XML_STATUS_OK && r->g->error == 0)
+		gather_fail(r->g, "line %lu: %s", current_line(r),
 			    XML_ErrorString(XML_GetErrorCode(r->parser)));
 }
 
@@ -195,7 +195,7 @@ static void add_totals(struct reading *r)
 	static const struct metric like_failed = { .unit = UNIT_COUNT,
 						   .better = BETTER_LOWER,
 						   .class = CLASS_EXACT };
-	struct gathering *g = &r->g;
+	struct gathering *g = r->g;
 	const double total_ns = !isnan(r->root_ns) ? r->root_ns
 				: r->n_suites == 1 ? r->suite_ns
 						   : (double)NAN;
@@ -209,20 +209,18 @@ static void add_totals(struct reading *r)
 	gather_value(g, "suite.skipped", &like_count, (double)r->n_skipped);
 }
 
-int junit_read(const char *text, size_t length, const char *path, struct session *ret)
+void junit_read(struct gathering *g, const char *text, size_t length)
 {
-	struct reading r = { .root_ns = NAN, .suite_ns = NAN, .time_ns = NAN };
+	struct reading r = { .g = g, .root_ns = NAN, .suite_ns = NAN, .time_ns = NAN };
 	r.parser = XML_ParserCreate(NULL);
-	if (r.parser == NULL)
-		return fail(-ENOMEM, "'%s': memory is short", path);
-	gather_init(&r.g, path, ret);
+	if (r.parser == NULL) {
+		g->error = fail(-ENOMEM, "'%s': memory is short", g->path);
+		return;
+	}
 	XML_SetUserData(r.parser, &r);
 	XML_SetElementHandler(r.parser, on_begin, on_end);
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	parse(&r, text, length);
 	XML_ParserFree(r.parser);
 	add_totals(&r);
-	const int done = gather_finish(&r.g);
-	gather_done(&r.g);
-	return done;
 }

@@ -3,11 +3,9 @@
  * are one level deeper, in "values", and a metric says what it "contains". A trend has statistics
  * and no values; all else is one value a file. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
-#include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
@@ -108,15 +106,9 @@ static void add_metric(struct gathering *g, const cJSON *metric)
 		gather_value(g, id, &like_count, value);
 }
 
-int k6_read(const char *text, size_t length, const char *path, struct session *ret)
+void k6_read(struct gathering *g, const cJSON *json)
 {
-	_cleanup_(foreign_json_free) cJSON *json = foreign_json_parse(text, length, path);
-	_cleanup_(gather_done) struct gathering g;
-	gather_init(&g, path, ret);
-	if (json == NULL)
-		return -EBADMSG;
 	const cJSON *metric = NULL;
-	gather_note(&g, "summary of k6");
-	cJSON_ArrayForEach(metric, foreign_json_get(json, "metrics")) add_metric(&g, metric);
-	return gather_finish(&g);
+	gather_note(g, "summary of k6");
+	cJSON_ArrayForEach(metric, foreign_json_get(json, "metrics")) add_metric(g, metric);
 }

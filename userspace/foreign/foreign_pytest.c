@@ -118,22 +118,16 @@ static void add_commit(struct gathering *g, const cJSON *json)
 		    is_known ? " of commit " : "", is_known ? commit : "");
 }
 
-int pytest_read(const char *text, size_t length, const char *path, struct session *ret)
+void pytest_read(struct gathering *g, const cJSON *json)
 {
-	_cleanup_(foreign_json_free) cJSON *json = foreign_json_parse(text, length, path);
-	_cleanup_(gather_done) struct gathering g;
-	gather_init(&g, path, ret);
-	if (json == NULL)
-		return -EBADMSG;
 	const cJSON *benchmarks = foreign_json_get(json, "benchmarks");
 	const cJSON *benchmark = NULL;
 	size_t index = 0;
-	add_machine(&g, foreign_json_get(json, "machine_info"));
-	add_commit(&g, json);
+	add_machine(g, foreign_json_get(json, "machine_info"));
+	add_commit(g, json);
 	if (!cJSON_IsArray(benchmarks))
-		gather_fail(&g, "it has no array of benchmarks");
-	cJSON_ArrayForEach(benchmark, benchmarks) add_benchmark(&g, benchmark, index++);
-	return gather_finish(&g);
+		gather_fail(g, "it has no array of benchmarks");
+	cJSON_ArrayForEach(benchmark, benchmarks) add_benchmark(g, benchmark, index++);
 }
 
 /* --- a tree --------------------------------------------------------------------------------- */
@@ -260,30 +254,36 @@ bool pytest_tree_sniff(const char *text, size_t length, const char *path)
 	return is_it;
 }
 
-static int read_newest(const struct newest *newest, struct session *ret)
+static void read_newest(struct gathering *g, const struct newest *newest)
 {
 	_cleanup_(buf_done) struct buf text;
-	const char *path = buf_str(&newest->path);
+	_cleanup_(foreign_json_free) cJSON *json = NULL;
 	buf_init(&text, FOREIGN_MAX_LENGTH);
-	const int r = fs_read_file(path, &text);
-	if (r < 0)
-		return fail(r, "cannot read '%s': %s", path, strerror(-r));
-	const int done = pytest_read(buf_str(&text), text.len, path, ret);
-	_cleanup_(gather_done) struct gathering g;
-	gather_init(&g, path, ret);
-	if (done == 0)
-		gather_note(&g, "the newest one: %s", path);
-	return done < 0 ? done : g.error;
+	g->path = gather_text(g, buf_str(&newest->path));
+	if (g->error < 0)
+		return;
+	const int r = fs_read_file(g->path, &text);
+	if (r < 0) {
+		g->error = fail(r, "cannot read '%s': %s", g->path, strerror(-r));
+		return;
+	}
+	json = foreign_json_parse(buf_str(&text), text.len, g->path);
+	if (json == NULL) {
+		g->error = -EBADMSG;
+		return;
+	}
+	pytest_read(g, json);
+	gather_note(g, "the newest one: %s", g->path);
 }
 
-int pytest_tree_read(const char *text, size_t length, const char *path, struct session *ret)
+void pytest_tree_read(struct gathering *g, const char *text, size_t length)
 {
 	struct newest newest;
 	(void)text;
 	(void)length;
-	const int r = newest_of(path, ret->arena, &newest)
-			      ? read_newest(&newest, ret)
-			      : fail(-ENOENT, "'%s': there is no such result in it", path);
+	if (newest_of(g->path, g->session->arena, &newest))
+		read_newest(g, &newest);
+	else
+		g->error = fail(-ENOENT, "'%s': there is no such result in it", g->path);
 	buf_done(&newest.path);
-	return r;
 }

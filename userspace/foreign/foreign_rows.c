@@ -10,7 +10,6 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
@@ -196,20 +195,17 @@ static void read_csv(struct gathering *g, struct csv *c)
 		gather_fail(g, "line %zu: %s", c->line, c->error);
 }
 
-int rows_csv_read(const char *text, size_t length, const char *path, struct session *ret)
+void rows_csv_read(struct gathering *g, const char *text, size_t length)
 {
-	_cleanup_(gather_done) struct gathering g;
 	struct csv c = { .line = 1 };
-	gather_init(&g, path, ret);
 	buf_init(&c.fields, MAX_ROW);
 	if (memchr(text, '\0', length) != NULL)
-		gather_fail(&g, "a byte of zeroes: it is not text");
+		gather_fail(g, "a byte of zeroes: it is not text");
 	else if (!csv_begin(&c, text, length))
-		gather_fail(&g, "line 1: it names no columns name and value");
+		gather_fail(g, "line 1: it names no columns name and value");
 	else
-		read_csv(&g, &c);
+		read_csv(g, &c);
 	buf_done(&c.fields);
-	return gather_finish(&g);
 }
 
 /* --- JSON: an array of objects, or one object a line ------------------------------------------ */
@@ -293,24 +289,22 @@ static void read_lines(struct gathering *g, const char *text, size_t length)
 	}
 }
 
-int rows_json_read(const char *text, size_t length, const char *path, struct session *ret)
+void rows_json_read(struct gathering *g, const char *text, size_t length)
 {
 	_cleanup_(foreign_json_free) cJSON *json = NULL;
-	_cleanup_(gather_done) struct gathering g;
 	struct json_error error;
-	gather_init(&g, path, ret);
 	if (foreign_first_byte(text, length) == '[') {
-		json = foreign_json_parse(text, length, path);
+		json = foreign_json_parse(text, length, g->path);
 		if (json == NULL)
-			return -EBADMSG;
-		read_array(&g, json);
-		return gather_finish(&g);
+			g->error = -EBADMSG;
+		else
+			read_array(g, json);
+		return;
 	}
 	/* One object over several lines is no line of its own. */
 	json = json_parse(text, length, &error);
 	if (json != NULL)
-		add_object(&g, "it", json);
+		add_object(g, "it", json);
 	else
-		read_lines(&g, text, length);
-	return gather_finish(&g);
+		read_lines(g, text, length);
 }

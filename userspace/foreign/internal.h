@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "userspace/base/vec.h"
+#include "userspace/foreign/foreign.h"
 #include "userspace/model/build/id_map.h"
 #include "userspace/model/document/json_tree.h"
 #include "userspace/model/metrics.h"
@@ -14,16 +15,20 @@
 
 /* --- the readers: see struct foreign --------------------------------------------------------- */
 
+struct gathering;
 #define FOREIGN_READER(name)                                                  \
 	bool name##_sniff(const char *text, size_t length, const char *path); \
-	int name##_read(const char *text, size_t length, const char *path, struct session *ret)
-FOREIGN_READER(hyperfine);
-FOREIGN_READER(pytest);
+	void name##_read(struct gathering *g, const char *text, size_t length)
+#define FOREIGN_JSON_READER(name)                                             \
+	bool name##_sniff(const char *text, size_t length, const char *path); \
+	void name##_read(struct gathering *g, const cJSON *json)
+FOREIGN_JSON_READER(hyperfine);
+FOREIGN_JSON_READER(pytest);
 FOREIGN_READER(pytest_tree);
 FOREIGN_READER(criterion);
-FOREIGN_READER(gbench);
+FOREIGN_JSON_READER(gbench);
 FOREIGN_READER(go);
-FOREIGN_READER(k6);
+FOREIGN_JSON_READER(k6);
 FOREIGN_READER(junit);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
