@@ -226,23 +226,16 @@ static void redact_output(struct sl_output *output)
 /* Where the text of an event is; NULL: it has none that is a path. */
 static char *path_in(struct sl_event *event)
 {
-	char *start = (char *)event;
-	switch (event->kind) {
-	case SL_KIND_EXEC:
-		return start + offsetof(struct sl_exec, text);
-	case SL_KIND_EXECFAIL:
-		return start + offsetof(struct sl_execfail, text);
-	case SL_KIND_OPEN:
-		return start + offsetof(struct sl_open, text);
-	case SL_KIND_OFFCPU:
-		return start + offsetof(struct sl_offcpu, text);
-	case SL_KIND_COVER:
-		return start + offsetof(struct sl_cover, text);
-	case SL_KIND_NAME:
-		return start + offsetof(struct sl_name, text);
-	default:
-		return NULL;
-	}
+	static const size_t places[SL_KIND_LIMIT] = {
+		[SL_KIND_EXEC] = offsetof(struct sl_exec, text),
+		[SL_KIND_EXECFAIL] = offsetof(struct sl_execfail, text),
+		[SL_KIND_OPEN] = offsetof(struct sl_open, text),
+		[SL_KIND_OFFCPU] = offsetof(struct sl_offcpu, text),
+		[SL_KIND_COVER] = offsetof(struct sl_cover, text),
+		[SL_KIND_NAME] = offsetof(struct sl_name, text),
+	};
+	const size_t place = event->kind < SL_KIND_LIMIT ? places[event->kind] : 0;
+	return place != 0 ? (char *)event + place : NULL;
 }
 
 static void redact_name(const regex_t *regex, char name[static SL_COMM_SIZE])

@@ -25,7 +25,7 @@
 /* Without kernel events deaths in the tree are found by looking. */
 #define LOOK_NS (20 * NS_PER_MS)
 
-static void refresh(void *data)
+void run_refresh(void *data)
 {
 	struct run *r = data;
 	(void)collector_drain(r->c);
@@ -42,7 +42,7 @@ static void signal_command(const struct run *r, int signal)
 void run_signal(struct run *r, int number)
 {
 	if (r->is_reaped)
-		(void)tree_signal(&r->tree, number, refresh, r);
+		(void)tree_signal(&r->tree, number, run_refresh, r);
 	else
 		signal_command(r, number);
 }
@@ -62,13 +62,13 @@ static void insist(struct run *r, uint64_t now)
 {
 	if (r->is_reaped && !r->rest_was_asked && now >= r->reaped_ns + REST_NS) {
 		r->rest_was_asked = true;
-		(void)tree_signal(&r->tree, r->spec->stop_signal, refresh, r);
+		(void)tree_signal(&r->tree, r->spec->stop_signal, run_refresh, r);
 	}
 	if (r->killed_ns == 0 && now >= r->stop_ns + PATIENCE_NS) {
 		r->killed_ns = now;
 		log_info("the command did not end within 5 s: killing what is left");
 		signal_command(r, SIGKILL);
-		(void)tree_signal(&r->tree, SIGKILL, refresh, r);
+		(void)tree_signal(&r->tree, SIGKILL, run_refresh, r);
 	}
 }
 

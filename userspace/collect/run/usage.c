@@ -116,9 +116,7 @@ int run_memory(struct run *r, enum sl_when when)
 bool run_has(void *data, pid_t pid)
 {
 	struct run *r = data;
-	(void)collector_drain(r->c);
-	if (!r->tree.has_events || r->tree.use_ns_pids)
-		(void)run_walk(r);
+	run_refresh(r);
 	if (r->c->bpf == NULL && r->c->shim != NULL)
 		(void)tree_add_told(&r->tree, source_shim_directory(r->c->shim));
 	return tree_has(&r->tree, pid);
