@@ -116,7 +116,7 @@ static struct btf_cursor named(const struct btf_view *v, const char *name)
 	struct btf_cursor c = { .id = 0 };
 	for (uint32_t id = 1; id <= v->n_types; id++) {
 		assert_true(btf_type(v, id, &c));
-		if (strcmp(btf_name(v, c.type.name), name) == 0)
+		if (strcmp(btf_name(v, c.type.name_off), name) == 0)
 			return c;
 	}
 	fail_msg("no type %s", name);
@@ -148,20 +148,20 @@ static void an_excerpt_has_what_is_contained_and_no_more(void **state)
 	assert_int_equal(btf_view_init(&v, buf_str(&q.excerpt), q.excerpt.len), 0);
 	struct btf_cursor c = btf_start(&v);
 	while (btf_next(&v, &c))
-		assert_string_not_equal(btf_name(&v, c.type.name), "other");
+		assert_string_not_equal(btf_name(&v, c.type.name_off), "other");
 	assert_ptr_equal(c.at, v.types_end);
 	const struct btf_cursor task = named(&v, "task");
-	assert_int_equal(task.kind, KIND_STRUCT);
+	assert_int_equal(task.kind, BTF_KIND_STRUCT);
 	assert_int_equal(task.type.type, 24);
-	assert_int_equal(type_of_member(&v, &task, 0, "pid", 0).kind, KIND_INT);
+	assert_int_equal(type_of_member(&v, &task, 0, "pid", 0).kind, BTF_KIND_INT);
 	const struct btf_cursor array = type_of_member(&v, &task, 1, "in", 32);
-	assert_int_equal(array.kind, KIND_ARRAY);
+	assert_int_equal(array.kind, BTF_KIND_ARRAY);
 	uint32_t parts[3];
 	memcpy(parts, array.members, sizeof(parts));
 	assert_int_equal(parts[0], named(&v, "inner").id);
 	assert_int_equal(parts[2], 2);
 	const struct btf_cursor pointer = type_of_member(&v, &task, 2, "next", 128);
-	assert_int_equal(pointer.kind, KIND_PTR);
+	assert_int_equal(pointer.kind, BTF_KIND_PTR);
 	assert_int_equal(pointer.type.type, 0);
 	btf_view_done(&v);
 	buf_done(&q.excerpt);

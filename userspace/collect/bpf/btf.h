@@ -5,50 +5,12 @@
 #ifndef USERSPACE_COLLECT_BPF_BTF_H
 #define USERSPACE_COLLECT_BPF_BTF_H
 
+#include <linux/btf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "userspace/base/buf.h"
-
-#define BTF_MAGIC_NUM 0xeb9f
-
-enum btf_kind_number {
-	KIND_INT = 1,
-	KIND_PTR = 2,
-	KIND_ARRAY = 3,
-	KIND_STRUCT = 4,
-	KIND_UNION = 5,
-	KIND_ENUM = 6,
-	KIND_FORWARD = 7,
-	KIND_TYPEDEF = 8,
-	KIND_VOLATILE = 9,
-	KIND_CONST = 10,
-	KIND_RESTRICT = 11,
-	KIND_FUNC = 12,
-	KIND_FUNC_PROTO = 13,
-	KIND_VAR = 14,
-	KIND_DATASEC = 15,
-	KIND_FLOAT = 16,
-	KIND_DECL_TAG = 17,
-	KIND_TYPE_TAG = 18,
-	KIND_ENUM64 = 19,
-};
-
-struct btf_header_bytes {
-	uint16_t magic;
-	uint8_t version;
-	uint8_t flags;
-	uint32_t header_bytes;
-	uint32_t type_start, type_bytes;
-	uint32_t string_start, string_bytes;
-};
-
-struct btf_type_bytes {
-	uint32_t name;
-	uint32_t info; /* members in bits 0-15, kind in 24-28 */
-	uint32_t type; /* or size */
-};
 
 /* Borrows the data; owns the index. */
 struct btf_view {
@@ -62,7 +24,7 @@ struct btf_view {
 struct btf_cursor {
 	const uint8_t *at; /* behind it */
 	uint32_t id;
-	struct btf_type_bytes type;
+	struct btf_type type;
 	const uint8_t *members;
 	size_t members_bytes;
 	uint32_t n_members;

@@ -5,11 +5,12 @@
 
 #include "userspace/collect/run/source.h"
 
+/* None of them has a use for what it is given. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
 int source_bpf_open(const struct bpf_settings *settings, char *why, size_t why_size,
 		    struct source_bpf **ret)
 {
-	(void)settings;
-	(void)ret;
 	(void)snprintf(why, why_size, "startline was built without kernel probes (make BPF=0)");
 	return -ENOTSUP;
 }
@@ -21,107 +22,77 @@ int source_bpf_reads_kernel(void)
 
 int source_bpf_track(struct source_bpf *s, int pidfd)
 {
-	(void)s;
-	(void)pidfd;
 	return -ENOTSUP;
 }
 
 int source_bpf_try(struct source_bpf *s, void (*work)(void *), void *data, uint64_t *ret_ns,
 		   uint64_t *ret_calls)
 {
-	(void)s;
-	(void)work;
-	(void)data;
-	(void)ret_ns;
-	(void)ret_calls;
 	return -ENOTSUP;
 }
 
 bool source_bpf_tells(const struct source_bpf *s, enum told what)
 {
-	(void)s;
-	(void)what;
 	return false;
 }
 
 bool source_bpf_probe(struct source_bpf *s, size_t *cursor, struct probe_report *ret)
 {
-	(void)s;
-	(void)cursor;
-	(void)ret;
 	return false;
 }
 
 int source_bpf_tell(struct source_bpf *s, bool has_shim, struct sink sink)
 {
-	(void)s;
-	(void)has_shim;
-	(void)sink;
 	return 0;
 }
 
 int source_bpf_fd(const struct source_bpf *s)
 {
-	(void)s;
 	return -1;
 }
 
 int source_bpf_drain(struct source_bpf *s, struct sink sink)
 {
-	(void)s;
-	(void)sink;
 	return 0;
 }
 
 int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)
 {
-	(void)s;
-	(void)when;
 	return -ENOTSUP;
 }
 
 void source_bpf_own_end(struct source_bpf *s, const struct sl_addr *end)
 {
-	(void)s;
-	(void)end;
 }
 
 int source_bpf_ready(struct source_bpf *s)
 {
-	(void)s;
 	return -ENOTSUP;
 }
 
 int source_bpf_thin_out(struct source_bpf *s, struct sink sink)
 {
-	(void)s;
-	(void)sink;
 	return -ENOTSUP;
 }
 
 void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 			 uint64_t *ret_idle_since_ns)
 {
-	(void)s;
 	*ret_threads = 0;
 	*ret_idle_since_ns = 0;
 }
 
 int source_bpf_finish(struct source_bpf *s, struct sink sink)
 {
-	(void)s;
-	(void)sink;
 	return 0;
 }
 
 size_t source_bpf_ring_bytes(const struct source_bpf *s)
 {
-	(void)s;
 	return 0;
 }
 
 struct source_bpf *source_bpf_free(struct source_bpf *s)
 {
-	(void)s;
 	return NULL;
 }

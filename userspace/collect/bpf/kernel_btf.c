@@ -102,8 +102,8 @@ static uint8_t *names_find(struct names *names, const struct btf_view *v)
 static unsigned int count_arguments(const struct btf_view *v, const struct btf_cursor *definition)
 {
 	struct btf_cursor pointer, prototype;
-	if (!btf_type(v, definition->type.type, &pointer) || pointer.kind != KIND_PTR ||
-	    !btf_type(v, pointer.type.type, &prototype) || prototype.kind != KIND_FUNC_PROTO ||
+	if (!btf_type(v, definition->type.type, &pointer) || pointer.kind != BTF_KIND_PTR ||
+	    !btf_type(v, pointer.type.type, &prototype) || prototype.kind != BTF_KIND_FUNC_PROTO ||
 	    prototype.n_members == 0)
 		return 0;
 	return prototype.n_members - 1;
@@ -112,9 +112,9 @@ static unsigned int count_arguments(const struct btf_view *v, const struct btf_c
 static void see_tracepoint(const struct btf_view *v, const struct btf_cursor *c,
 			   struct kernel_query *q)
 {
-	const bool is_iterator = c->kind == KIND_FUNC;
+	const bool is_iterator = c->kind == BTF_KIND_FUNC;
 	const char *prefix = is_iterator ? ITERATOR_PREFIX : TRACEPOINT_PREFIX;
-	const char *name = btf_name(v, c->type.name);
+	const char *name = btf_name(v, c->type.name_off);
 	if (strncmp(name, prefix, strlen(prefix)) != 0)
 		return;
 	name += strlen(prefix);
@@ -135,7 +135,7 @@ struct percpu_ids {
 static void see_variable(const struct btf_view *v, const struct btf_cursor *c,
 			 struct percpu_ids *ids)
 {
-	const char *name = btf_name(v, c->type.name);
+	const char *name = btf_name(v, c->type.name_off);
 	if (strcmp(name, "runqueues") == 0)
 		ids->runqueues = c->id;
 	else if (strcmp(name, "__preempt_count") == 0)
@@ -176,7 +176,7 @@ static int find_types(struct btf_view *v, const uint8_t *marks, struct buf *ret_
 {
 	struct btf_cursor c = btf_start(v);
 	while (btf_next(v, &c)) {
-		const uint32_t name = c.type.name;
+		const uint32_t name = c.type.name_off;
 		if (name != 0 && name < v->string_bytes && marks[name / 8] >> name % 8 & 1)
 			(void)buf_add(ret_ids, &c.id, sizeof(c.id));
 	}
@@ -191,11 +191,11 @@ static void see_type(const struct btf_view *v, uint32_t id, struct percpu_ids *i
 	struct btf_cursor c;
 	if (!btf_type(v, id, &c))
 		return;
-	if (c.kind == KIND_TYPEDEF || c.kind == KIND_FUNC)
+	if (c.kind == BTF_KIND_TYPEDEF || c.kind == BTF_KIND_FUNC)
 		see_tracepoint(v, &c, q);
-	else if (c.kind == KIND_VAR)
+	else if (c.kind == BTF_KIND_VAR)
 		see_variable(v, &c, ids);
-	else if (c.kind == KIND_DATASEC)
+	else if (c.kind == BTF_KIND_DATASEC)
 		see_section(&c, ids, &q->percpu);
 }
 

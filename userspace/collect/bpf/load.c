@@ -40,8 +40,8 @@ struct batch {
 	const struct bpf_program *current_program;
 };
 
-/* Whether the maps are there, so that programs can be loaded. */
-enum maps { MAPS_COMING, MAPS_THERE, MAPS_NEVER };
+/* What one thread makes and the other waits for. */
+enum made { COMING, THERE, NEVER };
 
 struct loading {
 	struct probes *probes;
@@ -55,8 +55,7 @@ struct loading {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	enum maps maps; /* these two under the lock */
-	bool is_ring_made;
+	enum made maps, ring; /* under the lock */
 };
 
 int probes_refused(int r, char *why, size_t why_size)
@@ -261,39 +260,23 @@ static size_t batch_fill(struct batch *b, bool is_second, bool is_all)
 
 /* ---- the second thread ---- */
 
-static void tell_maps(struct loading *l, enum maps maps)
+static void tell(struct loading *l, enum made *what, enum made news)
 {
 	(void)pthread_mutex_lock(&l->lock);
-	if (l->maps == MAPS_COMING)
-		l->maps = maps;
+	if (*what == COMING)
+		*what = news;
 	(void)pthread_cond_broadcast(&l->changed);
 	(void)pthread_mutex_unlock(&l->lock);
 }
 
-static bool wait_for_maps(struct loading *l)
+static bool wait_for(struct loading *l, const enum made *what)
 {
 	(void)pthread_mutex_lock(&l->lock);
-	while (l->maps == MAPS_COMING)
+	while (*what == COMING)
 		(void)pthread_cond_wait(&l->changed, &l->lock);
-	const bool are_there = l->maps == MAPS_THERE;
+	const bool is_there = *what == THERE;
 	(void)pthread_mutex_unlock(&l->lock);
-	return are_there;
-}
-
-static void tell_ring(struct loading *l)
-{
-	(void)pthread_mutex_lock(&l->lock);
-	l->is_ring_made = true;
-	(void)pthread_cond_broadcast(&l->changed);
-	(void)pthread_mutex_unlock(&l->lock);
-}
-
-static void wait_for_ring(struct loading *l)
-{
-	(void)pthread_mutex_lock(&l->lock);
-	while (!l->is_ring_made)
-		(void)pthread_cond_wait(&l->changed, &l->lock);
-	(void)pthread_mutex_unlock(&l->lock);
+	return is_there;
 }
 
 /* The kernel wants to know the type of what a task's storage holds; that it is a structure will do. */
@@ -370,12 +353,12 @@ static int variables_map(const struct probes *p)
 static int work_in_second(struct loading *l)
 {
 	int r = ring_make(l->probes);
-	tell_ring(l);
+	tell(l, &l->ring, THERE);
 	if (r >= 0)
 		r = ring_open(l);
 	if (r >= 0)
 		r = open_object(l, &l->second.object);
-	if (r < 0 || !wait_for_maps(l))
+	if (r < 0 || !wait_for(l, &l->maps))
 		return r;
 	return batch_load(&l->second);
 }
@@ -408,7 +391,7 @@ static bool start_second(struct loading *l)
 
 static int join_second(struct loading *l, int r)
 {
-	tell_maps(l, r < 0 ? MAPS_NEVER : MAPS_THERE);
+	tell(l, &l->maps, r < 0 ? NEVER : THERE);
 	(void)pthread_join(l->thread, NULL);
 	return r < 0 ? r : l->thread_result;
 }
@@ -419,7 +402,7 @@ static int give_ring(struct loading *l)
 {
 	int r = 0;
 	if (l->is_shared)
-		wait_for_ring(l);
+		(void)wait_for(l, &l->ring);
 	else
 		r = ring_make(l->probes);
 	if (r >= 0 && l->probes->ring_fd < 0)
@@ -455,7 +438,7 @@ static int load_first(struct loading *l, const struct bpf_settings *settings)
 	if (l->is_shared)
 		(void)batch_fill(&l->second, true, false);
 	(void)batch_fill(&l->first, false, !l->is_shared);
-	tell_maps(l, MAPS_THERE);
+	tell(l, &l->maps, THERE);
 	return batch_load(&l->first);
 }
 

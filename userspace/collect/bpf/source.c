@@ -24,7 +24,6 @@
 #include "userspace/collect/bpf/links.h"
 #include "userspace/collect/bpf/load.h"
 #include "userspace/collect/bpf/probes.h"
-#include "userspace/collect/bpf/wait_channel.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
 
