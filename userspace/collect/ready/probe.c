@@ -335,53 +335,15 @@ static int command_step(struct probes *p, struct probe *probe, uint64_t now)
 
 /* ---- all of them ---- */
 
-static int probe_open(struct probes *p, struct probe *probe)
-{
-	switch (probe->rule->type) {
-	case READY_NOTIFY:
-		return notify_open(p, probe);
-	case READY_FILE:
-		return file_open(p, probe);
-	case READY_TCP:
-	case READY_HTTP:
-		return net_open(p, probe);
-	case READY_QUIET:
-	case READY_CMD:
-	case READY_ACCEPT:
-	case READY_ACCEPT_ALL:
-	case READY_LISTEN:
-	case READY_FIRST_ACCEPT:
-	case READY_FIRST_BYTE:
-	case READY_LOG:
-		break;
-	}
-	return 0;
-}
-
-static int probe_step(struct probes *p, struct probe *probe, uint64_t now)
-{
-	switch (probe->rule->type) {
-	case READY_NOTIFY:
-		return notify_step(p, probe, now);
-	case READY_FILE:
-		return file_step(p, probe, now);
-	case READY_QUIET:
-		return quiet_step(p, probe, now);
-	case READY_TCP:
-	case READY_HTTP:
-		return net_step(p, probe, now);
-	case READY_CMD:
-		return command_step(p, probe, now);
-	case READY_ACCEPT:
-	case READY_ACCEPT_ALL:
-	case READY_LISTEN:
-	case READY_FIRST_ACCEPT:
-	case READY_FIRST_BYTE:
-	case READY_LOG:
-		break;
-	}
-	return 0;
-}
+/* What is done for each type of condition that is watched. */
+static const struct {
+	int (*open)(struct probes *p, struct probe *probe); /* NULL: nothing */
+	int (*step)(struct probes *p, struct probe *probe, uint64_t now);
+} ways[] = {
+	[READY_NOTIFY] = { notify_open, notify_step }, [READY_FILE] = { file_open, file_step },
+	[READY_QUIET] = { NULL, quiet_step },	       [READY_TCP] = { net_open, net_step },
+	[READY_HTTP] = { net_open, net_step },	       [READY_CMD] = { NULL, command_step },
+};
 
 int probes_new(const struct probe_context *context, struct probes **ret)
 {
@@ -402,7 +364,8 @@ int probes_new(const struct probe_context *context, struct probes **ret)
 			continue;
 		struct probe *probe = &p->items[p->n++];
 		*probe = (struct probe){ .rule = &context->rules[i], .fd = -1 };
-		r = probe_open(p, probe);
+		if (ways[probe->rule->type].open != NULL)
+			r = ways[probe->rule->type].open(p, probe);
 	}
 	if (r < 0)
 		p = probes_free(p);
@@ -431,7 +394,8 @@ int probes_fd(const struct probes *p)
 int probes_step(struct probes *p, uint64_t now)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const int r = p->items[i].holds ? 0 : probe_step(p, &p->items[i], now);
+		struct probe *probe = &p->items[i];
+		const int r = probe->holds ? 0 : ways[probe->rule->type].step(p, probe, now);
 		if (r < 0)
 			return r;
 	}
