@@ -86,26 +86,10 @@ int fail(int code, const char *fmt, ...)
 	return code;
 }
 
-void log_warning(const char *fmt, ...)
+void log_at(enum log_level level, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
-	log_message(LOG_WARNING, fmt, args);
-	va_end(args);
-}
-
-void log_info(const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	log_message(LOG_INFO, fmt, args);
-	va_end(args);
-}
-
-void log_debug(const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	log_message(LOG_DEBUG, fmt, args);
+	log_message(level, fmt, args);
 	va_end(args);
 }

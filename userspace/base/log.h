@@ -37,9 +37,10 @@ bool log_shows(enum log_level level);
 /* Logs an error and returns @code, which is a negative errno. */
 int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_warning(...) log_at(LOG_WARNING, __VA_ARGS__)
+#define log_info(...)	 log_at(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)	 log_at(LOG_DEBUG, __VA_ARGS__)
 
 /* Receives each message that the level lets through: already escaped, without prefix and
  * newline, valid during the call. */
