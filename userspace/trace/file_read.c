@@ -44,7 +44,6 @@ struct reader {
 	uint64_t events_bytes;
 	uint64_t wasted_bytes;
 	bool has_end;
-	bool has_inflate;
 	z_stream inflate;
 	struct event_list events;
 	struct chunk_list *chunks; /* the events' memory, one piece per block */
@@ -53,19 +52,23 @@ struct reader {
 	unsigned char stored[HEADER_SIZE_MAX + BLOCK_STORED_MAX];
 };
 
+static void chunks_free(struct chunk_list *chunks)
+{
+	if (chunks == NULL)
+		return;
+	vec_foreach(chunk, chunks)
+		free(*chunk);
+	vec_done(chunks);
+	free(chunks);
+}
+
 static struct reader *reader_free(struct reader *r)
 {
 	if (r == NULL)
 		return NULL;
-	if (r->has_inflate)
-		(void)inflateEnd(&r->inflate);
+	(void)inflateEnd(&r->inflate); /* refuses one that never began */
 	vec_done(&r->events);
-	if (r->chunks != NULL) {
-		vec_foreach(chunk, r->chunks)
-			free(*chunk);
-		vec_done(r->chunks);
-		free(r->chunks);
-	}
+	chunks_free(r->chunks);
 	free(r);
 	return NULL;
 }
@@ -351,7 +354,6 @@ static struct reader *reader_new(int fd, const char *name, uint64_t *ret_at, int
 		(void)fail(-ENOMEM, "'%s': no memory to read it", name);
 		return NULL;
 	}
-	r->has_inflate = true;
 	*ret_error = read_header(r, ret_at);
 	return *ret_error < 0 ? NULL : take_ptr(r);
 }
@@ -412,13 +414,7 @@ struct trace *trace_free(struct trace *t)
 {
 	if (t == NULL)
 		return NULL;
-	struct chunk_list *chunks = t->memory;
-	if (chunks != NULL) {
-		vec_foreach(chunk, chunks)
-			free(*chunk);
-		vec_done(chunks);
-		free(chunks);
-	}
+	chunks_free(t->memory);
 	free(t->events);
 	free(t);
 	return NULL;

@@ -33,7 +33,6 @@ struct trace_writer {
 	uint64_t file_bytes;
 	uint64_t latest_ns;
 	uint32_t collect_seq;
-	bool has_deflate;
 	z_stream deflate;
 	struct block_header block; /* of the events in raw */
 	unsigned char raw[BLOCK_FULL_BYTES + SL_EVENT_MAX];
@@ -44,8 +43,7 @@ static struct trace_writer *writer_free(struct trace_writer *w)
 {
 	if (w == NULL)
 		return NULL;
-	if (w->has_deflate)
-		(void)deflateEnd(&w->deflate);
+	(void)deflateEnd(&w->deflate); /* refuses one that never began */
 	if (w->fd >= 0)
 		(void)close(w->fd);
 	free(w->name);
@@ -125,7 +123,6 @@ int trace_writer_open(int directory, const char *path, struct trace_writer **ret
 	if (w->name == NULL || deflateInit2(&w->deflate, DEFLATE_LEVEL, Z_DEFLATED, DEFLATE_WINDOW,
 					    DEFLATE_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
 		return fail(-ENOMEM, "no memory to record");
-	w->has_deflate = true;
 
 	w->fd = path != NULL ? open_named(directory, path) : open_anonymous();
 	if (w->fd < 0)
