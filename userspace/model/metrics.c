@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "userspace/model/build/internal.h"
-#include "userspace/model/build/series.h"
 
 /* A ratio as somebody typed it. */
 #define VALUE_MAX 256
@@ -17,175 +16,94 @@ static double number(int64_t value)
 	return value == UNKNOWN ? NAN : (double)value;
 }
 
+static double number_at(const void *object, size_t offset)
+{
+	return number(*(const int64_t *)(const void *)((const char *)object + offset));
+}
+
+static double of_run(const struct metric *metric, const struct run *r)
+{
+	return number_at(r, metric->of);
+}
+
+static double of_ready_run(const struct metric *metric, const struct run *r)
+{
+	return r->has_ready ? of_run(metric, r) : NAN;
+}
+
 /* ---- startup ---- */
 
-static double get_wall(const struct run *r)
-{
-	return number(r->wall_ns);
-}
-
-static double get_ready(const struct run *r)
-{
-	return r->has_ready ? number(r->ready_ns) : NAN;
-}
-
-static double phase_sum(const struct run *r, enum phase phase)
+/* Without the shim's marks link and init are part of main: they were not captured. */
+static double of_phase(const struct metric *metric, const struct run *r)
 {
 	double sum = 0;
-	if (!r->has_segments)
+	if (!r->has_segments || (metric->of == PHASE_LINK && !r->has_link_phase) ||
+	    (metric->of == PHASE_INIT && !r->has_init_phase))
 		return NAN;
-	for (size_t i = 0; i < r->n_segments; i++)
-		if (r->segments[i].phase == phase)
+	for (size_t i = 0; i < r->n_segments; i++) {
+		if (r->segments[i].phase == metric->of)
 			sum += (double)r->segments[i].duration_ns;
+	}
 	return sum;
 }
 
-static double get_exec(const struct run *r)
-{
-	return phase_sum(r, PHASE_EXEC);
-}
-
-/* Without the shim's marks link and init are part of main: they were not captured. */
-static double get_link(const struct run *r)
-{
-	return r->has_link_phase ? phase_sum(r, PHASE_LINK) : NAN;
-}
-
-static double get_init(const struct run *r)
-{
-	return r->has_init_phase ? phase_sum(r, PHASE_INIT) : NAN;
-}
-
-static double get_main(const struct run *r)
-{
-	return phase_sum(r, PHASE_MAIN);
-}
-
-static double get_child(const struct run *r)
-{
-	return phase_sum(r, PHASE_CHILD);
-}
-
-static double get_listen(const struct run *r)
+static double of_listener(const struct metric *metric, const struct run *r)
 {
 	const struct listener *l = run_listener(r);
-	return l != NULL ? number(l->listen_ns) : NAN;
+	return l != NULL ? number_at(l, metric->of) : NAN;
 }
 
-static double get_accept_ready(const struct run *r)
+static double get_listen_gap(const struct metric *metric, const struct run *r)
 {
 	const struct listener *l = run_listener(r);
-	return l != NULL ? number(l->accept_ready_ns) : NAN;
-}
-
-static double get_first_accept(const struct run *r)
-{
-	const struct listener *l = run_listener(r);
-	return l != NULL ? number(l->first_accept_ns) : NAN;
-}
-
-static double get_first_byte(const struct run *r)
-{
-	const struct listener *l = run_listener(r);
-	return l != NULL ? number(l->first_byte_ns) : NAN;
-}
-
-static double get_listen_gap(const struct run *r)
-{
-	return get_accept_ready(r) - get_listen(r);
+	(void)metric;
+	return l != NULL ? number(l->accept_ready_ns) - number(l->listen_ns) : NAN;
 }
 
 /* ---- sums over the tree: of the processes that could be read; NAN when none could ---- */
 
-static double tree_sum(const struct run *r, size_t offset)
+static double tree_sum(const struct run *r, size_t offset, bool is_of_heap)
 {
 	double sum = NAN;
 	for (size_t i = 0; i < r->n_processes; i++) {
-		const char *p = (const char *)&r->processes[i];
-		const int64_t value = *(const int64_t *)(const void *)(p + offset);
-		if (value != UNKNOWN)
-			sum = (isnan(sum) ? 0 : sum) + (double)value;
+		const struct process *p = &r->processes[i];
+		const double value = number_at(p, offset);
+		if (!isnan(value) && (p->heap.is_known || !is_of_heap))
+			sum = (isnan(sum) ? 0 : sum) + value;
 	}
 	return sum;
 }
 
-#define TREE_SUM(function, member)                                    \
-	static double function(const struct run *r)                   \
-	{                                                             \
-		return tree_sum(r, offsetof(struct process, member)); \
-	}
-TREE_SUM(get_user, user_ns)
-TREE_SUM(get_system, system_ns)
-TREE_SUM(get_read, read_bytes)
-TREE_SUM(get_write, write_bytes)
-TREE_SUM(get_minor, minor_faults)
-TREE_SUM(get_major, major_faults)
-TREE_SUM(get_voluntary, voluntary_switches)
-TREE_SUM(get_involuntary, involuntary_switches)
-TREE_SUM(get_rx, net_rx_bytes)
-TREE_SUM(get_tx, net_tx_bytes)
-
-static double get_utilization(const struct run *r)
+static double of_processes(const struct metric *metric, const struct run *r)
 {
-	return (get_user(r) + get_system(r)) / (number(r->wall_ns) * number(r->cpus));
+	return tree_sum(r, metric->of, false);
 }
 
-/* ---- memory ---- */
-
-static double get_peak_rss(const struct run *r)
+static double of_heaps(const struct metric *metric, const struct run *r)
 {
-	return number(r->peak_rss_bytes);
+	return tree_sum(r, metric->of, true);
 }
 
-static double get_peak_cgroup(const struct run *r)
+static double get_utilization(const struct metric *metric, const struct run *r)
 {
-	return number(r->peak_cgroup_bytes);
+	(void)metric;
+	return (tree_sum(r, offsetof(struct process, user_ns), false) +
+		tree_sum(r, offsetof(struct process, system_ns), false)) /
+	       (number(r->wall_ns) * number(r->cpus));
 }
-
-static double get_ready_rss(const struct run *r)
-{
-	return r->has_ready ? number(r->ready_rss_bytes) : NAN;
-}
-
-static double get_heap_peak(const struct run *r)
-{
-	return number(r->heap_peak_bytes);
-}
-
-static double heap_sum(const struct run *r, size_t offset)
-{
-	double sum = NAN;
-	for (size_t i = 0; i < r->n_processes; i++) {
-		const struct heap *heap = &r->processes[i].heap;
-		const char *p = (const char *)heap;
-		const int64_t value = *(const int64_t *)(const void *)(p + offset);
-		if (heap->is_known && value != UNKNOWN)
-			sum = (isnan(sum) ? 0 : sum) + (double)value;
-	}
-	return sum;
-}
-
-#define HEAP_SUM(function, member)                                 \
-	static double function(const struct run *r)                \
-	{                                                          \
-		return heap_sum(r, offsetof(struct heap, member)); \
-	}
-HEAP_SUM(get_heap_ready, ready_bytes)
-HEAP_SUM(get_heap_exit, exit_bytes)
-HEAP_SUM(get_allocs, allocs)
-HEAP_SUM(get_frees, frees)
-HEAP_SUM(get_heap_bytes, bytes)
 
 /* ---- counts ---- */
 
-static double get_processes(const struct run *r)
+static double get_processes(const struct metric *metric, const struct run *r)
 {
+	(void)metric;
 	/* /proc at a few moments is no count of processes. */
 	return r->lost_bpf != UNKNOWN ? (double)r->n_processes : NAN;
 }
 
-static double get_execs(const struct run *r)
+static double get_execs(const struct metric *metric, const struct run *r)
 {
+	(void)metric;
 	double n = 0;
 	for (size_t i = 0; i < r->n_processes; i++)
 		for (size_t k = 0; k < r->processes[i].n_images; k++)
@@ -193,13 +111,9 @@ static double get_execs(const struct run *r)
 	return r->lost_bpf != UNKNOWN ? n : NAN;
 }
 
-static double get_threads_peak(const struct run *r)
+static double get_connects(const struct metric *metric, const struct run *r)
 {
-	return number(r->threads_peak);
-}
-
-static double get_connects(const struct run *r)
-{
+	(void)metric;
 	double n = 0;
 	if (r->lost_bpf == UNKNOWN && r->lost_shim == UNKNOWN)
 		return NAN;
@@ -207,16 +121,6 @@ static double get_connects(const struct run *r)
 	for (size_t i = 0; i < r->n_connections; i++)
 		n += strncmp(r->connections[i].peer, "udp ", 4) != 0;
 	return n;
-}
-
-static double get_opens(const struct run *r)
-{
-	return number(r->file_opens);
-}
-
-static double get_misses(const struct run *r)
-{
-	return number(r->file_misses);
 }
 
 /* ---- the table ---- */
@@ -230,49 +134,58 @@ static double get_misses(const struct run *r)
 #define TOTAL	 METRIC_TOTAL
 #define ANY_TIER METRIC_ANY_TIER
 
+#define RUN(member)	 of_run, NULL, offsetof(struct run, member)
+#define READY(member)	 of_ready_run, NULL, offsetof(struct run, member)
+#define PHASE(phase)	 of_phase, NULL, PHASE_##phase
+#define LISTENER(member) of_listener, NULL, offsetof(struct listener, member)
+#define SUM(member)	 of_processes, NULL, offsetof(struct process, member)
+#define HEAP(member)	 of_heaps, NULL, offsetof(struct process, heap.member)
+#define BY(function)	 function, NULL, 0
+#define PER(function)	 NULL, function, 0
+
 /* clang-format off */
 const struct metric metrics[] = {
-	{ "time.wall", "wall time", UNIT_NS, LOWER, CLASS_TIME, TOTAL | ADDS_UP, get_wall, NULL },
-	{ "startup.ready", "ready", UNIT_NS, LOWER, CLASS_TIME, TOTAL | AT_READY, get_ready, NULL },
-	{ "startup.exec", "exec phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_exec, NULL },
-	{ "startup.link", "link phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_link, NULL },
-	{ "startup.init", "init phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_init, NULL },
-	{ "startup.main", "main phase", UNIT_NS, LOWER, CLASS_TIME, 0, get_main, NULL },
-	{ "startup.child", "waiting for children", UNIT_NS, LOWER, CLASS_TIME, 0, get_child, NULL },
-	{ "startup.listen", "listen", UNIT_NS, LOWER, CLASS_TIME, 0, get_listen, NULL },
-	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, 0, get_accept_ready, NULL },
-	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, 0, get_first_accept, NULL },
-	{ "startup.first_byte", "first byte", UNIT_NS, LOWER, CLASS_TIME, 0, get_first_byte, NULL },
-	{ "startup.listen_gap", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, 0, get_listen_gap, NULL },
-	{ "time.child[]", "wall time of children", UNIT_NS, LOWER, CLASS_TIME, 0, NULL, series_children },
-	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, get_user, NULL },
-	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, get_system, NULL },
-	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, 0, get_utilization, NULL },
-	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, GATED, get_peak_rss, NULL },
-	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, get_peak_cgroup, NULL },
-	{ "mem.ready_rss", "resident at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, get_ready_rss, NULL },
-	{ "heap.peak", "heap peak", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, get_heap_peak, NULL },
-	{ "heap.ready", "heap at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY | ANY_TIER, get_heap_ready, NULL },
-	{ "heap.exit", "never freed", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, get_heap_exit, NULL },
-	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, get_allocs, NULL },
-	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, ADDS_UP | ANY_TIER, get_frees, NULL },
-	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, get_heap_bytes, NULL },
-	{ "io.read", "read from storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_read, NULL },
-	{ "io.write", "written to storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_write, NULL },
-	{ "faults.minor", "minor faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_minor, NULL },
-	{ "faults.major", "major faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_major, NULL },
-	{ "ctx.voluntary", "voluntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_voluntary, NULL },
-	{ "ctx.involuntary", "involuntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, get_involuntary, NULL },
-	{ "proc.count", "processes", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_processes, NULL },
-	{ "proc.execs", "programs executed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_execs, NULL },
-	{ "proc.threads_peak", "most threads at once", UNIT_COUNT, LOWER, CLASS_EXACT, 0, get_threads_peak, NULL },
-	{ "net.connects", "connections made", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_connects, NULL },
-	{ "net.connect[]", "time to connect", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, NULL, series_connects },
-	{ "net.reply[]", "time to a reply", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, NULL, series_replies },
-	{ "net.rx", "bytes received", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_rx, NULL },
-	{ "net.tx", "bytes sent", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, get_tx, NULL },
-	{ "files.opens", "files opened", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_opens, NULL },
-	{ "files.misses", "opens that failed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, get_misses, NULL },
+	{ "time.wall", "wall time", UNIT_NS, LOWER, CLASS_TIME, TOTAL | ADDS_UP, RUN(wall_ns) },
+	{ "startup.ready", "ready", UNIT_NS, LOWER, CLASS_TIME, TOTAL | AT_READY, READY(ready_ns) },
+	{ "startup.exec", "exec phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(EXEC) },
+	{ "startup.link", "link phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(LINK) },
+	{ "startup.init", "init phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(INIT) },
+	{ "startup.main", "main phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(MAIN) },
+	{ "startup.child", "waiting for children", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(CHILD) },
+	{ "startup.listen", "listen", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(listen_ns) },
+	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(accept_ready_ns) },
+	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(first_accept_ns) },
+	{ "startup.first_byte", "first byte", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(first_byte_ns) },
+	{ "startup.listen_gap", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, 0, BY(get_listen_gap) },
+	{ "time.child[]", "wall time of children", UNIT_NS, LOWER, CLASS_TIME, 0, PER(series_children) },
+	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(user_ns) },
+	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(system_ns) },
+	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, 0, BY(get_utilization) },
+	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, GATED, RUN(peak_rss_bytes) },
+	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, RUN(peak_cgroup_bytes) },
+	{ "mem.ready_rss", "resident at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, READY(ready_rss_bytes) },
+	{ "heap.peak", "heap peak", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, RUN(heap_peak_bytes) },
+	{ "heap.ready", "heap at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY | ANY_TIER, HEAP(ready_bytes) },
+	{ "heap.exit", "never freed", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, HEAP(exit_bytes) },
+	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, HEAP(allocs) },
+	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, ADDS_UP | ANY_TIER, HEAP(frees) },
+	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, HEAP(bytes) },
+	{ "io.read", "read from storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(read_bytes) },
+	{ "io.write", "written to storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(write_bytes) },
+	{ "faults.minor", "minor faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, SUM(minor_faults) },
+	{ "faults.major", "major faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, SUM(major_faults) },
+	{ "ctx.voluntary", "voluntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, SUM(voluntary_switches) },
+	{ "ctx.involuntary", "involuntary switches", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, SUM(involuntary_switches) },
+	{ "proc.count", "processes", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, BY(get_processes) },
+	{ "proc.execs", "programs executed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, BY(get_execs) },
+	{ "proc.threads_peak", "most threads at once", UNIT_COUNT, LOWER, CLASS_EXACT, 0, RUN(threads_peak) },
+	{ "net.connects", "connections made", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, BY(get_connects) },
+	{ "net.connect[]", "time to connect", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, PER(series_connects) },
+	{ "net.reply[]", "time to a reply", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, PER(series_replies) },
+	{ "net.rx", "bytes received", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(net_rx_bytes) },
+	{ "net.tx", "bytes sent", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(net_tx_bytes) },
+	{ "files.opens", "files opened", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, RUN(file_opens) },
+	{ "files.misses", "opens that failed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, RUN(file_misses) },
 	{ 0 },
 };
 /* clang-format on */
@@ -295,9 +208,17 @@ double *metrics_values(struct arena *arena, const struct run *run)
 	double *values = arena_alloc_array(arena, metrics_count(), sizeof(*values));
 	for (size_t i = 0; values != NULL && i < metrics_count(); i++) {
 		const bool is_seen = metrics[i].get != NULL && is_seen_whole(run, metrics[i].id);
-		values[i] = is_seen ? metrics[i].get(run) : NAN;
+		values[i] = is_seen ? metrics[i].get(&metrics[i], run) : NAN;
 	}
 	return values;
+}
+
+void metrics_forget(const struct metric *metric, struct run *run)
+{
+	if (metric->get == of_run)
+		*(int64_t *)(void *)((char *)run + metric->of) = UNKNOWN;
+	for (size_t i = 0; metric->get == of_processes && i < run->n_processes; i++)
+		*(int64_t *)(void *)((char *)&run->processes[i] + metric->of) = UNKNOWN;
 }
 
 static bool names_metric(const char *id, const struct metric *metric)

@@ -38,10 +38,11 @@ struct metric {
 	enum better better;
 	enum metric_class class;
 	unsigned int traits; /* of enum metric_trait */
-	double (*get)(
-		const struct run *run); /* NAN: not captured; NULL for rows with a parameter */
+	/* NAN: not captured; NULL for rows with a parameter. */
+	double (*get)(const struct metric *metric, const struct run *run);
 	/* Rows with a parameter: appends each value of @run that @parameter selects. */
 	int (*collect)(const struct run *run, const char *parameter, struct series *ret);
+	size_t of; /* what get() reads: an offset in its struct, a phase */
 };
 
 extern const struct metric metrics[]; /* ends with a NULL id */

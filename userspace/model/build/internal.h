@@ -16,6 +16,7 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/vec.h"
 #include "userspace/model/build/id_map.h"
+#include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 #include "userspace/trace/ready.h"
 #include "userspace/trace/trace.h"
@@ -374,6 +375,13 @@ void producers_see(struct facts *f, const struct sl_event *event);
 void producers_finish(struct builder *b, bool is_last);
 void findings_finish(struct builder *b);			    /* findings.c */
 double *metrics_values(struct arena *arena, const struct run *run); /* metrics.c; NULL: no memory */
+/* Where a metric is also a number of the run, or of each process: it is UNKNOWN. */
+void metrics_forget(const struct metric *metric, struct run *run);
+
+/* series.c: the collect functions of metrics that take a parameter. 0 or -ENOMEM. */
+int series_children(const struct run *run, const char *glob, struct series *ret);
+int series_connects(const struct run *run, const char *glob, struct series *ret);
+int series_replies(const struct run *run, const char *glob, struct series *ret);
 
 /* small helpers */
 static inline int64_t rel(const struct builder *b, uint64_t at_ns)

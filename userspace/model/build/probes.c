@@ -4,10 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stddef.h>
 #include <string.h>
-
-#include "userspace/model/metrics.h"
 
 #define MAX_PROBES 64
 #define MAX_WORDS  64
@@ -95,36 +92,11 @@ bool probes_lost_metric(const struct session *s, const char *id)
 	return false;
 }
 
-/* Where a metric is also a number of the run, or of each process. */
-static const struct {
-	const char *id;
-	bool is_of_process;
-	size_t offset;
-} numbers[] = {
-	{ "files.opens", false, offsetof(struct run, file_opens) },
-	{ "files.misses", false, offsetof(struct run, file_misses) },
-	{ "cpu.user", true, offsetof(struct process, user_ns) },
-	{ "cpu.system", true, offsetof(struct process, system_ns) },
-	{ "net.rx", true, offsetof(struct process, net_rx_bytes) },
-	{ "net.tx", true, offsetof(struct process, net_tx_bytes) },
-};
-
-static void forget(char *of, size_t offset)
-{
-	*(int64_t *)(void *)(of + offset) = UNKNOWN;
-}
-
 void probes_finish(struct builder *b)
 {
-	struct run *run = b->run;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		if (!probes_lost_metric(b->facts->session, numbers[i].id))
-			continue;
-		if (!numbers[i].is_of_process)
-			forget((char *)run, numbers[i].offset);
-		for (size_t k = 0; numbers[i].is_of_process && k < run->n_processes; k++)
-			forget((char *)&run->processes[k], numbers[i].offset);
-	}
+	for (size_t i = 0; metrics[i].id != NULL; i++)
+		if (probes_lost_metric(b->facts->session, metrics[i].id))
+			metrics_forget(&metrics[i], b->run);
 }
 
 void probes_forget_values(const struct session *s, double *values)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The values of a metric over the runs, and their statistics. Metrics with a parameter pool
  * what matches it: every connection to a peer, every reply; children give one value a run. */
-#include "userspace/model/build/series.h"
-
 #include <errno.h>
 #include <fnmatch.h>
 #include <math.h>
