@@ -47,16 +47,11 @@ static int attach(const struct program *program)
 	return bpf_raw_tracepoint_open(after(program, "raw_tp/"), program->fd);
 }
 
-void links_attach(struct programs *p)
+void links_attach_one(struct program *program)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		struct program *program = &p->items[i];
-		if (!program->is_wanted || program->link_fd >= 0)
-			continue;
-		program->link_fd = attach(program);
-		if (program->link_fd < 0)
-			program->error = program->link_fd;
-	}
+	program->link_fd = attach(program);
+	if (program->link_fd < 0)
+		program->error = program->link_fd;
 }
 
 static bool is_kept(int fd, const int *fds, size_t n, int parent)

@@ -7,9 +7,9 @@
 
 #include "userspace/collect/bpf/probes.h"
 
-/* Attaches the wanted programs that are not attached, iterators included. Where the kernel refuses
- * it, the program's error says so. */
-void links_attach(struct programs *p);
+/* Attaches @program, which is loaded and may be an iterator. Where the kernel refuses it, the program's
+ * error says so. */
+void links_attach_one(struct program *program);
 
 /* Takes @program out at once, in some 0.1 ms. */
 void links_detach_one(struct program *program);

@@ -224,8 +224,17 @@ static int batch_prepare(struct batch *b)
 	return r < 0 ? r : share_maps(skeleton->obj, b->object->obj);
 }
 
-/* Loads what @b shall load, as far as the first program that the kernel refuses, which is noted.
- * Fails when something else goes wrong. */
+/* Attaching takes a fifth of a millisecond each: so as well in two threads. */
+static void batch_attach(const struct batch *b)
+{
+	struct programs *p = &b->loading->probes->programs;
+	for (size_t i = 0; i < p->n; i++)
+		if (b->is_in[i] && p->items[i].fd >= 0)
+			links_attach_one(&p->items[i]);
+}
+
+/* Loads and attaches what @b shall load, as far as the first program that the kernel refuses, which
+ * is noted. Fails when something else goes wrong. */
 static int batch_load(struct batch *b)
 {
 	int r = b->object == NULL ? open_object(b->loading, &b->object) : 0;
@@ -239,6 +248,7 @@ static int batch_load(struct batch *b)
 		r = 0;
 	}
 	batch_keep(b);
+	batch_attach(b);
 	startline_bpf__destroy(b->object);
 	b->object = NULL;
 	return r < 0 ? r : 0;
@@ -510,9 +520,6 @@ static int settle(struct loading *l, char *why, size_t why_size)
 			r = batch_load(&l->first);
 		if (r < 0)
 			return probes_refused(r, why, why_size);
-		if (is_refused(p))
-			continue;
-		links_attach(p);
 		if (!is_refused(p))
 			break;
 	}

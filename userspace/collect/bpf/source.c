@@ -195,7 +195,7 @@ static int restore(struct source_bpf *s)
 	if (!s->skeleton->bss->faults_are_off)
 		return 0;
 	s->skeleton->bss->faults_are_off = 0;
-	links_attach(&s->probes.programs);
+	links_attach_one(program(s, "handle_page_fault"));
 	const int r = program(s, "handle_page_fault")->error;
 	return r < 0 ? fail(r, "cannot attach the probes again: %s", strerror(-r)) : 0;
 }
