@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
@@ -114,4 +115,11 @@ DIR *fs_list(int fd)
 	if (d != NULL)
 		(void)take_fd(own);
 	return d;
+}
+
+bool fs_is_one_file(int a, int b)
+{
+	struct stat x, y;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
 }

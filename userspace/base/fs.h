@@ -8,6 +8,7 @@
  */
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -33,5 +34,8 @@ int fs_self_dir(struct buf *ret);
 /* The directory @fd, to be read from its beginning; @fd stays the caller's. NULL: no descriptor, or no
  * memory. */
 DIR *fs_list(int fd);
+
+/* Whether both descriptors lead to the same file. */
+bool fs_is_one_file(int a, int b);
 
 #endif

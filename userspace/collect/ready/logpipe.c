@@ -17,12 +17,12 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/rights.h"
 #include "userspace/collect/ready/log_filter.h"
@@ -308,14 +308,6 @@ static int open_one(struct logpipe *p, int i, int to, const struct collect_spec 
 	return p->relays[i] < 0 ? fail(-errno, "cannot make a process: %s", strerror(errno)) : 0;
 }
 
-static bool lead_to_one_file(int a, int b)
-{
-	struct stat x;
-	struct stat y;
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
-}
-
 int logpipe_open(struct logpipe *p, const struct collect_spec *spec)
 {
 	static const int to[] = {
@@ -326,7 +318,7 @@ int logpipe_open(struct logpipe *p, const struct collect_spec *spec)
 	const int r = open_one(p, 0, to[spec->output], spec);
 	if (r < 0)
 		return r;
-	if (spec->output == OUTPUT_OWN && !lead_to_one_file(STDOUT_FILENO, STDERR_FILENO))
+	if (spec->output == OUTPUT_OWN && !fs_is_one_file(STDOUT_FILENO, STDERR_FILENO))
 		return open_one(p, 1, STDERR_FILENO, spec);
 	p->write_fds[1] = fcntl(p->write_fds[0], F_DUPFD_CLOEXEC, 0);
 	return p->write_fds[1] < 0 ? -errno : 0;

@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 
 /* On one machine it takes microseconds, unless the listener's queue is full. */
@@ -88,13 +88,6 @@ static int open_namespace(const char *process)
 	return fd < 0 ? -errno : fd;
 }
 
-static bool is_one_file(int a, int b)
-{
-	struct stat x, y;
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
-}
-
 /* socket(2) as if @pid made it. */
 static int socket_of(pid_t pid, int family, int type)
 {
@@ -104,7 +97,7 @@ static int socket_of(pid_t pid, int family, int type)
 	_cleanup_close_ const int theirs = open_namespace(number);
 	if (ours < 0 || theirs < 0)
 		return ours < 0 ? ours : theirs;
-	const bool is_ours = is_one_file(ours, theirs);
+	const bool is_ours = fs_is_one_file(ours, theirs);
 	if (!is_ours && setns(theirs, CLONE_NEWNET) < 0)
 		return -errno;
 	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
