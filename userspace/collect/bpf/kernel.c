@@ -52,30 +52,26 @@ unsigned int kernel_arguments(struct kernel *k, const char *name)
 	return t != NULL && t->exists ? t->arguments : 0;
 }
 
-bool kernel_has(struct kernel *k, const struct bpf_program *program)
+static const struct kernel_tracepoint *target_of(struct kernel *k,
+						 const struct bpf_program *program)
 {
 	const char *iterator = iterator_of(program);
-	const struct kernel_tracepoint *t =
-		iterator != NULL ? find(k, iterator, true) : find(k, tracepoint_of(program), false);
+	return iterator != NULL ? find(k, iterator, true) : find(k, tracepoint_of(program), false);
+}
+
+bool kernel_has(struct kernel *k, const struct bpf_program *program)
+{
+	const struct kernel_tracepoint *t = target_of(k, program);
 	return t != NULL && t->exists;
 }
 
 /* ---- numbers ---- */
 
-static const struct kernel_tracepoint *typed_target(struct kernel *k,
-						    const struct bpf_program *program)
-{
-	if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
-		return NULL;
-	const char *iterator = iterator_of(program);
-	return iterator != NULL ? find(k, iterator, true) : find(k, tracepoint_of(program), false);
-}
-
 /* libbpf looks for the number unless the program is to be attached to another program: so that
  * is what it is told, and here, when it has nothing left to do but load, it is corrected. */
 int kernel_number(struct kernel *k, struct bpf_program *program)
 {
-	if (typed_target(k, program) == NULL)
+	if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING || target_of(k, program) == NULL)
 		return 0;
 	return bpf_program__set_attach_target(program, k->excerpt_fd, NULL);
 }
@@ -95,7 +91,7 @@ static int prepare(struct bpf_program *program, struct bpf_prog_load_opts *optio
 	h->kernel->begins(h->kernel->begins_data, program);
 	if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
 		return 0;
-	const struct kernel_tracepoint *target = typed_target(h->kernel, program);
+	const struct kernel_tracepoint *target = target_of(h->kernel, program);
 	if (target == NULL || !target->exists)
 		return -ESRCH;
 	options->attach_prog_fd = 0;

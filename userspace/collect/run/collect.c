@@ -337,19 +337,12 @@ static int dispatch(struct run *r, enum wake wake)
 
 static int timeout_of(const struct run *r, uint64_t now)
 {
-	uint64_t at = r->drained_ns + DRAIN_PERIOD_NS;
-	const uint64_t deadline = run_deadline(r);
-	if (deadline != 0 && deadline < at)
-		at = deadline;
-	const uint64_t tick = r->watch != NULL ? ready_watch_deadline(r->watch) : 0;
-	if (tick != 0 && tick < at)
-		at = tick;
-	const uint64_t question = run_confirm_deadline(r);
-	if (question != 0 && question < at)
-		at = question;
-	const uint64_t probe = r->probes != NULL && !r->is_ready ? probes_deadline(r->probes) : 0;
-	if (probe != 0 && probe < at)
-		at = probe;
+	uint64_t at = run_sooner(r->drained_ns + DRAIN_PERIOD_NS, run_deadline(r));
+	if (r->watch != NULL)
+		at = run_sooner(at, ready_watch_deadline(r->watch));
+	at = run_sooner(at, run_confirm_deadline(r));
+	if (r->probes != NULL && !r->is_ready)
+		at = run_sooner(at, probes_deadline(r->probes));
 	/* Rounded up: waking before the deadline would only spin. */
 	return at <= now ? 0 : (int)((at - now + NS_PER_MS - 1) / NS_PER_MS);
 }

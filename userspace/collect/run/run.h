@@ -124,5 +124,7 @@ void run_signal(struct run *r, int number);
 int run_step(struct run *r, uint64_t now);
 /* When run_step() has something to do even if nothing happens; 0: nothing known. */
 uint64_t run_deadline(const struct run *r);
+/* The earlier of two times; 0: none. */
+uint64_t run_sooner(uint64_t a, uint64_t b);
 
 #endif

@@ -128,7 +128,7 @@ int run_step(struct run *r, uint64_t now)
 	return 0;
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b)
+uint64_t run_sooner(uint64_t a, uint64_t b)
 {
 	if (a == 0 || b == 0)
 		return a + b;
@@ -140,13 +140,13 @@ uint64_t run_deadline(const struct run *r)
 	const struct collect_spec *spec = r->spec;
 	uint64_t at = 0;
 	if (r->stop == 0 && spec->until == UNTIL_DURATION)
-		at = sooner(at, r->spawn_ns + spec->duration_ns);
+		at = run_sooner(at, r->spawn_ns + spec->duration_ns);
 	if (r->stop == 0 && spec->timeout_ns != 0)
-		at = sooner(at, r->spawn_ns + spec->timeout_ns);
+		at = run_sooner(at, r->spawn_ns + spec->timeout_ns);
 	if (r->stop != 0)
-		at = sooner(at, r->killed_ns != 0 ? r->killed_ns + KILLED_NS
-						  : r->stop_ns + PATIENCE_NS);
+		at = run_sooner(at, r->killed_ns != 0 ? r->killed_ns + KILLED_NS
+						      : r->stop_ns + PATIENCE_NS);
 	if (r->is_reaped)
-		at = sooner(at, r->drained_ns + LOOK_NS);
+		at = run_sooner(at, r->drained_ns + LOOK_NS);
 	return at;
 }
