@@ -109,23 +109,25 @@ static bool is_wanted(const struct scenario *s, const char *wanted)
 struct choice {
 	size_t *items;
 	size_t n;
+	bool *has; /* by scenario */
 };
 
 /* In the order of the file; -EINVAL, logged: nothing is called that. */
 static int choose(const struct opts *o, const struct config *c, struct choice *ret)
 {
 	ret->items = arena_alloc_array(c->arena, c->n_scenarios, sizeof(*ret->items));
+	ret->has = arena_alloc_array(c->arena, c->n_scenarios, sizeof(*ret->has));
 	bool *is_found = arena_alloc_array(c->arena, o->n_wanted + 1, sizeof(*is_found));
-	if (ret->items == NULL || is_found == NULL)
+	if (ret->items == NULL || ret->has == NULL || is_found == NULL)
 		return fail(-ENOMEM, "not enough memory for '%s'", c->path);
 	for (size_t i = 0; i < c->n_scenarios; i++) {
-		bool is_chosen = o->n_wanted == 0;
+		ret->has[i] = o->n_wanted == 0;
 		for (size_t k = 0; k < o->n_wanted; k++) {
 			const bool is_this = is_wanted(&c->scenarios[i], o->wanted[k]);
 			is_found[k] |= is_this;
-			is_chosen |= is_this;
+			ret->has[i] |= is_this;
 		}
-		if (is_chosen)
+		if (ret->has[i])
 			ret->items[ret->n++] = i;
 	}
 	for (size_t k = 0; k < o->n_wanted; k++) {
@@ -139,20 +141,11 @@ static int choose(const struct opts *o, const struct config *c, struct choice *r
 	return 0;
 }
 
-static bool is_chosen(const struct choice *choice, size_t scenario)
-{
-	for (size_t i = 0; i < choice->n; i++) {
-		if (choice->items[i] == scenario)
-			return true;
-	}
-	return false;
-}
-
 /* A matrix of which cells are left out says nothing about its parameter. */
 static bool is_whole(const struct choice *choice, const struct span *span)
 {
 	for (size_t i = 0; i < span->n; i++) {
-		if (!is_chosen(choice, span->scenarios[i]))
+		if (!choice->has[span->scenarios[i]])
 			return false;
 	}
 	return true;
