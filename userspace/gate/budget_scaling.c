@@ -86,7 +86,7 @@ static int fill_cell(struct arena *arena, struct cell *cell, double x, const str
 	_cleanup_free_ double *v = NULL;
 	if (series == NULL)
 		return -ENODATA;
-	v = statistic_values(series, &cell->n);
+	v = series_values(series, false, &cell->n);
 	if (v == NULL)
 		return -ENOMEM;
 	if (cell->n == 0)

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/stats.h"
@@ -127,21 +126,6 @@ static bool is_statistical(const struct change *c)
 	return c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE;
 }
 
-/* The values that were captured, as they are compared. NULL: no memory. */
-static double *compared(const struct change *c, const struct series *series, size_t *ret_n)
-{
-	double *v = malloc((series->n_values + 1) * sizeof(*v));
-	*ret_n = 0;
-	if (v == NULL)
-		return NULL;
-	if (series->n_values > 0)
-		memcpy(v, series->values, series->n_values * sizeof(*v));
-	*ret_n = stats_drop_missing(v, series->n_values);
-	for (size_t i = 0; c->basis == BASIS_SHIFT && i < *ret_n; i++)
-		v[i] = log(v[i]);
-	return v;
-}
-
 struct sample {
 	double *values;
 	size_t n;
@@ -175,8 +159,8 @@ static void claim_ps(const struct change *c, double *ret_larger, double *ret_sma
 	_cleanup_(sample_done) struct sample head = { 0 };
 	const bool is_ratio = c->basis == BASIS_SHIFT;
 	const double unit = is_ratio ? 1 : fabs(c->base_value), margin = GATE_MARGIN * unit;
-	base.values = compared(c, c->base, &base.n);
-	head.values = compared(c, c->head, &head.n);
+	base.values = series_values(c->base, is_ratio, &base.n);
+	head.values = series_values(c->head, is_ratio, &head.n);
 	if (base.values == NULL || head.values == NULL)
 		return;
 	/* Of a base that was measured before there may be more runs than of head. */

@@ -42,18 +42,6 @@ double statistic_value(struct statistic_spec spec, double *v, size_t n)
 	return stats_quantile(v, n, spec.quantile);
 }
 
-double *statistic_values(const struct series *series, size_t *ret_n)
-{
-	double *v = malloc((series->n_values + 1) * sizeof(*v));
-	*ret_n = 0;
-	if (v == NULL)
-		return NULL;
-	if (series->n_values > 0)
-		memcpy(v, series->values, series->n_values * sizeof(*v));
-	*ret_n = stats_drop_missing(v, series->n_values);
-	return v;
-}
-
 void statistic_interval(double *samples, size_t n, double *ret_low, double *ret_high)
 {
 	n = stats_drop_missing(samples, n);
@@ -87,20 +75,25 @@ static bool has_bootstrap(struct statistic_spec spec, size_t n)
 	       spec.statistic != STATISTIC_MAX;
 }
 
-/* @v is sorted. */
-static int bootstrap(const double *v, size_t n, struct statistic_spec spec, struct estimate *ret)
+/* Of @v, or of the ratio of @v to @base, which is NULL else. Both are sorted. */
+static int bootstrap(const double *v, size_t n, const double *base, size_t n_base,
+		     struct statistic_spec spec, struct estimate *ret)
 {
 	struct random random;
-	const size_t n_samples = statistic_samples(n);
+	const size_t n_samples = statistic_samples(n + n_base), n_most = n > n_base ? n : n_base;
 	_cleanup_free_ double *samples = malloc(n_samples * sizeof(*samples));
-	_cleanup_free_ double *drawn = malloc((n + 1) * sizeof(*drawn));
-	_cleanup_free_ size_t *hits = malloc((n + 1) * sizeof(*hits));
+	_cleanup_free_ double *drawn = malloc((n_most + 1) * sizeof(*drawn));
+	_cleanup_free_ size_t *hits = malloc((n_most + 1) * sizeof(*hits));
 	if (samples == NULL || drawn == NULL || hits == NULL)
 		return -ENOMEM;
 	random_seed(&random, STATISTIC_SEED);
 	for (size_t i = 0; i < n_samples; i++) {
 		statistic_resample(&random, v, n, hits, drawn);
 		samples[i] = statistic_value(spec, drawn, n);
+		if (base == NULL)
+			continue;
+		statistic_resample(&random, base, n_base, hits, drawn);
+		samples[i] /= statistic_value(spec, drawn, n_base);
 	}
 	statistic_interval(samples, n_samples, &ret->low, &ret->high);
 	return 0;
@@ -165,7 +158,7 @@ int statistic_of(const struct series *series, struct statistic_spec spec, struct
 		estimate_of_summary(&series->summary, spec, ret);
 		return 0;
 	}
-	_cleanup_free_ double *v = statistic_values(series, &ret->n);
+	_cleanup_free_ double *v = series_values(series, false, &ret->n);
 	if (v == NULL)
 		return -ENOMEM;
 	ret->value = statistic_value(spec, v, ret->n);
@@ -180,14 +173,13 @@ int statistic_of(const struct series *series, struct statistic_spec spec, struct
 	}
 	if (spec.statistic == STATISTIC_QUANTILE && rank_interval(v, ret->n, spec.quantile, ret))
 		return 0;
-	return bootstrap(v, ret->n, spec, ret);
+	return bootstrap(v, ret->n, NULL, 0, spec, ret);
 }
 
 int statistic_ratio(const struct series *head, const struct series *base,
 		    struct statistic_spec spec, struct estimate *ret)
 {
 	struct estimate of_head, of_base;
-	struct random random;
 	size_t n_head = 0, n_base = 0;
 	*ret = (struct estimate){ .value = NAN, .low = NAN, .high = NAN };
 	int r = statistic_of(head, spec, &of_head);
@@ -200,23 +192,11 @@ int statistic_ratio(const struct series *head, const struct series *base,
 	if (head->is_summary || base->is_summary || !has_bootstrap(spec, of_head.n) ||
 	    !has_bootstrap(spec, of_base.n))
 		return 0;
-	_cleanup_free_ double *h = statistic_values(head, &n_head);
-	_cleanup_free_ double *b = statistic_values(base, &n_base);
-	const size_t n_samples = statistic_samples(n_head + n_base);
-	_cleanup_free_ double *samples = malloc(n_samples * sizeof(*samples));
-	_cleanup_free_ double *drawn = malloc((n_head + n_base + 1) * sizeof(*drawn));
-	_cleanup_free_ size_t *hits = malloc((n_head + n_base + 1) * sizeof(*hits));
-	if (h == NULL || b == NULL || samples == NULL || drawn == NULL || hits == NULL)
+	_cleanup_free_ double *h = series_values(head, false, &n_head);
+	_cleanup_free_ double *b = series_values(base, false, &n_base);
+	if (h == NULL || b == NULL)
 		return -ENOMEM;
 	stats_sort(h, n_head);
 	stats_sort(b, n_base);
-	random_seed(&random, STATISTIC_SEED);
-	for (size_t i = 0; i < n_samples; i++) {
-		statistic_resample(&random, h, n_head, hits, drawn);
-		samples[i] = statistic_value(spec, drawn, n_head);
-		statistic_resample(&random, b, n_base, hits, drawn);
-		samples[i] /= statistic_value(spec, drawn, n_base);
-	}
-	statistic_interval(samples, n_samples, &ret->low, &ret->high);
-	return 0;
+	return bootstrap(h, n_head, b, n_base, spec, ret);
 }

@@ -47,7 +47,4 @@ struct random;
 void statistic_resample(struct random *random, const double *sorted, size_t n, size_t *hits,
 			double *ret);
 
-/* The captured values of @series, copied; the caller frees them. NULL: no memory. */
-double *statistic_values(const struct series *series, size_t *ret_n);
-
 #endif

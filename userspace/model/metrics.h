@@ -72,6 +72,9 @@ struct series {
 	enum tier tier; /* TIER_UNKNOWN: it does not matter, too */
 };
 
+/* The captured values of @series, or their logarithms; the caller frees them. NULL: no memory. */
+double *series_values(const struct series *series, bool as_logarithms, size_t *ret_n);
+
 /* Fills session->series from runs[].values and the peers that occur (at most 32, most used
  * first), and time.child[NAME*] for each program that ran as a child (at most 16). */
 int metrics_collect(struct session *session);

@@ -9,6 +9,20 @@
 #include "userspace/base/stats.h"
 #include "userspace/model/metrics.h"
 
+double *series_values(const struct series *series, bool as_logarithms, size_t *ret_n)
+{
+	double *v = malloc((series->n_values + 1) * sizeof(*v));
+	*ret_n = 0;
+	if (v == NULL)
+		return NULL;
+	if (series->n_values > 0)
+		memcpy(v, series->values, series->n_values * sizeof(*v));
+	*ret_n = stats_drop_missing(v, series->n_values);
+	for (size_t i = 0; as_logarithms && i < *ret_n; i++)
+		v[i] = log(v[i]);
+	return v;
+}
+
 void summary_of(const double *values, size_t n, struct summary *ret)
 {
 	*ret = (struct summary){

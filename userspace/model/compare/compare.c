@@ -12,7 +12,6 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
-#include "userspace/base/stats.h"
 #include "userspace/base/stats_shift.h"
 #include "userspace/model/compare/internal.h"
 
@@ -28,20 +27,6 @@ static bool all_positive(const struct series *s)
 	return s->summary.min > 0;
 }
 
-/* The values that were captured, as they are or as logarithms. */
-static double *captured(const struct series *s, bool as_logarithms, size_t *ret_n)
-{
-	double *v = malloc((s->n_values + 1) * sizeof(*v));
-	if (v == NULL)
-		return NULL;
-	if (s->n_values > 0)
-		memcpy(v, s->values, s->n_values * sizeof(*v));
-	*ret_n = stats_drop_missing(v, s->n_values);
-	for (size_t i = 0; as_logarithms && i < *ret_n; i++)
-		v[i] = log(v[i]);
-	return v;
-}
-
 /* Interleaved runs are compared with those of about the same time. */
 static size_t blocks_of(const struct change *c)
 {
@@ -54,8 +39,8 @@ static int shift_of(const struct change *c, bool as_logarithms, double level,
 		    struct stats_shift *ret)
 {
 	size_t n_base = 0, n_head = 0;
-	_cleanup_free_ double *base = captured(c->base, as_logarithms, &n_base);
-	_cleanup_free_ double *head = captured(c->head, as_logarithms, &n_head);
+	_cleanup_free_ double *base = series_values(c->base, as_logarithms, &n_base);
+	_cleanup_free_ double *head = series_values(c->head, as_logarithms, &n_head);
 	if (base == NULL || head == NULL)
 		return -ENOMEM;
 	return stats_shift_of(base, n_base, head, n_head, c->n_blocks, level, ret);
