@@ -74,48 +74,63 @@ static int error_of(int result)
 	return location == NULL ? 0 : *location;
 }
 
-EXPORT int execve(const char *path, strings argv, strings envp)
+/* What @name goes on to in libc, which asks nobody who stands in front of its @function. A library that
+ * has both will be asked. */
+static exec_fn *next_exec(exec_fn *first, const char *name, const char *function)
+{
+	return real.is_exec_wrapped ? (exec_fn *)real_beside(name, function) : first;
+}
+
+static int execute(exec_fn *function, struct injection *i, const struct execution *e, strings envp)
+{
+	if (function == NULL)
+		return refuse(ENOSYS);
+	inject_before_exec(i);
+	int result = function(e->path, e->argv, i->envp != e->envp ? i->envp : envp);
+	if (inject_again(i, error_of(result), e->envp))
+		result = function(e->path, e->argv, envp);
+	inject_after_exec(i);
+	inject_end(i);
+	return result;
+}
+
+/* inject_begin() prepares the shim, so what comes next is only known after it. */
+static int execute_path(const char *name, const char *path, strings argv, strings envp)
 {
 	const struct execution e = { AT_FDCWD, path, argv, or_empty(envp) };
 	struct injection i;
 
 	inject_begin(&i, &e);
-	if (real.execve == NULL)
-		return refuse(ENOSYS);
-	inject_before_exec(&i);
-	int result = real.execve(path, argv, i.envp != e.envp ? i.envp : envp);
-	if (inject_again(&i, error_of(result), e.envp))
-		result = real.execve(path, argv, envp);
-	inject_after_exec(&i);
-	inject_end(&i);
-	return result;
+	return execute(next_exec(real.execve, name, "execve"), &i, &e, envp);
 }
 
-EXPORT int execvpe(const char *file, strings argv, strings envp)
+static int execute_found(const char *name, const char *file, strings argv, strings envp)
 {
 	const struct execution e = { AT_FDCWD, file, argv, or_empty(envp) };
 	struct injection i;
 
 	inject_begin_found(&i, &e);
-	if (real.execvpe == NULL)
-		return refuse(ENOSYS);
-	inject_before_exec(&i);
-	int result = real.execvpe(file, argv, i.envp != e.envp ? i.envp : envp);
-	if (inject_again(&i, error_of(result), e.envp))
-		result = real.execvpe(file, argv, envp);
-	inject_after_exec(&i);
-	inject_end(&i);
-	return result;
+	return execute(next_exec(real.execvpe, name, "execvpe"), &i, &e, envp);
+}
+
+EXPORT int execve(const char *path, strings argv, strings envp)
+{
+	return execute_path("execve", path, argv, envp);
+}
+
+EXPORT int execvpe(const char *file, strings argv, strings envp)
+{
+	return execute_found("execvpe", file, argv, envp);
 }
 
 EXPORT int execv(const char *path, strings argv)
 {
-	return execve(path, argv, own_environment());
+	return execute_path("execv", path, argv, own_environment());
 }
 
 EXPORT int execvp(const char *file, strings argv)
 {
-	return execvpe(file, argv, own_environment());
+	return execute_found("execvp", file, argv, own_environment());
 }
 
 /* argv of an execl function, in the caller's stack frame, as libc has it; leaves @list behind the final
@@ -142,7 +157,7 @@ EXPORT int execl(const char *path, const char *arg, ...)
 	va_start(list, arg);
 	char **argv = ARGUMENTS(list, arg);
 	va_end(list);
-	return execve(path, argv, own_environment());
+	return execute_path("execl", path, argv, own_environment());
 }
 
 EXPORT int execlp(const char *file, const char *arg, ...)
@@ -152,7 +167,7 @@ EXPORT int execlp(const char *file, const char *arg, ...)
 	va_start(list, arg);
 	char **argv = ARGUMENTS(list, arg);
 	va_end(list);
-	return execvpe(file, argv, own_environment());
+	return execute_found("execlp", file, argv, own_environment());
 }
 
 EXPORT int execle(const char *path, const char *arg, ...)
@@ -163,7 +178,7 @@ EXPORT int execle(const char *path, const char *arg, ...)
 	char **argv = ARGUMENTS(list, arg);
 	char *const *envp = va_arg(list, char *const *);
 	va_end(list);
-	return execve(path, argv, envp);
+	return execute_path("execle", path, argv, envp);
 }
 
 EXPORT int fexecve(int fd, strings argv, strings envp)

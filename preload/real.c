@@ -321,19 +321,23 @@ static bool list_is_known(void)
 	return __atomic_load_n(&list.self, __ATOMIC_ACQUIRE) != NULL || list_find();
 }
 
-static uintptr_t find_next(const char *name, const struct link_map **ret_map)
+/* From @*map on, which becomes the object that has it. */
+static uintptr_t find_from(const struct link_map **map, const char *name)
 {
 	const uint32_t hash = gnu_hash_of(name);
 
-	if (!list_is_known())
-		return 0;
-	for (const struct link_map *m = list.self->l_next; m != NULL; m = m->l_next) {
-		const void *found = map_find(m, name, hash);
-		*ret_map = m;
+	for (; *map != NULL; *map = (*map)->l_next) {
+		const void *found = map_find(*map, name, hash);
 		if (found != NULL)
 			return (uintptr_t)found;
 	}
 	return 0;
+}
+
+static uintptr_t find_next(const char *name, const struct link_map **ret_map)
+{
+	*ret_map = list_is_known() ? list.self->l_next : NULL;
+	return find_from(ret_map, name);
 }
 
 uintptr_t real_next(const char *name)
@@ -341,6 +345,13 @@ uintptr_t real_next(const char *name)
 	const struct link_map *map;
 
 	return find_next(name, &map);
+}
+
+uintptr_t real_beside(const char *name, const char *function)
+{
+	const struct link_map *map;
+
+	return find_next(name, &map) == 0 ? 0 : find_from(&map, function);
 }
 
 uintptr_t real_allocators(const char *name)
@@ -410,8 +421,14 @@ static void take_wanted(struct walk *w, const struct link_map *map, const struct
 		/* Another allocator's would take what lies in front of a block for a size. */
 		if (i == WANTED_malloc_usable_size && had_malloc)
 			continue;
+		const bool is_exec = i == WANTED_execve || i == WANTED_execvpe;
+		if (w->address[i] != 0 && !is_exec)
+			continue;
+		const uintptr_t address = (uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
 		if (w->address[i] == 0)
-			w->address[i] = (uintptr_t)object_find(o, wanted_names[i], w->hashes[i]);
+			w->address[i] = address;
+		else if (address != 0)
+			real.is_exec_wrapped = true;
 	}
 	if (had_malloc || w->address[WANTED_malloc] == 0)
 		return;

@@ -39,7 +39,8 @@ struct real {
 	uintptr_t loader_start;
 	size_t loader_bytes; /* 0: not known */
 	bool is_resolved;
-	bool is_glibc; /* malloc is glibc's own: a chunk's size stands in front of it */
+	bool is_exec_wrapped; /* another library, too, stands in front of libc's execve or execvpe */
+	bool is_glibc;	      /* malloc is glibc's own: a chunk's size stands in front of it */
 };
 
 extern struct real real __attribute__((visibility("hidden")));
@@ -69,7 +70,9 @@ int *real_errno(void);
 
 /* The address of the function @name that follows ours in the search order, or 0. */
 uintptr_t real_next(const char *name);
-/* The same, but only if the allocator itself, that malloc is taken from, defines it; else 0. */
+/* @function of the first object behind ours that defines @name, or of those behind that one; or 0. */
+uintptr_t real_beside(const char *name, const char *function);
+/* As real_next(), but only if the allocator itself, that malloc is taken from, defines it; else 0. */
 uintptr_t real_allocators(const char *name);
 
 /* Allocation of last resort, one mapping each, never reused: only if no libc was found. */

@@ -386,13 +386,27 @@ enum target target_check(int directory_fd, const char *path, struct sl_tree *cac
 	return target;
 }
 
-/* Whether a loader is only to print something: "ld.so --list PROGRAM". */
-static enum target check_loader(char *const *argv, struct reader *reader)
+/* What the loader will make of its program: of a static one it runs no constructor of the shim, which
+ * would hide the variables. */
+static enum target check_loaders_program(const char *program, struct reader *reader,
+					 struct sl_tree *cache)
+{
+	if (program == NULL)
+		return TARGET_LOADER;
+	if (reader_length(reader, program, PATH_LIMIT) == SIZE_MAX)
+		return TARGET_UNREADABLE;
+	const enum target target = target_check(AT_FDCWD, program, cache);
+	return target == TARGET_STATIC || target == TARGET_SANITIZER ? target : TARGET_LOADER;
+}
+
+/* What a loader is run for, perhaps only to print something: "ld.so --list PROGRAM". */
+static enum target check_loader(char *const *argv, struct reader *reader, struct sl_tree *cache)
 {
 	static const char *const shows[] = { "--list", "--verify", "--help", "--version" };
 	bool is_readable = true;
+	size_t i = 1;
 
-	for (size_t i = 1; i < MAX_OPTIONS; i++) {
+	for (; i < MAX_OPTIONS; i++) {
 		if (!reader_may_read(reader, &argv[i], sizeof(*argv)))
 			return TARGET_UNREADABLE;
 		if (argv[i] == NULL || reader_after(reader, argv[i], "--", &is_readable) == NULL)
@@ -405,7 +419,9 @@ static enum target check_loader(char *const *argv, struct reader *reader)
 		if (reader_after(reader, argv[i], "--inhibit-cache", &is_readable) == NULL)
 			i++;
 	}
-	return is_readable ? TARGET_LOADER : TARGET_UNREADABLE;
+	if (i >= MAX_OPTIONS)
+		return TARGET_LOADER;
+	return is_readable ? check_loaders_program(argv[i], reader, cache) : TARGET_UNREADABLE;
 }
 
 static enum target check_variable(const char *variable, struct reader *reader)
@@ -440,7 +456,7 @@ enum target target_check_exec(const struct execution *e, struct reader *reader,
 			return by_variable;
 	}
 	const enum target target = target_check(e->directory_fd, e->path, cache);
-	return target == TARGET_LOADER ? check_loader(e->argv, reader) : target;
+	return target == TARGET_LOADER ? check_loader(e->argv, reader, cache) : target;
 }
 
 bool target_fits(enum target target)

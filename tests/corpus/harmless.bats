@@ -1,106 +1,84 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Programs behave under startline as without it: output, errors, exit status, descriptors.
+# Programs behave under startline as without it: output, errors, exit status, descriptors. The command
+# lines are in tests/corpus/lines, the hard cases in tests/workloads/hard_*.c.
 
 load ../e2e/helpers
+
+SIDE_BY_SIDE="$BATS_TEST_DIRNAME/side_by_side"
+LINES_OF="$BATS_TEST_DIRNAME/lines"
+
+# What the lines use, where every user can read it.
+setup_file() {
+	public_copy
+	export PUBLIC STARTLINE W="$PUBLIC" F="$PUBLIC/files"
+	cp "$WORKLOADS"/hello* "$WORKLOADS"/guest.so "$WORKLOADS"/hard_* "$W"
+	mkdir "$F"
+	for i in 1 2 3; do echo "line $i" >"$F/$i"; done
+	seq 20000 | shuf --random-source=/bin/sh >"$F/numbers"
+	echo '{"a": [1, 2]}' >"$F/json"
+	echo 'int main(void) { return 13; }' >"$F/m.c"
+	cp "$BATS_TEST_DIRNAME"/lines/files/* "$F"
+	javac -d "$F" "$F/Hello.java" || true
+	cp "$SIDE_BY_SIDE" "$PUBLIC"
+	cp -r "$LINES_OF" "$PUBLIC"
+	(cd "$F" && HOME=$PWD GO111MODULE=off go build -o gohello gohello.go && rm -rf .cache) || true
+	chmod -R a+rX "$PUBLIC"
+	# The same in each run: commits of git, messages.
+	export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+	for who in AUTHOR COMMITTER; do
+		export GIT_${who}_NAME=a GIT_${who}_EMAIL=a GIT_${who}_DATE='2001-01-01 00:00:00 +0000'
+	done
+}
+
+teardown_file() {
+	remove_public_copy
+}
 
 setup() {
 	setup_workdir
 }
 
-# same COMMAND: a shell command line, run bare and recorded.
-# Without $_, in which the shell that starts the two leaves their names.
-same() {
-	bare=0
-	seen=0
-	env -u _ sh -c "$1" >bare.out 2>bare.err </dev/null || bare=$?
-	env -u _ "$STARTLINE" run -q -o /dev/null -- sh -c "$1" >seen.out 2>seen.err </dev/null || seen=$?
-	if ! cmp bare.out seen.out || ! cmp bare.err seen.err || [ "$bare" != "$seen" ]; then
-		echo "differs: $1 (exit $bare, then $seen)"
-		diff bare.err seen.err | head -5
-		return 1
-	fi
+# the_lines FILE...: without comments.
+the_lines() {
+	(cd "$LINES_OF" && cat "$@") | grep -v '^#'
 }
 
-@test "sixty command lines print and return the same" {
-	mkdir d
-	for i in 1 2 3; do echo "line $i" >"d/$i"; done
-	while read -r command; do
-		[ -z "$command" ] || same "$command"
-	done <<-'END'
-		true
-		false
-		exit 41
-		kill -9 $$
-		kill -TERM $$
-		kill -SEGV $$
-		echo out; echo err >&2
-		ls -l d
-		ls nothing-here
-		cat d/1 d/2 d/3
-		cat nothing-here
-		sort -r d/1 d/2 d/3
-		sort -R nothing-here
-		wc -l d/1
-		grep -r line d
-		grep nothing d/1
-		find d -name '1*'
-		find d -exec cat {} +
-		find nothing-here
-		xargs -n1 echo </etc/hostname
-		printf '1 2 3' | tr ' ' '\n' | xargs -P2 -n1 sh -c 'exit 0'
-		tar cf - d | tar tf -
-		gzip -c d/1 | gunzip
-		sed s/line/row/ d/1
-		awk '{print $2}' d/1
-		perl -e 'print "hello\n"; exit 7'
-		perl -e 'print join(",", sort keys %ENV), "\n"'
-		perl -e 'opendir D, "/proc/self/fd"; print join(",", sort grep /\d/, readdir D), "\n"'
-		perl -e 'fork or exec "true"; wait; print $?, "\n"'
-		perl -e 'system "exit 3"; print $? >> 8, "\n"'
-		perl -e 'print `echo from a child`'
-		perl -e '$! = 0; open F, "/nothing-here"; print $!+0, "\n"'
-		/usr/bin/python3 -c 'print(sum(range(1000)))'
-		/usr/bin/python3 -c 'import sys; sys.exit(23)'
-		/usr/bin/python3 -c 'import os; os.abort()'
-		/usr/bin/python3 -c 'import os; print(sorted(os.environ))'
-		/usr/bin/python3 -c 'import os; print(os.listdir("/proc/self/fd"))'
-		/usr/bin/python3 -c 'import threading; t = [threading.Thread(target=sorted, args=(range(9),)) for _ in range(8)]; [x.start() for x in t]; [x.join() for x in t]; print(len(t))'
-		/usr/bin/python3 -c 'import subprocess; print(subprocess.run(["env", "-i", "env"], capture_output=True))'
-		/usr/bin/python3 -c 'import subprocess; print(subprocess.run(["sh", "-c", "exit 5"]).returncode)'
-		/usr/bin/python3 -c 'import os; pid = os.fork(); pid or os._exit(9); print(os.waitpid(pid, 0)[1])'
-		/usr/bin/python3 -c 'import os; os.closerange(3, 4096); print(open("/etc/hostname").fileno())'
-		/usr/bin/python3 -c 'import signal; print(signal.getsignal(signal.SIGINT))'
-		/usr/bin/python3 -c 'import ctypes; print(ctypes.CDLL(None).getenv(b"LD_PRELOAD"))'
-		/usr/bin/python3 -c 'import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))'
-		env
-		env -i env
-		env -i /bin/sh -c 'env'
-		env LD_PRELOAD= true
-		LD_PRELOAD=/nothing-here.so true
-		bash -c 'echo $0 $-; trap -p; ulimit -a'
-		bash -c 'exec 3<d/1; cat <&3; (exit 4); echo $?'
-		bash -c 'sleep 0.01 & wait $!; echo $?'
-		bash -c 'set -o pipefail; false | true; echo $?'
-		timeout 0.1 sleep 5
-		nice -n 5 nice
-		setsid echo alone
-		gcc -print-search-dirs
-		echo 'int main(void) { return 13; }' >m.c; gcc -o m m.c && ./m
-		echo 'broken(' >b.c; gcc -c b.c
-		make -f /nothing-here
-		git --version; git log
-		jq -n '[range(5)] | add'
-		openssl version
-		diff d/1 d/2
-		cmp d/1 d/2
-		readlink /proc/self/exe
-		cat /proc/self/comm
-		ps -o comm= -p $$
-		stty -a
-		tty
-		id; umask; pwd
-	END
+# alone FILE: each of its lines by itself, in both tiers.
+alone() {
+	the_lines "$1" | tr '\n' '\0' | xargs -0 -P "$(nproc)" -n 1 "$SIDE_BY_SIDE" compare
+}
+
+@test "shells" {
+	alone shells
+}
+
+@test "processes that are started, stopped, watched and confined" {
+	alone processes
+}
+
+@test "limits" {
+	alone limits
+}
+
+@test "the loader's variables, and kinds of programs" {
+	alone loader
+}
+
+@test "runtimes of languages" {
+	alone languages
+}
+
+@test "tools" {
+	alone tools
+}
+
+@test "a difference is found in each of what is compared" {
+	mapped='grep -q libstartline /proc/self/maps'
+	for line in "$mapped && echo out" "$mapped && echo err >&2" "$mapped" "$mapped && >file; true"; do
+		fails "$SIDE_BY_SIDE" compare "$line"
+	done
+	"$SIDE_BY_SIDE" compare true
 }
 
 @test "opens and misses are those that strace counts" {
@@ -132,10 +110,10 @@ same() {
 		[ -x "$workload" ] || continue
 		for name in $("$workload" list); do
 			bare=0
-			setsid -w env -u _ "$workload" "$name" >bare 2>&1 </dev/null || bare=$?
+			timeout 30 setsid -w env -u _ "$workload" "$name" >bare 2>&1 </dev/null || bare=$?
 			for probes in bpf,shim shim; do
 				seen=0
-				setsid -w env -u _ "$STARTLINE" run -q -o /dev/null --probes $probes -- \
+				timeout 30 setsid -w env -u _ "$STARTLINE" run -q -o /dev/null --probes $probes -- \
 					"$workload" "$name" >seen 2>&1 </dev/null || seen=$?
 				if ! cmp bare seen || [ "$bare" != "$seen" ]; then
 					echo "$workload $name, $probes: $bare, then $seen"
@@ -148,28 +126,49 @@ same() {
 	[ ! -e differs ]
 }
 
-teardown() {
-	remove_public_copy
+# as_user NAME COMMAND...: bare, by startline itself, and by startline under sudo in both tiers; what they
+# print must be the same.
+as_user() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir -m 777 "$PUBLIC/$1"
+	cd "$PUBLIC/$1"
+	shift
+	# As sudo leaves them.
+	variables=("PATH=$PATH" HOME=/nonexistent USER=nobody LOGNAME=nobody SHELL=/usr/sbin/nologin
+		SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody "W=$W" "F=$F" LC_ALL=C
+		GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a "GIT_AUTHOR_DATE=$GIT_AUTHOR_DATE"
+		GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a "GIT_COMMITTER_DATE=$GIT_COMMITTER_DATE")
+	user=(env -i "${variables[@]}" setpriv --reuid=65534 --regid=65534 --clear-groups)
+	run=("$STARTLINE" run -q -o /dev/null --trace recording --probes)
+	"${user[@]}" "$@" >bare 2>&1 </dev/null
+	"${user[@]}" "${run[@]}" shim -- "$@" >seen 2>&1 </dev/null
+	diff -a bare seen
+	for probes in bpf,shim shim; do
+		rm -f recording
+		env -i "${variables[@]}" "${run[@]}" $probes -- "$@" >seen 2>&1 </dev/null
+		diff -a bare seen
+	done
 }
 
 @test "the hard cases as an ordinary user, and under sudo" {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	public_copy
-	cp "$WORKLOADS"/hard_* "$PUBLIC"
-	chmod -R a+rX "$PUBLIC"
-	mkdir -m 777 "$PUBLIC/here"
-	cd "$PUBLIC/here"
-	# As sudo leaves them.
-	variables=("PATH=$PATH" HOME=/nonexistent USER=nobody LOGNAME=nobody SHELL=/usr/sbin/nologin
-		SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody)
-	user=(env -i "${variables[@]}" setpriv --reuid=65534 --regid=65534 --clear-groups)
-	for workload in "$PUBLIC"/hard_{pointers,stacks,seen,filters,programs,shells}; do
-		"${user[@]}" "$workload" all >bare 2>&1 </dev/null
-		"${user[@]}" "$STARTLINE" run -q -o /dev/null --probes shim -- \
-			"$workload" all >seen 2>&1 </dev/null
-		diff -a bare seen
-		env -i "${variables[@]}" "$STARTLINE" run -q -o /dev/null -- \
-			"$workload" all >seen 2>&1 </dev/null
-		diff -a bare seen
+	for workload in "$PUBLIC"/hard_*; do
+		[ -x "$workload" ] || continue
+		as_user "in_${workload##*/}" "$workload" all
 	done
+}
+
+@test "shells and limits as an ordinary user, and under sudo" {
+	as_user shells "$PUBLIC/side_by_side" show "$PUBLIC/lines/shells" "$PUBLIC/lines/limits"
+}
+
+@test "processes and programs as an ordinary user, and under sudo" {
+	as_user processes "$PUBLIC/side_by_side" show "$PUBLIC/lines/processes" "$PUBLIC/lines/loader"
+}
+
+@test "runtimes of languages as an ordinary user, and under sudo" {
+	as_user languages "$PUBLIC/side_by_side" show "$PUBLIC/lines/languages"
+}
+
+@test "tools as an ordinary user, and under sudo" {
+	as_user tools "$PUBLIC/side_by_side" show "$PUBLIC/lines/tools"
 }
