@@ -41,7 +41,7 @@ int output_table(struct output_options *o, struct table *t);
  * NULL: takes it away. Nothing unless @is_shown. */
 void progress(bool is_shown, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* --out FORMAT=FILE: what `ab` and `check` write for machines and reviewers (view/ci.h). */
+/* --out FORMAT=FILE: what `ab` and `check` write for machines and reviewers (view/ci/ci.h). */
 struct out {
 	const struct ci_output *output;
 	const char *path; /* "-": standard output */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* THE table of facts about a machine: which there are, and which must be equal for times measured on
  * two machines to be compared. To add one: a member of struct host, a row here, a row of the
- * document (session_fields.c) and docs/trace-format.md, and who collects it (collect/facts_host.c). */
+ * document (session_fields.c) and docs/trace-format.md, and who collects it (collect/proc/facts.c). */
 #ifndef USERSPACE_MODEL_HOSTS_H
 #define USERSPACE_MODEL_HOSTS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One run in progress: what collect.c, ready_probe.c and stop.c share. */
+/* One run in progress: what collect.c, ready/probe.c and stop.c share. */
 #ifndef USERSPACE_COLLECT_RUN_RUN_H
 #define USERSPACE_COLLECT_RUN_RUN_H
 

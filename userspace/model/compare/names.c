@@ -17,7 +17,7 @@
 #include "userspace/model/compare/internal.h"
 
 #define LINE_BYTES 512 /* of a command line: what is beyond tells nobody apart */
-#define CUT_BYTES  199 /* of a command line in a segment's detail, where it was cut: model/waits.c */
+#define CUT_BYTES  199 /* of a command line in a segment's detail, where it was cut: build/waits.c */
 
 enum { BASE, HEAD, SIDES };
 
