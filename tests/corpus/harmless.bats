@@ -99,7 +99,7 @@ alone() {
 }
 
 @test "a process that inspects itself finds neither shim variables nor descriptors" {
-	"$STARTLINE" run -q -o /dev/null -- sh -c 'cat /proc/$$/environ /proc/self/environ | grep -ca "STARTLINE\|LD_PRELOAD"; ls /proc/self/fd | wc -l' >seen || true
+	env -u STARTLINE "$STARTLINE" run -q -o /dev/null -- sh -c 'cat /proc/$$/environ /proc/self/environ | grep -ca "STARTLINE\|LD_PRELOAD"; ls /proc/self/fd | wc -l' >seen || true
 	sh -c 'ls /proc/self/fd | wc -l' >bare
 	[ "$(tail -n 1 seen)" = "$(cat bare)" ]
 	[ "$(head -n 1 seen)" = 0 ]
@@ -138,7 +138,7 @@ as_user() {
 		SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody "W=$W" "F=$F" LC_ALL=C
 		GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a "GIT_AUTHOR_DATE=$GIT_AUTHOR_DATE"
 		GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a "GIT_COMMITTER_DATE=$GIT_COMMITTER_DATE")
-	user=(env -i "${variables[@]}" setpriv --reuid=65534 --regid=65534 --clear-groups)
+	user=(env -i "${variables[@]}" setpriv --reuid=65534 --regid=65534 --init-groups)
 	run=("$STARTLINE" run -q -o /dev/null --trace recording --probes)
 	"${user[@]}" "$@" >bare 2>&1 </dev/null
 	"${user[@]}" "${run[@]}" shim -- "$@" >seen 2>&1 </dev/null

@@ -398,7 +398,7 @@ static int descend(volatile int n)
 {
 	volatile char room[1024];
 	room[0] = (char)n;
-	return descend(n + 1) + room[0];
+	return n < 0 ? 0 : descend(n + 1) + room[0];
 }
 static void overflow(void)
 {
@@ -568,8 +568,9 @@ CASE(sizes_of_blocks)
 	}
 	say("%zu\n", malloc_usable_size(NULL));
 	errno = 0;
-	result("calloc", calloc((size_t)1 << (sizeof(size_t) * 8 - 2), 8) == NULL ? -1 : 0);
-	result("malloc", malloc(SIZE_MAX / 2 + 1) == NULL ? -1 : 0);
+	volatile size_t far_too_much = SIZE_MAX / 2 + 1; /* more than the compiler lets pass */
+	result("calloc", calloc(far_too_much / 2, 8) == NULL ? -1 : 0);
+	result("malloc", malloc(far_too_much) == NULL ? -1 : 0);
 	void *p = NULL;
 	say("posix_memalign %d %d\n", posix_memalign(&p, 3, 100), posix_memalign(&p, 4096, 100));
 	free(p);
