@@ -108,9 +108,9 @@ int session_add_summary(struct session *s, const char *id, const struct metric *
 const struct metric *session_own_metric(struct session *s, const char *id,
 					const struct metric *like);
 
-const char *unit_name(enum unit unit);			/* "ns" "bytes" "count" "ratio" */
-const char *better_name(enum better better);		/* "lower" "higher" "neither" */
-const char *metric_class_name(enum metric_class class); /* "time" "size" "exact" "ratio" */
+const char *unit_name(enum unit unit);			       /* "ns" "bytes" "count" "ratio" */
+const char *better_name(enum better better);		       /* "lower" "higher" "neither" */
+const char *metric_class_name(enum metric_class metric_class); /* "time" "size" "exact" "ratio" */
 /* A value in its unit, for people; NAN is "-". Returns @text. */
 char *value_format(char text[static UNITS_BYTES], enum unit unit, double value);
 /* Reads what somebody typed as a value in @unit: "1.5 s", "2 GiB", "23", "80 %" or "0.8". Fails as

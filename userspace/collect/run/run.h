@@ -117,7 +117,7 @@ size_t run_alive(struct run *r);
 /* suspend.c: if the command has stopped itself, stops startline as well until it goes on. */
 void run_suspend(struct run *r);
 /* stop.c: reads what is new, and brings the tree up to date. */
-void run_refresh(void *r);
+void run_refresh(void *data);
 /* Sends a signal to the command, or to what it left behind. */
 void run_signal(struct run *r, int number);
 /* Decides at @now whether the run is over, and what to do to get there. */

@@ -24,9 +24,9 @@ int value_in(const struct name_table *names, const char *name)
 	static const char *const of##_items[] = { __VA_ARGS__ };                           \
 	const struct name_table of##_names = { of##_items,                                 \
 					       sizeof(of##_items) / sizeof(*of##_items) }; \
-	const char *of##_name(enum of value)                                               \
+	const char *of##_name(enum of of)                                                  \
 	{                                                                                  \
-		return name_in(&of##_names, (unsigned int)value);                          \
+		return name_in(&of##_names, (unsigned int)of);                             \
 	}                                                                                  \
 	int of##_of(const char *name)                                                      \
 	{                                                                                  \

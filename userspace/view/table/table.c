@@ -42,10 +42,10 @@ struct table *table_free(struct table *t)
 	return NULL;
 }
 
-void table_fail(struct table *t, int rc)
+void table_fail(struct table *t, int error)
 {
-	if (rc < 0 && t->error == 0)
-		t->error = rc;
+	if (error < 0 && t->error == 0)
+		t->error = error;
 }
 
 /* The row that is being filled, a new one when the last is complete. */
