@@ -227,7 +227,7 @@ static __always_inline __u64 sock_id(struct sock *sk)
 
 /* A loop that the verifier looks at once and not for every turn: the elements of an array are
  * its turns, for bpf_for_each_map_elem(). (bpf_loop is not in 5.15.) */
-#define TURNS 4096
+#define TURNS 8704 /* as many as the walk over wait queues may take */
 
 struct turns_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -360,7 +360,9 @@ static __always_inline bool walk_next(struct walk *walk)
 	return true;
 }
 
-/* A turn for each pending listener and each entry of its queue. */
+_Static_assert(PENDING_MAX *(WAITERS_MAX + 2) <= TURNS, "the walk comes to its end");
+
+/* A turn for each pending listener, for each entry of its queue, and for the end of that. */
 static long walk_turn(void *map, const __u32 *turn, void *value, struct walk *walk)
 {
 	const __u64 head = walk->queue + bpf_core_field_offset(struct wait_queue_head, head);

@@ -19,7 +19,7 @@ int value_in(const struct name_table *names, const char *name)
 	return -1;
 }
 
-/* The table of an enumeration, in its order, and the two functions over it. */
+/* The table of an enumeration, and the two functions over it. */
 #define NAMES(of, ...)                                                                     \
 	static const char *const of##_items[] = { __VA_ARGS__ };                           \
 	const struct name_table of##_names = { of##_items,                                 \
@@ -33,10 +33,18 @@ int value_in(const struct name_table *names, const char *name)
 		return value_in(&of##_names, name);                                        \
 	}
 
-NAMES(phase, "exec", "link", "init", "main", "child")
-NAMES(activity, "running", "runnable", "blocked")
-NAMES(cause, "cpu", "runqueue", "throttled", "page_fault", "file_read", "file_write", "disk",
-      "connect", "dns", "network", "pipe", "lock", "sleep", "child", "signal", "kernel", "unknown")
-NAMES(unit, "ns", "bytes", "count", "ratio")
-NAMES(better, "lower", "higher", "neither")
-NAMES(metric_class, "time", "size", "exact", "ratio")
+NAMES(phase, [PHASE_EXEC] = "exec", [PHASE_LINK] = "link", [PHASE_INIT] = "init",
+      [PHASE_MAIN] = "main", [PHASE_CHILD] = "child")
+NAMES(activity, [ACTIVITY_RUNNING] = "running", [ACTIVITY_RUNNABLE] = "runnable",
+      [ACTIVITY_BLOCKED] = "blocked")
+NAMES(cause, [CAUSE_CPU] = "cpu", [CAUSE_RUNQUEUE] = "runqueue", [CAUSE_THROTTLED] = "throttled",
+      [CAUSE_PAGE_FAULT] = "page_fault", [CAUSE_FILE_READ] = "file_read",
+      [CAUSE_FILE_WRITE] = "file_write", [CAUSE_DISK] = "disk", [CAUSE_CONNECT] = "connect",
+      [CAUSE_DNS] = "dns", [CAUSE_NETWORK] = "network", [CAUSE_PIPE] = "pipe",
+      [CAUSE_LOCK] = "lock", [CAUSE_SLEEP] = "sleep", [CAUSE_CHILD] = "child",
+      [CAUSE_SIGNAL] = "signal", [CAUSE_KERNEL] = "kernel", [CAUSE_UNKNOWN] = "unknown")
+NAMES(unit, [UNIT_NS] = "ns", [UNIT_BYTES] = "bytes", [UNIT_COUNT] = "count",
+      [UNIT_RATIO] = "ratio")
+NAMES(better, [BETTER_LOWER] = "lower", [BETTER_HIGHER] = "higher", [BETTER_NEITHER] = "neither")
+NAMES(metric_class, [CLASS_TIME] = "time", [CLASS_SIZE] = "size", [CLASS_EXACT] = "exact",
+      [CLASS_RATIO] = "ratio")
