@@ -44,7 +44,14 @@
 	X(20, DROPS, drops, "records of one kind a producer could not write")              \
 	X(21, TALLY, tally, "how many records a CPU produced in all")                      \
 	X(22, END, end, "the recording finished; nothing follows")                         \
-	X(23, NAME, name, "what a thread or a process calls itself")
+	X(23, NAME, name, "what a thread or a process calls itself")                       \
+	X(24, MODULE, module, "a file, or other region, of code")                          \
+	X(25, FRAME, frame, "a place in code")                                             \
+	X(26, FUNCTION, function, "a function that a frame is in")                         \
+	X(27, STACK, stack, "a frame, and the stack it was called from")                   \
+	X(28, SAMPLE, sample, "the stack of a thread at one moment")                       \
+	X(29, CALLS, calls, "system calls of a process, summed by number")                 \
+	X(30, MAPPING, mapping, "a file of code was mapped, or protected")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */
@@ -474,7 +481,7 @@ struct sl_memory {
 	__u64 cgroup_peak_bytes; /* the run's own memory cgroup; ~0: there is none */
 };
 
-#define SL_UNKNOWN (~0ull) /* in struct sl_host and sl_memory: could not be read */
+#define SL_UNKNOWN (~0ull) /* in struct sl_host, sl_memory and sl_calls: could not be read */
 
 struct sl_host { /* machine-wide monotone counters */
 	struct sl_event event;
@@ -531,5 +538,7 @@ SL_SIZE_IS(sl_memory, 80);
 SL_SIZE_IS(sl_host, 80);
 SL_SIZE_IS(sl_output, 40);
 SL_SIZE_IS(sl_name, 40);
+
+#include "bpf/schema_code.h"
 
 #endif

@@ -345,6 +345,11 @@ static void set_defaults(struct story *s)
 		RECORD(s, heap)->ns_pid = event->pid;
 	} else if (event->kind == SL_KIND_COVER) {
 		RECORD(s, cover)->ns_pid = event->pid;
+	} else if (event->kind == SL_KIND_SAMPLE) {
+		RECORD(s, sample)->syscall = SL_NO_SYSCALL;
+	} else if (event->kind == SL_KIND_MAPPING) {
+		RECORD(s, mapping)->enter_ns = event->time_ns;
+		RECORD(s, mapping)->fd = -1;
 	} else if (event->kind == SL_KIND_MEMORY) {
 		RECORD(s, memory)->cgroup_peak_bytes = SL_UNKNOWN;
 	}

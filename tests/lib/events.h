@@ -11,7 +11,8 @@
  *
  * TIME is "0" or a number with ns, us, ms or s. EVENTS_BASE_NS is added to it, and to every value
  * marked TIME below, as a real clock does not start at 0 either.
- * SUBJECT is PID or PID/TID. The kinds meta, memory, symbol, host, drops, tally and end have none.
+ * SUBJECT is PID or PID/TID. The kinds meta, memory, symbol, module,
+ * frame, function, stack, host, drops, tally and end have none.
  * WORDS are key=value, flags (bare words) and the kind's own positional words (in capitals
  * below). Values may be quoted: text="two words\n". Escapes, quoted or not: \n \t \e \0 \\ \" \,
  * \xNN. Numbers take units (64K, 5ms). Missing keys are 0, unless stated.
@@ -57,6 +58,14 @@
  *	host exit|ready|start|exec cpu_pressure= io_pressure= memory_pressure= steal= throttled=
  *	output S fd=N bytes=
  *	name S TEXT title
+ *	module PATH id=N type=file|vdso|kernel|anon build_id_length=N
+ *	frame id=N module=N offset=N
+ *	function NAME[\\0FILE] frame=N depth=N line=N
+ *	stack id=N caller=N frame=N unfinished
+ *	sample S timer|call|fault|wait stack=N syscall=NAME|N (default none) since=TIME period=NS
+ *	calls S NAME|N when=exit|ready count=N errors=N total=NS
+ *	mapping S map|protect enter=TIME address=N length=N offset=N fd=N (default -1)
+ *		protection=N flags=N
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -94,6 +94,17 @@ static const struct name reasons[] = {
 	{ "deepbind", SL_COVER_DEEPBIND },
 	{ "user", SL_COVER_USER }, { NULL, 0 },
 };
+static const struct name module_types[] = {
+	{ "file", SL_MODULE_FILE }, { "vdso", SL_MODULE_VDSO }, { "kernel", SL_MODULE_KERNEL },
+	{ "anon", SL_MODULE_ANON }, { NULL, 0 },
+};
+static const struct name sample_reasons[] = {
+	{ "timer", SL_SAMPLE_TIMER }, { "call", SL_SAMPLE_CALL }, { "fault", SL_SAMPLE_FAULT },
+	{ "wait", SL_SAMPLE_WAIT }, { NULL, 0 },
+};
+static const struct name mapping_ops[] = {
+	{ "map", SL_MAPPING_MAP }, { "protect", SL_MAPPING_PROTECT }, { NULL, 0 },
+};
 static const struct name kind_names[] = {
 #define KIND_NAME(number, enumerator, token, doc) { #token, number },
 	SL_EVENT_KINDS(KIND_NAME)
@@ -241,6 +252,37 @@ static const struct field output[] = {
 static const struct field name_fields[] = {
 	PATH("text", name, text), FLAG("title", name, is_title, 1), LAST,
 };
+static const struct field module[] = {
+	NUMBER("id", module, id), NAME("type", module, type, module_types),
+	NUMBER("build_id_length", module, build_id_length), PATH("path", module, text), LAST,
+};
+static const struct field frame[] = {
+	NUMBER("id", frame, id), NUMBER("module", frame, module), NUMBER("offset", frame, offset), LAST,
+};
+static const struct field function[] = {
+	NUMBER("frame", function, frame), NUMBER("depth", function, depth),
+	NUMBER("line", function, line), PATH("name", function, text), LAST,
+};
+static const struct field stack[] = {
+	NUMBER("id", stack, id), NUMBER("caller", stack, caller), NUMBER("frame", stack, frame),
+	FLAG("unfinished", stack, flags, SL_STACK_CUT), LAST,
+};
+static const struct field sample[] = {
+	POSITION("reason", sample, reason, sample_reasons), NUMBER("stack", sample, stack),
+	NUMERIC("syscall", sample, syscall, syscalls), TIME("since", sample, since_ns),
+	NUMBER("period", sample, period_ns), LAST,
+};
+static const struct field calls[] = {
+	POSITION("number", calls, number, syscalls), NAME("when", calls, when, whens),
+	NUMBER("count", calls, count), NUMBER("errors", calls, errors), NUMBER("total", calls, total_ns),
+	LAST,
+};
+static const struct field mapping[] = {
+	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),
+	NUMBER("address", mapping, address), NUMBER("length", mapping, length),
+	NUMBER("offset", mapping, offset), NUMBER("fd", mapping, fd),
+	NUMBER("protection", mapping, protection), NUMBER("flags", mapping, flags), LAST,
+};
 static const struct field drops[] = {
 	POSITION("of", drops, source, sources), NAME("kind", drops, kind, kind_names),
 	NUMBER("count", drops, count), LAST,
@@ -274,6 +316,13 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_TALLY, SL_SOURCE_COLLECT, false, tally },
 	{ SL_KIND_END, SL_SOURCE_COLLECT, false, none },
 	{ SL_KIND_NAME, SL_SOURCE_BPF, true, name_fields },
+	{ SL_KIND_MODULE, SL_SOURCE_COLLECT, false, module },
+	{ SL_KIND_FRAME, SL_SOURCE_COLLECT, false, frame },
+	{ SL_KIND_FUNCTION, SL_SOURCE_COLLECT, false, function },
+	{ SL_KIND_STACK, SL_SOURCE_COLLECT, false, stack },
+	{ SL_KIND_SAMPLE, SL_SOURCE_COLLECT, true, sample },
+	{ SL_KIND_CALLS, SL_SOURCE_BPF, true, calls },
+	{ SL_KIND_MAPPING, SL_SOURCE_BPF, true, mapping },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

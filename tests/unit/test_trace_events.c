@@ -44,6 +44,13 @@ static const struct {
 	{ SL_KIND_DROPS, "1ms drops bpf count=1" },
 	{ SL_KIND_TALLY, "1ms tally bpf count=1" },
 	{ SL_KIND_NAME, "1ms name 100 worker title" },
+	{ SL_KIND_MODULE, "1ms module /lib/x.so id=1 type=file" },
+	{ SL_KIND_FRAME, "1ms frame id=1 module=1 offset=4096" },
+	{ SL_KIND_FUNCTION, "1ms function main\\0a.c frame=1 line=7" },
+	{ SL_KIND_STACK, "1ms stack id=1 frame=1" },
+	{ SL_KIND_SAMPLE, "1ms sample 100 timer stack=1 period=1ms" },
+	{ SL_KIND_CALLS, "1ms calls 100 read when=exit count=3" },
+	{ SL_KIND_MAPPING, "1ms mapping 100 map enter=0 address=4096 fd=3" },
 };
 
 static void every_kind_can_be_told_and_printed(void **state)

@@ -62,6 +62,8 @@ static const char *const reasons[] = {
 	"?",	  "counted",	   "static", "secure", "sanitizer", "32bit",
 	"chroot", "own allocator", "off",    "?",      "deepbind",  "user",
 };
+static const char *const sample_reasons[] = { "?", "timer", "call", "fault", "wait" };
+static const char *const mapping_ops[] = { "?", "map", "protect" };
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 
 /* ---- pieces of a line ---- */
@@ -352,6 +354,58 @@ static void print_name(struct line *l, const struct sl_name *e)
 	if (e->is_title != 0)
 		(void)buf_adds(l->out, " title");
 	add_text(l, &e->event, e->text);
+}
+
+static void print_module(struct line *l, const struct sl_module *e)
+{
+	(void)buf_addf(l->out, " %u type=%u build_id=", e->id, (unsigned int)e->type);
+	for (size_t i = 0; i < e->build_id_length && i < SL_BUILD_ID_MAX; i++)
+		(void)buf_addf(l->out, "%02x", e->build_id[i]);
+	add_text(l, &e->event, e->text);
+}
+
+static void print_frame(struct line *l, const struct sl_frame *e)
+{
+	(void)buf_addf(l->out, " %u module=%u offset=%llx", e->id, e->module,
+		       (unsigned long long)e->offset);
+}
+
+static void print_function(struct line *l, const struct sl_function *e)
+{
+	(void)buf_addf(l->out, " frame=%u depth=%u line=%u", e->frame, e->depth, e->line);
+	add_text(l, &e->event, e->text);
+}
+
+static void print_stack(struct line *l, const struct sl_stack *e)
+{
+	(void)buf_addf(l->out, " %u caller=%u frame=%u", e->id, e->caller, e->frame);
+	add_flag(l, e->flags, SL_STACK_CUT, "cut");
+}
+
+static void print_sample(struct line *l, const struct sl_sample *e)
+{
+	(void)buf_addf(l->out, " stack=%u %s", e->stack, NAME_IN(sample_reasons, e->reason));
+	if (e->syscall != SL_NO_SYSCALL)
+		(void)buf_addf(l->out, " syscall=%u", (unsigned int)e->syscall);
+	add_time(l, "since", e->since_ns);
+	add_number(l, "period", e->period_ns);
+}
+
+static void print_calls(struct line *l, const struct sl_calls *e)
+{
+	(void)buf_addf(l->out, " %u %s", e->number, NAME_IN(whens, e->when));
+	add_number(l, "count", e->count);
+	add_number(l, "errors", e->errors);
+	add_number(l, "total", e->total_ns);
+}
+
+static void print_mapping(struct line *l, const struct sl_mapping *e)
+{
+	add_time(l, "enter", e->enter_ns);
+	(void)buf_addf(l->out, " %s address=%llx length=%llu offset=%llu fd=%d protection=%x",
+		       NAME_IN(mapping_ops, e->op), (unsigned long long)e->address,
+		       (unsigned long long)e->length, (unsigned long long)e->offset, (int)e->fd,
+		       e->protection);
 }
 
 static void print_output(struct line *l, const struct sl_output *e)

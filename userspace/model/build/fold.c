@@ -129,6 +129,14 @@ LEAVE(output)
 LEAVE(drops)
 LEAVE(tally)
 LEAVE(end)
+/* What only the views of code look at. */
+LEAVE(module)
+LEAVE(frame)
+LEAVE(function)
+LEAVE(stack)
+LEAVE(sample)
+LEAVE(calls)
+LEAVE(mapping)
 
 static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {
 #define FOLD_ROW(number, name, token, doc) [SL_KIND_##name] = call_##token,

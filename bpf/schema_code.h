@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of the event schema (bpf/schema.h, which includes it) that is about code: stacks and what
+ * they are made of, system calls summed, and what a loader maps.
+ *
+ * Modules, frames and stacks are told once, before they are used. Ids count from 1 within the
+ * recording; 0: none. Functions come at the end of the recording: names are looked up when nothing
+ * runs. */
+#ifndef SL_SCHEMA_CODE_H
+#define SL_SCHEMA_CODE_H
+
+#include "bpf/schema.h"
+
+enum sl_module_type {
+	SL_MODULE_FILE = 1, /* text = its path, as the process has it */
+	SL_MODULE_VDSO = 2,
+	SL_MODULE_KERNEL = 3, /* text = a kernel module, or empty: the kernel itself */
+	SL_MODULE_ANON = 4,   /* code that was made at run time; text = what is known of it */
+};
+
+#define SL_BUILD_ID_MAX 24u
+struct sl_module {
+	struct sl_event event;
+	__u32 id;
+	__u16 type;	       /* enum sl_module_type */
+	__u16 build_id_length; /* 0: it has none */
+	__u8 build_id[SL_BUILD_ID_MAX];
+	char text[];
+};
+
+struct sl_frame {
+	struct sl_event event;
+	__u32 id;
+	__u32 module; /* 0: code that belongs to nothing known */
+	__u64 offset; /* as the symbols of the module count; without one, the address */
+};
+
+/* One for the function that has the code (depth 0), and one for each that was inlined into it there,
+ * from the outside in. None: no symbol covers the place. */
+struct sl_function {
+	struct sl_event event;
+	__u32 frame;
+	__u32 depth;
+	__u32 line; /* 0: unknown */
+	__u32 reserved;
+	char text[]; /* its name; behind the NUL the source file, where it is known */
+};
+
+#define SL_STACK_CUT 0x1u /* it begins here only because nothing further out could be read */
+struct sl_stack {
+	struct sl_event event;
+	__u32 id;
+	__u32 caller; /* STACK id; 0: the outermost frame */
+	__u32 frame;
+	__u32 flags; /* SL_STACK_* */
+};
+
+enum sl_sample_reason {
+	SL_SAMPLE_TIMER = 1, /* after period_ns on the CPU */
+	SL_SAMPLE_CALL = 2,  /* entered a system call */
+	SL_SAMPLE_FAULT = 3, /* at a page fault */
+	SL_SAMPLE_WAIT = 4,  /* returned from a call in which it waited */
+};
+
+/* time_ns = when the thread was there. */
+struct sl_sample {
+	struct sl_event event;
+	__u32 stack;	/* STACK id of the innermost frame */
+	__u16 reason;	/* enum sl_sample_reason */
+	__u16 syscall;	/* x86-64 number with CALL and WAIT, else SL_NO_SYSCALL */
+	__u64 since_ns; /* CALL, FAULT: left the kernel last, 0: unknown. WAIT: entered the call */
+	__u64 period_ns;
+};
+
+/* One per process, number and `when` (EXIT, READY): all its calls since the recording of it began.
+ * READY is told again at the end, whole. */
+struct sl_calls {
+	struct sl_event event;
+	__u32 when;   /* enum sl_when */
+	__u32 number; /* x86-64 */
+	__u64 count;
+	__u64 errors;	/* of these, returned a negative errno */
+	__u64 total_ns; /* from entry to return, waits included; SL_UNKNOWN: not measured */
+};
+
+enum sl_mapping_op {
+	SL_MAPPING_MAP = 1,	/* mmap of descriptor `fd` by what looks like a dynamic loader */
+	SL_MAPPING_PROTECT = 2, /* mprotect to read only: relocation of what lies there is done */
+};
+
+/* time_ns = the call returned. */
+struct sl_mapping {
+	struct sl_event event;
+	__u64 enter_ns;
+	__u64 address; /* that the call returned, or was given */
+	__u64 length;
+	__u64 offset;
+	__u32 op; /* enum sl_mapping_op */
+	__s32 fd; /* -1: none */
+	__u32 protection;
+	__u32 flags; /* as given to mmap */
+};
+
+SL_SIZE_IS(sl_module, 64);
+SL_SIZE_IS(sl_frame, 48);
+SL_SIZE_IS(sl_function, 48);
+SL_SIZE_IS(sl_stack, 48);
+SL_SIZE_IS(sl_sample, 56);
+SL_SIZE_IS(sl_calls, 64);
+SL_SIZE_IS(sl_mapping, 80);
+
+#endif
