@@ -53,6 +53,12 @@ static struct session *sample_new(size_t n_runs)
 				     .has_segments = true,
 				     .file_opens = UNKNOWN,
 				     .file_misses = UNKNOWN,
+				     .samples_timer = UNKNOWN,
+				     .samples_call = UNKNOWN,
+				     .samples_fault = UNKNOWN,
+				     .samples_wait = UNKNOWN,
+				     .samples_cut = UNKNOWN,
+				     .sample_period_ns = UNKNOWN,
 				     .lost_bpf = UNKNOWN,
 				     .lost_shim = UNKNOWN,
 				     .wall_ns = UNKNOWN,
@@ -102,7 +108,8 @@ static struct segment *sample_segment(struct session *s, struct run *run, int64_
 					   : cause == CAUSE_RUNQUEUE ? ACTIVITY_RUNNABLE
 								     : ACTIVITY_BLOCKED,
 				  .cause = cause,
-				  .detail = detail };
+				  .detail = detail,
+				  .stack = UNKNOWN };
 	run->startup_total_ns += duration_ns;
 	return last;
 }

@@ -72,6 +72,40 @@ struct segment {
 	enum phase phase;
 	enum activity state;
 	enum cause cause;
+	int64_t stack; /* blocked: of session->stacks, that waited; UNKNOWN: none was taken */
+};
+
+/* A function's part of a place in code; what was inlined there is a frame of its own. */
+struct frame {
+	const char *function; /* NULL: no symbol covers it */
+	const char
+		*module; /* its path as the process has it, "[kernel]", "[vdso]"; NULL: unknown */
+	const char *build_id; /* hexadecimal, or NULL */
+	int64_t offset;	      /* as the symbols of the module count; an address without a module */
+	const char *file;     /* or NULL */
+	int64_t line;
+};
+
+struct stack {
+	int64_t *frames; /* places in session->frames, the innermost first */
+	size_t n_frames;
+	bool is_cut; /* it ends only because nothing further out could be read */
+};
+
+/* A part of a thread's time on a CPU, and the stack that stands for it. Those of a thread are in order
+ * of time, and their weights add up to its time on a CPU until the end of startup. */
+struct cpu_sample {
+	int process;
+	int64_t thread;
+	enum phase phase;
+	enum cause cause;
+	int64_t stack; /* of session->stacks; UNKNOWN: none was taken near it */
+	/* The stack is the part that two moments have in common: what its innermost function called
+	 * between them is not known. */
+	bool is_open;
+	int64_t start_ns;  /* since when its stack stands for the thread */
+	int64_t weight_ns; /* on a CPU */
+	bool is_critical;  /* on the critical path */
 };
 
 struct text_list {
@@ -212,6 +246,13 @@ struct run {
 	size_t n_libraries;
 	bool has_libraries;
 	int64_t file_opens, file_misses;
+	struct cpu_sample *samples;
+	size_t n_samples;
+	bool has_samples; /* false: no stacks were recorded, session->no_stacks says why */
+	/* Stacks that were taken until the end of startup: by the timer, at system calls, at page faults,
+	 * and of long waits; those beyond what a document keeps; the period of the timer. */
+	int64_t samples_timer, samples_call, samples_fault, samples_wait, samples_cut;
+	int64_t sample_period_ns;
 	struct loss *losses;
 	size_t n_losses;
 	int64_t lost_bpf, lost_shim; /* UNKNOWN: that source was not there */
@@ -242,7 +283,7 @@ struct host { /* the machine; hosts.h says which facts must be equal */
 struct design {
 	int64_t runs, warmup;
 	struct text_list ready, probes;
-	const char *heap, *until;
+	const char *heap, *until, *stacks;
 };
 
 struct probe { /* something that kernel probes tell, and what became of it there */
@@ -261,6 +302,11 @@ struct session {
 	struct design design;
 	struct probe *probes; /* of the kernel tier; none where it was not there */
 	size_t n_probes;
+	struct frame *frames; /* of all stacks */
+	size_t n_frames;
+	struct stack *stacks; /* of all runs */
+	size_t n_stacks;
+	const char *no_stacks, *no_stacks_remedy; /* why there are none, what to type; NULL */
 	struct run *runs;
 	size_t n_runs;	    /* warm-up runs are left out */
 	const char **notes; /* sources that were missing, truncation, damage: one line each */
@@ -278,6 +324,9 @@ int session_build_arm(const struct trace *trace, const char *arm, struct session
 bool session_has_arm(const struct trace *trace, const char *arm);
 /* The one that is_main, or NULL. */
 const struct listener *run_listener(const struct run *run);
+/* A stack or frame by its place; NULL: there is none, which a stored document may say of any place. */
+const struct stack *session_stack(const struct session *s, int64_t place);
+const struct frame *session_frame(const struct session *s, int64_t place);
 /* @text is not copied. -ENOMEM. */
 int session_add_note(struct session *s, const char *text);
 struct session *session_free(struct session *s); /* NULL */

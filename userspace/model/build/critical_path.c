@@ -71,6 +71,7 @@ static void emit(struct walker *w, int thread, uint64_t from, uint64_t to, enum 
 				  .state = state,
 				  .cause = why.cause,
 				  .detail = why.detail,
+				  .stack = UNKNOWN,
 			  });
 		from = until;
 	}

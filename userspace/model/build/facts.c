@@ -30,6 +30,8 @@ static const struct {
 	{ "design.probes", FACT_LIST, offsetof(struct session, design.probes) },
 	{ "design.heap", FACT_TEXT, offsetof(struct session, design.heap) },
 	{ "design.until", FACT_TEXT, offsetof(struct session, design.until) },
+	{ "design.stacks", FACT_TEXT, offsetof(struct session, design.stacks) },
+	{ "source.stacks.remedy", FACT_TEXT, offsetof(struct session, no_stacks_remedy) },
 };
 #define N_FACT_ROWS (sizeof(fact_rows) / sizeof(fact_rows[0]))
 #define ROW_READY   0
@@ -158,6 +160,8 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 		f->bpf = source_state(value);
 	if (is_key(text, length, "source.shim") || is_key(text, length, "shim"))
 		f->shim = source_state(value);
+	if (is_key(text, length, "source.stacks"))
+		s->no_stacks = source_state(value);
 	if (is_key(text, length, "source.shim.path"))
 		f->shim_path = value;
 	if (length > 4 && memcmp(text, "env.", 4) == 0 && own_allocator_is_off(text + 4))

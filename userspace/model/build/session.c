@@ -433,6 +433,16 @@ int session_build_arm(const struct trace *trace, const char *arm, struct session
 	return 0;
 }
 
+const struct stack *session_stack(const struct session *s, int64_t place)
+{
+	return place >= 0 && (uint64_t)place < s->n_stacks ? &s->stacks[place] : NULL;
+}
+
+const struct frame *session_frame(const struct session *s, int64_t place)
+{
+	return place >= 0 && (uint64_t)place < s->n_frames ? &s->frames[place] : NULL;
+}
+
 int session_add_note(struct session *s, const char *text)
 {
 	const char **notes = arena_alloc_array(s->arena, s->n_notes + 1, sizeof(*notes));

@@ -153,7 +153,8 @@ RECORD(segment_record, segment, "segment", true,
 	NAME(segment, phase, "phase", phase_names, -1),
 	NAME(segment, state, "state", activity_names, -1),
 	NAME(segment, cause, "cause", cause_names, CAUSE_UNKNOWN),
-	DETAIL(segment, detail, "detail"));
+	DETAIL(segment, detail, "detail"),
+	INT(segment, stack, "stack"));
 
 RECORD(startup_record, run, "startup", false,
 	INT(run, startup_total_ns, "total_ns"),
@@ -202,6 +203,25 @@ RECORD(files_record, run, "files", true,
 	INT(run, file_opens, "opens"),
 	INT(run, file_misses, "misses"));
 
+RECORD(sample_record, cpu_sample, "sample", true,
+	PROCESS(cpu_sample, process, "process"),
+	INT(cpu_sample, thread, "thread"),
+	NAME(cpu_sample, phase, "phase", phase_names, -1),
+	NAME(cpu_sample, cause, "cause", cause_names, CAUSE_UNKNOWN),
+	INT(cpu_sample, stack, "stack"),
+	BOOL(cpu_sample, is_open, "open"),
+	INT(cpu_sample, start_ns, "start_ns"),
+	INT(cpu_sample, weight_ns, "weight_ns"),
+	BOOL(cpu_sample, is_critical, "critical"));
+
+RECORD(sampling_record, run, "sampling", true,
+	INT(run, samples_timer, "timer"),
+	INT(run, samples_call, "call"),
+	INT(run, samples_fault, "fault"),
+	INT(run, samples_wait, "wait"),
+	INT(run, samples_cut, "cut"),
+	INT(run, sample_period_ns, "period_ns"));
+
 RECORD(loss_record, loss, "loss", true,
 	DETAIL(loss, source, "source"),
 	DETAIL(loss, kind, "kind"),
@@ -243,6 +263,8 @@ static const struct field run_fields[] = {
 	ARRAY(run, connections, "connections", connection_record),
 	ARRAY_IF(run, libraries, "libraries", library_record, has_libraries),
 	GROUP("files", files_record),
+	ARRAY_IF(run, samples, "samples", sample_record, has_samples),
+	GROUP("sampling", sampling_record),
 	GROUP("losses", losses_record),
 	GROUP("tree", tree_record),
 	{ .key = NULL },
@@ -297,7 +319,8 @@ RECORD(design_record, design, "design", false,
 	TEXTS(design, ready, "ready"),
 	TEXTS(design, probes, "probes"),
 	TEXT(design, heap, "heap"),
-	TEXT(design, until, "until"));
+	TEXT(design, until, "until"),
+	TEXT(design, stacks, "stacks"));
 
 RECORD(probe_record, probe, "probe", false,
 	DETAIL(probe, name, "name"),
@@ -311,6 +334,22 @@ RECORD(probe_record, probe, "probe", false,
 RECORD(probes_record, session, "coverage", false,
 	ARRAY(session, probes, "probes", probe_record));
 
+RECORD(frame_record, frame, "frame", true,
+	TEXT(frame, function, "function"),
+	TEXT(frame, module, "module"),
+	TEXT(frame, build_id, "build_id"),
+	INT(frame, offset, "offset"),
+	TEXT(frame, file, "file"),
+	INT(frame, line, "line"));
+
+RECORD(stack_record, stack, "stack", true,
+	COUNTED(stack, frames, n_frames, "frames", FIELD_INTS),
+	BOOL(stack, is_cut, "cut"));
+
+RECORD(no_stacks_record, session, "no_stacks", true,
+	TEXT(session, no_stacks, "reason"),
+	TEXT(session, no_stacks_remedy, "remedy"));
+
 static const struct field session_fields[] = {
 	TEXT(session, version, "version"),
 	TEXTS(session, command, "command"),
@@ -319,6 +358,9 @@ static const struct field session_fields[] = {
 	GROUP("coverage", probes_record),
 	{ .key = "metrics", .kind = FIELD_METRICS },
 	COUNTED(session, notes, n_notes, "notes", FIELD_TEXTS),
+	ARRAY(session, frames, "frames", frame_record),
+	ARRAY(session, stacks, "stacks", stack_record),
+	GROUP("no_stacks", no_stacks_record),
 	ARRAY(session, runs, "runs", run_record),
 	{ .key = NULL },
 };
