@@ -169,6 +169,7 @@ $(DEPS): Makefile tools/check-deps tools/find-bpftool
 
 LAYERS_base    := base
 LAYERS_trace   := trace base
+LAYERS_stacks  := stacks base
 LAYERS_collect := collect trace base
 LAYERS_model   := model trace base
 LAYERS_gate    := gate model trace base
@@ -189,7 +190,7 @@ $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $$(call helpers_of,$$*) $$(call
 		$(call archives_of,$*) -Wl,--end-group $(PACKAGE_LIBS) $(CMOCKA_LIBS) -lm -pthread
 
 # Programs that end-to-end tests call: they may use all that prints and stores.
-LAYERS_tools := view gate store foreign model trace base
+LAYERS_tools := view gate store foreign model stacks trace base
 $(B)/tests/tools/%: $(B)/tests/tools/%.o $$(call archives_of,tools)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(MODE_LDFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_of,tools) \

@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# CPython's own frames, read from outside at 1,000 stopped points, are what its faulthandler says there.
+
+load ../e2e/helpers
+
+setup() {
+	setup_workdir
+	cat >work.py <<-'END'
+		import collections, faulthandler, json, os, re, signal, sys
+
+		faulthandler.register(signal.SIGUSR1, file=open(sys.argv[1], "w"), all_threads=False)
+
+
+		class Tree:
+		    def __init__(self, depth):
+		        self.kids = [Tree(depth - 1) for _ in range(2)] if depth else []
+
+		    def walk(self):
+		        yield self
+		        for kid in self.kids:
+		            yield from kid.walk()
+
+		    @property
+		    def size(self):
+		        return sum(1 for _ in self.walk())
+
+
+		def deep(n):
+		    if n == 0:
+		        return sum(map(lambda x: x * x, range(300)))
+		    return (deep(n - 1)
+		            + 1)
+
+
+		def outer():
+		    seen = collections.Counter()
+
+		    def inner(x):
+		        seen[x % 7] += 1
+		        return sorted(range(x % 50), key=lambda y: -y)
+
+		    for i in range(200):
+		        inner(i)
+		    try:
+		        raise ValueError(str(seen))
+		    except ValueError as e:
+		        return re.sub(r"\d+", lambda m: str(int(m[0]) + 1), str(e))
+
+
+		class Ünïcode:
+		    def größe(self):
+		        return [i for i in range(50) if i % 3]
+
+
+		os.write(3, b"x")
+		while True:
+		    Tree(6).size
+		    deep(60)
+		    outer()
+		    for _ in range(100):
+		        Ünïcode().größe()
+		    json.loads(json.dumps([list(range(50))] * 10, default=str, indent=1))
+		    exec(compile("def f(a):\n  return a+1\nfor i in range(300): f(i)", "<made>", "exec"), {})
+	END
+	# Frames of both, as FILE:LINE and the last part of the name. faulthandler writes 100 of a stack, and
+	# ??? where there is no line.
+	cat >compare.py <<-'END'
+		import re, sys
+
+		def last(name):
+		    return name.split(".")[-1]
+
+		ours, theirs = [], []
+		for line in open(sys.argv[1], encoding="utf8"):
+		    if line.startswith("point "):
+		        ours.append([])
+		    else:
+		        m = re.match(r"(.*) (\S+):(\d+)$", line)
+		        ours[-1].append((m[2], int(m[3]), last(m[1])))
+		for line in open(sys.argv[2], encoding="utf8"):
+		    if line.startswith("Stack"):
+		        theirs.append([])
+		    elif m := re.match(r'  File "(.*)", line (\d+|\?\?\?) in (.*)$', line):
+		        name = m[3].encode("latin1").decode("unicode_escape")
+		        theirs[-1].append((m[1], 0 if m[2] == "???" else int(m[2]), name))
+		equal = 0
+		for a, b in zip(ours, theirs):
+		    if a[:100] == b[:100]:
+		        equal += 1
+		    else:
+		        print("differs:", [p for p in zip(a, b) if p[0] != p[1]] or (len(a), len(b)))
+		print("points", len(theirs), "equal", equal)
+		sys.exit(len(theirs) < 990 or equal < len(theirs) * 0.99)
+	END
+}
+
+# version, interpreter: at 1,000 points in two runs.
+compare_points() {
+	runtime=$(readelf -W --dyn-syms "$2" | awk '$8 == "_PyRuntime" { print $2 }')
+	[ -n "$runtime" ]
+	readelf -hW "$2" | grep -q 'EXEC' && export PYTHON_FIXED=1
+	"$ROOT/build/tests/tools/python_points" "$1" "$runtime" 1000 7 -- "$2" work.py theirs >ours
+	env -u PYTHONHOME python3 compare.py ours theirs >compared || { cat compared && false; }
+	cat compared
+}
+
+# Python 3.13 as Debian 13 has it, with its own libc, in directory $1.
+python313_root() {
+	# shellcheck disable=SC2016 # apt's own variable
+	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
+	mkdir -p apt/lists/partial apt/archives/partial "$1"
+	echo "deb $uri trixie main" >apt/sources.list
+	set -- "$1" -o Dir::State::lists="$PWD/apt/lists" -o Dir::Cache="$PWD/apt" \
+		-o Dir::Etc::sourcelist="$PWD/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o APT::Sandbox::User=root
+	apt-get -q "${@:2}" update || return 1
+	apt-get -q "${@:2}" download python3.13-minimal libpython3.13-minimal libpython3.13-stdlib libc6 \
+		libexpat1 zlib1g || return 1
+	for package in *.deb; do
+		dpkg-deb -x "$package" "$1"
+	done
+	patchelf --set-interpreter "$PWD/$1/usr/lib64/ld-linux-x86-64.so.2" \
+		--set-rpath "$PWD/$1/usr/lib/x86_64-linux-gnu" "$1/usr/bin/python3.13"
+}
+
+@test "frames of Python 3.11 are those of faulthandler at 1,000 points" {
+	version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	[ "$version" = 3.11 ] || skip "python3 is $version here"
+	compare_points 30b "$(readlink -f "$(command -v python3)")"
+}
+
+@test "frames of Python 3.13 are those of faulthandler at 1,000 points" {
+	command -v apt-get >/dev/null || skip "no apt, which fetches it"
+	python313_root root || skip "Python 3.13 of Debian 13 cannot be fetched"
+	PYTHONHOME=$PWD/root/usr compare_points 30d root/usr/bin/python3.13
+}
