@@ -70,9 +70,10 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wvla -Wstrict-prototypes 
 	-Wformat=2 -Wswitch-enum -Wimplicit-fallthrough -Wnull-dereference -Wconversion \
 	-Wno-sign-conversion $(if $(filter 1,$(WERROR)),-Werror)
 
-PACKAGES      := libelf zlib libcjson libmd sqlite3 yaml-0.1 expat $(if $(filter 0,$(BPF)),,libbpf)
+PACKAGES      := libelf libdw liblzma zlib libcjson libmd sqlite3 yaml-0.1 expat $(if $(filter 0,$(BPF)),,libbpf)
 PACKAGE_FLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-PACKAGE_LIBS  := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+# Has no description for pkg-config.
+PACKAGE_LIBS  := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -liberty
 
 ifeq ($(SAN),)
 MODE_CFLAGS  := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -170,13 +171,13 @@ $(DEPS): Makefile tools/check-deps tools/find-bpftool
 LAYERS_base    := base
 LAYERS_trace   := trace base
 LAYERS_stacks  := stacks base
-LAYERS_collect := collect trace base
+LAYERS_collect := collect stacks trace base
 LAYERS_model   := model trace base
 LAYERS_gate    := gate model trace base
 LAYERS_foreign := foreign model trace base
 LAYERS_store   := store foreign model trace base
 LAYERS_view    := view gate model trace base
-LAYERS_cmd     := cmd view store foreign gate model collect trace base
+LAYERS_cmd     := cmd view store foreign gate model collect stacks trace base
 LAYERS_preload := preload base
 
 layers_of   = $(LAYERS_$(firstword $(subst _, ,$(1))))

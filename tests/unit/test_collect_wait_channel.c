@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "tests/unit/cmocka.h"
-#include "userspace/collect/bpf/kallsyms.h"
+#include "userspace/collect/bpf/wait_channel.h"
 
 static void the_first_function_that_says_something_is_chosen(void **state)
 {

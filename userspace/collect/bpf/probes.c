@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "userspace/collect/bpf/kallsyms.h"
+#include "userspace/stacks/kallsyms.h"
 
 #define FOLLOWS_PATH "startup.exec startup.link startup.init startup.main startup.child"
 #define OF_LISTENERS                                                                   \

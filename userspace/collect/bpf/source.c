@@ -20,12 +20,13 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
-#include "userspace/collect/bpf/kallsyms.h"
 #include "userspace/collect/bpf/links.h"
 #include "userspace/collect/bpf/load.h"
 #include "userspace/collect/bpf/probes.h"
+#include "userspace/collect/bpf/wait_channel.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
+#include "userspace/stacks/kallsyms.h"
 
 #define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
 #define PLACES_LIMIT	  (8u << 20)

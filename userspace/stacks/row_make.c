@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* libdw finds the entry that covers an address and runs its program; here the outcome is reduced to what
+ * a row holds. Code without an entry is looked at itself: what it is shows in its first bytes. */
+#include "userspace/stacks/row_make.h"
+
+#include <dwarf.h>
+#include <elf.h>
+#include <string.h>
+
+#include "userspace/stacks/module_file.h"
+#include "userspace/stacks/row_expression.h"
+
+#define EH_FRAME_MAX	((size_t)24 << 20) /* node has 8 MB, libLLVM 6 */
+#define UNINDEXED_MAX	((size_t)2 << 20)  /* libdw keeps every entry it comes by */
+#define DEBUG_FRAME_MAX ((size_t)24 << 20) /* with all other sections of debugging, unpacked */
+
+/* ---- opening what a file tells ---- */
+
+struct section_sizes {
+	size_t eh_frame;
+	size_t eh_frame_hdr;
+	size_t debug_frame;
+	size_t debug; /* all that libdw would unpack */
+};
+
+static size_t unpacked_size(Elf_Scn *section, const Elf64_Shdr *header)
+{
+	Elf64_Chdr *packed = header->sh_flags & SHF_COMPRESSED ? elf64_getchdr(section) : NULL;
+	return packed != NULL ? packed->ch_size : header->sh_size;
+}
+
+static void measure_sections(Elf *elf, struct section_sizes *ret)
+{
+	size_t names = 0;
+	*ret = (struct section_sizes){ 0 };
+	if (elf_getshdrstrndx(elf, &names) < 0)
+		return;
+	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
+		const Elf64_Shdr *header = elf64_getshdr(section);
+		const char *name = header != NULL && header->sh_type != SHT_NOBITS
+					   ? elf_strptr(elf, names, header->sh_name)
+					   : NULL;
+		if (name == NULL)
+			continue;
+		if (strcmp(name, ".eh_frame") == 0)
+			ret->eh_frame = header->sh_size;
+		else if (strcmp(name, ".eh_frame_hdr") == 0)
+			ret->eh_frame_hdr = header->sh_size;
+		if (strcmp(name, ".debug_frame") == 0 || strcmp(name, ".zdebug_frame") == 0)
+			ret->debug_frame = unpacked_size(section, header);
+		if (strncmp(name, ".debug_", 7) == 0 || strncmp(name, ".zdebug_", 8) == 0)
+			ret->debug += unpacked_size(section, header);
+	}
+}
+
+static Dwarf_CFI *eh_frame_of(struct modules *modules, struct module *module)
+{
+	struct module_file *f = module->file;
+	if (f->looked_for_rows)
+		return f->eh_frame;
+	f->looked_for_rows = true;
+	struct section_sizes sizes;
+	measure_sections(f->elf, &sizes);
+	const size_t n = sizes.eh_frame + sizes.eh_frame_hdr;
+	if (sizes.eh_frame == 0 || sizes.eh_frame > EH_FRAME_MAX ||
+	    sizes.eh_frame_hdr > EH_FRAME_MAX ||
+	    (sizes.eh_frame_hdr == 0 && sizes.eh_frame > UNINDEXED_MAX) ||
+	    modules_charge(modules, module, n) < 0)
+		return NULL;
+	f->eh_frame = dwarf_getcfi_elf(f->elf);
+	return f->eh_frame;
+}
+
+static Dwarf_CFI *debug_frame_of(struct modules *modules, struct module *module)
+{
+	struct module_file *f = module->file;
+	if (f->looked_for_debug_frame)
+		return f->debug_frame;
+	f->looked_for_debug_frame = true;
+	struct section_sizes sizes;
+	measure_sections(f->elf, &sizes);
+	/* It has no index: libdw keeps an entry of a hundred bytes for some fifty of it. */
+	const size_t n = sizes.debug + 2 * sizes.debug_frame;
+	if (sizes.debug_frame == 0 || n > DEBUG_FRAME_MAX || modules_charge(modules, module, n) < 0)
+		return NULL;
+	f->dwarf = dwarf_begin_elf(f->elf, DWARF_C_READ, NULL);
+	f->debug_frame = f->dwarf != NULL ? dwarf_getcfi(f->dwarf) : NULL;
+	return f->debug_frame;
+}
+
+/* ---- from what libdw says to a row ---- */
+
+static bool reduce_cfa(Dwarf_Frame *frame, uint64_t address, struct row *row)
+{
+	Dwarf_Op *ops;
+	size_t n;
+	struct row_value value;
+	if (dwarf_frame_cfa(frame, &ops, &n) < 0 || !row_evaluate(ops, n, address, &value) ||
+	    value.base < 0 || value.base > REGISTER_RIP || value.offset < INT32_MIN ||
+	    value.offset > INT32_MAX)
+		return false;
+	row->cfa_register = (uint8_t)value.base;
+	row->cfa_offset = (int32_t)value.offset;
+	row->flags |= value.is_at ? ROW_CFA_AT : 0;
+	return true;
+}
+
+/* Where register @i of the saved ones is. */
+static void reduce_saved(Dwarf_Frame *frame, uint64_t address, int number, size_t i,
+			 struct row *row)
+{
+	Dwarf_Op memory[3], *ops = NULL;
+	size_t n = 0;
+	struct row_value value;
+	row->saved[i] = SAVED_LOST;
+	if (dwarf_frame_register(frame, number, memory, &ops, &n) < 0)
+		return;
+	if (n == 0) {
+		if (ops == NULL)
+			row->saved[i] = SAVED_UNCHANGED;
+		else if (i == SAVED_RIP)
+			row->flags |= ROW_END;
+		return;
+	}
+	if (!row_evaluate(ops, n, address, &value) || value.is_at || value.is_value ||
+	    value.offset % WORD != 0)
+		return;
+	int64_t offset = value.offset;
+	if (value.base == REGISTER_RBP)
+		row->by_rbp |= (uint8_t)(1u << i);
+	else if (value.base != ROW_BASE_CFA && value.base == row->cfa_register &&
+		 !(row->flags & ROW_CFA_AT))
+		offset -= row->cfa_offset;
+	else if (value.base != ROW_BASE_CFA)
+		return;
+	if (offset / WORD > SAVED_LOST && offset / WORD <= INT16_MAX)
+		row->saved[i] = (int16_t)(offset / WORD);
+}
+
+/* The one frame whose CFI gives every register from the context that RSP points to. */
+static bool is_context(const struct row *row)
+{
+	static const uint8_t order[] = SIGNAL_REGISTERS;
+	size_t at = 0;
+	while (order[at] != REGISTER_RSP)
+		at++;
+	return (row->flags & ROW_SIGNAL) && (row->flags & ROW_CFA_AT) &&
+	       row->cfa_register == REGISTER_RSP &&
+	       row->cfa_offset == SIGNAL_CONTEXT + (int)at * WORD;
+}
+
+static bool row_from_frame(Dwarf_Frame *frame, uint64_t address, struct row *row)
+{
+	static const int saved[N_SAVED] = SAVED_REGISTERS;
+	Dwarf_Addr start, end;
+	bool is_signal = false;
+	*row = (struct row){ .flags = 0 };
+	const int return_register = dwarf_frame_info(frame, &start, &end, &is_signal);
+	if (return_register != REGISTER_RIP)
+		return false;
+	row->flags = is_signal ? ROW_SIGNAL : 0;
+	const bool has_cfa = reduce_cfa(frame, address, row);
+	if (has_cfa && is_context(row)) {
+		row->flags = ROW_SIGNAL | ROW_CONTEXT;
+		return true;
+	}
+	for (size_t i = 0; i < N_SAVED; i++)
+		reduce_saved(frame, address, saved[i], i, row);
+	return (has_cfa && row->saved[SAVED_RIP] != SAVED_LOST) || (row->flags & ROW_END);
+}
+
+/* 1: a row; 0: no entry covers the address; -1: one does, and cannot be followed. */
+static int row_from(Dwarf_CFI *cfi, uint64_t address, struct row *row)
+{
+	Dwarf_Frame *frame = NULL;
+	if (cfi == NULL || dwarf_cfi_addrframe(cfi, address, &frame) != 0)
+		return 0;
+	const bool ok = row_from_frame(frame, address, row);
+	free(frame);
+	return ok ? 1 : -1;
+}
+
+/* ---- code without an entry ---- */
+
+static struct row plain_row(int32_t cfa_offset, uint8_t flags)
+{
+	struct row row = { .cfa_register = REGISTER_RSP, .cfa_offset = cfa_offset, .flags = flags };
+	for (size_t i = 0; i < N_SAVED; i++)
+		row.saved[i] = SAVED_UNCHANGED;
+	row.saved[SAVED_RIP] = RETURN_ADDRESS / WORD;
+	return row;
+}
+
+static struct row frame_pointer_row(void)
+{
+	struct row row = plain_row(FRAME_POINTER_CFA, ROW_FRAME_POINTER);
+	row.cfa_register = REGISTER_RBP;
+	row.saved[SAVED_RBP] = FRAME_POINTER_RBP / WORD;
+	return row;
+}
+
+#define IS(code, n, text) ((n) >= sizeof(text) - 1 && memcmp(code, text, sizeof(text) - 1) == 0)
+
+/* mov $15,%eax (or %rax); syscall: rt_sigreturn, as every C library has it. */
+static bool is_sigreturn(const uint8_t *code, size_t n)
+{
+	return IS(code, n, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05") ||
+	       IS(code, n, "\xb8\x0f\x00\x00\x00\x0f\x05");
+}
+
+enum { BEFORE = 4096 };		  /* how far back the beginning of a function is looked for */
+#define SET_UP "\x55\x48\x89\xe5" /* push %rbp; mov %rsp,%rbp */
+
+/* Whether the function that the last byte of code[0..n) is in has set up its frame pointer, as far as its
+ * bytes show. */
+static bool has_frame_pointer(const uint8_t *code, size_t n)
+{
+	for (size_t i = n; i-- > 0;) {
+		if (i + sizeof(SET_UP) - 1 <= n && IS(code + i, n - i, SET_UP))
+			return true;
+		/* A return, and filling behind it: what stands before is another function. */
+		if (IS(code + i, n - i, "\xc3\xcc") || IS(code + i, n - i, "\xc3\x66\x90") ||
+		    IS(code + i, n - i, "\xc3\x0f\x1f") || IS(code + i, n - i, "\xc3\x90"))
+			return false;
+	}
+	return false;
+}
+
+static struct row row_without_entry(const struct module_file *f, uint64_t address)
+{
+	enum { ENTRY_SIZE = 64 }; /* of _start and, in the loader, _dl_start_user behind it */
+	uint8_t code[16];
+	if (address >= f->entry && address < f->entry + ENTRY_SIZE)
+		return (struct row){ .flags = ROW_END };
+	/* It may be asked for as a caller, one byte too early. */
+	for (uint64_t at = address; at <= address + 1; at++)
+		if (is_sigreturn(code, module_file_read(f, at, code, sizeof(code))))
+			return (struct row){ .flags = ROW_SIGNAL | ROW_CONTEXT };
+	if (f->is_go)
+		return frame_pointer_row();
+
+	size_t n = module_file_read(f, address, code, sizeof(code));
+	if (IS(code, n, SET_UP) || IS(code, n, "\xf3\x0f\x1e\xfa"))
+		return plain_row(WORD, 0);
+	uint8_t before[BEFORE];
+	const uint64_t from = address >= BEFORE ? address - BEFORE : 0;
+	n = module_file_read(f, from, before, (size_t)(address - from));
+	if (n == address - from && n > 0 && before[n - 1] == 0x55 &&
+	    IS(code, sizeof(code), "\x48\x89\xe5"))
+		return plain_row(FRAME_POINTER_CFA, 0);
+	if (code[0] == 0xc3)
+		return plain_row(WORD, 0);
+	if (n == address - from && has_frame_pointer(before, n))
+		return frame_pointer_row();
+	return (struct row){ .flags = ROW_NONE };
+}
+
+void row_make(struct modules *modules, struct module *module, uint64_t address, pid_t pid,
+	      struct row *ret)
+{
+	const struct module_file *f = modules_open(modules, module, pid);
+	*ret = (struct row){ .flags = ROW_NONE };
+	if (f == NULL)
+		return;
+	int r = row_from(eh_frame_of(modules, module), address, ret);
+	if (r == 0)
+		r = row_from(debug_frame_of(modules, module), address, ret);
+	if (r == 0)
+		*ret = row_without_entry(f, address);
+	else if (r < 0)
+		*ret = (struct row){ .flags = ROW_NONE };
+}
