@@ -71,15 +71,16 @@ struct sl_sample {
 	__u64 period_ns;
 };
 
-/* One per process, number and `when` (EXIT, READY): all its calls since the recording of it began.
- * READY is told again at the end, whole. */
+/* Calls of a process that returned, since the recording of it began, at one moment (`when`: EXIT,
+ * READY). Several records of one moment and number add up; those of a later moment replace them. */
 struct sl_calls {
 	struct sl_event event;
 	__u32 when;   /* enum sl_when */
-	__u32 number; /* x86-64 */
+	__u32 number; /* x86-64; SL_NO_SYSCALL: a 32-bit call that has no equal there */
 	__u64 count;
 	__u64 errors;	/* of these, returned a negative errno */
-	__u64 total_ns; /* from entry to return, waits included; SL_UNKNOWN: not measured */
+	__u64 total_ns; /* from entry to return; SL_UNKNOWN: not measured */
+	__u64 cpu_ns;	/* of that, on the CPU; likewise */
 };
 
 enum sl_mapping_op {
@@ -105,7 +106,7 @@ SL_SIZE_IS(sl_frame, 48);
 SL_SIZE_IS(sl_function, 48);
 SL_SIZE_IS(sl_stack, 48);
 SL_SIZE_IS(sl_sample, 56);
-SL_SIZE_IS(sl_calls, 64);
+SL_SIZE_IS(sl_calls, 72);
 SL_SIZE_IS(sl_mapping, 80);
 
 #endif

@@ -274,8 +274,8 @@ static const struct field sample[] = {
 };
 static const struct field calls[] = {
 	POSITION("number", calls, number, syscalls), NAME("when", calls, when, whens),
-	NUMBER("count", calls, count), NUMBER("errors", calls, errors), NUMBER("total", calls, total_ns),
-	LAST,
+	NUMBER("count", calls, count), NUMBER("errors", calls, errors),
+	NUMBER("total", calls, total_ns), NUMBER("cpu", calls, cpu_ns), LAST,
 };
 static const struct field mapping[] = {
 	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),

@@ -397,6 +397,7 @@ static void print_calls(struct line *l, const struct sl_calls *e)
 	add_number(l, "count", e->count);
 	add_number(l, "errors", e->errors);
 	add_number(l, "total", e->total_ns);
+	add_number(l, "cpu", e->cpu_ns);
 }
 
 static void print_mapping(struct line *l, const struct sl_mapping *e)
