@@ -94,6 +94,13 @@ struct net_state {
 	__u64 word[6];
 };
 
+/* A thread's calls of one number. */
+#define CALL_SLOTS 96
+struct call_sum {
+	__u32 count, errors;
+	__u64 total_ns, cpu_ns;
+};
+
 struct task_state {
 	struct task_head; /* its members are ours */
 	__u64 enter_ns;
@@ -106,6 +113,7 @@ struct task_state {
 	__u32 reserved;
 	struct sched_state sched;
 	struct net_state net;
+	struct call_sum calls[CALL_SLOTS]; /* see syscalls.bpf.h */
 };
 
 struct task_map {
@@ -145,7 +153,7 @@ static __always_inline bool tracked(struct task_struct *task)
 #define CALL_WRITE   0x20u  /* … which it writes to */
 #define CALL_TIMED   0x40u  /* may have a timeout */
 #define CALL_TRAFFIC 0x80u  /* traffic_exit(), on kernels where tracepoints do not tell lengths */
-#define CALL_QUICK   0x100u /* never sleeps and never lasts: not looked at */
+#define CALL_QUICK   0x100u /* never sleeps and never lasts: only counted */
 #define CALL_TELLS   0x200u /* mostly writes an event, so that its exit is always timed */
 
 #define CALL_TOLD 0x400u /* its name is the reason of a sleep: the place is not looked up */

@@ -3,6 +3,7 @@
 #include "bpf/common.bpf.h"
 #include "bpf/overhead.bpf.h"
 #include "bpf/percpu.bpf.h"
+#include "bpf/syscalls.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -304,6 +305,16 @@ static __always_inline void exit_known(struct task_state *ts, __u16 bits, long r
 		name_exit(ts, result);
 }
 
+/* Their entry was not looked at. */
+static __always_inline void exit_quick(__u64 nr, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *ts = task_state_of(task);
+
+	if (ts)
+		calls_add(ts, is_compat(task, ts) ? SL_NO_SYSCALL : nr, result, 0, 0);
+}
+
 SEC("tp_btf/sys_exit")
 int handle_sys_exit(__u64 *ctx)
 {
@@ -314,8 +325,10 @@ int handle_sys_exit(__u64 *ctx)
 	__u64 now, on_ns;
 	__u16 bits;
 
-	if (entered < CALLS && (call_table[entered & (CALLS - 1)] & CALL_QUICK))
+	if (entered < CALLS && (call_table[entered & (CALLS - 1)] & CALL_QUICK)) {
+		exit_quick(entered, result);
 		return 0;
+	}
 	ts = task_state_of(bpf_get_current_task_btf());
 	if (!ts || !ts->in_syscall)
 		return 0;
@@ -324,6 +337,7 @@ int handle_sys_exit(__u64 *ctx)
 		sched_returned(ts, now);
 	on_ns = now - ts->enter_ns - ts->offcpu_ns;
 	ts->system_ns += on_ns;
+	calls_add(ts, ts->nr, result, now - ts->enter_ns, on_ns);
 	if (on_ns >= SL_SYSCALL_MIN_NS && has_switches)
 		emit_syscall(ts, now);
 	bits = ts->nr < CALLS ? call_table[ts->nr & (CALLS - 1)] : 0;

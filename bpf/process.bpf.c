@@ -5,6 +5,7 @@
 #include "bpf/common.bpf.h"
 #include "bpf/overhead.bpf.h"
 #include "bpf/path.bpf.h"
+#include "bpf/syscalls.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -432,6 +433,9 @@ int handle_exit(__u64 *ctx)
 	sched_ended(ts, pid_tgid_of(task));
 	usage_thread_ended(ts);
 	process = bpf_map_lookup_elem(&processes, &tgid);
+	/* Before it is counted as gone: the last one tells what the others left. */
+	if (process && process->live_threads > 1)
+		calls_hand_on(ts);
 	if (process)
 		is_last = fetch_add(&process->live_threads, -1) == 1;
 	event = sl_reserve_for(SL_KIND_EXIT, sizeof(*event), now, pid_tgid_of(task));
@@ -446,6 +450,9 @@ int handle_exit(__u64 *ctx)
 	__sync_fetch_and_sub(&live_threads, 1);
 	if (!is_last || !process)
 		return 0;
+	calls_tell_thread(ts, pid_tgid_of(task), now, SL_WHEN_EXIT);
+	calls_tell_process(tgid, now, SL_WHEN_EXIT);
+	calls_forget(tgid);
 	if (memory_key(task) == process->mm) /* before 6.16 it is gone already */
 		memory_refresh(process->mm);
 	process->rss_peak_pages = memory_leave(process->mm);

@@ -5,6 +5,7 @@
 #include "bpf/overhead.bpf.h"
 #include "bpf/places.bpf.h"
 #include "bpf/process.bpf.h"
+#include "bpf/syscalls.bpf.h"
 
 #define PAGE_BYTES    4096ull
 #define TICKS_TELL_NS 100000000ull
@@ -13,6 +14,7 @@
 
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
+__u64 walk_ns = 0;   /* when the first half of the snapshot was done */
 
 /* ---- what the probes cost ---- */
 
@@ -283,10 +285,13 @@ static __always_inline void tell(struct task_struct *task, struct task_state *ts
 	struct process_state *process;
 	__u32 tgid = task->tgid;
 
-	if (!(ts->flags & TASK_ENDED))
+	if (!(ts->flags & TASK_ENDED)) {
 		sched_snapshot(ts, pid_tgid_of(task));
+		calls_tell_thread(ts, pid_tgid_of(task), walk_ns, walk_when);
+	}
 	if ((__u32)task->pid != tgid)
 		return;
+	calls_tell_process(tgid, walk_ns, walk_when);
 	process = bpf_map_lookup_elem(&processes, &tgid);
 	if (!process)
 		return;
@@ -310,6 +315,8 @@ int handle_walk(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	if (!task) {
+		if (walk == WALK_SUM)
+			walk_ns = bpf_ktime_get_ns();
 		if (walk == WALK_EMIT)
 			memory_emit(walk_when);
 		if (walk == WALK_ANNOUNCE)

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* System calls, summed: which have a slot, what a process has besides its threads' slots, and the
+ * telling. */
+#include "bpf/syscalls.bpf.h"
+
+#include <asm/unistd_64.h>
+
+/* clang-format off */
+/* Those that are timed, and below them the quick ones. */
+#define CALLS_WITH_SLOT(X)                                                                        \
+	X(read) X(write) X(close) X(openat) X(fstat) X(newfstatat) X(lseek) X(mmap) X(mprotect)   \
+	X(munmap) X(brk) X(ioctl) X(pread64) X(pwrite64) X(readv) X(writev) X(access) X(pipe2)    \
+	X(select) X(sched_yield) X(mremap) X(madvise) X(dup) X(dup2) X(dup3) X(nanosleep)         \
+	X(clock_nanosleep) X(socket) X(connect) X(accept) X(accept4) X(sendto) X(recvfrom)        \
+	X(sendmsg) X(recvmsg) X(bind) X(getsockname) X(setsockopt) X(getsockopt) X(clone)         \
+	X(clone3) X(vfork) X(execve) X(wait4) X(kill) X(tgkill) X(fcntl) X(flock) X(fsync)        \
+	X(fdatasync) X(getdents64) X(getcwd) X(unlink) X(readlink) X(readlinkat) X(stat) X(lstat) \
+	X(statx) X(open) X(poll) X(ppoll) X(pselect6) X(epoll_wait) X(epoll_pwait) X(epoll_ctl)   \
+	X(futex) X(getrandom) X(getrusage) X(sysinfo) X(prctl) X(rt_sigreturn) X(rt_sigsuspend)   \
+	X(io_uring_enter) X(faccessat2)                                                           \
+	X(rt_sigaction) X(rt_sigprocmask) X(sigaltstack) X(getpid) X(getppid) X(gettid) X(getuid) \
+	X(geteuid) X(getgid) X(getegid) X(clock_gettime) X(gettimeofday) X(time) X(getcpu)        \
+	X(times) X(arch_prctl) X(set_tid_address) X(set_robust_list) X(prlimit64) X(rseq)         \
+	X(sched_getaffinity) X(uname)
+/* clang-format on */
+
+enum slot {
+	SLOT_NONE,
+#define SLOT_OF(name) SLOT_##name,
+	CALLS_WITH_SLOT(SLOT_OF) SLOTS_USED
+#undef SLOT_OF
+};
+_Static_assert(SLOTS_USED - 1 <= CALL_SLOTS, "more calls than slots");
+
+const volatile __u8 call_slots[CALLS] = {
+#define SLOT_BY_NUMBER(name) [__NR_##name] = SLOT_##name,
+	CALLS_WITH_SLOT(SLOT_BY_NUMBER)
+#undef SLOT_BY_NUMBER
+};
+
+const volatile __u16 slot_numbers[CALL_SLOTS] = {
+#define NUMBER_BY_SLOT(name) [SLOT_##name - 1] = __NR_##name,
+	CALLS_WITH_SLOT(NUMBER_BY_SLOT)
+#undef NUMBER_BY_SLOT
+};
+
+struct call_total {
+	__u64 count, errors, total_ns, cpu_ns;
+};
+
+#define RARE_CALLS 20 /* different numbers without a slot, of one process */
+struct rare_call {
+	__u64 key; /* number + 1; 0: free */
+	struct call_total total;
+};
+
+struct process_calls {
+	struct call_total ended[CALL_SLOTS]; /* of threads that are gone */
+	struct rare_call rare[RARE_CALLS];
+};
+
+struct calls_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct process_calls);
+};
+struct calls_map process_calls SEC(".maps");
+
+__u64 no_calls[sizeof(struct process_calls) / sizeof(__u64)] = { 0 };
+
+/* ---- counting ---- */
+
+static __always_inline int lose(void)
+{
+	__sync_fetch_and_add(&drop_counts[SL_KIND_CALLS], 1);
+	return 0;
+}
+
+static __always_inline struct process_calls *of_current_process(void)
+{
+	const __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct process_calls *of = bpf_map_lookup_elem(&process_calls, &tgid);
+
+	if (of)
+		return of;
+	bpf_map_update_elem(&process_calls, &tgid, no_calls, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&process_calls, &tgid);
+}
+
+static __always_inline void total_add(struct call_total *total, __u64 count, __u64 errors,
+				      __u64 total_ns, __u64 cpu_ns)
+{
+	__sync_fetch_and_add(&total->count, count);
+	__sync_fetch_and_add(&total->errors, errors);
+	__sync_fetch_and_add(&total->total_ns, total_ns);
+	__sync_fetch_and_add(&total->cpu_ns, cpu_ns);
+}
+
+__noinline int calls_add_rare(__u32 number, __u32 is_error, __u64 total_ns, __u64 cpu_ns)
+{
+	const __u64 key = (__u64)number + 1;
+	struct process_calls *of = of_current_process();
+
+	if (!of)
+		return lose();
+	for (__u32 i = 0; i < RARE_CALLS; i++) {
+		struct rare_call *rare = &of->rare[i];
+
+		if (rare->key != key &&
+		    (rare->key || __sync_val_compare_and_swap(&rare->key, 0, key) != 0) &&
+		    rare->key != key) /* another thread may have come first, with the same call */
+			continue;
+		total_add(&rare->total, 1, is_error, total_ns, cpu_ns);
+		return 0;
+	}
+	return lose();
+}
+
+__noinline int calls_hand_on(struct task_state *ts)
+{
+	struct process_calls *of = of_current_process();
+
+	if (!of || !ts)
+		return lose();
+	for (__u32 i = 0; i < CALL_SLOTS; i++) {
+		struct call_sum *sum = &ts->calls[i];
+
+		if (!sum->count)
+			continue;
+		total_add(&of->ended[i], sum->count, sum->errors, sum->total_ns, sum->cpu_ns);
+		sum->count = sum->errors = 0;
+		sum->total_ns = sum->cpu_ns = 0;
+	}
+	return 0;
+}
+
+/* ---- telling ---- */
+
+int calls_emit(__u64 pid_tgid, __u64 moment, __u32 when, __u32 number,
+	       const struct call_total *total);
+__noinline int calls_emit(__u64 pid_tgid, __u64 moment, __u32 when, __u32 number,
+			  const struct call_total *total)
+{
+	const bool is_timed = number < CALLS && !(call_table[number & (CALLS - 1)] & CALL_QUICK);
+	struct sl_calls *event;
+
+	if (!total || !total->count)
+		return 0;
+	event = sl_reserve_for(SL_KIND_CALLS, sizeof(*event), moment, pid_tgid);
+	if (!event)
+		return 0;
+	event->when = when;
+	event->number = number;
+	event->count = total->count;
+	event->errors = total->errors;
+	event->total_ns = is_timed ? total->total_ns : SL_UNKNOWN;
+	event->cpu_ns = is_timed ? total->cpu_ns : SL_UNKNOWN;
+	sl_submit(event, false);
+	return 0;
+}
+
+__noinline int calls_tell_thread(struct task_state *ts, __u64 pid_tgid, __u64 moment, __u32 when)
+{
+	if (!ts)
+		return 0;
+	for (__u32 i = 0; i < CALL_SLOTS; i++) {
+		const struct call_sum *sum = &ts->calls[i];
+		struct call_total total = {
+			.count = sum->count,
+			.errors = sum->errors,
+			.total_ns = sum->total_ns,
+			.cpu_ns = sum->cpu_ns,
+		};
+
+		if (sum->count)
+			calls_emit(pid_tgid, moment, when, slot_numbers[i], &total);
+	}
+	return 0;
+}
+
+__noinline int calls_tell_process(__u32 tgid, __u64 moment, __u32 when)
+{
+	struct process_calls *of = bpf_map_lookup_elem(&process_calls, &tgid);
+	const __u64 pid_tgid = (__u64)tgid << 32 | tgid;
+
+	if (!of)
+		return 0;
+	for (__u32 i = 0; i < CALL_SLOTS; i++)
+		calls_emit(pid_tgid, moment, when, slot_numbers[i], &of->ended[i]);
+	for (__u32 i = 0; i < RARE_CALLS; i++)
+		if (of->rare[i].key)
+			calls_emit(pid_tgid, moment, when, of->rare[i].key - 1, &of->rare[i].total);
+	return 0;
+}
+
+int calls_forget(__u32 tgid)
+{
+	bpf_map_delete_elem(&process_calls, &tgid);
+	return 0;
+}
