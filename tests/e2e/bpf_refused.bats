@@ -203,6 +203,8 @@ holds() {
 		[ "$(value startup.listen)" -gt 0 ]
 		[ "$(value startup.ready)" -ge "$(value startup.listen)" ]
 		[ "$(value files.opens)" = null ]
+		[ "$(q '.runs[0].processes[0].syscalls')" = null ]
+		q '.metrics[].id' | fails grep -q '^sys.calls'
 	done
 	refusing load:handle_sys_exit --ready accept --timeout 20s -- /usr/bin/python3 server.py
 	[ "$(q '.runs[0].listeners[0] | .accept_ready_ns - .listen_ns > 99000000')" = true ]

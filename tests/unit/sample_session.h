@@ -144,7 +144,23 @@ static struct process sample_process(struct session *s, int id, const char *exe,
 			     .threads_peak = 5,
 			     .coverage_heap = "counted",
 			     .coverage_kernel = "bpf" };
+	const struct syscall syscalls[] = {
+		{ .name = "read",
+		  .calls = 23,
+		  .errors = 1,
+		  .total_ns = 41000,
+		  .cpu_ns = 13000,
+		  .ready_calls = 7 },
+		{ .name = "getpid",
+		  .calls = 41,
+		  .errors = 0,
+		  .total_ns = UNKNOWN,
+		  .cpu_ns = UNKNOWN,
+		  .ready_calls = UNKNOWN },
+	};
 	SAMPLE(s, p.argv.items, p.argv.n, argv);
+	SAMPLE(s, p.syscalls, p.n_syscalls, syscalls);
+	p.has_syscalls = true;
 	struct image images[] = { { .time_ns = p.start_ns,
 				    .done_ns = p.start_ns + MS,
 				    .linked_ns = p.start_ns + 24 * MS,

@@ -133,6 +133,7 @@ static double get_connects(const struct metric *metric, const struct run *r)
 #define OF_PEER	 METRIC_OF_PEER
 #define TOTAL	 METRIC_TOTAL
 #define ANY_TIER METRIC_ANY_TIER
+#define DETAIL	 METRIC_DETAIL
 
 #define RUN(member)	 of_run, NULL, offsetof(struct run, member)
 #define READY(member)	 of_ready_run, NULL, offsetof(struct run, member)
@@ -184,6 +185,7 @@ const struct metric metrics[] = {
 	{ "net.reply[]", "time to a reply", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, PER(series_replies) },
 	{ "net.rx", "bytes received", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(net_rx_bytes) },
 	{ "net.tx", "bytes sent", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(net_tx_bytes) },
+	{ "sys.calls[]", "system calls", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP | DETAIL, PER(series_calls) },
 	{ "files.opens", "files opened", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, RUN(file_opens) },
 	{ "files.misses", "opens that failed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, RUN(file_misses) },
 	{ 0 },

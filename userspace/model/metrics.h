@@ -23,6 +23,7 @@ enum metric_trait {
 	METRIC_OF_PEER = 1u << 3,  /* its parameter is who was connected to */
 	METRIC_TOTAL = 1u << 4,	   /* the time that a breakdown adds up to */
 	METRIC_ANY_TIER = 1u << 5, /* measured in the same way with and without kernel events */
+	METRIC_DETAIL = 1u << 6,   /* of many: says what the work was, not how much of it */
 };
 
 /* What told of a session's metrics. Of different tiers they are not compared: the one counts what the

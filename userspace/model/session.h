@@ -135,6 +135,14 @@ struct heap {
 	int64_t buckets[HEAP_BUCKETS];
 };
 
+struct syscall { /* all calls of one name by one process */
+	const char *name;
+	int64_t calls;
+	int64_t errors;		  /* of these, failed */
+	int64_t total_ns, cpu_ns; /* from entry to return; of that, on the CPU */
+	int64_t ready_calls;	  /* until readiness */
+};
+
 struct process {
 	int id;
 	int parent; /* id, 0: the command itself or unknown */
@@ -152,6 +160,9 @@ struct process {
 	int64_t voluntary_switches, involuntary_switches, net_rx_bytes, net_tx_bytes;
 	int64_t threads_peak;
 	bool is_attached; /* it ran before the recording began */
+	struct syscall *syscalls;
+	size_t n_syscalls;
+	bool has_syscalls; /* false: nobody counted (null) */
 	struct heap heap;
 	const char *coverage_heap;   /* "counted" or why not: "static", "secure-exec", … */
 	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */

@@ -38,15 +38,15 @@ const struct probe_row probe_rows[PROBES] = {
 			{ .name = "the shim",
 			  .is_shim = true,
 			  .loss = { .metrics = "startup.exec cpu.user cpu.system cpu.utilization "
-					       "net.connects net.connect[] net.reply[] files.opens "
-					       "files.misses",
+					       "net.connects net.connect[] net.reply[] sys.calls[] "
+					       "files.opens files.misses",
 				    .causes = OF_CALLS,
 				    .text = "no files, sockets of dynamic programs only, and waits "
 					    "only by their place in the kernel" } } },
 		.loss = {
 			.metrics = "startup.exec cpu.user cpu.system cpu.utilization net.connects "
 				   "net.connect[] "
-				   "net.reply[] files.opens files.misses " OF_LISTENERS,
+				   "net.reply[] sys.calls[] files.opens files.misses " OF_LISTENERS,
 			.causes = OF_CALLS,
 			.text = "no files, sockets and listeners; waits only by their place in the kernel",
 		},

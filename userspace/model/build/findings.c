@@ -3,7 +3,16 @@
  * the same run always gives the same findings. */
 #include "userspace/model/build/internal.h"
 
+#include <errno.h>
+
+#include "userspace/model/syscalls.h"
+
 #define LIE_MIN_NS 1000000 /* 1 ms: below it no client notices */
+
+/* One call that is most of the time in the kernel, and not because of a few that take long. */
+#define CALLS_MIN	1000
+#define CALLS_MIN_NS	10000000
+#define CALLS_MIN_SHARE 0.5
 
 /* The port is open, so clients connect and wait, but nobody takes them yet. */
 static bool early_listen(struct builder *b, struct finding *ret)
@@ -45,12 +54,37 @@ static bool retry_sleep(struct builder *b, struct finding *ret)
 	return true;
 }
 
+/* Short calls that only their number makes dear. */
+static bool many_calls(struct builder *b, struct finding *ret)
+{
+	struct syscall_list sums = { 0 };
+	if (syscalls_sum(b->run, &sums) < 0)
+		b->error = -ENOMEM;
+	bool is_found = false;
+	if (sums.n > 0) {
+		const struct syscall *most = &sums.items[0];
+		const double share = syscalls_share(b->run, &sums, most->cpu_ns);
+		is_found = share >= CALLS_MIN_SHARE && most->cpu_ns >= CALLS_MIN_NS &&
+			   most->calls >= CALLS_MIN;
+		ret->cost_ns = most->cpu_ns;
+		ret->evidence = arena_printf(
+			b->arena, "%lld %s calls were %.1f %% of the system time, %.1f ms",
+			(long long)most->calls, most->name, 100 * share,
+			(double)most->cpu_ns / 1e6);
+	}
+	ret->remedy = "make fewer of them: ask once and keep the answer, or more at a time "
+		      "(--view syscalls --format csv tells which process makes them)";
+	vec_done(&sums);
+	return is_found;
+}
+
 static const struct {
 	const char *id;
 	bool (*find)(struct builder *b, struct finding *ret);
 } rows[] = {
 	{ "early-listen", early_listen },
 	{ "retry-sleep", retry_sleep },
+	{ "many-calls", many_calls },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -99,6 +99,15 @@ struct heap_note { /* one image's counters */
 	const struct sl_heap *last, *ready;
 };
 
+struct call_counts {
+	int64_t calls, errors, total_ns, cpu_ns;
+};
+
+struct call_sum { /* of one process and number */
+	uint32_t number;
+	struct call_counts at[WHEN_LIMIT]; /* EXIT, READY */
+};
+
 struct proc {
 	struct process out;
 	uint32_t pid, ns_pid;
@@ -113,6 +122,8 @@ struct proc {
 	struct heap_list VEC(struct heap_note) heaps;
 	const struct sl_name *name, *title; /* of the current image */
 	const struct sl_usage *usage[WHEN_LIMIT];
+	struct call_sum_list VEC(struct call_sum) call_sums;
+	uint64_t calls_told_ns[WHEN_LIMIT];	   /* 0: not at all */
 	const struct sl_cover *cover, *cover_next; /* of the current image, of the next one */
 	uint64_t shim_ns;			   /* MARK OVERHEAD until startup ended */
 	uint64_t shim_open_ns; /* when its loader last opened the shim; 0: never */
@@ -217,6 +228,7 @@ struct builder {
 	bool has_status;
 	const struct sl_mark *ready_mark, *notified_mark;
 	bool has_ready_usage; /* counters at readiness were seen */
+	bool has_call_sums;   /* of any process */
 
 	/* tree */
 	int64_t threads_now, threads_peak;
@@ -260,6 +272,13 @@ enum wait_class {
 };
 const char *syscall_name(struct arena *a, unsigned int number);
 enum wait_class syscall_class(unsigned int number);
+
+/* Whether @glob is about any of them; then one that does not occur was called 0 times. */
+bool syscall_matches(const char *glob);
+
+/* call_sums.c */
+void calls_told(struct builder *b, const struct sl_calls *e);
+void call_sums_finish(struct builder *b);
 
 /* fold.c */
 void fold_event(struct builder *b, const struct sl_event *event);
@@ -382,6 +401,7 @@ void metrics_forget(const struct metric *metric, struct run *run);
 int series_children(const struct run *run, const char *glob, struct series *ret);
 int series_connects(const struct run *run, const char *glob, struct series *ret);
 int series_replies(const struct run *run, const char *glob, struct series *ret);
+int series_calls(const struct run *run, const char *glob, struct series *ret);
 
 /* small helpers */
 static inline int64_t rel(const struct builder *b, uint64_t at_ns)

@@ -63,6 +63,21 @@ int series_replies(const struct run *run, const char *glob, struct series *ret)
 	return rc;
 }
 
+/* One that nobody makes is not a missing one, as long as there is such a call. */
+int series_calls(const struct run *run, const char *glob, struct series *ret)
+{
+	double n = syscall_matches(glob) ? 0 : NAN;
+	for (size_t i = 0; i < run->n_processes; i++) {
+		const struct process *p = &run->processes[i];
+		if (!p->has_syscalls)
+			n = NAN;
+		for (size_t k = 0; k < p->n_syscalls; k++)
+			if (p->syscalls[k].calls != UNKNOWN && matches(glob, p->syscalls[k].name))
+				n += (double)p->syscalls[k].calls;
+	}
+	return add_value(ret, n);
+}
+
 /* ---- time.child[] ---- */
 
 struct life {
@@ -201,22 +216,28 @@ struct candidate {
 
 struct candidate_list VEC(struct candidate);
 
-static int count_use(struct session *s, struct candidate_list *list, struct id_map *index,
-		     const char *name)
+static int count_uses(struct session *s, struct candidate_list *list, struct id_map *index,
+		      const char *name, size_t n)
 {
 	const char *key = arena_intern(s->arena, name);
 	if (key == NULL)
 		return -ENOMEM;
 	const int known = id_map_get(index, (uint64_t)(uintptr_t)key);
 	if (known >= 0 && list->items != NULL) {
-		list->items[known].n_uses++;
+		list->items[known].n_uses += n;
 		return 0;
 	}
 	if (list->n == MAX_CANDIDATES)
 		return 0;
-	const struct candidate fresh = { .name = key, .n_uses = 1, .order = list->n };
+	const struct candidate fresh = { .name = key, .n_uses = n, .order = list->n };
 	const int rc = vec_push(list, fresh);
 	return rc < 0 ? rc : id_map_set(index, (uint64_t)(uintptr_t)key, (int)list->n - 1);
+}
+
+static int count_use(struct session *s, struct candidate_list *list, struct id_map *index,
+		     const char *name)
+{
+	return count_uses(s, list, index, name, 1);
 }
 
 static int most_used_first(const void *left, const void *right)
@@ -269,7 +290,31 @@ static int find_peers(struct session *s, struct candidate_list *list, struct id_
 	return rc;
 }
 
+static int find_calls(struct session *s, struct candidate_list *list, struct id_map *index)
+{
+	int rc = 0;
+	for (size_t r = 0; r < s->n_runs; r++)
+		for (size_t i = 0; i < s->runs[r].n_processes; i++) {
+			const struct process *p = &s->runs[r].processes[i];
+			for (size_t k = 0; k < p->n_syscalls && rc == 0; k++)
+				if (p->syscalls[k].calls != UNKNOWN)
+					rc = count_uses(s, list, index, p->syscalls[k].name,
+							(size_t)p->syscalls[k].calls);
+		}
+	return rc;
+}
+
 struct series_list VEC(struct series);
+
+static int find_parameters(struct session *s, const struct metric *metric,
+			   struct candidate_list *list, struct id_map *index)
+{
+	if (metric->collect == series_children)
+		return find_programs(s, list, index);
+	if (metric->collect == series_calls)
+		return find_calls(s, list, index);
+	return find_peers(s, list, index, metric->collect == series_replies);
+}
 
 static int add_pooled(struct session *s, size_t row, struct series_list *out)
 {
@@ -277,10 +322,8 @@ static int add_pooled(struct session *s, size_t row, struct series_list *out)
 	struct id_map index = { 0 };
 	if (probes_lost_metric(s, metrics[row].id))
 		return 0;
-	const bool is_child = metrics[row].collect == series_children;
-	const size_t limit = is_child ? MAX_PROGRAMS : MAX_PEERS;
-	int rc = is_child ? find_programs(s, &list, &index)
-			  : find_peers(s, &list, &index, metrics[row].collect == series_replies);
+	const size_t limit = metrics[row].collect == series_children ? MAX_PROGRAMS : MAX_PEERS;
+	int rc = find_parameters(s, &metrics[row], &list, &index);
 
 	if (list.n > 1)
 		qsort(list.items, list.n, sizeof(list.items[0]), most_used_first);

@@ -210,6 +210,7 @@ static void finish_run(struct builder *b, bool is_last)
 	critical_path(b);
 	phases_judge(b);
 	overhead_finish(b);
+	call_sums_finish(b);
 	copy_processes(b);
 	finish_counts(b);
 	probes_finish(b);
@@ -227,6 +228,7 @@ static void builder_done(struct builder *b)
 		vec_done(&p->images);
 		vec_done(&p->heaps);
 		vec_done(&p->steps);
+		vec_done(&p->call_sums);
 	}
 	vec_foreach(c, &b->connections)
 		vec_done(&c->replies);

@@ -3,6 +3,7 @@
  * them is about. Calls that are not in classes[] wait for WAIT_OTHER. */
 #include "userspace/model/build/internal.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 
 /* clang-format off */
@@ -108,20 +109,42 @@ static const unsigned short classes[] = {
 	/* clang-format on */
 };
 
-const char *syscall_name(struct arena *a, unsigned int number)
+/* NULL: none is known. */
+static const char *known_name(unsigned int number)
 {
 	const size_t n_low = sizeof(low_names) / sizeof(low_names[0]);
 	const size_t n_high = sizeof(high_names) / sizeof(high_names[0]);
+	const char *name = NULL;
 
-	if (number < n_low && low_names[number][0] != '\0')
-		return low_names[number];
-	if (number >= HIGH_FIRST && number - HIGH_FIRST < n_high &&
-	    high_names[number - HIGH_FIRST][0] != '\0')
-		return high_names[number - HIGH_FIRST];
+	if (number < n_low)
+		name = low_names[number];
+	else if (number >= HIGH_FIRST && number - HIGH_FIRST < n_high)
+		name = high_names[number - HIGH_FIRST];
+	else if (number == SL_NO_SYSCALL)
+		name = "32-bit call";
+	return name != NULL && name[0] != '\0' ? name : NULL;
+}
+
+const char *syscall_name(struct arena *a, unsigned int number)
+{
+	const char *known = known_name(number);
+	if (known != NULL)
+		return known;
 	char text[32];
 	(void)snprintf(text, sizeof(text), "syscall %u", number);
 	const char *name = arena_intern(a, text);
 	return name != NULL ? name : "";
+}
+
+bool syscall_matches(const char *glob)
+{
+	const unsigned int end = HIGH_FIRST + sizeof(high_names) / sizeof(high_names[0]);
+	for (unsigned int number = 0; number < end; number++) {
+		const char *name = known_name(number);
+		if (name != NULL && fnmatch(glob, name, 0) == 0)
+			return true;
+	}
+	return fnmatch(glob, known_name(SL_NO_SYSCALL), 0) == 0;
 }
 
 enum wait_class syscall_class(unsigned int number)

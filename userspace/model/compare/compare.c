@@ -224,8 +224,20 @@ static const struct series **sorted_series(struct arena *arena, const struct ses
 	return list;
 }
 
+/* What is counted by name is 0, and not missing, on a side where the name did not occur. */
+static const struct series *same_of(struct session *s, const struct series *other)
+{
+	const bool is_count = other != NULL && other->metric->class == CLASS_EXACT &&
+			      other->metric->collect != NULL;
+	return is_count ? metrics_find(s, other->id) : NULL;
+}
+
 static int add_change(struct comparison *c, const struct series *base, const struct series *head)
 {
+	if (base == NULL)
+		base = same_of(c->base, head);
+	if (head == NULL)
+		head = same_of(c->head, base);
 	struct change *change = &c->changes[c->n_changes++];
 	const int r = change_of(base, head, c->level, change);
 	c->n_compared += change->basis != BASIS_NONE;

@@ -86,6 +86,14 @@ RECORD(coverage_record, process, "coverage", true,
 	DETAIL(process, coverage_kernel, "kernel"),
 	TEXT(process, own_allocator, "own_allocator"));
 
+RECORD(syscall_record, syscall, "system call", true,
+	DETAIL(syscall, name, "name"),
+	INT(syscall, calls, "calls"),
+	INT(syscall, errors, "errors"),
+	INT(syscall, total_ns, "total_ns"),
+	INT(syscall, cpu_ns, "cpu_ns"),
+	INT(syscall, ready_calls, "ready_calls"));
+
 static const struct field process_fields[] = {
 	SCALAR(process, id, "id", FIELD_PROCESS),
 	SCALAR(process, parent, "parent", FIELD_PARENT),
@@ -116,6 +124,7 @@ static const struct field process_fields[] = {
 	INT(process, net_tx_bytes, "net_tx_bytes"),
 	INT(process, threads_peak, "threads_peak"),
 	BOOL(process, is_attached, "attached"),
+	ARRAY_IF(process, syscalls, "syscalls", syscall_record, has_syscalls),
 	{ .key = "heap", .kind = FIELD_OBJECT, .offset = offsetof(struct process, heap),
 	  .record = &heap_record, .has_gate = true,
 	  .gate_offset = offsetof(struct process, heap) + offsetof(struct heap, is_known) },

@@ -21,6 +21,7 @@
 #define HANG	      2
 #define WHAT_MAX      ((size_t)96) /* bytes of an object's name: three lines or so */
 #define PEOPLE_ROWS   12	   /* contributions, or metrics, that are listed one by one */
+#define DETAIL_ROWS   6		   /* of metrics that come in great number */
 #define METRICS_NAMED ((size_t)3)  /* of a side that has none in common with the other */
 #define SMALL_SHARE   0.01	   /* of the larger total: not worth a line */
 
@@ -109,6 +110,22 @@ static const struct column change_columns[] = {
 	{ .title = "verdict", .key = "verdict" },
 };
 
+static bool is_changed_detail(const struct change *change)
+{
+	return (change->metric->traits & METRIC_DETAIL) != 0 && change->basis != BASIS_NONE &&
+	       verdict_is_change(verdict_of(change));
+}
+
+/* Among those details that changed, is it one that changed most? */
+static bool is_main_detail(const struct comparison *c, const struct change *change)
+{
+	size_t n_larger = 0;
+	for (size_t i = 0; i < c->n_changes; i++)
+		n_larger += is_changed_detail(&c->changes[i]) &&
+			    fabs(c->changes[i].difference) > fabs(change->difference);
+	return is_changed_detail(change) && n_larger < DETAIL_ROWS;
+}
+
 /* What people want to see of a metric that did not change: that it was looked at. */
 static bool is_of_interest(const struct comparison *c, const struct change *main,
 			   const struct change *change)
@@ -119,6 +136,8 @@ static bool is_of_interest(const struct comparison *c, const struct change *main
 	/* Of few there is no need to choose. */
 	if (c->n_compared <= PEOPLE_ROWS)
 		return true;
+	if ((change->metric->traits & METRIC_DETAIL) != 0)
+		return is_main_detail(c, change);
 	return change == main || metric_is(change->id, METRIC_GATED) ||
 	       verdict_is_change(verdict_of(change));
 }

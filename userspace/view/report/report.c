@@ -20,6 +20,7 @@ const struct report reports[] = {
 	{ "connections", "what was connected to, and how long it took", build_connections },
 	{ "listeners", "the listening sockets and when each could be used", build_listeners },
 	{ "libraries", "the loading of shared libraries, one by one", build_libraries },
+	{ "syscalls", "the system calls, summed by name", build_syscalls },
 	{ "waits", "what the critical path waited for", build_waits },
 	{ "findings", "what is remarkable, and what to do about it", build_findings },
 	{ "metrics", "every metric with its statistics over all runs", build_metrics },
