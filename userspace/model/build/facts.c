@@ -160,8 +160,10 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 		f->bpf = source_state(value);
 	if (is_key(text, length, "source.shim") || is_key(text, length, "shim"))
 		f->shim = source_state(value);
-	if (is_key(text, length, "source.stacks"))
+	if (is_key(text, length, "source.stacks")) {
 		s->no_stacks = source_state(value);
+		f->has_stacks |= s->no_stacks == NULL;
+	}
 	if (is_key(text, length, "source.shim.path"))
 		f->shim_path = value;
 	if (length > 4 && memcmp(text, "env.", 4) == 0 && own_allocator_is_off(text + 4))
@@ -283,6 +285,21 @@ static int read_event(struct facts *f, struct growing_list *lists, const struct 
 	case SL_KIND_END:
 		f->has_end = true;
 		return 0;
+	case SL_KIND_MODULE:
+		code_module(&f->code, (const struct sl_module *)event);
+		return f->code.error;
+	case SL_KIND_FRAME:
+		code_frame(&f->code, (const struct sl_frame *)event);
+		return f->code.error;
+	case SL_KIND_FUNCTION:
+		code_function(&f->code, (const struct sl_function *)event);
+		return f->code.error;
+	case SL_KIND_STACK:
+		code_stack(&f->code, (const struct sl_stack *)event);
+		return f->code.error;
+	case SL_KIND_SAMPLE:
+		f->has_stacks = true;
+		return 0;
 	default:
 		return 0;
 	}
@@ -346,6 +363,7 @@ void facts_done(struct facts *f)
 {
 	for (size_t i = 0; i < f->n_rules; i++)
 		ready_rule_done(&f->rules[i]);
+	code_done(&f->code);
 	id_map_done(&f->symbols);
 	vec_done(&f->symbol_names);
 	vec_done(&f->notes);

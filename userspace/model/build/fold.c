@@ -106,6 +106,7 @@ static void fold_host(struct builder *b, const struct sl_host *e)
 		(void)event;                                                      \
 	}
 FOLD(task, process_task)
+FOLD(sample, sample_event)
 FOLD(exec, process_exec)
 FOLD(args, image_args)
 FOLD(execfail, image_execfail)
@@ -135,7 +136,6 @@ LEAVE(module)
 LEAVE(frame)
 LEAVE(function)
 LEAVE(stack)
-LEAVE(sample)
 LEAVE(mapping)
 
 static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {

@@ -44,6 +44,55 @@ struct overhead_facts {
 	int64_t hook_ps, hook_error_ps;	  /* an allocation or free that is counted */
 };
 
+/* ---- code (code.c): what frames and stacks are made of ---- */
+
+struct code_place { /* a FRAME */
+	const struct sl_frame *event;
+	int last_function; /* of its functions, as they came; -1 */
+	int first; /* its frames in the session, n of them, the innermost first; -1: not yet */
+	size_t n;
+};
+
+struct code_function {
+	const struct sl_function *event;
+	int before; /* another of the same place; -1 */
+};
+
+struct code_node {	   /* a STACK */
+	int caller, place; /* -1 */
+	int depth;	   /* frames from here to the outermost one */
+	bool is_cut;
+	int64_t stack; /* in the session; UNKNOWN: not yet */
+};
+
+struct code {
+	int error; /* 0 or -ENOMEM */
+	struct id_map module_of, place_of, node_of;
+	struct code_module_list VEC(const struct sl_module *) modules;
+	struct code_place_list VEC(struct code_place) places;
+	struct code_function_list VEC(struct code_function) functions;
+	struct code_node_list VEC(struct code_node) nodes;
+	/* of the session */
+	struct frame_list VEC(struct frame) frames;
+	struct stack_list VEC(struct stack) stacks;
+	size_t n_entries; /* frames of all these stacks */
+};
+
+void code_module(struct code *code, const struct sl_module *e);
+void code_frame(struct code *code, const struct sl_frame *e);
+void code_function(struct code *code, const struct sl_function *e);
+void code_stack(struct code *code, const struct sl_stack *e);
+/* Which node STACK @id is; -1: none. */
+int code_node(const struct code *code, uint32_t id);
+/* What the two have in common from the outermost frame inwards: the last that is the same call, or
+ * another call out of the same function. -1: nothing. */
+int code_common(const struct code *code, int a, int b);
+/* Its place among the session's stacks; UNKNOWN: there is none, or no room. */
+int64_t code_keep(struct code *code, struct arena *a, int node);
+/* Into the session. 0 or -ENOMEM. */
+int code_finish(struct code *code, struct session *s);
+void code_done(struct code *code);
+
 struct facts {
 	const struct trace *trace;
 	struct session *session;
@@ -52,6 +101,8 @@ struct facts {
 	const char *
 		environment; /* "PYTHONMALLOC=malloc": has an allocator of its own do without; NULL */
 	bool has_end;
+	bool has_stacks; /* they were sampled, whether or not there was something to sample */
+	struct code code;
 	struct note_text_list VEC(const char *) notes; /* META note: lines to print */
 	struct probe_list VEC(struct probe) probes;    /* META probe and what follows it */
 	struct ready_rule *rules;
@@ -188,6 +239,11 @@ struct reap { /* a thread learnt, without waiting, that a child has ended */
 	int thread, child;
 };
 
+struct taken { /* a SAMPLE */
+	const struct sl_sample *event;
+	int thread;
+};
+
 struct builder {
 	struct arena *arena;
 	struct facts *facts;
@@ -213,6 +269,7 @@ struct builder {
 	struct note_list VEC(struct connection_note) connections;
 	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
 	struct reap_list VEC(struct reap) reaps;	      /* in order of time */
+	struct taken_list VEC(struct taken) samples;	      /* after samples_finish() by thread */
 
 	/* after ending_watch() */
 	struct ready_watch *watch;	/* all events have gone through it */
@@ -377,7 +434,9 @@ void ending_watch(struct builder *b);  /* ending.c: feeds the watch, before sock
 void ending_finish(struct builder *b); /* exit, ready, end of startup */
 void ladder_finish(struct builder *b); /* ladder.c */
 void critical_path(struct builder *b); /* critical_path.c */
-void overhead_mark(struct builder *b, const struct sl_mark *e); /* overhead.c */
+void sample_event(struct builder *b, const struct sl_sample *e); /* samples.c */
+void samples_finish(struct builder *b);				 /* after critical_path() */
+void overhead_mark(struct builder *b, const struct sl_mark *e);	 /* overhead.c */
 void overhead_finish(struct builder *b);
 void memory_heap(struct builder *b, const struct sl_heap *e); /* memory.c */
 /* Whether @setting of the environment ("PYTHONMALLOC=malloc") makes a runtime use malloc. own_allocator.c */

@@ -208,6 +208,7 @@ static void finish_run(struct builder *b, bool is_last)
 	phases_finish(b);
 	ladder_finish(b);
 	critical_path(b);
+	samples_finish(b);
 	phases_judge(b);
 	overhead_finish(b);
 	call_sums_finish(b);
@@ -240,6 +241,7 @@ static void builder_done(struct builder *b)
 	vec_done(&b->connections);
 	vec_done(&b->deliveries);
 	vec_done(&b->reaps);
+	vec_done(&b->samples);
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);
@@ -394,6 +396,8 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 	rc = build_runs(f, s, spans, arm);
 	if (arm != NULL)
 		take_command(s);
+	if (rc == 0)
+		rc = code_finish(&f->code, s);
 	if (rc == 0)
 		rc = write_notes(f, s);
 	if (rc < 0)

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* Shares of functions, and that their intervals hold what they promise: a program of twenty functions
+ * with known shares is sampled again and again, whatever it does when. */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/cmocka.h"
+#include "userspace/base/arena.h"
+#include "userspace/base/random.h"
+#include "userspace/model/metrics.h"
+#include "userspace/model/shares.h"
+
+#define US	    1000
+#define FUNCTIONS   20
+#define ROUNDS	    500
+#define PERIOD	    1.0
+#define MAX_PIECES  40000
+#define MAX_SAMPLES 2000
+#define LEAST_SHARE 0.03 /* with fewer than some ten samples a rare one is not seen at all */
+
+static const double parts[FUNCTIONS] = { .30, .20, .12, .08, .06, .05, .04, .03,  .03,	.02,
+					 .01, .01, .01, .01, .01, .01, .01, .004, .003, .003 };
+
+/* main calls every one of them; stack i is function i in main. */
+static struct session *program(void)
+{
+	struct session *s = NULL;
+	assert_int_equal(session_new(&s), 0);
+	s->frames = arena_alloc_array(s->arena, FUNCTIONS + 1, sizeof(*s->frames));
+	s->stacks = arena_alloc_array(s->arena, FUNCTIONS, sizeof(*s->stacks));
+	s->n_frames = FUNCTIONS + 1;
+	s->n_stacks = FUNCTIONS;
+	for (int i = 0; i <= FUNCTIONS; i++)
+		s->frames[i] = (struct frame){
+			.function = i == FUNCTIONS ? "main" : arena_printf(s->arena, "f%d", i),
+			.module = "/bin/x",
+			.line = UNKNOWN
+		};
+	for (int i = 0; i < FUNCTIONS; i++) {
+		const int64_t frames[] = { i, FUNCTIONS };
+		s->stacks[i].frames = arena_memdup(s->arena, frames, sizeof(frames));
+		s->stacks[i].n_frames = 2;
+	}
+	return s;
+}
+
+/* ---- what it does when ---- */
+
+static struct {
+	int function;
+	double takes;
+} pieces[MAX_PIECES];
+static size_t n_pieces;
+
+static void one(int function, double takes)
+{
+	if (n_pieces < MAX_PIECES) {
+		pieces[n_pieces].function = function;
+		pieces[n_pieces++].takes = takes;
+	}
+}
+
+/* Calls of functions by chance, on average @takes long. */
+static void by_chance(struct random *r, double total, double takes)
+{
+	while (total > 0) {
+		double u = random_uniform(r);
+		int function = 0;
+		while (function < FUNCTIONS - 1 && (u -= parts[function]) > 0)
+			function++;
+		const double length = -takes * log(1 - random_uniform(r));
+		one(function, length);
+		total -= length;
+	}
+}
+
+/* Each function at one stretch, in any order. */
+static void one_by_one(struct random *r, double total)
+{
+	int order[FUNCTIONS];
+	for (int i = 0; i < FUNCTIONS; i++) {
+		const size_t k = random_below(r, (size_t)i + 1);
+		order[i] = order[k];
+		order[k] = i;
+	}
+	for (int i = 0; i < FUNCTIONS; i++)
+		one(order[i], parts[order[i]] * total);
+}
+
+static void calls_shorter_than_a_period(struct random *r)
+{
+	by_chance(r, 400, 0.05);
+}
+
+static void calls_of_some_periods(struct random *r)
+{
+	by_chance(r, 400, 4);
+}
+
+static void three_phases(struct random *r)
+{
+	for (int i = 0; i < 3; i++)
+		one_by_one(r, 400. / 3);
+}
+
+static void phases_then_short_calls(struct random *r)
+{
+	one_by_one(r, 200);
+	by_chance(r, 400, 0.05);
+}
+
+/* ---- sampling ---- */
+
+/* A timer that is not quite regular, as is known of timers. */
+static size_t take_samples(struct random *r, struct cpu_sample *rows, double *ret_total)
+{
+	static double at[MAX_SAMPLES];
+	size_t n = 0, piece = 0;
+	double total = 0, end = 0;
+	for (size_t i = 0; i < n_pieces; i++)
+		total += pieces[i].takes;
+	for (double t = random_uniform(r); t < total && n < MAX_SAMPLES;
+	     t += PERIOD * (0.5 + random_uniform(r))) {
+		while (piece + 1 < n_pieces && end + pieces[piece].takes <= t)
+			end += pieces[piece++].takes;
+		rows[n] = (struct cpu_sample){ .process = 1, .stack = pieces[piece].function };
+		at[n++] = t;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const double from = i > 0 ? (at[i - 1] + at[i]) / 2 : 0;
+		const double to = i + 1 < n ? (at[i] + at[i + 1]) / 2 : total;
+		rows[i].start_ns = (int64_t)(from * US);
+		rows[i].weight_ns = (int64_t)(to * US) - (int64_t)(from * US);
+	}
+	*ret_total = total;
+	return n;
+}
+
+struct score {
+	size_t n, n_inside;
+};
+
+static void judge(const struct share_list *list, double total, struct score *score)
+{
+	double truth[FUNCTIONS] = { 0 };
+	for (size_t i = 0; i < n_pieces; i++)
+		truth[pieces[i].function] += pieces[i].takes / total;
+	vec_foreach(share, list) {
+		const int function = atoi(share->function + 1);
+		if (strcmp(share->function, "main") == 0) {
+			assert_int_equal(share->self_ns, 0);
+			assert_true(share->total_high > 1 - 1e-9);
+			continue;
+		}
+		assert_int_equal(share->self_ns, share->total_ns);
+		if (parts[function] < LEAST_SHARE)
+			continue;
+		score->n++;
+		score->n_inside += share->self_low <= truth[function] + 1e-3 / US &&
+				   truth[function] <= share->self_high + 1e-3 / US;
+	}
+}
+
+static double coverage_of(void (*program_is)(struct random *r), const char *name)
+{
+	static struct cpu_sample rows[MAX_SAMPLES];
+	struct session *s = program();
+	struct score score = { 0 };
+	struct random random;
+	random_seed(&random, 11);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct shares *shares = NULL;
+		struct share_list list = { 0 };
+		double total = 0;
+		int64_t sum_ns = 0;
+		size_t n_taken = 0;
+		n_pieces = 0;
+		program_is(&random);
+		const size_t n = take_samples(&random, rows, &total);
+		assert_int_equal(shares_new(s, &shares), 0);
+		assert_int_equal(shares_add(shares, rows, n), 0);
+		assert_int_equal(shares_finish(shares, &list, &sum_ns, &n_taken), 0);
+		assert_int_equal(n_taken, n);
+		assert_int_equal(sum_ns, (int64_t)(total * US));
+		judge(&list, total, &score);
+		vec_done(&list);
+		(void)shares_free(shares);
+	}
+	(void)session_free(s);
+	const double coverage = (double)score.n_inside / (double)score.n;
+	print_message("%s: %.3f of %zu shares inside\n", name, coverage, score.n);
+	return coverage;
+}
+
+static void shares_lie_inside_their_intervals(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		void (*program_is)(struct random *r);
+	} programs[] = {
+		{ "calls shorter than a period", calls_shorter_than_a_period },
+		{ "calls of some periods", calls_of_some_periods },
+		{ "three phases", three_phases },
+		{ "phases, then short calls", phases_then_short_calls },
+	};
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		const double coverage = coverage_of(programs[i].program_is, programs[i].name);
+		assert_true(coverage > 0.93 && coverage < 0.975);
+	}
+}
+
+/* ---- what counts as what ---- */
+
+static struct share_list shares_of(const struct session *s, const struct cpu_sample *rows, size_t n)
+{
+	struct shares *shares = NULL;
+	struct share_list list = { 0 };
+	int64_t sum_ns = 0, self_ns = 0;
+	size_t n_taken = 0;
+	assert_int_equal(shares_new(s, &shares), 0);
+	assert_int_equal(shares_add(shares, rows, n), 0);
+	assert_int_equal(shares_finish(shares, &list, &sum_ns, &n_taken), 0);
+	(void)shares_free(shares);
+	vec_foreach(share, &list)
+		self_ns += share->self_ns + share->open_ns;
+	assert_int_equal(self_ns, sum_ns);
+	return list;
+}
+
+static const struct share *find(const struct share_list *list, const char *function)
+{
+	vec_foreach(share, list) {
+		if (share->function != NULL && strcmp(share->function, function) == 0)
+			return share;
+	}
+	return NULL;
+}
+
+static void a_function_that_calls_itself_counts_once(void **state)
+{
+	(void)state;
+	struct session *s = program();
+	const int64_t frames[] = { 0, 1, 0, FUNCTIONS };
+	s->stacks[0].frames = arena_memdup(s->arena, frames, sizeof(frames));
+	s->stacks[0].n_frames = 4;
+	const struct cpu_sample rows[] = { { .weight_ns = 7 }, { .start_ns = 1, .weight_ns = 4 } };
+	struct share_list list = shares_of(s, rows, 2);
+	assert_int_equal(find(&list, "f0")->total_ns, 11);
+	assert_int_equal(find(&list, "f0")->self_ns, 11);
+	assert_int_equal(find(&list, "f1")->total_ns, 11);
+	assert_int_equal(find(&list, "f1")->self_ns, 0);
+	vec_done(&list);
+	(void)session_free(s);
+}
+
+static void what_is_open_is_nobodys_self(void **state)
+{
+	(void)state;
+	struct session *s = program();
+	const struct cpu_sample rows[] = { { .stack = 2, .weight_ns = 7, .is_open = true },
+					   { .stack = 3, .start_ns = 1, .weight_ns = 4 } };
+	struct share_list list = shares_of(s, rows, 2);
+	assert_int_equal(find(&list, "f2")->open_ns, 7);
+	assert_int_equal(find(&list, "f2")->self_ns, 0);
+	assert_int_equal(find(&list, "main")->total_ns, 11);
+	assert_int_equal(find(&list, "main")->n_total, 1);
+	vec_done(&list);
+	(void)session_free(s);
+}
+
+static void what_is_not_known_has_no_name(void **state)
+{
+	(void)state;
+	struct session *s = program();
+	s->frames[0].function = s->frames[1].function = s->frames[2].function = NULL;
+	s->frames[1].offset = 5;
+	s->frames[2].module = NULL;
+	const struct cpu_sample rows[] = { { .stack = 0, .weight_ns = 1 },
+					   { .stack = 1, .start_ns = 1, .weight_ns = 2 },
+					   { .stack = 2, .start_ns = 2, .weight_ns = 4 },
+					   { .stack = UNKNOWN, .start_ns = 3, .weight_ns = 8 },
+					   { .stack = 9999, .start_ns = 4, .weight_ns = 16 } };
+	struct share_list list = shares_of(s, rows, 5);
+	assert_int_equal(list.n, 4);
+	assert_true(list.items[0].frame == NULL && list.items[0].self_ns == 24);
+	assert_int_equal(list.items[0].n_self, 0);
+	assert_true(list.items[1].module == NULL && list.items[1].self_ns == 4);
+	assert_string_equal(list.items[2].module, "/bin/x");
+	assert_true(list.items[2].self_ns == 3 && !list.items[2].is_one_place);
+	vec_done(&list);
+	(void)session_free(s);
+}
+
+static void a_place_is_where_the_program_is_not_the_library_of_everybody(void **state)
+{
+	(void)state;
+	struct session *s = program();
+	s->frames[0].module = "[kernel]";
+	s->frames[1].module = "/lib/x86_64-linux-gnu/libc.so.6";
+	const int64_t frames[] = { 0, 1, 5, FUNCTIONS };
+	s->stacks[0].frames = arena_memdup(s->arena, frames, sizeof(frames));
+	s->stacks[0].n_frames = 4;
+	assert_string_equal(stack_place(s, 0)->function, "f5");
+	s->stacks[0].n_frames = 2;
+	s->frames[0].function = NULL;
+	assert_string_equal(stack_place(s, 0)->function, "f1");
+	assert_true(stack_place(s, -1) == NULL);
+	(void)session_free(s);
+}
+
+static void a_module_keeps_its_name_in_another_build(void **state)
+{
+	(void)state;
+	struct session *s = program();
+	assert_string_equal(module_label(s->arena, "/usr/lib/libfoo.so.1.2"), "libfoo.so");
+	assert_string_equal(module_label(s->arena, "/a/b.so"), "b.so");
+	assert_string_equal(module_label(s->arena, "/usr/bin/python3.11"), "python3.11");
+	assert_string_equal(module_label(s->arena, "[kernel]"), "[kernel]");
+	assert_string_equal(module_label(s->arena, NULL), "");
+	(void)session_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_function_that_calls_itself_counts_once),
+		cmocka_unit_test(what_is_open_is_nobodys_self),
+		cmocka_unit_test(what_is_not_known_has_no_name),
+		cmocka_unit_test(a_place_is_where_the_program_is_not_the_library_of_everybody),
+		cmocka_unit_test(a_module_keeps_its_name_in_another_build),
+		cmocka_unit_test(shares_lie_inside_their_intervals),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* For each sample of a thread, which functions are in its stack; for each function, its time and how
+ * often neighbours differ. */
+#include "userspace/model/shares.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/model/build/id_map.h"
+
+#define Z95	  1.959963984540054
+#define REACH	  3
+#define N_LAST	  (REACH + 1)
+#define MAX_RATIO 1.5 /* of the variance to that of independent throws: beyond it is chance */
+
+/* The weights of dk, as the header says. */
+static const double weights[REACH] = { 76. / 60, -67. / 60, 21. / 60 };
+
+struct tally {
+	int64_t ns;
+	size_t n;
+	double differ[REACH];
+};
+
+struct function {
+	const char *name, *module; /* interned */
+	const struct frame *frame;
+	bool is_one_place;
+	struct tally self, total;
+	int64_t open_ns;
+	size_t mark; /* the last sample that it was seen in */
+};
+
+struct function_list VEC(struct function);
+
+/* One of the last few of a thread. */
+struct seen {
+	int *functions; /* in the stack, each once, the innermost first */
+	size_t n, cap;
+	int self; /* -1: not known */
+	double weight_ns;
+};
+
+struct shares {
+	const struct session *session;
+	struct arena *arena;
+	struct function_list functions;
+	struct id_map index;
+	int *function_of; /* by frame, plus 1; 0: not asked yet */
+	struct seen last[N_LAST];
+	size_t n_last;		     /* of this thread, the newest at n_samples % N_LAST */
+	size_t n_samples, n_moments; /* of which a stack was taken */
+	size_t mark;
+	double squares, pairs[REACH];
+	int64_t sum_ns;
+};
+
+int shares_new(const struct session *s, struct shares **ret)
+{
+	struct shares *shares = calloc(1, sizeof(*shares));
+	if (shares == NULL)
+		return -ENOMEM;
+	shares->session = s;
+	shares->arena = arena_new();
+	shares->function_of = calloc(s->n_frames + 1, sizeof(*shares->function_of));
+	if (shares->arena == NULL || shares->function_of == NULL) {
+		(void)shares_free(shares);
+		return -ENOMEM;
+	}
+	*ret = shares;
+	return 0;
+}
+
+struct shares *shares_free(struct shares *shares)
+{
+	if (shares == NULL)
+		return NULL;
+	for (size_t i = 0; i < N_LAST; i++)
+		free(shares->last[i].functions);
+	vec_done(&shares->functions);
+	id_map_done(&shares->index);
+	free(shares->function_of);
+	(void)arena_free(shares->arena);
+	free(shares);
+	return NULL;
+}
+
+/* ---- functions ---- */
+
+static const char *interned(struct shares *shares, const char *text)
+{
+	return text != NULL ? arena_intern(shares->arena, text) : NULL;
+}
+
+static uint64_t key_of(const char *name, const char *module)
+{
+	return ((uint64_t)(uintptr_t)name * 0x9e3779b97f4a7c15u) ^ (uintptr_t)module;
+}
+
+/* Functions of one key may be several: the first is in the index, the others follow it. */
+static int find_function(const struct shares *shares, const char *name, const char *module)
+{
+	const int first = id_map_get(&shares->index, key_of(name, module));
+	for (size_t i = first >= 0 ? (size_t)first : shares->functions.n; i < shares->functions.n;
+	     i++)
+		if (shares->functions.items[i].name == name &&
+		    shares->functions.items[i].module == module)
+			return (int)i;
+	return -1;
+}
+
+/* @frame NULL: of the time without a stack. -ENOMEM. */
+static int function_of(struct shares *shares, const struct frame *frame)
+{
+	const char *name = frame != NULL ? interned(shares, frame->function) : NULL;
+	const char *module = frame != NULL ? interned(shares, frame->module) : NULL;
+	/* A frame of nothing known is not the time without a stack. */
+	if (frame != NULL && name == NULL && module == NULL)
+		module = interned(shares, "");
+	int found = find_function(shares, name, module);
+	if (found >= 0) {
+		struct function *f = &shares->functions.items[found];
+		f->is_one_place =
+			f->is_one_place && (frame == NULL || f->frame->offset == frame->offset);
+		return found;
+	}
+	const struct function fresh = {
+		.name = name, .module = module, .frame = frame, .is_one_place = true
+	};
+	if (vec_push(&shares->functions, fresh) < 0)
+		return -ENOMEM;
+	found = (int)shares->functions.n - 1;
+	if (id_map_get(&shares->index, key_of(name, module)) < 0 &&
+	    id_map_set(&shares->index, key_of(name, module), found) < 0)
+		return -ENOMEM;
+	return found;
+}
+
+static int function_at(struct shares *shares, int64_t place)
+{
+	const struct frame *frame = session_frame(shares->session, place);
+	if (frame == NULL)
+		return -1;
+	if (shares->function_of[place] == 0) {
+		const int found = function_of(shares, frame);
+		if (found < 0)
+			return found;
+		shares->function_of[place] = found + 1;
+	}
+	return shares->function_of[place] - 1;
+}
+
+/* ---- samples ---- */
+
+static int add_function(struct seen *seen, int function)
+{
+	if (seen->n == seen->cap) {
+		const size_t cap = seen->cap == 0 ? 64 : 2 * seen->cap;
+		int *grown = reallocarray(seen->functions, cap, sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		seen->functions = grown;
+		seen->cap = cap;
+	}
+	seen->functions[seen->n++] = function;
+	return 0;
+}
+
+static int look(struct shares *shares, const struct cpu_sample *row, struct seen *seen)
+{
+	const struct stack *stack = session_stack(shares->session, row->stack);
+	seen->n = 0;
+	seen->self = -1;
+	shares->mark++;
+	for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
+		const int function = function_at(shares, stack->frames[i]);
+		if (function == -ENOMEM)
+			return function;
+		if (function < 0)
+			continue;
+		struct function *f = &shares->functions.items[function];
+		if (seen->n == 0 && !row->is_open)
+			seen->self = function;
+		if (f->mark == shares->mark)
+			continue;
+		f->mark = shares->mark;
+		if (add_function(seen, function) < 0)
+			return -ENOMEM;
+	}
+	if (seen->n > 0)
+		return 0;
+	seen->self = function_of(shares, NULL);
+	return seen->self < 0 ? seen->self : add_function(seen, seen->self);
+}
+
+/* Functions in one of the two and not in the other. */
+static void compare(struct shares *shares, const struct seen *a, const struct seen *b, size_t apart)
+{
+	const double product = a->weight_ns * b->weight_ns;
+	struct function *all = shares->functions.items;
+	shares->pairs[apart] += product;
+	if (a->self != b->self) {
+		if (a->self >= 0)
+			all[a->self].self.differ[apart] += product;
+		if (b->self >= 0)
+			all[b->self].self.differ[apart] += product;
+	}
+	shares->mark++;
+	for (size_t i = 0; i < a->n; i++) {
+		all[a->functions[i]].mark = shares->mark;
+		all[a->functions[i]].total.differ[apart] += product;
+	}
+	for (size_t i = 0; i < b->n; i++) {
+		struct function *f = &all[b->functions[i]];
+		f->total.differ[apart] += f->mark == shares->mark ? -product : product;
+	}
+}
+
+static void count(struct shares *shares, const struct seen *seen, int64_t ns, bool is_open)
+{
+	struct function *all = shares->functions.items;
+	shares->sum_ns += ns;
+	shares->squares += seen->weight_ns * seen->weight_ns;
+	const bool is_moment = !is_open && seen->self >= 0 && all[seen->self].frame != NULL;
+	shares->n_moments += is_moment;
+	for (size_t i = 0; i < seen->n; i++) {
+		all[seen->functions[i]].total.ns += ns;
+		all[seen->functions[i]].total.n += is_moment;
+	}
+	if (seen->self >= 0) {
+		all[seen->self].self.ns += ns;
+		all[seen->self].self.n += is_moment;
+	}
+	if (is_open && seen->n > 0)
+		all[seen->functions[0]].open_ns += ns;
+}
+
+static int add_sample(struct shares *shares, const struct cpu_sample *row, int64_t ns)
+{
+	struct seen *seen = &shares->last[shares->n_samples % N_LAST];
+	const int rc = look(shares, row, seen);
+	if (rc < 0)
+		return rc;
+	seen->weight_ns = (double)ns;
+	count(shares, seen, ns, row->is_open);
+	for (size_t k = 1; k <= REACH && k <= shares->n_last; k++)
+		compare(shares, seen, &shares->last[(shares->n_samples - k) % N_LAST], k - 1);
+	shares->n_samples++;
+	shares->n_last++;
+	return 0;
+}
+
+int shares_add(struct shares *shares, const struct cpu_sample *rows, size_t n)
+{
+	int rc = 0;
+	shares->n_last = 0;
+	for (size_t i = 0; i < n && rc == 0;) {
+		const struct cpu_sample *row = &rows[i];
+		int64_t ns = 0;
+		if (i > 0 &&
+		    (row->process != rows[i - 1].process || row->thread != rows[i - 1].thread))
+			shares->n_last = 0;
+		/* What was cut by phase is one sample. */
+		for (; i < n && rows[i].process == row->process && rows[i].thread == row->thread &&
+		       rows[i].start_ns == row->start_ns && rows[i].stack == row->stack;
+		     i++)
+			ns += rows[i].weight_ns > 0 ? rows[i].weight_ns : 0;
+		if (ns > 0)
+			rc = add_sample(shares, row, ns);
+	}
+	return rc;
+}
+
+/* ---- shares ---- */
+
+static struct share_interval wilson(double p, double n)
+{
+	const double z2 = Z95 * Z95;
+	const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
+	const double half = Z95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+	return (struct share_interval){ fmax(0, middle - half), fmin(1, middle + half) };
+}
+
+struct share_interval share_interval(double p, double weight, double squares,
+				     const double differ[static REACH],
+				     const double pairs[static REACH])
+{
+	double variance = 0;
+	if (!(weight > 0) || !(squares > 0))
+		return (struct share_interval){ 0, 1 };
+	const double n = weight * weight / squares; /* samples, were they of one weight */
+	const double alone =
+		p * (1 - p) * squares; /* the variance if each was a throw of its own */
+	/* There are fewer pairs than samples; of very few nothing can be said. */
+	for (int k = 0; k < REACH; k++) {
+		if (!(pairs[k] > 0) || !(alone > 0))
+			return wilson(fmin(fmax(p, 0), 1), n);
+		variance += weights[k] * differ[k] * squares / pairs[k];
+	}
+	variance = fmax(variance, differ[0] / 12);
+	const double ratio = fmin(fmax(variance / alone, 1e-6), MAX_RATIO);
+	return wilson(p, n / ratio);
+}
+
+static void set_interval(const struct shares *shares, const struct tally *t, double *low,
+			 double *high)
+{
+	const double sum = (double)shares->sum_ns;
+	const double p = sum > 0 ? fmin((double)t->ns / sum, 1) : 0;
+	const struct share_interval i =
+		share_interval(p, sum, shares->squares, t->differ, shares->pairs);
+	*low = i.low;
+	*high = i.high;
+}
+
+static int by_name(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "");
+}
+
+static int largest_first(const void *left, const void *right)
+{
+	const struct share *a = left, *b = right;
+	if (a->self_ns != b->self_ns)
+		return a->self_ns > b->self_ns ? -1 : 1;
+	if (a->total_ns != b->total_ns)
+		return a->total_ns > b->total_ns ? -1 : 1;
+	const int order = by_name(a->function, b->function);
+	return order != 0 ? order : by_name(a->module, b->module);
+}
+
+int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns, size_t *ret_n)
+{
+	vec_foreach(f, &shares->functions) {
+		struct share share = {
+			.function = f->frame != NULL ? f->frame->function : NULL,
+			.module = f->frame != NULL ? f->frame->module : NULL,
+			.frame = f->frame,
+			.is_one_place = f->is_one_place,
+			.self_ns = f->self.ns,
+			.total_ns = f->total.ns,
+			.open_ns = f->open_ns,
+			.n_self = f->self.n,
+			.n_total = f->total.n,
+		};
+		set_interval(shares, &f->self, &share.self_low, &share.self_high);
+		set_interval(shares, &f->total, &share.total_low, &share.total_high);
+		if (vec_push(ret, share) < 0)
+			return -ENOMEM;
+	}
+	if (ret->n > 0)
+		qsort(ret->items, ret->n, sizeof(*ret->items), largest_first);
+	*ret_ns = shares->sum_ns;
+	*ret_n = shares->n_moments;
+	return 0;
+}
+
+/* ---- places ---- */
+
+/* Code that everything calls: who called it is what one wants to know. */
+static bool is_of_everybody(const char *module)
+{
+	static const char *const names[] = { "libc.so",	   "libc-2.",	  "libpthread", "libm.so",
+					     "ld-linux",   "ld-2.",	  "ld-musl",	"libc.musl",
+					     "linux-vdso", "libstartline" };
+	const char *slash = module != NULL ? strrchr(module, '/') : NULL;
+	const char *base = slash != NULL ? slash + 1 : module;
+	if (base == NULL || base[0] == '[')
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strncmp(base, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+const struct frame *stack_place(const struct session *s, int64_t place)
+{
+	const struct stack *stack = session_stack(s, place);
+	const struct frame *named = NULL;
+	for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
+		const struct frame *f = session_frame(s, stack->frames[i]);
+		if (f == NULL)
+			continue;
+		if (!is_of_everybody(f->module))
+			return f;
+		if (named == NULL || (named->function == NULL && f->function != NULL))
+			named = f;
+	}
+	return named;
+}
+
+const char *module_label(struct arena *a, const char *module)
+{
+	const char *slash = module != NULL ? strrchr(module, '/') : NULL;
+	const char *base = slash != NULL ? slash + 1 : module != NULL ? module : "";
+	const char *so = strstr(base, ".so");
+	const bool is_versioned = so != NULL && so[3] == '.';
+	return arena_internn(a, base, is_versioned ? (size_t)(so + 3 - base) : strlen(base));
+}
