@@ -18,11 +18,11 @@ need_static() {
 @test "opens of the shim and of the loader for it are not the program's" {
 	command='cat there; sh -c "cat missing | wc -l"; perl -e "fork; open F, q(missing)"'
 	session --probes bpf -- sh -c "$command"
-	q '.runs[0].files' >bare
+	q '.runs[0].files | .opens, .misses, ([.paths[] | select(.first_ns != null) | [.path, .opens, .misses]] | sort)' >bare
 	q '.runs[0].files.misses > 3' | grep -qx true
 	session -- sh -c "$command"
 	q '.runs[0].processes[0].coverage.heap' | grep -qx counted
-	q '.runs[0].files' | diff bare -
+	q '.runs[0].files | .opens, .misses, ([.paths[] | select(.first_ns != null) | [.path, .opens, .misses]] | sort)' | diff bare -
 	"$STARTLINE" report --view events | grep -q 'open .*/startline-.*/tree'
 }
 
@@ -34,6 +34,28 @@ need_static() {
 	q '.runs[0].files.misses' | grep -qx 43
 	q '.metrics[] | select(.id == "files.opens" or .id == "files.misses") | .values[0]' |
 		paste -sd, | grep -qx 23,43
+}
+
+@test "each path has a row, with its opens, misses and times" {
+	need_static
+	session --ready 'log:^\.+ready$' -- "$WORKLOADS/opens.static"
+	q '.runs[0].files.paths[] | select(.path == "there" or .path == "missing") |
+	   "\(.path) \(.opens) \(.misses) \(.process) \(.open_ns > 0) \(.first_ns > 0)"' |
+		paste -sd, | grep -qx 'there 23 0 1 true true,missing 0 41 1 true true'
+	q '.runs[0].files | .cut, ([.paths[].opens] | add) == .opens, ([.paths[].misses] | add) == .misses' |
+		paste -sd, | grep -qx 0,true,true
+	"$STARTLINE" report --view files >table
+	grep -qE '^missing +0 +41 ' table
+}
+
+@test "a difference in opens and misses names the paths" {
+	"$STARTLINE" run -q --trace base.slt -- perl -e 'open F, "<there" for 1 .. 3; open F, "<gone"'
+	"$STARTLINE" run -q --trace head.slt -- perl -e 'open F, "<there" for 1 .. 8; open F, "<lost"'
+	"$STARTLINE" compare base.slt head.slt >changes
+	grep -qE '^ +5 +3 +8 +files\.opens +there$' changes
+	"$STARTLINE" compare --format json base.slt head.slt >changes.json
+	jq -r '.files.rows[] | "\(.metric) \(.path) \(.delta)"' changes.json | sort | paste -sd, |
+		grep -qx 'files.misses gone -1,files.misses lost 1,files.opens there 5'
 }
 
 # Number 5 is open with 32 bits, fstat with 64; number 2 is fork and open.

@@ -53,6 +53,7 @@ static struct session *sample_new(size_t n_runs)
 				     .has_segments = true,
 				     .file_opens = UNKNOWN,
 				     .file_misses = UNKNOWN,
+				     .files_cut = UNKNOWN,
 				     .samples_timer = UNKNOWN,
 				     .samples_call = UNKNOWN,
 				     .samples_fault = UNKNOWN,
@@ -235,6 +236,20 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	SAMPLE(s, run->listeners, run->n_listeners, listeners);
 	SAMPLE(s, connections[0].replies_ns, connections[0].n_replies, replies);
 	SAMPLE(s, run->connections, run->n_connections, connections);
+	const struct file files[] = {
+		{ .path = "/etc/hosts",
+		  .process = 2,
+		  .opens = 23,
+		  .misses = 0,
+		  .first_ns = 11 * MS,
+		  .open_ns = 41000,
+		  .waits = 1,
+		  .wait_ns = 7 * MS },
+		{ .path = "/missing", .process = 1, .opens = 0, .misses = 3, .first_ns = UNKNOWN },
+	};
+	SAMPLE(s, run->files, run->n_files, files);
+	run->has_files = true;
+	run->files_cut = 5;
 	SAMPLE(s, run->libraries, run->n_libraries, libraries);
 	SAMPLE(s, run->findings, run->n_findings, findings);
 	SAMPLE(s, run->losses, run->n_losses, losses);

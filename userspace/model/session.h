@@ -205,6 +205,15 @@ struct library {
 	int64_t search_ns, map_ns, relocate_ns, init_ns;
 };
 
+struct file { /* all opens of one path, as programs gave it */
+	const char *path;
+	int process; /* that opened it first */
+	int64_t opens, misses;
+	int64_t first_ns;	/* when it was first opened; UNKNOWN: only waited for */
+	int64_t open_ns;	/* in calls that open it */
+	int64_t waits, wait_ns; /* asleep, reading it or for a page of it */
+};
+
 struct finding {
 	const char *id; /* "early-listen" */
 	int64_t cost_ns;
@@ -257,6 +266,10 @@ struct run {
 	size_t n_libraries;
 	bool has_libraries;
 	int64_t file_opens, file_misses;
+	struct file *files;
+	size_t n_files;
+	bool has_files;
+	int64_t files_cut; /* opens of files that are not among these */
 	struct cpu_sample *samples;
 	size_t n_samples;
 	bool has_samples; /* false: no stacks were recorded, session->no_stacks says why */

@@ -70,6 +70,7 @@ static void fold_open(struct builder *b, const struct sl_open *e)
 		b->n_misses++;
 	else
 		b->n_opens++;
+	file_open(b, e);
 }
 
 static void fold_memory(struct builder *b, const struct sl_memory *e)

@@ -290,6 +290,9 @@ struct builder {
 	/* tree */
 	int64_t threads_now, threads_peak;
 	int64_t n_opens, n_misses;
+	struct file_list VEC(struct file) files;
+	struct id_map file_index; /* hash of the path -> place in files */
+	int64_t files_cut;	  /* opens of files that are not in there */
 	int64_t switches_summed;
 	const struct sl_memory *memory_last, *memory_ready;
 	const struct sl_heap *heap_tree; /* the highest tree peak */
@@ -332,6 +335,10 @@ enum wait_class syscall_class(unsigned int number);
 
 /* Whether @glob is about any of them; then one that does not occur was called 0 times. */
 bool syscall_matches(const char *glob);
+
+/* files.c */
+void file_open(struct builder *b, const struct sl_open *e);
+void files_finish(struct builder *b); /* after waits_finish() */
 
 /* call_sums.c */
 void calls_told(struct builder *b, const struct sl_calls *e);

@@ -212,6 +212,7 @@ static void finish_run(struct builder *b, bool is_last)
 	phases_judge(b);
 	overhead_finish(b);
 	call_sums_finish(b);
+	files_finish(b);
 	copy_processes(b);
 	finish_counts(b);
 	probes_finish(b);
@@ -242,10 +243,12 @@ static void builder_done(struct builder *b)
 	vec_done(&b->deliveries);
 	vec_done(&b->reaps);
 	vec_done(&b->samples);
+	vec_done(&b->files);
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);
 	id_map_done(&b->by_sock);
+	id_map_done(&b->file_index);
 	(void)ready_watch_free(b->watch);
 	free(b->is_spine);
 }

@@ -270,6 +270,8 @@ static int compare_runs(struct comparison *c)
 		r = compare_startups(c, alignment);
 	if (r >= 0)
 		r = compare_memory(c, alignment);
+	if (r >= 0)
+		r = compare_files(c, alignment);
 	alignment_done(alignment);
 	return r;
 }

@@ -79,6 +79,14 @@ struct memory_row {
 /* For reports of heap metrics, as long as recordings hold none. */
 #define COMPARE_NO_CALL_SITES "no call sites recorded: use --heap sample"
 
+/* Opens, or failed ones, of one file: means over the runs, which differ. */
+struct file_row {
+	const char *metric;
+	size_t order; /* of the metrics among these rows */
+	const char *path;
+	double base, head;
+};
+
 struct comparison {
 	struct arena *arena;
 	struct session *base, *head; /* borrowed */
@@ -95,6 +103,8 @@ struct comparison {
 	size_t n_contributions;
 	struct memory_row *memory; /* metric by metric, largest |delta| first */
 	size_t n_memory;
+	struct file_row *files; /* metric by metric, largest difference first */
+	size_t n_files;
 	/* The machines: the fact that makes them different, "cpu: EPYC 7763 against EPYC 9V74", or NULL,
 	 * and lines for people: what could not be compared, what else differs. */
 	const char *incomparable;

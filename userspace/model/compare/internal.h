@@ -30,8 +30,13 @@ int checkouts_find(struct arena *arena, const struct text_list *base, const stru
 /* @text with '*' for each @prefix that begins a path; interned. NULL: no memory. */
 const char *checkout_removed(struct arena *arena, const char *text, const char *prefix);
 
+/* The name of a file that was opened; likewise. */
+const char *aligned_path(struct alignment *a, const char *path);
+
 /* Sets memory. */
 int compare_memory(struct comparison *c, struct alignment *alignment);
+/* Sets files. */
+int compare_files(struct comparison *c, struct alignment *alignment);
 /* Sets the contributions: of startups, and where there are none, of the tests of suites. */
 int compare_startups(struct comparison *c, struct alignment *alignment);
 int compare_suites(struct comparison *c);

@@ -151,6 +151,8 @@ static void add_run(struct alignment *a, const struct run *run, int side)
 			add_name(a, object_of(a, &run->segments[i]), NULL, side);
 		last = detail;
 	}
+	for (size_t i = 0; i < run->n_files; i++)
+		add_name(a, arena_intern(a->arena, run->files[i].path), NULL, side);
 }
 
 /* --- groups ---------------------------------------------------------------------------------- */
@@ -352,4 +354,9 @@ const char *aligned_detail(struct alignment *a, const struct segment *segment)
 	const char *cut = arena_internn(a->arena, text, CUT_BYTES);
 	const int place = cut != NULL ? id_map_get(&a->cut_index, key_of(cut)) : -1;
 	return place >= 0 ? resolved(a, a->names.items[place].group)->label : label_of(a, text);
+}
+
+const char *aligned_path(struct alignment *a, const char *path)
+{
+	return label_of(a, arena_intern(a->arena, path));
 }

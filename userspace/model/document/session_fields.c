@@ -208,9 +208,21 @@ RECORD(library_record, library, "library", true,
 	INT(library, relocate_ns, "relocate_ns"),
 	INT(library, init_ns, "init_ns"));
 
-RECORD(files_record, run, "files", true,
+RECORD(file_record, file, "file", true,
+	DETAIL(file, path, "path"),
+	PROCESS(file, process, "process"),
+	INT(file, opens, "opens"),
+	INT(file, misses, "misses"),
+	INT(file, first_ns, "first_ns"),
+	INT(file, open_ns, "open_ns"),
+	INT(file, waits, "waits"),
+	INT(file, wait_ns, "wait_ns"));
+
+RECORD(files_record, run, "files", false,
 	INT(run, file_opens, "opens"),
-	INT(run, file_misses, "misses"));
+	INT(run, file_misses, "misses"),
+	ARRAY_IF(run, files, "paths", file_record, has_files),
+	INT(run, files_cut, "cut"));
 
 RECORD(sample_record, cpu_sample, "sample", true,
 	PROCESS(cpu_sample, process, "process"),

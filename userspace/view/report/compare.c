@@ -433,6 +433,7 @@ static int print_document(const struct comparison *c, struct page *page)
 		{ "{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", build_changes },
 		{ ", \"contributions\": ", build_contributions },
 		{ ", \"memory\": ", build_memory_changes },
+		{ ", \"files\": ", build_file_changes },
 		{ ", \"machines\": ", build_machines },
 	};
 	for (size_t i = 0; i < N_OF(parts); i++) {
@@ -449,6 +450,8 @@ int print_changes(const struct comparison *c, struct page *page)
 	(void)show(c, page, build_contributions);
 	if (memory_has_changed(c))
 		(void)show(c, page, build_memory_changes);
+	if (files_have_changed(c))
+		(void)show(c, page, build_file_changes);
 	return page->error;
 }
 

@@ -17,6 +17,9 @@ struct table *build_contributions(const struct comparison *c);
 /* Which process takes more or less memory. People get the metrics that changed. */
 struct table *build_memory_changes(const struct comparison *c);
 bool memory_has_changed(const struct comparison *c); /* whether there is a row for people */
+/* Which files are opened, or missed, more or less often; likewise. */
+struct table *build_file_changes(const struct comparison *c);
+bool files_have_changed(const struct comparison *c);
 /* Each fact about the two machines. For programs; people get it in words. */
 struct table *build_machines(const struct comparison *c);
 
@@ -30,8 +33,8 @@ enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
 /* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
 void contribution_what(const struct contribution *c, struct buf *out);
 
-/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory" and
- * "machines"; CSV: the changes. Returns the page's error. */
+/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "files"
+ * and "machines"; CSV: the changes. Returns the page's error. */
 int report_compare(const struct comparison *c, struct page *page);
 /* Its tables alone, for people. */
 int print_changes(const struct comparison *c, struct page *page);

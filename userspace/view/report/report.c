@@ -20,6 +20,7 @@ const struct report reports[] = {
 	{ "connections", "what was connected to, and how long it took", build_connections },
 	{ "listeners", "the listening sockets and when each could be used", build_listeners },
 	{ "libraries", "the loading of shared libraries, one by one", build_libraries },
+	{ "files", "the files opened, or not there, and how long that took", build_files },
 	{ "syscalls", "the system calls, summed by name", build_syscalls },
 	{ "waits", "what the critical path waited for", build_waits },
 	{ "findings", "what is remarkable, and what to do about it", build_findings },
