@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Unwinds each thread of a process: unwind_points PID [BYTES]. Stops it for that. Prints "thread TID END",
- * then a line for each frame, innermost first: the address where it goes on, its module and the place in
- * it. Twice as many numbers as gdb's `bt` gives, of the same moment if the process is stopped already. */
-#include <dirent.h>
+/* Unwinds stopped threads, for tests/corpus/unwind_against_gdb.py, which stops them. Each line of standard
+ * input is "PID TID" and the registers by their DWARF numbers, in hexadecimal; each of standard output, the
+ * end of the stack, the bytes that were at hand, and for each frame "ADDRESS MODULE+OFFSET". */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/uio.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 
+#include "userspace/stacks/proc_maps.h"
 #include "userspace/stacks/unwind.h"
 
-enum { DEFAULT_BYTES = 64 << 10 };
+enum { STACK_BYTES = 64 << 10 };
 
 /* As much as there is, in pages, since one that is missing fails all of it. */
 static size_t read_stack(pid_t pid, uint64_t from, uint8_t *ret, size_t n)
@@ -34,60 +32,60 @@ static size_t read_stack(pid_t pid, uint64_t from, uint8_t *ret, size_t n)
 	return done;
 }
 
-static void take_registers(const struct user_regs_struct *from, uint64_t *ret)
+/* What it has mapped now, told as the kernel would have. */
+static void tell_mappings(struct spaces *spaces, pid_t pid, uint64_t time_ns)
 {
-	const uint64_t registers[N_REGISTERS] = {
-		from->rax, from->rdx, from->rcx, from->rbx, from->rsi, from->rdi,
-		from->rbp, from->rsp, from->r8,	 from->r9,  from->r10, from->r11,
-		from->r12, from->r13, from->r14, from->r15, from->rip,
-	};
-	memcpy(ret, registers, sizeof(registers));
+	struct proc_maps maps;
+	struct mapping mapping;
+	(void)spaces_exec(spaces, pid, time_ns);
+	if (proc_maps_begin(&maps, pid) == 0)
+		while (proc_maps_next(&maps, &mapping))
+			(void)spaces_map(spaces, pid, time_ns, &mapping);
+	proc_maps_end(&maps);
 }
 
-static int unwind_thread(struct unwinder *u, const struct modules *modules, pid_t pid, pid_t tid,
-			 size_t n_stack)
+static bool read_line(const char *line, struct snapshot *ret)
 {
-	static struct unwound unwound;
-	_cleanup_free_ uint8_t *stack = malloc(n_stack);
-	struct snapshot snapshot = { .time_ns = 1, .pid = pid, .tid = tid, .stack = stack };
-	struct user_regs_struct registers;
-	int status = 0;
-	if (stack == NULL || ptrace(PTRACE_SEIZE, tid, NULL, NULL) < 0)
-		return 1;
-	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 || waitpid(tid, &status, __WALL) != tid ||
-	    ptrace(PTRACE_GETREGS, tid, NULL, &registers) < 0)
-		return 1;
-	take_registers(&registers, snapshot.registers);
-	snapshot.n_stack = read_stack(pid, registers.rsp, stack, n_stack);
-	unwind(u, &snapshot, &unwound);
-	printf("thread %d %s\n", (int)tid, unwind_end_name(unwound.end));
-	for (size_t i = 0; i < unwound.n; i++) {
-		const struct code_frame *f = &unwound.frames[i];
+	char *rest;
+	ret->pid = (pid_t)strtol(line, &rest, 10);
+	ret->tid = (pid_t)strtol(rest, &rest, 10);
+	for (size_t i = 0; i < N_REGISTERS; i++)
+		ret->registers[i] = strtoull(rest, &rest, 16);
+	return ret->registers[REGISTER_RIP] != 0;
+}
+
+static void print(const struct unwound *unwound, const struct modules *modules, size_t n_stack)
+{
+	printf("%s\t%zu", unwind_end_name(unwound->end), n_stack);
+	for (size_t i = 0; i < unwound->n; i++) {
+		const struct code_frame *f = &unwound->frames[i];
 		const struct module *module = modules_get(modules, f->module);
-		printf("%#llx %s %#llx\n", (unsigned long long)f->address,
+		printf("\t%#llx %s+%#llx", (unsigned long long)f->address,
 		       module != NULL ? module->path : "?", (unsigned long long)f->offset);
 	}
-	return ptrace(PTRACE_DETACH, tid, NULL, NULL) < 0;
+	printf("\n");
+	(void)fflush(stdout);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-	if (argc < 2)
-		return 2;
-	const pid_t pid = (pid_t)strtol(argv[1], NULL, 10);
-	const size_t n_stack = argc > 2 ? strtoul(argv[2], NULL, 10) : DEFAULT_BYTES;
+	static struct unwound unwound;
+	static uint8_t stack[STACK_BYTES];
 	_cleanup_(modules_freep) struct modules *modules = modules_new();
 	_cleanup_(spaces_freep) struct spaces *spaces = spaces_new(modules);
 	_cleanup_(unwinder_freep) struct unwinder *u = unwinder_new(spaces);
-	char path[32];
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	_cleanup_closedir_ DIR *tasks = opendir(path);
-	if (u == NULL || tasks == NULL)
-		return 2;
-	for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
-		const pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
-		if (tid > 0 && unwind_thread(u, modules, pid, tid, n_stack) != 0)
+	if (u == NULL)
+		return 1;
+	char line[1024];
+	for (uint64_t time_ns = 1; fgets(line, sizeof(line), stdin) != NULL; time_ns++) {
+		struct snapshot snapshot = { .time_ns = time_ns, .stack = stack };
+		if (!read_line(line, &snapshot))
 			return 1;
+		tell_mappings(spaces, snapshot.pid, time_ns);
+		snapshot.n_stack = read_stack(snapshot.pid, snapshot.registers[REGISTER_RSP], stack,
+					      sizeof(stack));
+		unwind(u, &snapshot, &unwound);
+		print(&unwound, modules, snapshot.n_stack);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libdw finds the entry that covers an address and runs its program; here the outcome is reduced to what
- * a row holds. Code without an entry is looked at itself: what it is shows in its first bytes. */
+ * a row holds. */
 #include "userspace/stacks/row_make.h"
 
 #include <dwarf.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "userspace/stacks/module_file.h"
+#include "userspace/stacks/row_bytes.h"
 #include "userspace/stacks/row_expression.h"
 
 #define EH_FRAME_MAX	((size_t)24 << 20) /* node has 8 MB, libLLVM 6 */
@@ -180,81 +181,6 @@ static int row_from(Dwarf_CFI *cfi, uint64_t address, struct row *row)
 	return ok ? 1 : -1;
 }
 
-/* ---- code without an entry ---- */
-
-static struct row plain_row(int32_t cfa_offset, uint8_t flags)
-{
-	struct row row = { .cfa_register = REGISTER_RSP, .cfa_offset = cfa_offset, .flags = flags };
-	for (size_t i = 0; i < N_SAVED; i++)
-		row.saved[i] = SAVED_UNCHANGED;
-	row.saved[SAVED_RIP] = RETURN_ADDRESS / WORD;
-	return row;
-}
-
-static struct row frame_pointer_row(void)
-{
-	struct row row = plain_row(FRAME_POINTER_CFA, ROW_FRAME_POINTER);
-	row.cfa_register = REGISTER_RBP;
-	row.saved[SAVED_RBP] = FRAME_POINTER_RBP / WORD;
-	return row;
-}
-
-#define IS(code, n, text) ((n) >= sizeof(text) - 1 && memcmp(code, text, sizeof(text) - 1) == 0)
-
-/* mov $15,%eax (or %rax); syscall: rt_sigreturn, as every C library has it. */
-static bool is_sigreturn(const uint8_t *code, size_t n)
-{
-	return IS(code, n, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05") ||
-	       IS(code, n, "\xb8\x0f\x00\x00\x00\x0f\x05");
-}
-
-enum { BEFORE = 4096 };		  /* how far back the beginning of a function is looked for */
-#define SET_UP "\x55\x48\x89\xe5" /* push %rbp; mov %rsp,%rbp */
-
-/* Whether the function that the last byte of code[0..n) is in has set up its frame pointer, as far as its
- * bytes show. */
-static bool has_frame_pointer(const uint8_t *code, size_t n)
-{
-	for (size_t i = n; i-- > 0;) {
-		if (i + sizeof(SET_UP) - 1 <= n && IS(code + i, n - i, SET_UP))
-			return true;
-		/* A return, and filling behind it: what stands before is another function. */
-		if (IS(code + i, n - i, "\xc3\xcc") || IS(code + i, n - i, "\xc3\x66\x90") ||
-		    IS(code + i, n - i, "\xc3\x0f\x1f") || IS(code + i, n - i, "\xc3\x90"))
-			return false;
-	}
-	return false;
-}
-
-static struct row row_without_entry(const struct module_file *f, uint64_t address)
-{
-	enum { ENTRY_SIZE = 64 }; /* of _start and, in the loader, _dl_start_user behind it */
-	uint8_t code[16];
-	if (address >= f->entry && address < f->entry + ENTRY_SIZE)
-		return (struct row){ .flags = ROW_END };
-	/* It may be asked for as a caller, one byte too early. */
-	for (uint64_t at = address; at <= address + 1; at++)
-		if (is_sigreturn(code, module_file_read(f, at, code, sizeof(code))))
-			return (struct row){ .flags = ROW_SIGNAL | ROW_CONTEXT };
-	if (f->is_go)
-		return frame_pointer_row();
-
-	size_t n = module_file_read(f, address, code, sizeof(code));
-	if (IS(code, n, SET_UP) || IS(code, n, "\xf3\x0f\x1e\xfa"))
-		return plain_row(WORD, 0);
-	uint8_t before[BEFORE];
-	const uint64_t from = address >= BEFORE ? address - BEFORE : 0;
-	n = module_file_read(f, from, before, (size_t)(address - from));
-	if (n == address - from && n > 0 && before[n - 1] == 0x55 &&
-	    IS(code, sizeof(code), "\x48\x89\xe5"))
-		return plain_row(FRAME_POINTER_CFA, 0);
-	if (code[0] == 0xc3)
-		return plain_row(WORD, 0);
-	if (n == address - from && has_frame_pointer(before, n))
-		return frame_pointer_row();
-	return (struct row){ .flags = ROW_NONE };
-}
-
 void row_make(struct modules *modules, struct module *module, uint64_t address, pid_t pid,
 	      struct row *ret)
 {
@@ -266,7 +192,10 @@ void row_make(struct modules *modules, struct module *module, uint64_t address, 
 	if (r == 0)
 		r = row_from(debug_frame_of(modules, module), address, ret);
 	if (r == 0)
-		*ret = row_without_entry(f, address);
+		row_from_bytes(f, address, ret);
 	else if (r < 0)
 		*ret = (struct row){ .flags = ROW_NONE };
+	else
+		row_give_back_popped(f, address, ret);
+	ret->flags |= row_is_in_call(f, address) ? ROW_IN_CALL : 0;
 }

@@ -22,6 +22,7 @@ enum row_flag {
 	ROW_CONTEXT = 0x08,	  /* all registers are in the signal's context at RSP */
 	ROW_CFA_AT = 0x10,	  /* the CFA is what stands at the register and offset */
 	ROW_FRAME_POINTER = 0x20, /* by the frame pointer, which the code only seems to have */
+	ROW_IN_CALL = 0x40,	  /* the address is the last byte of a call */
 };
 
 enum { SAVED_UNCHANGED = INT16_MIN, SAVED_LOST = INT16_MIN + 1 };

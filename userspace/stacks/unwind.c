@@ -23,8 +23,9 @@ struct walk {
 	struct unwound *ret;
 	uint64_t bottom; /* address of the slice */
 	uint64_t registers[N_REGISTERS];
-	uint32_t known;	      /* bit: the register has its value of this frame */
-	bool was_interrupted; /* this frame called nothing: RIP is where it is */
+	uint32_t known;	       /* bit: the register has its value of this frame */
+	bool was_interrupted;  /* this frame called nothing: RIP is where it is */
+	bool by_frame_pointer; /* this frame was found by one: it may be no frame at all */
 };
 
 enum { ALL_KNOWN = (1 << N_REGISTERS) - 1 };
@@ -156,8 +157,6 @@ static enum unwind_end step_by_frame_pointer(struct walk *w)
 	const uint64_t rsp = w->registers[REGISTER_RSP], rbp = w->registers[REGISTER_RBP];
 	if (!knows(w, REGISTER_RBP))
 		return UNWIND_NO_ROW;
-	if (rbp == 0)
-		return UNWIND_OUTERMOST;
 	uint64_t caller, outer;
 	if (rbp < rsp || rbp % WORD != 0 || !read_word(w, rbp, &outer) ||
 	    !read_word(w, rbp + WORD, &caller))
@@ -171,6 +170,7 @@ static enum unwind_end step_by_frame_pointer(struct walk *w)
 	w->registers[REGISTER_RSP] = rbp + FRAME_POINTER_CFA;
 	w->registers[REGISTER_RIP] = caller;
 	w->was_interrupted = false;
+	w->by_frame_pointer = true;
 	return UNWIND_OUTERMOST;
 }
 
@@ -201,29 +201,8 @@ static struct place find_place(struct walk *w, uint64_t address)
 	return place;
 }
 
-/* *ret_is_last: the frame is the outermost one, and the walk is done. */
-static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
+static enum unwind_end leave_by_row(struct walk *w, const struct row *row)
 {
-	const uint64_t address = w->registers[REGISTER_RIP];
-	const struct place place = find_place(w, address - (w->was_interrupted ? 0 : 1));
-	/* A return to where there is no code is none: the last step was wrong. */
-	if (place.region == NULL && !w->was_interrupted)
-		return UNWIND_NO_CODE;
-	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0, place.offset, address))
-		return UNWIND_TOO_MANY;
-	*ret_is_last = false;
-	if (place.module != NULL && place.module->type == MODULE_ANONYMOUS) {
-		*ret_is_last = knows(w, REGISTER_RBP) && w->registers[REGISTER_RBP] == 0;
-		return step_by_frame_pointer(w);
-	}
-	if (!place.has_file)
-		return place.region == NULL ? UNWIND_NO_CODE : UNWIND_NO_ROW;
-	const struct row *row = rows_find(w->u->rows, place.module, place.offset, w->snapshot->pid);
-	*ret_is_last = (row->flags & ROW_END) != 0 ||
-		       ((row->flags & ROW_FRAME_POINTER) && knows(w, REGISTER_RBP) &&
-			w->registers[REGISTER_RBP] == 0);
-	if (*ret_is_last)
-		return UNWIND_OUTERMOST;
 	if (row->flags & ROW_NONE)
 		return UNWIND_NO_ROW;
 	if (row->flags & ROW_CONTEXT)
@@ -233,6 +212,32 @@ static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 	const enum unwind_end r = step_by_row(w, row);
 	w->was_interrupted = (row->flags & ROW_SIGNAL) != 0;
 	return r;
+}
+
+/* *ret_is_last: the frame is the outermost one, and the walk is done. */
+static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
+{
+	static const struct row without_file = { .flags = ROW_NONE },
+				made = { .flags = ROW_FRAME_POINTER | ROW_IN_CALL };
+	const uint64_t address = w->registers[REGISTER_RIP];
+	const struct place place = find_place(w, address - (w->was_interrupted ? 0 : 1));
+	/* A return to where there is no code is none: the last step was wrong. */
+	if (place.region == NULL && !w->was_interrupted)
+		return UNWIND_NO_CODE;
+	const struct row *row = &without_file;
+	if (place.has_file)
+		row = rows_find(w->u->rows, place.module, place.offset, w->snapshot->pid);
+	else if (place.module != NULL && place.module->type == MODULE_ANONYMOUS)
+		row = &made;
+	if (w->by_frame_pointer && !(row->flags & (ROW_IN_CALL | ROW_NONE)))
+		return UNWIND_NO_CODE;
+	w->by_frame_pointer = false;
+	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0, place.offset, address))
+		return UNWIND_TOO_MANY;
+	*ret_is_last = (row->flags & ROW_END) ||
+		       ((row->flags & ROW_FRAME_POINTER) && knows(w, REGISTER_RBP) &&
+			w->registers[REGISTER_RBP] == 0);
+	return *ret_is_last ? UNWIND_OUTERMOST : leave_by_row(w, row);
 }
 
 static enum unwind_end walk_user(struct walk *w)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Code is looked at itself where no entry covers it: what it is shows in its first bytes. */
+#include "userspace/stacks/row_bytes.h"
+
+#include <string.h>
+
+#define IS(code, n, text) ((n) >= sizeof(text) - 1 && memcmp(code, text, sizeof(text) - 1) == 0)
+
+/* pop, ret, or the jump of a tail call: what is below RSP there has been popped. */
+static bool is_leaving(const uint8_t *code, size_t n)
+{
+	const size_t prefix = n > 0 && (code[0] == 0x41 || code[0] == 0xf3 || code[0] == 0xf2);
+	if (n < prefix + 2)
+		return false;
+	const uint8_t op = code[prefix];
+	return (op >= 0x58 && op <= 0x5f) || op == 0xc3 || op == 0xc2 || op == 0xe9 || op == 0xeb ||
+	       (op == 0xff && (code[prefix + 1] & 0x30) == 0x20);
+}
+
+void row_give_back_popped(const struct module_file *f, uint64_t address, struct row *row)
+{
+	bool has_popped = false;
+	uint8_t code[16];
+	if (row->cfa_register != REGISTER_RSP || (row->flags & ROW_CFA_AT))
+		return;
+	for (size_t i = 0; i < SAVED_RIP; i++)
+		has_popped |= row->saved[i] > SAVED_LOST && row->saved[i] * WORD < -row->cfa_offset;
+	if (!has_popped || !is_leaving(code, module_file_read(f, address, code, sizeof(code))))
+		return;
+	for (size_t i = 0; i < SAVED_RIP; i++)
+		if (row->saved[i] > SAVED_LOST && row->saved[i] * WORD < -row->cfa_offset)
+			row->saved[i] = SAVED_UNCHANGED;
+}
+
+/* ---- code without an entry ---- */
+
+static struct row plain_row(int32_t cfa_offset)
+{
+	struct row row = { .cfa_register = REGISTER_RSP, .cfa_offset = cfa_offset };
+	for (size_t i = 0; i < N_SAVED; i++)
+		row.saved[i] = SAVED_UNCHANGED;
+	row.saved[SAVED_RIP] = RETURN_ADDRESS / WORD;
+	return row;
+}
+
+static struct row frame_pointer_row(void)
+{
+	struct row row = plain_row(FRAME_POINTER_CFA);
+	row.flags = ROW_FRAME_POINTER;
+	row.cfa_register = REGISTER_RBP;
+	row.saved[SAVED_RBP] = FRAME_POINTER_RBP / WORD;
+	return row;
+}
+
+/* mov $15,%eax (or %rax); syscall: rt_sigreturn, as every C library has it. */
+static bool is_sigreturn(const uint8_t *code, size_t n)
+{
+	return IS(code, n, "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05") ||
+	       IS(code, n, "\xb8\x0f\x00\x00\x00\x0f\x05");
+}
+
+enum {
+	PIECE = 4096,
+	BEFORE = 64 << 10, /* where a function may begin; V8 has some of 40 KiB */
+};
+#define SET_UP "\x55\x48\x89\xe5" /* push %rbp; mov %rsp,%rbp */
+
+/* Whether the function that the last byte of code[0..n) is in sets up its frame pointer, as far as these
+ * bytes show: 1, -1: it does not, 0: it begins before them. */
+static int sets_up_frame_pointer(const uint8_t *code, size_t n)
+{
+	for (size_t i = n; i-- > 0;) {
+		if (IS(code + i, n - i, SET_UP))
+			return 1;
+		/* A return, and filling behind it: what stands before is another function. */
+		if (IS(code + i, n - i, "\xc3\xcc") || IS(code + i, n - i, "\xc3\x66\x90") ||
+		    IS(code + i, n - i, "\xc3\x0f\x1f") || IS(code + i, n - i, "\xc3\x90"))
+			return -1;
+	}
+	return 0;
+}
+
+static bool has_frame_pointer(const struct module_file *f, uint64_t address)
+{
+	uint8_t code[PIECE];
+	uint64_t end = address;
+	int found = 0;
+	while (found == 0 && end >= PIECE && address - end < BEFORE) {
+		if (module_file_read(f, end - PIECE, code, sizeof(code)) != sizeof(code))
+			return false;
+		found = sets_up_frame_pointer(code, sizeof(code));
+		end -= PIECE - sizeof(SET_UP); /* they may lie across the cut */
+	}
+	return found > 0;
+}
+
+bool row_is_in_call(const struct module_file *f, uint64_t address)
+{
+	enum { LONGEST = 7 };
+	uint8_t code[LONGEST];
+	if (address < LONGEST ||
+	    module_file_read(f, address + 1 - LONGEST, code, sizeof(code)) != sizeof(code))
+		return false;
+	if (code[LONGEST - 5] == 0xe8)
+		return true;
+	for (size_t n = 2; n <= LONGEST; n++)
+		if (code[LONGEST - n] == 0xff && (code[LONGEST - n + 1] & 0x38) == 0x10)
+			return true;
+	return false;
+}
+
+void row_from_bytes(const struct module_file *f, uint64_t address, struct row *ret)
+{
+	enum { ENTRY_SIZE = 64 }; /* of _start and, in the loader, _dl_start_user behind it */
+	uint8_t code[16], before[16];
+	const size_t n = module_file_read(f, address, code, sizeof(code));
+	const size_t n_before =
+		address > 0 ? module_file_read(f, address - 1, before, sizeof(before)) : 0;
+	const bool is_after_start = address >= f->entry && address - f->entry < ENTRY_SIZE;
+
+	*ret = (struct row){ .flags = ROW_NONE };
+	if (is_after_start)
+		ret->flags = ROW_END;
+	/* As a caller it is asked for one byte too early. */
+	else if (is_sigreturn(code, n) || (n > 0 && is_sigreturn(code + 1, n - 1)))
+		ret->flags = ROW_SIGNAL | ROW_CONTEXT;
+	else if (f->is_go)
+		*ret = frame_pointer_row();
+	else if (IS(code, n, SET_UP) || IS(code, n, "\xf3\x0f\x1e\xfa") || IS(code, n, "\xc3"))
+		*ret = plain_row(WORD);
+	else if (IS(before, n_before, SET_UP))
+		*ret = plain_row(FRAME_POINTER_CFA);
+	else if (has_frame_pointer(f, address))
+		*ret = frame_pointer_row();
+}
