@@ -184,6 +184,99 @@ static struct process sample_process(struct session *s, int id, const char *exe,
 	return p;
 }
 
+#define SAMPLE_LIBC   "/lib/x86_64-linux-gnu/libc.so.6"
+#define SAMPLE_LOADER "/lib64/ld-linux-x86-64.so.2"
+#define SAMPLE_SERVER "/usr/bin/server"
+
+/* What the server's code is called: _start > main > build_index, parse, load_config, open_db. */
+static void sample_code(struct session *s)
+{
+	const struct frame frames[] = {
+		{ "_start", SAMPLE_SERVER, "c0de", 0x10, NULL, UNKNOWN },
+		{ "main", SAMPLE_SERVER, "c0de", 0x20, "/src/server.c", 40 },
+		{ "build_index", SAMPLE_SERVER, "c0de", 0x30, "/src/index.c", 7 },
+		{ "parse", SAMPLE_SERVER, "c0de", 0x40, "/src/parse.c", 99 },
+		{ "load_config", SAMPLE_SERVER, "c0de", 0x50, "/src/config.c", 23 },
+		{ "open_db", SAMPLE_SERVER, "c0de", 0x60, "/src/db.c", 112 },
+		{ "read", SAMPLE_LIBC, "11bc", 0x70, NULL, UNKNOWN },
+		{ "connect", SAMPLE_LIBC, "11bc", 0x80, NULL, UNKNOWN },
+		{ "vfs_read", "[kernel]", NULL, 0x90, NULL, UNKNOWN },
+		{ "_dl_relocate_object", SAMPLE_LOADER, "1d", 0xa0, NULL, UNKNOWN },
+		{ "do_lookup_x", SAMPLE_LOADER, "1d", 0xb0, NULL, UNKNOWN },
+		{ NULL, "/opt/lib/libbig.so", NULL, 0x1f40, NULL, UNKNOWN },
+		{ NULL, NULL, NULL, 0x7f0000001000, NULL, UNKNOWN },
+	};
+	static const int64_t of_stacks[][5] = {
+		{ 2, 1, 0, -1 }, { 3, 1, 0, -1 }, { 8, 6, 4, 1, 0 },  { 1, 0, -1 }, { 9, -1 },
+		{ 10, 9, -1 },	 { 11, 9, -1 },	  { 7, 5, 1, 0, -1 }, { 12, -1 },
+	};
+	struct stack stacks[sizeof(of_stacks) / sizeof(of_stacks[0])] = { 0 };
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		while (stacks[i].n_frames < 5 && of_stacks[i][stacks[i].n_frames] >= 0)
+			stacks[i].n_frames++;
+		stacks[i].frames =
+			sample_copy(s, of_stacks[i], stacks[i].n_frames * sizeof(int64_t));
+		stacks[i].is_cut = i == 8;
+	}
+	SAMPLE(s, s->frames, s->n_frames, frames);
+	SAMPLE(s, s->stacks, s->n_stacks, stacks);
+}
+enum sample_stack {
+	STACK_INDEX,
+	STACK_PARSE,
+	STACK_READ,
+	STACK_MAIN,
+	STACK_RELOCATE,
+	STACK_LOOKUP,
+	STACK_INIT,
+	STACK_CONNECT,
+	STACK_UNKNOWN
+};
+
+static void sample_taken(struct run *run, enum phase phase, int64_t start_ns, int64_t weight_ns,
+			 int64_t stack)
+{
+	run->samples[run->n_samples++] = (struct cpu_sample){ .process = 2,
+							      .thread = 4124,
+							      .phase = phase,
+							      .cause = CAUSE_CPU,
+							      .stack = stack,
+							      .is_open = stack == STACK_MAIN,
+							      .start_ns = start_ns,
+							      .weight_ns = weight_ns,
+							      .is_critical = true };
+}
+
+/* As the segments of sample_fill_run() have it. */
+static void sample_stacks(struct session *s, struct run *run)
+{
+	run->samples = arena_alloc_array(s->arena, 64, sizeof(*run->samples));
+	assert(run->samples != NULL);
+	sample_taken(run, PHASE_EXEC, 0, 812000, UNKNOWN);
+	for (int i = 0; i < 23; i++)
+		sample_taken(run, PHASE_LINK, (i + 1) * MS, 900000,
+			     i % 3 == 2 ? STACK_RELOCATE : STACK_LOOKUP);
+	sample_taken(run, PHASE_INIT, 24 * MS, 2 * MS, STACK_INIT);
+	for (int i = 0; i < 16; i++)
+		sample_taken(run, PHASE_MAIN, (i + 26) * MS, MS,
+			     i < 9    ? STACK_INDEX
+			     : i < 13 ? STACK_PARSE
+			     : i < 15 ? STACK_MAIN
+				      : STACK_UNKNOWN);
+	for (int i = 0; i < 10; i++)
+		sample_taken(run, PHASE_MAIN, (i + 46) * MS, MS, STACK_READ);
+	sample_taken(run, PHASE_MAIN, 26 * MS, 5 * MS, STACK_PARSE);
+	run->samples[run->n_samples - 1].thread = 4125;
+	run->samples[run->n_samples - 1].is_critical = false;
+	run->has_samples = true;
+	run->samples_timer = 11;
+	run->samples_call = 37;
+	run->samples_fault = 1;
+	run->samples_wait = 1;
+	run->samples_cut = 0;
+	run->sample_period_ns = 2 * MS;
+}
+
 static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 {
 	const struct process processes[] = {
@@ -286,8 +379,9 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	(void)sample_segment(s, run, 16 * MS, PHASE_MAIN, CAUSE_CPU, "");
 	(void)sample_segment(s, run, 4 * MS, PHASE_MAIN, CAUSE_RUNQUEUE, "");
 	(void)sample_segment(s, run, 10 * MS, PHASE_MAIN, CAUSE_CPU, "read");
-	(void)sample_segment(s, run, 400 * MS + late_ns, PHASE_MAIN, CAUSE_CONNECT,
-			     "tcp 127.0.0.1:5432");
+	sample_segment(s, run, 400 * MS + late_ns, PHASE_MAIN, CAUSE_CONNECT, "tcp 127.0.0.1:5432")
+		->stack = STACK_CONNECT;
+	sample_stacks(s, run);
 	for (size_t i = 0; i < run->n_segments; i++) {
 		run->segments[i].process = 2;
 		run->segments[i].thread = 4124;
@@ -324,6 +418,7 @@ __attribute__((unused)) static struct session *sample_server(size_t n_runs)
 	SAMPLE(s, s->design.probes.items, s->design.probes.n, probes);
 	SAMPLE(s, s->notes, s->n_notes, notes);
 	s->design.heap = "count";
+	s->design.stacks = "auto";
 	s->design.until = "ready";
 	s->design.warmup = 1;
 	s->host = (struct host){ .cpu = "A CPU",
@@ -331,6 +426,7 @@ __attribute__((unused)) static struct session *sample_server(size_t n_runs)
 				 .libc = "glibc 2.36",
 				 .fingerprint = "sha256:1234",
 				 .cpus = 2 };
+	sample_code(s);
 	for (size_t i = 0; i < n_runs; i++)
 		sample_fill_run(s, &s->runs[i], (int64_t)i * MS);
 	const int rc = metrics_collect(s);

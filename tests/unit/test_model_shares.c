@@ -180,7 +180,7 @@ static double coverage_of(void (*program_is)(struct random *r), const char *name
 		n_pieces = 0;
 		program_is(&random);
 		const size_t n = take_samples(&random, rows, &total);
-		assert_int_equal(shares_new(s, &shares), 0);
+		assert_int_equal(shares_new(s, SHARES_BY_FUNCTION, &shares), 0);
 		assert_int_equal(shares_add(shares, rows, n), 0);
 		assert_int_equal(shares_finish(shares, &list, &sum_ns, &n_taken), 0);
 		assert_int_equal(n_taken, n);
@@ -221,7 +221,7 @@ static struct share_list shares_of(const struct session *s, const struct cpu_sam
 	struct share_list list = { 0 };
 	int64_t sum_ns = 0, self_ns = 0;
 	size_t n_taken = 0;
-	assert_int_equal(shares_new(s, &shares), 0);
+	assert_int_equal(shares_new(s, SHARES_BY_FUNCTION, &shares), 0);
 	assert_int_equal(shares_add(shares, rows, n), 0);
 	assert_int_equal(shares_finish(shares, &list, &sum_ns, &n_taken), 0);
 	(void)shares_free(shares);

@@ -11,7 +11,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--heap) echo 'off count' ;;
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
-	--view) echo 'startup ladder memory processes connections listeners libraries files syscalls waits findings metrics coverage probes events help' ;;
+	--view) echo 'startup ladder memory processes connections listeners libraries files syscalls functions stacks waits findings metrics coverage probes events help' ;;
 	--out) echo 'json= markdown= junit= github= gitlab=' ;;
 	--gate) echo 'startup.ready time.wall mem.peak_rss heap.allocs cpu.user' ;;
 	--base-worktree) git for-each-ref --format='%(refname:short)' 2>/dev/null ;;

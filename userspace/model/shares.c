@@ -46,6 +46,7 @@ struct seen {
 
 struct shares {
 	const struct session *session;
+	enum shares_by by;
 	struct arena *arena;
 	struct function_list functions;
 	struct id_map index;
@@ -58,12 +59,13 @@ struct shares {
 	int64_t sum_ns;
 };
 
-int shares_new(const struct session *s, struct shares **ret)
+int shares_new(const struct session *s, enum shares_by by, struct shares **ret)
 {
 	struct shares *shares = calloc(1, sizeof(*shares));
 	if (shares == NULL)
 		return -ENOMEM;
 	shares->session = s;
+	shares->by = by;
 	shares->arena = arena_new();
 	shares->function_of = calloc(s->n_frames + 1, sizeof(*shares->function_of));
 	if (shares->arena == NULL || shares->function_of == NULL) {
@@ -172,6 +174,8 @@ static int add_function(struct seen *seen, int function)
 static int look(struct shares *shares, const struct cpu_sample *row, struct seen *seen)
 {
 	const struct stack *stack = session_stack(shares->session, row->stack);
+	const struct frame *place =
+		shares->by == SHARES_BY_PLACE ? stack_place(shares->session, row->stack) : NULL;
 	seen->n = 0;
 	seen->self = -1;
 	shares->mark++;
@@ -182,7 +186,11 @@ static int look(struct shares *shares, const struct cpu_sample *row, struct seen
 		if (function < 0)
 			continue;
 		struct function *f = &shares->functions.items[function];
-		if (seen->n == 0 && !row->is_open)
+		const bool is_self =
+			shares->by == SHARES_BY_FUNCTION
+				? seen->n == 0 && !row->is_open
+				: session_frame(shares->session, stack->frames[i]) == place;
+		if (is_self && seen->self < 0)
 			seen->self = function;
 		if (f->mark == shares->mark)
 			continue;
@@ -234,7 +242,7 @@ static void count(struct shares *shares, const struct seen *seen, int64_t ns, bo
 		all[seen->self].self.ns += ns;
 		all[seen->self].self.n += is_moment;
 	}
-	if (is_open && seen->n > 0)
+	if (is_open && seen->self < 0 && seen->n > 0)
 		all[seen->functions[0]].open_ns += ns;
 }
 

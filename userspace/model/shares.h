@@ -32,9 +32,14 @@ struct share {
 
 struct share_list VEC(struct share);
 
+enum shares_by {
+	SHARES_BY_FUNCTION, /* self is the innermost function's */
+	SHARES_BY_PLACE, /* it is that of stack_place(), also where what that called is not known */
+};
+
 struct shares; /* being added up */
 /* Frames count as one function where module and function have the same name. -ENOMEM. */
-int shares_new(const struct session *s, struct shares **ret);
+int shares_new(const struct session *s, enum shares_by by, struct shares **ret);
 /* Adds @rows, parts of one run in the order that the run has them; runs may follow each other. -ENOMEM. */
 int shares_add(struct shares *shares, const struct cpu_sample *rows, size_t n);
 /* All functions, the largest self first, then total, then by name; the time without a stack is among

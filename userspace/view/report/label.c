@@ -9,6 +9,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
+#include "userspace/model/shares.h"
 #include "userspace/view/report/parts.h"
 
 #define MAX_WORDS 64		    /* of a command line: far more than fit */
@@ -236,4 +237,28 @@ const char *label_image(const struct run *run, int process, const struct image *
 	}
 	(void)buf_adds(ret, suffix);
 	return buf_str(ret);
+}
+
+void label_frame(const struct frame *frame, bool is_one_place, struct buf *out)
+{
+	if (frame == NULL)
+		(void)buf_adds(out, "[no stack]");
+	else if (frame->function != NULL)
+		(void)buf_adds(out, frame->function);
+	else if (frame->module == NULL)
+		(void)buf_adds(out, "[unknown]");
+	else if (is_one_place && frame->offset != UNKNOWN)
+		(void)buf_addf(out, "%s+0x%" PRIx64, label_base(frame->module), frame->offset);
+	else
+		(void)buf_addf(out, "%s+0x...", label_base(frame->module));
+}
+
+void label_place(const struct session *s, int64_t stack, struct buf *out)
+{
+	const struct frame *frame = stack_place(s, stack);
+	if (frame == NULL || (frame->function == NULL && frame->module == NULL))
+		return;
+	label_frame(frame, true, out);
+	if (frame->file != NULL && frame->line != UNKNOWN)
+		(void)buf_addf(out, ", %s:%" PRId64, label_base(frame->file), frame->line);
 }

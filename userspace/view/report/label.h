@@ -21,6 +21,12 @@ const char *label_image(const struct run *run, int process, const struct image *
  * "redis-server redis.conf" of "/usr/bin/redis-server /etc/redis.conf". */
 void label_line(const char *line, struct buf *out);
 
+/* Appends a function by its name, "libfoo.so+0x1f40" where no symbol covers it, "libfoo.so+0x..." of many
+ * places (@is_one_place false), "[unknown]" where it belongs to nothing known; NULL: "[no stack]". */
+void label_frame(const struct frame *frame, bool is_one_place, struct buf *out);
+/* Appends where a stack is, in words: "retry_connect, db.c:112"; nothing where it has no name. */
+void label_place(const struct session *s, int64_t stack, struct buf *out);
+
 /* The last part of a path. */
 const char *label_base(const char *path);
 

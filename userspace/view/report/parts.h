@@ -39,6 +39,8 @@ struct table *build_listeners(const struct session *s, size_t run);
 struct table *build_libraries(const struct session *s, size_t run);
 struct table *build_files(const struct session *s, size_t run);
 struct table *build_syscalls(const struct session *s, size_t run);
+struct table *build_functions(const struct session *s, size_t run);
+struct table *build_stacks(const struct session *s, size_t run);
 struct table *build_waits(const struct session *s, size_t run);
 struct table *build_findings(const struct session *s, size_t run);
 struct table *build_metrics(const struct session *s, size_t run);
@@ -67,6 +69,9 @@ const char *command_line(const struct text_list *argv, struct buf *ret);
 
 /* What is known of both; UNKNOWN when neither is. Never overflows. */
 int64_t sum_known(int64_t a, int64_t b);
+
+/* How many stacks were taken, with @is_long how, or why none. */
+void note_stacks(const struct session *s, const struct run *run, bool is_long, struct table *t);
 
 /* The notes of what was not seen: processes without heap counts, by reason. */
 void note_coverage(const struct session *s, size_t run, struct table *t);

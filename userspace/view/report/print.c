@@ -347,7 +347,7 @@ static size_t count_lines(const char *text)
 static void show_waterfall(struct sheet *sheet, size_t n_other_lines)
 {
 	size_t n_rows = MAX_ROWS;
-	const size_t n_taken = n_other_lines + 4; /* a blank, the title, the titles, a note */
+	const size_t n_taken = n_other_lines + 5; /* a blank, the title, the titles, two notes */
 	if (sheet->page->format == TABLE_TEXT && n_taken + MAX_ROWS > PAGE_LINES)
 		n_rows = n_taken + MIN_ROWS > PAGE_LINES ? MIN_ROWS : PAGE_LINES - n_taken;
 	show_table(sheet, build_waterfall(sheet->s, sheet->run, n_rows));

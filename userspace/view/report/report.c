@@ -22,6 +22,8 @@ const struct report reports[] = {
 	{ "libraries", "the loading of shared libraries, one by one", build_libraries },
 	{ "files", "the files opened, or not there, and how long that took", build_files },
 	{ "syscalls", "the system calls, summed by name", build_syscalls },
+	{ "functions", "which functions the time on the CPU went to", build_functions },
+	{ "stacks", "the calls on the critical path, as a tree", build_stacks },
 	{ "waits", "what the critical path waited for", build_waits },
 	{ "findings", "what is remarkable, and what to do about it", build_findings },
 	{ "metrics", "every metric with its statistics over all runs", build_metrics },

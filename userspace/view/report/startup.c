@@ -6,6 +6,9 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/base/utf8.h"
+#include "userspace/model/shares.h"
+#include "userspace/view/report/heaviest.h"
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/report/stretch.h"
@@ -15,6 +18,8 @@
 #define MAX_COLUMNS  22	  /* of the name of a program */
 #define MAX_OBJECT   32	  /* columns of a path; beyond it only its last part */
 #define SHORT_OBJECT 12	  /* where names take their part of the width */
+#define MAX_CODE     26	  /* columns of the names of functions; 80 have room for a bar then */
+#define MAX_WAITING  32	  /* columns with file and line of what waits */
 #define MOST	     0.9  /* of a row: the rest goes without saying */
 #define LEAST	     0.01 /* of a row: worth one of the first two terms */
 #define LEAST_MORE   0.05 /* of a row: worth a further one */
@@ -62,8 +67,9 @@ static int largest_but(const struct stretch *stretch, const bool is_used[static 
 	return largest;
 }
 
-/* "cpu 8.1 ms, page faults 900 us (libbig.so)": the largest few. */
-static void add_causes(struct buf *out, const struct stretch *stretch, size_t columns)
+/* "cpu 8.1 ms (62 % in build_index), page faults 900 us (libbig.so)": the largest few. */
+static void add_causes(struct buf *out, const struct stretch *stretch, size_t columns,
+		       const char *code)
 {
 	const struct segment *longest = stretch->longest;
 	bool is_used[CAUSE_COUNT] = { false };
@@ -76,20 +82,38 @@ static void add_causes(struct buf *out, const struct stretch *stretch, size_t co
 		is_used[cause] = true;
 		(void)buf_addf(out, "%s%s %s", n > 0 ? ", " : "", word_of(cause, false),
 			       format_ns_short(text, (double)ns));
+		if (cause == CAUSE_CPU && code[0] != '\0')
+			(void)buf_addf(out, " (%s)", code);
 		if (longest->state == ACTIVITY_BLOCKED && (int)longest->cause == cause &&
 		    longest->detail[0] != '\0' && longest->duration_ns >= ns / 2)
 			(void)buf_addf(out, " (%s)", object_of(longest, columns));
 	}
 }
 
+/* " in retry_connect, db.c:112" of a wait whose stack was taken. */
+static void add_waiting(const struct session *s, const struct segment *wait, struct buf *out)
+{
+	const size_t begin = out->len;
+	const struct frame *where = stack_place(s, wait->stack);
+	if (wait->state != ACTIVITY_BLOCKED || where == NULL || where->module == NULL)
+		return;
+	(void)buf_adds(out, " in ");
+	label_place(s, wait->stack, out);
+	if (text_width(buf_str(out), out->len) > MAX_WAITING) {
+		buf_truncate(out, begin + strlen(" in "));
+		label_frame(stack_place(s, wait->stack), true, out);
+	}
+}
+
 /* The one thing it was, with its object; where it was several, the causes with their sums. */
-static void describe(const struct stretch *stretch, size_t columns, struct buf *out)
+static void describe(const struct session *s, const struct stretch *stretch, size_t columns,
+		     const char *code, struct buf *out)
 {
 	const int cause = stretch_cause(stretch);
 	const struct segment *longest = stretch->longest;
 	buf_clear(out);
 	if (!is_most(stretch->causes_ns[cause], stretch)) {
-		add_causes(out, stretch, columns);
+		add_causes(out, stretch, columns, code);
 		return;
 	}
 	const bool is_one = stretch->is_one_detail || is_most(longest->duration_ns, stretch);
@@ -100,6 +124,10 @@ static void describe(const struct stretch *stretch, size_t columns, struct buf *
 			       is_one ? "" : ", ...");
 	else
 		(void)buf_adds(out, word_of(cause, false));
+	if (cause == CAUSE_CPU && code[0] != '\0')
+		(void)buf_addf(out, "%s%s", has_object ? ", " : ": ", code);
+	else if ((int)longest->cause == cause)
+		add_waiting(s, longest, out);
 }
 
 /* --- whose it was --------------------------------------------------------------------------- */
@@ -156,7 +184,7 @@ static enum tone tone_of(const struct stretch *stretch, double share)
 }
 
 /* clang-format off */
-#define N_FOR_PROGRAMS 7
+#define N_FOR_PROGRAMS 10
 #define COLUMNS(title_of_names) { \
 	{ .title = "at", .key = "start_ns", .align = ALIGN_RIGHT }, \
 	{ .title = "took", .key = "duration_ns", .align = ALIGN_RIGHT }, \
@@ -170,12 +198,18 @@ static enum tone tone_of(const struct stretch *stretch, double share)
 	{ .title = "", .key = "state", .audience = FOR_PROGRAMS }, \
 	{ .title = "", .key = "cause", .audience = FOR_PROGRAMS }, \
 	{ .title = "", .key = "detail", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "function", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "file", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "line", .audience = FOR_PROGRAMS }, \
 }
 /* clang-format on */
 
-static void add_stretch(struct table *t, const struct run *run, const struct stretch *stretch,
+static void add_stretch(struct table *t, const struct heaviest *h, const struct stretch *stretch,
 			bool is_one_program, struct buf *scratch)
 {
+	const struct run *run = h->run;
+	_cleanup_(buf_done) struct buf code = { .limit = MAX_LABEL };
+	table_fail(t, heaviest_name(h, stretch, MAX_CODE, &code));
 	const double total = run->startup_total_ns > 0 ? (double)run->startup_total_ns : 1;
 	table_audience(t, FOR_PEOPLE);
 	table_tone(t, tone_of(stretch, (double)stretch->duration_ns / total));
@@ -188,15 +222,17 @@ static void add_stretch(struct table *t, const struct run *run, const struct str
 	else
 		(void)name_of(run, stretch, scratch);
 	table_text(t, buf_str(scratch));
-	describe(stretch, is_one_program ? MAX_OBJECT : SHORT_OBJECT, scratch);
+	describe(h->s, stretch, is_one_program ? MAX_OBJECT : SHORT_OBJECT, buf_str(&code),
+		 scratch);
 	table_text(t, buf_str(scratch));
 	for (size_t i = 0; i < N_FOR_PROGRAMS; i++)
 		table_text(t, NULL);
 }
 
-static void add_segment(struct table *t, const struct run *run, const struct segment *s,
-			struct buf *scratch)
+static void add_segment(struct table *t, const struct session *session, const struct run *run,
+			const struct segment *s, struct buf *scratch)
 {
+	const struct frame *where = stack_place(session, s->stack);
 	table_audience(t, FOR_PROGRAMS);
 	table_ns(t, s->start_ns);
 	table_ns(t, s->duration_ns);
@@ -210,6 +246,9 @@ static void add_segment(struct table *t, const struct run *run, const struct seg
 	table_text(t, activity_name(s->state));
 	table_text(t, cause_name(s->cause));
 	table_text(t, s->detail);
+	table_text(t, where != NULL ? where->function : NULL);
+	table_text(t, where != NULL ? where->file : NULL);
+	table_count(t, where != NULL ? where->line : UNKNOWN);
 }
 
 static bool is_one_program(const struct stretch_list *stretches)
@@ -261,13 +300,16 @@ struct table *build_waterfall(const struct session *s, size_t run_index, size_t 
 	const struct run *run = &s->runs[run_index];
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	_cleanup_vec_ struct stretch_list stretches = { 0 };
-	const int rc = stretches_of(run, max_rows, &stretches);
+	_cleanup_(heaviest_done) struct heaviest heaviest = { 0 };
+	int rc = stretches_of(run, max_rows, &stretches);
+	if (rc == 0)
+		rc = heaviest_new(s, run, &heaviest);
 	const bool is_one = is_one_program(&stretches);
 	struct table *t =
 		table_new("Where the time went", is_one ? phases : programs, N_OF(phases));
 	table_fail(t, rc);
 	vec_foreach(stretch, &stretches)
-		add_stretch(t, run, stretch, is_one, &scratch);
+		add_stretch(t, &heaviest, stretch, is_one, &scratch);
 	char text[UNITS_BYTES];
 	if (!run->has_segments)
 		table_note(t, "no breakdown: there were no scheduler events");
@@ -275,6 +317,8 @@ struct table *build_waterfall(const struct session *s, size_t run_index, size_t 
 		table_note(t, "%s of it could not be explained",
 			   format_ns(text, (double)run->startup_unknown_ns));
 	note_runqueue(run, t, &scratch);
+	if (run->has_samples || s->no_stacks != NULL)
+		note_stacks(s, run, false, t);
 	return t;
 }
 
@@ -284,7 +328,7 @@ struct table *build_startup(const struct session *s, size_t run_index)
 	const struct run *run = &s->runs[run_index];
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	for (size_t i = 0; i < run->n_segments; i++)
-		add_segment(t, run, &run->segments[i], &scratch);
+		add_segment(t, s, run, &run->segments[i], &scratch);
 	table_lead(t, "%s", report_equation(s, run_index));
 	return t;
 }
