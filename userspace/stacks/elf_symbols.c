@@ -75,8 +75,7 @@ static bool find_table(struct table *t, uint32_t type)
 	return false;
 }
 
-/* The first place at or behind @address. */
-static size_t first_from(const struct symbol_search *s, uint64_t address)
+size_t symbol_search_from(const struct symbol_search *s, uint64_t address)
 {
 	size_t low = 0, high = s->n;
 	while (low < high) {
@@ -127,7 +126,7 @@ static void consider(struct table *t, const Elf64_Sym *symbol)
 					     .name = symbol->st_name,
 					     .rank = rank_of(symbol),
 					     .is_sized = symbol->st_size > 0 };
-	const size_t first = first_from(s, symbol->st_value);
+	const size_t first = symbol_search_from(s, symbol->st_value);
 	if (first == s->n)
 		return;
 	if (is_better(&candidate, &t->nearest[first]))
@@ -179,6 +178,10 @@ static const char *read_name(const struct table *t, uint32_t at)
 	if (!elf_image_read(t->image, t->strings.sh_offset + at, name, n))
 		return NULL;
 	n = strnlen(name, n);
+	/* The version of a symbol stands behind it. */
+	const char *version = memchr(name, '@', n);
+	if (version != NULL && version > name)
+		n = (size_t)(version - name);
 	return n > 0 ? arena_internn(t->search->names_arena, name, n) : NULL;
 }
 

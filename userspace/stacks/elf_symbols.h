@@ -16,6 +16,7 @@
 struct elf_image {
 	Elf *elf;
 	int fd;		     /* -1: in memory */
+	bool is_mapped;	     /* takes no memory of ours */
 	const uint8_t *data; /* then these */
 	size_t n;
 };
@@ -31,6 +32,9 @@ struct symbol_search {
 	const char **names; /* for each place; as the file has it. NULL: not found yet */
 	struct arena *names_arena;
 };
+
+/* The first place at or behind @address; n: none. */
+size_t symbol_search_from(const struct symbol_search *s, uint64_t address);
 
 /* Looks in the table of @type (SHT_SYMTAB, SHT_DYNSYM) for places that have no name yet. @is_whole: the
  * table has all functions, so that a symbol of size 0 covers what lies up to the next one.

@@ -206,6 +206,11 @@ bool module_file_address(const struct module_file *f, uint64_t offset, uint64_t 
 	return false;
 }
 
+const uint8_t *module_file_image(const struct module_file *f, size_t *ret_n)
+{
+	return f->fd < 0 && f->elf != NULL ? (const uint8_t *)elf_rawfile(f->elf, ret_n) : NULL;
+}
+
 size_t module_file_read(const struct module_file *f, uint64_t address, void *ret, size_t n)
 {
 	for (size_t i = 0; i < f->n_segments && f->fd >= 0; i++) {

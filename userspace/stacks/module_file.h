@@ -63,6 +63,9 @@ bool module_file_address(const struct module_file *f, uint64_t offset, uint64_t 
 /* Reads up to @n bytes of its code at @address. Returns how many. */
 size_t module_file_read(const struct module_file *f, uint64_t address, void *ret, size_t n);
 
+/* The vDSO's bytes; NULL: it is another file. */
+const uint8_t *module_file_image(const struct module_file *f, size_t *ret_n);
+
 /* A regular file by path inside @root, a directory; never waits for anything. Negative errno. */
 int open_regular(int root, const char *path);
 

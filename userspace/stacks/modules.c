@@ -8,6 +8,7 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/vec.h"
 #include "userspace/stacks/module_file_internal.h"
+#include "userspace/stacks/perf_map.h"
 
 enum { BUCKETS = 16384 }; /* a power of two, more than MODULES_MAX */
 
@@ -18,6 +19,7 @@ struct modules {
 	struct module *open[FILES_OPEN_MAX];
 	size_t n_open;
 	size_t n_bytes;
+	size_t n_names_open;
 	uint64_t clock; /* counts uses */
 	uint64_t n_refused;
 };
@@ -39,6 +41,9 @@ struct modules *modules_free(struct modules *m)
 		return NULL;
 	for (size_t i = 0; i < m->n_open; i++)
 		module_file_close(m->open[i]->file);
+	vec_foreach(module, &m->all)
+		if ((*module)->names >= 0)
+			(void)close((*module)->names);
 	vec_done(&m->all);
 	arena_free(m->arena);
 	free(m);
@@ -87,7 +92,8 @@ struct module *modules_intern(struct modules *m, enum module_type type, const ch
 				   .type = type,
 				   .path = copy,
 				   .identity = *identity,
-				   .pid = pid };
+				   .pid = pid,
+				   .names = -1 };
 	m->buckets[at] = module->id;
 	return module;
 }
@@ -95,6 +101,22 @@ struct module *modules_intern(struct modules *m, enum module_type type, const ch
 struct module *modules_get(const struct modules *m, uint32_t id)
 {
 	return id >= 1 && id <= m->all.n ? m->all.items[id - 1] : NULL;
+}
+
+void modules_want_names(struct modules *m, struct module *module)
+{
+	if (module->names >= 0 || m->n_names_open == NAMES_OPEN_MAX ||
+	    module->n_tries == UINT32_MAX)
+		return;
+	/* At the 1st, 2nd, 4th, 8th ... time. */
+	const uint32_t n = ++module->n_tries;
+	if ((n & (n - 1)) != 0)
+		return;
+	const int fd = perf_map_open(module->pid);
+	if (fd < 0)
+		return;
+	module->names = fd;
+	m->n_names_open++;
 }
 
 uint64_t modules_n_refused(const struct modules *m)

@@ -18,6 +18,7 @@
 enum {
 	MODULES_MAX = 10000,
 	BUILD_ID_MAX = 24,
+	NAMES_OPEN_MAX = 64, /* maps of code made at run time */
 };
 
 /* The same numbers as enum sl_module_type. */
@@ -47,6 +48,8 @@ struct module {
 		identity;	  /* the build-id is there from the first look into the file on */
 	pid_t pid;		  /* ANONYMOUS: of the process that has it */
 	struct module_file *file; /* NULL: not looked into yet */
+	int names;		  /* ANONYMOUS: the open map of perf_map.h; -1: none so far */
+	uint32_t n_tries;	  /* to open that */
 };
 
 struct modules;
@@ -63,6 +66,10 @@ struct module *modules_intern(struct modules *m, enum module_type type, const ch
 
 /* NULL: none has that id. */
 struct module *modules_get(const struct modules *m, uint32_t id);
+
+/* Made code of @module was met: looks for the file with its names while the process lives, now and then
+ * until there is one. */
+void modules_want_names(struct modules *m, struct module *module);
 
 /* How many could not be told apart for want of room. */
 uint64_t modules_n_refused(const struct modules *m);

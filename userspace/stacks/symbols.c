@@ -5,10 +5,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "userspace/base/units.h"
+#include "userspace/stacks/debug_file.h"
+#include "userspace/stacks/debug_info.h"
 #include "userspace/stacks/demangle.h"
+#include "userspace/stacks/elf_packed.h"
+#include "userspace/stacks/elf_plt.h"
 #include "userspace/stacks/elf_symbols.h"
 #include "userspace/stacks/kallsyms.h"
 #include "userspace/stacks/module_file.h"
+#include "userspace/stacks/perf_map.h"
+
+#define LINES_NS_MAX (150 * NS_PER_MS) /* for the lines of one module; names are looked up all */
 
 struct job {
 	struct modules *modules;
@@ -24,34 +32,90 @@ static int by_offset(const void *left, const void *right)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-static int tell(const struct job *j, size_t i, const char *mangled)
+static int tell(const struct job *j, size_t i, uint32_t depth, const struct debug_function *f)
 {
 	_cleanup_(buf_done) struct buf name = { .limit = DEMANGLED_MAX + MANGLED_MAX };
-	const int r = demangle(mangled, &name);
+	const int r = demangle(f->name, &name);
 	const struct code_function function = { .id = j->search.places[i].id,
-						.name = buf_str(&name) };
+						.depth = depth,
+						.name = buf_str(&name),
+						.file = f->file,
+						.line = f->line };
 	return r < 0 ? r : j->found(j->user, &function);
 }
 
-static int tell_all(const struct job *j)
+/* The name of what has the code is that of its symbol, which is there also without debug information. */
+static int tell_place(const struct job *j, size_t i, const struct debug_place *place)
 {
+	struct debug_function outermost = { .name = NULL };
+	if (place->n > 0)
+		outermost = place->functions[0];
+	if (j->search.names[i] != NULL)
+		outermost.name = j->search.names[i];
+	/* Without it nothing inside can be placed. */
+	int r = outermost.name != NULL ? tell(j, i, 0, &outermost) : 1;
+	for (size_t depth = 1; depth < place->n && r == 0; depth++)
+		r = place->functions[depth].name == NULL
+			    ? 1
+			    : tell(j, i, (uint32_t)depth, &place->functions[depth]);
+	return r < 0 ? r : 0;
+}
+
+static int tell_all(const struct job *j, const struct debug_place *places)
+{
+	static const struct debug_place nothing;
 	int r = 0;
 	for (size_t i = 0; i < j->search.n && r == 0; i++)
-		if (j->search.names[i] != NULL)
-			r = tell(j, i, j->search.names[i]);
+		r = tell_place(j, i, places != NULL ? &places[i] : &nothing);
 	return r;
 }
 
-static int find_in_file(struct job *j)
+/* ---- sources ---- */
+
+static int find_packed(const struct job *j, const struct elf_image *image)
+{
+	_cleanup_(buf_done) struct buf data = { .limit = 0 };
+	struct elf_image packed = { .elf = NULL };
+	int r = 0;
+	if (elf_unpack(image, &data, &packed))
+		r = elf_symbols_find(&packed, SHT_SYMTAB, false, &j->search);
+	(void)elf_end(packed.elf);
+	return r;
+}
+
+static int find_names(const struct job *j, const struct elf_image *image,
+		      const struct elf_image *debug)
+{
+	int r = elf_symbols_find(image, SHT_SYMTAB, true, &j->search);
+	if (r == 0 && debug->elf != NULL)
+		r = elf_symbols_find(debug, SHT_SYMTAB, true, &j->search);
+	if (r == 0)
+		r = find_packed(j, image);
+	if (r == 0)
+		r = elf_symbols_find(image, SHT_DYNSYM, false, &j->search);
+	if (r == 0)
+		elf_plt_find(image, &j->search);
+	return r;
+}
+
+static int find_in_file(const struct job *j)
 {
 	const struct module_file *f = modules_open(j->modules, j->module, 0);
 	if (f == NULL)
 		return 0;
-	const struct elf_image image = { .elf = f->elf, .fd = f->fd };
-	int r = elf_symbols_find(&image, SHT_SYMTAB, true, &j->search);
-	if (r == 0)
-		r = elf_symbols_find(&image, SHT_DYNSYM, false, &j->search);
-	return r < 0 ? r : tell_all(j);
+	struct elf_image image = { .elf = f->elf, .fd = f->fd };
+	if (f->fd < 0)
+		image.data = module_file_image(f, &image.n);
+	_cleanup_(debug_file_close) struct elf_image debug = { .fd = -1 };
+	if (!debug_file_open(j->module, &image, &debug) && f->fd >= 0 &&
+	    elf_image_section(&image, ".debug_info") != NULL)
+		(void)debug_file_use(f->fd, &debug);
+	const int r = find_names(j, &image, &debug);
+	struct debug_place *places =
+		arena_alloc_array(j->search.names_arena, j->search.n, sizeof(*places));
+	if (r == 0 && places != NULL && debug.elf != NULL)
+		debug_info_find(&debug, &j->search, LINES_NS_MAX, places);
+	return r < 0 ? r : tell_all(j, places);
 }
 
 static int find_in_kernel(const struct job *j)
@@ -63,9 +127,15 @@ static int find_in_kernel(const struct job *j)
 	for (size_t i = 0; i < j->search.n && r == 0; i++) {
 		const char *name = kallsyms_name(&kernel, j->search.places[i].offset);
 		if (name != NULL)
-			r = tell(j, i, name);
+			r = tell(j, i, 0, &(struct debug_function){ .name = name });
 	}
 	return r;
+}
+
+static int find_in_map(const struct job *j)
+{
+	const int r = j->module->names >= 0 ? perf_map_find(j->module->names, &j->search) : 0;
+	return r < 0 ? r : tell_all(j, NULL);
 }
 
 int symbols_find(struct modules *modules, struct module *module, struct code_place *places,
@@ -92,7 +162,7 @@ int symbols_find(struct modules *modules, struct module *module, struct code_pla
 	case MODULE_KERNEL:
 		return find_in_kernel(&job);
 	case MODULE_ANONYMOUS:
-		return 0;
+		return find_in_map(&job);
 	}
 	return 0;
 }

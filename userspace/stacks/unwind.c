@@ -190,6 +190,8 @@ static struct place find_place(struct walk *w, uint64_t address)
 	struct place place = { .offset = address };
 	place.region = spaces_find(w->u->spaces, s->pid, s->time_ns, address);
 	place.module = place.region != NULL ? place.region->module : NULL;
+	if (place.module != NULL && place.module->type == MODULE_ANONYMOUS)
+		modules_want_names(w->u->modules, place.module);
 	if (place.module == NULL || place.module->type == MODULE_ANONYMOUS)
 		return place;
 	const uint64_t in_file = address - place.region->start + place.region->offset;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Names that a compiler of code at run time tells, in /tmp/perf-PID.map of its mount namespace. */
+#ifndef USERSPACE_STACKS_PERF_MAP_H
+#define USERSPACE_STACKS_PERF_MAP_H
+
+#include <sys/types.h>
+
+#include "userspace/stacks/elf_symbols.h"
+
+/* The map of the process @pid, to be read when all is over: a regular file that belongs to the process's
+ * user. A descriptor or a negative errno; never waits. */
+int perf_map_open(pid_t pid);
+
+/* Names the places, which are addresses, by the lines "START SIZE NAME" of the file; of two that cover
+ * one, by the later. 0, or -ENOMEM. */
+int perf_map_find(int fd, const struct symbol_search *search);
+
+#endif
