@@ -101,6 +101,19 @@ struct call_sum {
 	__u64 total_ns, cpu_ns;
 };
 
+/* For link.bpf.c alone: what the dynamic loader is at. Of a thread; loader goes on to its children. */
+struct link_state {
+	__u64 loader;	 /* where it lies; 0: there is none */
+	__u64 entry;	 /* where the program begins, once it is loaded */
+	__u64 cache;	 /* what may be its cache */
+	__u64 closed_ns; /* a file was closed last */
+	__u64 setup_ns;	 /* the thread set itself up, and nothing was relocated yet */
+	__u32 protects;	 /* that may still come: of each library one */
+	__u32 enters;	 /* … likewise */
+	__u32 is_entered;
+	__u32 reserved;
+};
+
 struct task_state {
 	struct task_head; /* its members are ours */
 	__u64 enter_ns;
@@ -114,6 +127,7 @@ struct task_state {
 	struct sched_state sched;
 	struct net_state net;
 	struct call_sum calls[CALL_SLOTS]; /* see syscalls.bpf.h */
+	struct link_state link;
 };
 
 struct task_map {
@@ -163,6 +177,7 @@ static __always_inline bool tracked(struct task_struct *task)
 
 #define CALL_CHILD 0x2000u /* child_exit() */
 #define CALL_NAME  0x4000u /* name_enter(), name_exit() */
+#define CALL_LINK  0x8000u /* link_exit() */
 
 #define CALLS 512
 extern const volatile __u16 call_table[CALLS]; /* by system call number */
@@ -181,6 +196,12 @@ int exec_exit(struct task_state *ts, long result);
 int child_exit(struct task_state *ts, long result);
 int name_enter(struct task_state *ts);
 int name_exit(struct task_state *ts, long result);
+int link_exit(struct task_state *ts, long result);
+
+/* link.bpf.c: the current thread wanted to execute what is at @address, where no page was. */
+int link_fetched(__u64 address, __u64 regs);
+/* … and began to execute an image; without a loader both are 0. */
+int link_begin(struct task_state *ts, __u64 loader, __u64 entry);
 
 /* sched.bpf.c: the current thread was told to be off the CPU. */
 int sched_returned(struct task_state *ts, __u64 now);

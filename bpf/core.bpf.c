@@ -60,7 +60,7 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_accept] = CALL_FD | CALL_NET,
 	[__NR_accept4] = CALL_FD | CALL_NET,
 	[__NR_shutdown] = CALL_FD | CALL_WRITE,
-	[__NR_close] = CALL_FD,
+	[__NR_close] = CALL_FD | CALL_LINK,
 	[__NR_poll] = CALL_NET | CALL_TIMED,
 	[__NR_ppoll] = CALL_NET | CALL_TIMED,
 	[__NR_select] = CALL_NET | CALL_TIMED,
@@ -104,6 +104,11 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_faccessat2] = CALL_PATHAT,
 	[__NR_readlink] = CALL_PATH,
 	[__NR_readlinkat] = CALL_PATHAT,
+	[__NR_mmap] = CALL_LINK,
+	[__NR_mprotect] = CALL_LINK,
+	[__NR_munmap] = CALL_LINK,
+	[__NR_set_tid_address] = CALL_LINK,
+	[__NR_rseq] = CALL_LINK,
 	[__NR_getpid] = CALL_QUICK,
 	[__NR_getppid] = CALL_QUICK,
 	[__NR_gettid] = CALL_QUICK,
@@ -127,7 +132,6 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_times] = CALL_QUICK,
 	[__NR_uname] = CALL_QUICK,
 	[__NR_alarm] = CALL_QUICK,
-	[__NR_set_tid_address] = CALL_QUICK,
 	[__NR_set_robust_list] = CALL_QUICK,
 	[__NR_get_robust_list] = CALL_QUICK,
 	[__NR_sched_getaffinity] = CALL_QUICK,
@@ -139,7 +143,6 @@ const volatile __u16 call_table[CALLS] = {
 	[__NR_clock_getres] = CALL_QUICK,
 	[__NR_arch_prctl] = CALL_QUICK,
 	[__NR_prlimit64] = CALL_QUICK,
-	[__NR_rseq] = CALL_QUICK,
 };
 
 #define STATUS_COMPAT 0x2u /* thread_info.status */
@@ -303,6 +306,8 @@ static __always_inline void exit_known(struct task_state *ts, __u16 bits, long r
 		child_exit(ts, result);
 	if (bits & CALL_NAME)
 		name_exit(ts, result);
+	if (bits & CALL_LINK)
+		link_exit(ts, result);
 }
 
 /* Their entry was not looked at. */

@@ -30,6 +30,7 @@ typedef struct {
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, r9;
 	unsigned long bx, cx, bp, orig_ax;
+	unsigned long ip, sp;
 };
 
 struct thread_info {

@@ -11,6 +11,7 @@
 
 #define CLONE_VFORK 0x4000ull
 #define AT_BASE	    7 /* where the dynamic loader was mapped */
+#define AT_ENTRY    9 /* where the program begins */
 #define AUXV_PAIRS  16
 
 #define SIGNAL_GROUP_EXIT 0x4u
@@ -99,8 +100,10 @@ int handle_fork(__u64 *ctx)
 		return 0;
 	}
 	ts->flags = TASK_TRACKED | TASK_ANNOUNCED | TASK_NEW;
-	if (creator)
+	if (creator) {
 		ts->flags |= creator->flags & (TASK_COMPAT | TASK_FORKED);
+		ts->link.loader = creator->link.loader;
+	}
 	if (!(flags & SL_TASK_THREAD))
 		ts->flags |= TASK_FORKED;
 	ts->sched.out_ns = now;
@@ -122,12 +125,12 @@ int handle_fork(__u64 *ctx)
 
 /* The functions with "exec_" are global so that the verifier looks at each of them once. */
 
-int exec_image_flags(__u64 address);
+int exec_image_flags(__u64 address, struct task_state *ts);
 int exec_args_piece(__u64 from, __u32 offset, __u32 length, __u64 now);
 
 /* Whether the image has a dynamic loader, from the kernel's note for it: AT_BASE is among the
- * first entries on every architecture. */
-__noinline int exec_image_flags(__u64 address)
+ * first entries on every architecture, and AT_ENTRY follows. */
+__noinline int exec_image_flags(__u64 address, struct task_state *ts)
 {
 	struct mm_struct *mm = (void *)address;
 	/* An image of 32 bits ends below 4 GiB, on every architecture. */
@@ -136,19 +139,25 @@ __noinline int exec_image_flags(__u64 address)
 		__u64 words[2 * AUXV_PAIRS];
 		__u32 halves[2 * AUXV_PAIRS];
 	} auxv = { 0 };
+	__u64 loader = 0, entry = 0;
 
 	bpf_probe_read_kernel(&auxv, sizeof(auxv),
 			      (char *)mm + bpf_core_field_offset(struct mm_struct, saved_auxv));
 	if (is_32bit) {
+		link_begin(ts, 0, 0);
 		for (int i = 0; i < 2 * AUXV_PAIRS; i += 2)
 			if (auxv.halves[i] == AT_BASE)
 				return SL_EXEC_32BIT | (auxv.halves[i + 1] ? 0 : SL_EXEC_STATIC);
 		return SL_EXEC_32BIT | SL_EXEC_STATIC;
 	}
-	for (int i = 0; i < 2 * AUXV_PAIRS; i += 2)
+	for (int i = 0; i < 2 * AUXV_PAIRS; i += 2) {
 		if (auxv.words[i] == AT_BASE)
-			return auxv.words[i + 1] ? 0 : SL_EXEC_STATIC;
-	return SL_EXEC_STATIC;
+			loader = auxv.words[i + 1];
+		if (auxv.words[i] == AT_ENTRY)
+			entry = auxv.words[i + 1];
+	}
+	link_begin(ts, loader, entry);
+	return loader ? 0 : SL_EXEC_STATIC;
 }
 
 /* A piece of argv that is short enough to be copied through the scratch. */
@@ -256,7 +265,7 @@ static __noinline int exec_tell(__u64 *ctx, struct task_state *ts, __u64 now)
 	event->caller_tid = (__u32)ctx[1];
 	event->ns_pid = ns_id(task);
 	event->argv_bytes = total < ~0u ? total : ~0u;
-	event->flags = exec_image_flags(memory_key(task));
+	event->flags = exec_image_flags(memory_key(task), ts);
 	if (BPF_CORE_READ_BITFIELD_PROBED((struct linux_binprm *)ctx[2], secureexec))
 		event->flags |= SL_EXEC_SECURE;
 	if (total > SL_ARGS_MAX)

@@ -56,6 +56,8 @@ int sched_created(struct task_state *ts, __u32 is_asleep)
  * that waits for its page finds it here when it leaves the CPU. */
 enum fault_word { FAULT_ADDRESS, FAULT_TID, FAULT_WORDS };
 
+#define FAULT_FETCH 0x10u /* of the error code: it was to execute what is there */
+
 __u64 faults[SL_CPUS][FAULT_WORDS];
 __u32 faults_are_off = 0;
 
@@ -66,6 +68,8 @@ int handle_page_fault(__u64 *ctx)
 
 	fault[FAULT_ADDRESS] = ctx[0];
 	fault[FAULT_TID] = (__u32)bpf_get_current_pid_tgid();
+	if (ctx[2] & FAULT_FETCH)
+		link_fetched(ctx[0], ctx[1]);
 	return 0;
 }
 

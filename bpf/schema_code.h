@@ -86,9 +86,17 @@ struct sl_calls {
 enum sl_mapping_op {
 	SL_MAPPING_MAP = 1,	/* mmap of descriptor `fd` by what looks like a dynamic loader */
 	SL_MAPPING_PROTECT = 2, /* mprotect to read only: relocation of what lies there is done */
+	SL_MAPPING_SETUP = 3, /* the first thread of an image set itself up; enter_ns: the last file
+				 * was closed before, 0: none */
+	/* The first instruction of code at `address` ran, for which its page had to be found: called by
+	 * the dynamic loader, which lies at `offset`, or where the program itself begins. */
+	SL_MAPPING_ENTER = 4,
+	SL_MAPPING_DONE =
+		5, /* munmap of the loader's cache after an ENTER: what was asked for is loaded */
 };
 
-/* time_ns = the call returned. */
+/* Of a library's mappings those that tell where it lies and when it is complete: of the whole of it,
+ * else of its code, and of its data. time_ns = the call returned. */
 struct sl_mapping {
 	struct sl_event event;
 	__u64 enter_ns;

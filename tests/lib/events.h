@@ -64,8 +64,8 @@
  *	stack id=N caller=N frame=N unfinished
  *	sample S timer|call|fault|wait stack=N syscall=NAME|N (default none) since=TIME period=NS
  *	calls S NAME|N when=exit|ready count=N errors=N total=NS cpu=NS
- *	mapping S map|protect enter=TIME address=N length=N offset=N fd=N (default -1)
- *		protection=N flags=N
+ *	mapping S map|protect|setup|enter|done enter=TIME address=N length=N offset=N
+ *		fd=N (default -1) protection=N flags=N
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -103,7 +103,9 @@ static const struct name sample_reasons[] = {
 	{ "wait", SL_SAMPLE_WAIT }, { NULL, 0 },
 };
 static const struct name mapping_ops[] = {
-	{ "map", SL_MAPPING_MAP }, { "protect", SL_MAPPING_PROTECT }, { NULL, 0 },
+	{ "map", SL_MAPPING_MAP }, { "protect", SL_MAPPING_PROTECT },
+	{ "setup", SL_MAPPING_SETUP }, { "enter", SL_MAPPING_ENTER },
+	{ "done", SL_MAPPING_DONE }, { NULL, 0 },
 };
 static const struct name kind_names[] = {
 #define KIND_NAME(number, enumerator, token, doc) { #token, number },

@@ -310,9 +310,27 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 					      .duration_ns = 400 * MS,
 					      .reply_ns = 3 * MS,
 					      .result = "ok" } };
+	static const char *missed[] = { "/opt/a", "/opt/b" };
 	const struct library libraries[] = {
-		{ 2, "/lib/x86_64-linux-gnu/libc.so.6", 100000, 300000, 200000, 20000 },
-		{ 2, "/opt/lib/libbig.so", 5 * MS, 2 * MS, 13 * MS, UNKNOWN },
+		{ .process = 2,
+		  .path = "/lib/x86_64-linux-gnu/libc.so.6",
+		  .start_ns = 3 * MS,
+		  .search_ns = 100000,
+		  .map_ns = 300000,
+		  .relocate_ns = 200000,
+		  .init_ns = 20000,
+		  .path_ns = 620000 },
+		{ .process = 2,
+		  .path = "/opt/lib/libbig.so",
+		  .start_ns = 4 * MS,
+		  .search_ns = 5 * MS,
+		  .map_ns = 2 * MS,
+		  .relocate_ns = 13 * MS,
+		  .init_ns = UNKNOWN,
+		  .path_ns = 20 * MS,
+		  .misses = 2,
+		  .missed = { .items = missed, .n = 2 },
+		  .is_late = true },
 	};
 	const struct finding findings[] = {
 		{ "early-listen", 400 * MS,

@@ -199,10 +199,19 @@ struct connection {
 	int peer_process;
 };
 
+/* Where the program or its loader stands as a row among its libraries, it is for what is relocated
+ * and initialised in them; only the loader has no path. */
+#define LIBRARY_LOADER "[loader]"
+
 struct library {
 	int process;
-	const char *path;
-	int64_t search_ns, map_ns, relocate_ns, init_ns;
+	const char *path;				 /* as the loader opened it */
+	int64_t start_ns;				 /* looked for, or first heard of */
+	int64_t search_ns, map_ns, relocate_ns, init_ns; /* UNKNOWN: not seen by itself */
+	int64_t path_ns;				 /* of these, on the critical path */
+	int64_t misses;		 /* files that it could have been, but that were not there */
+	struct text_list missed; /* the directories of these, the first so many */
+	bool is_late;		 /* loaded by the running program (dlopen) */
 };
 
 struct file { /* all opens of one path, as programs gave it */
@@ -264,6 +273,7 @@ struct run {
 	size_t n_connections;
 	struct library *libraries;
 	size_t n_libraries;
+	int64_t libraries_cut; /* that are not among them: there were too many */
 	bool has_libraries;
 	int64_t file_opens, file_misses;
 	struct file *files;

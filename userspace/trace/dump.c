@@ -63,7 +63,7 @@ static const char *const reasons[] = {
 	"chroot", "own allocator", "off",    "?",      "deepbind",  "user",
 };
 static const char *const sample_reasons[] = { "?", "timer", "call", "fault", "wait" };
-static const char *const mapping_ops[] = { "?", "map", "protect" };
+static const char *const mapping_ops[] = { "?", "map", "protect", "setup", "enter", "done" };
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 
 /* ---- pieces of a line ---- */

@@ -82,7 +82,8 @@ const struct probe_row probe_rows[PROBES] = {
 	[PROBE_FAULTS] = {
 		.name = "page faults",
 		.by = { { .programs = { "handle_page_fault" } } },
-		.loss = { .text = "waits for a page do not name its file" },
+		.loss = { .text = "waits for a page do not name its file, and when constructors of "
+				  "libraries begin is not seen" },
 	},
 	[PROBE_SOCKETS] = {
 		.name = "socket states",

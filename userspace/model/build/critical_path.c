@@ -49,7 +49,14 @@ static void append(struct walker *w, const struct segment *s)
 		push(w->b, &w->segments, *s);
 }
 
-/* [@from, @to) of @thread, cut where its process's phase changes. */
+/* Time on the CPU while the program is linked is named by the library that it is for. */
+static bool names_library(enum phase phase, struct why why)
+{
+	return (phase == PHASE_LINK || phase == PHASE_INIT) && why.cause == CAUSE_CPU &&
+	       why.detail[0] == '\0';
+}
+
+/* [@from, @to) of @thread, cut where its process's phase changes, and from library to library. */
 static void emit(struct walker *w, int thread, uint64_t from, uint64_t to, enum activity state,
 		 struct why why)
 {
@@ -58,10 +65,16 @@ static void emit(struct walker *w, int thread, uint64_t from, uint64_t to, enum 
 
 	assert(b->error < 0 || from == w->reached_ns);
 	while (from < to && b->error == 0) {
-		uint64_t until;
+		uint64_t until, loaded;
 		const enum phase phase = phase_at(b, t->proc, from, &until);
+		struct library *library = library_at(b, t, from, &loaded);
+		if (until > loaded)
+			until = loaded;
 		if (until > to)
 			until = to;
+		if (library != NULL)
+			library->path_ns += (int64_t)(until - from);
+		const bool is_named = library != NULL && names_library(phase, why);
 		append(w, &(struct segment){
 				  .start_ns = rel(b, from),
 				  .duration_ns = (int64_t)(until - from),
@@ -70,7 +83,7 @@ static void emit(struct walker *w, int thread, uint64_t from, uint64_t to, enum 
 				  .phase = phase,
 				  .state = state,
 				  .cause = why.cause,
-				  .detail = why.detail,
+				  .detail = is_named ? library->path : why.detail,
 				  .stack = UNKNOWN,
 			  });
 		from = until;

@@ -63,6 +63,8 @@ static void fold_open(struct builder *b, const struct sl_open *e)
 	const bool is_of_shim = is_open_of_shim(b, e);
 	if (is_of_shim)
 		note_open_of_shim(b, e);
+	if ((e->flags & SL_OPEN_OWN) == 0)
+		library_event(b, &e->event);
 	/* Startline's own doing in the program: the shim's opens, and the loader's of the shim. */
 	if (e->event.time_ns < b->zero_ns || is_of_shim || (e->flags & SL_OPEN_OWN) != 0)
 		return;
@@ -71,6 +73,11 @@ static void fold_open(struct builder *b, const struct sl_open *e)
 	else
 		b->n_opens++;
 	file_open(b, e);
+}
+
+static void fold_mapping(struct builder *b, const struct sl_mapping *e)
+{
+	library_event(b, &e->event);
 }
 
 static void fold_memory(struct builder *b, const struct sl_memory *e)
@@ -125,6 +132,7 @@ FOLD(open, fold_open)
 FOLD(memory, fold_memory)
 FOLD(schedsum, fold_schedsum)
 FOLD(host, fold_host)
+FOLD(mapping, fold_mapping)
 /* What is about the recording (facts.c), and what only trace/ready.c looks at. */
 LEAVE(meta)
 LEAVE(symbol)
@@ -137,7 +145,6 @@ LEAVE(module)
 LEAVE(frame)
 LEAVE(function)
 LEAVE(stack)
-LEAVE(mapping)
 
 static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {
 #define FOLD_ROW(number, name, token, doc) [SL_KIND_##name] = call_##token,

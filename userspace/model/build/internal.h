@@ -179,7 +179,16 @@ struct proc {
 	uint64_t shim_ns;			   /* MARK OVERHEAD until startup ended */
 	uint64_t shim_open_ns; /* when its loader last opened the shim; 0: never */
 	int64_t live_threads;
-	struct step_list VEC(struct step) steps; /* see phases.c */
+	struct step_list VEC(struct step) steps;	     /* see phases.c */
+	struct link_list VEC(const struct sl_event *) links; /* OPEN and MAPPING; loading.c */
+	struct library_part_list VEC(struct library_part) library_parts; /* in order; libraries.c */
+};
+
+/* Thread @tid of a process was loading that one of builder.libraries. */
+struct library_part {
+	uint64_t from_ns, until_ns;
+	uint32_t tid;
+	size_t library;
 };
 
 /* From at_ns on the process is in that phase, if it is on the spine. */
@@ -297,6 +306,9 @@ struct builder {
 	const struct sl_memory *memory_last, *memory_ready;
 	const struct sl_heap *heap_tree; /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
+
+	struct library_list VEC(struct library) libraries;
+	uint64_t n_link_steps; /* of loading.c, all together */
 
 	uint64_t n_poll_steps;	  /* of polling.c, all together */
 	int64_t retry_ns;	  /* the longest retry loop on the critical path */
@@ -423,6 +435,15 @@ void phases_finish(struct builder *b);
 void phases_judge(struct builder *b); /* after critical_path() */
 /* The phase of process @proc at @at_ns; *ret_until: it stays so until then at least. */
 enum phase phase_at(const struct builder *b, int proc, uint64_t at_ns, uint64_t *ret_until);
+
+/* loading.c, libraries.c */
+void library_event(struct builder *b, const struct sl_event *e);
+void libraries_find(struct builder *b);	 /* after processes_finish() */
+void libraries_order(struct builder *b); /* … so that library_at() finds them */
+/* What @t was loading at @at_ns, or NULL; *ret_until: so it was until then at least. */
+struct library *library_at(struct builder *b, const struct thread *t, uint64_t at_ns,
+			   uint64_t *ret_until);
+void libraries_finish(struct builder *b); /* after critical_path() */
 
 /* probes.c: what the kernel refused */
 /* META "probe@key=@value". */

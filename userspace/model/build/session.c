@@ -207,8 +207,10 @@ static void finish_run(struct builder *b, bool is_last)
 	coverage_finish(b);
 	phases_finish(b);
 	ladder_finish(b);
+	libraries_find(b);
 	critical_path(b);
 	samples_finish(b);
+	libraries_finish(b);
 	phases_judge(b);
 	overhead_finish(b);
 	call_sums_finish(b);
@@ -231,6 +233,8 @@ static void builder_done(struct builder *b)
 		vec_done(&p->heaps);
 		vec_done(&p->steps);
 		vec_done(&p->call_sums);
+		vec_done(&p->links);
+		vec_done(&p->library_parts);
 	}
 	vec_foreach(c, &b->connections)
 		vec_done(&c->replies);
@@ -244,6 +248,7 @@ static void builder_done(struct builder *b)
 	vec_done(&b->reaps);
 	vec_done(&b->samples);
 	vec_done(&b->files);
+	vec_done(&b->libraries);
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);

@@ -206,7 +206,12 @@ RECORD(library_record, library, "library", true,
 	INT(library, search_ns, "search_ns"),
 	INT(library, map_ns, "map_ns"),
 	INT(library, relocate_ns, "relocate_ns"),
-	INT(library, init_ns, "init_ns"));
+	INT(library, init_ns, "init_ns"),
+	INT(library, start_ns, "start_ns"),
+	INT(library, path_ns, "path_ns"),
+	INT(library, misses, "misses"),
+	TEXTS(library, missed, "missed"),
+	BOOL(library, is_late, "late"));
 
 RECORD(file_record, file, "file", true,
 	DETAIL(file, path, "path"),
@@ -283,6 +288,7 @@ static const struct field run_fields[] = {
 	ARRAY(run, listeners, "listeners", listener_record),
 	ARRAY(run, connections, "connections", connection_record),
 	ARRAY_IF(run, libraries, "libraries", library_record, has_libraries),
+	INT(run, libraries_cut, "libraries_cut"),
 	GROUP("files", files_record),
 	ARRAY_IF(run, samples, "samples", sample_record, has_samples),
 	GROUP("sampling", sampling_record),
