@@ -39,7 +39,8 @@ static struct session *sample_new(size_t n_runs)
 	s->host.cpus = UNKNOWN;
 	for (size_t i = 0; i < n_runs; i++) {
 		struct run *run = &s->runs[i];
-		*run = (struct run){ .exit_code = 0,
+		*run = (struct run){ .session = s,
+				     .exit_code = 0,
 				     .exit_signal = UNKNOWN,
 				     .exit_reason = "exit",
 				     .is_complete = true,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From sampled stacks to parts of the time on a CPU: whose they are, and that they add up. */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,31 @@ static void none_recorded_is_not_none_taken(void **state)
 	(void)session_free(s);
 }
 
+static void time_in_a_function_is_a_metric(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BEGIN CODE "0 exec 1 /bin/x argv=x\n2ms sample 1 timer stack=4\n"
+				 "4ms sample 1 timer stack=3\n8ms sample 1 timer stack=2\n"
+				 "9ms exit 1 code=0\n" NAMES);
+	assert_true(value_of(s, "cpu.function[main]") == 9 * MS);
+	assert_true(value_of(s, "cpu.function[f]") == 6 * MS);
+	assert_true(value_of(s, "cpu.function[[fg]]") == 9 * MS);
+	assert_true(value_of(s, "cpu.function[x!h]") == 3 * MS);
+	assert_true(isnan(value_of(s, "cpu.function[y!h]")));
+	assert_true(isnan(value_of(s, "cpu.function[typo]")));
+	/* Listed unasked: those with time of their own. */
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_series; i++)
+		n += strncmp(s->series[i].id, "cpu.function[", 13) == 0;
+	assert_int_equal(n, 3);
+	(void)session_free(s);
+
+	s = build(BEGIN CODE "0 exec 1 /bin/x argv=x\n9ms exit 1 code=0\n" NAMES);
+	assert_true(isnan(value_of(s, "cpu.function[main]")));
+	(void)session_free(s);
+}
+
 /* Of many more samples than are kept the time is kept. */
 static void what_is_cut_leaves_its_time_to_a_neighbour(void **state)
 {
@@ -226,6 +252,7 @@ int main(void)
 		cmocka_unit_test(a_long_wait_has_the_stack_that_waited),
 		cmocka_unit_test(without_the_scheduler_a_moment_weighs_its_period),
 		cmocka_unit_test(none_recorded_is_not_none_taken),
+		cmocka_unit_test(time_in_a_function_is_a_metric),
 		cmocka_unit_test(what_is_cut_leaves_its_time_to_a_neighbour),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

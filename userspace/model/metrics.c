@@ -162,6 +162,7 @@ const struct metric metrics[] = {
 	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(user_ns) },
 	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(system_ns) },
 	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, 0, BY(get_utilization) },
+	{ "cpu.function[]", "CPU time in functions", UNIT_NS, LOWER, CLASS_TIME, DETAIL, PER(series_functions) },
 	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, GATED, RUN(peak_rss_bytes) },
 	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, RUN(peak_cgroup_bytes) },
 	{ "mem.ready_rss", "resident at ready", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY, READY(ready_rss_bytes) },

@@ -300,6 +300,7 @@ struct run {
 	int64_t switches_summed; /* OFFCPU records replaced by sums */
 
 	double *values; /* one per row of metrics[]; NAN: not captured. Filled once. */
+	const struct session *session; /* that it is one of: has the frames of its stacks */
 };
 
 struct host { /* the machine; hosts.h says which facts must be equal */

@@ -282,6 +282,19 @@ int shares_add(struct shares *shares, const struct cpu_sample *rows, size_t n)
 	return rc;
 }
 
+int shares_add_run(struct shares *shares, const struct run *run, bool is_critical)
+{
+	_cleanup_free_ struct cpu_sample *rows =
+		reallocarray(NULL, run->n_samples + 1, sizeof(*rows));
+	size_t n = 0;
+	if (rows == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->n_samples; i++)
+		if (run->samples[i].is_critical == is_critical)
+			rows[n++] = run->samples[i];
+	return shares_add(shares, rows, n);
+}
+
 /* ---- shares ---- */
 
 static struct share_interval wilson(double p, double n)

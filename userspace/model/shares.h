@@ -42,6 +42,8 @@ struct shares; /* being added up */
 int shares_new(const struct session *s, enum shares_by by, struct shares **ret);
 /* Adds @rows, parts of one run in the order that the run has them; runs may follow each other. -ENOMEM. */
 int shares_add(struct shares *shares, const struct cpu_sample *rows, size_t n);
+/* Adds those of @run that are on the critical path, or those that are not. -ENOMEM. */
+int shares_add_run(struct shares *shares, const struct run *run, bool is_critical);
 /* All functions, the largest self first, then total, then by name; the time without a stack is among
  * them. @ret_ns is their sum, @ret_n the samples. The caller frees @ret's items, also after a failure. */
 int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns, size_t *ret_n);

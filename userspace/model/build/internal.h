@@ -489,6 +489,9 @@ int series_children(const struct run *run, const char *glob, struct series *ret)
 int series_connects(const struct run *run, const char *glob, struct series *ret);
 int series_replies(const struct run *run, const char *glob, struct series *ret);
 int series_calls(const struct run *run, const char *glob, struct series *ret);
+int series_functions(const struct run *run, const char *glob, struct series *ret);
+int series_add(struct series *s, double value);
+bool series_matches(const char *glob, const char *text);
 
 /* small helpers */
 static inline int64_t rel(const struct builder *b, uint64_t at_ns)

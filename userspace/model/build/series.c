@@ -10,11 +10,15 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/model/build/internal.h"
+#include "userspace/model/shares.h"
 
-#define MAX_PEERS      32 /* rows of their own, per metric; the rest on demand */
-#define MAX_PROGRAMS   16
-#define MAX_CANDIDATES 4096 /* distinct peers or programs that are counted at all */
-#define LINE_BYTES     4096 /* of a command line that is matched: fnmatch is not linear */
+#define MAX_PEERS	  32 /* rows of their own, per metric; the rest on demand */
+#define MAX_PROGRAMS	  16
+#define MAX_FUNCTIONS	  8
+#define BIG_FUNCTION	  0.05 /* of the critical path's time on the CPU */
+#define MAX_FUNCTION_NAME 200
+#define MAX_CANDIDATES	  4096 /* distinct peers or programs that are counted at all */
+#define LINE_BYTES	  4096 /* of a command line that is matched: fnmatch is not linear */
 
 /* Values are gathered with malloc and moved to the arena when the series is complete. */
 static int add_value(struct series *s, double value)
@@ -35,6 +39,16 @@ static bool matches(const char *glob, const char *text)
 {
 	/* A literal name may hold brackets itself: "tcp [::1]:80". */
 	return strcmp(glob, text) == 0 || fnmatch(glob, text, 0) == 0;
+}
+
+int series_add(struct series *s, double value)
+{
+	return add_value(s, value);
+}
+
+bool series_matches(const char *glob, const char *text)
+{
+	return matches(glob, text);
 }
 
 int series_connects(const struct run *run, const char *glob, struct series *ret)
@@ -248,8 +262,8 @@ static int most_used_first(const void *left, const void *right)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* "gcc" gives "gcc*"; characters that a glob would interpret match themselves. */
-static const char *program_glob(struct arena *a, const char *name)
+/* "gcc" gives "gcc" and @tail; characters that a glob would interpret match themselves. */
+static const char *glob_of(struct arena *a, const char *name, const char *tail)
 {
 	char glob[512];
 	size_t at = 0;
@@ -258,7 +272,8 @@ static const char *program_glob(struct arena *a, const char *name)
 			glob[at++] = '\\';
 		glob[at++] = name[i];
 	}
-	glob[at++] = '*';
+	if (tail[0] != '\0')
+		glob[at++] = tail[0];
 	return arena_internn(a, glob, at);
 }
 
@@ -271,7 +286,7 @@ static int find_programs(struct session *s, struct candidate_list *list, struct 
 			/* A fork that executed nothing is not a program of its own. */
 			if (p->n_images == 0 || p->argv.n == 0 || p->argv.items[0][0] == '\0')
 				continue;
-			const char *glob = program_glob(s->arena, p->argv.items[0]);
+			const char *glob = glob_of(s->arena, p->argv.items[0], "*");
 			rc = glob == NULL ? -ENOMEM : count_use(s, list, index, glob);
 		}
 	return rc;
@@ -304,6 +319,31 @@ static int find_calls(struct session *s, struct candidate_list *list, struct id_
 	return rc;
 }
 
+/* Those with the largest part of the critical path for themselves; names alone, whatever the module. */
+static int find_functions(struct session *s, struct candidate_list *list, struct id_map *index)
+{
+	_cleanup_(shares_freep) struct shares *shares = NULL;
+	_cleanup_vec_ struct share_list all = { 0 };
+	int64_t sum_ns = 0;
+	size_t n_taken = 0;
+	int rc = shares_new(s, SHARES_BY_FUNCTION, &shares);
+	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
+		if (s->runs[i].has_segments)
+			rc = shares_add_run(shares, &s->runs[i], true);
+	if (rc == 0)
+		rc = shares_finish(shares, &all, &sum_ns, &n_taken);
+	for (size_t i = 0; i < all.n && list->n < MAX_FUNCTIONS && rc == 0; i++) {
+		const struct share *share = &all.items[i];
+		if (share->function == NULL || strlen(share->function) > MAX_FUNCTION_NAME ||
+		    (double)share->self_ns < BIG_FUNCTION * (double)sum_ns)
+			continue;
+		const char *glob = glob_of(s->arena, share->function, "");
+		rc = glob == NULL ? -ENOMEM
+				  : count_uses(s, list, index, glob, (size_t)share->self_ns);
+	}
+	return rc;
+}
+
 struct series_list VEC(struct series);
 
 static int find_parameters(struct session *s, const struct metric *metric,
@@ -313,6 +353,8 @@ static int find_parameters(struct session *s, const struct metric *metric,
 		return find_programs(s, list, index);
 	if (metric->collect == series_calls)
 		return find_calls(s, list, index);
+	if (metric->collect == series_functions)
+		return find_functions(s, list, index);
 	return find_peers(s, list, index, metric->collect == series_replies);
 }
 

@@ -277,6 +277,7 @@ static int build_run(struct facts *f, const struct span *span, bool is_last, str
 	};
 	record_clear(&run_record, ret);
 	ret->exit_reason = "exit";
+	ret->session = f->session;
 	producers_begin(f);
 	find_zero(&b);
 	for (size_t i = span->first; i < span->last && b.error == 0; i++) {

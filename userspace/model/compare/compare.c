@@ -224,12 +224,14 @@ static const struct series **sorted_series(struct arena *arena, const struct ses
 	return list;
 }
 
-/* What is counted by name is 0, and not missing, on a side where the name did not occur. */
+/* What is counted by name is 0, and not missing, on a side where the name did not occur; and of details
+ * each side lists only its largest. */
 static const struct series *same_of(struct session *s, const struct series *other)
 {
-	const bool is_count = other != NULL && other->metric->class == CLASS_EXACT &&
-			      other->metric->collect != NULL;
-	return is_count ? metrics_find(s, other->id) : NULL;
+	const bool is_of_name = other != NULL && other->metric->collect != NULL &&
+				(other->metric->class == CLASS_EXACT ||
+				 (other->metric->traits & METRIC_DETAIL) != 0);
+	return is_of_name ? metrics_find(s, other->id) : NULL;
 }
 
 static int add_change(struct comparison *c, const struct series *base, const struct series *head)

@@ -436,6 +436,7 @@ static void finish_run(struct reading *r, struct run *run, size_t index)
 			set_error(r, "the ids of the processes are not in order");
 		p->id = (int)i + 1;
 	}
+	run->session = r->session;
 	check_references(&run_record, run, run->n_processes);
 	const size_t n = metrics_count();
 	run->values = arena_alloc_array(r->session->arena, n, sizeof(*run->values));

@@ -22,36 +22,6 @@ struct section {
 	size_t most_rows;
 };
 
-/* The critical ones of a run, or the others. */
-static int select_rows(const struct run *run, bool is_critical, struct cpu_sample **ret,
-		       size_t *ret_n)
-{
-	struct cpu_sample *rows = reallocarray(NULL, run->n_samples + 1, sizeof(*rows));
-	size_t n = 0;
-	if (rows == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < run->n_samples; i++)
-		if (run->samples[i].is_critical == is_critical)
-			rows[n++] = run->samples[i];
-	*ret = rows;
-	*ret_n = n;
-	return 0;
-}
-
-static int add_runs(const struct session *s, bool is_critical, struct shares *shares)
-{
-	for (size_t i = 0; i < s->n_runs; i++) {
-		_cleanup_free_ struct cpu_sample *rows = NULL;
-		size_t n = 0;
-		int rc = select_rows(&s->runs[i], is_critical, &rows, &n);
-		if (rc == 0)
-			rc = shares_add(shares, rows, n);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 static double ratio_of(int64_t part, int64_t whole)
 {
 	return whole > 0 ? (double)part / (double)whole : 0;
@@ -118,8 +88,8 @@ static int add_section(struct table *t, const struct session *s, const struct se
 	int64_t sum_ns = 0;
 	size_t n_samples = 0, n_shown = 0;
 	int rc = shares_new(s, SHARES_BY_FUNCTION, &shares);
-	if (rc == 0)
-		rc = add_runs(s, is_critical, shares);
+	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
+		rc = shares_add_run(shares, &s->runs[i], is_critical);
 	if (rc == 0)
 		rc = shares_finish(shares, &list, &sum_ns, &n_samples);
 	if (rc < 0 || sum_ns <= 0)
