@@ -236,6 +236,8 @@ static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 	w->by_frame_pointer = false;
 	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0, place.offset, address))
 		return UNWIND_TOO_MANY;
+	if (place.region == NULL)
+		return UNWIND_NO_CODE;
 	*ret_is_last = (row->flags & ROW_END) ||
 		       ((row->flags & ROW_FRAME_POINTER) && knows(w, REGISTER_RBP) &&
 			w->registers[REGISTER_RBP] == 0);
