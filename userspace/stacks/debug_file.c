@@ -35,7 +35,7 @@ bool debug_file_use(int fd, struct elf_image *ret)
 static bool open_elf(const char *path, struct elf_image *ret)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int fd = root < 0 ? -1 : open_regular(root, path);
+	_cleanup_close_ int fd = root < 0 ? -1 : open_regular(root, path, 0);
 	return fd >= 0 && debug_file_use(fd, ret);
 }
 

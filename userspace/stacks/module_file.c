@@ -18,10 +18,10 @@
 
 #define VDSO_MAX ((size_t)64 << 10) /* it has two pages */
 
-int open_regular(int root, const char *path)
+int open_regular(int root, const char *path, int flags)
 {
 	/* O_PATH waits for nobody and wakes no device; links stay inside. */
-	const struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+	const struct open_how how = { .flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
 				      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	_cleanup_close_ int found = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 	if (found < 0)
@@ -44,7 +44,7 @@ static int open_by_path(const char *path, pid_t pid)
 	if (pid > 0)
 		(void)snprintf(name, sizeof(name), "/proc/%d/root", (int)pid);
 	_cleanup_close_ int root = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -errno : open_regular(root, path);
+	return root < 0 ? -errno : open_regular(root, path, 0);
 }
 
 /* Also what was deleted since. Who may not do so gets it by its path. */

@@ -66,7 +66,8 @@ size_t module_file_read(const struct module_file *f, uint64_t address, void *ret
 /* The vDSO's bytes; NULL: it is another file. */
 const uint8_t *module_file_image(const struct module_file *f, size_t *ret_n);
 
-/* A regular file by path inside @root, a directory; never waits for anything. Negative errno. */
-int open_regular(int root, const char *path);
+/* A regular file by path inside @root, a directory; never waits for anything. @flags: O_NOFOLLOW, or 0.
+ * Negative errno. */
+int open_regular(int root, const char *path, int flags);
 
 #endif

@@ -53,7 +53,7 @@ int perf_map_open(pid_t pid)
 	if (root < 0)
 		return -errno;
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%ld.map", own_pid);
-	_cleanup_close_ int fd = open_regular(root, path);
+	_cleanup_close_ int fd = open_regular(root, path, O_NOFOLLOW);
 	struct stat st;
 	if (fd < 0)
 		return fd;
