@@ -122,6 +122,8 @@ struct task_state {
 	__u64 base_run_ns;		  /* of its run time, what lies before R0 */
 	__u64 system_ns;		  /* on the CPU in system calls */
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
+	__u64 left_ns;			  /* it returned from its last call; 0: from none yet */
+	__u64 stack_due_ns;		  /* its stack is not taken before it has run so long */
 	__u32 probe_left;		  /* runs until the next one that is timed */
 	__u32 reserved;
 	struct sched_state sched;

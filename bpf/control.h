@@ -37,4 +37,24 @@ enum task_walk {
 /* Return addresses that are kept of a place where threads sleep, from the innermost outwards. */
 #define PLACE_FRAMES 6
 
+/* ---- snapshots of stacks ---- */
+
+/* In the order of the numbers that DWARF gives the registers of x86-64; 16: the instruction pointer. */
+#define SNAPSHOT_REGISTERS 17
+
+/* What a thread's user registers and the innermost part of its stack were when it entered a system
+ * call, or left one. Goes to the collector by a ring of its own and no further: it is the memory of a
+ * process. */
+struct stack_snapshot {
+	__u64 time_ns;
+	__u64 since_ns; /* as in SAMPLE */
+	__u32 pid, tid;
+	__u32 ns_pid, ns_tid; /* the same as its own pid namespace counts */
+	__u16 reason;	      /* enum sl_sample_reason */
+	__u16 syscall;
+	__u32 n_bytes; /* of the stack, from the stack pointer upwards */
+	__u64 registers[SNAPSHOT_REGISTERS];
+	__u8 bytes[];
+};
+
 #endif

@@ -3,6 +3,7 @@
 #include "bpf/common.bpf.h"
 #include "bpf/overhead.bpf.h"
 #include "bpf/percpu.bpf.h"
+#include "bpf/stack.bpf.h"
 #include "bpf/syscalls.bpf.h"
 
 #include <asm/unistd_64.h>
@@ -274,6 +275,8 @@ int handle_sys_enter(__u64 *ctx)
 	ts->probe_calls++;
 	if (overhead_is_due(ts))
 		overhead_add(ts, ts->enter_ns, OVERHEAD_SAMPLE);
+	if (!(ts->flags & (TASK_COMPAT | TASK_ROOT)))
+		stack_at_enter(task, ts);
 	return 0;
 }
 
@@ -353,5 +356,7 @@ int handle_sys_exit(__u64 *ctx)
 		overhead_add(ts, now, 1);
 	else if (overhead_is_due(ts))
 		overhead_add(ts, now, OVERHEAD_SAMPLE);
+	if (!(ts->flags & (TASK_COMPAT | TASK_ROOT)))
+		stack_at_exit(ts, bits, now);
 	return 0;
 }

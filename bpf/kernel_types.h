@@ -30,7 +30,7 @@ typedef struct {
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, r9;
 	unsigned long bx, cx, bp, orig_ax;
-	unsigned long ip, sp;
+	unsigned long ax, r11, r12, r13, r14, r15, ip, sp;
 };
 
 struct thread_info {
@@ -103,6 +103,7 @@ struct mm_rss_stat { /* < 6.2 */
 
 struct mm_struct {
 	unsigned long task_size;
+	unsigned long start_stack; /* what the kernel put on the main thread's stack begins here */
 	unsigned long arg_start, arg_end;
 	unsigned long saved_auxv[44];
 	struct percpu_counter rss_stat[4];
@@ -171,6 +172,11 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
 
+struct thread_struct {
+	unsigned long
+		fsbase; /* x86-64: the thread pointer, as of the last system call that set it */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -193,6 +199,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct task_io_accounting ioac;
 	struct css_set *cgroups;
+	struct thread_struct thread;
 };
 
 struct task_struct___old { /* < 5.14, and back-ports */

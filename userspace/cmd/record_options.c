@@ -17,8 +17,9 @@
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 
-#define RING_MIN 4096u
-#define RING_MAX (1024ull * 1024 * 1024)
+#define RING_MIN      4096u
+#define RING_MAX      (1024ull * 1024 * 1024)
+#define STACKS_HZ_MAX 10000u
 
 enum {
 	KEY_UNTIL = OPTION_FIRST_FREE,
@@ -27,6 +28,7 @@ enum {
 	KEY_STOP_SIGNAL,
 	KEY_PROBES,
 	KEY_HEAP,
+	KEY_STACKS,
 	KEY_TRACE,
 	KEY_USER,
 	KEY_CGROUP,
@@ -49,6 +51,10 @@ static const struct argp_option options[] = {
 	{ "stop-signal", KEY_STOP_SIGNAL, "SIG", 0, "how the command is stopped (TERM)", 0 },
 	{ "probes", KEY_PROBES, "LIST", 0, "auto, none, or a list of bpf and shim (auto)", 0 },
 	{ "heap", KEY_HEAP, "MODE", 0, "off or count (count)", 0 },
+	{ "stacks", KEY_STACKS, "off|auto|HZ", 0,
+	  "sample what is on the CPU: not at all, as often as 2 % of its time allow, or HZ times a "
+	  "second of it (auto)",
+	  0 },
 	{ "trace", KEY_TRACE, "FILE", 0, "the recording (a new one in .startline/)", 0 },
 	{ "user", KEY_USER, "NAME", 0, "run the command as this user (under sudo: the caller)", 0 },
 	{ "follow-cgroup", KEY_CGROUP, "PATH", 0, "also record the tasks of this cgroup", 0 },
@@ -105,6 +111,19 @@ static unsigned int parse_probes(const char *s, struct argp_state *state)
 			return probes;
 		item += n + 1;
 	}
+}
+
+static int parse_stacks(const char *s, struct argp_state *state)
+{
+	uint64_t hz = 0;
+	if (strcmp(s, "off") == 0)
+		return STACKS_OFF;
+	if (strcmp(s, "auto") == 0)
+		return STACKS_AUTO;
+	if (parse_u64(s, &hz) < 0 || hz == 0 || hz > STACKS_HZ_MAX)
+		argp_error(state, "--stacks '%s': off, auto or a rate from 1 to %u, in Hz", s,
+			   STACKS_HZ_MAX);
+	return (int)hz;
 }
 
 static size_t parse_ring(const char *s, struct argp_state *state)
@@ -199,6 +218,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (strcmp(arg, "off") != 0 && strcmp(arg, "count") != 0)
 			argp_error(state, "--heap '%s': off or count", arg);
 		o->spec.count_heap = strcmp(arg, "count") == 0;
+		return 0;
+	case KEY_STACKS:
+		o->spec.stacks_hz = parse_stacks(arg, state);
 		return 0;
 	case KEY_TRACE:
 		o->trace_path = arg;

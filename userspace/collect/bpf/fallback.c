@@ -92,6 +92,31 @@ size_t source_bpf_ring_bytes(const struct source_bpf *s)
 	return 0;
 }
 
+void source_bpf_take_stacks(struct source_bpf *s, uint64_t gap_ns, uint64_t wait_ns)
+{
+}
+
+int source_bpf_stack_fd(const struct source_bpf *s)
+{
+	return -1;
+}
+
+size_t source_bpf_stack_bytes(const struct source_bpf *s)
+{
+	return 0;
+}
+
+uint64_t source_bpf_stacks_lost(const struct source_bpf *s)
+{
+	return 0;
+}
+
+bool source_bpf_kernel_names(struct source_bpf *s, const uint64_t *addresses, size_t n,
+			     kernel_name_fn *found, void *data)
+{
+	return false;
+}
+
 struct source_bpf *source_bpf_free(struct source_bpf *s)
 {
 	return NULL;

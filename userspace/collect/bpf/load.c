@@ -29,6 +29,9 @@
 #define RING_MIN      (64u << 10)
 #define RING_MAX      (1u << 30)
 #define RING_WAKE_DIV 8 /* the reader is woken when an eighth is full */
+/* Of snapshots. Small, since memory that is in the caches is written several times as fast. */
+#define STACK_RING_BYTES (2u << 20)
+#define STACK_WAKE_DIV	 4
 
 /* One opening of the object, and the programs it loads. */
 struct batch {
@@ -108,6 +111,13 @@ static int ring_open(struct loading *l)
 
 /* ---- settings ---- */
 
+static uint32_t stack_ring_bytes(const struct probes *p, const struct bpf_settings *settings)
+{
+	if (!settings->want_stacks)
+		return (uint32_t)getpagesize();
+	return p->ring_bytes < STACK_RING_BYTES ? (uint32_t)p->ring_bytes : STACK_RING_BYTES;
+}
+
 static void configure(struct probes *p, const struct bpf_settings *settings, struct kernel *k)
 {
 	struct startline_bpf *skeleton = p->skeleton;
@@ -123,6 +133,7 @@ static void configure(struct probes *p, const struct bpf_settings *settings, str
 	skeleton->rodata->uring_submit_arguments = kernel_arguments(k, "io_uring_submit_sqe");
 	skeleton->rodata->uring_poll_arguments = kernel_arguments(k, "io_uring_poll_arm");
 	skeleton->rodata->uring_complete_arguments = kernel_arguments(k, "io_uring_complete");
+	skeleton->rodata->stack_wake_bytes = stack_ring_bytes(p, settings) / STACK_WAKE_DIV;
 	skeleton->bss->switch_limit = settings->switch_limit;
 }
 
@@ -433,6 +444,9 @@ static int load_maps(struct loading *l, const struct bpf_settings *settings)
 	list_programs(l, settings);
 	configure(p, settings, &l->kernel);
 	r = give_ring(l);
+	if (r >= 0)
+		r = bpf_map__set_max_entries(p->skeleton->maps.stack_ring,
+					     stack_ring_bytes(p, settings));
 	if (r >= 0)
 		r = maps_make(p);
 	return r < 0 ? r : variables_map(p);

@@ -307,6 +307,29 @@ size_t source_bpf_ring_bytes(const struct source_bpf *s)
 	return s->probes.ring_bytes;
 }
 
+/* ---- snapshots of stacks ---- */
+
+void source_bpf_take_stacks(struct source_bpf *s, uint64_t gap_ns, uint64_t wait_ns)
+{
+	s->skeleton->bss->stack_gap_ns = gap_ns;
+	s->skeleton->bss->stack_wait_ns = wait_ns;
+}
+
+int source_bpf_stack_fd(const struct source_bpf *s)
+{
+	return bpf_map__fd(s->skeleton->maps.stack_ring);
+}
+
+size_t source_bpf_stack_bytes(const struct source_bpf *s)
+{
+	return bpf_map__max_entries(s->skeleton->maps.stack_ring);
+}
+
+uint64_t source_bpf_stacks_lost(const struct source_bpf *s)
+{
+	return s->skeleton->bss->stack_drops;
+}
+
 /* ---- the end ---- */
 
 static int emit_symbol(struct sink sink, uint64_t ip, const char *name)
@@ -335,15 +358,16 @@ static int emit_places(struct sink sink, char *lines)
 	return r;
 }
 
-/* One reading may end before all are printed, where there are few tasks. */
-static void print_places(struct source_bpf *s, struct buf *ret)
+/* Those with numbers above @from, up to @to. One reading may end before all are printed, where there are
+ * few tasks. */
+static void print_places(struct source_bpf *s, uint64_t from, uint64_t to, struct buf *ret)
 {
 	struct startline_bpf__bss *bss = s->skeleton->bss;
 	uint64_t before;
-	bss->named_places = 0;
+	bss->named_places = from;
 	do
 		before = bss->named_places;
-	while (bss->named_places < bss->last_place && walk(s, WALK_NAMES, 0, ret) >= 0 &&
+	while (bss->named_places < to && walk(s, WALK_NAMES, 0, ret) >= 0 &&
 	       bss->named_places > before);
 }
 
@@ -377,10 +401,63 @@ static int name_places(struct source_bpf *s, struct sink sink)
 	if (s->skeleton->bss->last_place == 0)
 		return 0;
 	if (programs_have(&s->probes.programs, PROBE_PLACES))
-		print_places(s, &text);
+		print_places(s, 0, s->skeleton->bss->last_place, &text);
 	else if (s->probes.programs.way[PROBE_PLACES] >= 0)
 		look_up_places(s, &text);
 	return text.data != NULL ? emit_places(sink, text.data) : 0;
+}
+
+/* ---- other addresses in the kernel ---- */
+
+/* As many as a place holds, as if a thread had slept there. */
+static void fill_place(const uint64_t *addresses, size_t n, size_t i, uint64_t ret[PLACE_FRAMES])
+{
+	for (size_t k = 0; k < PLACE_FRAMES; k++)
+		ret[k] = i * PLACE_FRAMES + k < n ? addresses[i * PLACE_FRAMES + k] : 0;
+}
+
+/* A line of places_print(): what is behind the number, but for the names of kernel modules. */
+static void take_names(char *line, uint64_t first, size_t n, kernel_name_fn *found, void *data)
+{
+	const char *word = strsep(&line, " ");
+	const uint64_t number = strtoull(word, NULL, 10);
+	size_t i = number > first ? (size_t)(number - first - 1) * PLACE_FRAMES : n;
+	while (i < n && (word = strsep(&line, " ")) != NULL) {
+		if (word[0] == '[')
+			continue;
+		if (strncmp(word, "0x", 2) != 0)
+			found(data, i, word);
+		i++;
+	}
+}
+
+bool source_bpf_kernel_names(struct source_bpf *s, const uint64_t *addresses, size_t n,
+			     kernel_name_fn *found, void *data)
+{
+	const int map = bpf_map__fd(s->skeleton->maps.places);
+	const size_t n_places = (n + PLACE_FRAMES - 1) / PLACE_FRAMES;
+	uint64_t place[PLACE_FRAMES];
+	_cleanup_(buf_done) struct buf text;
+	buf_init(&text, PLACES_LIMIT);
+	if (!programs_have(&s->probes.programs, PROBE_PLACES))
+		return false;
+	/* The kernel may still be counting. */
+	const uint64_t first =
+		__atomic_fetch_add(&s->skeleton->bss->last_place, n_places, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < n_places; i++) {
+		const uint64_t number = first + i + 1;
+		fill_place(addresses, n, i, place);
+		(void)bpf_map_update_elem(map, place, &number, BPF_NOEXIST);
+	}
+	print_places(s, first, first + n_places, &text);
+	for (size_t i = 0; i < n_places; i++) {
+		fill_place(addresses, n, i, place);
+		(void)bpf_map_delete_elem(map, place);
+	}
+	char *rest = text.data, *line;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		take_names(line, first, n, found, data);
+	return true;
 }
 
 static int emit_drops(struct source_bpf *s, struct sink sink)

@@ -213,6 +213,20 @@ static size_t check_probes(struct survey_row *row, struct survey_row *rows, size
 	return n;
 }
 
+static void check_stacks(struct survey_row *row)
+{
+	const char *help = "";
+	char time[UNITS_BYTES];
+	uint64_t cost_ns = 0;
+	const char *why = source_perf_try(&help, &cost_ns);
+	if (why == NULL) {
+		found(row, SURVEY_OK, "a sample takes %s", format_ns(time, (double)cost_ns));
+		return;
+	}
+	found(row, SURVEY_MISSING, "%s", why);
+	remedy(row, help);
+}
+
 static void check_shim(struct survey_row *row)
 {
 	const struct shim_settings settings = { .flags = SHIM_COUNTS_HEAP,
@@ -542,6 +556,8 @@ static const struct check {
 	{ "kernel probes", NULL, /* check_probes(), which has rows of its own */
 	  "no breakdown of the time, no processes but those the shim or /proc shows" },
 	{ "shim", check_shim, "no heap counts, no `linked` and `main`" },
+	{ "stacks", check_stacks,
+	  "no samples of what is on the CPU: its time has no functions between system calls" },
 	{ "tmpfs", check_tmpfs, "processes started when it is full are not counted" },
 	{ "memory cgroup", check_cgroup, "no mem.peak_cgroup" },
 	{ "pressure", check_pressure, "contention during a run goes unnoticed" },

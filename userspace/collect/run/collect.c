@@ -103,6 +103,8 @@ int collector_drain(struct collector *c)
 		e = source_bpf_drain(c->bpf, collector_sink(c));
 	if (e >= 0 && c->shim != NULL)
 		e = source_shim_drain(c->shim, collector_sink(c));
+	if (e >= 0 && c->perf != NULL)
+		e = source_perf_drain(c->perf, collector_sink(c));
 	if (c->run != NULL)
 		c->run->drained_ns = now_ns();
 	return e < 0 ? e : 0;
@@ -140,6 +142,8 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 		overhead_trial_start(
 			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
 			&c->trial);
+	if (spec->stacks_hz != STACKS_OFF)
+		c->perf = source_perf_new(spec->stacks_hz, spec->ring_bytes);
 	cgroup_sweep();
 	r = collector_watch(c, c->signals.fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
@@ -174,7 +178,9 @@ bool collector_is_interrupted(void)
 int collector_finish(struct collector *c)
 {
 	int r = 0;
-	if (c->bpf != NULL)
+	if (c->perf != NULL)
+		r = source_perf_finish(c->perf, collector_sink(c));
+	if (r >= 0 && c->bpf != NULL)
 		r = source_bpf_finish(c->bpf, collector_sink(c));
 	if (c->shim != NULL) {
 		const int s = source_shim_finish(c->shim, collector_sink(c));
@@ -193,6 +199,7 @@ struct collector *collector_free(struct collector *c)
 {
 	if (c == NULL)
 		return NULL;
+	(void)source_perf_free(c->perf);
 	(void)source_bpf_free(c->bpf);
 	(void)source_shim_free(c->shim);
 	(void)redactor_free(c->redactor);
@@ -272,6 +279,8 @@ static int on_ready(struct run *r)
 	r->ready_is_done = true;
 	logpipe_stop_looking(&r->logpipe);
 	int e = 0;
+	if (c->perf != NULL)
+		source_perf_ready(c->perf);
 	if (c->bpf != NULL) {
 		e = source_bpf_snapshot(c->bpf, SL_WHEN_READY);
 		if (e >= 0)
@@ -330,6 +339,7 @@ static int dispatch(struct run *r, enum wake wake)
 		return 0;
 	case WAKE_BPF:
 	case WAKE_SHIM:
+	case WAKE_STACKS:
 		break;
 	}
 	return collector_drain(r->c);
@@ -457,6 +467,8 @@ static int run_record(struct run *r)
 		e = run_memory(r, SL_WHEN_EXIT);
 	if (e >= 0)
 		e = collector_drain(c);
+	if (e >= 0 && c->perf != NULL)
+		e = source_perf_end(c->perf, collector_sink(c));
 	if (e >= 0)
 		e = emit_mark(collector_sink(c), SL_MARK_GONE, now_ns(), 0, 0, 0, NULL);
 	if (e >= 0)
@@ -466,6 +478,8 @@ static int run_record(struct run *r)
 
 static void run_done(struct run *r)
 {
+	if (r->c->perf != NULL) /* no longer there, if the run has succeeded */
+		(void)source_perf_end(r->c->perf, collector_sink(r->c));
 	r->probes = probes_free(r->probes);
 	logpipe_done(&r->logpipe);
 	target_done(&r->target);

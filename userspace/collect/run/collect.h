@@ -24,6 +24,8 @@ enum output {
 	OUTPUT_NOWHERE,
 };
 
+enum { STACKS_AUTO = 0, STACKS_OFF = -1 };
+
 struct collect_spec {
 	char *const *argv;	   /* NULL-terminated */
 	unsigned int run;	   /* number of this run, from 0 */
@@ -36,6 +38,7 @@ struct collect_spec {
 	size_t pad_bytes;
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	bool count_heap;
+	int stacks_hz; /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
 	const struct ready_rule *rules;
 	size_t n_rules;
 	enum until until;

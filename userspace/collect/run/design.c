@@ -41,6 +41,13 @@ static int emit_until(struct sink sink, const struct collect_spec *spec)
 	return emit_meta(sink, "design.until", "%llu", (unsigned long long)spec->duration_ns);
 }
 
+static int emit_stacks(struct sink sink, int hz)
+{
+	if (hz > 0)
+		return emit_meta(sink, "design.stacks", "%d", hz);
+	return emit_meta(sink, "design.stacks", "%s", hz == STACKS_OFF ? "off" : "auto");
+}
+
 int emit_design(struct sink sink, const struct collect_spec *spec)
 {
 	int e = emit_command(sink, spec);
@@ -58,6 +65,8 @@ int emit_design(struct sink sink, const struct collect_spec *spec)
 		e = emit_until(sink, spec);
 	if (e >= 0)
 		e = emit_meta(sink, "design.heap", "%s", spec->count_heap ? "count" : "off");
+	if (e >= 0)
+		e = emit_stacks(sink, spec->stacks_hz);
 	if (e >= 0 && (spec->probes & (PROBE_BPF | PROBE_AUTO)))
 		e = emit_meta(sink, "design.probes", "bpf");
 	if (e >= 0 && (spec->probes & (PROBE_SHIM | PROBE_AUTO)))

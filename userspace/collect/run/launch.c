@@ -77,6 +77,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 		.want_output = needs_output(spec),
 		.wake_early = spec->n_rules > 0,
 		.switch_limit = SWITCH_LIMIT,
+		.want_stacks = c->perf != NULL,
 	};
 	char why[WHY_MAX] = "unknown reason";
 	const uint64_t call_ps = overhead_measure_call();
@@ -138,6 +139,8 @@ static int open_sources(struct collector *c, const struct collect_spec *spec)
 		r = source_bpf_tell(c->bpf, c->shim != NULL, collector_sink(c));
 	if (r >= 0 && c->shim != NULL)
 		r = finish_trial(c, spec);
+	if (r >= 0 && c->perf != NULL)
+		r = source_perf_open(c->perf, collector_sink(c));
 	if (r < 0)
 		return r;
 	c->has_opened = true;
@@ -147,6 +150,8 @@ static int open_sources(struct collector *c, const struct collect_spec *spec)
 	if (r == 0)
 		r = collector_watch(c, c->shim != NULL ? source_shim_fd(c->shim) : -1, WAKE_SHIM,
 				    0);
+	if (r == 0 && c->perf != NULL && c->bpf != NULL)
+		r = collector_watch(c, source_bpf_stack_fd(c->bpf), WAKE_STACKS, EPOLLET);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;
 }
 
@@ -273,6 +278,19 @@ static int run_release(struct run *r)
 	return e;
 }
 
+static int begin_stacks(struct run *r)
+{
+	struct collector *c = r->c;
+	const struct perf_target target = {
+		.pid = r->target.pid,
+		.bpf = c->bpf,
+		.use_ns_pids = r->tree.use_ns_pids,
+		.is_endless = r->spec->n_rules == 0,
+	};
+	const int e = source_perf_begin(c->perf, &target, collector_sink(c));
+	return e < 0 ? e : collector_watch(c, source_perf_fd(c->perf), WAKE_STACKS, EPOLLET);
+}
+
 int run_launch(struct run *r)
 {
 	struct collector *c = r->c;
@@ -288,6 +306,8 @@ int run_launch(struct run *r)
 	r->tree.has_events = c->bpf != NULL;
 	if (e >= 0 && c->bpf != NULL)
 		e = source_bpf_track(c->bpf, r->target.pidfd);
+	if (e >= 0 && c->perf != NULL)
+		e = begin_stacks(r);
 	if (e >= 0)
 		e = run_watch(r);
 	return e < 0 ? e : run_release(r);

@@ -233,6 +233,8 @@ static char *path_in(struct sl_event *event)
 		[SL_KIND_OFFCPU] = offsetof(struct sl_offcpu, text),
 		[SL_KIND_COVER] = offsetof(struct sl_cover, text),
 		[SL_KIND_NAME] = offsetof(struct sl_name, text),
+		[SL_KIND_MODULE] = offsetof(struct sl_module, text),
+		[SL_KIND_FUNCTION] = offsetof(struct sl_function, text),
 	};
 	const size_t place = event->kind < SL_KIND_LIMIT ? places[event->kind] : 0;
 	return place != 0 ? (char *)event + place : NULL;
@@ -246,6 +248,15 @@ static void redact_name(const regex_t *regex, char name[static SL_COMM_SIZE])
 	memcpy(name, copy, SL_COMM_SIZE);
 }
 
+/* Behind the name. */
+static void redact_source_file(const regex_t *regex, char *name, size_t room)
+{
+	const size_t length = strnlen(name, room);
+	if (length < room)
+		redact_text(regex, name + length + 1,
+			    strnlen(name + length + 1, room - length - 1));
+}
+
 static void redact_event(const regex_t *regex, struct sl_event *event)
 {
 	void *record = event;
@@ -255,7 +266,9 @@ static void redact_event(const regex_t *regex, struct sl_event *event)
 		redact_leaf(regex, path, room);
 	else if (path != NULL)
 		redact_text(regex, path, strnlen(path, room));
-	if (event->kind == SL_KIND_OFFCPU)
+	if (event->kind == SL_KIND_FUNCTION)
+		redact_source_file(regex, path, room);
+	else if (event->kind == SL_KIND_OFFCPU)
 		redact_name(regex, ((struct sl_offcpu *)record)->waker_comm);
 	else if (event->kind == SL_KIND_TASK)
 		redact_name(regex, ((struct sl_task *)record)->comm);

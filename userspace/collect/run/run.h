@@ -21,6 +21,7 @@
 enum wake {
 	WAKE_BPF,
 	WAKE_SHIM,
+	WAKE_STACKS,
 	WAKE_SIGNAL,
 	WAKE_EXIT,
 	WAKE_REPORT,
@@ -34,6 +35,7 @@ struct collector {
 	int write_error;	     /* why the recording is not complete; 0 so far */
 	struct source_bpf *bpf;	     /* NULL: no kernel events */
 	struct source_shim *shim;    /* NULL: no shim */
+	struct source_perf *perf;    /* NULL: nobody wants stacks */
 	bool has_opened;	     /* the sources, as far as they are there */
 	struct redactor *redactor;   /* NULL: nothing to mask */
 	struct overhead_trial trial; /* until the sources are open */

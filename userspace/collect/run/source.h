@@ -31,6 +31,7 @@ struct bpf_settings {
 	bool wake_early;       /* wake the reader for events that may satisfy a readiness rule */
 	uint64_t cgroup_id;    /* also record tasks of this cgroup (v2 id); 0: none */
 	uint64_t switch_limit; /* OFFCPU records after source_bpf_ready() before sums take over */
+	bool want_stacks;      /* snapshots may be asked for */
 };
 
 /* Loads and attaches. On failure *ret is untouched and @why (of @why_size) says in one line
@@ -87,7 +88,53 @@ void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 /* Detaches, drains the rest, appends SYMBOL, MEMORY, DROPS and TALLY. */
 int source_bpf_finish(struct source_bpf *s, struct sink sink);
 size_t source_bpf_ring_bytes(const struct source_bpf *s);
+/* From now on threads leave a snapshot of their stack when they enter a system call after @gap_ns of their
+ * own time, and when they return from one in which they were off the CPU for @wait_ns; 0: never. */
+void source_bpf_take_stacks(struct source_bpf *s, uint64_t gap_ns, uint64_t wait_ns);
+/* Where: records of bpf/control.h, in a ring of this size. To be mapped; the kernel wakes nobody else. */
+int source_bpf_stack_fd(const struct source_bpf *s);
+size_t source_bpf_stack_bytes(const struct source_bpf *s);
+/* How many there was no room for. */
+uint64_t source_bpf_stacks_lost(const struct source_bpf *s);
+/* Names the functions that @addresses[0..@n) in the kernel are in, as far as it knows them, which takes
+ * a fiftieth of reading /proc/kallsyms. False: not here. After the last run. */
+typedef void kernel_name_fn(void *data, size_t i, const char *name);
+bool source_bpf_kernel_names(struct source_bpf *s, const uint64_t *addresses, size_t n,
+			     kernel_name_fn *found, void *data);
 struct source_bpf *source_bpf_free(struct source_bpf *s);
+
+/* ---- stacks ---- */
+
+struct source_perf;
+
+struct perf_target {
+	pid_t pid;		/* the command, which has not executed yet */
+	struct source_bpf *bpf; /* NULL: there are no kernel probes */
+	bool use_ns_pids;	/* startline lives in a pid namespace */
+	bool is_endless; /* nobody expects it to become ready: samples get fewer as time goes by */
+};
+
+/* @rate_hz: of the timer; 0: as high as its cost allows, which is measured until source_perf_open().
+ * @ring_bytes: of each ring, 0: the default. NULL: no memory. */
+struct source_perf *source_perf_new(int rate_hz, size_t ring_bytes);
+/* META about what there is: without a timer snapshots may still come. */
+int source_perf_open(struct source_perf *s, struct sink sink);
+/* Samples the command from its first instruction on. */
+int source_perf_begin(struct source_perf *s, const struct perf_target *target, struct sink sink);
+/* Poll for reading, edge-triggered; -1: nothing to poll. */
+int source_perf_fd(const struct source_perf *s);
+/* Hands over what is in the rings and some milliseconds old. Returns how much, or a negative errno. */
+int source_perf_drain(struct source_perf *s, struct sink sink);
+/* Nobody wants to know any longer. */
+void source_perf_ready(struct source_perf *s);
+/* The run is over: hands over the rest. */
+int source_perf_end(struct source_perf *s, struct sink sink);
+/* FUNCTION, and DROPS. */
+int source_perf_finish(struct source_perf *s, struct sink sink);
+struct source_perf *source_perf_free(struct source_perf *s);
+/* Whether the timer can be had here: NULL; else why not. *ret_remedy: what to type then, or "". *ret_ns:
+ * what a sample costs. */
+const char *source_perf_try(const char **ret_remedy, uint64_t *ret_ns);
 
 /* ---- the shim's lanes ---- */
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Snapshots of user stacks at moments at which a thread is in the kernel anyway. What each is good
+ * for, and what is done with it, is the collector's business. */
+#ifndef SL_STACK_BPF_H
+#define SL_STACK_BPF_H
+
+#include "bpf/common.bpf.h"
+#include "bpf/process.bpf.h"
+
+/* Set by the collector; 0: none. Snapshots at system calls: how much of its own time a thread has from one
+ * to the next, at least; more where they take long. At the return from a call: off the CPU for how long. */
+extern __u64 stack_gap_ns, stack_wait_ns;
+
+/* Takes one of the current thread, which is in a system call. Counts what that took. */
+int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, __u64 time_ns);
+
+static __always_inline void stack_at_enter(struct task_struct *task, struct task_state *ts)
+{
+	if (stack_gap_ns && run_ns_of(task, ts, ts->enter_ns) >= ts->stack_due_ns)
+		stack_take(ts, SL_SAMPLE_CALL, ts->left_ns, ts->enter_ns);
+}
+
+/* A call that executed something has a new stack, which has not waited. */
+static __always_inline void stack_at_exit(struct task_state *ts, __u16 bits, __u64 now)
+{
+	ts->left_ns = now;
+	if (stack_wait_ns && ts->offcpu_ns >= stack_wait_ns && !(bits & CALL_EXEC))
+		stack_take(ts, SL_SAMPLE_WAIT, ts->enter_ns, now);
+}
+
+#endif

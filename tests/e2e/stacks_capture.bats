@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Stacks as they are recorded: where, how often, of whom, and what never gets into the file.
+
+load helpers
+load stacks_helpers
+
+setup() {
+	setup_workdir
+}
+
+teardown() {
+	remove_public_copy
+}
+
+# The truth is 70 and 30; a share of 200 samples lies within 10 of it 499 times of 500.
+is_split_right() {
+	near "$(share ';heavy;heavy_caller;split_work;')" 70 0 12
+	near "$(share ';light;split_work;')" 30 0 12
+}
+
+@test "functions get their shares, in the program, a thread, a child and a library" {
+	record --stacks 999 -- "$WORKLOADS/stacks" plain 300
+	is_split_right
+	# From the first frame to the last one.
+	[ "$(grep -c '^timer.*;light;split_work;work;main;.*;_start;$' samples)" -gt 20 ]
+	record --stacks 999 -- "$WORKLOADS/stacks" thread 300
+	is_split_right
+	[ "$(awk '$1 == "timer" && /split_work/ { print $2 }' samples | sort -u | wc -l)" = 1 ]
+	record --stacks 999 -- "$WORKLOADS/stacks" fork 300
+	is_split_right
+	fails grep -q "$(sed -n 's/.*exec  *\([0-9]*\).*/\1/p' events | head -1)/.*split_work" samples
+	record --stacks 999 -- "$WORKLOADS/stacks" library 300
+	is_split_right
+	grep -q '^timer.*;light;split_work;plugin_work;in_library;main;' samples
+}
+
+@test "each sample tells its period; there are as many as the rate asks for" {
+	record --stacks 499 -- "$WORKLOADS/stacks" plain 300
+	grep -q "meta.*'design.stacks=499'" events
+	grep -q "meta.*'stacks.period_ns=2004008'" events
+	# What they stand for is the CPU time of the run.
+	used=$(awk '$1 == "timer" { ns += $4 } END { printf "%d", ns / 1000000 }' samples)
+	cpu=$("$STARTLINE" report --format json r.slt | jq '[.metrics[] | select(.id == "cpu.user" or .id == "cpu.system") | .median] | add / 1000000 | floor')
+	near "$used" "$cpu" 15 10
+}
+
+@test "a long wait has the stack that waited, a short one none" {
+	require_bpf
+	record -- "$WORKLOADS/stacks" sleep 150
+	# 230: clock_nanosleep
+	[ "$(grep -cE '^wait [0-9/]* 230 .*;retry_connect;main;' samples)" = 1 ]
+	awk '$1 == "wait" && /retry_connect/ { exit !($6 - $5 > 149) }' samples
+	record -- "$WORKLOADS/stacks" sleep 0
+	fails grep -q '^wait.*retry_connect' samples
+}
+
+@test "the memory of a program never gets into the recording" {
+	record --stacks 999 -- "$WORKLOADS/stacks" secret marker
+	[ "$(grep -c ';split_work;work;keep_secret;main;' samples)" -gt 20 ]
+	[ -s marker ]
+	# As it is, and as it was before it was compressed.
+	fails grep -qaF "$(cat marker)" r.slt
+	python3 - "$(cat marker)" <<-'END'
+		import struct, sys, zlib
+		data, marker, at, blocks = open("r.slt", "rb").read(), sys.argv[1].encode(), 32, 0
+		while at + 48 <= len(data):
+		    _, header, stored, _, _, method = struct.unpack_from("<IIIIII", data, at + 8)
+		    block = data[at + header:at + header + stored]
+		    block = zlib.decompress(block, -15) if method else block
+		    assert marker not in block
+		    at, blocks = at + header + stored, blocks + 1
+		assert blocks > 0
+	END
+}
+
+@test "--stacks off leaves no stacks, and nonsense is refused" {
+	record --stacks off -- "$WORKLOADS/stacks" plain 50
+	[ "$status" = 0 ]
+	grep -q "meta.*'design.stacks=off'" events
+	fails grep -qE '^ *[0-9.-]+ (sample|stack|frame|module|function) ' events
+	fails grep -q "source.stacks\|stacks\.period" events
+	for bad in on 0 -1 20000 1.5 ''; do
+		run "$STARTLINE" run --stacks "$bad" -- true
+		[ "$status" = 125 ]
+		[[ $output == *"off, auto or a rate"* ]]
+	done
+}
+
+@test "the timer works without kernel probes, and without root" {
+	record --probes none --stacks 999 -- "$WORKLOADS/stacks" plain 300
+	is_split_right
+	fails grep -q '^call' samples
+	[ "$(id -u)" = 0 ] || skip "not root: nothing else to be"
+	[ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ] || skip "perf_event_paranoid forbids it"
+	public_copy
+	cp "$WORKLOADS/stacks" "$PUBLIC"
+	chmod 777 "$PUBLIC"
+	(cd "$PUBLIC" && setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$STARTLINE" run --trace r.slt -o report --stacks 999 -- ./stacks plain 300)
+	STARTLINE=$STARTLINE record_of "$PUBLIC/r.slt"
+	grep -q "meta.*'source.stacks=ok'" events
+	is_split_right
+}
+
+@test "samples for which there was no room are counted, and make no run incomplete" {
+	record --stacks 5000 --ring 64K -- "$WORKLOADS/stacks" plain 300
+	[ "$(grep -cE 'drops .*of=collect kind=sample count=[1-9]' events)" = 1 ]
+	"$STARTLINE" report --format json r.slt >session.json
+	[ "$(q '.runs[0].complete')" = true ]
+}
+
+@test "at readiness the sampling ends" {
+	port=$(free_port)
+	record --stacks 999 --ready "listen:$port" --until 1500ms -- python3 -c "
+import socket, time
+s = socket.create_server(('127.0.0.1', $port))
+end = time.process_time() + 0.3
+while time.process_time() < end: pass
+"
+	listening=$(awk '$2 == "net" && /listen/ { print $1; exit }' events)
+	[ "$(grep -c '^timer' samples)" -gt 5 ]
+	awk -v until="$listening" '$6 > until + 100 { late++ } END { exit late > 0 }' samples
+}
+
+@test "what a machine does not allow is said, with what to type" {
+	run "$STARTLINE" doctor
+	[[ $output == *stacks* ]]
+}

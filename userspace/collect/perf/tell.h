@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What stacks are made of as events: modules, frames and stacks as they are met, functions at the end. */
+#ifndef USERSPACE_COLLECT_PERF_TELL_H
+#define USERSPACE_COLLECT_PERF_TELL_H
+
+#include "userspace/collect/run/source.h"
+#include "userspace/stacks/intern.h"
+
+struct teller {
+	struct sink sink;
+	uint64_t time_ns; /* of the sample */
+};
+
+/* Who hears of what is new; @teller must be up to date whenever a stack is interned. */
+struct intern_listener tell_listener(struct teller *teller);
+
+/* FUNCTION for each frame of @intern whose name is found before the time for that is over; those in the
+ * kernel by @bpf, if there is one. *ret_unnamed: how many may not have been looked up then. */
+int tell_functions(struct modules *modules, const struct intern *intern, struct source_bpf *bpf,
+		   struct sink sink, size_t *ret_unnamed);
+
+#endif
