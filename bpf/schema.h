@@ -51,7 +51,8 @@
 	X(27, STACK, stack, "a frame, and the stack it was called from")                   \
 	X(28, SAMPLE, sample, "the stack of a thread at one moment")                       \
 	X(29, CALLS, calls, "system calls of a process, summed by number")                 \
-	X(30, MAPPING, mapping, "a file of code was mapped, or protected")
+	X(30, MAPPING, mapping, "a file of code was mapped, or protected")                 \
+	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */

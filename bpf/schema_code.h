@@ -109,6 +109,18 @@ struct sl_mapping {
 	__u32 flags; /* as given to mmap */
 };
 
+enum sl_language { SL_LANGUAGE_PYTHON = 1 };
+
+#define SL_IMPORT_BEGIN 0x1u
+#define SL_IMPORT_END	0x2u /* of what the thread began last */
+#define SL_IMPORT_NAME	256u /* bytes that are kept, NUL included */
+struct sl_import {
+	struct sl_event event;
+	__u32 language; /* enum sl_language */
+	__u32 op;	/* SL_IMPORT_* */
+	char text[];	/* BEGIN: the module's name, as the interpreter has it */
+};
+
 SL_SIZE_IS(sl_module, 64);
 SL_SIZE_IS(sl_frame, 48);
 SL_SIZE_IS(sl_function, 48);
@@ -116,5 +128,6 @@ SL_SIZE_IS(sl_stack, 48);
 SL_SIZE_IS(sl_sample, 56);
 SL_SIZE_IS(sl_calls, 72);
 SL_SIZE_IS(sl_mapping, 80);
+SL_SIZE_IS(sl_import, 40);
 
 #endif

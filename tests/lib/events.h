@@ -66,6 +66,7 @@
  *	calls S NAME|N when=exit|ready count=N errors=N total=NS cpu=NS
  *	mapping S map|protect|setup|enter|done enter=TIME address=N length=N offset=N
  *		fd=N (default -1) protection=N flags=N
+ *	import S begin|end name=TEXT language=python
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -107,6 +107,7 @@ static const struct name mapping_ops[] = {
 	{ "setup", SL_MAPPING_SETUP }, { "enter", SL_MAPPING_ENTER },
 	{ "done", SL_MAPPING_DONE }, { NULL, 0 },
 };
+static const struct name languages[] = { { "python", SL_LANGUAGE_PYTHON }, { NULL, 0 } };
 static const struct name kind_names[] = {
 #define KIND_NAME(number, enumerator, token, doc) { #token, number },
 	SL_EVENT_KINDS(KIND_NAME)
@@ -279,6 +280,10 @@ static const struct field calls[] = {
 	NUMBER("count", calls, count), NUMBER("errors", calls, errors),
 	NUMBER("total", calls, total_ns), NUMBER("cpu", calls, cpu_ns), LAST,
 };
+static const struct field import[] = {
+	FLAG("begin", import, op, SL_IMPORT_BEGIN), FLAG("end", import, op, SL_IMPORT_END),
+	NAME("language", import, language, languages), TEXT("name", import, text), LAST,
+};
 static const struct field mapping[] = {
 	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),
 	NUMBER("address", mapping, address), NUMBER("length", mapping, length),
@@ -325,6 +330,7 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_SAMPLE, SL_SOURCE_COLLECT, true, sample },
 	{ SL_KIND_CALLS, SL_SOURCE_BPF, true, calls },
 	{ SL_KIND_MAPPING, SL_SOURCE_BPF, true, mapping },
+	{ SL_KIND_IMPORT, SL_SOURCE_BPF, true, import },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

@@ -348,6 +348,38 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	SAMPLE(s, run->listeners, run->n_listeners, listeners);
 	SAMPLE(s, connections[0].replies_ns, connections[0].n_replies, replies);
 	SAMPLE(s, run->connections, run->n_connections, connections);
+	const struct language_module modules[] = {
+		{ .id = 1,
+		  .parent = UNKNOWN,
+		  .name = "flask",
+		  .language = "python",
+		  .how = "probe",
+		  .process = 2,
+		  .thread = 4124,
+		  .start_ns = 12 * MS,
+		  .self_ns = 2 * MS,
+		  .total_ns = 9 * MS,
+		  .self_cpu_ns = 1 * MS,
+		  .total_cpu_ns = 8 * MS,
+		  .self_path_ns = 2 * MS,
+		  .total_path_ns = 9 * MS },
+		{ .id = 2,
+		  .parent = 1,
+		  .name = "jinja2",
+		  .language = "python",
+		  .how = "files",
+		  .process = 2,
+		  .thread = 4124,
+		  .start_ns = 13 * MS,
+		  .self_ns = 7 * MS,
+		  .total_ns = 7 * MS,
+		  .self_cpu_ns = 7 * MS,
+		  .total_cpu_ns = 7 * MS,
+		  .self_path_ns = 7 * MS,
+		  .total_path_ns = 7 * MS },
+	};
+	SAMPLE(s, run->language_modules, run->n_language_modules, modules);
+	run->has_language_modules = true;
 	const struct file files[] = {
 		{ .path = "/etc/hosts",
 		  .process = 2,

@@ -51,6 +51,7 @@ static const struct {
 	{ SL_KIND_SAMPLE, "1ms sample 100 timer stack=1 period=1ms" },
 	{ SL_KIND_CALLS, "1ms calls 100 read when=exit count=3" },
 	{ SL_KIND_MAPPING, "1ms mapping 100 map enter=0 address=4096 fd=3" },
+	{ SL_KIND_IMPORT, "1ms import 100 begin name=json language=python" },
 };
 
 static void every_kind_can_be_told_and_printed(void **state)

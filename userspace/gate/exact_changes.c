@@ -21,7 +21,7 @@ const char *exact_changes_text(const struct comparison *c, char *ret, size_t siz
 	size_t n = 0;
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *witness = &c->changes[i];
-		if (witness->basis != BASIS_EXACT || (witness->metric->traits & METRIC_DETAIL) != 0)
+		if (witness->basis != BASIS_EXACT || metric_is(witness->id, METRIC_DETAIL))
 			continue;
 		n++;
 		if (witness->base_value != witness->head_value &&

@@ -186,6 +186,7 @@ const struct metric metrics[] = {
 	{ "net.reply[]", "time to a reply", UNIT_NS, LOWER, CLASS_TIME, OF_PEER, PER(series_replies) },
 	{ "net.rx", "bytes received", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(net_rx_bytes) },
 	{ "net.tx", "bytes sent", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(net_tx_bytes) },
+	{ "startup.module[]", "loading modules", UNIT_NS, LOWER, CLASS_TIME, DETAIL, PER(series_language_modules) },
 	{ "sys.calls[]", "system calls", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP | DETAIL, PER(series_calls) },
 	{ "files.opens", "files opened", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, RUN(file_opens) },
 	{ "files.misses", "opens that failed", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP, RUN(file_misses) },

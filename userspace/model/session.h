@@ -223,6 +223,17 @@ struct file { /* all opens of one path, as programs gave it */
 	int64_t waits, wait_ns; /* asleep, reading it or for a page of it */
 };
 
+/* One loading of a module of a language: the time of its thread, the critical path's included. */
+struct language_module {
+	int64_t id, parent; /* from 1, in order of threads and time; UNKNOWN: the program itself */
+	const char *name, *language;
+	const char *how; /* "probe": the interpreter tells; "files": by the files it opens */
+	int process;
+	int64_t thread, start_ns;
+	/* Without and with what it loads. */
+	int64_t self_ns, total_ns, self_cpu_ns, total_cpu_ns, self_path_ns, total_path_ns;
+};
+
 struct finding {
 	const char *id; /* "early-listen" */
 	int64_t cost_ns;
@@ -279,6 +290,9 @@ struct run {
 	struct file *files;
 	size_t n_files;
 	bool has_files;
+	struct language_module *language_modules;
+	size_t n_language_modules;
+	bool has_language_modules;
 	int64_t files_cut; /* opens of files that are not among these */
 	struct cpu_sample *samples;
 	size_t n_samples;

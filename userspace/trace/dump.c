@@ -409,6 +409,13 @@ static void print_mapping(struct line *l, const struct sl_mapping *e)
 		       e->protection);
 }
 
+static void print_import(struct line *l, const struct sl_import *e)
+{
+	(void)buf_addf(l->out, " language=%u %s", e->language,
+		       (e->op & SL_IMPORT_END) != 0 ? "end" : "begin");
+	add_text(l, &e->event, e->text);
+}
+
 static void print_output(struct line *l, const struct sl_output *e)
 {
 	(void)buf_addf(l->out, " fd=%d length=%u", (int)e->fd, e->length);

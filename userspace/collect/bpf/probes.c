@@ -39,14 +39,14 @@ const struct probe_row probe_rows[PROBES] = {
 			  .is_shim = true,
 			  .loss = { .metrics = "startup.exec cpu.user cpu.system cpu.utilization "
 					       "net.connects net.connect[] net.reply[] sys.calls[] "
-					       "files.opens files.misses",
+					       "files.opens files.misses startup.module[]",
 				    .causes = OF_CALLS,
 				    .text = "no files, sockets of dynamic programs only, and waits "
 					    "only by their place in the kernel" } } },
 		.loss = {
 			.metrics = "startup.exec cpu.user cpu.system cpu.utilization net.connects "
 				   "net.connect[] "
-				   "net.reply[] sys.calls[] files.opens files.misses " OF_LISTENERS,
+				   "net.reply[] sys.calls[] files.opens files.misses startup.module[] " OF_LISTENERS,
 			.causes = OF_CALLS,
 			.text = "no files, sockets and listeners; waits only by their place in the kernel",
 		},

@@ -73,6 +73,7 @@ static void fold_open(struct builder *b, const struct sl_open *e)
 	else
 		b->n_opens++;
 	file_open(b, e);
+	module_open(b, e);
 }
 
 static void fold_mapping(struct builder *b, const struct sl_mapping *e)
@@ -127,6 +128,7 @@ FOLD(heap, memory_heap)
 FOLD(cover, coverage_cover)
 FOLD(name, process_name)
 FOLD(calls, calls_told)
+FOLD(import, module_import)
 FOLD(mark, fold_mark)
 FOLD(open, fold_open)
 FOLD(memory, fold_memory)

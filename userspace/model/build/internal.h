@@ -168,6 +168,7 @@ struct proc {
 	int main_thread, last_thread; /* last_thread: the last that ended; -1 */
 	int ender;		      /* the thread that ended all others; -1 */
 	bool has_task;
+	bool has_imports;  /* its interpreter tells what it loads */
 	bool has_own_word; /* the shim in it told what it executes */
 	struct image_list VEC(struct image_note) images;
 	struct heap_list VEC(struct heap_note) heaps;
@@ -243,6 +244,14 @@ struct connection_note {
 	struct reply_list VEC(int64_t) replies;
 };
 
+struct import_note { /* a module begins to load; name NULL: it is loaded */
+	uint64_t at_ns;
+	int thread;
+	const char *name, *language;
+	bool is_of_file; /* only its file was opened: what follows is not said */
+	size_t order;
+};
+
 struct reap { /* a thread learnt, without waiting, that a child has ended */
 	uint64_t at_ns;
 	int thread, child;
@@ -299,6 +308,8 @@ struct builder {
 	/* tree */
 	int64_t threads_now, threads_peak;
 	int64_t n_opens, n_misses;
+	struct import_list VEC(struct import_note) imports;
+	struct module_open_list VEC(const struct sl_open *) module_opens;
 	struct file_list VEC(struct file) files;
 	struct id_map file_index; /* hash of the path -> place in files */
 	int64_t files_cut;	  /* opens of files that are not in there */
@@ -351,6 +362,19 @@ bool syscall_matches(const char *glob);
 /* files.c */
 void file_open(struct builder *b, const struct sl_open *e);
 void files_finish(struct builder *b); /* after waits_finish() */
+
+/* language_files.c */
+bool language_file_ending(const char *path, size_t n); /* may it be a module? */
+/* The module that an interpreter @exe loads from @path, and its language; NULL: none. */
+const char *language_module(struct builder *b, const char *exe, const char *path,
+			    const char **ret_language);
+/* The module that one of that name is a part of; NULL: none. Interned, as these are. */
+const char *language_parent(struct builder *b, const char *language, const char *name);
+
+/* language_modules.c */
+void module_import(struct builder *b, const struct sl_import *e);
+void module_open(struct builder *b, const struct sl_open *e);
+void language_modules_finish(struct builder *b); /* after critical_path() */
 
 /* call_sums.c */
 void calls_told(struct builder *b, const struct sl_calls *e);
@@ -488,6 +512,7 @@ void metrics_forget(const struct metric *metric, struct run *run);
 int series_children(const struct run *run, const char *glob, struct series *ret);
 int series_connects(const struct run *run, const char *glob, struct series *ret);
 int series_replies(const struct run *run, const char *glob, struct series *ret);
+int series_language_modules(const struct run *run, const char *glob, struct series *ret);
 int series_calls(const struct run *run, const char *glob, struct series *ret);
 int series_functions(const struct run *run, const char *glob, struct series *ret);
 int series_add(struct series *s, double value);

@@ -92,6 +92,31 @@ int series_calls(const struct run *run, const char *glob, struct series *ret)
 	return add_value(ret, n);
 }
 
+/* Is one of those that led to it meant as well? Then its time is in that one's. */
+static bool is_within(const struct run *run, const struct language_module *m, const char *glob)
+{
+	int64_t id = m->id;
+	while (m->parent != UNKNOWN && m->parent >= 1 && m->parent < id) {
+		m = &run->language_modules[m->parent - 1];
+		id = m->id < id ? m->id : 1; /* a stored document may say anything */
+		if (matches(glob, m->name))
+			return true;
+	}
+	return false;
+}
+
+int series_language_modules(const struct run *run, const char *glob, struct series *ret)
+{
+	double sum = NAN;
+	for (size_t i = 0; i < run->n_language_modules; i++) {
+		const struct language_module *m = &run->language_modules[i];
+		if (m->total_path_ns != UNKNOWN && m->id == (int64_t)i + 1 &&
+		    matches(glob, m->name) && !is_within(run, m, glob))
+			sum = (isnan(sum) ? 0 : sum) + (double)m->total_path_ns;
+	}
+	return add_value(ret, sum);
+}
+
 /* ---- time.child[] ---- */
 
 struct life {
@@ -344,6 +369,18 @@ static int find_functions(struct session *s, struct candidate_list *list, struct
 	return rc;
 }
 
+static int find_modules(struct session *s, struct candidate_list *list, struct id_map *index)
+{
+	int rc = 0;
+	for (size_t r = 0; r < s->n_runs; r++)
+		for (size_t i = 0; i < s->runs[r].n_language_modules && rc == 0; i++) {
+			const struct language_module *m = &s->runs[r].language_modules[i];
+			if (m->total_path_ns != UNKNOWN && m->total_path_ns > 0)
+				rc = count_uses(s, list, index, m->name, (size_t)m->total_path_ns);
+		}
+	return rc;
+}
+
 struct series_list VEC(struct series);
 
 static int find_parameters(struct session *s, const struct metric *metric,
@@ -351,6 +388,8 @@ static int find_parameters(struct session *s, const struct metric *metric,
 {
 	if (metric->collect == series_children)
 		return find_programs(s, list, index);
+	if (metric->collect == series_language_modules)
+		return find_modules(s, list, index);
 	if (metric->collect == series_calls)
 		return find_calls(s, list, index);
 	if (metric->collect == series_functions)

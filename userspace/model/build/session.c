@@ -215,6 +215,7 @@ static void finish_run(struct builder *b, bool is_last)
 	overhead_finish(b);
 	call_sums_finish(b);
 	files_finish(b);
+	language_modules_finish(b);
 	copy_processes(b);
 	finish_counts(b);
 	probes_finish(b);
@@ -249,6 +250,8 @@ static void builder_done(struct builder *b)
 	vec_done(&b->samples);
 	vec_done(&b->files);
 	vec_done(&b->libraries);
+	vec_done(&b->imports);
+	vec_done(&b->module_opens);
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);

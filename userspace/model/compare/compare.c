@@ -228,9 +228,9 @@ static const struct series **sorted_series(struct arena *arena, const struct ses
  * each side lists only its largest. */
 static const struct series *same_of(struct session *s, const struct series *other)
 {
-	const bool is_of_name = other != NULL && other->metric->collect != NULL &&
-				(other->metric->class == CLASS_EXACT ||
-				 (other->metric->traits & METRIC_DETAIL) != 0);
+	const struct metric *row = other != NULL ? metrics_row(other->id) : NULL;
+	const bool is_of_name = row != NULL && row->collect != NULL &&
+				(row->class == CLASS_EXACT || (row->traits & METRIC_DETAIL) != 0);
 	return is_of_name ? metrics_find(s, other->id) : NULL;
 }
 

@@ -112,16 +112,17 @@ static const struct column change_columns[] = {
 
 static bool is_changed_detail(const struct change *change)
 {
-	return (change->metric->traits & METRIC_DETAIL) != 0 && change->basis != BASIS_NONE &&
+	return metric_is(change->id, METRIC_DETAIL) && change->basis != BASIS_NONE &&
 	       verdict_is_change(verdict_of(change));
 }
 
-/* Among those details that changed, is it one that changed most? */
+/* Among those of its family that changed, is it one that changed most? */
 static bool is_main_detail(const struct comparison *c, const struct change *change)
 {
 	size_t n_larger = 0;
 	for (size_t i = 0; i < c->n_changes; i++)
-		n_larger += is_changed_detail(&c->changes[i]) &&
+		n_larger += metrics_row(c->changes[i].id) == metrics_row(change->id) &&
+			    is_changed_detail(&c->changes[i]) &&
 			    fabs(c->changes[i].difference) > fabs(change->difference);
 	return is_changed_detail(change) && n_larger < DETAIL_ROWS;
 }
@@ -136,7 +137,7 @@ static bool is_of_interest(const struct comparison *c, const struct change *main
 	/* Of few there is no need to choose. */
 	if (c->n_compared <= PEOPLE_ROWS)
 		return true;
-	if ((change->metric->traits & METRIC_DETAIL) != 0)
+	if (metric_is(change->id, METRIC_DETAIL))
 		return is_main_detail(c, change);
 	return change == main || metric_is(change->id, METRIC_GATED) ||
 	       verdict_is_change(verdict_of(change));

@@ -82,7 +82,7 @@ struct table *build_main_metrics(const struct session *s, size_t run)
 	for (size_t i = 0; i < s->n_series; i++) {
 		const struct series *series = &s->series[i];
 		if (series->metric == NULL || series->summary.n == 0 ||
-		    (series->metric->traits & METRIC_DETAIL) != 0)
+		    metric_is(series->id, METRIC_DETAIL))
 			continue;
 		if (series->summary.min != 0 || series->summary.max != 0)
 			add_series(t, series);

@@ -37,6 +37,7 @@ struct table *build_top_processes(const struct session *s, size_t run);
 struct table *build_connections(const struct session *s, size_t run);
 struct table *build_listeners(const struct session *s, size_t run);
 struct table *build_libraries(const struct session *s, size_t run);
+struct table *build_modules(const struct session *s, size_t run);
 struct table *build_files(const struct session *s, size_t run);
 struct table *build_syscalls(const struct session *s, size_t run);
 struct table *build_functions(const struct session *s, size_t run);

@@ -20,6 +20,7 @@ const struct report reports[] = {
 	{ "connections", "what was connected to, and how long it took", build_connections },
 	{ "listeners", "the listening sockets and when each could be used", build_listeners },
 	{ "libraries", "the loading of shared libraries, one by one", build_libraries },
+	{ "modules", "modules of Python and others, and what loading them took", build_modules },
 	{ "files", "the files opened, or not there, and how long that took", build_files },
 	{ "syscalls", "the system calls, summed by name", build_syscalls },
 	{ "functions", "which functions the time on the CPU went to", build_functions },
