@@ -60,8 +60,9 @@ struct contribution {
 	enum test_kind kind;
 	enum phase phase; /* of a startup */
 	enum cause cause;
-	const char *process; /* command line, normalised; "" in sums */
-	const char *detail;  /* normalised; the test */
+	const char *process;	       /* command line, normalised; "" in sums */
+	const char *detail;	       /* normalised; the test; "build_index in libfoo.so" */
+	const char *function, *module; /* of time on the CPU, where it is a row of its own; NULL */
 	int64_t base_ns, head_ns, delta_ns;
 	double low_ns, high_ns; /* 95 % of bootstrap samples of runs; NAN below 3 runs a side */
 	bool is_in_base, is_in_head;

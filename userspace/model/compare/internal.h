@@ -19,6 +19,24 @@ const char *aligned_process(struct alignment *a, const struct run *run, int id);
 /* The name of a segment's object, which may be a command line; likewise. */
 const char *aligned_detail(struct alignment *a, const struct segment *segment);
 
+/* functions.c: which code a part of the time on the CPU was spent in. */
+struct code_function {
+	const char *name, *module; /* interned; module "": the program itself */
+};
+struct code_names;
+/* Sets NULL where not all runs of both sides have stacks. Texts live in @arena; the rest is freed by
+ * code_names_done(). -ENOMEM. */
+int code_names_new(struct arena *arena, const struct session *base, const struct session *head,
+		   struct code_names **ret);
+void code_names_done(struct code_names *c); /* NULL is fine */
+/* Whether the function that @sample of @run was in differs by so much that it may be a row of its own;
+ * @side: 0 base, 1 head. */
+bool code_named(struct code_names *c, int side, const struct run *run,
+		const struct cpu_sample *sample, struct code_function *ret);
+/* Whether its times per run prove that it takes more or less. -ENOMEM. */
+int code_is_proven(const int64_t *base_ns, size_t n_base, const int64_t *head_ns, size_t n_head,
+		   bool *ret);
+
 /* Where the two sides have the same tree of files in different places. "" when they have not. */
 struct checkouts {
 	const char *base, *head;

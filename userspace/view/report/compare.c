@@ -202,6 +202,8 @@ static const struct column contribution_columns[] = {
 	{ .title = "what", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
 	{ .title = "", .key = "detail", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "function", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "module", .audience = FOR_PROGRAMS },
 };
 
 void contribution_what(const struct contribution *c, struct buf *out)
@@ -262,6 +264,8 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	table_text(t, buf_str(&what));
 	table_text(t, c->detail[0] != '\0' ? c->detail : c->process);
 	table_text(t, c->process);
+	table_text(t, c->function);
+	table_text(t, c->module);
 }
 
 /* What is not listed one by one. */
@@ -292,8 +296,8 @@ static void add_rest(struct table *t, const struct rest *rest, const char *cause
 	table_text(t, "");
 	table_text(t, cause);
 	table_textf(t, "%zu more", rest->n);
-	table_text(t, "");
-	table_text(t, "");
+	for (int i = 0; i < 4; i++)
+		table_text(t, "");
 }
 
 /* Who has to wait for a CPU is chance: such rows are worth a line only when they are proven. */
