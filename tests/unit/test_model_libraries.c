@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The steps of a loader, from what the kernel sees of them. */
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -210,6 +211,72 @@ static void exec_forgets_them(void **state)
 	(void)session_free(s);
 }
 
+/* The id of each finding, with its cost in ms. */
+static void assert_findings(const struct session *s, const char *expected)
+{
+	char got[256] = "";
+	size_t n = 0;
+	for (size_t i = 0; i < s->runs[0].n_findings; i++)
+		n += (size_t)snprintf(got + n, sizeof(got) - n, "%s%s %g", n > 0 ? ", " : "",
+				      s->runs[0].findings[i].id,
+				      in_ms(s->runs[0].findings[i].cost_ns));
+	assert_string_equal(got, expected);
+}
+
+static void dear_ones_are_findings(void **state)
+{
+	(void)state;
+	struct session *s = build(BEGIN LOAD_A LOAD_B
+				  "24ms mapping 9 protect enter=23ms address=390000 length=4096\n"
+				  "30ms mapping 9 protect enter=28ms address=190000 length=4096\n"
+				  "33ms mark 9 linked\n"
+				  "34ms mapping 9 enter address=310000 offset=9000000\n"
+				  "38ms mapping 9 enter address=110000 offset=9000000\n"
+				  "49ms mapping 9 enter address=4000 offset=9000000\n"
+				  "50ms mark 9 main\n"
+				  "60ms exit 9 code=0\n");
+	assert_findings(s, "heavy-relocation 6, slow-constructor 11, library-search 4");
+	assert_float_equal(value_of(s, "startup.library[*.so]"), 35 * MS, 1);
+	assert_float_equal(value_of(s, "startup.library[b.so]"), 10 * MS, 1);
+	assert_true(isnan(value_of(s, "startup.library[none.so]")));
+	(void)session_free(s);
+}
+
+/* A busy machine is no fault of a library. */
+static void waits_for_a_cpu_are_nobodys(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BEGIN LOAD_A "29ms offcpu 9 out=16ms state=R\n"
+				   "30ms mapping 9 protect enter=29ms address=190000 length=4096\n"
+				   "33ms mark 9 linked\n50ms mark 9 main\n60ms exit 9 code=0\n");
+	assert_steps(s, "/lib/a.so", "4 3 15 -1");
+	assert_int_equal(library(s, "/lib/a.so")->path_ns, 9 * MS);
+	(void)session_free(s);
+}
+
+#define CHILD(pid, at)                                                                            \
+	at "1ms task " pid " parent=9\n" at "2ms exec " pid " /bin/y argv=y enter=" at "1ms\n" at \
+	   "4ms open " pid " /lib/c.so enter=" at "3ms result=3\n" at "5ms mapping " pid          \
+	   " map address=100000 length=100000 fd=3 flags=2050\n" at "8ms mapping " pid            \
+	   " protect enter=" at "7ms address=190000 length=4096\n" at "9ms exit " pid             \
+	   " code=0\n" at "9ms offcpu 9 out=" at "1ms wake=" at "9ms waker=" pid                  \
+	   " syscall=wait4\n"
+
+static void work_repeated_in_children_is_told(void **state)
+{
+	(void)state;
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 mark 9 spawn\n0 task 9 parent=1\n"
+		      "1ms exec 9 /bin/x argv=x enter=0\n" CHILD("11", "1") CHILD("12", "2")
+			      CHILD("13", "3") CHILD("14", "4") CHILD("15", "5") CHILD("16", "6")
+				      CHILD("17", "7") CHILD("18", "8") CHILD("19", "9")
+					      CHILD("20", "10") "120ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].n_libraries, 20);
+	assert_findings(s, "repeated-linking 60");
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +289,9 @@ int main(void)
 		cmocka_unit_test(others_are_left_out),
 		cmocka_unit_test(without_calls_there_are_none),
 		cmocka_unit_test(exec_forgets_them),
+		cmocka_unit_test(dear_ones_are_findings),
+		cmocka_unit_test(waits_for_a_cpu_are_nobodys),
+		cmocka_unit_test(work_repeated_in_children_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

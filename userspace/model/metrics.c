@@ -158,6 +158,7 @@ const struct metric metrics[] = {
 	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(first_accept_ns) },
 	{ "startup.first_byte", "first byte", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(first_byte_ns) },
 	{ "startup.listen_gap", "port open, nobody serving", UNIT_NS, LOWER, CLASS_TIME, 0, BY(get_listen_gap) },
+	{ "startup.library[]", "loading of a library", UNIT_NS, LOWER, CLASS_TIME, 0, PER(series_libraries) },
 	{ "time.child[]", "wall time of children", UNIT_NS, LOWER, CLASS_TIME, 0, PER(series_children) },
 	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(user_ns) },
 	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(system_ns) },

@@ -9,7 +9,9 @@
 
 #include "userspace/stacks/kallsyms.h"
 
-#define FOLLOWS_PATH "startup.exec startup.link startup.init startup.main startup.child"
+#define FOLLOWS_PATH                                                         \
+	"startup.exec startup.link startup.init startup.main startup.child " \
+	"startup.library[]"
 #define OF_LISTENERS                                                                   \
 	"startup.listen startup.accept_ready startup.first_accept startup.first_byte " \
 	"startup.listen_gap"

@@ -72,7 +72,7 @@ static void emit(struct walker *w, int thread, uint64_t from, uint64_t to, enum 
 			until = loaded;
 		if (until > to)
 			until = to;
-		if (library != NULL)
+		if (library != NULL && state != ACTIVITY_RUNNABLE)
 			library->path_ns += (int64_t)(until - from);
 		const bool is_named = library != NULL && names_library(phase, why);
 		append(w, &(struct segment){

@@ -4,6 +4,8 @@
 #include "userspace/model/build/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "userspace/model/syscalls.h"
 
@@ -78,6 +80,156 @@ static bool many_calls(struct builder *b, struct finding *ret)
 	return is_found;
 }
 
+/* ---- libraries ---- */
+
+#define LIBRARY_MIN_NS	  1000000 /* on the critical path … */
+#define LIBRARY_MIN_SHARE 0.05	  /* … and of it that much, or … */
+#define LIBRARY_BIG_NS	  20000000
+#define REPEATED_MIN	  10 /* processes */
+
+static bool is_worth_it(const struct run *run, int64_t cost_ns)
+{
+	return cost_ns >= LIBRARY_MIN_NS &&
+	       (cost_ns >= LIBRARY_BIG_NS ||
+		(double)cost_ns >= LIBRARY_MIN_SHARE * (double)run->startup_total_ns);
+}
+
+/* Of a step that took @step_ns what can lie on the critical path. */
+static int64_t critical(const struct library *l, int64_t step_ns)
+{
+	if (step_ns == UNKNOWN || l->path_ns == UNKNOWN || strcmp(l->path, LIBRARY_LOADER) == 0)
+		return 0;
+	return step_ns < l->path_ns ? step_ns : l->path_ns;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
+
+static bool heavy_relocation(struct builder *b, struct finding *ret)
+{
+	const struct run *run = b->run;
+	const struct library *worst = NULL;
+	for (size_t i = 0; i < run->n_libraries; i++) {
+		const int64_t ns = critical(&run->libraries[i], run->libraries[i].relocate_ns);
+		if (ns <= ret->cost_ns)
+			continue;
+		worst = &run->libraries[i];
+		ret->cost_ns = ns;
+	}
+	if (worst == NULL || !is_worth_it(run, ret->cost_ns))
+		return false;
+	ret->evidence = arena_printf(b->arena, "%s: relocated for %.1f ms", base_name(worst->path),
+				     (double)ret->cost_ns / 1e6);
+	ret->remedy = "have fewer symbols looked up by name (-fvisibility=hidden, -Wl,-Bsymbolic), "
+		      "functions when they are called (-Wl,-z,lazy), and the other relocations "
+		      "packed (-Wl,-z,pack-relative-relocs); or load it when it is needed (dlopen)";
+	return true;
+}
+
+static bool slow_constructor(struct builder *b, struct finding *ret)
+{
+	const struct run *run = b->run;
+	const struct library *worst = NULL;
+	for (size_t i = 0; i < run->n_libraries; i++) {
+		const int64_t ns = critical(&run->libraries[i], run->libraries[i].init_ns);
+		if (ns <= ret->cost_ns)
+			continue;
+		worst = &run->libraries[i];
+		ret->cost_ns = ns;
+	}
+	if (worst == NULL || !is_worth_it(run, ret->cost_ns))
+		return false;
+	ret->evidence = arena_printf(b->arena, "%s: its constructors took %.1f ms",
+				     base_name(worst->path), (double)ret->cost_ns / 1e6);
+	ret->remedy = "do that work when it is needed first (--view functions names what runs in "
+		      "phase init)";
+	return true;
+}
+
+static bool library_search(struct builder *b, struct finding *ret)
+{
+	const struct run *run = b->run;
+	const struct library *worst = NULL;
+	int64_t misses = 0;
+	size_t n = 0;
+	for (size_t i = 0; i < run->n_libraries; i++) {
+		const struct library *l = &run->libraries[i];
+		if (l->misses <= 0)
+			continue;
+		ret->cost_ns += critical(l, l->search_ns);
+		misses += l->misses;
+		n++;
+		if (l->missed.n > 0 && (worst == NULL || l->missed.n > worst->missed.n))
+			worst = l;
+	}
+	if (worst == NULL || !is_worth_it(run, ret->cost_ns))
+		return false;
+	const struct text_list *missed = &worst->missed;
+	ret->evidence = arena_printf(
+		b->arena, "%lld opens failed before %zu libraries were found; %s is not in %s%s",
+		(long long)misses, n, base_name(worst->path), missed->items[0],
+		missed->n == 1 ? "" : arena_printf(b->arena, " and %zu more", missed->n - 1));
+	ret->remedy =
+		"put the directory that has them first in LD_LIBRARY_PATH or RUNPATH and leave "
+		"out the others, or have ldconfig list it (--view libraries has all)";
+	return true;
+}
+
+struct linked { /* a process */
+	const char *exe;
+	int64_t path_ns;
+};
+
+static int by_exe(const void *left, const void *right)
+{
+	const struct linked *a = left, *b = right;
+	return strcmp(a->exe, b->exe);
+}
+
+/* The same libraries for the same program, again and again. */
+static bool repeated_linking(struct builder *b, struct finding *ret)
+{
+	const struct run *run = b->run;
+	_cleanup_free_ struct linked *all = keep(b, calloc(run->n_processes + 1, sizeof(*all)));
+	const char *worst = NULL;
+	size_t worst_n = 0;
+	if (all == NULL)
+		return false;
+	for (size_t i = 0; i < run->n_processes; i++)
+		all[i].exe = run->processes[i].exe != NULL ? run->processes[i].exe : "";
+	for (size_t i = 0; i < run->n_libraries; i++)
+		if (run->libraries[i].path_ns > 0)
+			all[run->libraries[i].process - 1].path_ns += run->libraries[i].path_ns;
+	qsort(all, run->n_processes, sizeof(*all), by_exe);
+	for (size_t i = 0, next; i < run->n_processes; i = next) {
+		int64_t sum_ns = 0;
+		size_t n = 0;
+		for (next = i; next < run->n_processes && strcmp(all[next].exe, all[i].exe) == 0;
+		     next++) {
+			sum_ns += all[next].path_ns;
+			n += all[next].path_ns > 0;
+		}
+		if (n < REPEATED_MIN || sum_ns <= ret->cost_ns)
+			continue;
+		worst = all[i].exe;
+		worst_n = n;
+		ret->cost_ns = sum_ns;
+	}
+	if (worst == NULL || !is_worth_it(run, ret->cost_ns))
+		return false;
+	ret->evidence =
+		arena_printf(b->arena,
+			     "%s: its libraries were loaded and relocated by %zu processes, "
+			     "for %.1f ms on the critical path",
+			     worst, worst_n, (double)ret->cost_ns / 1e6);
+	ret->remedy =
+		"start it once for many inputs, or link it statically or against fewer libraries";
+	return true;
+}
+
 static const struct {
 	const char *id;
 	bool (*find)(struct builder *b, struct finding *ret);
@@ -85,6 +237,10 @@ static const struct {
 	{ "early-listen", early_listen },
 	{ "retry-sleep", retry_sleep },
 	{ "many-calls", many_calls },
+	{ "heavy-relocation", heavy_relocation },
+	{ "slow-constructor", slow_constructor },
+	{ "library-search", library_search },
+	{ "repeated-linking", repeated_linking },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

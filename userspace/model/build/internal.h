@@ -510,6 +510,7 @@ void metrics_forget(const struct metric *metric, struct run *run);
 
 /* series.c: the collect functions of metrics that take a parameter. 0 or -ENOMEM. */
 int series_children(const struct run *run, const char *glob, struct series *ret);
+int series_libraries(const struct run *run, const char *glob, struct series *ret);
 int series_connects(const struct run *run, const char *glob, struct series *ret);
 int series_replies(const struct run *run, const char *glob, struct series *ret);
 int series_language_modules(const struct run *run, const char *glob, struct series *ret);

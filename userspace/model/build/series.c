@@ -13,7 +13,9 @@
 #include "userspace/model/shares.h"
 
 #define MAX_PEERS	  32 /* rows of their own, per metric; the rest on demand */
-#define MAX_PROGRAMS	  16
+#define MAX_PROGRAMS	  16 /* … and libraries */
+#define LIBRARY_MIN_NS	  1000000
+#define LIBRARY_SHARE	  0.02
 #define MAX_FUNCTIONS	  8
 #define BIG_FUNCTION	  0.05 /* of the critical path's time on the CPU */
 #define MAX_FUNCTION_NAME 200
@@ -113,6 +115,26 @@ int series_language_modules(const struct run *run, const char *glob, struct seri
 		if (m->total_path_ns != UNKNOWN && m->id == (int64_t)i + 1 &&
 		    matches(glob, m->name) && !is_within(run, m, glob))
 			sum = (isnan(sum) ? 0 : sum) + (double)m->total_path_ns;
+	}
+	return add_value(ret, sum);
+}
+
+/* By path, or by the name alone. */
+static bool is_library_meant(const struct library *l, const char *glob)
+{
+	const char *slash = strrchr(l->path, '/');
+	return matches(glob, l->path) || (slash != NULL && matches(glob, slash + 1));
+}
+
+/* Where it is not loaded at all it is missing, and does not take no time. */
+int series_libraries(const struct run *run, const char *glob, struct series *ret)
+{
+	double sum = NAN;
+	const bool is_whole = run->libraries_cut == UNKNOWN || run->libraries_cut == 0;
+	for (size_t i = 0; i < run->n_libraries && is_whole; i++) {
+		const struct library *l = &run->libraries[i];
+		if (l->path_ns != UNKNOWN && is_library_meant(l, glob))
+			sum = (isnan(sum) ? 0 : sum) + (double)l->path_ns;
 	}
 	return add_value(ret, sum);
 }
@@ -381,6 +403,26 @@ static int find_modules(struct session *s, struct candidate_list *list, struct i
 	return rc;
 }
 
+/* Small ones are noise: rows of their own have those that took 1 ms and 2 % of a start, where that
+ * was most. */
+static int find_libraries(struct session *s, struct candidate_list *list, struct id_map *index)
+{
+	int rc = 0;
+	for (size_t r = 0; r < s->n_runs; r++)
+		for (size_t i = 0; i < s->runs[r].n_libraries && rc == 0; i++) {
+			const struct library *l = &s->runs[r].libraries[i];
+			const char *slash = strrchr(l->path, '/');
+			const double least = LIBRARY_SHARE * (double)s->runs[r].startup_total_ns;
+			if (l->path_ns < LIBRARY_MIN_NS || (double)l->path_ns < least ||
+			    slash == NULL)
+				continue;
+			const char *glob = glob_of(s->arena, slash + 1, "");
+			rc = glob == NULL ? -ENOMEM
+					  : count_uses(s, list, index, glob, (size_t)l->path_ns);
+		}
+	return rc;
+}
+
 struct series_list VEC(struct series);
 
 static int find_parameters(struct session *s, const struct metric *metric,
@@ -394,6 +436,8 @@ static int find_parameters(struct session *s, const struct metric *metric,
 		return find_calls(s, list, index);
 	if (metric->collect == series_functions)
 		return find_functions(s, list, index);
+	if (metric->collect == series_libraries)
+		return find_libraries(s, list, index);
 	return find_peers(s, list, index, metric->collect == series_replies);
 }
 
@@ -403,7 +447,9 @@ static int add_pooled(struct session *s, size_t row, struct series_list *out)
 	struct id_map index = { 0 };
 	if (probes_lost_metric(s, metrics[row].id))
 		return 0;
-	const size_t limit = metrics[row].collect == series_children ? MAX_PROGRAMS : MAX_PEERS;
+	const bool is_few =
+		metrics[row].collect == series_children || metrics[row].collect == series_libraries;
+	const size_t limit = is_few ? MAX_PROGRAMS : MAX_PEERS;
 	int rc = find_parameters(s, &metrics[row], &list, &index);
 
 	if (list.n > 1)

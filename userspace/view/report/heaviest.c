@@ -13,11 +13,12 @@
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 
-#define LEAST	   0.20 /* of the row's time on the CPU */
-#define LEAST_SURE 0.10 /* … is what it has with 97.5 % certainty */
-#define LEAST_N	   3	/* samples */
-#define MAX_NAMES  2
-#define NEARLY_ALL 0.9
+#define LEAST	    0.20 /* of the row's time on the CPU */
+#define LEAST_SURE  0.10 /* … is what it has with 97.5 % certainty */
+#define LEAST_N	    3	 /* samples */
+#define MAX_NAMES   2
+#define MAX_LOADING 100000 /* segments of a row that are looked at for the library */
+#define NEARLY_ALL  0.9
 
 int heaviest_new(const struct session *s, const struct run *run, struct heaviest *ret)
 {
@@ -163,8 +164,53 @@ static void name_module(const struct heaviest *h, const struct share_list *list,
 	(void)buf_adds(out, module_label(h->s->arena, heaviest));
 }
 
-int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_t columns,
-		  struct buf *out)
+/* ---- libraries ---- */
+
+/* A system call has no such name. */
+static bool is_library(const char *detail)
+{
+	return strchr(detail, '/') != NULL || strcmp(detail, LIBRARY_LOADER) == 0;
+}
+
+static int64_t loading_ns(const struct heaviest *h, const struct stretch *stretch,
+			  const char *library)
+{
+	int64_t ns = 0;
+	for (size_t i = stretch->from; i < stretch->to; i++) {
+		const struct segment *s = &h->run->segments[i];
+		if (s->cause == CAUSE_CPU && strcmp(s->detail, library) == 0)
+			ns = sum_known(ns, s->duration_ns);
+	}
+	return ns;
+}
+
+/* While libraries are loaded it is known whose the time is, stacks or not. */
+static void name_library(const struct heaviest *h, const struct stretch *stretch, struct buf *out)
+{
+	const int phase = stretch_phase(stretch);
+	const int64_t sum_ns = stretch->causes_ns[CAUSE_CPU];
+	const char *heaviest = NULL;
+	int64_t most_ns = 0;
+	if ((phase != PHASE_LINK && phase != PHASE_INIT) || stretch->is_one_detail)
+		return;
+	for (size_t i = stretch->from; i < stretch->to && i < stretch->from + MAX_LOADING; i++) {
+		const struct segment *s = &h->run->segments[i];
+		if (s->cause != CAUSE_CPU || s->duration_ns <= most_ns || !is_library(s->detail))
+			continue;
+		heaviest = s->detail;
+		most_ns = s->duration_ns;
+	}
+	if (heaviest == NULL)
+		return;
+	most_ns = loading_ns(h, stretch, heaviest);
+	if ((double)most_ns < LEAST * (double)sum_ns)
+		return;
+	add_percent(out, most_ns, sum_ns);
+	(void)buf_adds(out, label_base(heaviest));
+}
+
+static int name_code(const struct heaviest *h, const struct stretch *stretch, size_t columns,
+		     struct buf *out)
 {
 	_cleanup_(shares_freep) struct shares *shares = NULL;
 	_cleanup_vec_ struct share_list list = { 0 };
@@ -182,4 +228,14 @@ int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_
 	if (name_functions(h, stretch, &list, sum_ns, columns, out) == 0)
 		name_module(h, &list, sum_ns, out);
 	return out->error;
+}
+
+int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_t columns,
+		  struct buf *out)
+{
+	const size_t before = out->len;
+	const int rc = name_code(h, stretch, columns, out);
+	if (rc == 0 && out->len == before && stretch->causes_ns[CAUSE_CPU] > 0)
+		name_library(h, stretch, out);
+	return rc < 0 ? rc : out->error;
 }
