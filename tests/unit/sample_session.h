@@ -48,6 +48,7 @@ static struct session *sample_new(size_t n_runs)
 				     .overhead_error_ns = UNKNOWN,
 				     .overhead_probes_ns = UNKNOWN,
 				     .overhead_shim_ns = UNKNOWN,
+				     .overhead_stacks_ns = UNKNOWN,
 				     .ready_ns = UNKNOWN,
 				     .startup_total_ns = 0,
 				     .startup_unknown_ns = 0,
@@ -415,7 +416,8 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	run->overhead_ns = 310000;
 	run->overhead_error_ns = 42000;
 	run->overhead_probes_ns = 120000;
-	run->overhead_shim_ns = 190000;
+	run->overhead_shim_ns = 180000;
+	run->overhead_stacks_ns = 10000;
 	run->wall_ns = 480 * MS;
 	run->cpus = 2;
 	run->peak_rss_bytes = 25500000;

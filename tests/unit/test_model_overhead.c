@@ -26,6 +26,30 @@ static void parts_of_one_process_add_up(void **state)
 	(void)session_free(s);
 }
 
+/* Each by the timer, until startup ended, and with its own error. */
+static void samples_cost_what_one_was_measured_to(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BPF
+		"0 meta source.shim=not asked for\n0 meta source.stacks=ok\n0 meta stacks.sample_ns=50000\n"
+		"0 meta stacks.sample_error_ns=20000\n0 meta overhead.call_error_ps=0\n"
+		"0 meta overhead.hit_error_ps=0\n" BEGIN
+		"2ms sample 9 timer stack=0 period=2ms\n4ms sample 9 timer stack=0 period=2ms\n"
+		"5ms sample 9 call stack=0\n6ms sample 9 timer stack=0 period=2ms\n"
+		"9ms usage 9 exit run=9ms probe_ns=0\n9ms exit 9 code=0\n");
+	const struct run *run = &s->runs[0];
+
+	assert_int_equal(run->overhead_stacks_ns, 3 * 50000);
+	assert_int_equal(run->overhead_ns, run->overhead_probes_ns + run->overhead_stacks_ns);
+	assert_int_equal(run->overhead_error_ns, 3 * 20000);
+	(void)session_free(s);
+	s = build(BPF "0 meta source.shim=none\n" BEGIN
+		      "9ms usage 9 exit run=9ms probe_ns=0\n9ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].overhead_stacks_ns, UNKNOWN);
+	(void)session_free(s);
+}
+
 /* 17 runs of probes are one sample. */
 static void errors_of_the_parts_give_that_of_the_sum(void **state)
 {
@@ -152,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_of_one_process_add_up),
+		cmocka_unit_test(samples_cost_what_one_was_measured_to),
 		cmocka_unit_test(errors_of_the_parts_give_that_of_the_sum),
 		cmocka_unit_test(who_left_no_counters_cost_what_others_did),
 		cmocka_unit_test(what_runs_beside_the_path_counts_by_its_share),

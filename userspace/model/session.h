@@ -257,8 +257,8 @@ struct run {
 	const char *tainted;	   /* contention on the machine during the run, or NULL */
 	int64_t overhead_ns;	   /* startline's own cost on the way to the end of startup */
 	int64_t overhead_error_ns; /* 19 of 20 times it is within that of the truth */
-	int64_t overhead_probes_ns,
-		overhead_shim_ns; /* of which; UNKNOWN: that source was not there */
+	int64_t overhead_probes_ns, overhead_shim_ns,
+		overhead_stacks_ns; /* of which; UNKNOWN: that source was not there */
 
 	bool has_ready;
 	int64_t ready_ns;

@@ -104,6 +104,14 @@ static uint64_t rate_for(uint64_t cost_ns)
 	return rate > RATE_MAX ? RATE_MAX : rate < RATE_MIN ? RATE_MIN : rate;
 }
 
+static int emit_refused(int error, struct sink sink)
+{
+	const int r = emit_meta(sink, "source.stacks", "%s", perf_events_why(error));
+	return r < 0 || *perf_events_remedy(error) == '\0'
+		       ? r
+		       : emit_meta(sink, "source.stacks.remedy", "%s", perf_events_remedy(error));
+}
+
 int source_perf_open(struct source_perf *s, struct sink sink)
 {
 	const struct intern_listener listener = tell_listener(&s->teller);
@@ -113,7 +121,7 @@ int source_perf_open(struct source_perf *s, struct sink sink)
 	if (s->intern == NULL)
 		return -ENOMEM;
 	if (cost.error != 0)
-		return emit_meta(sink, "source.stacks", "%s", perf_events_why(cost.error));
+		return emit_refused(cost.error, sink);
 	s->period_ns = NS_PER_S / (s->rate_hz != 0 ? s->rate_hz : rate_for(cost.ns));
 	int r = emit_meta(sink, "source.stacks", "ok");
 	if (r >= 0)
@@ -139,7 +147,7 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 	if (r >= 0)
 		return 0;
 	log_info("no samples of the CPU: %s", perf_events_why(r));
-	return emit_meta(sink, "source.stacks", "%s", perf_events_why(r));
+	return emit_refused(r, sink);
 }
 
 int source_perf_begin(struct source_perf *s, const struct perf_target *target, struct sink sink)

@@ -81,6 +81,8 @@ static void read_overhead(struct facts *f, const char *key, size_t length, const
 		{ "overhead.image_error_ns", &f->overhead.image_error_ns },
 		{ "overhead.hook_ps", &f->overhead.hook_ps },
 		{ "overhead.hook_error_ps", &f->overhead.hook_error_ps },
+		{ "stacks.sample_ns", &f->overhead.sample_ns },
+		{ "stacks.sample_error_ns", &f->overhead.sample_error_ns },
 	};
 	int64_t number;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -327,7 +329,7 @@ int facts_read(const struct trace *trace, struct session *session, struct facts 
 		.bpf = "",
 		.shim = "",
 		.overhead = { UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN,
-			      UNKNOWN },
+			      UNKNOWN, UNKNOWN, UNKNOWN },
 	};
 	for (size_t i = 0; i < trace->n_events && rc == 0; i++)
 		rc = read_event(f, lists, trace->events[i]);

@@ -38,10 +38,11 @@ struct producer {
 
 /* What things cost on the recording's machine, and the error of that; UNKNOWN: nobody measured. */
 struct overhead_facts {
-	int64_t call_ps, call_error_ps;	  /* a system call, for being looked at */
-	int64_t hit_ps, hit_error_ps;	  /* the kernel's way to any other run of a probe */
-	int64_t image_ns, image_error_ns; /* an image, for having the shim */
-	int64_t hook_ps, hook_error_ps;	  /* an allocation or free that is counted */
+	int64_t call_ps, call_error_ps;	    /* a system call, for being looked at */
+	int64_t hit_ps, hit_error_ps;	    /* the kernel's way to any other run of a probe */
+	int64_t image_ns, image_error_ns;   /* an image, for having the shim */
+	int64_t hook_ps, hook_error_ps;	    /* an allocation or free that is counted */
+	int64_t sample_ns, sample_error_ns; /* a sample of the timer's */
 };
 
 /* ---- code (code.c): what frames and stacks are made of ---- */
@@ -178,6 +179,7 @@ struct proc {
 	uint64_t calls_told_ns[WHEN_LIMIT];	   /* 0: not at all */
 	const struct sl_cover *cover, *cover_next; /* of the current image, of the next one */
 	uint64_t shim_ns;			   /* MARK OVERHEAD until startup ended */
+	uint64_t n_timer;			   /* the timer's samples until then */
 	uint64_t shim_open_ns; /* when its loader last opened the shim; 0: never */
 	int64_t live_threads;
 	struct step_list VEC(struct step) steps;	     /* see phases.c */

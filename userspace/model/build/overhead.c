@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What startline itself cost the program on the way to the end of startup: for each process what
- * the probes and the shim took of its running time, and of that the share that lies on the critical
+ * the probes, the shim and samples took of its running time, and of that the share that lies on the critical
  * path. What each part is, and what is in none of them: docs/metrics.md, "Overhead". */
 #include "userspace/model/build/internal.h"
 
@@ -20,8 +20,8 @@ static const struct sl_usage *usage_of(const struct builder *b, const struct pro
 /* What adds up over processes. The errors of costs that were measured once are the same for all, so
  * they add up too; those of samples even each other out. */
 struct sums {
-	double probes_ns, shim_ns;
-	double call_error_ns, hit_error_ns, image_error_ns, hook_error_ns;
+	double probes_ns, shim_ns, stacks_ns;
+	double sample_error_ns, call_error_ns, hit_error_ns, image_error_ns, hook_error_ns;
 	double sampled_variance; /* of probes_ns, ns squared */
 	double untold_ns;	 /* running time of processes whose counters are missing */
 	double told_ns;		 /* … and of the others */
@@ -67,6 +67,13 @@ static void add_shim(const struct builder *b, const struct proc *p, double share
 			 images * (double)t->image_ns;
 	sums->hook_error_ns += hooks * (double)t->hook_error_ps / PS_PER_NS;
 	sums->image_error_ns += images * (double)t->image_error_ns;
+}
+
+static void add_stacks(const struct overhead_facts *t, const struct proc *p, double share,
+		       struct sums *sums)
+{
+	sums->stacks_ns += share * (double)p->n_timer * (double)t->sample_ns;
+	sums->sample_error_ns += share * (double)p->n_timer * (double)t->sample_error_ns;
 }
 
 /* Running time on the critical path, by process; in the arena. */
@@ -119,7 +126,7 @@ static bool is_known(const struct builder *b)
 		return false;
 	if (has_shim && (t->image_ns == UNKNOWN || t->hook_ps == UNKNOWN))
 		return false;
-	return has_bpf || has_shim;
+	return has_bpf || has_shim || t->sample_ns != UNKNOWN;
 }
 
 static bool has_errors(const struct builder *b)
@@ -149,13 +156,16 @@ static void add_process(const struct builder *b, const struct proc *p, double on
 		add_probes(&b->facts->overhead, u, share, sums);
 	if (b->facts->shim == NULL)
 		add_shim(b, p, share, sums);
+	if (b->facts->overhead.sample_ns != UNKNOWN)
+		add_stacks(&b->facts->overhead, p, share, sums);
 }
 
 static double error_of(const struct sums *s)
 {
 	const double calls = s->call_error_ns + s->hit_error_ns; /* measured as one */
 	return sqrt(calls * calls + s->image_error_ns * s->image_error_ns +
-		    s->hook_error_ns * s->hook_error_ns + s->sampled_variance);
+		    s->hook_error_ns * s->hook_error_ns + s->sample_error_ns * s->sample_error_ns +
+		    s->sampled_variance);
 }
 
 void overhead_finish(struct builder *b)
@@ -173,11 +183,15 @@ void overhead_finish(struct builder *b)
 	if (sums.untold_ns > 0 && sums.told_ns == 0)
 		return;
 	const double more = sums.untold_ns > 0 ? sums.untold_ns / sums.told_ns : 0;
-	const double error = error_of(&sums) + more * (sums.probes_ns + sums.shim_ns);
+	const double error =
+		error_of(&sums) + more * (sums.probes_ns + sums.shim_ns + sums.stacks_ns);
 	sums.probes_ns *= 1 + more;
 	sums.shim_ns *= 1 + more;
-	run->overhead_ns = rounded(run, sums.probes_ns + sums.shim_ns);
+	sums.stacks_ns *= 1 + more;
+	run->overhead_ns = rounded(run, sums.probes_ns + sums.shim_ns + sums.stacks_ns);
 	run->overhead_error_ns = has_errors(b) ? rounded(run, error) : UNKNOWN;
 	run->overhead_probes_ns = has_bpf ? rounded(run, sums.probes_ns) : UNKNOWN;
 	run->overhead_shim_ns = has_shim ? rounded(run, sums.shim_ns) : UNKNOWN;
+	run->overhead_stacks_ns =
+		b->facts->overhead.sample_ns != UNKNOWN ? rounded(run, sums.stacks_ns) : UNKNOWN;
 }

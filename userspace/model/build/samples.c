@@ -442,8 +442,10 @@ static void count(struct builder *b)
 					    [SL_SAMPLE_WAIT] = &run->samples_wait };
 		const bool is_known = e->reason >= SL_SAMPLE_TIMER && e->reason <= SL_SAMPLE_WAIT;
 		++*(is_known ? counts[e->reason] : &ignored);
-		if (e->reason == SL_SAMPLE_TIMER)
-			run->sample_period_ns = counter(e->period_ns);
+		if (e->reason != SL_SAMPLE_TIMER)
+			continue;
+		run->sample_period_ns = counter(e->period_ns);
+		b->procs.items[b->threads.items[taken->thread].proc].n_timer++;
 	}
 }
 

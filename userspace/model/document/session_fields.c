@@ -295,6 +295,7 @@ static const struct field run_fields[] = {
 	INT(run, overhead_error_ns, "overhead_error_ns"),
 	INT(run, overhead_probes_ns, "overhead_probes_ns"),
 	INT(run, overhead_shim_ns, "overhead_shim_ns"),
+	INT(run, overhead_stacks_ns, "overhead_stacks_ns"),
 	GROUP("exit", exit_record),
 	GROUP_IF(run, "ready", ready_record, has_ready),
 	ARRAY(run, milestones, "milestones", milestone_record),

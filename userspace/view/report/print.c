@@ -251,9 +251,14 @@ static void say_overhead(struct sheet *sheet, const struct run *run)
 			       format_ns(text, (double)run->overhead_probes_ns));
 		before = ", ";
 	}
-	if (run->overhead_shim_ns != UNKNOWN)
+	if (run->overhead_shim_ns != UNKNOWN) {
 		(void)buf_addf(&line, "%sshim %s", before,
 			       format_ns(text, (double)run->overhead_shim_ns));
+		before = ", ";
+	}
+	if (run->overhead_stacks_ns != UNKNOWN)
+		(void)buf_addf(&line, "%sstacks %s", before,
+			       format_ns(text, (double)run->overhead_stacks_ns));
 	sayf(sheet, TONE_PLAIN, "%s", buf_str(&line));
 }
 
