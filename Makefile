@@ -325,6 +325,8 @@ build/bench/%.so: tests/bench/%.c
 	$(Q)$(CC) $(COMMON_CFLAGS) -O2 -shared -fPIC -o $@ $<
 
 build/bench/empty_probes: BENCH_LIBS := $(PACKAGE_LIBS)
+build/bench/unwind_cost: BENCH_LIBS := build/lib/stacks.a build/lib/base.a $(PACKAGE_LIBS)
+build/bench/unwind_cost: build/lib/stacks.a build/lib/base.a
 build/bench/%: tests/bench/%.c
 	$(call say,BENCH,$@)
 	$(Q)mkdir -p $(@D)

@@ -70,11 +70,12 @@ enum {
 static int sets_up_frame_pointer(const uint8_t *code, size_t n)
 {
 	for (size_t i = n; i-- > 0;) {
-		if (IS(code + i, n - i, SET_UP))
+		if (code[i] == SET_UP[0] && IS(code + i, n - i, SET_UP))
 			return 1;
 		/* A return, and filling behind it: what stands before is another function. */
-		if (IS(code + i, n - i, "\xc3\xcc") || IS(code + i, n - i, "\xc3\x66\x90") ||
-		    IS(code + i, n - i, "\xc3\x0f\x1f") || IS(code + i, n - i, "\xc3\x90"))
+		if (code[i] == 0xc3 &&
+		    (IS(code + i, n - i, "\xc3\xcc") || IS(code + i, n - i, "\xc3\x66\x90") ||
+		     IS(code + i, n - i, "\xc3\x0f\x1f") || IS(code + i, n - i, "\xc3\x90")))
 			return -1;
 	}
 	return 0;
