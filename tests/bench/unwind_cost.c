@@ -7,11 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/uio.h>
-#include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/lib/snapshot_of.h"
 #include "userspace/base/clock.h"
 #include "userspace/stacks/proc_maps.h"
 #include "userspace/stacks/unwind.h"
@@ -28,31 +26,6 @@ enum {
 static struct snapshot snapshots[POINTS];
 static uint8_t slices[POINTS][SLICE];
 static struct unwound unwound;
-
-static void take(pid_t pid, size_t i)
-{
-	struct user_regs_struct r;
-	struct snapshot *s = &snapshots[i];
-	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 || waitpid(pid, NULL, __WALL) != pid ||
-	    ptrace(PTRACE_GETREGS, pid, NULL, &r) < 0)
-		exit(1);
-	const uint64_t registers[N_REGISTERS] = { r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi,
-						  r.rbp, r.rsp, r.r8,  r.r9,  r.r10, r.r11,
-						  r.r12, r.r13, r.r14, r.r15, r.rip };
-	*s = (struct snapshot){ .time_ns = 1, .pid = pid, .stack = slices[i] };
-	memcpy(s->registers, registers, sizeof(registers));
-	while (s->n_stack < SLICE) {
-		const uint64_t from = r.rsp + s->n_stack;
-		size_t n = PAGE - from % PAGE;
-		n = n < SLICE - s->n_stack ? n : SLICE - s->n_stack;
-		const struct iovec local = { slices[i] + s->n_stack, n };
-		const struct iovec remote = { (void *)from,
-					      n }; // NOLINT(performance-no-int-to-ptr)
-		if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != (ssize_t)n)
-			break;
-		s->n_stack += n;
-	}
-}
 
 /* Nanoseconds for all of them once. */
 static double unwind_all(struct unwinder *u, size_t *ret_frames)
@@ -79,7 +52,8 @@ int main(int argc, char **argv)
 	if (pid < 0 || ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
 		return 1;
 	for (size_t i = 0; i < POINTS; i++) {
-		take(pid, i);
+		if (!take_snapshot(pid, slices[i], SLICE, &snapshots[i]))
+			return 1;
 		if (i + 1 < POINTS && ptrace(PTRACE_CONT, pid, NULL, NULL) == 0)
 			usleep(NEXT_US);
 	}

@@ -20,6 +20,7 @@ teardown() {
 background() {
 	"$@" >/dev/null 2>&1 3>&- </dev/null &
 	pids="$pids $!"
+	disown # it is killed without a word
 }
 
 # NAME, PID, SHARE: stops it 50 times, and 5 instructions after each; that many per cent must be equal to

@@ -6,31 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
+#include "tests/lib/snapshot_of.h"
 #include "userspace/stacks/proc_maps.h"
 #include "userspace/stacks/unwind.h"
 
 enum { STACK_BYTES = 64 << 10 };
-
-/* As much as there is, in pages, since one that is missing fails all of it. */
-static size_t read_stack(pid_t pid, uint64_t from, uint8_t *ret, size_t n)
-{
-	enum { PAGE = 4096 };
-	size_t done = 0;
-	while (done < n) {
-		size_t piece = PAGE - (from + done) % PAGE;
-		if (piece > n - done)
-			piece = n - done;
-		const struct iovec local = { .iov_base = ret + done, .iov_len = piece };
-		// NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
-		const struct iovec remote = { .iov_base = (void *)(from + done), .iov_len = piece };
-		if (process_vm_readv(pid, &local, 1, &remote, 1, 0) != (ssize_t)piece)
-			break;
-		done += piece;
-	}
-	return done;
-}
 
 /* What it has mapped now, told as the kernel would have. */
 static void tell_mappings(struct spaces *spaces, pid_t pid, uint64_t time_ns)

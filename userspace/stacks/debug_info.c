@@ -194,12 +194,12 @@ static bool is_small(const struct elf_image *image)
 void debug_info_find(const struct elf_image *image, const struct symbol_search *search,
 		     uint64_t limit_ns, struct debug_place *ret)
 {
-	struct walker w = { .search = search,
-			    .places = ret,
-			    .until_ns = clock_ns(CLOCK_MONOTONIC) + limit_ns };
+	struct walker w = { .search = search, .places = ret };
 	if (!is_small(image))
 		return;
+	/* Unpacks all there is. */
 	Dwarf *dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	w.until_ns = clock_ns(CLOCK_MONOTONIC) + limit_ns;
 	Dwarf_CU *unit = NULL;
 	Dwarf_Die die;
 	while (dwarf != NULL && !is_late(&w) &&

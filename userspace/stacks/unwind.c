@@ -234,7 +234,10 @@ static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 	if (w->by_frame_pointer && !(row->flags & (ROW_IN_CALL | ROW_NONE)))
 		return UNWIND_NO_CODE;
 	w->by_frame_pointer = false;
-	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0, place.offset, address))
+	/* The frame of a signal was not called: the code that returns from it begins there. */
+	const bool is_between = (row->flags & ROW_SIGNAL) && !w->was_interrupted;
+	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0,
+		       place.offset + is_between, address))
 		return UNWIND_TOO_MANY;
 	if (place.region == NULL)
 		return UNWIND_NO_CODE;
