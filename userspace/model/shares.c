@@ -46,7 +46,6 @@ struct seen {
 
 struct shares {
 	const struct session *session;
-	enum shares_by by;
 	struct arena *arena;
 	struct function_list functions;
 	struct id_map index;
@@ -59,13 +58,12 @@ struct shares {
 	int64_t sum_ns;
 };
 
-int shares_new(const struct session *s, enum shares_by by, struct shares **ret)
+int shares_new(const struct session *s, struct shares **ret)
 {
 	struct shares *shares = calloc(1, sizeof(*shares));
 	if (shares == NULL)
 		return -ENOMEM;
 	shares->session = s;
-	shares->by = by;
 	shares->arena = arena_new();
 	shares->function_of = calloc(s->n_frames + 1, sizeof(*shares->function_of));
 	if (shares->arena == NULL || shares->function_of == NULL) {
@@ -174,8 +172,6 @@ static int add_function(struct seen *seen, int function)
 static int look(struct shares *shares, const struct cpu_sample *row, struct seen *seen)
 {
 	const struct stack *stack = session_stack(shares->session, row->stack);
-	const struct frame *place =
-		shares->by == SHARES_BY_PLACE ? stack_place(shares->session, row->stack) : NULL;
 	seen->n = 0;
 	seen->self = -1;
 	shares->mark++;
@@ -186,11 +182,7 @@ static int look(struct shares *shares, const struct cpu_sample *row, struct seen
 		if (function < 0)
 			continue;
 		struct function *f = &shares->functions.items[function];
-		const bool is_self =
-			shares->by == SHARES_BY_FUNCTION
-				? seen->n == 0 && !row->is_open
-				: session_frame(shares->session, stack->frames[i]) == place;
-		if (is_self && seen->self < 0)
+		if (seen->n == 0 && !row->is_open)
 			seen->self = function;
 		if (f->mark == shares->mark)
 			continue;
@@ -207,23 +199,24 @@ static int look(struct shares *shares, const struct cpu_sample *row, struct seen
 /* Functions in one of the two and not in the other. */
 static void compare(struct shares *shares, const struct seen *a, const struct seen *b, size_t apart)
 {
-	const double product = a->weight_ns * b->weight_ns;
+	/* What a heavy one stands for is as unsure as it is long, whatever its neighbours weigh. */
+	const double square = (a->weight_ns * a->weight_ns + b->weight_ns * b->weight_ns) / 2;
 	struct function *all = shares->functions.items;
-	shares->pairs[apart] += product;
+	shares->pairs[apart] += square;
 	if (a->self != b->self) {
 		if (a->self >= 0)
-			all[a->self].self.differ[apart] += product;
+			all[a->self].self.differ[apart] += square;
 		if (b->self >= 0)
-			all[b->self].self.differ[apart] += product;
+			all[b->self].self.differ[apart] += square;
 	}
 	shares->mark++;
 	for (size_t i = 0; i < a->n; i++) {
 		all[a->functions[i]].mark = shares->mark;
-		all[a->functions[i]].total.differ[apart] += product;
+		all[a->functions[i]].total.differ[apart] += square;
 	}
 	for (size_t i = 0; i < b->n; i++) {
 		struct function *f = &all[b->functions[i]];
-		f->total.differ[apart] += f->mark == shares->mark ? -product : product;
+		f->total.differ[apart] += f->mark == shares->mark ? -square : square;
 	}
 }
 
@@ -242,7 +235,7 @@ static void count(struct shares *shares, const struct seen *seen, int64_t ns, bo
 		all[seen->self].self.ns += ns;
 		all[seen->self].self.n += is_moment;
 	}
-	if (is_open && seen->self < 0 && seen->n > 0)
+	if (is_open && seen->n > 0)
 		all[seen->functions[0]].open_ns += ns;
 }
 
@@ -382,7 +375,7 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 /* ---- places ---- */
 
 /* Code that everything calls: who called it is what one wants to know. */
-static bool is_of_everybody(const char *module)
+bool is_common_code(const char *module)
 {
 	static const char *const names[] = { "libc.so",	   "libc-2.",	  "libpthread", "libm.so",
 					     "ld-linux",   "ld-2.",	  "ld-musl",	"libc.musl",
@@ -405,7 +398,7 @@ const struct frame *stack_place(const struct session *s, int64_t place)
 		const struct frame *f = session_frame(s, stack->frames[i]);
 		if (f == NULL)
 			continue;
-		if (!is_of_everybody(f->module))
+		if (!is_common_code(f->module))
 			return f;
 		if (named == NULL || (named->function == NULL && f->function != NULL))
 			named = f;

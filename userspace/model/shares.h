@@ -32,14 +32,9 @@ struct share {
 
 struct share_list VEC(struct share);
 
-enum shares_by {
-	SHARES_BY_FUNCTION, /* self is the innermost function's */
-	SHARES_BY_PLACE, /* it is that of stack_place(), also where what that called is not known */
-};
-
 struct shares; /* being added up */
 /* Frames count as one function where module and function have the same name. -ENOMEM. */
-int shares_new(const struct session *s, enum shares_by by, struct shares **ret);
+int shares_new(const struct session *s, struct shares **ret);
 /* Adds @rows, parts of one run in the order that the run has them; runs may follow each other. -ENOMEM. */
 int shares_add(struct shares *shares, const struct cpu_sample *rows, size_t n);
 /* Adds those of @run that are on the critical path, or those that are not. -ENOMEM. */
@@ -51,8 +46,8 @@ struct shares *shares_free(struct shares *shares); /* NULL */
 DEFINE_FREEP(struct shares, shares_free)
 
 /* An interval of a share @p of @weight that was seen in samples with the sum of squares @squares, and
- * differs between those 1, 2 and 3 apart by @differ, of @pairs in all: sums of products of two
- * weights. */
+ * differs between those 1, 2 and 3 apart by @differ, of @pairs in all: sums of the mean squares
+ * of two weights. */
 struct share_interval {
 	double low, high;
 };
@@ -62,6 +57,9 @@ struct share_interval share_interval(double p, double weight, double squares,
 /* The frame that says most of where a stack is: the innermost one outside of the kernel, of the C
  * library and of the loader; where there is none, the innermost that has a name. NULL: no stack. */
 const struct frame *stack_place(const struct session *s, int64_t stack);
+
+/* Of the C library, the loader or the kernel, or of nothing known. */
+bool is_common_code(const char *module);
 
 /* The last part of a module's path without the version of a library: the same in other builds of it.
  * "libfoo.so" of "/usr/lib/libfoo.so.1.2". Interned in @a; NULL: no memory. */

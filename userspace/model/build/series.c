@@ -373,7 +373,7 @@ static int find_functions(struct session *s, struct candidate_list *list, struct
 	_cleanup_vec_ struct share_list all = { 0 };
 	int64_t sum_ns = 0;
 	size_t n_taken = 0;
-	int rc = shares_new(s, SHARES_BY_FUNCTION, &shares);
+	int rc = shares_new(s, &shares);
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
 		if (s->runs[i].has_segments)
 			rc = shares_add_run(shares, &s->runs[i], true);

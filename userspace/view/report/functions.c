@@ -87,7 +87,7 @@ static int add_section(struct table *t, const struct session *s, const struct se
 	char text[UNITS_BYTES];
 	int64_t sum_ns = 0;
 	size_t n_samples = 0, n_shown = 0;
-	int rc = shares_new(s, SHARES_BY_FUNCTION, &shares);
+	int rc = shares_new(s, &shares);
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
 		rc = shares_add_run(shares, &s->runs[i], is_critical);
 	if (rc == 0)

@@ -18,6 +18,7 @@
 #define LEAST_N	    3	 /* samples */
 #define MAX_NAMES   2
 #define MAX_LOADING 100000 /* segments of a row that are looked at for the library */
+#define MAX_BIG	    32
 #define NEARLY_ALL  0.9
 
 int heaviest_new(const struct session *s, const struct run *run, struct heaviest *ret)
@@ -30,6 +31,20 @@ void heaviest_done(struct heaviest *h)
 {
 	vec_done(&h->index);
 }
+
+/* Functions with enough of a row, what they called included. */
+struct big {
+	const struct share *share;
+	int64_t innermost_ns; /* no other of these was called by it then */
+};
+
+struct row_code {
+	struct sample_rows rows;
+	struct share_list shares;
+	int64_t sum_ns;
+	struct big big[MAX_BIG];
+	size_t n_big;
+};
 
 /* ---- samples of a row ---- */
 
@@ -52,31 +67,97 @@ static bool is_whole_phase(const struct heaviest *h, const struct stretch *stret
 }
 
 static int add_other_runs(const struct heaviest *h, const struct stretch *stretch,
-			  struct shares *shares)
+			  struct shares *shares, struct sample_rows *rows)
 {
 	const int phase = stretch_phase(stretch);
 	int rc = 0;
 	for (size_t i = 0; i < h->s->n_runs && rc == 0; i++) {
 		const struct run *run = &h->s->runs[i];
-		_cleanup_vec_ struct sample_rows rows = { 0 };
+		const size_t first = rows->n;
 		for (size_t k = 0; k < run->n_samples && run != h->run && rc == 0; k++)
 			if (is_critical_of(&run->samples[k], stretch->process, phase))
-				rc = vec_push(&rows, run->samples[k]);
-		if (rc == 0)
-			rc = shares_add(shares, rows.items, rows.n);
+				rc = vec_push(rows, run->samples[k]);
+		if (rc == 0 && rows->n > first)
+			rc = shares_add(shares, rows->items + first, rows->n - first);
 	}
 	return rc;
 }
 
-static int add_rows(const struct heaviest *h, const struct stretch *stretch, struct shares *shares)
+static int find_shares(const struct heaviest *h, const struct stretch *stretch,
+		       struct row_code *code)
 {
-	_cleanup_vec_ struct sample_rows rows = { 0 };
-	int rc = path_samples(h->run, &h->index, stretch->from, stretch->to, &rows);
+	_cleanup_(shares_freep) struct shares *shares = NULL;
+	size_t n_taken = 0;
+	int rc = shares_new(h->s, &shares);
 	if (rc == 0)
-		rc = shares_add(shares, rows.items, rows.n);
+		rc = path_samples(h->run, &h->index, stretch->from, stretch->to, &code->rows);
+	if (rc == 0)
+		rc = shares_add(shares, code->rows.items, code->rows.n);
 	if (rc == 0 && is_whole_phase(h, stretch))
-		rc = add_other_runs(h, stretch, shares);
+		rc = add_other_runs(h, stretch, shares, &code->rows);
+	if (rc == 0)
+		rc = shares_finish(shares, &code->shares, &code->sum_ns, &n_taken);
 	return rc;
+}
+
+/* ---- which functions ---- */
+
+static void find_big(struct row_code *code)
+{
+	vec_foreach(share, &code->shares) {
+		if (code->n_big < MAX_BIG && share->function != NULL &&
+		    (double)share->total_ns >= LEAST * (double)code->sum_ns &&
+		    share->total_low >= LEAST_SURE && share->n_total >= LEAST_N)
+			code->big[code->n_big++].share = share;
+	}
+}
+
+static struct big *big_of(struct row_code *code, const struct frame *f)
+{
+	for (size_t i = 0; i < code->n_big && f->function != NULL; i++) {
+		const struct share *share = code->big[i].share;
+		if (strcmp(share->function, f->function) == 0 &&
+		    strcmp(text_of(share->module), text_of(f->module)) == 0)
+			return &code->big[i];
+	}
+	return NULL;
+}
+
+/* Code that everything calls counts for its caller, but where there is nothing else. */
+static void find_innermost(const struct session *s, struct row_code *code)
+{
+	vec_foreach(row, &code->rows) {
+		const struct stack *stack = session_stack(s, row->stack);
+		const struct frame *place = stack_place(s, row->stack);
+		const bool is_any = place == NULL || is_common_code(place->module);
+		for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
+			const struct frame *f = session_frame(s, stack->frames[i]);
+			struct big *big = f != NULL && (is_any || !is_common_code(f->module))
+						  ? big_of(code, f)
+						  : NULL;
+			if (big == NULL)
+				continue;
+			big->innermost_ns += row->weight_ns;
+			break;
+		}
+	}
+}
+
+/* Most of its time in none of the others; and not what nearly everything runs in, as main, unless it is
+ * itself that runs. */
+static bool is_telling(const struct row_code *code, const struct big *big)
+{
+	const double sum = (double)code->sum_ns, total = (double)big->share->total_ns;
+	return 2 * (double)big->innermost_ns >= total &&
+	       (total < NEARLY_ALL * sum || (double)big->share->self_ns >= LEAST * sum);
+}
+
+static int by_total(const void *left, const void *right)
+{
+	const struct big *a = left, *b = right;
+	if (a->share->total_ns != b->share->total_ns)
+		return a->share->total_ns > b->share->total_ns ? -1 : 1;
+	return strcmp(a->share->function, b->share->function);
 }
 
 /* ---- words ---- */
@@ -101,24 +182,42 @@ static void drop_if_long(struct buf *out, size_t begin, size_t end, size_t colum
 		buf_truncate(out, end);
 }
 
+/* Of C++ names the arguments go first. */
+static void cut_name(struct buf *out, size_t begin, size_t columns)
+{
+	const char *name = buf_str(out) + begin;
+	const size_t n = out->len - begin;
+	if (text_width(name, n) <= columns)
+		return;
+	const char *arguments = n > 0 ? memchr(name + 1, '(', n - 1) : NULL;
+	if (arguments != NULL)
+		buf_truncate(out, (size_t)(arguments - buf_str(out)));
+	if (text_width(buf_str(out) + begin, out->len - begin) <= columns || columns < 6)
+		return;
+	buf_truncate(out, begin + text_fit(buf_str(out) + begin, out->len - begin, columns - 3));
+	(void)buf_adds(out, "...");
+}
+
 static size_t name_functions(const struct heaviest *h, const struct stretch *stretch,
-			     const struct share_list *list, int64_t sum_ns, size_t columns,
-			     struct buf *out)
+			     struct row_code *code, size_t columns, struct buf *out)
 {
 	const struct share *first = NULL;
 	const size_t begin = out->len;
 	size_t n = 0;
-	vec_foreach(share, list) {
-		if (n == MAX_NAMES || (double)share->self_ns < LEAST * (double)sum_ns)
-			break;
-		if (share->function == NULL || share->self_low < LEAST_SURE ||
-		    share->n_total < LEAST_N)
+	if (code->n_big > 0)
+		qsort(code->big, code->n_big, sizeof(code->big[0]), by_total);
+	for (size_t i = 0; i < code->n_big && n < MAX_NAMES; i++) {
+		const struct share *share = code->big[i].share;
+		const size_t end = out->len;
+		if (!is_telling(code, &code->big[i]))
 			continue;
 		first = n == 0 ? share : first;
-		const size_t end = out->len;
 		(void)buf_adds(out, n > 0 ? ", " : "");
-		add_percent(out, share->self_ns, sum_ns);
+		add_percent(out, share->total_ns, code->sum_ns);
+		const size_t name = out->len;
 		label_frame(share->frame, true, out);
+		if (n == 0)
+			cut_name(out, name, columns - (name - begin));
 		n++;
 		drop_if_long(out, begin, n > 1 ? end : out->len, columns);
 	}
@@ -130,8 +229,8 @@ static size_t name_functions(const struct heaviest *h, const struct stretch *str
 	return n;
 }
 
-static void name_module(const struct heaviest *h, const struct share_list *list, int64_t sum_ns,
-			struct buf *out)
+static void name_module(const struct heaviest *h, const struct stretch *stretch,
+			const struct share_list *list, int64_t sum_ns, struct buf *out)
 {
 	static const double none[3] = { 0 };
 	const char *heaviest = NULL;
@@ -153,7 +252,8 @@ static void name_module(const struct heaviest *h, const struct share_list *list,
 			n_most = n;
 		}
 	}
-	if (heaviest == NULL || heaviest[0] == '\0' || n_most < LEAST_N || n_all == 0)
+	if (heaviest == NULL || heaviest[0] == '\0' || n_most < LEAST_N || n_all == 0 ||
+	    is_own_code(h, stretch, heaviest))
 		return;
 	const double p = (double)most_ns / (double)sum_ns;
 	const struct share_interval sure =
@@ -209,24 +309,25 @@ static void name_library(const struct heaviest *h, const struct stretch *stretch
 	(void)buf_adds(out, label_base(heaviest));
 }
 
+static void row_code_done(struct row_code *code)
+{
+	vec_done(&code->rows);
+	vec_done(&code->shares);
+}
+
 static int name_code(const struct heaviest *h, const struct stretch *stretch, size_t columns,
 		     struct buf *out)
 {
-	_cleanup_(shares_freep) struct shares *shares = NULL;
-	_cleanup_vec_ struct share_list list = { 0 };
-	int64_t sum_ns = 0;
-	size_t n_taken = 0;
+	_cleanup_(row_code_done) struct row_code code = { 0 };
 	if (!h->run->has_samples || stretch->causes_ns[CAUSE_CPU] <= 0)
 		return 0;
-	int rc = shares_new(h->s, SHARES_BY_PLACE, &shares);
-	if (rc == 0)
-		rc = add_rows(h, stretch, shares);
-	if (rc == 0)
-		rc = shares_finish(shares, &list, &sum_ns, &n_taken);
-	if (rc < 0 || sum_ns <= 0)
+	const int rc = find_shares(h, stretch, &code);
+	if (rc < 0 || code.sum_ns <= 0)
 		return rc;
-	if (name_functions(h, stretch, &list, sum_ns, columns, out) == 0)
-		name_module(h, &list, sum_ns, out);
+	find_big(&code);
+	find_innermost(h->s, &code);
+	if (name_functions(h, stretch, &code, columns, out) == 0)
+		name_module(h, stretch, &code.shares, code.sum_ns, out);
 	return out->error;
 }
 
@@ -234,8 +335,13 @@ int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_
 		  struct buf *out)
 {
 	const size_t before = out->len;
-	const int rc = name_code(h, stretch, columns, out);
+	int rc = 0;
+	/* The loader's own functions are the same for every library. */
+	if (stretch_phase(stretch) != PHASE_LINK)
+		rc = name_code(h, stretch, columns, out);
 	if (rc == 0 && out->len == before && stretch->causes_ns[CAUSE_CPU] > 0)
 		name_library(h, stretch, out);
+	if (rc == 0 && out->len == before)
+		rc = name_code(h, stretch, columns, out);
 	return rc < 0 ? rc : out->error;
 }

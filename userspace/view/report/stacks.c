@@ -17,7 +17,7 @@
 #define LEAST	      0.02 /* of the time: worth a row for people */
 #define PASSES_ON     0.02 /* of the time: a function with less of its own only passes on */
 #define MAX_LABEL     ((size_t)64 << 10)
-#define CHAIN_COLUMNS 46 /* of 80, with the numbers and some indentation beside it */
+#define CHAIN_COLUMNS 50 /* of 80, with the numbers and some indentation beside it */
 
 struct node {
 	const struct frame *frame;	  /* NULL: the root */
@@ -216,24 +216,32 @@ static size_t passed_to(const struct rows *rows, size_t node)
 	return first;
 }
 
-/* "main > run > ... > eval": from @from to @to, of which there are @n. */
-static void set_chain(struct rows *rows, const size_t *chain, size_t n)
+static size_t width_of(struct rows *rows, size_t node)
 {
+	const char *name = name_of(rows, node);
+	return text_width(name, strlen(name)) + strlen(" > ");
+}
+
+/* "main > [3] > run > eval" of rows->chain, which has @n. */
+static void set_chain(struct rows *rows, size_t n, size_t level)
+{
+	const size_t *chain = rows->chain;
 	struct buf *out = &rows->label;
-	size_t tail = n;
+	const size_t indent = 2 * level < CHAIN_COLUMNS ? 2 * level : CHAIN_COLUMNS;
+	size_t tail = n - 1, width = width_of(rows, chain[n - 1]) + strlen("[99] > ");
 	buf_clear(out);
-	(void)buf_adds(out, name_of(rows, chain[0]));
-	size_t width = text_width(buf_str(out), out->len);
-	for (; tail > 1; tail--) { /* as many of the inner ones as fit */
-		const char *name = name_of(rows, chain[tail - 1]);
-		width += text_width(name, strlen(name)) + 3;
-		if (width > CHAIN_COLUMNS && tail < n)
-			break;
-	}
-	if (tail > 1)
-		(void)buf_addf(out, " > [%zu]", tail - 1);
-	for (; tail < n; tail++)
-		(void)buf_addf(out, " > %s", name_of(rows, chain[tail]));
+	/* The outermost one, then as many of the inner ones as fit. */
+	const bool has_first = n > 1 && width + width_of(rows, chain[0]) <= CHAIN_COLUMNS - indent;
+	const size_t first = has_first ? 1 : 0;
+	width += has_first ? width_of(rows, chain[0]) : 0;
+	while (tail > first && width + width_of(rows, chain[tail - 1]) <= CHAIN_COLUMNS - indent)
+		width += width_of(rows, chain[--tail]);
+	if (has_first)
+		(void)buf_addf(out, "%s > ", name_of(rows, chain[0]));
+	if (tail > first)
+		(void)buf_addf(out, "[%zu] > ", tail - first);
+	for (size_t i = tail; i < n; i++)
+		(void)buf_addf(out, "%s%s", name_of(rows, chain[i]), i + 1 < n ? " > " : "");
 }
 
 static void add_row(struct rows *rows, size_t node, size_t level, bool is_for_people)
@@ -263,7 +271,7 @@ static void add_for_people(struct rows *rows, size_t node, size_t level)
 		return;
 	for (size_t at = node; at != 0 && n < MAX_DEPTH; at = passed_to(rows, at))
 		chain[n++] = at;
-	set_chain(rows, chain, n);
+	set_chain(rows, n, level);
 	const size_t end = chain[n - 1];
 	add_row(rows, end, level, true);
 	for (size_t child = all[end].first_child;
