@@ -112,11 +112,14 @@ static int add_section(struct table *t, const struct session *s, const struct se
 	return 0;
 }
 
-static void say_no_stacks(const struct session *s, struct table *t)
+static void say_no_stacks(const struct session *s, const char *by, struct table *t)
 {
-	table_note(t, "no stacks: %s%s%s",
-		   s->no_stacks != NULL ? s->no_stacks : "none were recorded",
-		   s->no_stacks_remedy != NULL ? "; " : "", text_of(s->no_stacks_remedy));
+	const bool is_off = strcmp(text_of(s->design.stacks), "off") == 0;
+	const char *why = s->no_stacks != NULL ? s->no_stacks
+			  : is_off	       ? "not asked for (--stacks off)"
+					       : "none were recorded";
+	table_note(t, "no stacks%s: %s%s%s", by, why, s->no_stacks_remedy != NULL ? "; " : "",
+		   text_of(s->no_stacks_remedy));
 }
 
 void note_stacks(const struct session *s, const struct run *run, bool is_long, struct table *t)
@@ -132,7 +135,7 @@ void note_stacks(const struct session *s, const struct run *run, bool is_long, s
 		      { run->samples_wait, "of waits" } };
 	int64_t n_all = 0;
 	if (!run->has_samples) {
-		say_no_stacks(s, t);
+		say_no_stacks(s, "", t);
 		return;
 	}
 	for (size_t i = 0; i < N_OF(kinds); i++) {
@@ -149,6 +152,8 @@ void note_stacks(const struct session *s, const struct run *run, bool is_long, s
 			   buf_str(&line));
 	else
 		table_note(t, "stacks: %" PRId64 " (--view functions, stacks)", n_all);
+	if (s->no_stacks != NULL)
+		say_no_stacks(s, " by a timer", t);
 }
 
 struct table *build_functions(const struct session *s, size_t run_index)
