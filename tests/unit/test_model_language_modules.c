@@ -83,11 +83,34 @@ static void files_tell_names_and_at_most_how_long(void **state)
 		"15ms open 9 /usr/lib/python3/dist-packages/pkg/sub/__pycache__/mod.cpython-311.pyc "
 		"result=3 enter=15ms\n"
 		"16ms open 9 /etc/hosts result=3 enter=16ms\n"
+		"16ms open 9 /usr/lib/python3.11/read.py result=3 enter=16ms\n"
 		"18ms open 9 /usr/lib/python3.11/lib-dynload/_json.cpython-311-x86_64-linux-gnu.so "
 		"result=3 enter=18ms\n"
-		"19ms open 9 __pycache__/own.cpython-311.pyc result=3 enter=19ms\n" END);
-	MODULES(s, "pkg - 8 5 8 8", "pkg.sub.mod pkg 3 3 3 3", "_json - 1 1 1 1", "own - - - - -");
+		"19ms open 9 __pycache__/own.cpython-311.pyc result=-2 enter=19ms\n"
+		"21ms open 9 own.py result=3 enter=21ms\n"
+		"22ms open 9 last.pyc result=3 enter=22ms\n" END);
+	MODULES(s, "pkg - 8 5 8 8", "pkg.sub.mod pkg 3 3 3 3", "_json - 1 1 1 1", "own - 3 3 3 3",
+		"last - - - - -");
 	assert_string_equal(s->runs[0].language_modules[0].how, "files");
+	(void)session_free(s);
+}
+
+static void parts_of_packages_elsewhere_have_their_names(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BPF RUN
+		"10ms open 9 /app/my/__pycache__/__init__.cpython-311.pyc result=3 enter=10ms\n"
+		"12ms open 9 /app/my/db/__pycache__/__init__.cpython-311.pyc result=3 enter=12ms\n"
+		"13ms open 9 /app/my/db/__pycache__/sql.cpython-311.pyc result=3 enter=13ms\n"
+		"14ms open 9 /app/my/_fast.cpython-311-x86_64-linux-gnu.so result=3 enter=14ms\n"
+		"15ms open 9 /app/__pycache__/main.cpython-311.pyc result=3 enter=15ms\n"
+		"16ms open 9 rel/__pycache__/__init__.cpython-311.pyc result=3 enter=16ms\n"
+		"17ms open 9 rel/__pycache__/part.cpython-311.pyc result=3 enter=17ms\n"
+		"18ms open 9 __pycache__/__init__.cpython-311.pyc result=3 enter=18ms\n"
+		"19ms open 9 __init__.pyc result=3 enter=19ms\n" END);
+	MODULES(s, "my - 5 2 5 5", "my.db my 2 1 2 2", "my.db.sql my.db 1 1 1 1",
+		"my._fast my 1 1 1 1", "main - 1 1 1 1", "rel - 1 1 1 1", "rel.part rel - - - -");
 	(void)session_free(s);
 }
 
@@ -125,6 +148,7 @@ int main(void)
 		cmocka_unit_test(what_the_interpreter_tells_is_nested),
 		cmocka_unit_test(threads_load_for_themselves),
 		cmocka_unit_test(files_tell_names_and_at_most_how_long),
+		cmocka_unit_test(parts_of_packages_elsewhere_have_their_names),
 		cmocka_unit_test(other_languages_have_names_of_their_own),
 		cmocka_unit_test(without_kernel_events_nothing_is_known),
 	};

@@ -61,6 +61,8 @@ static const struct kernel_tracepoint *target_of(struct kernel *k,
 
 bool kernel_has(struct kernel *k, const struct bpf_program *program)
 {
+	if (strcmp(bpf_program__section_name(program), "uprobe") == 0)
+		return true;
 	const struct kernel_tracepoint *t = target_of(k, program);
 	return t != NULL && t->exists;
 }
@@ -190,6 +192,8 @@ static int handlers_register(void)
 	if (r >= 0)
 		r = libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_TRACING, BPF_TRACE_ITER,
 						 &options);
+	if (r >= 0)
+		r = libbpf_register_prog_handler("uprobe", BPF_PROG_TYPE_KPROBE, 0, &options);
 	handlers.are_there = r >= 0;
 	return r < 0 ? r : 0;
 }

@@ -7,17 +7,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
 
 /* How long that process lives, if we do not end before. */
 #define CLOSER_MAX_MS 1000
@@ -39,9 +45,35 @@ static int attach_iterator(const struct program *program)
 	return reader < 0 ? reader : take_fd(link);
 }
 
+#define UPROBE_TYPE   "/sys/bus/event_source/devices/uprobe/type"
+#define COUNTER_SHIFT 32 /* PERF_UPROBE_REF_CTR_OFFSET_SHIFT of Linux */
+
+/* In all processes that map the file, those of others included: the program tells them apart. */
+static int attach_uprobe(const struct program *program)
+{
+	_cleanup_(buf_done) struct buf type = { .limit = 32 };
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.config = program->probe.counter << COUNTER_SHIFT,
+		.uprobe_path = (uint64_t)(uintptr_t)program->path,
+		.probe_offset = program->probe.place,
+	};
+	const int r = fs_read_file(UPROBE_TYPE, &type);
+	if (r < 0)
+		return r;
+	attr.type = (uint32_t)strtoul(buf_str(&type), NULL, 10);
+	_cleanup_close_ int fd =
+		(int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, program->fd) < 0)
+		return -errno;
+	return take_fd(fd);
+}
+
 /* What is of the kernel's types knows its tracepoint from its loading, others are told. */
 static int attach(const struct program *program)
 {
+	if (program->path != NULL)
+		return attach_uprobe(program);
 	if (after(program, "iter/") != NULL)
 		return attach_iterator(program);
 	return bpf_raw_tracepoint_open(after(program, "raw_tp/"), program->fd);

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -163,7 +164,18 @@ static void list_programs(struct loading *l, const struct bpf_settings *settings
 		};
 	}
 	for (enum probe probe = 0; probe < PROBES; probe++)
-		p->is_asked[probe] = probe != PROBE_GROUP || settings->cgroup_id != 0;
+		p->is_asked[probe] = probe != PROBE_IMPORTS &&
+				     (probe != PROBE_GROUP || settings->cgroup_id != 0);
+}
+
+static int find_imports(struct probes *p, const char *argv0)
+{
+	struct interpreter *i = p->interpreter = calloc(1, sizeof(*i));
+	if (i == NULL)
+		return -ENOMEM;
+	if (interpreter_find(argv0, i) == 0 && programs_place_imports(&p->programs, i))
+		p->skeleton->bss->import_name_offset = i->name_offset;
+	return 0;
 }
 
 /* ---- programs ---- */
@@ -436,14 +448,15 @@ static int load_maps(struct loading *l, const struct bpf_settings *settings)
 {
 	struct probes *p = l->probes;
 	int r = open_object(l, &p->skeleton);
-	if (r < 0)
-		return r;
-	r = kernel_learn(&l->kernel, p->skeleton->obj);
+	if (r >= 0)
+		r = kernel_learn(&l->kernel, p->skeleton->obj);
 	if (r < 0)
 		return r;
 	list_programs(l, settings);
 	configure(p, settings, &l->kernel);
-	r = give_ring(l);
+	r = find_imports(p, settings->argv0);
+	if (r >= 0)
+		r = give_ring(l);
 	if (r >= 0)
 		r = bpf_map__set_max_entries(p->skeleton->maps.stack_ring,
 					     stack_ring_bytes(p, settings));
@@ -582,5 +595,6 @@ void probes_close(struct probes *p)
 	ring_buffer__free(p->ring);
 	startline_bpf__destroy(p->skeleton);
 	cleanup_close(&p->ring_fd);
+	free(p->interpreter);
 	*p = (struct probes){ .ring_fd = -1 };
 }

@@ -20,7 +20,8 @@ struct probes {
 	struct ring_buffer *ring;
 	size_t ring_bytes;
 	int ring_fd;
-	int n_cpus; /* possible ones */
+	int n_cpus;			 /* possible ones */
+	struct interpreter *interpreter; /* where the paths of programs lie */
 };
 
 /* Fills in @ret, to be released with probes_close() whatever is returned: each program is loaded and

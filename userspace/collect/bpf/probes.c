@@ -162,6 +162,12 @@ const struct probe_row probe_rows[PROBES] = {
 		.by = { { .programs = { "handle_cgroup_attach" } } },
 		.loss = { .text = "processes that are moved into the cgroup are not followed" },
 	},
+	[PROBE_IMPORTS] = {
+		.name = "imports",
+		.is_second = true,
+		.by = { { .programs = { "handle_import_begin", "handle_import_end" } } },
+		.loss = { .text = "modules of Python are only seen by their files" },
+	},
 };
 
 static size_t count_programs(const struct mechanism *m)
@@ -183,6 +189,19 @@ struct program *programs_find(struct programs *p, const char *name)
 		if (strcmp(p->items[i].name, name) == 0)
 			return &p->items[i];
 	return NULL;
+}
+
+bool programs_place_imports(struct programs *p, const struct interpreter *i)
+{
+	struct program *begin = programs_find(p, "handle_import_begin");
+	struct program *end = programs_find(p, "handle_import_end");
+	if (begin == NULL || end == NULL)
+		return false;
+	begin->path = end->path = i->path;
+	begin->probe = i->begin;
+	end->probe = i->end;
+	p->is_asked[PROBE_IMPORTS] = true;
+	return true;
 }
 
 /* ---- choosing ---- */

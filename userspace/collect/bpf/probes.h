@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "userspace/collect/bpf/interpreter.h"
 #include "userspace/collect/run/source.h"
 
 #define PROBE_WAYS	     3
@@ -33,6 +34,7 @@ enum probe {
 	PROBE_TASKS,
 	PROBE_PLACES,
 	PROBE_GROUP,
+	PROBE_IMPORTS,
 	PROBES
 };
 
@@ -69,6 +71,9 @@ struct program {
 	bool is_second;	 /* the second thread loads it */
 	int error;	 /* why the kernel refused to load or attach it; 0: it did not */
 	int fd, link_fd; /* -1: not loaded, not attached */
+	/* In a program's file, for sections of that kind. */
+	const char *path;
+	struct static_probe probe;
 };
 
 struct programs {
@@ -85,6 +90,9 @@ struct program *programs_find(struct programs *p, const char *name);
  * programs are wanted for that. A negative errno: a needed probe cannot be had; *ret_program is the
  * program that is to blame. */
 int programs_choose(struct programs *p, const struct program **ret_program);
+/* Where PROBE_IMPORTS' programs go, which is asked for from now on. @i must live as long as @p. False:
+ * there are no such programs. */
+bool programs_place_imports(struct programs *p, const struct interpreter *i);
 /* Whether @probe is had, and by a mechanism of the kernel's. */
 bool programs_have(const struct programs *p, enum probe probe);
 

@@ -311,6 +311,8 @@ struct builder {
 	int64_t threads_now, threads_peak;
 	int64_t n_opens, n_misses;
 	struct import_list VEC(struct import_note) imports;
+	struct package_list VEC(const char *) package_names;
+	struct id_map package_index; /* directory -> place in package_names */
 	struct module_open_list VEC(const struct sl_open *) module_opens;
 	struct file_list VEC(struct file) files;
 	struct id_map file_index; /* hash of the path -> place in files */

@@ -3,7 +3,7 @@
  * name. For interpreters that do not tell themselves. */
 #include "userspace/model/build/internal.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
 
 #define NAME_BYTES 1024
@@ -22,7 +22,7 @@ struct language {
 static const struct language languages[] = {
 	{ "python",
 	  "python",
-	  { ".pyc", ".abi3.so" },
+	  { ".pyc", ".py", ".abi3.so" },
 	  { "/site-packages/", "/dist-packages/", "/lib-dynload/" },
 	  ".",
 	  "__init__",
@@ -85,24 +85,24 @@ static bool is_of(const struct language *l, const char *path, size_t n)
 	return l == &languages[0] && is_extension(path, n);
 }
 
-/* Behind the last directory that is a root, "/usr/lib/python3.11/" among them. */
+/* Behind the last directory that is a root, "/usr/lib/python3.11/" among them; NULL: there is none. */
 static const char *behind_roots(const struct language *l, const char *path)
 {
 	const char *rest = NULL;
-	for (size_t k = 0; k < 8 && l->roots[k] != NULL; k++)
-		for (const char *at = path; (at = strstr(at, l->roots[k])) != NULL;) {
-			at += strlen(l->roots[k]);
-			if (rest == NULL || at > rest)
-				rest = at;
-			at--;
-		}
-	if (rest == NULL && l == &languages[0]) {
-		const char *at = strstr(path, "/python3.");
-		rest = at != NULL ? strchr(at + 1, '/') : NULL;
+	for (size_t k = 0; k < 8 && l->roots[k] != NULL; k++) {
+		const size_t n = strlen(l->roots[k]);
+		/* Relative ones begin with it. */
+		if (rest == NULL && strncmp(path, l->roots[k] + 1, n - 1) == 0)
+			rest = path + n - 1;
+		for (const char *at = path; (at = strstr(at, l->roots[k])) != NULL; at++)
+			if (rest == NULL || at + n > rest)
+				rest = at + n;
+	}
+	const char *stdlib = l == &languages[0] ? strstr(path, "/python3.") : NULL;
+	if (rest == NULL && stdlib != NULL) {
+		rest = strchr(stdlib + 1, '/');
 		rest = rest != NULL ? rest + 1 : NULL;
 	}
-	if (rest == NULL)
-		rest = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
 	return rest;
 }
 
@@ -121,6 +121,66 @@ static bool is_left_out(const struct language *l, const char *part, size_t n, bo
 	return is_last && l->main != NULL && n == strlen(l->main) && memcmp(part, l->main, n) == 0;
 }
 
+/* ---- Python's packages elsewhere ---- */
+
+/* The directory of @path, or what is above its __pycache__. */
+static size_t directory_of(const char *path)
+{
+	static const char cache[] = "__pycache__";
+	const char *slash = strrchr(path, '/');
+	size_t n = slash != NULL ? (size_t)(slash - path) : 0;
+	if (n >= sizeof(cache) - 1 &&
+	    memcmp(path + n - (sizeof(cache) - 1), cache, sizeof(cache) - 1) == 0)
+		n -= sizeof(cache) - 1;
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	return n;
+}
+
+static const char *package_in(struct builder *b, const char *path, size_t n)
+{
+	const char *directory = n > 0 ? arena_internn(b->arena, path, n) : NULL;
+	const int place = directory == NULL
+				  ? -1
+				  : id_map_get(&b->package_index, (uint64_t)(uintptr_t)directory);
+	return place >= 0 ? b->package_names.items[place] : NULL;
+}
+
+static void note_package(struct builder *b, const char *path, size_t n, const char *name)
+{
+	const char *directory = keep(b, (void *)(uintptr_t)arena_internn(b->arena, path, n));
+	push(b, &b->package_names, name);
+	if (b->error == 0 && id_map_set(&b->package_index, (uint64_t)(uintptr_t)directory,
+					(int)b->package_names.n - 1) < 0)
+		b->error = -ENOMEM;
+}
+
+/* A package is loaded before its parts, so that its directory is known by then. Puts the name of the
+ * one that @path is in, if any, into @name, and returns what of @path is to follow. */
+static const char *python_package(struct builder *b, const char *path, char name[static NAME_BYTES],
+				  size_t *ret_length)
+{
+	const char *file = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+	const bool is_package = strncmp(file, "__init__.", 9) == 0;
+	size_t n = directory_of(path);
+	const char *rest = file;
+	if (is_package) {
+		rest = path + n;
+		while (rest > path && rest[-1] != '/')
+			rest--;
+		n = rest > path ? (size_t)(rest - path) - 1 : 0;
+	}
+	const char *package = package_in(b, path, n);
+	const size_t length = package != NULL ? strlen(package) : 0;
+	if (length > 0 && length < NAME_BYTES) {
+		memcpy(name, package, length);
+		*ret_length = length;
+	}
+	return rest;
+}
+
+/* ---- names ---- */
+
 const char *language_module(struct builder *b, const char *exe, const char *path,
 			    const char **ret_language)
 {
@@ -129,9 +189,14 @@ const char *language_module(struct builder *b, const char *exe, const char *path
 		return NULL;
 	char name[NAME_BYTES];
 	size_t at = 0;
-	const char *part = behind_roots(l, path);
+	const char *rest = behind_roots(l, path);
+	const char *slash = strrchr(path, '/');
+	const char *part = rest != NULL		? rest
+			   : l == &languages[0] ? python_package(b, path, name, &at)
+			   : slash != NULL	? slash + 1
+						: path;
 	for (bool is_last = false; !is_last;) {
-		const char *slash = strchr(part, '/');
+		slash = strchr(part, '/');
 		is_last = slash == NULL;
 		/* Python's files have the interpreter's name in theirs: "json.cpython-311.pyc". */
 		size_t n = !is_last		? (size_t)(slash - part)
@@ -148,7 +213,10 @@ const char *language_module(struct builder *b, const char *exe, const char *path
 		part = is_last ? part : slash + 1;
 	}
 	*ret_language = l->name;
-	return at > 0 ? arena_internn(b->arena, name, at) : NULL;
+	const char *kept = at > 0 ? arena_internn(b->arena, name, at) : NULL;
+	if (l == &languages[0] && kept != NULL && strstr(path, "/__init__.") != NULL)
+		note_package(b, path, directory_of(path), kept);
+	return kept;
 }
 
 const char *language_parent(struct builder *b, const char *language, const char *name)

@@ -32,7 +32,7 @@ void module_import(struct builder *b, const struct sl_import *e)
 void module_open(struct builder *b, const struct sl_open *e)
 {
 	const size_t n = event_text_length(&e->event, e->text);
-	if (e->result < 0 || !language_file_ending(e->text, n) || e->enter_ns > e->event.time_ns)
+	if (!language_file_ending(e->text, n) || e->enter_ns > e->event.time_ns)
 		return;
 	push(b, &b->module_opens, e);
 }
@@ -50,26 +50,58 @@ static const char *exe_at(const struct builder *b, int proc, uint64_t at_ns)
 	return NULL;
 }
 
+struct file_seen {
+	const char *name, *language;
+	uint64_t at_ns;
+	int thread;
+};
+
+/* CPython looks for compiled code first, and then reads the source; who reads a source for another
+ * reason does not. */
+static bool is_loaded(const struct sl_open *e, const char *path, struct file_seen *missed,
+		      struct file_seen *seen)
+{
+	const char *ending = strrchr(path, '.');
+	if (ending == NULL || strncmp(ending, ".py", 3) != 0)
+		return e->result >= 0;
+	if (e->result < 0) {
+		if (strcmp(ending, ".pyc") == 0)
+			*missed = *seen;
+		return false;
+	}
+	if (strcmp(ending, ".pyc") == 0)
+		return true;
+	const bool was_missed = missed->name == seen->name && missed->thread == seen->thread;
+	if (was_missed)
+		seen->at_ns = missed->at_ns;
+	missed->name = NULL;
+	return was_missed;
+}
+
 static void add_opens(struct builder *b)
 {
+	struct file_seen missed = { 0 };
 	vec_foreach(open, &b->module_opens) {
 		const struct sl_open *e = *open;
 		const int thread = thread_of(b, &e->event, e->event.time_ns);
 		if (thread < 0 || b->procs.items[b->threads.items[thread].proc].has_imports)
 			continue;
 		const int proc = b->threads.items[thread].proc;
-		const char *language = NULL;
 		const char *path = text_of(b->arena, &e->event, e->text);
-		const char *name =
-			language_module(b, exe_at(b, proc, e->event.time_ns), path, &language);
-		if (name == NULL)
+		struct file_seen seen = {
+			.thread = thread,
+			.at_ns = e->enter_ns != 0 ? e->enter_ns : e->event.time_ns,
+		};
+		seen.name =
+			language_module(b, exe_at(b, proc, e->event.time_ns), path, &seen.language);
+		if (seen.name == NULL || !is_loaded(e, path, &missed, &seen))
 			continue;
 		push(b, &b->imports,
 		     (struct import_note){
-			     .at_ns = e->enter_ns != 0 ? e->enter_ns : e->event.time_ns,
+			     .at_ns = seen.at_ns,
 			     .thread = thread,
-			     .name = name,
-			     .language = language,
+			     .name = seen.name,
+			     .language = seen.language,
 			     .is_of_file = true,
 		     });
 	}

@@ -252,11 +252,13 @@ static void builder_done(struct builder *b)
 	vec_done(&b->libraries);
 	vec_done(&b->imports);
 	vec_done(&b->module_opens);
+	vec_done(&b->package_names);
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);
 	id_map_done(&b->by_sock);
 	id_map_done(&b->file_index);
+	id_map_done(&b->package_index);
 	(void)ready_watch_free(b->watch);
 	free(b->is_spine);
 }

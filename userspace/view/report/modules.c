@@ -77,7 +77,7 @@ struct table *build_modules(const struct session *s, size_t run_index)
 		{ .title = "loaded by", .key = "parent_name" },
 		{ .title = "", .key = "parent", .audience = FOR_PROGRAMS },
 		{ .title = "", .key = "language", .audience = FOR_PROGRAMS },
-		{ .title = "seen by", .key = "how" },
+		{ .title = "", .key = "how", .audience = FOR_PROGRAMS },
 		{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
 		{ .title = "", .key = "thread", .audience = FOR_PROGRAMS },
 		{ .title = "", .key = "start_ns", .audience = FOR_PROGRAMS },

@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Modules of languages: what an interpreter loads, who asked for it, and how long that took.
+
+load helpers
+
+setup() {
+	setup_workdir
+	require_bpf
+}
+
+need_probes() {
+	[ -x /usr/bin/python3 ] || skip "no /usr/bin/python3 here"
+	readelf -n "$(readlink -f /usr/bin/python3)" 2>/dev/null | grep -q import__find__load__done ||
+		skip "this python3 was built without probes"
+}
+
+# app loads a package whose part sleeps 0.15 s and computes, another one, and one in a thread.
+plant() {
+	mkdir -p pkg
+	echo 'import pkg.heavy, light' >pkg/__init__.py
+	printf 'import time\ntime.sleep(0.15)\nend = time.thread_time() + 0.08\nwhile time.thread_time() < end: pass\n' >pkg/heavy.py
+	echo 'x = 1' >light.py
+	echo 'x = 2' >aside.py
+	cat >app.py <<-'END'
+		import threading
+		import pkg
+		t = threading.Thread(target=lambda: __import__("aside"))
+		t.start()
+		t.join()
+	END
+	python=$(readlink -f /usr/bin/python3)
+}
+
+# m NAME FIELD
+m() {
+	q ".runs[0].modules[] | select(.name == \"$1\").$2"
+}
+
+@test "Python tells what it loads: nested, with time, CPU and the critical path" {
+	need_probes
+	plant
+	PYTHONPATH=. session -- /usr/bin/python3 app.py
+	[ "$status" -eq 0 ]
+	q '.runs[0].complete' | grep -qx true
+	[ "$(m pkg.heavy how) $(m pkg.heavy language)" = "probe python" ]
+	[ "$(m pkg.heavy parent)" = "$(m pkg id)" ]
+	[ "$(m light parent)" = "$(m pkg id)" ]
+	[ "$(m aside parent)" = null ]
+	[ "$(m aside thread)" != "$(m pkg thread)" ]
+	q '.runs[0].modules[] | select(.name == "pkg.heavy") |
+	   .self_ns >= 230000000 and .self_ns <= .total_ns and
+	   .total_cpu_ns >= 79000000 and .total_cpu_ns < .total_ns - 140000000 and
+	   .total_path_ns >= 229000000' | grep -qx true
+	q '[.runs[0].modules[] | select(.name == "pkg")][0] | .total_ns > 230000000 and .self_ns < 100000000' |
+		grep -qx true
+	q '.metrics[] | select(.id == "startup.module[pkg]").values[0] > 229000000' | grep -qx true
+	"$STARTLINE" report --view modules >table
+	sed -n 3p table | grep -q '^pkg '
+}
+
+# One run tells both, so that what else the machine does is in both.
+@test "the ten heaviest imports are those of -X importtime, within 10 %" {
+	need_probes
+	session -- /usr/bin/python3 -X importtime -c 'import asyncio, json, unittest, xml.dom.minidom'
+	[ "$status" -eq 0 ]
+	q '.runs[0].modules[] | "\(.total_ns / 1000 | floor) \(.name)"' | sort -k2,2 >ours
+	sed -n 's/^import time: *[0-9]* | *\([0-9]*\) | *\([^ ]*\)$/\1 \2/p' messages | sort -rn |
+		head -n 10 >heaviest
+	[ "$(wc -l <heaviest)" -eq 10 ]
+	sort -k2,2 heaviest | join -1 2 -2 2 - ours | awk '
+		{ n++; if ($3 > $2 * 1.1 + 300 || $3 < $2 * 0.9 - 300) { print; bad = 1 } }
+		END { exit bad || n != 10 }'
+	sort -rn ours | head -n 3 | cut -d' ' -f2 >first
+	head -n 3 heaviest | cut -d' ' -f2 | diff - first
+}
+
+@test "a script's own interpreter is found, and others go by files" {
+	need_probes
+	plant
+	printf '#!/usr/bin/env -S python3\nimport pkg\n' >tool
+	chmod +x tool
+	session -- ./tool
+	[ "$(m pkg.heavy how)" = probe ]
+	# Of a command that is no interpreter nobody looks for one in it.
+	PYTHONPATH=. /usr/bin/python3 app.py
+	PYTHONPATH=. session -- sh -c "/usr/bin/python3 app.py; true"
+	[ "$(m pkg.heavy how)" = files ]
+	[ "$(m pkg.heavy parent)" = "$(m pkg id)" ]
+	q '.runs[0].modules[] | select(.name == "pkg.heavy").self_ns > 229000000' | grep -qx true
+}
+
+@test "Perl's modules are seen by their files" {
+	mkdir -p lib/Some
+	echo 'package Some::Heavy; select undef, undef, undef, 0.12; 1;' >lib/Some/Heavy.pm
+	echo 'package Light; 1;' >lib/Light.pm
+	session -- perl -Ilib -e 'use Some::Heavy; use Light;'
+	[ "$(m Some::Heavy language) $(m Some::Heavy how)" = "perl files" ]
+	q '.runs[0].modules[] | select(.name == "Some::Heavy") | .self_ns > 119000000 and .self_cpu_ns < 60000000' |
+		grep -qx true
+	# Nobody knows when it was done with the last one.
+	[ "$(m Light self_ns)" = null ]
+}
+
+@test "probes that the kernel refuses cost only what they tell" {
+	need_probes
+	plant
+	PYTHONPATH=. /usr/bin/python3 app.py
+	REFUSE_BPF=load:handle_import_begin LD_PRELOAD="$WORKLOADS/refuse_bpf.so" PYTHONPATH=. \
+		"$STARTLINE" run --format json -o session.json --trace t.slt -- /usr/bin/python3 app.py
+	[ "$(m pkg.heavy how)" = files ]
+	q '.coverage.probes[] | select(.name == "imports").lost' | grep -q 'by their files'
+	q '.runs[0] | .complete and .losses.bpf == 0' | grep -qx true
+}
