@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
@@ -211,6 +212,32 @@ static void exec_forgets_them(void **state)
 	(void)session_free(s);
 }
 
+static void many_are_kept(void **state)
+{
+	(void)state;
+	const int n = 10000;
+	const size_t room = (size_t)n * 300 + 4096;
+	char *story = malloc(room);
+	assert_non_null(story);
+	size_t at = (size_t)snprintf(story, room, "%s", BEGIN);
+	for (int i = 0; i < n; i++)
+		at += (size_t)snprintf(story + at, room - at,
+				       "2ms open 9 /lib/%d.so enter=2ms result=3\n"
+				       "2ms mapping 9 map address=%d length=4096 fd=3 flags=2050\n",
+				       i, (i + 10) * 8192);
+	for (int i = n; i-- > 0;)
+		at += (size_t)snprintf(story + at, room - at,
+				       "%dus mapping 9 protect enter=3ms address=%d length=4096\n",
+				       3000 + n - i, (i + 10) * 8192);
+	(void)snprintf(story + at, room - at, END);
+	struct session *s = build(story);
+	assert_int_equal(s->runs[0].n_libraries, n + 1); /* and the loader */
+	assert_int_equal(library(s, "/lib/0.so")->relocate_ns, 1000);
+	assert_int_equal(library(s, "/lib/9998.so")->relocate_ns, 1000);
+	(void)session_free(s);
+	free(story);
+}
+
 /* The id of each finding, with its cost in ms. */
 static void assert_findings(const struct session *s, const char *expected)
 {
@@ -289,6 +316,7 @@ int main(void)
 		cmocka_unit_test(others_are_left_out),
 		cmocka_unit_test(without_calls_there_are_none),
 		cmocka_unit_test(exec_forgets_them),
+		cmocka_unit_test(many_are_kept),
 		cmocka_unit_test(dear_ones_are_findings),
 		cmocka_unit_test(waits_for_a_cpu_are_nobodys),
 		cmocka_unit_test(work_repeated_in_children_is_told),

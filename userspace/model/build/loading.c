@@ -7,11 +7,12 @@
 
 #include <string.h>
 
-#define LOADER_BYTES  (1u << 20) /* as in bpf/link.bpf.c */
-#define CACHE_NAME    "ld.so.cache"
-#define MAX_BACK      256      /* events of other threads between an open and its mapping */
-#define MAX_SEARCH    16384    /* directories that are looked into for a library, and such events */
-#define MAX_STEPS     50000000 /* of all searches together */
+#define LOADER_BYTES (1u << 20) /* as in bpf/link.bpf.c */
+#define CACHE_NAME   "ld.so.cache"
+#define MAX_BACK     256   /* events of other threads between an open and its mapping */
+#define MAX_SEARCH   16384 /* directories that are looked into for a library, and such events */
+#define MAX_STEPS \
+	200000000 /* of all loops over libraries and opens of a run; 10,000 libraries take half */
 #define MAP_FIXED     0x10u
 #define MAP_DENYWRITE 0x800u
 
@@ -178,8 +179,9 @@ static void see_setup(struct loading *l, const struct sl_mapping *e)
 
 static struct loaded *library_with(struct loading *l, uint64_t address)
 {
-	for (size_t i = l->all.n; i-- > 0;) {
+	for (size_t i = l->all.n; i-- > 0 && l->b->n_link_steps < MAX_STEPS;) {
 		struct loaded *lib = &l->all.items[i];
+		l->b->n_link_steps++;
 		if (address >= lib->low && address < lib->high)
 			return lib;
 	}
@@ -200,9 +202,13 @@ static struct loaded *row_with(struct loading *l, uint64_t address)
 /* Code that was called until now was for relocation: it chose between variants of a function. */
 static void forget_calls(struct loading *l)
 {
-	for (size_t i = l->group; i < l->all.n; i++)
+	if (l->initialising < 0) /* none was called since */
+		return;
+	for (size_t i = l->group; i < l->all.n && l->b->n_link_steps < MAX_STEPS; i++) {
+		l->b->n_link_steps++;
 		if ((int)i != l->loader)
 			l->all.items[i].steps[LOADING_INIT] = (struct loading_time){ 0 };
+	}
 	l->initialising = NOBODY;
 }
 
