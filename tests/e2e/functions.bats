@@ -30,6 +30,10 @@ of() {
 	grep -Eq '^ +heavy_caller > heavy +[0-9.]+ ms +[67][0-9]' tree
 	grep -Eq 'main .*cpu.* \(?[67][0-9] % in heavy' report
 	grep -Eq '^stacks: [0-9]+ ' report
+	# Half of the time, unless others kept it from a CPU.
+	[ "$("$STARTLINE" report --format json | jq '.runs[0] | [.findings[] | select(.id == "hot-function")] as $f
+		| if .startup.total_ns < 1.3 * ([.samples[].weight_ns] | add)
+		then ($f | length == 1 and (.[0].evidence | startswith("heavy"))) else true end')" = true ]
 }
 
 @test "the samples of the document weigh what the critical path ran" {

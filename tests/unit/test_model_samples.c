@@ -217,6 +217,28 @@ static void time_in_a_function_is_a_metric(void **state)
 	(void)session_free(s);
 }
 
+static void half_of_a_startup_in_one_function_is_a_finding(void **state)
+{
+	(void)state;
+	static const char story[] =
+		BEGIN CODE "0 exec 1 /bin/%s argv=x\n5ms sample 1 timer stack=3\n"
+			   "10ms sample 1 timer stack=%d\n20ms sample 1 timer stack=2\n"
+			   "30ms sample 1 timer stack=2\n40ms sample 1 timer stack=2\n"
+			   "50ms sample 1 timer stack=2\n55ms sample 1 timer stack=3\n"
+			   "60ms exit 1 code=0\n" NAMES;
+	char text[2048];
+	for (int stack = 2; stack <= 3; stack++) {
+		(void)snprintf(text, sizeof(text), story, "x", stack);
+		struct session *s = build(text);
+		const struct run *run = &s->runs[0];
+		assert_int_equal(run->n_findings, stack == 2 ? 1 : 0);
+		if (stack == 2)
+			assert_string_equal(run->findings[0].evidence,
+					    "f (a.c:7) of x ran for 45.0 of 60.0 ms, in 5 samples");
+		(void)session_free(s);
+	}
+}
+
 /* Of many more samples than are kept the time is kept. */
 static void what_is_cut_leaves_its_time_to_a_neighbour(void **state)
 {
@@ -253,6 +275,7 @@ int main(void)
 		cmocka_unit_test(without_the_scheduler_a_moment_weighs_its_period),
 		cmocka_unit_test(none_recorded_is_not_none_taken),
 		cmocka_unit_test(time_in_a_function_is_a_metric),
+		cmocka_unit_test(half_of_a_startup_in_one_function_is_a_finding),
 		cmocka_unit_test(what_is_cut_leaves_its_time_to_a_neighbour),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

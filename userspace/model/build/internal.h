@@ -507,7 +507,8 @@ void coverage_finish(struct builder *b);
 void producers_begin(struct facts *f); /* the next run begins */
 void producers_see(struct facts *f, const struct sl_event *event);
 void producers_finish(struct builder *b, bool is_last);
-void findings_finish(struct builder *b);			    /* findings.c */
+void findings_finish(struct builder *b);	      /* findings.c */
+int hot_function(struct session *s, struct run *run); /* hot_function.c; after code_finish() */
 double *metrics_values(struct arena *arena, const struct run *run); /* metrics.c; NULL: no memory */
 /* Where a metric is also a number of the run, or of each process: it is UNKNOWN. */
 void metrics_forget(const struct metric *metric, struct run *run);

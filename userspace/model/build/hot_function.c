@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The finding hot-function: half of a startup, or more, is one function with what libc and the kernel did
+ * for it. It needs the names of functions, which the session gets after its runs. */
+#include "userspace/model/build/internal.h"
+
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/model/shares.h"
+
+#define LEAST	 0.5	  /* of the startup */
+#define LEAST_NS 20000000 /* below it nobody need look */
+#define LEAST_N	 5	  /* samples */
+
+/* All of what runs in an interpreter is in one function of it: that says nothing. */
+static bool is_interpreter(const char *module)
+{
+	static const char *const names[] = { "python",	"libpython", "node",	"libnode", "perl",
+					     "libperl", "ruby",	     "libruby", "libjvm",  "php",
+					     "libphp",	"bash",	     "dash",	"busybox" };
+	const char *slash = module != NULL ? strrchr(module, '/') : NULL;
+	const char *base = slash != NULL ? slash + 1 : module != NULL ? module : "";
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strncmp(base, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool is_same(const struct frame *a, const struct frame *b)
+{
+	return strcmp(a->function, b->function) == 0 && a->module != NULL && b->module != NULL &&
+	       strcmp(a->module, b->module) == 0;
+}
+
+/* The function that has the most; its time and samples. NULL: none is known by name. The majority
+ * survives being weighed against all others, so one pass finds it and one counts it. */
+static const struct frame *majority(const struct session *s, const struct run *run, int64_t *ret_ns,
+				    size_t *ret_n)
+{
+	const struct frame *found = NULL;
+	int64_t lead_ns = 0;
+	for (int pass = 0; pass < 2; pass++) {
+		*ret_ns = 0;
+		*ret_n = 0;
+		for (size_t i = 0; i < run->n_samples; i++) {
+			const struct cpu_sample *row = &run->samples[i];
+			const struct frame *f = row->is_critical && !row->is_open
+							? stack_place(s, row->stack)
+							: NULL;
+			if (f == NULL || f->function == NULL)
+				continue;
+			const bool is_it = found != NULL && is_same(f, found);
+			if (pass == 0) {
+				lead_ns += is_it ? row->weight_ns : -row->weight_ns;
+				found = lead_ns < 0 ? f : found;
+				lead_ns = lead_ns < 0 ? -lead_ns : lead_ns;
+			} else if (is_it) {
+				*ret_ns += row->weight_ns;
+				++*ret_n;
+			}
+		}
+	}
+	return found;
+}
+
+int hot_function(struct session *s, struct run *run)
+{
+	int64_t ns = 0;
+	size_t n = 0;
+	const struct frame *f = majority(s, run, &ns, &n);
+	if (f == NULL || ns < LEAST_NS || n < LEAST_N || is_interpreter(f->module) ||
+	    (double)ns < LEAST * (double)run->startup_total_ns)
+		return 0;
+	struct finding *all =
+		arena_alloc_array(s->arena, run->n_findings + 1, sizeof(struct finding));
+	const char *where =
+		f->file == NULL || f->line == UNKNOWN
+			? ""
+			: arena_printf(s->arena, " (%s:%lld)", f->file, (long long)f->line);
+	if (all == NULL || where == NULL)
+		return -ENOMEM;
+	if (run->n_findings > 0)
+		memcpy(all, run->findings, run->n_findings * sizeof(*all));
+	all[run->n_findings++] = (struct finding){
+		.id = "hot-function",
+		.cost_ns = ns,
+		.evidence =
+			arena_printf(s->arena, "%s%s of %s ran for %.1f of %.1f ms, in %zu samples",
+				     f->function, where, module_label(s->arena, f->module),
+				     (double)ns / 1e6, (double)run->startup_total_ns / 1e6, n),
+		.remedy = "--view stacks tells who calls it; let it run later than startup, on "
+			  "less, or in other threads",
+	};
+	run->findings = all;
+	return run->findings[run->n_findings - 1].evidence != NULL ? 0 : -ENOMEM;
+}
