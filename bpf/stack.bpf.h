@@ -16,7 +16,9 @@ int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, __u64 time_n
 
 static __always_inline void stack_at_enter(struct task_struct *task, struct task_state *ts)
 {
-	if (stack_gap_ns && run_ns_of(task, ts, ts->enter_ns) >= ts->stack_due_ns)
+	const __u64 gap_ns = stack_gap_ns, due_ns = ts->stack_due_ns ? ts->stack_due_ns : gap_ns;
+
+	if (gap_ns && run_ns_of(task, ts, ts->enter_ns) >= due_ns)
 		stack_take(ts, SL_SAMPLE_CALL, ts->left_ns, ts->enter_ns);
 }
 

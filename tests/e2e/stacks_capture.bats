@@ -123,7 +123,34 @@ while time.process_time() < end: pass
 	awk -v until="$listening" '$6 > until + 100 { late++ } END { exit late > 0 }' samples
 }
 
+# refused ERRNO WORDS...: of a kernel that answers so.
+refused() {
+	REFUSE_BPF="$1 load:perf_event_open" LD_PRELOAD="$WORKLOADS/refuse_bpf.so" "${@:2}"
+}
+
 @test "what a machine does not allow is said, with what to type" {
-	run "$STARTLINE" doctor
-	[[ $output == *stacks* ]]
+	"$STARTLINE" doctor >doctor || true
+	grep -q '^stacks  *ok  *a sample takes' doctor
+	refused 38 "$STARTLINE" doctor >doctor || true
+	grep -q '^stacks  *missing  *perf_event_open is not there' doctor
+	grep -q 'CONFIG_PERF_EVENTS=y' doctor
+	# Calls and waits still have theirs, where there are probes.
+	refused 1 "$STARTLINE" run --trace r.slt -o report -- "$WORKLOADS/stacks" sleep 50
+	record_of r.slt
+	grep -q "meta.*'source.stacks=perf_event_open is not permitted here" events
+	grep -q "meta.*'source.stacks.remedy=allow perf_event_open" events
+	fails grep -q '^timer' samples
+	! have_bpf || grep -qE '^wait .*;retry_connect;main;' samples
+}
+
+@test "each run of several is sampled, and startline.yml has its say" {
+	record -n 3 --stacks 499 -- "$WORKLOADS/stacks" plain 100
+	[ "$(awk '$1 == "timer" { print $2 }' samples | sort -u | wc -l)" = 3 ]
+	is_split_right
+	printf 'scenarios:\n  - { name: a, command: %s plain 20, runs: 2, stacks: off, target: "< 99 seconds" }\n' \
+		"$WORKLOADS/stacks" >startline.yml
+	"$STARTLINE" check --format json >check.json
+	record_of "$(ls -t .startline/*.slt | head -1)"
+	grep -q "meta.*'design.stacks=off'" events
+	fails grep -q . samples
 }

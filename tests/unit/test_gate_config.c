@@ -164,18 +164,19 @@ static void a_scenario_overrides_the_defaults(void **state)
 	static const char *const shell[] = { "/bin/sh", "-c", "make | tee log", NULL };
 	static const char *const base[] = { "/bin/sh", "-c", "cc -o a $FLAGS", NULL };
 	(void)state;
-	struct config *c =
-		loaded("baseline: main\nruns: 5\nmax_time: 2 min\nwarmup: 1\nheap: off\n"
-		       "levels: { budget: { warn: 10%, fail: 0.2 } }\n"
-		       "scenarios:\n"
-		       "  - name: a\n    command: make | tee log\n    shell: true\n"
-		       "    base: { command: cc -o a $FLAGS }\n"
-		       "    baseline: '@other'\n    max_time: 3 s\n    heap: count\n"
-		       "    levels: { baseline: { warn: 20 % } }\n"
-		       "    gate: [time.wall, heap.allocs]\n    inputs: server\n"
-		       "    directory: sub\n    timeout: 5 s\n    ready: [accept, 'log:up']\n"
-		       "  - name: b\n    command: ./b\n"
-		       "    levels: { baseline: { fail: 3 % } }\n");
+	struct config *c = loaded(
+		"baseline: main\nruns: 5\nmax_time: 2 min\nwarmup: 1\nheap: off\n"
+		"stacks: off\n"
+		"levels: { budget: { warn: 10%, fail: 0.2 } }\n"
+		"scenarios:\n"
+		"  - name: a\n    command: make | tee log\n    shell: true\n"
+		"    base: { command: cc -o a $FLAGS }\n"
+		"    baseline: '@other'\n    max_time: 3 s\n    heap: count\n    stacks: 199\n"
+		"    levels: { baseline: { warn: 20 % } }\n"
+		"    gate: [time.wall, heap.allocs]\n    inputs: server\n"
+		"    directory: sub\n    timeout: 5 s\n    ready: [accept, 'log:up']\n"
+		"  - name: b\n    command: ./b\n"
+		"    levels: { baseline: { fail: 3 % } }\n");
 	const struct scenario *a = &c->scenarios[0], *b = &c->scenarios[1];
 	same_argv(a->steps[0].argv, shell);
 	same_argv(a->base_argv, base);
@@ -186,6 +187,7 @@ static void a_scenario_overrides_the_defaults(void **state)
 	assert_int_equal(a->max_time_ns, 3 * NS_PER_S);
 	assert_int_equal(b->max_time_ns, 120 * NS_PER_S);
 	assert_true(a->counts_heap && !b->counts_heap);
+	assert_true(a->stacks_hz == 199 && b->stacks_hz == -1);
 	assert_true(fabs(a->budget_levels.warn - 0.1) < 1e-12 && a->budget_levels.fail == 0.2);
 	assert_true(a->baseline_levels.warn == 0.2 && a->baseline_levels.fail == 0.2);
 	/* What stands alone takes the other one along. */
@@ -317,6 +319,7 @@ static void values_point_at_themselves(void **state)
 	refused(A_SCENARIO "    max_time: 3 parsecs\n", "4:15", "'60 s'");
 	refused(A_SCENARIO "    shell: yes\n", "4:12", "true or false");
 	refused(A_SCENARIO "    heap: sample\n", "4:11", "count or off");
+	refused(A_SCENARIO "    stacks: on\n", "4:13", "off, auto or a rate");
 	refused(A_SCENARIO "    ready: acept\n", "4:12", "unknown condition");
 	refused(A_SCENARIO "    ready: [accept, 'tcp:x']\n", "4:21", "tcp:HOST:PORT");
 	refused("scenarios:\n  - name: a\n    command: echo 'x\n", "3:19", "not closed");

@@ -5,6 +5,7 @@
  *	load:handle_switch     the program of that name (as far as the kernel keeps it) does not load
  *	attach:handle_switch   … loads, and cannot be attached
  *	load:@tp_btf, attach:@iter …   all of a kind: tp_btf, raw_tp, iter, perf_event
+ *	load:perf_event_open   no perf event is opened
  *
  * and a number is the errno of the words behind it; at first it is 1, EPERM. It takes itself out of
  * the environment, so that the measured program knows nothing of it. */
@@ -117,12 +118,14 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(args, long);
 	va_end(args);
-	if (number == SYS_bpf) {
-		const int error = judge(a[0], (const union bpf_attr *)a[1]);
-		if (error != 0) {
-			errno = error;
-			return -1;
-		}
+	int error = 0;
+	if (number == SYS_bpf)
+		error = judge(a[0], (const union bpf_attr *)a[1]);
+	if (number == SYS_perf_event_open)
+		error = refused(false, "perf_event_open", "");
+	if (error != 0) {
+		errno = error;
+		return -1;
 	}
 	return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

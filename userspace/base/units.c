@@ -306,3 +306,20 @@ int parse_bytes(const char *s, uint64_t *ret_bytes)
 {
 	return parse_with_unit(s, size_names, ret_bytes);
 }
+
+int parse_rate(const char *s, int max, int *ret_hz)
+{
+	const bool is_off = strcmp(s, "off") == 0;
+	uint64_t hz = 0;
+	if (is_off || strcmp(s, "auto") == 0) {
+		*ret_hz = is_off ? -1 : 0;
+		return 0;
+	}
+	const int r = parse_u64(s, &hz);
+	if (r < 0)
+		return r;
+	if (hz == 0 || hz > (uint64_t)max)
+		return -ERANGE;
+	*ret_hz = (int)hz;
+	return 0;
+}

@@ -58,4 +58,8 @@ int parse_duration(const char *s, uint64_t *ret_ns);
  * the bare letters K/k, M, G, T are powers of 1024, as in GNU head -c. No unit or B: bytes. */
 int parse_bytes(const char *s, uint64_t *ret_bytes);
 
+/* How often something is done: "off" is -1, "auto" 0, else how many times a second, from 1 to @max.
+ * -EINVAL, -ERANGE. */
+int parse_rate(const char *s, int max, int *ret_hz);
+
 #endif

@@ -30,6 +30,7 @@ int check_spec(const struct scenario *s, const struct step *step, struct ready_r
 		.warmup = (unsigned int)s->warmup,
 		.probes = PROBE_AUTO,
 		.count_heap = s->counts_heap,
+		.stacks_hz = s->stacks_hz,
 		.rules = rules->items,
 		.n_rules = rules->n,
 		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,

@@ -17,9 +17,8 @@
 #include "userspace/base/units.h"
 #include "userspace/cmd/cmd.h"
 
-#define RING_MIN      4096u
-#define RING_MAX      (1024ull * 1024 * 1024)
-#define STACKS_HZ_MAX 10000u
+#define RING_MIN 4096u
+#define RING_MAX (1024ull * 1024 * 1024)
 
 enum {
 	KEY_UNTIL = OPTION_FIRST_FREE,
@@ -115,15 +114,11 @@ static unsigned int parse_probes(const char *s, struct argp_state *state)
 
 static int parse_stacks(const char *s, struct argp_state *state)
 {
-	uint64_t hz = 0;
-	if (strcmp(s, "off") == 0)
-		return STACKS_OFF;
-	if (strcmp(s, "auto") == 0)
-		return STACKS_AUTO;
-	if (parse_u64(s, &hz) < 0 || hz == 0 || hz > STACKS_HZ_MAX)
-		argp_error(state, "--stacks '%s': off, auto or a rate from 1 to %u, in Hz", s,
+	int hz = STACKS_AUTO;
+	if (parse_rate(s, STACKS_HZ_MAX, &hz) < 0)
+		argp_error(state, "--stacks '%s': off, auto or a rate from 1 to %d, in Hz", s,
 			   STACKS_HZ_MAX);
-	return (int)hz;
+	return hz;
 }
 
 static size_t parse_ring(const char *s, struct argp_state *state)

@@ -7,10 +7,12 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
 #include "userspace/base/shellwords.h"
+#include "userspace/base/units.h"
 #include "userspace/gate/config_internal.h"
 #include "userspace/trace/ready.h"
 
 #define RUNS_MAX	 ((size_t)100000)
+#define STACKS_MAX	 10000 /* Hz */
 #define RUNS_DEFAULT	 10
 #define MAX_TIME_DEFAULT (60 * NS_PER_S)
 #define STEPS_MAX	 ((size_t)100)
@@ -127,6 +129,22 @@ static int read_heap(struct reader *r, node *mapping, struct scenario *ret)
 				    "heap '%s': write count or off", text);
 }
 
+static int read_stacks(struct reader *r, node *mapping, struct scenario *ret)
+{
+	const char *text = NULL;
+	const int e = take_text(r, mapping, "stacks", "off, auto or a rate in Hz", &text);
+	if (e < 0 || text == NULL)
+		return e;
+	/* Bare `off` is a boolean to some writers of YAML. */
+	if (strcmp(text, "false") == 0)
+		text = "off";
+	return parse_rate(text, STACKS_MAX, &ret->stacks_hz) == 0
+		       ? 0
+		       : node_error(r, node_find(r, mapping, "stacks"),
+				    "stacks '%s': write off, auto or a rate from 1 to %d, in Hz",
+				    text, STACKS_MAX);
+}
+
 static int read_baseline(struct reader *r, node *mapping, struct scenario *ret)
 {
 	const int e = take_text(r, mapping, "baseline", "the name of a baseline", &ret->baseline);
@@ -152,6 +170,8 @@ int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret)
 		e = read_gate(r, mapping, ret);
 	if (e == 0)
 		e = read_heap(r, mapping, ret);
+	if (e == 0)
+		e = read_stacks(r, mapping, ret);
 	return e < 0 ? e : take_texts(r, mapping, "inputs", "a path", &ret->inputs);
 }
 
@@ -347,7 +367,7 @@ static int read_results(struct reader *r, node *mapping, struct scenario *ret)
 	static const char *const not_here[] = { "command", "shell",    "directory", "ready",
 						"connect", "timeout",  "steps",	    "runs",
 						"warmup",  "max_time", "base",	    "inputs",
-						"heap",	   "target",   NULL };
+						"heap",	   "stacks",   "target",    NULL };
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
 			return node_error(r, node_find(r, mapping, *key),

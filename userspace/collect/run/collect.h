@@ -24,7 +24,8 @@ enum output {
 	OUTPUT_NOWHERE,
 };
 
-enum { STACKS_AUTO = 0, STACKS_OFF = -1 };
+/* As parse_rate() has it. */
+enum { STACKS_AUTO = 0, STACKS_OFF = -1, STACKS_HZ_MAX = 10000 };
 
 struct collect_spec {
 	char *const *argv;	   /* NULL-terminated */
