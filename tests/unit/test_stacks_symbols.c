@@ -167,6 +167,22 @@ static void another_file_under_the_name_names_nothing(void **state)
 	assert_int_equal(n_told, 0);
 }
 
+static void a_file_is_looked_for_again_in_another_process(void **state)
+{
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/late", directory);
+	const struct file_identity identity = identity_of(own);
+	struct module *late = modules_intern(modules, MODULE_FILE, path, &identity, 0);
+	assert_null(modules_look(modules, late, 1 << 23, 0, 0));
+	const struct module *unread = modules_unread(modules, late);
+	assert_ptr_not_equal(unread, late);
+	assert_string_equal(unread->path, path);
+	assert_int_equal(symlink(own, path), 0);
+	assert_null(modules_look(modules, late, 1 << 23, 0, 0));
+	assert_non_null(modules_look(modules, late, getpid(), 0, 0));
+	assert_null(modules_look(modules, modules_unread(modules, late), getpid(), 0, 0));
+}
+
 static void what_is_no_file_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -282,6 +298,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stubs_have_the_name_of_what_they_call, begin, end),
 		cmocka_unit_test_setup_teardown(another_file_under_the_name_names_nothing, begin,
 						end),
+		cmocka_unit_test_setup_teardown(a_file_is_looked_for_again_in_another_process,
+						begin, end),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_not_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(made_code_is_named_by_its_map, begin, end),
 		cmocka_unit_test_setup_teardown(maps_of_others_and_fifos_are_left_alone, begin,

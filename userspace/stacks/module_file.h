@@ -45,8 +45,8 @@ struct module_file {
 };
 
 /* The file as far as @module was looked into; it is, if it was not. @pid and @region say who has it
- * mapped where; @pid 0: nobody any more. NULL: it cannot be read, or is not what was mapped; that stays
- * so. */
+ * mapped where; @pid 0: nobody any more. NULL: it cannot be read, or is not what was mapped; looked for
+ * again in other processes. */
 struct module_file *modules_look(struct modules *m, struct module *module, pid_t pid,
 				 uint64_t start, uint64_t end);
 

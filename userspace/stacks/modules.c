@@ -10,7 +10,10 @@
 #include "userspace/stacks/module_file_internal.h"
 #include "userspace/stacks/perf_map.h"
 
-enum { BUCKETS = 16384 }; /* a power of two, more than MODULES_MAX */
+enum {
+	BUCKETS = 16384, /* a power of two, more than MODULES_MAX */
+	LOOKS_MAX = 64,	 /* processes in which one file is looked for */
+};
 
 struct modules {
 	struct arena *arena;
@@ -155,18 +158,36 @@ static void add_open(struct modules *m, struct module *module)
 	m->open[m->n_open++] = module;
 }
 
+/* The process may have ended before it was looked into: another one that has the file may be there. */
+static bool is_worth_a_look(const struct module *module, pid_t pid)
+{
+	return module->n_looks == 0 || (module->n_looks < LOOKS_MAX && module->tried_pid != pid);
+}
+
 struct module_file *modules_look(struct modules *m, struct module *module, pid_t pid,
 				 uint64_t start, uint64_t end)
 {
-	if (module->file == NULL) {
+	if (module->file == NULL)
 		module->file = arena_alloc(m->arena, sizeof(*module->file));
-		if (module->file == NULL)
-			return NULL;
+	if (module->file == NULL)
+		return NULL;
+	if (!module->file->is_usable && is_worth_a_look(module, pid)) {
+		module->n_looks++;
+		module->tried_pid = pid;
 		module_file_begin(module, pid, start, end);
 		if (module->file->elf != NULL)
 			add_open(m, module);
 	}
 	return module->file->is_usable ? module->file : NULL;
+}
+
+struct module *modules_unread(struct modules *m, struct module *module)
+{
+	/* No file has that number, so it will never be found. */
+	const struct file_identity none = { .inode = UINT64_MAX };
+	if (module->unread == NULL)
+		module->unread = modules_intern(m, module->type, module->path, &none, 0);
+	return module->unread;
 }
 
 struct module_file *modules_open(struct modules *m, struct module *module, pid_t pid)

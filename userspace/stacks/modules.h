@@ -48,6 +48,9 @@ struct module {
 		identity;	  /* the build-id is there from the first look into the file on */
 	pid_t pid;		  /* ANONYMOUS: of the process that has it */
 	struct module_file *file; /* NULL: not looked into yet */
+	pid_t tried_pid;	  /* that it was last looked for in, in vain */
+	uint32_t n_looks;	  /* in vain */
+	struct module *unread;	  /* modules_unread() */
 	int names;		  /* ANONYMOUS: the open map of perf_map.h; -1: none so far */
 	uint32_t n_tries;	  /* to open that */
 };
@@ -63,6 +66,10 @@ DEFINE_FREEP(struct modules, modules_free)
  * memory. @identity may be NULL. @pid matters for ANONYMOUS alone. */
 struct module *modules_intern(struct modules *m, enum module_type type, const char *path,
 			      const struct file_identity *identity, pid_t pid);
+
+/* The module that stands for @module where its file could not be looked into: offsets in that one count
+ * from the beginning of the file, and name nothing. NULL: no room. */
+struct module *modules_unread(struct modules *m, struct module *module);
 
 /* NULL: none has that id. */
 struct module *modules_get(const struct modules *m, uint32_t id);

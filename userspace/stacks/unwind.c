@@ -197,9 +197,11 @@ static struct place find_place(struct walk *w, uint64_t address)
 	const uint64_t in_file = address - place.region->start + place.region->offset;
 	const struct module_file *f = modules_look(w->u->modules, place.module, s->pid,
 						   place.region->start, place.region->end);
-	/* Of a file that cannot be read, this much is known. */
-	place.offset = in_file;
 	place.has_file = f != NULL && module_file_address(f, in_file, &place.offset);
+	if (!place.has_file) {
+		place.module = modules_unread(w->u->modules, place.module);
+		place.offset = in_file;
+	}
 	return place;
 }
 

@@ -17,8 +17,8 @@ enum { FRAMES_MAX = 512 };
 
 struct code_frame {
 	uint32_t module; /* id; 0: code that belongs to nothing known */
-	/* As the symbols of the module count: the ELF virtual address; without a module, and in kernel and
-	 * made code, the address. Of a caller it is one less than where it goes on, so that it is inside the
+	/* As the symbols of the module count: the ELF virtual address; of a file that could not be looked into,
+	 * the offset in it; without a module, and in kernel and made code, the address. Of a caller it is one less than where it goes on, so that it is inside the
 	 * call, which may be the last instruction of a function. */
 	uint64_t offset;
 	uint64_t address; /* where the thread goes on in this frame */
