@@ -6,12 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "userspace/base/clock.h"
+
 enum {
 	CHUNK = 4096,
-	SYMBOLS_MAX = 64 << 20, /* a table of 1.5 GiB; a second of time */
 	NAME_MAX_BYTES = 4096,
 };
-#define WORK_MAX ((uint64_t)64 << 20) /* places looked at; symbols may lie over each other */
+#define TIME_MAX_NS (300 * NS_PER_MS)	 /* for one table: some 200 MB, where a browser has 30 */
+#define WORK_MAX    ((uint64_t)64 << 20) /* places looked at; symbols may lie over each other */
 
 /* The symbol that a place has so far. */
 struct candidate {
@@ -142,9 +144,10 @@ static bool read_symbols(struct table *t)
 {
 	Elf64_Sym chunk[CHUNK];
 	const uint64_t n = t->symbols.sh_size / sizeof(*chunk);
+	const uint64_t until_ns = clock_ns(CLOCK_MONOTONIC) + TIME_MAX_NS;
 	for (uint64_t i = 0; i < n;) {
 		const uint64_t now = n - i < CHUNK ? n - i : CHUNK;
-		if (i >= SYMBOLS_MAX || t->work > WORK_MAX ||
+		if (clock_ns(CLOCK_MONOTONIC) > until_ns || t->work > WORK_MAX ||
 		    !elf_image_read(t->image, t->symbols.sh_offset + i * sizeof(*chunk), chunk,
 				    now * sizeof(*chunk)))
 			return false;
