@@ -352,6 +352,9 @@ static void a_place_is_where_the_program_is_not_the_library_of_everybody(void **
 	s->stacks[0].frames = arena_memdup(s->arena, frames, sizeof(frames));
 	s->stacks[0].n_frames = 4;
 	assert_string_equal(stack_place(s, 0)->function, "f5");
+	s->frames[1] = (struct frame){ .function = "read@plt", .module = "/bin/x" };
+	assert_string_equal(stack_place(s, 0)->function, "f5");
+	s->frames[1] = (struct frame){ .function = "f1", .module = "/lib/libc.so.6" };
 	s->stacks[0].n_frames = 2;
 	s->frames[0].function = NULL;
 	assert_string_equal(stack_place(s, 0)->function, "f1");

@@ -375,14 +375,15 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 /* ---- places ---- */
 
 /* Code that everything calls: who called it is what one wants to know. */
-bool is_common_code(const char *module)
+bool is_common_code(const struct frame *f)
 {
 	static const char *const names[] = { "libc.so",	   "libc-2.",	  "libpthread", "libm.so",
 					     "ld-linux",   "ld-2.",	  "ld-musl",	"libc.musl",
 					     "linux-vdso", "libstartline" };
-	const char *slash = module != NULL ? strrchr(module, '/') : NULL;
-	const char *base = slash != NULL ? slash + 1 : module;
-	if (base == NULL || base[0] == '[')
+	const char *slash = f->module != NULL ? strrchr(f->module, '/') : NULL;
+	const char *base = slash != NULL ? slash + 1 : f->module;
+	const char *plt = f->function != NULL ? strchr(f->function, '@') : NULL;
+	if (base == NULL || base[0] == '[' || (plt != NULL && strcmp(plt, "@plt") == 0))
 		return true;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strncmp(base, names[i], strlen(names[i])) == 0)
@@ -398,12 +399,29 @@ const struct frame *stack_place(const struct session *s, int64_t place)
 		const struct frame *f = session_frame(s, stack->frames[i]);
 		if (f == NULL)
 			continue;
-		if (!is_common_code(f->module))
+		if (!is_common_code(f))
 			return f;
 		if (named == NULL || (named->function == NULL && f->function != NULL))
 			named = f;
 	}
 	return named;
+}
+
+/* "f" of "f.constprop.0", "f.part.1.cold", "f.llvm.123", "f::h0123456789abcdef". */
+size_t function_length(const char *name)
+{
+	static const char *const tails[] = { ".constprop.", ".isra.", ".part.",
+					     ".cold",	    ".llvm.", ".lto_priv." };
+	size_t n = strlen(name);
+	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
+		const char *tail = strstr(name, tails[i]);
+		if (tail != NULL && tail != name && (size_t)(tail - name) < n)
+			n = (size_t)(tail - name);
+	}
+	if (n > 19 && strncmp(name + n - 19, "::h", 3) == 0 &&
+	    strspn(name + n - 16, "0123456789abcdef") >= 16)
+		n -= 19;
+	return n;
 }
 
 const char *module_label(struct arena *a, const char *module)

@@ -58,8 +58,10 @@ struct share_interval share_interval(double p, double weight, double squares,
  * library and of the loader; where there is none, the innermost that has a name. NULL: no stack. */
 const struct frame *stack_place(const struct session *s, int64_t stack);
 
-/* Of the C library, the loader or the kernel, or of nothing known. */
-bool is_common_code(const char *module);
+/* Of the C library, the loader or the kernel, of nothing known, or only a jump to a library. */
+bool is_common_code(const struct frame *f);
+/* How much of a function's name is its own: not what a compiler appends to clones, "f.isra.0". */
+size_t function_length(const char *name);
 
 /* The last part of a module's path without the version of a library: the same in other builds of it.
  * "libfoo.so" of "/usr/lib/libfoo.so.1.2". Interned in @a; NULL: no memory. */

@@ -49,23 +49,6 @@ void code_names_done(struct code_names *c)
 
 /* ---- names ---- */
 
-/* "f" of "f.constprop.0", "f.part.1.cold", "f.llvm.123", "f::h0123456789abcdef". */
-static size_t plain_length(const char *name)
-{
-	static const char *const tails[] = { ".constprop.", ".isra.", ".part.",
-					     ".cold",	    ".llvm.", ".lto_priv." };
-	size_t n = strlen(name);
-	for (size_t i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
-		const char *tail = strstr(name, tails[i]);
-		if (tail != NULL && tail != name && (size_t)(tail - name) < n)
-			n = (size_t)(tail - name);
-	}
-	if (n > 19 && strncmp(name + n - 19, "::h", 3) == 0 &&
-	    strspn(name + n - 16, "0123456789abcdef") >= 16)
-		n -= 19;
-	return n;
-}
-
 static const char *base_of(const char *path)
 {
 	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
@@ -81,7 +64,7 @@ static bool name_frame(struct code_names *c, int side, const struct run *run, in
 		return false;
 	if (c->functions[side][place] == NULL) {
 		c->functions[side][place] =
-			arena_internn(c->arena, f->function, plain_length(f->function));
+			arena_internn(c->arena, f->function, function_length(f->function));
 		c->modules[side][place] = module_label(c->arena, f->module);
 	}
 	ret->name = c->functions[side][place];

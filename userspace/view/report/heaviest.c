@@ -129,10 +129,10 @@ static void find_innermost(const struct session *s, struct row_code *code)
 	vec_foreach(row, &code->rows) {
 		const struct stack *stack = session_stack(s, row->stack);
 		const struct frame *place = stack_place(s, row->stack);
-		const bool is_any = place == NULL || is_common_code(place->module);
+		const bool is_any = place == NULL || is_common_code(place);
 		for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
 			const struct frame *f = session_frame(s, stack->frames[i]);
-			struct big *big = f != NULL && (is_any || !is_common_code(f->module))
+			struct big *big = f != NULL && (is_any || !is_common_code(f))
 						  ? big_of(code, f)
 						  : NULL;
 			if (big == NULL)

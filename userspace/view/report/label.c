@@ -258,7 +258,10 @@ void label_place(const struct session *s, int64_t stack, struct buf *out)
 	const struct frame *frame = stack_place(s, stack);
 	if (frame == NULL || (frame->function == NULL && frame->module == NULL))
 		return;
-	label_frame(frame, true, out);
+	if (frame->function != NULL)
+		(void)buf_add(out, frame->function, function_length(frame->function));
+	else
+		label_frame(frame, true, out);
 	if (frame->file != NULL && frame->line != UNKNOWN)
 		(void)buf_addf(out, ", %s:%" PRId64, label_base(frame->file), frame->line);
 }

@@ -94,15 +94,15 @@ static void add_causes(struct buf *out, const struct stretch *stretch, size_t co
 /* " in retry_connect, db.c:112" of a wait whose stack was taken. */
 static void add_waiting(const struct session *s, const struct segment *wait, struct buf *out)
 {
-	const size_t begin = out->len;
 	const struct frame *where = stack_place(s, wait->stack);
 	if (wait->state != ACTIVITY_BLOCKED || where == NULL || where->module == NULL)
 		return;
 	(void)buf_adds(out, " in ");
 	label_place(s, wait->stack, out);
 	if (text_width(buf_str(out), out->len) > MAX_WAITING) {
-		buf_truncate(out, begin + strlen(" in "));
-		label_frame(stack_place(s, wait->stack), true, out);
+		const char *comma = strrchr(buf_str(out), ',');
+		if (where->file != NULL && where->line != UNKNOWN && comma != NULL)
+			buf_truncate(out, (size_t)(comma - buf_str(out)));
 	}
 }
 
