@@ -93,6 +93,7 @@ static void what_is_not_seen_is_unknown(void **state)
 	(void)state;
 	struct session *s = build("0 meta source.bpf=ok\n0 mark 9 spawn\n0 task 9 parent=1\n"
 				  "1ms exec 9 /bin/x argv=x enter=0\n" LOAD_A LOAD_B
+				  "22ms mapping 9 enter address=120000 offset=9000000\n"
 				  "29ms mapping 9 protect enter=28ms address=190000 length=4096\n"
 				  "34ms mapping 9 enter address=310000 offset=9000000\n"
 				  "43ms mapping 9 enter address=4000 offset=9000000\n" END);
