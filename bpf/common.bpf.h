@@ -128,6 +128,7 @@ struct task_state {
 	__u32 reserved;
 	struct sched_state sched;
 	struct net_state net;
+	__u64 python_thread;		   /* see stack_python.bpf.c */
 	struct call_sum calls[CALL_SLOTS]; /* see syscalls.bpf.h */
 	struct link_state link;
 };

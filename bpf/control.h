@@ -57,4 +57,40 @@ struct stack_snapshot {
 	__u8 bytes[];
 };
 
+/* As its reason: its bytes are python_frame_taken, of the next sample of that thread by the timer (syscall
+ * 1), or of its next snapshot (0). */
+#define SNAPSHOT_PYTHON 0xffffu
+
+/* ---- frames of CPython ---- */
+
+/* Offsets as in struct python_layout (userspace/stacks/python.h). */
+struct python_process {
+	__u64 runtime;
+	__u32 interpreters_head, interpreter_next, threads_head;
+	__u32 thread_next, native_thread_id, current_frame, frame_of_cframe;
+	__u32 previous, code, instruction, owner, is_entry;
+	__u32 filename, name, line_table, instructions;
+};
+
+#define PYTHON_FRAMES 128 /* that are taken at most, from the innermost outwards */
+/* The same as struct python_frame there. */
+struct python_frame_taken {
+	__u64 code;
+	__u64 names[3];
+	__u32 offset;
+	__u32 is_entry;
+};
+
+/* What tells about a code object, taken when it is met for the first time, since the program may soon be
+ * gone: pieces of its memory. */
+#define SNAPSHOT_PYTHON_CODE 0xfffeu /* as its reason: its bytes are one python_code_taken */
+#define PYTHON_PIECES	     4
+struct python_code_taken {
+	__u64 addresses[PYTHON_PIECES]; /* 0: could not be read */
+	__u8 code[256];
+	__u8 file[320];
+	__u8 name[192];
+	__u8 lines[1536];
+};
+
 #endif

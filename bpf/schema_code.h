@@ -15,6 +15,7 @@ enum sl_module_type {
 	SL_MODULE_VDSO = 2,
 	SL_MODULE_KERNEL = 3, /* text = a kernel module, or empty: the kernel itself */
 	SL_MODULE_ANON = 4,   /* code that was made at run time; text = what is known of it */
+	SL_MODULE_PYTHON = 5, /* text = a source file; frames in it are of the interpreter */
 };
 
 #define SL_BUILD_ID_MAX 24u

@@ -3,6 +3,8 @@
  * beforehand: a record can be given back, but not cut, and one that is reserved needs no room elsewhere. */
 #include "bpf/stack.bpf.h"
 
+#include "bpf/stack_python.bpf.h"
+
 #define KIB	    1024u
 #define PAGE_BYTES  4096u
 #define NEAR_BYTES  (1u << 20)
@@ -120,6 +122,8 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	sp = regs->sp;
 	bytes = bytes_above(task, sp);
+	if (has_pythons)
+		python_take(ts, time_ns, 0);
 	if (bytes <= 4 * KIB)
 		TAKE(4)
 	else if (bytes <= 16 * KIB)

@@ -11,6 +11,8 @@
  * to the next, at least; more where they take long. At the return from a call: off the CPU for how long. */
 extern __u64 stack_gap_ns, stack_wait_ns;
 
+extern struct ring_map stack_ring SEC(".maps");
+
 /* Takes one of the current thread, which is in a system call. Counts what that took. */
 int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, __u64 time_ns);
 

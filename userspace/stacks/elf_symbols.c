@@ -3,6 +3,7 @@
 #include "userspace/stacks/elf_symbols.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,9 @@
 enum {
 	CHUNK = 4096,
 	NAME_MAX_BYTES = 4096,
+	STRINGS_MAX = 8 << 20, /* of a table that is searched for a name … */
+	NAMED_MAX = 1 << 20,   /* … symbols there, and places where the name is found */
+	PLACES_MAX = 8,
 };
 #define TIME_MAX_NS (300 * NS_PER_MS)	 /* for one table: some 200 MB, where a browser has 30 */
 #define WORK_MAX    ((uint64_t)64 << 20) /* places looked at; symbols may lie over each other */
@@ -229,4 +233,46 @@ int elf_symbols_find(const struct elf_image *image, uint32_t type, bool is_whole
 	const bool all = read_symbols(&t);
 	give_names(&t, is_whole && all);
 	return 0;
+}
+
+/* The first symbol whose name is at @at of the table of strings. */
+static bool find_by_string(const struct table *t, uint64_t at, Elf64_Sym *ret)
+{
+	Elf64_Sym chunk[CHUNK];
+	const uint64_t n = t->symbols.sh_size / sizeof(*chunk);
+	for (uint64_t i = 0; i < n && i < NAMED_MAX; i += CHUNK) {
+		const uint64_t now = n - i < CHUNK ? n - i : CHUNK;
+		if (!elf_image_read(t->image, t->symbols.sh_offset + i * sizeof(*chunk), chunk,
+				    now * sizeof(*chunk)))
+			return false;
+		for (uint64_t k = 0; k < now; k++) {
+			if (chunk[k].st_name != at || chunk[k].st_shndx == SHN_UNDEF)
+				continue;
+			*ret = chunk[k];
+			return true;
+		}
+	}
+	return false;
+}
+
+bool elf_symbol_named(const struct elf_image *image, const char *name, Elf64_Sym *ret)
+{
+	struct table t = { .image = image };
+	const size_t length = strlen(name) + 1;
+	if (!find_table(&t, SHT_DYNSYM) || t.strings.sh_size > STRINGS_MAX)
+		return false;
+	const size_t n = (size_t)t.strings.sh_size;
+	_cleanup_free_ char *strings = malloc(n > 0 ? n : 1);
+	if (strings == NULL || !elf_image_read(image, t.strings.sh_offset, strings, n))
+		return false;
+	/* Names may be the ends of others. */
+	const char *at = strings;
+	for (int i = 0; i < PLACES_MAX; i++, at++) {
+		at = memmem(at, n - (size_t)(at - strings), name, length);
+		if (at == NULL)
+			return false;
+		if (find_by_string(&t, (uint64_t)(at - strings), ret))
+			return true;
+	}
+	return false;
 }

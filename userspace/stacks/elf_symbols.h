@@ -42,4 +42,7 @@ size_t symbol_search_from(const struct symbol_search *s, uint64_t address);
 int elf_symbols_find(const struct elf_image *image, uint32_t type, bool is_whole,
 		     const struct symbol_search *search);
 
+/* The symbol called @name in .dynsym; false: there is none. */
+bool elf_symbol_named(const struct elf_image *image, const char *name, Elf64_Sym *ret);
+
 #endif

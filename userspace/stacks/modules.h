@@ -27,6 +27,8 @@ enum module_type {
 	MODULE_VDSO = 2,
 	MODULE_KERNEL = 3,
 	MODULE_ANONYMOUS = 4, /* code that was made at run time; offsets in it are addresses */
+	MODULE_PYTHON =
+		5, /* a source file; offsets only tell frames apart, see python_processes.h */
 };
 
 /* Which file it is, as far as its mapping tells. */

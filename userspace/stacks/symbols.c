@@ -163,6 +163,8 @@ int symbols_find(struct modules *modules, struct module *module, struct code_pla
 		return find_in_kernel(&job);
 	case MODULE_ANONYMOUS:
 		return find_in_map(&job);
+	case MODULE_PYTHON:
+		return 0;
 	}
 	return 0;
 }

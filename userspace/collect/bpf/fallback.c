@@ -111,6 +111,15 @@ uint64_t source_bpf_stacks_lost(const struct source_bpf *s)
 	return 0;
 }
 
+int source_bpf_timer_fd(struct source_bpf *s)
+{
+	return -1;
+}
+
+void source_bpf_take_python(struct source_bpf *s, pid_t pid, const struct python_process *python)
+{
+}
+
 bool source_bpf_kernel_names(struct source_bpf *s, const uint64_t *addresses, size_t n,
 			     kernel_name_fn *found, void *data)
 {

@@ -64,7 +64,8 @@ bool kernel_has(struct kernel *k, const struct bpf_program *program)
 	if (strcmp(bpf_program__section_name(program), "uprobe") == 0)
 		return true;
 	const struct kernel_tracepoint *t = target_of(k, program);
-	return t != NULL && t->exists;
+	/* What hangs on an event asks for no tracepoint. */
+	return bpf_program__type(program) == BPF_PROG_TYPE_PERF_EVENT || (t != NULL && t->exists);
 }
 
 /* ---- numbers ---- */
@@ -194,6 +195,9 @@ static int handlers_register(void)
 						 &options);
 	if (r >= 0)
 		r = libbpf_register_prog_handler("uprobe", BPF_PROG_TYPE_KPROBE, 0, &options);
+	if (r >= 0)
+		r = libbpf_register_prog_handler("perf_event", BPF_PROG_TYPE_PERF_EVENT, 0,
+						 &options);
 	handlers.are_there = r >= 0;
 	return r < 0 ? r : 0;
 }

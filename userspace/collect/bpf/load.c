@@ -165,17 +165,16 @@ static void list_programs(struct loading *l, const struct bpf_settings *settings
 	}
 	for (enum probe probe = 0; probe < PROBES; probe++)
 		p->is_asked[probe] = probe != PROBE_IMPORTS &&
-				     (probe != PROBE_GROUP || settings->cgroup_id != 0);
+				     (probe != PROBE_GROUP || settings->cgroup_id != 0) &&
+				     (probe != PROBE_PYTHON || settings->want_stacks);
 }
 
 static int find_imports(struct probes *p, const char *argv0)
 {
 	struct interpreter *i = p->interpreter = calloc(1, sizeof(*i));
-	if (i == NULL)
-		return -ENOMEM;
-	if (interpreter_find(argv0, i) == 0 && programs_place_imports(&p->programs, i))
+	if (i != NULL && interpreter_find(argv0, i) == 0 && programs_place_imports(&p->programs, i))
 		p->skeleton->bss->import_name_offset = i->name_offset;
-	return 0;
+	return i != NULL ? 0 : -ENOMEM;
 }
 
 /* ---- programs ---- */

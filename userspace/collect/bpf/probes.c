@@ -157,6 +157,12 @@ const struct probe_row probe_rows[PROBES] = {
 			.text = "waits that only their place in the kernel tells are unknown",
 		},
 	},
+	[PROBE_PYTHON] = {
+		.name = "frames of Python",
+		.is_second = true,
+		.by = { { .programs = { "handle_timer" } } },
+		.loss = { .text = "samples of Python programs by the timer show the interpreter only" },
+	},
 	[PROBE_GROUP] = {
 		.name = "moves into the cgroup",
 		.by = { { .programs = { "handle_cgroup_attach" } } },

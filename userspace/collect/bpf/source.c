@@ -330,6 +330,22 @@ uint64_t source_bpf_stacks_lost(const struct source_bpf *s)
 	return s->skeleton->bss->stack_drops;
 }
 
+int source_bpf_timer_fd(struct source_bpf *s)
+{
+	struct program *timer = programs_find(&s->probes.programs, "handle_timer");
+	return programs_have(&s->probes.programs, PROBE_PYTHON) ? timer->fd : -1;
+}
+
+void source_bpf_take_python(struct source_bpf *s, pid_t pid, const struct python_process *python)
+{
+	const uint32_t key = (uint32_t)pid;
+	const int fd = bpf_map__fd(s->skeleton->maps.pythons);
+	if (python == NULL)
+		(void)bpf_map_delete_elem(fd, &key);
+	else if (bpf_map_update_elem(fd, &key, python, BPF_ANY) == 0)
+		s->skeleton->bss->has_pythons = 1;
+}
+
 /* ---- the end ---- */
 
 static int emit_symbol(struct sink sink, uint64_t ip, const char *name)

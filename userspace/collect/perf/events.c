@@ -119,6 +119,9 @@ static int open_cpu(struct perf_events *e, const struct perf_wish *wish, size_t 
 		add_tracking(&attr);
 	c.fd = open_one(&attr, wish->pid, cpu);
 	int r = c.fd < 0 ? c.fd : perf_ring_map(&c.ring, c.fd, ring_bytes, e->whole);
+	/* Without, samples are as they would be anyway. */
+	if (r >= 0 && wish->program >= 0)
+		(void)ioctl(c.fd, PERF_EVENT_IOC_SET_BPF, wish->program);
 	if (r >= 0 && wish->may_pause)
 		r = open_tracker(&c, &attr, wish->pid, cpu);
 	/* Edge-triggered: that its tasks have all ended is told once. */

@@ -34,6 +34,7 @@ struct perf_wish {
 	uint64_t period_ns;
 	size_t ring_bytes; /* of each; 0: the default */
 	bool may_pause;
+	int program; /* that runs at each sample; -1: none */
 };
 
 /* Nothing is recorded before @pid executes. Negative errno; then @ret holds nothing. */

@@ -13,6 +13,7 @@
 #include "userspace/base/units.h"
 #include "userspace/collect/perf/cost.h"
 #include "userspace/collect/perf/events.h"
+#include "userspace/collect/perf/interpreter.h"
 #include "userspace/collect/perf/tell.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
@@ -61,6 +62,7 @@ struct source_perf {
 	struct unwinder *unwinder;
 	struct intern *intern;
 	struct unwound unwound;
+	struct interpreters interpreters;
 	uint64_t n_lost;
 };
 
@@ -91,6 +93,7 @@ struct source_perf *source_perf_free(struct source_perf *s)
 	snapshot_ring_unmap(&s->snapshots);
 	forget_spaces(s);
 	(void)intern_free(s->intern);
+	interpreters_done(&s->interpreters);
 	(void)modules_free(s->modules);
 	free(s);
 	return NULL;
@@ -142,6 +145,7 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 		.period_ns = s->period_ns,
 		.ring_bytes = s->ring_bytes,
 		.may_pause = s->may_pause,
+		.program = s->bpf != NULL ? source_bpf_timer_fd(s->bpf) : -1,
 	};
 	const int r = s->period_ns > 0 ? perf_events_open(&wish, &s->events) : 0;
 	if (r >= 0)
@@ -166,6 +170,11 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 	int r = begin_timer(s, target->pid, sink);
 	if (r < 0 || s->bpf == NULL)
 		return r;
+	/* The probes know processes by other numbers than perf tells us in a pid namespace. */
+	if (!s->use_ns_pids)
+		r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
+	if (r < 0)
+		return r;
 	if (s->snapshots.data == NULL)
 		r = snapshot_ring_map(&s->snapshots, source_bpf_stack_fd(s->bpf),
 				      source_bpf_stack_bytes(s->bpf));
@@ -187,6 +196,8 @@ static int emit_sample(struct source_perf *s, const struct snapshot *snapshot,
 {
 	s->teller.time_ns = snapshot->time_ns;
 	unwind(s->unwinder, snapshot, &s->unwound);
+	interpreters_merge(&s->interpreters, snapshot, sample->reason == SL_SAMPLE_TIMER,
+			   &s->unwound);
 	int r = intern_stack(s->intern, &s->unwound, &sample->stack);
 	if (r < 0)
 		return r;
@@ -214,6 +225,13 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 		.stack = taken->bytes,
 		.n_stack = taken->n_bytes,
 	};
+	if (taken->reason == SNAPSHOT_PYTHON || taken->reason == SNAPSHOT_PYTHON_CODE) {
+		if (taken->reason == SNAPSHOT_PYTHON)
+			interpreters_keep(&s->interpreters, taken, snapshot.tid);
+		else
+			interpreters_learn(&s->interpreters, taken, snapshot.pid);
+		return 0;
+	}
 	struct sl_sample sample =
 		sample_header(taken->time_ns, (pid_t)taken->pid, (pid_t)taken->tid, false);
 	sample.reason = taken->reason;
@@ -330,7 +348,29 @@ static int take_mapping(struct source_perf *s, const struct mmap2 *m, uint64_t t
 		identity->device_minor = m->minor;
 		identity->inode = m->inode;
 	}
-	return spaces_map(s->spaces, (pid_t)m->pid, time_ns, &mapping);
+	const int r = spaces_map(s->spaces, (pid_t)m->pid, time_ns, &mapping);
+	if (r >= 0)
+		interpreters_mapped(&s->interpreters, (pid_t)m->pid,
+				    spaces_find(s->spaces, (pid_t)m->pid, time_ns, m->address));
+	return r;
+}
+
+static void take_exec(struct source_perf *s, pid_t pid, uint64_t time_ns)
+{
+	(void)spaces_exec(s->spaces, pid, time_ns);
+	interpreters_gone(&s->interpreters, pid);
+}
+
+static void take_fork(struct source_perf *s, const struct birth *birth, uint64_t time_ns)
+{
+	(void)spaces_fork(s->spaces, (pid_t)birth->pid, (pid_t)birth->parent_pid, time_ns);
+	interpreters_forked(&s->interpreters, (pid_t)birth->pid, (pid_t)birth->parent_pid);
+}
+
+static void take_exit(struct source_perf *s, pid_t pid, uint64_t time_ns)
+{
+	spaces_exit(s->spaces, pid, time_ns);
+	interpreters_gone(&s->interpreters, pid);
 }
 
 /* What the spaces have no room for shows as code that belongs to nothing known. */
@@ -346,17 +386,15 @@ static int take_record(struct source_perf *s, const struct perf_cpu *cpu,
 		break;
 	case PERF_RECORD_COMM:
 		if (record->misc & PERF_RECORD_MISC_COMM_EXEC)
-			(void)spaces_exec(s->spaces, (pid_t)((const struct named *)record)->pid,
-					  time_ns);
+			take_exec(s, (pid_t)((const struct named *)record)->pid, time_ns);
 		break;
 	case PERF_RECORD_FORK:
 		if (birth->pid != birth->parent_pid)
-			(void)spaces_fork(s->spaces, (pid_t)birth->pid, (pid_t)birth->parent_pid,
-					  time_ns);
+			take_fork(s, birth, time_ns);
 		break;
 	case PERF_RECORD_EXIT:
 		if (birth->pid == birth->tid)
-			spaces_exit(s->spaces, (pid_t)birth->pid, time_ns);
+			take_exit(s, (pid_t)birth->pid, time_ns);
 		break;
 	case PERF_RECORD_LOST:
 		s->n_lost += ((const struct lost *)record)->n;
@@ -440,6 +478,11 @@ int source_perf_drain(struct source_perf *s, struct sink sink)
 	return r;
 }
 
+bool source_perf_is_on(const struct source_perf *s)
+{
+	return s->is_on;
+}
+
 void source_perf_ready(struct source_perf *s)
 {
 	s->is_on = false;
@@ -456,6 +499,7 @@ int source_perf_end(struct source_perf *s, struct sink sink)
 	s->teller.sink = sink;
 	const int r = read_rings(s, UINT64_MAX);
 	perf_events_close(&s->events);
+	interpreters_end(&s->interpreters);
 	forget_spaces(s);
 	return r < 0 ? r : 0;
 }
@@ -478,7 +522,8 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 	size_t n_unnamed = 0;
 	if (s->intern == NULL)
 		return 0;
-	int r = tell_functions(s->modules, s->intern, s->bpf, sink, &n_unnamed);
+	const struct name_sources names = { .bpf = s->bpf, .python = s->interpreters.processes };
+	int r = tell_functions(s->modules, s->intern, &names, sink, &n_unnamed);
 	if (r >= 0 && n_unnamed > 0)
 		r = emit_meta(sink, "note",
 			      "%zu places of code have no names: looking them up took too long",

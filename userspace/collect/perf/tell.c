@@ -17,6 +17,7 @@
 _Static_assert((int)MODULE_FILE == (int)SL_MODULE_FILE, "the same numbers");
 _Static_assert((int)MODULE_VDSO == (int)SL_MODULE_VDSO, "the same numbers");
 _Static_assert((int)MODULE_KERNEL == (int)SL_MODULE_KERNEL, "the same numbers");
+_Static_assert((int)MODULE_PYTHON == (int)SL_MODULE_PYTHON, "the same numbers");
 _Static_assert((int)MODULE_ANONYMOUS == (int)SL_MODULE_ANON, "the same numbers");
 _Static_assert((int)BUILD_ID_MAX == (int)SL_BUILD_ID_MAX, "the same length");
 
@@ -95,7 +96,7 @@ struct intern_listener tell_listener(struct teller *teller)
 struct naming {
 	struct sink sink;
 	struct modules *modules;
-	struct source_bpf *bpf; /* NULL: none */
+	const struct name_sources *names;
 	uint64_t until_ns;
 };
 
@@ -146,9 +147,24 @@ static int find_in_kernel(struct naming *n, const struct code_place *places, siz
 		return -ENOMEM;
 	for (size_t i = 0; i < n_places; i++)
 		addresses[i] = places[i].offset;
-	*ret_is_done =
-		source_bpf_kernel_names(n->bpf, addresses, n_places, tell_kernel_function, &k);
+	*ret_is_done = source_bpf_kernel_names(n->names->bpf, addresses, n_places,
+					       tell_kernel_function, &k);
 	return k.error;
+}
+
+/* ---- of Python ---- */
+
+static int find_in_python(struct naming *n, const struct code_place *places, size_t n_places,
+			  bool *ret_is_done)
+{
+	int r = 0;
+	for (size_t i = 0; i < n_places && r >= 0; i++) {
+		struct code_function function = { .id = places[i].id };
+		if (python_process_name(n->names->python, places[i].offset, &function))
+			r = tell_function(n, &function);
+	}
+	*ret_is_done = true;
+	return r;
 }
 
 /* ---- all ---- */
@@ -184,19 +200,22 @@ static int name_module(struct naming *n, uint32_t id, struct code_place *places,
 	int r = 0;
 	if (now_ns() >= n->until_ns)
 		return -ETIME;
-	if (module != NULL && module->type == MODULE_KERNEL && n->bpf != NULL)
+	if (module != NULL && module->type == MODULE_KERNEL && n->names->bpf != NULL)
 		r = find_in_kernel(n, places, n_places, &is_done);
+	else if (module != NULL && module->type == MODULE_PYTHON)
+		r = find_in_python(n, places, n_places, &is_done);
 	if (r >= 0 && !is_done)
 		r = symbols_find(n->modules, module, places, n_places, tell_function, n);
 	return r;
 }
 
-int tell_functions(struct modules *modules, const struct intern *intern, struct source_bpf *bpf,
-		   struct sink sink, size_t *ret_unnamed)
+int tell_functions(struct modules *modules, const struct intern *intern,
+		   const struct name_sources *names, struct sink sink, size_t *ret_unnamed)
 {
-	struct naming naming = {
-		.sink = sink, .modules = modules, .bpf = bpf, .until_ns = now_ns() + NAMES_LIMIT_NS
-	};
+	struct naming naming = { .sink = sink,
+				 .modules = modules,
+				 .names = names,
+				 .until_ns = now_ns() + NAMES_LIMIT_NS };
 	const size_t n = intern_n_frames(intern);
 	_cleanup_free_ struct place *places = list_places(intern, n);
 	_cleanup_free_ struct code_place *of_one = calloc(n > 0 ? n : 1, sizeof(*of_one));

@@ -5,6 +5,7 @@
 
 #include "userspace/collect/run/source.h"
 #include "userspace/stacks/intern.h"
+#include "userspace/stacks/python_processes.h"
 
 struct teller {
 	struct sink sink;
@@ -14,9 +15,14 @@ struct teller {
 /* Who hears of what is new; @teller must be up to date whenever a stack is interned. */
 struct intern_listener tell_listener(struct teller *teller);
 
-/* FUNCTION for each frame of @intern whose name is found before the time for that is over; those in the
- * kernel by @bpf, if there is one. *ret_unnamed: how many may not have been looked up then. */
-int tell_functions(struct modules *modules, const struct intern *intern, struct source_bpf *bpf,
-		   struct sink sink, size_t *ret_unnamed);
+/* What else knows names: of the kernel, of Python's modules. NULL: it is not there. */
+struct name_sources {
+	struct source_bpf *bpf;
+	const struct python_processes *python;
+};
+
+/* FUNCTION for each frame of @intern whose name is found before the time for that is over. *ret_unnamed: how many may not have been looked up then. */
+int tell_functions(struct modules *modules, const struct intern *intern,
+		   const struct name_sources *names, struct sink sink, size_t *ret_unnamed);
 
 #endif

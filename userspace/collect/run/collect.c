@@ -22,6 +22,7 @@
 /* The kernel wakes us only for what may be the ready point, or when the ring fills; everything
  * else waits for the next look. */
 #define DRAIN_PERIOD_NS (10 * NS_PER_MS)
+#define HASTY_PERIOD_NS (4 * NS_PER_MS)
 /* What a killed startline loses at most. */
 #define FLUSH_PERIOD_NS (1 * NS_PER_S)
 
@@ -345,9 +346,16 @@ static int dispatch(struct run *r, enum wake wake)
 	return collector_drain(r->c);
 }
 
+/* Stacks are put together from what processes have mapped and loaded, which goes with them. */
+static uint64_t drain_due(const struct run *r)
+{
+	const bool is_hasty = r->c->perf != NULL && source_perf_is_on(r->c->perf);
+	return r->drained_ns + (is_hasty ? HASTY_PERIOD_NS : DRAIN_PERIOD_NS);
+}
+
 static int timeout_of(const struct run *r, uint64_t now)
 {
-	uint64_t at = run_sooner(r->drained_ns + DRAIN_PERIOD_NS, run_deadline(r));
+	uint64_t at = run_sooner(drain_due(r), run_deadline(r));
 	if (r->watch != NULL)
 		at = run_sooner(at, ready_watch_deadline(r->watch));
 	at = run_sooner(at, run_confirm_deadline(r));
@@ -364,7 +372,7 @@ static int run_turn(struct run *r, uint64_t now)
 	const uint64_t tick = r->watch != NULL && !r->is_ready ? ready_watch_deadline(r->watch) : 0;
 	const bool is_due = tick != 0 && now >= tick;
 	/* Before something is concluded from silence, what was said must have been heard. */
-	if (is_due || now >= r->drained_ns + DRAIN_PERIOD_NS)
+	if (is_due || now >= drain_due(r))
 		e = collector_drain(r->c);
 	if (e >= 0 && is_due && !r->is_ready)
 		r->is_ready = ready_watch_tick(r->watch, now, &r->ready);

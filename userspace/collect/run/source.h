@@ -97,6 +97,12 @@ int source_bpf_stack_fd(const struct source_bpf *s);
 size_t source_bpf_stack_bytes(const struct source_bpf *s);
 /* How many there was no room for. */
 uint64_t source_bpf_stacks_lost(const struct source_bpf *s);
+/* From now on the frames of its interpreter go before each stack of process @pid, which lie where
+ * @python says; NULL: no longer. At samples of the timer a program takes them that has to be set on the
+ * events (-1: there is none). */
+struct python_process;
+void source_bpf_take_python(struct source_bpf *s, pid_t pid, const struct python_process *python);
+int source_bpf_timer_fd(struct source_bpf *s);
 /* Names the functions that @addresses[0..@n) in the kernel are in, as far as it knows them, which takes
  * a fiftieth of reading /proc/kallsyms. False: not here. After the last run. */
 typedef void kernel_name_fn(void *data, size_t i, const char *name);
@@ -126,6 +132,8 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 int source_perf_fd(const struct source_perf *s);
 /* Hands over what is in the rings and some milliseconds old. Returns how much, or a negative errno. */
 int source_perf_drain(struct source_perf *s, struct sink sink);
+/* Whether stacks are being taken. */
+bool source_perf_is_on(const struct source_perf *s);
 /* Nobody wants to know any longer. */
 void source_perf_ready(struct source_perf *s);
 /* The run is over: hands over the rest. */

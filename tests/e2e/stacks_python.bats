@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Functions of a Python program in its stacks. That frames are read rightly: tests/corpus/python.bats.
+
+load helpers
+load stacks_helpers
+
+setup() {
+	setup_workdir
+	require_bpf
+	version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	case $version in 3.11 | 3.13) ;; *) skip "frames of Python $version are not read" ;; esac
+	cat >split.py <<-'END'
+		import os, sys, threading, time
+
+		def burn(n):
+		    while n:
+		        n -= 1
+
+		def heavy():
+		    burn(70000)
+
+		class Rest:
+		    def light(self):
+		        burn(30000)
+
+		def split_work(end):
+		    rest = Rest()
+		    while time.thread_time() < end:
+		        heavy()
+		        rest.light()
+
+		def wait_for_it():
+		    time.sleep(0.15)
+
+		def in_thread():
+		    thread = threading.Thread(target=split_work, args=(0.4,))
+		    thread.start()
+		    thread.join()
+
+		def in_child():
+		    if os.fork() == 0:
+		        split_work(0.4)
+		        os._exit(0)
+		    os.wait()
+
+		{"main": lambda: split_work(0.4), "thread": in_thread, "fork": in_child, "sleep": wait_for_it}[sys.argv[1]]()
+	END
+}
+
+# A share of 150 samples lies within 12 of 70 in 998 of 1,000 cases.
+is_split_right() {
+	near "$(share ';burn;heavy;split_work;')" 70 0 13
+	near "$(share ';burn;Rest.light;split_work;')" 30 0 13
+}
+
+@test "functions of Python get their shares, in the program, a thread and a child" {
+	for where in main thread fork; do
+		record --stacks 499 -- /usr/bin/python3 split.py "$where"
+		is_split_right
+	done
+	# The interpreter's frames are in the places of its evaluation, from the first frame to the last one.
+	grep -q ';burn;heavy;split_work;in_child;<lambda>;\|;burn;heavy;split_work;in_child;<module>;' samples
+	grep -qE '^timer.*;burn;heavy;split_work;.*;Py_BytesMain;.*;_start;$' samples
+}
+
+@test "a wait in Python has the function and the line that waited" {
+	record -- /usr/bin/python3 split.py sleep
+	grep -qE '^wait .*;wait_for_it;<module>;' samples
+	frame=$(sed -n "s/.*function .*frame=\([0-9]*\) depth=0 line=[0-9]* .*wait_for_it.*/\1/p" events)
+	[ -n "$frame" ]
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The frames of interpreters that come along with stacks: which processes the probes are to take them of,
+ * and whose stack they belong to. */
+#ifndef USERSPACE_COLLECT_PERF_INTERPRETER_H
+#define USERSPACE_COLLECT_PERF_INTERPRETER_H
+
+#include "bpf/control.h"
+#include "userspace/collect/run/source.h"
+#include "userspace/stacks/python_processes.h"
+
+/* Threads that may be in between two records: one for each CPU, and an interrupt. */
+#define PENDING_MAX 64
+
+struct interpreters {
+	struct python_processes *processes; /* NULL: none are looked for */
+	struct source_bpf *bpf;
+	struct pending_frames {
+		uint64_t time_ns;
+		pid_t tid;
+		bool is_timer;
+		size_t n;
+		struct python_frame frames[PYTHON_FRAMES];
+	} * pending; /* of PENDING_MAX, the next one to be used is .next */
+	size_t next;
+};
+
+/* A run begins; @bpf takes the frames. -ENOMEM. */
+int interpreters_begin(struct interpreters *i, struct modules *modules, struct source_bpf *bpf);
+/* It is over: nothing is taken any longer, names are kept. */
+void interpreters_end(struct interpreters *i);
+void interpreters_done(struct interpreters *i);
+
+/* @pid has mapped what is at @region; has executed something else, or ended; @child is a copy of @parent. */
+void interpreters_mapped(struct interpreters *i, pid_t pid, const struct region *region);
+void interpreters_gone(struct interpreters *i, pid_t pid);
+void interpreters_forked(struct interpreters *i, pid_t child, pid_t parent);
+
+/* @taken, a SNAPSHOT_PYTHON_CODE, tells about a code object of process @pid. */
+void interpreters_learn(struct interpreters *i, const struct stack_snapshot *taken, pid_t pid);
+/* Keeps the frames of @taken, a SNAPSHOT_PYTHON, for the stack that follows. */
+void interpreters_keep(struct interpreters *i, const struct stack_snapshot *taken, pid_t tid);
+/* Puts those that belong to @snapshot into @unwound, its stack. */
+void interpreters_merge(struct interpreters *i, const struct snapshot *snapshot, bool is_timer,
+			struct unwound *unwound);
+
+#endif
