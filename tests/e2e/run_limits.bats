@@ -113,7 +113,7 @@ in_group() {
 	# As a container shows it: what lies above is not to be seen.
 	in_group unshare -m sh -c 'mount --bind "$0" /sys/fs/cgroup/memory && exec "$@"' "$group" \
 		"$STARTLINE" run --trace t.slt -q -- sh -c 'grep VmHWM /proc/$PPID/status' >out
-	[ "$(awk '{ print $2 }' out)" -lt 12000 ]
+	[ "$(awk '{ print $2 }' out)" -lt 14000 ]
 	"$STARTLINE" report --view events t.slt | grep -q 'source.bpf.ring_bytes=2097152'
 }
 

@@ -26,13 +26,11 @@
 #include "userspace/collect/bpf/kernel.h"
 #include "userspace/collect/bpf/links.h"
 
-#define RING_DEFAULT  (16u << 20) /* zeroing it takes time at every start: 0.2 ms a MiB */
-#define RING_MIN      (64u << 10)
-#define RING_MAX      (1u << 30)
-#define RING_WAKE_DIV 8 /* the reader is woken when an eighth is full */
-/* Of snapshots. Small, since memory that is in the caches is written several times as fast. */
-#define STACK_RING_BYTES (2u << 20)
-#define STACK_WAKE_DIV	 4
+#define RING_DEFAULT	(16u << 20) /* zeroing it takes time at every start: 0.2 ms a MiB */
+#define RING_MIN	(64u << 10)
+#define RING_MAX	(1u << 30)
+#define RING_WAKE_DIV	8 /* the reader is woken when an eighth is full */
+#define STACK_RING_PART 8 /* for snapshots: small, so that it stays in the caches */
 
 /* One opening of the object, and the programs it loads. */
 struct batch {
@@ -116,7 +114,8 @@ static uint32_t stack_ring_bytes(const struct probes *p, const struct bpf_settin
 {
 	if (!settings->want_stacks)
 		return (uint32_t)getpagesize();
-	return p->ring_bytes < STACK_RING_BYTES ? (uint32_t)p->ring_bytes : STACK_RING_BYTES;
+	const size_t whole = p->ring_bytes < RING_DEFAULT ? p->ring_bytes : RING_DEFAULT;
+	return (uint32_t)(whole / STACK_RING_PART < RING_MIN ? RING_MIN : whole / STACK_RING_PART);
 }
 
 static void configure(struct probes *p, const struct bpf_settings *settings, struct kernel *k)
@@ -134,7 +133,7 @@ static void configure(struct probes *p, const struct bpf_settings *settings, str
 	skeleton->rodata->uring_submit_arguments = kernel_arguments(k, "io_uring_submit_sqe");
 	skeleton->rodata->uring_poll_arguments = kernel_arguments(k, "io_uring_poll_arm");
 	skeleton->rodata->uring_complete_arguments = kernel_arguments(k, "io_uring_complete");
-	skeleton->rodata->stack_wake_bytes = stack_ring_bytes(p, settings) / STACK_WAKE_DIV;
+	skeleton->rodata->stack_wake_bytes = stack_ring_bytes(p, settings) / RING_WAKE_DIV;
 	skeleton->bss->switch_limit = settings->switch_limit;
 }
 
