@@ -39,7 +39,7 @@ int sample_index_of(const struct run *run, struct sample_index *ret)
 
 static bool is_of(const struct cpu_sample *row, const struct segment *s)
 {
-	return row->process == s->process && row->thread == s->thread;
+	return row != NULL && row->process == s->process && row->thread == s->thread;
 }
 
 /* The first that stands for the segment's thread later than at @at_ns. */
@@ -68,13 +68,13 @@ static int cut(const struct sample_index *index, const struct segment *s, struct
 		const struct cpu_sample *row = next > 0 ? index->items[next - 1] : NULL;
 		const struct cpu_sample *then = next < index->n ? index->items[next] : NULL;
 		int64_t until = end;
-		if (then != NULL && is_of(then, s) && then->start_ns < end)
+		if (is_of(then, s) && then->start_ns < end)
 			until = then->start_ns;
 		struct cpu_sample part = { .process = s->process,
 					   .thread = s->thread,
 					   .start_ns = s->start_ns,
 					   .stack = UNKNOWN };
-		if (row != NULL && is_of(row, s))
+		if (is_of(row, s))
 			part = *row;
 		part.phase = s->phase;
 		part.cause = s->cause;

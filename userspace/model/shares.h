@@ -56,7 +56,7 @@ struct share_interval share_interval(double p, double weight, double squares,
 
 /* The frame that says most of where a stack is: the innermost one outside of the kernel, of the C
  * library and of the loader; where there is none, the innermost that has a name. NULL: no stack. */
-const struct frame *stack_place(const struct session *s, int64_t stack);
+const struct frame *stack_place(const struct session *s, int64_t place);
 
 /* Of the C library, the loader or the kernel, of nothing known, or only a jump to a library. */
 bool is_common_code(const struct frame *f);

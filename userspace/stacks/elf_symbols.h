@@ -24,7 +24,7 @@ struct elf_image {
 /* All of it or nothing. */
 bool elf_image_read(const struct elf_image *image, uint64_t offset, void *ret, size_t n);
 /* The section of that name with content; NULL: it has none. */
-Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name);
+Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *wanted);
 
 struct symbol_search {
 	const struct code_place *places; /* sorted by offset */

@@ -35,7 +35,7 @@ static void identify(pid_t pid, struct mapping *mapping)
 	struct stat st;
 	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid,
 		       (unsigned long long)mapping->address,
-		       (unsigned long long)(mapping->address + mapping->length));
+		       (unsigned long long)mapping->address + mapping->length);
 	if (stat(path, &st) < 0)
 		return;
 	mapping->identity.device_major = major(st.st_dev);

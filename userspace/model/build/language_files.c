@@ -173,7 +173,7 @@ static const char *python_package(struct builder *b, const char *path, char name
 	const char *package = package_in(b, path, n);
 	const size_t length = package != NULL ? strlen(package) : 0;
 	if (length > 0 && length < NAME_BYTES) {
-		memcpy(name, package, length);
+		memcpy(name, package, length + 1);
 		*ret_length = length;
 	}
 	return rest;

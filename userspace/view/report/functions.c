@@ -94,7 +94,7 @@ static int add_section(struct table *t, const struct session *s, const struct se
 		rc = shares_finish(shares, &list, &sum_ns, &n_samples);
 	if (rc < 0 || sum_ns <= 0)
 		return rc;
-	const int64_t n_runs = (int64_t)s->n_runs;
+	const int64_t n_runs = s->n_runs > 0 ? (int64_t)s->n_runs : 1;
 	int64_t open_ns = 0;
 	add_head(t, section, sum_ns / n_runs, n_samples);
 	vec_foreach(share, &list) {
@@ -108,7 +108,7 @@ static int add_section(struct table *t, const struct session *s, const struct se
 	}
 	if (open_ns > 0)
 		table_note(t, "%s: of %s only the outer functions are known (in their totals)",
-			   section->title, format_ns(text, (double)(open_ns / n_runs)));
+			   section->title, format_ns(text, (double)open_ns / (double)n_runs));
 	return 0;
 }
 

@@ -301,7 +301,7 @@ struct table *build_waterfall(const struct session *s, size_t run_index, size_t 
 	const struct run *run = &s->runs[run_index];
 	_cleanup_(buf_done) struct buf scratch = { .limit = MAX_LABEL };
 	_cleanup_vec_ struct stretch_list stretches = { 0 };
-	_cleanup_(heaviest_done) struct heaviest heaviest = { 0 };
+	_cleanup_(heaviest_done) struct heaviest heaviest = { .run = run };
 	int rc = stretches_of(run, max_rows, &stretches);
 	if (rc == 0)
 		rc = heaviest_new(s, run, &heaviest);
