@@ -14,9 +14,11 @@ spent() {
 	q "[.runs[0].startup.segments[] | select($1) | .duration_ns] | add // 0"
 }
 
+# The worker is done between two ticks, which come every 20 or 100 ms: what it says at a tick may come after
+# that has woken who waits.
 # waits SHAPE WORKER TICKERS: the stretch is the worker's, and only what came after its end is sleep.
 waits() {
-	session -- "$WORKLOADS/timed_waits" "$1" "$2" "$3" 400
+	session -- "$WORKLOADS/timed_waits" "$1" "$2" "$3" 410
 	[ "$status" -eq 0 ] || return 1
 	check_session || return 1
 	local worker ran late
