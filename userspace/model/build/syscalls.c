@@ -3,7 +3,6 @@
  * them is about. Calls that are not in classes[] wait for WAIT_OTHER. */
 #include "userspace/model/build/internal.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 
 /* clang-format off */
@@ -141,10 +140,10 @@ bool syscall_matches(const char *glob)
 	const unsigned int end = HIGH_FIRST + sizeof(high_names) / sizeof(high_names[0]);
 	for (unsigned int number = 0; number < end; number++) {
 		const char *name = known_name(number);
-		if (name != NULL && fnmatch(glob, name, 0) == 0)
+		if (name != NULL && series_matches(glob, name))
 			return true;
 	}
-	return fnmatch(glob, known_name(SL_NO_SYSCALL), 0) == 0;
+	return series_matches(glob, known_name(SL_NO_SYSCALL));
 }
 
 enum wait_class syscall_class(unsigned int number)
