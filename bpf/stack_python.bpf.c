@@ -171,8 +171,9 @@ static long next_frame(void *map, const void *key, void *value, __u32 *slot)
 		meet_code(w, &w->frames[n]);
 		w->n = ++n;
 	}
-	if (is_entry && n > 0 && n <= PYTHON_FRAMES)
-		w->frames[n - 1].is_entry = 1;
+	n--; /* below 0 it is large: older verifiers (6.1) do not learn from n != 0 */
+	if (is_entry && n < PYTHON_FRAMES)
+		w->frames[n].is_entry = 1;
 	w->frame = pointer_at(w->frame, w->of.previous);
 	return 0;
 }
