@@ -71,7 +71,7 @@ static int wait_stopped(pid_t pid)
 /* One point: whatever it was doing when SIGSTOP came. False: it has ended. */
 static bool look(pid_t pid, const struct python_layout *layout, uint64_t runtime, int number)
 {
-	const struct timespec pause = { .tv_nsec = 200000 + (long)random_below(3000000) };
+	const struct timespec pause = { .tv_nsec = 2000000 + (long)random_below(3000000) };
 	(void)nanosleep(&pause, NULL);
 	if (kill(pid, SIGSTOP) < 0)
 		return false;
