@@ -34,16 +34,17 @@ static __always_inline bool call_failed(long result)
 static __always_inline void calls_add(struct task_state *ts, __u64 nr, long result, __u64 total_ns,
 				      __u64 cpu_ns)
 {
-	const __u32 slot = nr < CALLS ? call_slots[nr & (CALLS - 1)] : 0;
+	/* None is 0, and then this is large: Linux 6.1 cannot bound it otherwise. */
+	const __u32 at = (nr < CALLS ? call_slots[nr & (CALLS - 1)] : 0) - 1u;
 	struct call_sum *sum;
 
 	if (ts->flags & TASK_ROOT)
 		return;
-	if (!slot || slot > CALL_SLOTS) {
+	if (at >= CALL_SLOTS) {
 		calls_add_rare(nr, call_failed(result), total_ns, cpu_ns);
 		return;
 	}
-	sum = &ts->calls[slot - 1];
+	sum = &ts->calls[at];
 	sum->total_ns += total_ns;
 	sum->cpu_ns += cpu_ns;
 	sum->errors += call_failed(result);
