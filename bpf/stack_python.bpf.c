@@ -6,6 +6,7 @@
  * What a walk knows is in a map, and not on the stack: verifiers forget nothing of that. */
 #include "bpf/stack_python.bpf.h"
 
+#include "bpf/overhead.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/stack.bpf.h"
 
@@ -145,12 +146,10 @@ static __always_inline void meet_code(struct python_walk *w, const struct python
 
 	known_by = (known_by ^ known_by >> 29) * 0xbf58476d1ce4e5b9ull ^ frame->names[2];
 	at = (known_by >> 32) & (SEEN - 1);
-	if (python_seen[at] == known_by || w->n_told >= TOLD_MAX)
+	if (python_seen[at] == known_by || w->n_told++ >= TOLD_MAX)
 		return;
-	if (tell_code(w, frame->code)) {
+	if (tell_code(w, frame->code))
 		python_seen[at] = known_by;
-		w->n_told++;
-	}
 }
 
 /* One frame further out. */
@@ -248,11 +247,15 @@ SEC("perf_event")
 int handle_timer(void *ctx)
 {
 	struct task_state *ts;
+	__u64 now;
 
 	if (!has_pythons)
 		return 1;
 	ts = task_state_of(bpf_get_current_task_btf());
-	if (ts)
-		python_take(ts, bpf_ktime_get_ns() - BEFORE_SAMPLE_NS, 1);
+	if (!ts)
+		return 1;
+	now = bpf_ktime_get_ns();
+	python_take(ts, now - BEFORE_SAMPLE_NS, 1);
+	overhead_add(ts, now, 1);
 	return 1;
 }

@@ -18,14 +18,9 @@
 
 #define VDSO_MAX ((size_t)64 << 10) /* it has two pages */
 
-int open_regular(int root, const char *path, int flags)
+/* For reading what @found, of O_PATH, leads to. */
+static int open_found(int found)
 {
-	/* O_PATH waits for nobody and wakes no device; links stay inside. */
-	const struct open_how how = { .flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
-				      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	_cleanup_close_ int found = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (found < 0)
-		return -errno;
 	struct stat st;
 	if (fstat(found, &st) < 0)
 		return -errno;
@@ -35,6 +30,17 @@ int open_regular(int root, const char *path, int flags)
 	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", found);
 	const int fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int open_regular(int root, const char *path, int flags)
+{
+	/* O_PATH waits for nobody and wakes no device; links stay inside. */
+	const struct open_how how = { .flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
+				      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	_cleanup_close_ int found = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (found < 0)
+		return -errno;
+	return open_found(found);
 }
 
 /* In the process's mount namespace, or in ours when it has gone. */
@@ -50,20 +56,13 @@ static int open_by_path(const char *path, pid_t pid)
 /* Also what was deleted since. Who may not do so gets it by its path. */
 static int open_mapped(pid_t pid, uint64_t start, uint64_t end)
 {
-	char path[96], again[32];
+	char path[96];
 	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid,
 		       (unsigned long long)start, (unsigned long long)end);
 	_cleanup_close_ int found = open(path, O_PATH | O_CLOEXEC);
 	if (found < 0)
 		return -errno;
-	struct stat st;
-	if (fstat(found, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", found);
-	const int fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return open_found(found);
 }
 
 /* Whether the open file is what was mapped. Notes its build-id where the mapping did not tell it. */

@@ -8,8 +8,9 @@
 
 #include "userspace/base/units.h"
 
-/* The timer's interrupt takes the frames first, and the stack some microseconds later. */
-#define TOGETHER_NS (1 * NS_PER_MS)
+/* The timer's interrupt takes the frames first, and tells them as 0.1 ms before the stack
+ * (bpf/stack_python.bpf.c); its period is not below 1 ms. */
+#define TOGETHER_NS (500 * NS_PER_US)
 
 _Static_assert(sizeof(struct python_frame) == sizeof(struct python_frame_taken), "the same record");
 
@@ -133,20 +134,27 @@ void interpreters_keep(struct interpreters *i, const struct stack_snapshot *take
 	memcpy(kept->frames, taken->bytes, kept->n * sizeof(kept->frames[0]));
 }
 
+/* What was taken at a call has the time of its stack. Frames whose stack was lost belong to none. */
+static bool is_together(const struct pending_frames *kept, const struct snapshot *snapshot)
+{
+	if (!kept->is_timer)
+		return kept->time_ns == snapshot->time_ns;
+	return kept->time_ns <= snapshot->time_ns &&
+	       snapshot->time_ns - kept->time_ns < TOGETHER_NS;
+}
+
 void interpreters_merge(struct interpreters *i, const struct snapshot *snapshot, bool is_timer,
 			struct unwound *unwound)
 {
-	const uint64_t time_ns = snapshot->time_ns;
 	if (i->bpf == NULL || i->pending == NULL)
 		return;
 	for (size_t k = 0; k < PENDING_MAX; k++) {
 		struct pending_frames *kept = &i->pending[k];
 		if (kept->n == 0 || kept->tid != snapshot->tid || kept->is_timer != is_timer)
 			continue;
-		if (kept->time_ns <= time_ns && time_ns - kept->time_ns < TOGETHER_NS)
+		if (is_together(kept, snapshot))
 			python_process_merge(i->processes, snapshot->pid, kept->frames, kept->n,
 					     unwound);
 		kept->n = 0;
-		return;
 	}
 }

@@ -108,18 +108,32 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* The library whose step at @offset took longest on the critical path; NULL: none is worth a word. */
+static const struct library *costliest(const struct run *run, size_t offset, int64_t *ret_ns)
+{
+	const struct library *worst = NULL;
+	int64_t most_ns = 0;
+	for (size_t i = 0; i < run->n_libraries; i++) {
+		const struct library *l = &run->libraries[i];
+		int64_t step_ns;
+		memcpy(&step_ns, (const char *)l + offset, sizeof(step_ns));
+		const int64_t ns = critical(l, step_ns);
+		if (ns <= most_ns)
+			continue;
+		worst = l;
+		most_ns = ns;
+	}
+	if (worst == NULL || !is_worth_it(run, most_ns))
+		return NULL;
+	*ret_ns = most_ns;
+	return worst;
+}
+
 static bool heavy_relocation(struct builder *b, struct finding *ret)
 {
-	const struct run *run = b->run;
-	const struct library *worst = NULL;
-	for (size_t i = 0; i < run->n_libraries; i++) {
-		const int64_t ns = critical(&run->libraries[i], run->libraries[i].relocate_ns);
-		if (ns <= ret->cost_ns)
-			continue;
-		worst = &run->libraries[i];
-		ret->cost_ns = ns;
-	}
-	if (worst == NULL || !is_worth_it(run, ret->cost_ns))
+	const struct library *worst =
+		costliest(b->run, offsetof(struct library, relocate_ns), &ret->cost_ns);
+	if (worst == NULL)
 		return false;
 	ret->evidence = arena_printf(b->arena, "%s: relocated for %.1f ms", base_name(worst->path),
 				     (double)ret->cost_ns / 1e6);
@@ -131,16 +145,9 @@ static bool heavy_relocation(struct builder *b, struct finding *ret)
 
 static bool slow_constructor(struct builder *b, struct finding *ret)
 {
-	const struct run *run = b->run;
-	const struct library *worst = NULL;
-	for (size_t i = 0; i < run->n_libraries; i++) {
-		const int64_t ns = critical(&run->libraries[i], run->libraries[i].init_ns);
-		if (ns <= ret->cost_ns)
-			continue;
-		worst = &run->libraries[i];
-		ret->cost_ns = ns;
-	}
-	if (worst == NULL || !is_worth_it(run, ret->cost_ns))
+	const struct library *worst =
+		costliest(b->run, offsetof(struct library, init_ns), &ret->cost_ns);
+	if (worst == NULL)
 		return false;
 	ret->evidence = arena_printf(b->arena, "%s: its constructors took %.1f ms",
 				     base_name(worst->path), (double)ret->cost_ns / 1e6);
