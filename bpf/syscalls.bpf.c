@@ -98,41 +98,77 @@ static __always_inline void total_add(struct call_total *total, __u64 count, __u
 	__sync_fetch_and_add(&total->cpu_ns, cpu_ns);
 }
 
+struct rare_add {
+	struct process_calls *of;
+	__u64 key, total_ns, cpu_ns;
+	__u32 is_error, is_done;
+};
+
+static long add_rare(void *map, const __u32 *turn, void *value, struct rare_add *add)
+{
+	const __u32 i = *turn;
+	struct rare_call *rare;
+
+	if (i >= RARE_CALLS)
+		return 1;
+	rare = &add->of->rare[i];
+	if (rare->key != add->key &&
+	    (rare->key || __sync_val_compare_and_swap(&rare->key, 0, add->key) != 0) &&
+	    rare->key != add->key) /* another thread may have come first, with the same call */
+		return 0;
+	total_add(&rare->total, 1, add->is_error, add->total_ns, add->cpu_ns);
+	add->is_done = 1;
+	return 1;
+}
+
 __noinline int calls_add_rare(__u32 number, __u32 is_error, __u64 total_ns, __u64 cpu_ns)
 {
-	const __u64 key = (__u64)number + 1;
-	struct process_calls *of = of_current_process();
+	struct rare_add add = {
+		.of = of_current_process(),
+		.key = (__u64)number + 1,
+		.total_ns = total_ns,
+		.cpu_ns = cpu_ns,
+		.is_error = is_error,
+		.is_done = unknown_zero,
+	};
 
-	if (!of)
+	if (!add.of)
 		return lose();
-	for (__u32 i = 0; i < RARE_CALLS; i++) {
-		struct rare_call *rare = &of->rare[i];
+	bpf_for_each_map_elem(&turns, add_rare, &add, 0);
+	return add.is_done ? 0 : lose();
+}
 
-		if (rare->key != key &&
-		    (rare->key || __sync_val_compare_and_swap(&rare->key, 0, key) != 0) &&
-		    rare->key != key) /* another thread may have come first, with the same call */
-			continue;
-		total_add(&rare->total, 1, is_error, total_ns, cpu_ns);
+/* What a turn for each slot needs: the verifier looks at it once, and not for each of them. */
+struct slot_walk {
+	struct task_state *ts;
+	struct process_calls *of;
+	__u64 pid_tgid, moment;
+	__u32 when;
+};
+
+static long hand_on_slot(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+{
+	const __u32 i = *turn;
+	struct call_sum *sum;
+
+	if (i >= CALL_SLOTS)
+		return 1;
+	sum = &walk->ts->calls[i];
+	if (!sum->count)
 		return 0;
-	}
-	return lose();
+	total_add(&walk->of->ended[i], sum->count, sum->errors, sum->total_ns, sum->cpu_ns);
+	sum->count = sum->errors = 0;
+	sum->total_ns = sum->cpu_ns = 0;
+	return 0;
 }
 
 __noinline int calls_hand_on(struct task_state *ts)
 {
-	struct process_calls *of = of_current_process();
+	struct slot_walk walk = { .ts = ts, .of = of_current_process() };
 
-	if (!of || !ts)
+	if (!walk.of || !ts)
 		return lose();
-	for (__u32 i = 0; i < CALL_SLOTS; i++) {
-		struct call_sum *sum = &ts->calls[i];
-
-		if (!sum->count)
-			continue;
-		total_add(&of->ended[i], sum->count, sum->errors, sum->total_ns, sum->cpu_ns);
-		sum->count = sum->errors = 0;
-		sum->total_ns = sum->cpu_ns = 0;
-	}
+	bpf_for_each_map_elem(&turns, hand_on_slot, &walk, 0);
 	return 0;
 }
 
@@ -161,37 +197,71 @@ __noinline int calls_emit(__u64 pid_tgid, __u64 moment, __u32 when, __u32 number
 	return 0;
 }
 
+static long tell_slot(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+{
+	const __u32 i = *turn;
+	const struct call_sum *sum;
+	struct call_total total;
+
+	if (i >= CALL_SLOTS)
+		return 1;
+	sum = &walk->ts->calls[i];
+	if (!sum->count)
+		return 0;
+	total.count = sum->count;
+	total.errors = sum->errors;
+	total.total_ns = sum->total_ns;
+	total.cpu_ns = sum->cpu_ns;
+	calls_emit(walk->pid_tgid, walk->moment, walk->when, slot_numbers[i], &total);
+	return 0;
+}
+
 __noinline int calls_tell_thread(struct task_state *ts, __u64 pid_tgid, __u64 moment, __u32 when)
 {
-	if (!ts)
-		return 0;
-	for (__u32 i = 0; i < CALL_SLOTS; i++) {
-		const struct call_sum *sum = &ts->calls[i];
-		struct call_total total = {
-			.count = sum->count,
-			.errors = sum->errors,
-			.total_ns = sum->total_ns,
-			.cpu_ns = sum->cpu_ns,
-		};
+	struct slot_walk walk = { .ts = ts, .pid_tgid = pid_tgid, .moment = moment, .when = when };
 
-		if (sum->count)
-			calls_emit(pid_tgid, moment, when, slot_numbers[i], &total);
-	}
+	if (ts)
+		bpf_for_each_map_elem(&turns, tell_slot, &walk, 0);
+	return 0;
+}
+
+static long tell_ended(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+{
+	const __u32 i = *turn;
+
+	if (i >= CALL_SLOTS)
+		return 1;
+	if (walk->of->ended[i].count)
+		calls_emit(walk->pid_tgid, walk->moment, walk->when, slot_numbers[i],
+			   &walk->of->ended[i]);
+	return 0;
+}
+
+static long tell_rare(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+{
+	const __u32 i = *turn;
+
+	if (i >= RARE_CALLS)
+		return 1;
+	if (walk->of->rare[i].key)
+		calls_emit(walk->pid_tgid, walk->moment, walk->when, walk->of->rare[i].key - 1,
+			   &walk->of->rare[i].total);
 	return 0;
 }
 
 __noinline int calls_tell_process(__u32 tgid, __u64 moment, __u32 when)
 {
-	struct process_calls *of = bpf_map_lookup_elem(&process_calls, &tgid);
-	const __u64 pid_tgid = (__u64)tgid << 32 | tgid;
+	struct slot_walk walk = {
+		.of = bpf_map_lookup_elem(&process_calls, &tgid),
+		.pid_tgid = (__u64)tgid << 32 | tgid,
+		.moment = moment,
+		.when = when,
+	};
 
-	if (!of)
+	if (!walk.of)
 		return 0;
-	for (__u32 i = 0; i < CALL_SLOTS; i++)
-		calls_emit(pid_tgid, moment, when, slot_numbers[i], &of->ended[i]);
-	for (__u32 i = 0; i < RARE_CALLS; i++)
-		if (of->rare[i].key)
-			calls_emit(pid_tgid, moment, when, of->rare[i].key - 1, &of->rare[i].total);
+	bpf_for_each_map_elem(&turns, tell_ended, &walk, 0);
+	bpf_for_each_map_elem(&turns, tell_rare, &walk, 0);
 	return 0;
 }
 
