@@ -25,8 +25,9 @@ runs() {
 		"$STARTLINE" run -q --trace t.slt -o /dev/null -- ./shares $((i + 1)) "$1" "$2" "$3" ./plugin.so >"known.$i"
 		"$STARTLINE" report --view functions --format json t.slt >"table.$i"
 	done
-	run -0 python3 "$source/check.py" . "$4"
+	run python3 "$source/check.py" . "$4"
 	echo "# live: $1 threads, $2 children: $output" >&3
+	[ "$status" -eq 0 ]
 }
 
 @test "one thread" {

@@ -12,14 +12,18 @@
 #define LEAST_NS 20000000 /* below it nobody need look */
 #define LEAST_N	 5	  /* samples */
 
-/* All of what runs in an interpreter is in one function of it: that says nothing. */
-static bool is_interpreter(const char *module)
+/* All of what runs in an interpreter is in one function of it: that says nothing. A source file that is its
+ * own module is what runs in one. */
+static bool is_interpreter(const struct frame *f)
 {
 	static const char *const names[] = { "python",	"libpython", "node",	"libnode", "perl",
 					     "libperl", "ruby",	     "libruby", "libjvm",  "php",
 					     "libphp",	"bash",	     "dash",	"busybox" };
-	const char *slash = module != NULL ? strrchr(module, '/') : NULL;
-	const char *base = slash != NULL ? slash + 1 : module != NULL ? module : "";
+	const char *module = f->module != NULL ? f->module : "";
+	const char *slash = strrchr(module, '/');
+	const char *base = slash != NULL ? slash + 1 : module;
+	if (f->file != NULL && strcmp(f->file, module) == 0)
+		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strncmp(base, names[i], strlen(names[i])) == 0)
 			return true;
@@ -68,7 +72,7 @@ int hot_function(struct session *s, struct run *run)
 	int64_t ns = 0;
 	size_t n = 0;
 	const struct frame *f = majority(s, run, &ns, &n);
-	if (f == NULL || ns < LEAST_NS || n < LEAST_N || is_interpreter(f->module) ||
+	if (f == NULL || ns < LEAST_NS || n < LEAST_N || is_interpreter(f) ||
 	    (double)ns < LEAST * (double)run->startup_total_ns)
 		return 0;
 	struct finding *all =
