@@ -115,7 +115,7 @@ static void the_function_that_got_slower_is_named(void **state)
 			session_of("/old/app", "/lib/libfoo.so.1", "", -1, 1),
 			session_of("/new/app", "/opt/libfoo.so.2.1", ".isra.0", worse, 1.6));
 		const struct contribution *cause = comparison_cause(c);
-		char name[8];
+		char name[16];
 		(void)snprintf(name, sizeof(name), "f%d", worse);
 		assert_non_null(cause->function);
 		assert_string_equal(cause->function, name);
