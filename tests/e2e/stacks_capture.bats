@@ -51,8 +51,9 @@ is_split_right() {
 	# 230: clock_nanosleep
 	[ "$(grep -cE '^wait [0-9/]* 230 .*;retry_connect;main;' samples)" = 1 ]
 	awk '$1 == "wait" && /retry_connect/ { exit !($6 - $5 > 149) }' samples
+	# Also one without any length is long where the machine has no CPU for it.
 	record -- "$WORKLOADS/stacks" sleep 0
-	fails grep -q '^wait.*retry_connect' samples
+	awk '$1 == "wait" && $6 - $5 < 0.99 { print; bad = 1 } END { exit bad }' samples
 }
 
 @test "the memory of a program never gets into the recording" {
