@@ -49,8 +49,8 @@ struct stack_snapshot {
 	__u64 time_ns;
 	__u64 since_ns; /* as in SAMPLE */
 	__u32 pid, tid;
-	__u32 ns_pid, ns_tid; /* the same as its own pid namespace counts */
-	__u16 reason;	      /* enum sl_sample_reason */
+	__u32 own_pid, own_tid; /* the same as startline's pid namespace counts */
+	__u16 reason;		/* enum sl_sample_reason */
 	__u16 syscall;
 	__u32 n_bytes; /* of the stack, from the stack pointer upwards */
 	__u64 registers[SNAPSHOT_REGISTERS];

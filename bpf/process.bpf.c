@@ -21,6 +21,7 @@
 #define ARGS_SMALL	(SCRATCH_BYTES - 64) /* up to here a piece is built in the scratch */
 
 __u64 live_threads = 0, live_processes = 0;
+__u32 own_level = 0;
 struct process_map processes SEC(".maps");
 
 /* ---- fork ---- */
@@ -301,8 +302,10 @@ int handle_exec(__u64 *ctx)
 	is_first = ts->flags & TASK_ROOT;
 	ts->flags &= ~(TASK_ROOT | TASK_COMPAT | TASK_FORKED);
 	exec_tell(ctx, ts, now);
-	if (is_first)
+	if (is_first) {
+		own_level = pid_level(task);
 		output_note_files();
+	}
 	if (is_first || has_listeners)
 		ready_inherited();
 	ts->probe_hits++;

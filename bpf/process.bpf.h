@@ -108,14 +108,33 @@ static __always_inline __u64 run_ns_of(struct task_struct *task, struct task_sta
 	return exact > sum ? exact : sum;
 }
 
+static __always_inline __u32 id_at(struct pid *pid, __u32 level)
+{
+	struct upid *number = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+			      level * bpf_core_type_size(struct upid);
+
+	return BPF_CORE_READ(number, nr);
+}
+
+static __always_inline __u32 pid_level(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, thread_pid, level);
+}
+
+/* As its own pid namespace, the innermost that it has a number in, counts. */
 static __always_inline __u32 ns_id(struct task_struct *task)
 {
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	__u32 level = BPF_CORE_READ(pid, level);
-	struct upid *last = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-			    level * bpf_core_type_size(struct upid);
+	return id_at(BPF_CORE_READ(task, thread_pid), pid_level(task));
+}
 
-	return BPF_CORE_READ(last, nr);
+extern __u32 own_level; /* how deep startline's pid namespace lies, which the command's is */
+
+/* As startline's pid namespace counts. */
+static __always_inline __u32 own_id(struct task_struct *task)
+{
+	const __u32 level = pid_level(task);
+
+	return id_at(BPF_CORE_READ(task, thread_pid), level < own_level ? level : own_level);
 }
 
 static __always_inline __u64 pid_tgid_of(struct task_struct *task)

@@ -141,8 +141,8 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	s->since_ns = since_ns;
 	s->pid = task->tgid;
 	s->tid = task->pid;
-	s->ns_pid = ns_id(BPF_CORE_READ(task, group_leader));
-	s->ns_tid = ns_id(task);
+	s->own_pid = own_id(BPF_CORE_READ(task, group_leader));
+	s->own_tid = own_id(task);
 	s->reason = reason;
 	s->syscall = ts->nr;
 	note_registers(s, regs);

@@ -16,7 +16,7 @@
 struct pythons_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
-	__type(key, __u32); /* process */
+	__type(key, __u32); /* process, as startline's pid namespace counts */
 	__type(value, struct python_process);
 };
 struct pythons_map pythons SEC(".maps");
@@ -25,7 +25,9 @@ struct python_walk {
 	struct python_process of;
 	__u64 interpreter, thread, frame;
 	__u64 process, time_ns;
-	__u32 tid, n, turns, n_told;
+	__u32 pid; /* as startline's pid namespace counts */
+	__u32 tid; /* as the thread's own does */
+	__u32 n, turns, n_told;
 	/* A record: struct stack_snapshot, and the frames as its bytes. */
 	__u64 head[sizeof(struct stack_snapshot) / sizeof(__u64)];
 	struct python_frame_taken frames[PYTHON_FRAMES];
@@ -131,8 +133,7 @@ static __noinline int tell_code(const struct python_walk *w, __u64 code)
 	taken->addresses[3] =
 		piece(taken->lines, sizeof(taken->lines), pointer_at(code, w->of.line_table));
 	s->time_ns = w->time_ns;
-	s->pid = bpf_get_current_pid_tgid() >> 32;
-	s->ns_pid = s->pid; /* interpreters are only looked for where that is so */
+	s->own_pid = w->pid;
 	s->reason = SNAPSHOT_PYTHON_CODE;
 	s->n_bytes = sizeof(*taken);
 	bpf_ringbuf_submit(s, BPF_RB_NO_WAKEUP);
@@ -201,8 +202,8 @@ static __always_inline void tell_frames(struct python_walk *w, struct task_struc
 	head->time_ns = time_ns;
 	head->pid = task->tgid;
 	head->tid = task->pid;
-	head->ns_pid = ns_id(BPF_CORE_READ(task, group_leader));
-	head->ns_tid = w->tid;
+	head->own_pid = w->pid;
+	head->own_tid = own_id(task);
 	head->reason = SNAPSHOT_PYTHON;
 	head->syscall = slot;
 	if (n > PYTHON_FRAMES)
@@ -215,19 +216,21 @@ static __always_inline void tell_frames(struct python_walk *w, struct task_struc
 __noinline int python_take(struct task_state *ts, __u64 time_ns, __u32 slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	const __u32 tgid = task->tgid;
 	struct python_process *of;
 	struct python_walk *w;
+	__u32 pid;
 
 	if (!ts || is_over)
 		return 0;
-	of = bpf_map_lookup_elem(&pythons, &tgid);
+	pid = own_id(BPF_CORE_READ(task, group_leader));
+	of = bpf_map_lookup_elem(&pythons, &pid);
 	w = bpf_map_lookup_elem(&python_walks, &slot);
 	if (!of || !w)
 		return 0;
 	w->of = *of;
+	w->pid = pid;
 	w->tid = ns_id(task);
-	w->process = (__u64)tgid << 32 ^ BPF_CORE_READ(task, group_leader, start_time);
+	w->process = (__u64)pid << 32 ^ BPF_CORE_READ(task, group_leader, start_time);
 	w->time_ns = time_ns;
 	w->n_told = 0;
 	find_frame(w, ts, &slot);

@@ -19,7 +19,7 @@ record_of() {
 			if (index($i, name "=") == 1)
 				return substr($i, length(name) + 2)
 	}
-	{ sub(/^ +/, "") }
+	{ sub(/^ +/, ""); sub(/ ns_ids /, " ") }
 	$2 == "function" && value("depth") == 0 { text = $0; sub(/^[^\x27]*\x27/, "", text)
 		sub(/\x27.*/, "", text); names[value("frame")] = text }
 	$2 == "stack" { callers[$5] = value("caller"); frames[$5] = value("frame") }

@@ -64,6 +64,22 @@ is_split_right() {
 	grep -qE '^timer.*;burn;heavy;split_work;.*;Py_BytesMain;.*;_start;$' samples
 }
 
+# unshare's command is the first one there.
+@test "in a pid namespace Python's functions are known, also where startline lives in it" {
+	record --stacks 499 -- unshare -pf --mount-proc /usr/bin/python3 split.py thread
+	is_split_right
+	printf '#!/bin/sh\nexec unshare -pf --mount-proc %s "$@"\n' "$STARTLINE" >inside
+	chmod +x inside
+	for where in main thread; do
+		STARTLINE=./inside record --stacks 499 -- /usr/bin/python3 split.py "$where"
+		is_split_right
+		# Samples are of the threads that were seen to run.
+		"$STARTLINE" report --format json r.slt >session.json
+		q '[.runs[0].samples[] | select(.stack != null and .critical).weight_ns] | add > 300000000' |
+			grep -qx true
+	done
+}
+
 @test "a wait in Python has the function and the line that waited" {
 	record -- /usr/bin/python3 split.py sleep
 	grep -qE '^wait .*;wait_for_it;<module>;' samples

@@ -170,9 +170,7 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 	int r = begin_timer(s, target->pid, sink);
 	if (r < 0 || s->bpf == NULL)
 		return r;
-	/* The probes know processes by other numbers than perf tells us in a pid namespace. */
-	if (!s->use_ns_pids)
-		r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
+	r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
 	if (r < 0)
 		return r;
 	if (s->snapshots.data == NULL)
@@ -220,8 +218,8 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 {
 	struct snapshot snapshot = {
 		.time_ns = taken->time_ns,
-		.pid = (pid_t)(s->use_ns_pids ? taken->ns_pid : taken->pid),
-		.tid = (pid_t)(s->use_ns_pids ? taken->ns_tid : taken->tid),
+		.pid = (pid_t)taken->own_pid,
+		.tid = (pid_t)taken->own_tid,
 		.stack = taken->bytes,
 		.n_stack = taken->n_bytes,
 	};

@@ -107,7 +107,9 @@ static void new_thread(struct builder *b, const struct sl_task *e, int creator)
 	const int proc = process_of(b, &e->event);
 	if (proc < 0)
 		return;
-	(void)thread_new(b, e->event.tid, proc, creator, e->event.time_ns);
+	const int index = thread_new(b, e->event.tid, proc, creator, e->event.time_ns);
+	if (index >= 0)
+		thread_has_ns_tid(b, index, e->ns_tid);
 	b->procs.items[proc].live_threads++;
 	if (++b->threads_now > b->threads_peak)
 		b->threads_peak = b->threads_now;

@@ -3,6 +3,8 @@
  * entry that points to the older one. */
 #include "userspace/model/build/internal.h"
 
+#include <errno.h>
+
 /* Ids come back after 32768 others at the earliest; a chain this long is a made-up trace. */
 #define MAX_REUSES 64
 
@@ -35,11 +37,34 @@ int thread_lookup(const struct builder *b, uint32_t tid, uint64_t at_ns)
 	return -1;
 }
 
+static uint64_t ns_key(int proc, uint32_t ns_tid)
+{
+	return (uint64_t)proc << 32 | ns_tid;
+}
+
+void thread_has_ns_tid(struct builder *b, int index, uint32_t ns_tid)
+{
+	const uint64_t key = ns_key(b->threads.items[index].proc, ns_tid);
+	if (ns_tid != 0 && id_map_set(&b->by_ns_tid, key, index) < 0)
+		b->error = -ENOMEM;
+}
+
+static int thread_of_ns(const struct builder *b, int proc, uint32_t ns_tid)
+{
+	const struct proc *p = proc >= 0 ? &b->procs.items[proc] : NULL;
+	if (p == NULL || ns_tid == p->ns_pid)
+		return p != NULL ? p->main_thread : -1;
+	return id_map_get(&b->by_ns_tid, ns_key(proc, ns_tid));
+}
+
 int thread_of(struct builder *b, const struct sl_event *event, uint64_t since_ns)
 {
 	if (event->tid == 0)
 		return -1;
 	const int proc = process_of(b, event);
+	/* As with processes: see there. */
+	if ((event->flags & SL_FLAG_NS_IDS) != 0 && b->facts->bpf == NULL)
+		return thread_of_ns(b, proc, event->tid);
 	const int known = id_map_get(&b->by_tid, event->tid);
 	if (known >= 0 && b->threads.items[known].proc == proc)
 		return known;
