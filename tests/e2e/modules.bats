@@ -57,6 +57,12 @@ m() {
 	q '.metrics[] | select(.id == "startup.module[pkg]").values[0] > 229000000' | grep -qx true
 	"$STARTLINE" report --view modules >table
 	sed -n 3p table | grep -q '^pkg '
+	# The first screen says which of them it is.
+	"$STARTLINE" report >report
+	grep -Eq 'main .* in import pkg\.heavy' report
+	q '.runs[0].findings[] | select(.id == "heavy-import") | .cost_ns >= 229000000, .evidence' >finding
+	grep -qx true finding
+	grep -q 'pkg.heavy 2[0-9]*' finding
 }
 
 # One run tells both, so that what else the machine does is in both.

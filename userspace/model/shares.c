@@ -377,10 +377,11 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 /* Code that everything calls, and what only runs a program: who called it is what one wants to know. */
 bool is_common_code(const struct frame *f)
 {
-	static const char *const names[] = { "libc.so",	     "libc-2.",	  "libpthread",
-					     "libm.so",	     "ld-linux",  "ld-2.",
-					     "ld-musl",	     "libc.musl", "linux-vdso",
-					     "libstartline", "python3.",  "libpython3." };
+	static const char *const names[] = { "libc.so",		 "libc-2.",   "libpthread",
+					     "libm.so",		 "ld-linux",  "ld-2.",
+					     "ld-musl",		 "libc.musl", "linux-vdso",
+					     "libstartline",	 "python3.",  "libpython3.",
+					     "<frozen importlib" };
 	const char *slash = f->module != NULL ? strrchr(f->module, '/') : NULL;
 	const char *base = slash != NULL ? slash + 1 : f->module;
 	const char *plt = f->function != NULL ? strchr(f->function, '@') : NULL;

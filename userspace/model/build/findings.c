@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/model/imports.h"
 #include "userspace/model/syscalls.h"
 
 #define LIE_MIN_NS 1000000 /* 1 ms: below it no client notices */
@@ -237,6 +238,51 @@ static bool repeated_linking(struct builder *b, struct finding *ret)
 	return true;
 }
 
+/* ---- modules of languages ---- */
+
+#define IMPORT_MIN_NS	 5000000 /* on the critical path, and … */
+#define IMPORT_MIN_SHARE 0.15	 /* … of it */
+#define IMPORTS_NAMED	 3
+
+/* "numpy 119 ms (24 %), app.db 80 ms (16 %, by app)" */
+static const char *list_imports(struct builder *b, const struct heavy_import_list *list)
+{
+	const char *text = "";
+	for (size_t i = 0; i < list->n && i < IMPORTS_NAMED && text != NULL; i++) {
+		const struct heavy_import *m = &list->items[i];
+		text = arena_printf(b->arena, "%s%s%.*s %.1f ms (%.0f %%%s%s)", text,
+				    i > 0 ? ", " : "", (int)m->n_name, m->name, (double)m->ns / 1e6,
+				    100 * (double)m->ns / (double)b->run->startup_total_ns,
+				    m->by != NULL ? ", by " : "", m->by != NULL ? m->by : "");
+	}
+	return text;
+}
+
+static bool heavy_import(struct builder *b, struct finding *ret)
+{
+	const struct run *run = b->run;
+	const double share = IMPORT_MIN_SHARE * (double)run->startup_total_ns;
+	_cleanup_vec_ struct heavy_import_list list = { 0 };
+	_cleanup_free_ int64_t *path_ns =
+		keep(b, calloc(run->n_language_modules + 1, sizeof(*path_ns)));
+	for (size_t i = 0; path_ns != NULL && i < run->n_language_modules; i++)
+		path_ns[i] = run->language_modules[i].total_path_ns;
+	if (path_ns == NULL || run->startup_total_ns <= 0)
+		return false;
+	if (imports_heaviest(run, path_ns, share < IMPORT_MIN_NS ? IMPORT_MIN_NS : (int64_t)share,
+			     &list) < 0)
+		b->error = -ENOMEM;
+	if (list.n == 0)
+		return false;
+	for (size_t i = 0; i < list.n && i < IMPORTS_NAMED; i++)
+		ret->cost_ns += list.items[i].ns;
+	ret->evidence =
+		arena_printf(b->arena, "loaded on the critical path: %s", list_imports(b, &list));
+	ret->remedy = "load it in the function that needs it, load less of it, or do without it "
+		      "(--view modules tells what it loads itself)";
+	return true;
+}
+
 static const struct {
 	const char *id;
 	bool (*find)(struct builder *b, struct finding *ret);
@@ -248,6 +294,7 @@ static const struct {
 	{ "slow-constructor", slow_constructor },
 	{ "library-search", library_search },
 	{ "repeated-linking", repeated_linking },
+	{ "heavy-import", heavy_import },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -10,6 +10,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
 #include "userspace/model/shares.h"
+#include "userspace/view/report/import_share.h"
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 
@@ -20,6 +21,7 @@
 #define MAX_LOADING 100000 /* segments of a row that are looked at for the library */
 #define MAX_BIG	    32
 #define NEARLY_ALL  0.9
+#define IN_FUNCTION 0.8 /* of an import: what a function must have to be named instead */
 
 int heaviest_new(const struct session *s, const struct run *run, struct heaviest *ret)
 {
@@ -198,6 +200,31 @@ static void cut_name(struct buf *out, size_t begin, size_t columns)
 	(void)buf_adds(out, "...");
 }
 
+/* An import is named where no function in it tells more. */
+static bool name_import(const struct heaviest *h, const struct stretch *stretch,
+			const struct row_code *code, size_t columns, struct buf *out)
+{
+	const int64_t sum_ns = stretch->causes_ns[CAUSE_CPU];
+	struct heavy_import import;
+	const int rc = import_of_stretch(h->run, stretch, LEAST, &import);
+	if (rc <= 0) {
+		out->error = rc < 0 ? rc : out->error;
+		return false;
+	}
+	const double share = (double)import.ns / (double)sum_ns;
+	for (size_t i = 0; i < code->n_big; i++)
+		if (is_telling(code, &code->big[i]) &&
+		    (double)code->big[i].share->total_ns >=
+			    IN_FUNCTION * share * (double)code->sum_ns)
+			return false;
+	add_percent(out, import.ns, sum_ns);
+	(void)buf_adds(out, "import ");
+	const size_t name = out->len;
+	(void)buf_add(out, import.name, import.n_name);
+	cut_name(out, name, columns > name ? columns - name : 0);
+	return true;
+}
+
 static size_t name_functions(const struct heaviest *h, const struct stretch *stretch,
 			     struct row_code *code, size_t columns, struct buf *out)
 {
@@ -326,6 +353,8 @@ static int name_code(const struct heaviest *h, const struct stretch *stretch, si
 		return rc;
 	find_big(&code);
 	find_innermost(h->s, &code);
+	if (name_import(h, stretch, &code, columns, out))
+		return out->error;
 	if (name_functions(h, stretch, &code, columns, out) == 0)
 		name_module(h, stretch, &code.shares, code.sum_ns, out);
 	return out->error;
