@@ -64,6 +64,19 @@ is_split_right() {
 	grep -qE '^timer.*;burn;heavy;split_work;.*;Py_BytesMain;.*;_start;$' samples
 }
 
+@test "versions whose frames cannot be read are named, once each" {
+	# What it is shows in the name of its file.
+	for name in python3.9 pypy3.10; do
+		cp "$WORKLOADS/stacks" "$name"
+	done
+	record -n 2 -- sh -c './python3.9 plain 5; ./python3.9 plain 5; ./pypy3.10 plain 5'
+	tr -s '\n ' ' ' <report >line
+	[ "$(grep -o 'Python 3.9, PyPy: time in it' line | wc -l)" = 1 ]
+	grep -q 'read of Python 3.11 and 3.13 only' line
+	record -- /usr/bin/python3 split.py sleep
+	fails grep -q 'time in it shows' report
+}
+
 # unshare's command is the first one there.
 @test "in a pid namespace Python's functions are known, also where startline lives in it" {
 	record --stacks 499 -- unshare -pf --mount-proc /usr/bin/python3 split.py thread

@@ -123,13 +123,18 @@ static int layout_of_3_13(uint64_t runtime, struct memory_reader memory, struct 
 	return 0;
 }
 
+bool python_layout_is_known(unsigned int version)
+{
+	return version == 0x030b || version == 0x030d;
+}
+
 int python_layout_of(unsigned int version, uint64_t runtime, struct memory_reader memory,
 		     struct python_layout *ret)
 {
+	if (!python_layout_is_known(version))
+		return -ENOTSUP;
 	if (version == 0x030d)
 		return layout_of_3_13(runtime, memory, ret);
-	if (version != 0x030b)
-		return -ENOTSUP;
 	*ret = layout_3_11;
 	return 0;
 }

@@ -38,6 +38,9 @@ struct python_layout {
 	uint32_t bytes_size, bytes;
 };
 
+/* What those are for which it is, for people. */
+#define PYTHON_KNOWN "3.11 and 3.13"
+bool python_layout_is_known(unsigned int version);
 /* @version: 0x030b for 3.11; @runtime: the address of _PyRuntime. -ENOTSUP: not a version whose layout is
  * known; -EBADMSG: it has not what it says. */
 int python_layout_of(unsigned int version, uint64_t runtime, struct memory_reader memory,

@@ -2,6 +2,7 @@
 /* A few processes in a list; code objects of all of them in one table, found by what identifies them. */
 #include "userspace/stacks/python_processes.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,10 @@ enum {
 	CODE_BUCKETS = 1 << 17,
 	TABLES_MAX = 32 << 20, /* bytes of names and lines of all code objects */
 	LINE_BITS = 24,
+	UNREAD_MAX = 16,
 };
+
+#define PYPY 0xffffu /* in place of a version */
 
 struct process {
 	pid_t pid;
@@ -40,6 +44,8 @@ struct python_processes {
 	struct VEC(struct code_node) codes;
 	size_t n_bytes;
 	uint32_t buckets[CODE_BUCKETS];
+	unsigned int unread[UNREAD_MAX]; /* versions that were met */
+	size_t n_unread;
 };
 
 struct python_processes *python_processes_new(struct modules *modules)
@@ -81,7 +87,7 @@ static bool add_process(struct python_processes *p, const struct process *proces
 	       (p->processes.n < PROCESSES_MAX && vec_push(&p->processes, *process) == 0);
 }
 
-/* "python3.11", "libpython3.11.so.1.0": 0x030b; 0: none of these. */
+/* "python3.11", "libpython3.11.so.1.0": 0x030b; "pypy3.9", "libpypy3-c.so": PYPY; 0: none of these. */
 static unsigned int version_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -89,7 +95,31 @@ static unsigned int version_of(const char *path)
 	unsigned int minor = 0;
 	if (strncmp(name, "lib", 3) == 0)
 		name += 3;
+	if (strncmp(name, "pypy", 4) == 0)
+		return PYPY;
 	return sscanf(name, "python3.%u", &minor) == 1 && minor < 256 ? 0x0300u | minor : 0;
+}
+
+static void note_unread(struct python_processes *p, unsigned int version)
+{
+	for (size_t i = 0; i < p->n_unread; i++)
+		if (p->unread[i] == version)
+			return;
+	if (p->n_unread < UNREAD_MAX)
+		p->unread[p->n_unread++] = version;
+}
+
+void python_processes_unread(const struct python_processes *p, struct buf *ret)
+{
+	for (size_t i = 0; i < p->n_unread; i++) {
+		const unsigned int version = p->unread[i];
+		(void)buf_adds(ret, i > 0 ? ", " : "");
+		if (version == PYPY)
+			(void)buf_adds(ret, "PyPy");
+		else
+			(void)buf_addf(ret, "Python %u.%u%s", version >> 8, version & 0xffu,
+				       python_layout_is_known(version) ? " without its lock" : "");
+	}
 }
 
 static bool is_in(const Elf64_Sym *symbol)
@@ -103,7 +133,9 @@ bool python_process_found(struct python_processes *p, pid_t pid, const struct re
 	struct module *module = region->module;
 	const unsigned int version =
 		module != NULL && module->type == MODULE_FILE ? version_of(module->path) : 0;
-	if (version == 0)
+	if (version != 0 && !python_layout_is_known(version))
+		note_unread(p, version);
+	if (version == 0 || !python_layout_is_known(version))
 		return false;
 	Elf64_Sym runtime, evaluate;
 	uint64_t address = 0;
@@ -123,8 +155,11 @@ bool python_process_found(struct python_processes *p, pid_t pid, const struct re
 				   .evaluates_end = evaluate.st_value + evaluate.st_size,
 				   .target.runtime = runtime.st_value + region->start - address };
 	const struct memory_reader memory = { memory_read_process, (void *)(uintptr_t)pid };
-	if (python_layout_of(version, process.target.runtime, memory, &process.target.layout) < 0 ||
-	    !add_process(p, &process))
+	const int r =
+		python_layout_of(version, process.target.runtime, memory, &process.target.layout);
+	if (r == -ENOTSUP)
+		note_unread(p, version);
+	if (r < 0 || !add_process(p, &process))
 		return false;
 	*ret = process.target;
 	return true;

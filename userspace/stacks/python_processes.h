@@ -48,6 +48,9 @@ bool python_process_forked(struct python_processes *p, pid_t child, pid_t parent
 /* It executes something else, or has ended. True: it was one. */
 bool python_process_gone(struct python_processes *p, pid_t pid);
 
+/* Appends which interpreters were met whose frames cannot be read: "Python 3.9, PyPy". "": none. */
+void python_processes_unread(const struct python_processes *p, struct buf *ret);
+
 /* One of those there are; 0: there is none. */
 pid_t python_processes_any(const struct python_processes *p);
 

@@ -6,11 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/collect/run/emit.h"
 
 /* The timer's interrupt takes the frames first, and tells them as 0.1 ms before the stack
  * (bpf/stack_python.bpf.c); its period is not below 1 ms. */
 #define TOGETHER_NS (500 * NS_PER_US)
+
+#define UNREAD_BYTES 1024
 
 _Static_assert(sizeof(struct python_frame) == sizeof(struct python_frame_taken), "the same record");
 
@@ -37,6 +42,19 @@ void interpreters_done(struct interpreters *i)
 	i->processes = python_processes_free(i->processes);
 	free(i->pending);
 	i->pending = NULL;
+}
+
+int interpreters_tell(const struct interpreters *i, struct sink sink)
+{
+	_cleanup_(buf_done) struct buf unread;
+	buf_init(&unread, UNREAD_BYTES);
+	if (i->processes != NULL)
+		python_processes_unread(i->processes, &unread);
+	return unread.len == 0 ? 0
+			       : emit_meta(sink, "note",
+					   "%s: time in it shows as the interpreter's own; which "
+					   "functions run is read of Python " PYTHON_KNOWN " only",
+					   buf_str(&unread));
 }
 
 /* ---- which processes ---- */

@@ -30,6 +30,9 @@ int interpreters_begin(struct interpreters *i, struct modules *modules, struct s
 void interpreters_end(struct interpreters *i);
 void interpreters_done(struct interpreters *i);
 
+/* Says once of which interpreters that were met there are none, and why. */
+int interpreters_tell(const struct interpreters *i, struct sink sink);
+
 /* @pid has mapped what is at @region; has executed something else, or ended; @child is a copy of @parent. */
 void interpreters_mapped(struct interpreters *i, pid_t pid, const struct region *region);
 void interpreters_gone(struct interpreters *i, pid_t pid);

@@ -526,6 +526,8 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 		r = emit_meta(sink, "note",
 			      "%zu places of code have no names: looking them up took too long",
 			      n_unnamed);
+	if (r >= 0)
+		r = interpreters_tell(&s->interpreters, sink);
 	return r < 0 ? r : emit_lost(s, sink);
 }
 
