@@ -245,17 +245,16 @@ __noinline int python_take(struct task_state *ts, __u64 time_ns, __u32 slot)
 /* The sample has got its time already, and what is told here goes before it. */
 #define BEFORE_SAMPLE_NS 100000
 
-/* At each sample of the timer. 1: have it taken. */
+/* At each sample of the timer, which is on all that a CPU does. 1: have it taken. */
 SEC("perf_event")
 int handle_timer(void *ctx)
 {
-	struct task_state *ts;
+	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
 	__u64 now;
 
+	if (!ts || (ts->flags & TASK_ROOT))
+		return 0;
 	if (!has_pythons)
-		return 1;
-	ts = task_state_of(bpf_get_current_task_btf());
-	if (!ts)
 		return 1;
 	now = bpf_ktime_get_ns();
 	python_take(ts, now - BEFORE_SAMPLE_NS, 1);

@@ -45,6 +45,20 @@ is_split_right() {
 	near "$used" "$cpu" 15 10
 }
 
+@test "threads that live shorter than a period are met, and others are not" {
+	require_bpf
+	timeout 20 "$WORKLOADS/burn" 20000 &
+	record --stacks 99 -- "$WORKLOADS/stacks" brief 400
+	kill "$!"
+	samples=$(grep -c '^timer.*;light;work_briefly;' samples)
+	cpu=$("$STARTLINE" report --format json r.slt | jq '[.metrics[] | select(.id == "cpu.user") | .median] | add / 1000000 | floor')
+	# One every 10 ms; half of that happens by chance once in thousands of runs.
+	[ "$samples" -ge $((cpu / 20)) ]
+	# Neither the CPU's other threads nor the mappings of their programs are known.
+	[ "$(awk '$1 == "timer" { print $2 }' samples | cut -d/ -f1 | sort -u | wc -l)" = 1 ]
+	fails grep -q "module.*burn" events
+}
+
 @test "a long wait has the stack that waited, a short one none" {
 	require_bpf
 	record -- "$WORKLOADS/stacks" sleep 150

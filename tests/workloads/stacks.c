@@ -1,11 +1,12 @@
 /* build: pthread dl origin */
 /* SPDX-License-Identifier: MIT */
-/* usage: stacks plain|thread|fork|library UNITS
+/* usage: stacks plain|thread|fork|library|brief UNITS
  *        stacks sleep MS
  *        stacks secret FILE
  * Spends UNITS of work, in slices: 70 of 100 in heavy(), called by heavy_caller(), and 30 in light(). In
- * a thread of its own, a child, or by the library stacks_plugin.so beside it, if asked to. Or sleeps in
- * retry_connect(). Or keeps a marker on its stack, which it has written to FILE, while it works. */
+ * a thread of its own, a child, or by the library stacks_plugin.so beside it, if asked to; or a unit in light()
+ * in each of as many threads, one after another. Or sleeps in retry_connect(). Or keeps a marker on its
+ * stack, which it has written to FILE, while it works. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -32,6 +33,12 @@ static void *in_library(void *unused)
 	if (plugin_work == NULL)
 		exit(1);
 	plugin_work(units);
+	return unused;
+}
+
+static void *work_briefly(void *unused)
+{
+	light(1);
 	return unused;
 }
 
@@ -67,6 +74,11 @@ int main(int argc, char **argv)
 	} else if (strcmp(how, "thread") == 0) {
 		pthread_create(&thread, NULL, work, NULL);
 		pthread_join(thread, NULL);
+	} else if (strcmp(how, "brief") == 0) {
+		while (units-- > 0) {
+			pthread_create(&thread, NULL, work_briefly, NULL);
+			pthread_join(thread, NULL);
+		}
 	} else if (strcmp(how, "fork") == 0) {
 		if (fork() == 0) {
 			work(NULL);

@@ -5,7 +5,6 @@
 #include "userspace/stacks/spaces.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,9 +73,10 @@ struct spaces *spaces_free(struct spaces *s)
 }
 
 /* That the process has now; NULL: none. */
-static struct space *current_space(struct spaces *s, pid_t pid)
+static struct space *current_space(const struct spaces *s, pid_t pid)
 {
-	for (struct space *space = *bucket_of(s, pid); space != NULL; space = space->next)
+	for (struct space *space = s->buckets[(size_t)pid % BUCKETS]; space != NULL;
+	     space = space->next)
 		if (space->pid == pid)
 			return space->until_ns == UINT64_MAX ? space : NULL;
 	return NULL;
@@ -287,6 +287,11 @@ int spaces_exec(struct spaces *s, pid_t pid, uint64_t time_ns)
 }
 
 /* ---- what is asked ---- */
+
+bool spaces_have(const struct spaces *s, pid_t pid)
+{
+	return current_space(s, pid) != NULL;
+}
 
 static struct space *space_at(struct spaces *s, pid_t pid, uint64_t time_ns)
 {

@@ -7,6 +7,7 @@
 #ifndef USERSPACE_STACKS_SPACES_H
 #define USERSPACE_STACKS_SPACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -51,6 +52,8 @@ int spaces_fork(struct spaces *s, pid_t child, pid_t parent, uint64_t time_ns);
 /* All of it is gone, and the process goes on with a new one. */
 int spaces_exec(struct spaces *s, pid_t pid, uint64_t time_ns);
 void spaces_exit(struct spaces *s, pid_t pid, uint64_t time_ns);
+/* Whether anything was told of it, or asked, since it began. */
+bool spaces_have(const struct spaces *s, pid_t pid);
 
 /* What the process @pid had at @address at that time; NULL: nothing that is known. Valid until the next
  * change. */

@@ -59,9 +59,12 @@ static void add_tracking(struct perf_event_attr *attr)
 	attr->comm = attr->comm_exec = attr->task = 1;
 }
 
-static void add_inheritance(struct perf_event_attr *attr, size_t ring_bytes)
+/* Of a whole CPU where a program says whose samples are taken; else of a command and what it creates. */
+static void add_reach(struct perf_event_attr *attr, bool is_whole, size_t ring_bytes)
 {
-	attr->inherit = attr->disabled = attr->enable_on_exec = 1;
+	attr->disabled = 1;
+	attr->inherit = attr->enable_on_exec = !is_whole;
+	attr->exclude_idle = is_whole;
 	attr->watermark = 1;
 	attr->wakeup_watermark = (uint32_t)(ring_bytes / WAKE_PART);
 }
@@ -106,24 +109,35 @@ static int open_tracker(struct perf_cpu *c, const struct perf_event_attr *timer,
 	c->tracker_fd = open_one(&attr, pid, cpu);
 	if (c->tracker_fd < 0)
 		return c->tracker_fd;
-	return ioctl(c->tracker_fd, PERF_EVENT_IOC_SET_OUTPUT, c->fd) < 0 ? -errno : 0;
+	if (ioctl(c->tracker_fd, PERF_EVENT_IOC_SET_OUTPUT, c->fd) < 0)
+		return -errno;
+	return pid < 0 && ioctl(c->tracker_fd, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
+}
+
+/* Its program must be there before it may see what is not ours. */
+static int start_whole(const struct perf_cpu *c, const struct perf_wish *wish)
+{
+	if (ioctl(c->fd, PERF_EVENT_IOC_SET_BPF, wish->program) < 0 ||
+	    ioctl(c->fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
+		return -errno;
+	return 0;
 }
 
 static int open_cpu(struct perf_events *e, const struct perf_wish *wish, size_t ring_bytes, int cpu)
 {
 	struct perf_cpu c = { .tracker_fd = -1, .period_ns = jittered(wish->period_ns) };
 	struct perf_event_attr attr = perf_timer(c.period_ns);
+	const pid_t pid = e->is_whole ? -1 : wish->pid;
 	attr.exclude_kernel = !e->has_kernel;
-	add_inheritance(&attr, ring_bytes);
+	add_reach(&attr, e->is_whole, ring_bytes);
 	if (!wish->may_pause)
 		add_tracking(&attr);
-	c.fd = open_one(&attr, wish->pid, cpu);
+	c.fd = open_one(&attr, pid, cpu);
 	int r = c.fd < 0 ? c.fd : perf_ring_map(&c.ring, c.fd, ring_bytes, e->whole);
-	/* Without, samples are as they would be anyway. */
-	if (r >= 0 && wish->program >= 0)
-		(void)ioctl(c.fd, PERF_EVENT_IOC_SET_BPF, wish->program);
 	if (r >= 0 && wish->may_pause)
-		r = open_tracker(&c, &attr, wish->pid, cpu);
+		r = open_tracker(&c, &attr, pid, cpu);
+	if (r >= 0 && e->is_whole)
+		r = start_whole(&c, wish);
 	/* Edge-triggered: that its tasks have all ended is told once. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	if (r >= 0 && epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, c.fd, &event) < 0)
@@ -166,7 +180,13 @@ static size_t power_of_two(size_t wanted)
 static int open_somehow(struct perf_events *e, const struct perf_wish *wish, int n)
 {
 	size_t bytes = power_of_two(wish->ring_bytes == 0 ? RING_BYTES : wish->ring_bytes);
+	e->is_whole = wish->program >= 0;
 	int r = open_all(e, wish, bytes, n);
+	if (r < 0 && e->is_whole) {
+		close_all(e);
+		e->is_whole = false;
+		r = open_all(e, wish, bytes, n);
+	}
 	if ((r == -EACCES || r == -EPERM) && e->n == 0) {
 		e->has_kernel = false;
 		r = open_all(e, wish, bytes, n);

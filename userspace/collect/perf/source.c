@@ -147,7 +147,10 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 		.may_pause = s->may_pause,
 		.program = s->bpf != NULL ? source_bpf_timer_fd(s->bpf) : -1,
 	};
-	const int r = s->period_ns > 0 ? perf_events_open(&wish, &s->events) : 0;
+	int r = s->period_ns > 0 ? perf_events_open(&wish, &s->events) : 0;
+	/* Records are of all processes: it is the first that is ours. */
+	if (r >= 0 && s->events.is_whole)
+		r = spaces_exec(s->spaces, pid, 0);
 	if (r >= 0)
 		return 0;
 	log_info("no samples of the CPU: %s", perf_events_why(r));
@@ -371,28 +374,37 @@ static void take_exit(struct source_perf *s, pid_t pid, uint64_t time_ns)
 	interpreters_gone(&s->interpreters, pid);
 }
 
+/* Whose mappings are followed: the command's, those of what it creates, and of what was sampled. */
+static bool is_followed(const struct source_perf *s, pid_t pid)
+{
+	return !s->events.is_whole || spaces_have(s->spaces, pid);
+}
+
 /* What the spaces have no room for shows as code that belongs to nothing known. */
 static int take_record(struct source_perf *s, const struct perf_cpu *cpu,
 		       const struct perf_event_header *record, uint64_t time_ns)
 {
 	const struct birth *birth = (const struct birth *)record;
+	/* MMAP2, COMM, FORK and EXIT all begin with it. */
+	const pid_t pid = (pid_t)((const struct named *)record)->pid;
 	switch (record->type) {
 	case PERF_RECORD_SAMPLE:
 		return take_timer(s, cpu, record);
 	case PERF_RECORD_MMAP2:
-		(void)take_mapping(s, (const struct mmap2 *)record, time_ns);
+		if (is_followed(s, pid))
+			(void)take_mapping(s, (const struct mmap2 *)record, time_ns);
 		break;
 	case PERF_RECORD_COMM:
-		if (record->misc & PERF_RECORD_MISC_COMM_EXEC)
-			take_exec(s, (pid_t)((const struct named *)record)->pid, time_ns);
+		if ((record->misc & PERF_RECORD_MISC_COMM_EXEC) && is_followed(s, pid))
+			take_exec(s, pid, time_ns);
 		break;
 	case PERF_RECORD_FORK:
-		if (birth->pid != birth->parent_pid)
+		if (birth->pid != birth->parent_pid && is_followed(s, (pid_t)birth->parent_pid))
 			take_fork(s, birth, time_ns);
 		break;
 	case PERF_RECORD_EXIT:
-		if (birth->pid == birth->tid)
-			take_exit(s, (pid_t)birth->pid, time_ns);
+		if (birth->pid == birth->tid && is_followed(s, pid))
+			take_exit(s, pid, time_ns);
 		break;
 	case PERF_RECORD_LOST:
 		s->n_lost += ((const struct lost *)record)->n;
