@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* From a command to its interpreter, and from that one's notes to its probes. */
+/* From a command to the interpreter that it is, or will probably start. */
 #include "userspace/collect/bpf/interpreter.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/user.h>
 #include <unistd.h>
-
-#include <gelf.h>
-#include <libelf.h>
 
 #include "userspace/base/cleanup.h"
 
-#define MAX_SCRIPTS 4	/* a script's interpreter may be a script: as the kernel does */
-#define LINE_BYTES  256 /* of its first line: BINPRM_BUF_SIZE of Linux */
-#define NOTE_WORDS  3	/* place, where .stapsdt.base was, counter */
-#define PROVIDER    "python"
+#define MAX_SCRIPTS 4	 /* a script's interpreter may be a script: as the kernel does */
+#define LINE_BYTES  256	 /* of its first line: BINPRM_BUF_SIZE of Linux */
+#define TEXT_BYTES  8192 /* of a script that are looked through */
+#define MAX_WORDS   64	 /* that may be programs */
+#define PYTHON	    "python"
 #define BLANKS	    " \t"
+#define SEPARATORS  " \t\n\r;&|()<>{}`'\"$=:"
 
 /* ---- which program ---- */
 
@@ -42,6 +39,15 @@ static int search_path(const char *name, char ret[static INTERPRETER_PATH])
 	return -ENOENT;
 }
 
+/* Not what could block, or do something, when it is opened. */
+static int open_program(const char *path)
+{
+	struct stat status;
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode)
+		       ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+		       : -ENOENT;
+}
+
 static const char *next_word(const char *text)
 {
 	return text + strspn(text, BLANKS);
@@ -51,7 +57,7 @@ static const char *next_word(const char *text)
 static bool read_script(const char *path, char ret[static LINE_BYTES])
 {
 	char line[LINE_BYTES + 1] = "";
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_close_ int fd = open_program(path);
 	if (fd < 0 || read(fd, line, LINE_BYTES) < 2 || line[0] != '#' || line[1] != '!')
 		return false;
 	line[strcspn(line, "\n")] = '\0';
@@ -81,151 +87,76 @@ static int find_program(const char *argv0, char ret[static INTERPRETER_PATH])
 static bool is_python(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	return strncmp(slash != NULL ? slash + 1 : path, "python", 6) == 0;
-}
-
-/* ---- its probes ---- */
-
-/* Where in the file the byte at @address comes from. */
-static bool file_offset(Elf *elf, uint64_t address, uint64_t *ret)
-{
-	size_t n = 0;
-	if (elf_getphdrnum(elf, &n) != 0)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		GElf_Phdr p;
-		if (gelf_getphdr(elf, (int)i, &p) == NULL || p.p_type != PT_LOAD ||
-		    address < p.p_vaddr || address - p.p_vaddr >= p.p_filesz)
-			continue;
-		*ret = address - p.p_vaddr + p.p_offset;
-		return true;
-	}
-	return false;
-}
-
-/* "8@%rax" */
-static bool register_offset(const char *arguments, uint32_t *ret)
-{
-#define REGISTER(name, member)                                        \
-	{                                                             \
-		"8@%" name, offsetof(struct user_regs_struct, member) \
-	}
-	static const struct {
-		const char *text;
-		size_t offset;
-	} registers[] = {
-		REGISTER("rax", rax), REGISTER("rbx", rbx), REGISTER("rcx", rcx),
-		REGISTER("rdx", rdx), REGISTER("rsi", rsi), REGISTER("rdi", rdi),
-		REGISTER("rbp", rbp), REGISTER("r8", r8),   REGISTER("r9", r9),
-		REGISTER("r10", r10), REGISTER("r11", r11), REGISTER("r12", r12),
-		REGISTER("r13", r13), REGISTER("r14", r14), REGISTER("r15", r15),
-	};
-#undef REGISTER
-	const size_t n = strcspn(arguments, " ");
-	for (size_t i = 0; i < sizeof(registers) / sizeof(*registers); i++) {
-		if (strlen(registers[i].text) != n || memcmp(registers[i].text, arguments, n) != 0)
-			continue;
-		*ret = (uint32_t)registers[i].offset;
-		return true;
-	}
-	return false;
-}
-
-struct notes {
-	Elf *elf;
-	uint64_t base; /* address of .stapsdt.base, which moves with prelinked code */
-	struct interpreter *to;
-	bool has_begin, has_end;
-};
-
-/* Three words, then provider, name and arguments, each with a NUL. */
-static void take_note(struct notes *n, const char *data, size_t size)
-{
-	uint64_t words[NOTE_WORDS];
-	const char *texts[3];
-	size_t at = sizeof(words);
-	if (size < at)
-		return;
-	memcpy(words, data, sizeof(words));
-	for (size_t i = 0; i < 3; i++) {
-		const size_t length = strnlen(data + at, size - at);
-		if (at + length >= size)
-			return;
-		texts[i] = data + at;
-		at += length + 1;
-	}
-	const bool is_begin = strcmp(texts[1], "import__find__load__start") == 0;
-	if (strcmp(texts[0], PROVIDER) != 0 ||
-	    (!is_begin && strcmp(texts[1], "import__find__load__done") != 0))
-		return;
-	struct static_probe probe = { 0 };
-	const uint64_t moved = n->base - words[1];
-	if (!file_offset(n->elf, words[0] + moved, &probe.place) ||
-	    (words[2] != 0 && !file_offset(n->elf, words[2] + moved, &probe.counter)))
-		return;
-	if (is_begin && register_offset(texts[2], &n->to->name_offset)) {
-		n->to->begin = probe;
-		n->has_begin = true;
-	} else if (!is_begin) {
-		n->to->end = probe;
-		n->has_end = true;
-	}
-}
-
-static void read_notes(struct notes *n, Elf_Data *data)
-{
-	GElf_Nhdr header;
-	size_t name, content;
-	for (size_t at = 0, next; data != NULL && data->d_buf != NULL &&
-				  (next = gelf_getnote(data, at, &header, &name, &content)) > 0;
-	     at = next)
-		take_note(n, (const char *)data->d_buf + content, header.n_descsz);
-}
-
-static const char *section_name(Elf *elf, const GElf_Shdr *header)
-{
-	size_t names;
-	const char *name = elf_getshdrstrndx(elf, &names) == 0
-				   ? elf_strptr(elf, names, header->sh_name)
-				   : NULL;
-	return name != NULL ? name : "";
-}
-
-static void read_sections(struct notes *n)
-{
-	Elf_Scn *section = NULL, *notes = NULL;
-	while ((section = elf_nextscn(n->elf, section)) != NULL) {
-		GElf_Shdr header;
-		if (gelf_getshdr(section, &header) == NULL)
-			continue;
-		const char *name = section_name(n->elf, &header);
-		if (strcmp(name, ".stapsdt.base") == 0)
-			n->base = header.sh_addr;
-		else if (strcmp(name, ".note.stapsdt") == 0 && header.sh_type == SHT_NOTE)
-			notes = section;
-	}
-	if (notes != NULL && n->base != 0)
-		read_notes(n, elf_getdata(notes, NULL));
+	return strncmp(slash != NULL ? slash + 1 : path, PYTHON, sizeof(PYTHON) - 1) == 0;
 }
 
 static int read_probes(struct interpreter *to)
 {
-	_cleanup_close_ int fd = open(to->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat status;
-	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-	    elf_version(EV_CURRENT) == EV_NONE)
-		return -ENOENT;
-	struct notes n = { .elf = elf_begin(fd, ELF_C_READ, NULL), .to = to };
-	if (n.elf != NULL && gelf_getclass(n.elf) == ELFCLASS64)
-		read_sections(&n);
-	(void)elf_end(n.elf);
-	return n.has_begin && n.has_end ? 0 : -ENOENT;
+	_cleanup_close_ int fd = open_program(to->path);
+	return fd >= 0 ? interpreter_probes(fd, to) : -ENOENT;
 }
 
-int interpreter_find(const char *argv0, struct interpreter *ret)
+/* @word of @n bytes, if it is the name of one, or of a script for one. */
+static bool try_word(const char *word, size_t n, struct interpreter *ret)
 {
-	const int r = argv0 != NULL ? find_program(argv0, ret->path) : -ENOENT;
-	if (r < 0 || !is_python(ret->path))
+	char name[LINE_BYTES];
+	return n > 0 && word[0] != '-' &&
+	       snprintf(name, sizeof(name), "%.*s", (int)n, word) < LINE_BYTES &&
+	       find_program(name, ret->path) == 0 && is_python(ret->path) && read_probes(ret) == 0;
+}
+
+/* ---- which it will start ---- */
+
+/* Each word of @text, which may be a piece of a shell's language: those in the middle of a line of a
+ * script only if they look so. */
+static bool try_words(const char *text, bool is_script, size_t *n_tried, struct interpreter *ret)
+{
+	bool is_first = true;
+	for (const char *at = text; *at != '\0' && *n_tried < MAX_WORDS;) {
+		const size_t blank = strspn(at, SEPARATORS);
+		is_first |= memchr(at, '\n', blank) != NULL;
+		at += blank;
+		const size_t n = strcspn(at, SEPARATORS);
+		const bool is_comment = is_script && at[0] == '#';
+		const bool is_exec = n == 4 && memcmp(at, "exec", n) == 0;
+		if (!is_comment && !is_exec &&
+		    (!is_script || is_first || memmem(at, n, PYTHON, sizeof(PYTHON) - 1) != NULL)) {
+			(*n_tried)++;
+			if (try_word(at, n, ret))
+				return true;
+		}
+		is_first &= is_exec;
+		at += is_comment ? strcspn(at, "\n") : n;
+	}
+	return false;
+}
+
+/* What the script @name says, where it is one. */
+static bool try_script(const char *name, size_t *n_tried, struct interpreter *ret)
+{
+	char path[INTERPRETER_PATH], text[TEXT_BYTES + 1];
+	if (search_path(name, path) < 0)
+		return false;
+	_cleanup_close_ int fd = open_program(path);
+	const ssize_t n = fd >= 0 ? read(fd, text, TEXT_BYTES) : -1;
+	if (n < 2 || text[0] != '#' || text[1] != '!')
+		return false;
+	text[n] = '\0';
+	return try_words(text, true, n_tried, ret);
+}
+
+int interpreter_find(char *const *argv, struct interpreter *ret)
+{
+	size_t n_tried = 0;
+	if (argv == NULL || argv[0] == NULL)
 		return -ENOENT;
-	return read_probes(ret);
+	if (find_program(argv[0], ret->path) == 0 && is_python(ret->path))
+		return read_probes(ret);
+	for (size_t i = 1; argv[i] != NULL && n_tried < MAX_WORDS; i++)
+		if (try_words(argv[i], false, &n_tried, ret))
+			return 0;
+	for (size_t i = 0; argv[i] != NULL && i < MAX_SCRIPTS; i++)
+		if (try_script(argv[i], &n_tried, ret))
+			return 0;
+	return -ENOENT;
 }

@@ -21,8 +21,11 @@ struct interpreter {
 		name_offset; /* of the register that points to the module's name, in struct pt_regs */
 };
 
-/* Of the program that @argv0 (NULL: none) is, or that its script is for. 0; -ENOENT: it is no interpreter that is
- * known, or has no such probes. */
-int interpreter_find(const char *argv0, struct interpreter *ret);
+/* The one that the command @argv (NULL: none) is, or that its script is for; else the first of which its
+ * arguments, or its script, speak: it will probably be started. 0; -ENOENT: there is none that is known and
+ * has such probes. */
+int interpreter_find(char *const *argv, struct interpreter *ret);
+/* The probes of the program that is open as @fd: all of @to but its path. 0; -ENOENT: it has none. */
+int interpreter_probes(int fd, struct interpreter *to);
 
 #endif

@@ -168,10 +168,10 @@ static void list_programs(struct loading *l, const struct bpf_settings *settings
 				     (probe != PROBE_PYTHON || settings->want_stacks);
 }
 
-static int find_imports(struct probes *p, const char *argv0)
+static int find_imports(struct probes *p, char *const *argv)
 {
 	struct interpreter *i = p->interpreter = calloc(1, sizeof(*i));
-	if (i != NULL && interpreter_find(argv0, i) == 0 && programs_place_imports(&p->programs, i))
+	if (i != NULL && interpreter_find(argv, i) == 0 && programs_place_imports(&p->programs, i))
 		p->skeleton->bss->import_name_offset = i->name_offset;
 	return i != NULL ? 0 : -ENOMEM;
 }
@@ -452,7 +452,7 @@ static int load_maps(struct loading *l, const struct bpf_settings *settings)
 		return r;
 	list_programs(l, settings);
 	configure(p, settings, &l->kernel);
-	r = find_imports(p, settings->argv0);
+	r = find_imports(p, settings->argv);
 	if (r >= 0)
 		r = give_ring(l);
 	if (r >= 0)

@@ -77,7 +77,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 		.want_output = needs_output(spec),
 		.wake_early = spec->n_rules > 0,
 		.switch_limit = SWITCH_LIMIT,
-		.argv0 = spec->argv != NULL ? spec->argv[0] : NULL,
+		.argv = spec->argv,
 		.want_stacks = c->perf != NULL,
 	};
 	char why[WHY_MAX] = "unknown reason";

@@ -30,7 +30,7 @@ struct bpf_settings {
 	bool want_output;      /* capture writes on descriptors 1 and 2 (OUTPUT) */
 	bool wake_early;       /* wake the reader for events that may satisfy a readiness rule */
 	uint64_t cgroup_id;    /* also record tasks of this cgroup (v2 id); 0: none */
-	const char *argv0;     /* of the command: its interpreter may tell what it loads; NULL */
+	char *const *argv;     /* the command: its interpreter may tell what it loads; NULL */
 	uint64_t switch_limit; /* OFFCPU records after source_bpf_ready() before sums take over */
 	bool want_stacks;      /* snapshots may be asked for */
 };
