@@ -94,11 +94,19 @@ struct net_state {
 	__u64 word[6];
 };
 
-/* A thread's calls of one number. */
-#define CALL_SLOTS 96
+/* For syscalls.bpf.h alone: a thread's calls, by number. Storage of more than 2 KiB in all would make
+ * each fork dearer. */
+#define CALL_SLOTS 96 /* numbers that can have a sum */
+#define CALL_SUMS  32 /* that have one at a time */
 struct call_sum {
 	__u32 count, errors;
 	__u64 total_ns, cpu_ns;
+};
+struct call_sums {
+	struct call_sum sums[CALL_SUMS];
+	__u8 slots[CALL_SUMS];	 /* of which each is */
+	__u8 sum_of[CALL_SLOTS]; /* + 1; 0: it has none */
+	__u64 n;
 };
 
 /* For link.bpf.c alone: what the dynamic loader is at. Of a thread; loader goes on to its children. */
@@ -128,8 +136,8 @@ struct task_state {
 	__u32 reserved;
 	struct sched_state sched;
 	struct net_state net;
-	__u64 python_thread;		   /* see stack_python.bpf.c */
-	struct call_sum calls[CALL_SLOTS]; /* see syscalls.bpf.h */
+	__u64 python_thread;	/* see stack_python.bpf.c */
+	struct call_sums calls; /* see syscalls.bpf.h */
 	struct link_state link;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* System calls, summed: which have a slot, what a process has besides its threads' slots, and the
+/* System calls, summed: which have a slot, what a process has besides its threads' sums, and the
  * telling. */
 #include "bpf/syscalls.bpf.h"
 
@@ -138,38 +138,67 @@ __noinline int calls_add_rare(__u32 number, __u32 is_error, __u64 total_ns, __u6
 	return add.is_done ? 0 : lose();
 }
 
-/* What a turn for each slot needs: the verifier looks at it once, and not for each of them. */
-struct slot_walk {
+/* What a turn for each sum needs: the verifier looks at it once, and not for each of them. */
+struct sum_walk {
 	struct task_state *ts;
 	struct process_calls *of;
 	__u64 pid_tgid, moment;
 	__u32 when;
 };
 
-static long hand_on_slot(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+/* The sum of this turn, and its slot; NULL: there are no more. */
+static __always_inline struct call_sum *sum_of_turn(struct task_state *ts, __u32 i, __u32 *ret_slot)
 {
-	const __u32 i = *turn;
-	struct call_sum *sum;
+	if (i >= CALL_SUMS || i >= ts->calls.n)
+		return NULL;
+	*ret_slot = ts->calls.slots[i];
+	return *ret_slot < CALL_SLOTS ? &ts->calls.sums[i] : NULL;
+}
 
-	if (i >= CALL_SLOTS)
+static long hand_on_sum(void *map, const __u32 *turn, void *value, struct sum_walk *walk)
+{
+	__u32 slot;
+	const struct call_sum *sum = sum_of_turn(walk->ts, *turn, &slot);
+
+	if (!sum)
 		return 1;
-	sum = &walk->ts->calls[i];
-	if (!sum->count)
-		return 0;
-	total_add(&walk->of->ended[i], sum->count, sum->errors, sum->total_ns, sum->cpu_ns);
-	sum->count = sum->errors = 0;
-	sum->total_ns = sum->cpu_ns = 0;
+	total_add(&walk->of->ended[slot], sum->count, sum->errors, sum->total_ns, sum->cpu_ns);
 	return 0;
 }
 
 __noinline int calls_hand_on(struct task_state *ts)
 {
-	struct slot_walk walk = { .ts = ts, .of = of_current_process() };
+	struct sum_walk walk = { .ts = ts, .of = of_current_process() };
 
-	if (!walk.of || !ts)
-		return lose();
-	bpf_for_each_map_elem(&turns, hand_on_slot, &walk, 0);
+	if (!ts)
+		return 0;
+	if (walk.of)
+		bpf_for_each_map_elem(&turns, hand_on_sum, &walk, 0);
+	else
+		lose();
+	ts->calls.n = 0;
+	__builtin_memset(ts->calls.sum_of, 0, sizeof(ts->calls.sum_of));
 	return 0;
+}
+
+__noinline int calls_take_sum(struct task_state *ts, __u32 slot)
+{
+	struct call_sums *calls;
+	__u32 at;
+
+	if (!ts || slot >= CALL_SLOTS)
+		return CALL_SUMS;
+	calls = &ts->calls;
+	if (calls->n >= CALL_SUMS)
+		calls_hand_on(ts);
+	at = calls->n++;
+	if (at >= CALL_SUMS)
+		return CALL_SUMS;
+	calls->slots[at] = slot;
+	calls->sums[at].count = calls->sums[at].errors = 0;
+	calls->sums[at].total_ns = calls->sums[at].cpu_ns = 0;
+	calls->sum_of[slot] = at + 1;
+	return at;
 }
 
 /* ---- telling ---- */
@@ -197,35 +226,32 @@ __noinline int calls_emit(__u64 pid_tgid, __u64 moment, __u32 when, __u32 number
 	return 0;
 }
 
-static long tell_slot(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+static long tell_sum(void *map, const __u32 *turn, void *value, struct sum_walk *walk)
 {
-	const __u32 i = *turn;
-	const struct call_sum *sum;
+	__u32 slot;
+	const struct call_sum *sum = sum_of_turn(walk->ts, *turn, &slot);
 	struct call_total total;
 
-	if (i >= CALL_SLOTS)
+	if (!sum)
 		return 1;
-	sum = &walk->ts->calls[i];
-	if (!sum->count)
-		return 0;
 	total.count = sum->count;
 	total.errors = sum->errors;
 	total.total_ns = sum->total_ns;
 	total.cpu_ns = sum->cpu_ns;
-	calls_emit(walk->pid_tgid, walk->moment, walk->when, slot_numbers[i], &total);
+	calls_emit(walk->pid_tgid, walk->moment, walk->when, slot_numbers[slot], &total);
 	return 0;
 }
 
 __noinline int calls_tell_thread(struct task_state *ts, __u64 pid_tgid, __u64 moment, __u32 when)
 {
-	struct slot_walk walk = { .ts = ts, .pid_tgid = pid_tgid, .moment = moment, .when = when };
+	struct sum_walk walk = { .ts = ts, .pid_tgid = pid_tgid, .moment = moment, .when = when };
 
 	if (ts)
-		bpf_for_each_map_elem(&turns, tell_slot, &walk, 0);
+		bpf_for_each_map_elem(&turns, tell_sum, &walk, 0);
 	return 0;
 }
 
-static long tell_ended(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+static long tell_ended(void *map, const __u32 *turn, void *value, struct sum_walk *walk)
 {
 	const __u32 i = *turn;
 
@@ -237,7 +263,7 @@ static long tell_ended(void *map, const __u32 *turn, void *value, struct slot_wa
 	return 0;
 }
 
-static long tell_rare(void *map, const __u32 *turn, void *value, struct slot_walk *walk)
+static long tell_rare(void *map, const __u32 *turn, void *value, struct sum_walk *walk)
 {
 	const __u32 i = *turn;
 
@@ -251,7 +277,7 @@ static long tell_rare(void *map, const __u32 *turn, void *value, struct slot_wal
 
 __noinline int calls_tell_process(__u32 tgid, __u64 moment, __u32 when)
 {
-	struct slot_walk walk = {
+	struct sum_walk walk = {
 		.of = bpf_map_lookup_elem(&process_calls, &tgid),
 		.pid_tgid = (__u64)tgid << 32 | tgid,
 		.moment = moment,

@@ -3,7 +3,8 @@
 /* System calls of a known number, shared by the first thread, a second one, a forked child and, with
  * other numbers, a child that vfork and exec made of this program:
  * 23 times openat of /dev/null, 41 getrandom, 37 fchdir and 29 close that fail, 31 getppid; then by
- * the other child 13 getpgid and 11 getcpu. fchdir is a rare call, getppid and getcpu are quick ones.
+ * the other child 13 getpgid and 11 getcpu, and 40 calls in turn, three times, most of
+ * which fail. fchdir is a rare call, getppid and getcpu are quick ones.
  * With an argument other than "child" it makes another child, which calls alarm 17 times, and both wait
  * for a signal, or 10 s. */
 #include <fcntl.h>
@@ -37,12 +38,31 @@ static void *second(void *unused)
 	return unused;
 }
 
+static void all_in_turn(void)
+{
+	static const short numbers[] = {
+		SYS_read,     SYS_write,       SYS_fstat,      SYS_lseek,      SYS_pread64,
+		SYS_pwrite64, SYS_readv,       SYS_writev,     SYS_ioctl,      SYS_dup,
+		SYS_dup2,     SYS_dup3,	       SYS_socket,     SYS_connect,    SYS_accept,
+		SYS_accept4,  SYS_sendto,      SYS_recvfrom,   SYS_sendmsg,    SYS_recvmsg,
+		SYS_bind,     SYS_getsockname, SYS_setsockopt, SYS_getsockopt, SYS_fcntl,
+		SYS_flock,    SYS_fsync,       SYS_fdatasync,  SYS_getdents64, SYS_epoll_ctl,
+		SYS_unlink,   SYS_uname,       SYS_stat,       SYS_lstat,      SYS_access,
+		SYS_getuid,   SYS_geteuid,     SYS_getgid,     SYS_getegid,    SYS_gettid,
+	};
+
+	for (int turn = 0; turn < 3; turn++)
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+			syscall(numbers[i], -1, 0, 0, 0, 0, 0);
+}
+
 static int child(void)
 {
 	unsigned int cpu;
 
 	repeat(13, SYS_getpgid, 0, 0, 0);
 	repeat(11, SYS_getcpu, (long)&cpu, 0, 0);
+	all_in_turn();
 	return 0;
 }
 
