@@ -199,13 +199,18 @@ static void what_is_no_file_is_not_waited_for(void **state)
 
 /* ---- maps of code made at run time ---- */
 
-static struct module *made_code(const char *map)
+static void write_map(const char *map)
 {
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
 	FILE *f = fopen(path, "we");
 	assert_non_null(f);
 	assert_true(fputs(map, f) >= 0);
 	assert_int_equal(fclose(f), 0);
+}
+
+static struct module *made_code(const char *map)
+{
+	write_map(map);
 	struct module *made = modules_intern(modules, MODULE_ANONYMOUS, "[JIT]", NULL, getpid());
 	assert_non_null(made);
 	modules_want_names(modules, made);
@@ -222,10 +227,25 @@ static void made_code_is_named_by_its_map(void **state)
 					"4000 10 not written whole");
 	find(made, offsets, 6);
 	assert_int_equal(n_told, 3);
-	assert_string_equal(names[0], "JS:~first /x.js:1");
-	assert_string_equal(names[1], "JS:~first /x.js:1");
+	assert_string_equal(names[0], "first /x.js:1");
+	assert_string_equal(names[1], "first /x.js:1");
 	assert_string_equal(names[2], "new");
 	assert_int_equal(told[2].id, 4);
+}
+
+/* As a JVM does it, when it ends. */
+static void a_map_that_is_written_at_last_is_read(void **state)
+{
+	(void)state;
+	const uint64_t offset = 0x1000;
+	struct module *made = modules_intern(modules, MODULE_ANONYMOUS, "[JIT]", NULL, getpid());
+	assert_non_null(made);
+	modules_want_names(modules, made);
+	assert_int_equal(made->names, -1);
+	write_map("1000 100 int Server.index(int)\n");
+	find(made, &offset, 1);
+	assert_int_equal(n_told, 1);
+	assert_string_equal(names[0], "int Server.index(int)");
 }
 
 static void maps_of_others_and_fifos_are_left_alone(void **state)
@@ -302,6 +322,7 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_not_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(made_code_is_named_by_its_map, begin, end),
+		cmocka_unit_test_setup_teardown(a_map_that_is_written_at_last_is_read, begin, end),
 		cmocka_unit_test_setup_teardown(maps_of_others_and_fifos_are_left_alone, begin,
 						end),
 		cmocka_unit_test(names_are_as_their_authors_wrote_them),

@@ -374,6 +374,18 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 
 /* ---- places ---- */
 
+/* Of a JVM's own map some names are no program's. */
+static bool is_made_code(const struct frame *f)
+{
+	static const char *const others[] = { "Interpreter", "StubRoutines" };
+	if (f->function == NULL || f->module == NULL || strcmp(f->module, "[JIT]") != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (strncmp(f->function, others[i], strlen(others[i])) == 0)
+			return false;
+	return true;
+}
+
 /* Code that everything calls, and what only runs a program: who called it is what one wants to know. */
 bool is_common_code(const struct frame *f)
 {
@@ -385,8 +397,28 @@ bool is_common_code(const struct frame *f)
 	const char *slash = f->module != NULL ? strrchr(f->module, '/') : NULL;
 	const char *base = slash != NULL ? slash + 1 : f->module;
 	const char *plt = f->function != NULL ? strchr(f->function, '@') : NULL;
+	if (is_made_code(f))
+		return false;
 	if (base == NULL || base[0] == '[' || (plt != NULL && strcmp(plt, "@plt") == 0))
 		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strncmp(base, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* All of what runs in an interpreter is in one function of it: that says nothing. A source file that is its
+ * own module is what runs in one. */
+bool is_interpreter(const struct frame *f)
+{
+	static const char *const names[] = { "python",	"libpython", "node",	"libnode", "perl",
+					     "libperl", "ruby",	     "libruby", "libjvm",  "php",
+					     "libphp",	"bash",	     "dash",	"busybox" };
+	const char *module = f->module != NULL ? f->module : "";
+	const char *slash = strrchr(module, '/');
+	const char *base = slash != NULL ? slash + 1 : module;
+	if (f->file != NULL && strcmp(f->file, module) == 0)
+		return false;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strncmp(base, names[i], strlen(names[i])) == 0)
 			return true;
@@ -396,17 +428,21 @@ bool is_common_code(const struct frame *f)
 const struct frame *stack_place(const struct session *s, int64_t place)
 {
 	const struct stack *stack = session_stack(s, place);
-	const struct frame *named = NULL;
+	const struct frame *named = NULL, *runtime = NULL;
 	for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
 		const struct frame *f = session_frame(s, stack->frames[i]);
 		if (f == NULL)
 			continue;
-		if (!is_common_code(f))
+		if (is_common_code(f)) {
+			if (named == NULL || (named->function == NULL && f->function != NULL))
+				named = f;
+		} else if (is_made_code(f) || (runtime == NULL && !is_interpreter(f))) {
 			return f;
-		if (named == NULL || (named->function == NULL && f->function != NULL))
-			named = f;
+		} else if (runtime == NULL) {
+			runtime = f;
+		}
 	}
-	return named;
+	return runtime != NULL ? runtime : named;
 }
 
 /* "f" of "f.constprop.0", "f.part.1.cold", "f.llvm.123", "f::h0123456789abcdef". */

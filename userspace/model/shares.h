@@ -55,11 +55,14 @@ struct share_interval share_interval(double p, double weight, double squares,
 				     const double differ[static 3], const double pairs[static 3]);
 
 /* The frame that says most of where a stack is: the innermost one outside of the kernel, of the C
- * library and of the loader; where there is none, the innermost that has a name. NULL: no stack. */
+ * library and of the loader; of an interpreter's stacks that of the program, where it is known; where there is none,
+ * the innermost that has a name. NULL: no stack. */
 const struct frame *stack_place(const struct session *s, int64_t place);
 
 /* Of the C library, the loader or the kernel, of nothing known, or only a jump to a library. */
 bool is_common_code(const struct frame *f);
+/* All of what runs in an interpreter is in one function of it: that says nothing. */
+bool is_interpreter(const struct frame *f);
 /* How much of a function's name is its own: not what a compiler appends to clones, "f.isra.0". */
 size_t function_length(const char *name);
 

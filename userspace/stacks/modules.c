@@ -22,7 +22,7 @@ struct modules {
 	struct module *open[FILES_OPEN_MAX];
 	size_t n_open;
 	size_t n_bytes;
-	size_t n_names_open;
+	size_t n_names_open, n_names_places;
 	uint64_t clock; /* counts uses */
 	uint64_t n_refused;
 };
@@ -44,9 +44,12 @@ struct modules *modules_free(struct modules *m)
 		return NULL;
 	for (size_t i = 0; i < m->n_open; i++)
 		module_file_close(m->open[i]->file);
-	vec_foreach(module, &m->all)
+	vec_foreach(module, &m->all) {
 		if ((*module)->names >= 0)
 			(void)close((*module)->names);
+		if ((*module)->names_place != NULL)
+			(void)close((*module)->names_place->root);
+	}
 	vec_done(&m->all);
 	arena_free(m->arena);
 	free(m);
@@ -106,20 +109,37 @@ struct module *modules_get(const struct modules *m, uint32_t id)
 	return id >= 1 && id <= m->all.n ? m->all.items[id - 1] : NULL;
 }
 
+/* Where the map is to be is asked once, while the process lives. */
+static bool locate_names(struct modules *m, struct module *module)
+{
+	if (module->names_place != NULL || m->n_names_places == NAMES_OPEN_MAX)
+		return module->names_place != NULL;
+	struct perf_map_place *place = arena_alloc(m->arena, sizeof(*place));
+	if (place == NULL || perf_map_locate(module->pid, place) < 0)
+		return false;
+	module->names_place = place;
+	m->n_names_places++;
+	return true;
+}
+
+int modules_names(struct modules *m, struct module *module)
+{
+	if (module->names < 0 && module->names_place != NULL && m->n_names_open < NAMES_OPEN_MAX) {
+		const int fd = perf_map_open(module->names_place);
+		module->names = fd >= 0 ? fd : -1;
+		m->n_names_open += fd >= 0;
+	}
+	return module->names;
+}
+
 void modules_want_names(struct modules *m, struct module *module)
 {
-	if (module->names >= 0 || m->n_names_open == NAMES_OPEN_MAX ||
-	    module->n_tries == UINT32_MAX)
+	if (module->names >= 0 || module->n_tries == UINT32_MAX)
 		return;
 	/* At the 1st, 2nd, 4th, 8th ... time. */
 	const uint32_t n = ++module->n_tries;
-	if ((n & (n - 1)) != 0)
-		return;
-	const int fd = perf_map_open(module->pid);
-	if (fd < 0)
-		return;
-	module->names = fd;
-	m->n_names_open++;
+	if ((n & (n - 1)) == 0 && locate_names(m, module))
+		(void)modules_names(m, module);
 }
 
 uint64_t modules_n_refused(const struct modules *m)

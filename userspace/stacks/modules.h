@@ -55,6 +55,7 @@ struct module {
 	struct module *unread;	  /* modules_unread() */
 	int names;		  /* ANONYMOUS: the open map of perf_map.h; -1: none so far */
 	uint32_t n_tries;	  /* to open that */
+	struct perf_map_place *names_place; /* where it will be; NULL: not known */
 };
 
 struct modules;
@@ -79,6 +80,8 @@ struct module *modules_get(const struct modules *m, uint32_t id);
 /* Made code of @module was met: looks for the file with its names while the process lives, now and then
  * until there is one. */
 void modules_want_names(struct modules *m, struct module *module);
+/* When all is over: the file, which was there before or has been written since. -1: there is none. */
+int modules_names(struct modules *m, struct module *module);
 
 /* How many could not be told apart for want of room. */
 uint64_t modules_n_refused(const struct modules *m);

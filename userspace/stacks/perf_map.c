@@ -36,7 +36,7 @@ static bool read_status(const char *status, const char *key, int column, long *r
 	return true;
 }
 
-int perf_map_open(pid_t pid)
+int perf_map_locate(pid_t pid, struct perf_map_place *ret)
 {
 	char path[64];
 	_cleanup_(buf_done) struct buf status = { .limit = STATUS_LIMIT };
@@ -49,15 +49,22 @@ int perf_map_open(pid_t pid)
 	    !read_status(buf_str(&status), "\nUid:", 2, &uid))
 		return -EBADMSG;
 	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
-	_cleanup_close_ int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
-	(void)snprintf(path, sizeof(path), "/tmp/perf-%ld.map", own_pid);
-	_cleanup_close_ int fd = open_regular(root, path, O_NOFOLLOW);
+	*ret = (struct perf_map_place){ .root = root, .pid = own_pid, .uid = (uid_t)uid };
+	return 0;
+}
+
+int perf_map_open(const struct perf_map_place *place)
+{
+	char path[64];
 	struct stat st;
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%ld.map", place->pid);
+	_cleanup_close_ int fd = open_regular(place->root, path, O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0 || st.st_uid != (uid_t)uid)
+	if (fstat(fd, &st) < 0 || st.st_uid != place->uid)
 		return -EPERM;
 	return take_fd(fd);
 }
@@ -70,6 +77,15 @@ static uint64_t name_places(const struct symbol_search *s, uint64_t start, uint6
 	     i < s->n && s->places[i].offset - start < size; i++, n++)
 		s->names[i] = arena_intern(s->names_arena, name);
 	return n;
+}
+
+/* "JS:*index /a.js:3:20" of V8 is the same function whichever of its compilers made it ("~", "^", "+", "*"). */
+static const char *without_tier(const char *name)
+{
+	if (strncmp(name, "JS:", 3) != 0)
+		return name;
+	name += 3;
+	return *name != '\0' && strchr("~^+*'", *name) != NULL ? name + 1 : name;
 }
 
 int perf_map_find(int fd, const struct symbol_search *search)
@@ -91,7 +107,7 @@ int perf_map_find(int fd, const struct symbol_search *search)
 		if (size == 0 || *rest != ' ' || line[n - 1] != '\n')
 			continue;
 		line[n - 1] = '\0';
-		work += name_places(search, start, size, rest + 1);
+		work += name_places(search, start, size, without_tier(rest + 1));
 	}
 	return 0;
 }

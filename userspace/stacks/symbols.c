@@ -134,7 +134,8 @@ static int find_in_kernel(const struct job *j)
 
 static int find_in_map(const struct job *j)
 {
-	const int r = j->module->names >= 0 ? perf_map_find(j->module->names, &j->search) : 0;
+	const int fd = modules_names(j->modules, j->module);
+	const int r = fd >= 0 ? perf_map_find(fd, &j->search) : 0;
 	return r < 0 ? r : tell_all(j, NULL);
 }
 

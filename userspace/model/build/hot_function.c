@@ -12,24 +12,6 @@
 #define LEAST_NS 20000000 /* below it nobody need look */
 #define LEAST_N	 5	  /* samples */
 
-/* All of what runs in an interpreter is in one function of it: that says nothing. A source file that is its
- * own module is what runs in one. */
-static bool is_interpreter(const struct frame *f)
-{
-	static const char *const names[] = { "python",	"libpython", "node",	"libnode", "perl",
-					     "libperl", "ruby",	     "libruby", "libjvm",  "php",
-					     "libphp",	"bash",	     "dash",	"busybox" };
-	const char *module = f->module != NULL ? f->module : "";
-	const char *slash = strrchr(module, '/');
-	const char *base = slash != NULL ? slash + 1 : module;
-	if (f->file != NULL && strcmp(f->file, module) == 0)
-		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strncmp(base, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
-}
-
 static bool is_same(const struct frame *a, const struct frame *b)
 {
 	return strcmp(a->function, b->function) == 0 && a->module != NULL && b->module != NULL &&

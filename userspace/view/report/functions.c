@@ -11,10 +11,12 @@
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 
-#define MAX_CRITICAL 20 /* rows for people */
-#define MAX_OTHER    5
-#define MAX_LABEL    ((size_t)64 << 10)
-#define LEAST	     0.005 /* of the section: below it a row says nothing to people */
+#define MAX_CRITICAL  20 /* rows for people */
+#define MAX_OTHER     5
+#define MAX_LABEL     ((size_t)64 << 10)
+#define NAMELESS      0.05  /* of the critical path: worth a note */
+#define NAMELESS_MADE 0.1   /* … on the first screen */
+#define LEAST	      0.005 /* of the section: below it a row says nothing to people */
 
 struct section {
 	const char *title;
@@ -154,6 +156,7 @@ void note_stacks(const struct session *s, const struct run *run, bool is_long, s
 		table_note(t, "stacks: %" PRId64 " (--view functions, stacks)", n_all);
 	if (s->no_stacks != NULL)
 		say_no_stacks(s, " by a timer", t);
+	note_nameless(s, run, is_long ? NAMELESS : NAMELESS_MADE, !is_long, t);
 }
 
 struct table *build_functions(const struct session *s, size_t run_index)

@@ -20,6 +20,7 @@
 #define MAX_NAMES   2
 #define MAX_LOADING 100000 /* segments of a row that are looked at for the library */
 #define MAX_BIG	    32
+#define MAX_NAME    ((size_t)64 << 10)
 #define NEARLY_ALL  0.9
 #define IN_FUNCTION 0.8 /* of an import: what a function must have to be named instead */
 
@@ -132,9 +133,11 @@ static void find_innermost(const struct session *s, struct row_code *code)
 		const struct stack *stack = session_stack(s, row->stack);
 		const struct frame *place = stack_place(s, row->stack);
 		const bool is_any = place == NULL || is_common_code(place);
+		bool is_reached = is_any;
 		for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
 			const struct frame *f = session_frame(s, stack->frames[i]);
-			struct big *big = f != NULL && (is_any || !is_common_code(f))
+			is_reached = is_reached || f == place;
+			struct big *big = f != NULL && is_reached && (is_any || !is_common_code(f))
 						  ? big_of(code, f)
 						  : NULL;
 			if (big == NULL)
@@ -184,20 +187,50 @@ static void drop_if_long(struct buf *out, size_t begin, size_t end, size_t colum
 		buf_truncate(out, end);
 }
 
-/* Of C++ names the arguments go first. */
+/* Of "int a.b.Server.index" what fits: without the type, and of its scopes the innermost ones, but for the
+ * last one. */
+static const char *inner_name(const char *name, size_t columns)
+{
+	int depth = 0;
+	for (const char *at = name; *at != '\0'; at++) {
+		depth += *at == '<' ? 1 : *at == '>' ? -1 : 0;
+		name = *at == ' ' && depth == 0 && at[1] != '\0' ? at + 1 : name;
+	}
+	while (strchr(name, '<') == NULL && text_width(name, strlen(name)) > columns) {
+		const size_t n = strcspn(name, ".:");
+		const char *next = name + n + strspn(name + n, ".:");
+		if (n == 0 || strpbrk(next, ".:") == NULL)
+			break;
+		name = next;
+	}
+	return name;
+}
+
+/* Of C++ and Java the arguments go first, of V8's names the place. */
+static size_t end_of_name(const char *name)
+{
+	static const char *const ends[] = { "(", " /", " file:", " node:" };
+	size_t n = strlen(name);
+	for (size_t i = 0; i < N_OF(ends) && n > 0; i++) {
+		const char *end = strstr(name + 1, ends[i]);
+		n = end != NULL && (size_t)(end - name) < n ? (size_t)(end - name) : n;
+	}
+	return n;
+}
+
 static void cut_name(struct buf *out, size_t begin, size_t columns)
 {
-	const char *name = buf_str(out) + begin;
-	const size_t n = out->len - begin;
-	if (text_width(name, n) <= columns)
+	_cleanup_(buf_done) struct buf whole = { .limit = MAX_NAME };
+	(void)buf_adds(&whole, buf_str(out) + begin);
+	if (columns < 6 || text_width(buf_str(&whole), whole.len) <= columns)
 		return;
-	const char *arguments = n > 0 ? memchr(name + 1, '(', n - 1) : NULL;
-	if (arguments != NULL)
-		buf_truncate(out, (size_t)(arguments - buf_str(out)));
-	if (text_width(buf_str(out) + begin, out->len - begin) <= columns || columns < 6)
-		return;
-	buf_truncate(out, begin + text_fit(buf_str(out) + begin, out->len - begin, columns - 3));
-	(void)buf_adds(out, "...");
+	buf_truncate(&whole, end_of_name(buf_str(&whole)));
+	const char *name = inner_name(buf_str(&whole), columns);
+	const size_t n = strlen(name);
+	const bool is_long = text_width(name, n) > columns;
+	buf_truncate(out, begin);
+	(void)buf_add(out, name, is_long ? text_fit(name, n, columns - 3) : n);
+	(void)buf_adds(out, is_long ? "..." : "");
 }
 
 /* An import is named where no function in it tells more. */

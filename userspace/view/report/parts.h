@@ -71,7 +71,11 @@ const char *command_line(const struct text_list *argv, struct buf *ret);
 /* What is known of both; UNKNOWN when neither is. Never overflows. */
 int64_t sum_known(int64_t a, int64_t b);
 
-/* How many stacks were taken, with @is_long how, or why none. */
+/* Whose code has no names, where that is @least of the critical path's time on the CPU or more, and what would
+ * name it; @is_made_only: only what was made at run time. */
+void note_nameless(const struct session *s, const struct run *run, double least, bool is_made_only,
+		   struct table *t);
+/* How many stacks were taken, with @is_long how, or why none; and whose code has no names. */
 void note_stacks(const struct session *s, const struct run *run, bool is_long, struct table *t);
 
 /* The notes of what was not seen: processes without heap counts, by reason. */
