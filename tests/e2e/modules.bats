@@ -109,15 +109,19 @@ m() {
 	[ "$(m pkg.heavy how)" = probe ]
 }
 
-@test "interpreters that nothing spoke of go by files" {
+@test "an interpreter that nothing spoke of tells from the second one on" {
 	need_probes
 	plant
 	PYTHONPATH=. /usr/bin/python3 app.py
-	printf '/usr/bin/python3 app.py\ntrue\n' >commands
-	PYTHONPATH=. session -- sh ./commands
-	[ "$(m pkg.heavy how)" = files ]
-	[ "$(m pkg.heavy parent)" = "$(m pkg id)" ]
-	q '.runs[0].modules[] | select(.name == "pkg.heavy").self_ns > 229000000' | grep -qx true
+	printf '/usr/bin/python3 app.py; /usr/bin/python3 app.py\n' >commands
+	PYTHONPATH=. session -n 2 -- sh ./commands
+	[ "$(m pkg.heavy how | tr '\n' ' ')" = "files probe " ]
+	[ "$(q '.runs[1].modules[] | select(.name == "pkg.heavy").how' | tr '\n' ' ')" = "probe probe " ]
+	q '.notes[]' | grep -q '^/usr/bin/python3.* tells what it loads from when'
+	q '[.runs[0].modules[] | select(.how == "files")] |
+	   (.[] | select(.name == "pkg.heavy")) as $heavy |
+	   $heavy.parent == (.[] | select(.name == "pkg").id) and $heavy.self_ns > 229000000' |
+		grep -qx true
 }
 
 @test "Perl's modules are seen by their files" {

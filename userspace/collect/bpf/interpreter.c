@@ -18,7 +18,6 @@
 #define LINE_BYTES  256	 /* of its first line: BINPRM_BUF_SIZE of Linux */
 #define TEXT_BYTES  8192 /* of a script that are looked through */
 #define MAX_WORDS   64	 /* that may be programs */
-#define PYTHON	    "python"
 #define BLANKS	    " \t"
 #define SEPARATORS  " \t\n\r;&|()<>{}`'\"$=:"
 
@@ -87,13 +86,20 @@ static int find_program(const char *argv0, char ret[static INTERPRETER_PATH])
 static bool is_python(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	return strncmp(slash != NULL ? slash + 1 : path, PYTHON, sizeof(PYTHON) - 1) == 0;
+	return strncmp(slash != NULL ? slash + 1 : path, INTERPRETER_NAME,
+		       sizeof(INTERPRETER_NAME) - 1) == 0;
 }
 
 static int read_probes(struct interpreter *to)
 {
 	_cleanup_close_ int fd = open_program(to->path);
 	return fd >= 0 ? interpreter_probes(fd, to) : -ENOENT;
+}
+
+int interpreter_open(const char *path, struct interpreter *ret)
+{
+	const int n = snprintf(ret->path, sizeof(ret->path), "%s", path);
+	return n < INTERPRETER_PATH ? read_probes(ret) : -ENOENT;
 }
 
 /* @word of @n bytes, if it is the name of one, or of a script for one. */
@@ -120,7 +126,8 @@ static bool try_words(const char *text, bool is_script, size_t *n_tried, struct 
 		const bool is_comment = is_script && at[0] == '#';
 		const bool is_exec = n == 4 && memcmp(at, "exec", n) == 0;
 		if (!is_comment && !is_exec &&
-		    (!is_script || is_first || memmem(at, n, PYTHON, sizeof(PYTHON) - 1) != NULL)) {
+		    (!is_script || is_first ||
+		     memmem(at, n, INTERPRETER_NAME, sizeof(INTERPRETER_NAME) - 1) != NULL)) {
 			(*n_tried)++;
 			if (try_word(at, n, ret))
 				return true;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define INTERPRETER_PATH 4096
+#define INTERPRETER_NAME "python" /* the file's name begins so */
 
 struct static_probe {	  /* both are offsets in the file */
 	uint64_t place;	  /* of the instruction */
@@ -25,6 +26,8 @@ struct interpreter {
  * arguments, or its script, speak: it will probably be started. 0; -ENOENT: there is none that is known and
  * has such probes. */
 int interpreter_find(char *const *argv, struct interpreter *ret);
+/* The program @path, likewise. */
+int interpreter_open(const char *path, struct interpreter *ret);
 /* The probes of the program that is open as @fd: all of @to but its path. 0; -ENOENT: it has none. */
 int interpreter_probes(int fd, struct interpreter *to);
 

@@ -76,8 +76,8 @@ static int attach(const struct program *program)
 		return attach_uprobe(program);
 	if (after(program, "iter/") != NULL)
 		return attach_iterator(program);
-	/* It hangs on events, which are opened later. */
-	if (after(program, "perf_event") != NULL)
+	/* It hangs on events, or in a file, which are opened later. */
+	if (after(program, "perf_event") != NULL || after(program, "uprobe") != NULL)
 		return fcntl(program->fd, F_DUPFD_CLOEXEC, 0);
 	return bpf_raw_tracepoint_open(after(program, "raw_tp/"), program->fd);
 }

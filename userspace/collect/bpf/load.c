@@ -163,17 +163,17 @@ static void list_programs(struct loading *l, const struct bpf_settings *settings
 		};
 	}
 	for (enum probe probe = 0; probe < PROBES; probe++)
-		p->is_asked[probe] = probe != PROBE_IMPORTS &&
-				     (probe != PROBE_GROUP || settings->cgroup_id != 0) &&
+		p->is_asked[probe] = (probe != PROBE_GROUP || settings->cgroup_id != 0) &&
 				     (probe != PROBE_PYTHON || settings->want_stacks);
 }
 
 static int find_imports(struct probes *p, char *const *argv)
 {
-	struct interpreter *i = p->interpreter = calloc(1, sizeof(*i));
-	if (i != NULL && interpreter_find(argv, i) == 0 && programs_place_imports(&p->programs, i))
-		p->skeleton->bss->import_name_offset = i->name_offset;
-	return i != NULL ? 0 : -ENOMEM;
+	p->imports = imports_new(&p->programs);
+	if (p->imports == NULL)
+		return -ENOMEM;
+	imports_find(p->imports, argv, &p->skeleton->bss->import_name_offset);
+	return 0;
 }
 
 /* ---- programs ---- */
@@ -593,6 +593,6 @@ void probes_close(struct probes *p)
 	ring_buffer__free(p->ring);
 	startline_bpf__destroy(p->skeleton);
 	cleanup_close(&p->ring_fd);
-	free(p->interpreter);
+	p->imports = imports_free(p->imports);
 	*p = (struct probes){ .ring_fd = -1 };
 }

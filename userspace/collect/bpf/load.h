@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "userspace/collect/bpf/imports.h"
 #include "userspace/collect/bpf/probes.h"
 #include "userspace/collect/run/source.h"
 
@@ -20,8 +21,8 @@ struct probes {
 	struct ring_buffer *ring;
 	size_t ring_bytes;
 	int ring_fd;
-	int n_cpus;			 /* possible ones */
-	struct interpreter *interpreter; /* where the paths of programs lie */
+	int n_cpus; /* possible ones */
+	struct imports *imports;
 };
 
 /* Fills in @ret, to be released with probes_close() whatever is returned: each program is loaded and

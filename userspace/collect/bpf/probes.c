@@ -206,7 +206,7 @@ bool programs_place_imports(struct programs *p, const struct interpreter *i)
 	begin->path = end->path = i->path;
 	begin->probe = i->begin;
 	end->probe = i->end;
-	p->is_asked[PROBE_IMPORTS] = true;
+	p->has_imports = true;
 	return true;
 }
 
@@ -338,7 +338,7 @@ bool programs_report(struct programs *p, enum probe probe, bool used_uring,
 	const struct mechanism *m = mechanism_of(p, probe);
 	const struct loss *loss = loss_of(p, probe);
 	const struct program *bad = p->way[probe] == 0 ? NULL : refused(p, &row->by[0]);
-	if (!p->is_asked[probe])
+	if (!p->is_asked[probe] || (probe == PROBE_IMPORTS && !p->has_imports))
 		return false;
 	*ret = (struct probe_report){ .name = row->name };
 	if (m != NULL)

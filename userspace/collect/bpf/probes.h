@@ -80,9 +80,9 @@ struct program {
 struct programs {
 	struct program items[PROBE_PROGRAMS_TOTAL];
 	size_t n;
-	int way[PROBES];       /* index into `by`; -1: none of them works */
-	bool is_asked[PROBES]; /* false: nobody wants to know that */
-	bool has_shim;
+	int way[PROBES];	    /* index into `by`; -1: none of them works */
+	bool is_asked[PROBES];	    /* false: nobody wants to know that */
+	bool has_shim, has_imports; /* … : PROBE_IMPORTS has a place */
 };
 
 /* NULL: there is no such. */
@@ -91,7 +91,7 @@ struct program *programs_find(struct programs *p, const char *name);
  * programs are wanted for that. A negative errno: a needed probe cannot be had; *ret_program is the
  * program that is to blame. */
 int programs_choose(struct programs *p, const struct program **ret_program);
-/* Where PROBE_IMPORTS' programs go, which is asked for from now on. @i must live as long as @p. False:
+/* Where PROBE_IMPORTS' programs go: without, they are loaded and nowhere. @i must live as long as @p. False:
  * there are no such programs. */
 bool programs_place_imports(struct programs *p, const struct interpreter *i);
 /* Whether @probe is had, and by a mechanism of the kernel's. */

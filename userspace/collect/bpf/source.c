@@ -65,6 +65,9 @@ static int take_record(void *data, void *record, size_t size)
 	const struct sl_event *event = record;
 	if (size < sizeof(*event) || event->size < sizeof(*event) || event->size > size)
 		return 0; /* the probes write no such record */
+	if (event->kind == SL_KIND_EXEC && event->size >= sizeof(struct sl_exec) &&
+	    !s->skeleton->bss->is_ready)
+		imports_note(s->probes.imports, (const struct sl_exec *)event);
 	const int r = s->sink.event(s->sink.data, event);
 	if (r < 0)
 		return r;
@@ -254,8 +257,15 @@ int source_bpf_drain(struct source_bpf *s, struct sink sink)
 {
 	s->sink = sink;
 	s->drained = 0;
-	const int r = ring_buffer__consume(s->probes.ring);
-	return r < 0 && r != -EAGAIN ? r : (int)s->drained;
+	int r = ring_buffer__consume(s->probes.ring);
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	if (!s->is_finished) {
+		r = imports_follow(s->probes.imports, &s->skeleton->bss->import_name_offset, sink);
+		if (r < 0)
+			return r;
+	}
+	return (int)s->drained;
 }
 
 int source_bpf_snapshot(struct source_bpf *s, enum sl_when when)

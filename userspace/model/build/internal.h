@@ -97,8 +97,9 @@ void code_done(struct code *code);
 struct facts {
 	const struct trace *trace;
 	struct session *session;
-	const char *bpf, *shim; /* NULL: it was on; else why not, or "" when nobody said */
-	const char *shim_path;	/* what the loader opens for it; NULL: unknown */
+	const char *bpf, *shim;	   /* NULL: it was on; else why not, or "" when nobody said */
+	const char *shim_path;	   /* what the loader opens for it; NULL: unknown */
+	uint64_t imports_since_ns; /* IMPORT of what began later; 0: of all */
 	const char *
 		environment; /* "PYTHONMALLOC=malloc": has an allocator of its own do without; NULL */
 	bool has_end;

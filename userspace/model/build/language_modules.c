@@ -19,7 +19,6 @@ void module_import(struct builder *b, const struct sl_import *e)
 	const bool is_end = (e->op & SL_IMPORT_END) != 0;
 	if (thread < 0 || e->event.time_ns < b->zero_ns)
 		return;
-	b->procs.items[b->threads.items[thread].proc].has_imports = true;
 	push(b, &b->imports,
 	     (struct import_note){
 		     .at_ns = e->event.time_ns,
@@ -37,17 +36,41 @@ void module_open(struct builder *b, const struct sl_open *e)
 	push(b, &b->module_opens, e);
 }
 
-/* ---- from files ---- */
-
-static const char *exe_at(const struct builder *b, int proc, uint64_t at_ns)
+/* What @proc executes; a forked one what its parent did. */
+static const struct image_note *executes(const struct builder *b, int proc, uint64_t at_ns)
 {
 	for (int step = 0; proc >= 0 && step < MAX_DEPTH; step++) {
 		const struct image_note *i = image_at(&b->procs.items[proc], at_ns);
 		if (i != NULL)
-			return i->out.exe;
+			return i;
 		proc = b->procs.items[proc].parent;
 	}
 	return NULL;
+}
+
+/* Whoever had begun when the probes were set is not known from its beginning. */
+static void drop_partial(struct builder *b)
+{
+	size_t n = 0;
+	for (size_t k = 0; k < b->imports.n; k++) {
+		const struct import_note *note = &b->imports.items[k];
+		const int proc = b->threads.items[note->thread].proc;
+		const struct image_note *i = executes(b, proc, note->at_ns);
+		if (b->facts->imports_since_ns != 0 &&
+		    (i == NULL || i->enter_ns < b->facts->imports_since_ns))
+			continue;
+		b->procs.items[proc].has_imports = true;
+		b->imports.items[n++] = *note;
+	}
+	b->imports.n = n;
+}
+
+/* ---- from files ---- */
+
+static const char *exe_at(const struct builder *b, int proc, uint64_t at_ns)
+{
+	const struct image_note *i = executes(b, proc, at_ns);
+	return i != NULL ? i->out.exe : NULL;
 }
 
 struct file_seen {
@@ -289,6 +312,7 @@ void language_modules_finish(struct builder *b)
 	struct loader l = { .b = b, .thread = -1 };
 	if (b->facts->bpf != NULL || probes_lost_metric(b->facts->session, "startup.module[]"))
 		return;
+	drop_partial(b);
 	add_opens(b);
 	for (size_t i = 0; i < b->imports.n; i++)
 		b->imports.items[i].order = i;
