@@ -22,7 +22,8 @@
 #define MAX_SAMPLES 8000
 #define MAX_ROWS    (3 * MAX_SAMPLES)
 #define CALLS_APART 0.06
-#define LEAST_SHARE 0.03 /* with fewer than some ten samples a rare one is not seen at all */
+#define LEAST_SEEN  3 /* samples that a share stands for */
+#define THREADS	    8
 
 static const double parts[FUNCTIONS] = { .30, .20, .12, .08, .06, .05, .04, .03,  .03,	.02,
 					 .01, .01, .01, .01, .01, .01, .01, .004, .003, .003 };
@@ -100,6 +101,11 @@ static void calls_shorter_than_a_period(struct random *r)
 	by_chance(r, 400, 0.05);
 }
 
+static void few_calls(struct random *r)
+{
+	by_chance(r, 12, 0.05);
+}
+
 static void calls_of_some_periods(struct random *r)
 {
 	by_chance(r, 400, 4);
@@ -165,7 +171,8 @@ static int common(const void *context, int a, int b)
 	return a == b ? a : FUNCTIONS;
 }
 
-static size_t cut(const struct glimpse *all, size_t n, double total, struct cpu_sample *rows)
+static size_t cut(const struct glimpse *all, size_t n, double total, int64_t thread,
+		  struct cpu_sample *rows)
 {
 	struct part_list list = { 0 };
 	size_t n_rows = 0;
@@ -174,6 +181,7 @@ static size_t cut(const struct glimpse *all, size_t n, double total, struct cpu_
 		assert_true(n_rows < MAX_ROWS);
 		rows[n_rows++] =
 			(struct cpu_sample){ .process = 1,
+					     .thread = thread,
 					     .stack = part->node,
 					     .is_open = part->is_open,
 					     .start_ns = (int64_t)part->from_ns,
@@ -187,11 +195,14 @@ struct score {
 	size_t n, n_inside;
 };
 
-static void judge(const struct share_list *list, double total, struct score *score)
+/* What no sample met is as sure as none of so many is. */
+static void judge(const struct share_list *list, const double truth[static FUNCTIONS], size_t n,
+		  struct score *score)
 {
-	double truth[FUNCTIONS] = { 0 };
-	for (size_t i = 0; i < n_pieces; i++)
-		truth[pieces[i].function] += pieces[i].takes / total;
+	const double unseen = 1.96 * 1.96 / ((double)n + 1.96 * 1.96);
+	double low[FUNCTIONS] = { 0 }, high[FUNCTIONS];
+	for (int i = 0; i < FUNCTIONS; i++)
+		high[i] = unseen;
 	vec_foreach(share, list) {
 		const int function = atoi(share->function + 1);
 		if (strcmp(share->function, "main") == 0) {
@@ -200,62 +211,84 @@ static void judge(const struct share_list *list, double total, struct score *sco
 			continue;
 		}
 		assert_int_equal(share->self_ns, share->total_ns);
-		if (parts[function] < LEAST_SHARE)
+		low[function] = share->self_low;
+		high[function] = share->self_high;
+	}
+	for (int i = 0; i < FUNCTIONS; i++) {
+		if (parts[i] * (double)n < LEAST_SEEN)
 			continue;
 		score->n++;
-		score->n_inside +=
-			share->self_low <= truth[function] && truth[function] <= share->self_high;
+		score->n_inside += low[i] <= truth[i] && truth[i] <= high[i];
 	}
 }
 
-static double coverage_of(void (*program_is)(struct random *r), const char *name)
+struct way {
+	const char *name;
+	void (*program_is)(struct random *r);
+	int n_threads;
+};
+
+/* One run. */
+static void judge_run(const struct session *s, const struct way *way, struct random *random,
+		      struct score *score)
 {
 	static struct glimpse all[MAX_SAMPLES];
 	static struct cpu_sample rows[MAX_ROWS];
+	struct shares *shares = NULL;
+	struct share_list list = { 0 };
+	double truth[FUNCTIONS] = { 0 }, sum = 0;
+	int64_t sum_ns = 0;
+	size_t n_all = 0, n_taken = 0;
+	assert_int_equal(shares_new(s, &shares), 0);
+	for (int thread = 0; thread < way->n_threads; thread++) {
+		double total = 0;
+		n_pieces = 0;
+		way->program_is(random);
+		const size_t n = take_samples(random, all, &total);
+		const size_t n_rows = cut(all, n, total, thread, rows);
+		assert_int_equal(shares_add(shares, rows, n_rows), 0);
+		for (size_t i = 0; i < n_pieces; i++)
+			truth[pieces[i].function] += pieces[i].takes;
+		sum += total;
+		n_all += n;
+	}
+	for (int i = 0; i < FUNCTIONS; i++)
+		truth[i] /= sum;
+	assert_int_equal(shares_finish(shares, &list, &sum_ns, &n_taken), 0);
+	assert_true(n_taken > 0 && n_taken <= n_all);
+	assert_true(llabs(sum_ns - (int64_t)(sum * MS)) <= way->n_threads);
+	judge(&list, truth, n_all, score);
+	vec_done(&list);
+	(void)shares_free(shares);
+}
+
+static double coverage_of(const struct way *way)
+{
 	struct session *s = program();
 	struct score score = { 0 };
 	struct random random;
 	random_seed(&random, 11);
-	for (int round = 0; round < ROUNDS; round++) {
-		struct shares *shares = NULL;
-		struct share_list list = { 0 };
-		double total = 0;
-		int64_t sum_ns = 0;
-		size_t n_taken = 0;
-		n_pieces = 0;
-		program_is(&random);
-		const size_t n_all = take_samples(&random, all, &total);
-		const size_t n = cut(all, n_all, total, rows);
-		assert_int_equal(shares_new(s, &shares), 0);
-		assert_int_equal(shares_add(shares, rows, n), 0);
-		assert_int_equal(shares_finish(shares, &list, &sum_ns, &n_taken), 0);
-		assert_true(n_taken > 0 && n_taken <= n);
-		assert_int_equal(sum_ns, (int64_t)(total * MS));
-		judge(&list, total, &score);
-		vec_done(&list);
-		(void)shares_free(shares);
-	}
+	for (int round = 0; round < ROUNDS; round++)
+		judge_run(s, way, &random, &score);
 	(void)session_free(s);
 	const double coverage = (double)score.n_inside / (double)score.n;
-	print_message("%s: %.3f of %zu shares inside\n", name, coverage, score.n);
+	print_message("%s: %.3f of %zu shares inside\n", way->name, coverage, score.n);
 	return coverage;
 }
 
 static void shares_lie_inside_their_intervals(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *name;
-		void (*program_is)(struct random *r);
-	} programs[] = {
-		{ "calls shorter than a period", calls_shorter_than_a_period },
-		{ "calls of some periods", calls_of_some_periods },
-		{ "three phases", three_phases },
-		{ "phases, then short calls", phases_then_short_calls },
-		{ "reads and computing in turn", reads_and_computing_in_turn },
+	static const struct way ways[] = {
+		{ "calls shorter than a period", calls_shorter_than_a_period, 1 },
+		{ "the same in threads", few_calls, THREADS },
+		{ "calls of some periods", calls_of_some_periods, 1 },
+		{ "three phases", three_phases, 1 },
+		{ "phases, then short calls", phases_then_short_calls, 1 },
+		{ "reads and computing in turn", reads_and_computing_in_turn, 1 },
 	};
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		const double coverage = coverage_of(programs[i].program_is, programs[i].name);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		const double coverage = coverage_of(&ways[i]);
 		assert_true(coverage > 0.93 && coverage < 0.975);
 	}
 }

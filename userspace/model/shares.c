@@ -15,6 +15,7 @@
 #define REACH	  3
 #define N_LAST	  (REACH + 1)
 #define MAX_RATIO 1.5 /* of the variance to that of independent throws: beyond it is chance */
+#define EVIDENCE  1.5 /* standard deviations that tell samples from independent throws */
 
 /* The weights of dk, as the header says. */
 static const double weights[REACH] = { 76. / 60, -67. / 60, 21. / 60 };
@@ -22,6 +23,7 @@ static const double weights[REACH] = { 76. / 60, -67. / 60, 21. / 60 };
 struct tally {
 	int64_t ns;
 	size_t n;
+	double squares; /* of the weights of what is in it */
 	double differ[REACH];
 };
 
@@ -220,6 +222,13 @@ static void compare(struct shares *shares, const struct seen *a, const struct se
 	}
 }
 
+static void count_in(struct tally *t, int64_t ns, bool is_moment)
+{
+	t->ns += ns;
+	t->n += is_moment;
+	t->squares += (double)ns * (double)ns;
+}
+
 static void count(struct shares *shares, const struct seen *seen, int64_t ns, bool is_open)
 {
 	struct function *all = shares->functions.items;
@@ -227,14 +236,10 @@ static void count(struct shares *shares, const struct seen *seen, int64_t ns, bo
 	shares->squares += seen->weight_ns * seen->weight_ns;
 	const bool is_moment = !is_open && seen->self >= 0 && all[seen->self].frame != NULL;
 	shares->n_moments += is_moment;
-	for (size_t i = 0; i < seen->n; i++) {
-		all[seen->functions[i]].total.ns += ns;
-		all[seen->functions[i]].total.n += is_moment;
-	}
-	if (seen->self >= 0) {
-		all[seen->self].self.ns += ns;
-		all[seen->self].self.n += is_moment;
-	}
+	for (size_t i = 0; i < seen->n; i++)
+		count_in(&all[seen->functions[i]].total, ns, is_moment);
+	if (seen->self >= 0)
+		count_in(&all[seen->self].self, ns, is_moment);
 	if (is_open && seen->n > 0)
 		all[seen->functions[0]].open_ns += ns;
 }
@@ -298,25 +303,46 @@ static struct share_interval wilson(double p, double n)
 	return (struct share_interval){ fmax(0, middle - half), fmin(1, middle + half) };
 }
 
-struct share_interval share_interval(double p, double weight, double squares,
-				     const double differ[static REACH],
-				     const double pairs[static REACH])
+/* How many more neighbours are alike than chance makes, in standard deviations: the root of a count has
+ * one of a half. @n samples. Counted are those both in the function, or both out of it if that is rarer. */
+static double evidence(double p, double n, double differ, double pairs)
+{
+	const double rarer = fmin(p, 1 - p);
+	const double alike = fmax(rarer - differ / pairs / 2, 0);
+	return 2 * sqrt(n) * (sqrt(alike) - rarer);
+}
+
+/* By how neighbours differ. */
+static double variance_of(const struct share_sample *s)
 {
 	double variance = 0;
-	if (!(weight > 0) || !(squares > 0))
+	for (int k = 0; k < REACH; k++)
+		variance += weights[k] * s->differ[k] * s->squares / s->pairs[k];
+	return fmax(variance, s->differ[0] / 12);
+}
+
+struct share_interval share_interval(const struct share_sample *s)
+{
+	if (!(s->weight > 0) || !(s->squares > 0))
 		return (struct share_interval){ 0, 1 };
-	const double n = weight * weight / squares; /* samples, were they of one weight */
-	const double alone =
-		p * (1 - p) * squares; /* the variance if each was a throw of its own */
+	const double p = fmin(fmax(s->share, 0), 1);
+	const double n = s->weight * s->weight / s->squares; /* were they of one weight */
+	const double equal = p * (1 - p) * s->squares;
+	if (!(equal > 0))
+		return wilson(p, n);
+	/* If each was a throw of its own. A share that comes of few heavy ones is less sure. */
+	const double alone = fmax(equal, (1 - p) * (1 - p) * s->own_squares +
+						 p * p * (s->squares - s->own_squares));
+	double variance = alone;
 	/* There are fewer pairs than samples; of very few nothing can be said. */
-	for (int k = 0; k < REACH; k++) {
-		if (!(pairs[k] > 0) || !(alone > 0))
-			return wilson(fmin(fmax(p, 0), 1), n);
-		variance += weights[k] * differ[k] * squares / pairs[k];
+	if (s->pairs[REACH - 1] > 0) {
+		const double z = evidence(p, n, s->differ[0], s->pairs[0]);
+		if (z > EVIDENCE)
+			variance = fmin(variance_of(s), alone);
+		else if (z < -EVIDENCE)
+			variance = fmin(fmax(variance_of(s), alone), MAX_RATIO * alone);
 	}
-	variance = fmax(variance, differ[0] / 12);
-	const double ratio = fmin(fmax(variance / alone, 1e-6), MAX_RATIO);
-	return wilson(p, n / ratio);
+	return wilson(p, n / fmax(variance / equal, 1e-6));
 }
 
 static void set_interval(const struct shares *shares, const struct tally *t, double *low,
@@ -324,8 +350,15 @@ static void set_interval(const struct shares *shares, const struct tally *t, dou
 {
 	const double sum = (double)shares->sum_ns;
 	const double p = sum > 0 ? fmin((double)t->ns / sum, 1) : 0;
-	const struct share_interval i =
-		share_interval(p, sum, shares->squares, t->differ, shares->pairs);
+	struct share_sample sample = {
+		.share = p,
+		.weight = sum,
+		.squares = shares->squares,
+		.own_squares = t->squares,
+	};
+	memcpy(sample.differ, t->differ, sizeof(sample.differ));
+	memcpy(sample.pairs, shares->pairs, sizeof(sample.pairs));
+	const struct share_interval i = share_interval(&sample);
 	*low = i.low;
 	*high = i.high;
 }

@@ -6,8 +6,10 @@
  * own; where a program does one thing after another, only the moments of change are not known, and the
  * share is far more certain. The variance is (76 d1 - 67 d2 + 21 d3) / 60 of the samples' weight, with
  * dk how many of those that are k apart differ: it is p (1 - p) a sample in the first case, a twelfth a
- * change in the second, and right where a program does both in turn. tests/unit/test_model_shares.c
- * puts it to the test. */
+ * change in the second, and right where a program does both in turn. Of some ten samples, which is what
+ * most functions of a start have, that is a rough guess, and one that is too low by chance makes an
+ * interval that is too narrow: so it counts only where neighbours are alike more often than chance makes
+ * them, or more seldom. tests/unit/test_model_shares.c puts it to the test. */
 #ifndef USERSPACE_MODEL_SHARES_H
 #define USERSPACE_MODEL_SHARES_H
 
@@ -45,14 +47,19 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 struct shares *shares_free(struct shares *shares); /* NULL */
 DEFINE_FREEP(struct shares, shares_free)
 
-/* An interval of a share @p of @weight that was seen in samples with the sum of squares @squares, and
- * differs between those 1, 2 and 3 apart by @differ, of @pairs in all: sums of the mean squares
- * of two weights. */
+/* What is known of one share. */
+struct share_sample {
+	double share;
+	double weight, squares; /* of all samples; their squares' sum */
+	double own_squares;	/* of those in the function */
+	/* Of samples 1, 2 and 3 apart, those that differ, and all: sums of the mean squares of two
+	 * weights. All 0: not known, each is a throw of its own. */
+	double differ[3], pairs[3];
+};
 struct share_interval {
 	double low, high;
 };
-struct share_interval share_interval(double p, double weight, double squares,
-				     const double differ[static 3], const double pairs[static 3]);
+struct share_interval share_interval(const struct share_sample *s);
 
 /* The frame that says most of where a stack is: the innermost one outside of the kernel, of the C
  * library and of the loader; of an interpreter's stacks that of the program, where it is known; where there is none,

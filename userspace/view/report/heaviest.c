@@ -292,7 +292,6 @@ static size_t name_functions(const struct heaviest *h, const struct stretch *str
 static void name_module(const struct heaviest *h, const struct stretch *stretch,
 			const struct share_list *list, int64_t sum_ns, struct buf *out)
 {
-	static const double none[3] = { 0 };
 	const char *heaviest = NULL;
 	int64_t most_ns = 0;
 	size_t n_all = 0, n_most = 0;
@@ -316,8 +315,8 @@ static void name_module(const struct heaviest *h, const struct stretch *stretch,
 	    is_own_code(h, stretch, heaviest))
 		return;
 	const double p = (double)most_ns / (double)sum_ns;
-	const struct share_interval sure =
-		share_interval(p, (double)n_all, (double)n_all, none, none);
+	const struct share_interval sure = share_interval(&(struct share_sample){
+		.share = p, .weight = (double)n_all, .squares = (double)n_all });
 	if (p < LEAST || sure.low < LEAST_SURE)
 		return;
 	add_percent(out, most_ns, sum_ns);
