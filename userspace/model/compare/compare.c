@@ -317,10 +317,25 @@ const struct contribution *comparison_cause(const struct comparison *c)
 		return NULL;
 	for (size_t i = 0; i < c->n_contributions; i++) {
 		const struct contribution *row = &c->contributions[i];
-		if (is_slower ? row->low_ns > 0 : row->high_ns < 0)
+		if (row->counterpart == NULL && (is_slower ? row->low_ns > 0 : row->high_ns < 0))
 			return row;
 	}
 	return &c->contributions[0];
+}
+
+bool contribution_is_proven(const struct contribution *c)
+{
+	return c->low_ns > 0 || c->high_ns < 0;
+}
+
+const struct contribution *comparison_moved(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->n_contributions; i++) {
+		const struct contribution *row = &c->contributions[i];
+		if (row->counterpart != NULL)
+			return row->delta_ns > 0 ? row : row->counterpart;
+	}
+	return NULL;
 }
 
 const struct change *comparison_find(const struct comparison *c, const char *id)

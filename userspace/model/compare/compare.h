@@ -60,12 +60,19 @@ struct contribution {
 	enum test_kind kind;
 	enum phase phase; /* of a startup */
 	enum cause cause;
-	const char *process;	       /* command line, normalised; "" in sums */
-	const char *detail;	       /* normalised; the test; "build_index in libfoo.so" */
-	const char *function, *module; /* of time on the CPU, where it is a row of its own; NULL */
+	const char *process; /* command line, normalised; "" in sums */
+	const char *detail;  /* normalised; the test; "build_index in libfoo.so" */
+	bool has_object;     /* detail names something besides the code */
+	const char *function,
+		*module;    /* of time on the CPU, or that waited, where it is a row of its
+					* own; module alone: the library that was loaded; NULL */
+	const char *import; /* the module of a language that was being loaded; or NULL */
 	int64_t base_ns, head_ns, delta_ns;
 	double low_ns, high_ns; /* 95 % of bootstrap samples of runs; NAN below 3 runs a side */
 	bool is_in_base, is_in_head;
+	/* What takes as much less as this takes more, or the other way round, for the same cause: work or
+	 * a wait that went from one to the other. NULL: none. */
+	const struct contribution *counterpart;
 };
 
 /* What one process, or several of one name, take more or less of: heap.* and mem.peak_rss. Means
@@ -119,8 +126,11 @@ int comparison_build(struct session *base, struct session *head, double level,
 struct comparison *comparison_free(struct comparison *c); /* NULL */
 
 /* The contribution that explains the difference of the totals: the first that is proven in its
- * direction; where none is, the first. NULL: there are none. */
+ * direction and did not only move; where none is, the first. NULL: there are none. */
 const struct contribution *comparison_cause(const struct comparison *c);
+bool contribution_is_proven(const struct contribution *c);
+/* The largest that has a counterpart, where it takes more now; NULL: nothing moved. */
+const struct contribution *comparison_moved(const struct comparison *c);
 /* The names of its phase and cause; "test" and "added", ..., "suite" and "besides" of suites. */
 const char *contribution_phase(const struct contribution *c);
 const char *contribution_cause(const struct contribution *c);

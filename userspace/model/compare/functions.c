@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Functions under the names that they have in both builds: what a compiler appends to a clone, the
  * version of a library and the name of the program itself are left out. Only those are rows of their own
- * that take so much more or less that it matters, and where the runs bear that out; the rest of a
- * program's time on the CPU stays one row. */
+ * that take so much more or less that it matters, on the CPU or waiting, and where the runs bear that out;
+ * the rest of a program's time stays one row. */
 
 #include <errno.h>
 #include <math.h>
@@ -115,16 +115,28 @@ static int count(struct code_names *c, int side, const struct code_function *f, 
 
 /* ---- which are worth a row ---- */
 
+static int count_stack(struct code_names *c, int side, const struct run *run, int process,
+		       int64_t stack, int64_t ns)
+{
+	const struct frame *f = stack_place(c->sessions[side], stack);
+	struct code_function function;
+	if (ns <= 0 || f == NULL || !name_frame(c, side, run, process, f, &function))
+		return 0;
+	return count(c, side, &function, ns);
+}
+
 static int count_run(struct code_names *c, int side, const struct run *run)
 {
 	int rc = 0;
 	for (size_t i = 0; i < run->n_samples && rc == 0; i++) {
 		const struct cpu_sample *row = &run->samples[i];
-		const struct frame *f = stack_place(c->sessions[side], row->stack);
-		struct code_function function;
-		if (row->is_critical && !row->is_open && row->weight_ns > 0 && f != NULL &&
-		    name_frame(c, side, run, row->process, f, &function))
-			rc = count(c, side, &function, row->weight_ns);
+		if (row->is_critical && !row->is_open)
+			rc = count_stack(c, side, run, row->process, row->stack, row->weight_ns);
+	}
+	for (size_t i = 0; i < run->n_segments && rc == 0; i++) {
+		const struct segment *s = &run->segments[i];
+		if (s->state == ACTIVITY_BLOCKED && s->stack != UNKNOWN)
+			rc = count_stack(c, side, run, s->process, s->stack, s->duration_ns);
 	}
 	return rc;
 }
@@ -137,9 +149,14 @@ static double mean_total(const struct session *s)
 	return s->n_runs > 0 ? sum / (double)s->n_runs : 0;
 }
 
+double code_least_ns(const struct session *base, const struct session *head)
+{
+	return WORTH * fmax(mean_total(base), mean_total(head));
+}
+
 static void judge(struct code_names *c)
 {
-	const double least = WORTH * fmax(mean_total(c->sessions[0]), mean_total(c->sessions[1]));
+	const double least = code_least_ns(c->sessions[0], c->sessions[1]);
 	vec_foreach(name, &c->names) {
 		const double base = (double)name->sum_ns[0] / (double)c->sessions[0]->n_runs;
 		const double head = (double)name->sum_ns[1] / (double)c->sessions[1]->n_runs;
@@ -184,12 +201,22 @@ int code_names_new(struct arena *arena, const struct session *base, const struct
 	return 0;
 }
 
+/* Python's name for the code of a module as such, and what executes it. */
+static bool is_loading(const struct frame *f)
+{
+	static const char importer[] = "<frozen importlib";
+	return strcmp(f->function, "<module>") == 0 ||
+	       strncmp(f->module != NULL ? f->module : "", importer, strlen(importer)) == 0;
+}
+
 bool code_named(struct code_names *c, int side, const struct run *run,
-		const struct cpu_sample *sample, struct code_function *ret)
+		const struct cpu_sample *sample, bool has_owner, struct code_function *ret)
 {
 	const struct frame *f =
 		sample->is_open ? NULL : stack_place(c->sessions[side], sample->stack);
-	if (f == NULL || !name_frame(c, side, run, sample->process, f, ret))
+	if (f == NULL || f->function == NULL ||
+	    (has_owner && (is_common_code(f) || is_loading(f))) ||
+	    !name_frame(c, side, run, sample->process, f, ret))
 		return false;
 	const struct code_name *name = find(c, ret);
 	if (name == NULL || !name->is_worth)

@@ -3,6 +3,7 @@
 #ifndef USERSPACE_MODEL_COMPARE_INTERNAL_H
 #define USERSPACE_MODEL_COMPARE_INTERNAL_H
 
+#include "userspace/base/vec.h"
 #include "userspace/model/compare/compare.h"
 
 /* Sets incomparable and host_notes. */
@@ -19,23 +20,56 @@ const char *aligned_process(struct alignment *a, const struct run *run, int id);
 /* The name of a segment's object, which may be a command line; likewise. */
 const char *aligned_detail(struct alignment *a, const struct segment *segment);
 
-/* functions.c: which code a part of the time on the CPU was spent in. */
+/* A segment in which a program is linked, on the CPU: its detail is what is being loaded, and the same name
+ * for other versions and places of it. */
+bool segment_is_loading(const struct segment *s);
+
+/* functions.c: which code a part of the time on the CPU was spent in, or waited. */
 struct code_function {
 	const char *name, *module; /* interned; module "": the program itself */
 };
 struct code_names;
+/* What differs by less is not worth a row: of the larger total. */
+double code_least_ns(const struct session *base, const struct session *head);
 /* Sets NULL where not all runs of both sides have stacks. Texts live in @arena; the rest is freed by
  * code_names_done(). -ENOMEM. */
 int code_names_new(struct arena *arena, const struct session *base, const struct session *head,
 		   struct code_names **ret);
 void code_names_done(struct code_names *c); /* NULL is fine */
 /* Whether the function that @sample of @run was in differs by so much that it may be a row of its own;
- * @side: 0 base, 1 head. */
+ * @side: 0 base, 1 head. @has_owner: it is known what was being loaded, so that code that everything calls,
+ * or that only loads, says less than that. */
 bool code_named(struct code_names *c, int side, const struct run *run,
-		const struct cpu_sample *sample, struct code_function *ret);
-/* Whether its times per run prove that it takes more or less. -ENOMEM. */
+		const struct cpu_sample *sample, bool has_owner, struct code_function *ret);
+/* Whether times per run prove that something takes more or less. -ENOMEM. */
 int code_is_proven(const int64_t *base_ns, size_t n_base, const int64_t *head_ns, size_t n_head,
 		   bool *ret);
+
+/* imports.c: which module of a language was being loaded. */
+#define NO_IMPORT (-1)
+struct import_names;
+struct import_mark { /* since when which one is the innermost */
+	int process, id;
+	int64_t thread, at_ns;
+	size_t order;
+};
+struct import_line VEC(struct import_mark); /* of a run, by process, thread and time */
+/* Sets NULL where not all runs of both sides know. Texts live in @arena; the rest is freed by
+ * import_names_done(). -ENOMEM. */
+int import_names_new(struct arena *arena, const struct session *base, const struct session *head,
+		     struct import_names **ret);
+void import_names_done(struct import_names *n); /* NULL is fine */
+/* How many differ by enough to be rows: ids are below it. NULL: 0. */
+size_t import_count(const struct import_names *n);
+/* The next one outwards that may be a row; it has a lower id, or is NO_IMPORT. */
+int import_parent(const struct import_names *n, int id);
+const char *import_name(const struct import_names *n, int id); /* NULL of NO_IMPORT */
+/* The caller frees @ret's items, also after a failure. -ENOMEM. */
+int import_line_of(const struct import_names *n, const struct run *run, struct import_line *ret);
+/* What @segment's thread loaded at @at_ns, as far as it may be a row: an id or NO_IMPORT. Until then it is
+ * that: later than @at_ns. */
+int import_at(const struct import_line *line, const struct segment *segment, int64_t at_ns,
+	      int64_t *ret_until_ns);
 
 /* Where the two sides have the same tree of files in different places. "" when they have not. */
 struct checkouts {

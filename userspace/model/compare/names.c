@@ -15,6 +15,7 @@
 #include "userspace/base/vec.h"
 #include "userspace/model/build/id_map.h"
 #include "userspace/model/compare/internal.h"
+#include "userspace/model/shares.h"
 
 #define LINE_BYTES 512 /* of a command line: what is beyond tells nobody apart */
 #define CUT_BYTES  199 /* of a command line in a segment's detail, where it was cut: build/waits.c */
@@ -127,11 +128,20 @@ static void add_process(struct alignment *a, const struct process *p, int side)
 		a->has_failed = true;
 }
 
+bool segment_is_loading(const struct segment *s)
+{
+	/* A system call has no such name. */
+	return s->cause == CAUSE_CPU && (s->phase == PHASE_LINK || s->phase == PHASE_INIT) &&
+	       (strchr(s->detail, '/') != NULL || strcmp(s->detail, LIBRARY_LOADER) == 0);
+}
+
 /* What a segment was about, interned. How often a peer was tried, or a child asked for, is no part of
  * its name: model/build/polling.c. */
 static const char *object_of(struct alignment *a, const struct segment *s)
 {
 	static const char *const counts[] = { ", refused ", ", failed (" };
+	if (segment_is_loading(s))
+		return module_label(a->arena, s->detail);
 	const char *end = s->cause == CAUSE_SLEEP ? strstr(s->detail, " every ") : NULL;
 	for (size_t i = 0; s->cause == CAUSE_CONNECT && end == NULL && i < 2; i++)
 		end = strstr(s->detail, counts[i]);

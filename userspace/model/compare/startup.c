@@ -11,228 +11,32 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/random.h"
 #include "userspace/base/stats.h"
-#include "userspace/base/vec.h"
-#include "userspace/model/build/id_map.h"
-#include "userspace/model/compare/internal.h"
-#include "userspace/model/path_samples.h"
+#include "userspace/model/compare/rows.h"
 
 /* The same numbers each time the same two sessions are compared. */
 #define BOOTSTRAP_SEED	   0x5ca1ab1e
 #define BOOTSTRAP_SAMPLES  400
 #define BOOTSTRAP_MIN_RUNS 3
-/* Of one run, 19 hours: what a document says beyond that does not count, so that sums over all runs
- * that fit into a document stay in range. */
-#define RUN_NS_MAX (INT64_C(1) << 46)
-/* Beyond that, objects are not told apart: their row has no detail. */
-#define ROWS_MAX 2000
+#define MOVED_TOLERANCE	   0.1 /* that two changes which cancel differ by at most */
 
-enum side { BASE, HEAD, SIDES };
+/* --- words ---------------------------------------------------------------------------------- */
 
-struct row {
-	enum phase phase;
-	enum cause cause;
-	const char *process, *detail; /* interned */
-	struct code_function code;    /* name NULL: no row of a function */
-	int64_t *runs_ns[SIDES];      /* per run */
-	bool is_in[SIDES];
-};
-
-struct row_list VEC(struct row);
-
-struct breakdowns {
-	struct comparison *comparison;
-	struct alignment *alignment;
-	const struct session *sessions[SIDES];
-	size_t *order[SIDES]; /* indices of runs with a breakdown, by total */
-	size_t n[SIDES];
-	struct row_list rows;
-	struct id_map index;	 /* key -> place in rows; of rows of one key the first */
-	struct code_names *code; /* NULL: a side has no stacks */
-};
-
-/* --- rows ----------------------------------------------------------------------------------- */
-
-static uint64_t key_of(const struct row *row)
+/* The object, if it has one; else "build_index in libfoo.so", "import shop.prices". */
+static const char *detail_of(const struct breakdowns *b, const struct row *row)
 {
-	static const uint64_t odd = 0x9e3779b97f4a7c15u;
-	const uint64_t key =
-		((uint64_t)row->phase << 32 | (uint64_t)row->cause) + (uintptr_t)row->code.name;
-	return ((key * odd ^ (uintptr_t)row->process) * odd) ^ (uintptr_t)row->detail;
-}
-
-static struct row *find_row(struct breakdowns *b, const struct row *key)
-{
-	const int place = id_map_get(&b->index, key_of(key));
-	for (size_t i = place >= 0 ? (size_t)place : b->rows.n; i < b->rows.n; i++) {
-		struct row *row = &b->rows.items[i];
-		if (row->phase == key->phase && row->cause == key->cause &&
-		    row->process == key->process && row->detail == key->detail &&
-		    row->code.name == key->code.name && row->code.module == key->code.module)
-			return row;
-	}
-	return NULL;
-}
-
-static struct row *row_of(struct breakdowns *b, struct row *key)
-{
-	struct row *row = find_row(b, key);
-	if (row != NULL)
-		return row;
 	struct arena *arena = b->comparison->arena;
-	if (b->rows.n >= ROWS_MAX && key->detail[0] != '\0') {
-		key->detail = arena_intern(arena, "");
-		return key->detail != NULL ? row_of(b, key) : NULL;
-	}
-	for (int side = 0; side < SIDES; side++) {
-		key->runs_ns[side] =
-			arena_alloc_array(arena, b->n[side] + 1, sizeof(*key->runs_ns[side]));
-		if (key->runs_ns[side] == NULL)
-			return NULL;
-	}
-	if (vec_push(&b->rows, *key) < 0)
-		return NULL;
-	if (id_map_get(&b->index, key_of(key)) < 0 &&
-	    id_map_set(&b->index, key_of(key), (int)b->rows.n - 1) < 0)
-		return NULL;
-	return &b->rows.items[b->rows.n - 1];
-}
-
-static int add_time(struct breakdowns *b, enum side side, size_t place, struct row key, int64_t ns)
-{
-	struct row *row = row_of(b, &key);
-	if (row == NULL)
-		return -ENOMEM;
-	row->runs_ns[side][place] += ns;
-	row->is_in[side] = true;
-	return 0;
-}
-
-/* Time on the CPU, by function where that may be worth it. */
-static int add_code(struct breakdowns *b, enum side side, size_t place,
-		    const struct sample_index *index, const struct segment *segment,
-		    const struct row *key, int64_t ns)
-{
-	const struct run *run = &b->sessions[side]->runs[b->order[side][place]];
-	const size_t i = (size_t)(segment - run->segments);
-	_cleanup_vec_ struct sample_rows parts = { 0 };
-	int rc = path_samples(run, index, i, i + 1, &parts);
-	for (size_t k = 0; k < parts.n && ns > 0 && rc == 0; k++) {
-		const int64_t weight_ns = parts.items[k].weight_ns;
-		const int64_t part_ns = weight_ns < ns ? weight_ns : ns;
-		struct row row = *key;
-		if (!code_named(b->code, (int)side, run, &parts.items[k], &row.code))
-			row.code = (struct code_function){ NULL, NULL };
-		rc = add_time(b, side, place, row, part_ns);
-		ns -= part_ns;
-	}
-	return rc < 0 || ns == 0 ? rc : add_time(b, side, place, *key, ns);
-}
-
-static int add_run(struct breakdowns *b, enum side side, size_t place)
-{
-	const struct run *run = &b->sessions[side]->runs[b->order[side][place]];
-	_cleanup_vec_ struct sample_index index = { 0 };
-	int64_t left_ns = RUN_NS_MAX;
-	int rc = b->code != NULL ? sample_index_of(run, &index) : 0;
-	for (size_t i = 0; i < run->n_segments && rc == 0; i++) {
-		const struct segment *segment = &run->segments[i];
-		const struct row key = {
-			.phase = segment->phase,
-			.cause = segment->cause,
-			.process = aligned_process(b->alignment, run, segment->process),
-			.detail = aligned_detail(b->alignment, segment),
-		};
-		const int64_t most_ns =
-			segment->duration_ns < left_ns ? segment->duration_ns : left_ns;
-		const int64_t duration_ns = most_ns > 0 ? most_ns : 0;
-		left_ns -= duration_ns;
-		if (b->code != NULL && segment->state == ACTIVITY_RUNNING)
-			rc = add_code(b, side, place, &index, segment, &key, duration_ns);
-		else
-			rc = add_time(b, side, place, key, duration_ns);
-	}
-	return rc;
-}
-
-/* --- functions ------------------------------------------------------------------------------ */
-
-static bool is_same_function(const struct row *a, const struct row *b)
-{
-	return a->code.name == b->code.name && a->code.module == b->code.module &&
-	       a->phase == b->phase && a->process == b->process;
-}
-
-/* The times of @row's function in a run, in all calls. */
-static int64_t function_ns(const struct row_list *rows, const struct row *row, enum side side,
-			   size_t place)
-{
-	int64_t ns = 0;
-	vec_foreach(other, rows) {
-		if (other->code.name != NULL && is_same_function(other, row))
-			ns += other->runs_ns[side][place];
-	}
-	return ns;
-}
-
-static int is_row_proven(struct breakdowns *b, const struct row_list *rows, const struct row *row,
-			 bool *ret)
-{
-	_cleanup_free_ int64_t *ns = calloc(b->n[BASE] + b->n[HEAD] + 1, sizeof(*ns));
-	if (ns == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < b->n[BASE]; i++)
-		ns[i] = function_ns(rows, row, BASE, i);
-	for (size_t i = 0; i < b->n[HEAD]; i++)
-		ns[b->n[BASE] + i] = function_ns(rows, row, HEAD, i);
-	return code_is_proven(ns, b->n[BASE], ns + b->n[BASE], b->n[HEAD], ret);
-}
-
-static int add_row(struct breakdowns *b, const struct row *row, struct row key)
-{
-	struct row *to = row_of(b, &key);
-	if (to == NULL)
-		return -ENOMEM;
-	for (int side = 0; side < SIDES; side++) {
-		for (size_t i = 0; i < b->n[side]; i++)
-			to->runs_ns[side][i] += row->runs_ns[side][i];
-		to->is_in[side] = to->is_in[side] || row->is_in[side];
-	}
-	return 0;
-}
-
-/* Functions whose change the runs bear out become rows, the others go back to the rest. */
-static int settle_functions(struct breakdowns *b)
-{
-	struct row_list rows = b->rows;
-	int rc = 0;
-	if (b->code == NULL)
-		return 0;
-	b->rows = (struct row_list){ 0 };
-	id_map_done(&b->index);
-	for (size_t i = 0; i < rows.n && rc == 0; i++) {
-		struct row key = rows.items[i];
-		bool is_proven = false;
-		if (key.code.name != NULL)
-			rc = is_row_proven(b, &rows, &key, &is_proven);
-		if (is_proven)
-			key.detail = arena_intern(b->comparison->arena, "");
-		else
-			key.code = (struct code_function){ NULL, NULL };
-		memset(key.is_in, 0, sizeof(key.is_in));
-		if (rc == 0)
-			rc = key.detail != NULL ? add_row(b, &rows.items[i], key) : -ENOMEM;
-	}
-	vec_done(&rows);
-	return rc;
-}
-
-/* "build_index in libfoo.so" */
-static const char *function_detail(struct arena *arena, const struct row *row)
-{
-	if (row->code.name == NULL || row->code.module[0] == '\0')
-		return row->code.name != NULL ? row->code.name : row->detail;
-	const char *text = arena_printf(arena, "%s in %s", row->code.name, row->code.module);
-	return text != NULL ? text : row->code.name;
+	const struct code_function *code = &row->code;
+	const char *import = import_name(b->imports, row->import);
+	const char *text = row->detail;
+	if (row->detail[0] != '\0')
+		return row->detail;
+	if (code->name != NULL && code->module[0] != '\0')
+		text = arena_printf(arena, "%s in %s", code->name, code->module);
+	else if (code->name != NULL)
+		text = code->name;
+	else if (import != NULL)
+		text = arena_printf(arena, "import %s", import);
+	return text != NULL ? text : row->detail;
 }
 
 /* --- which runs ----------------------------------------------------------------------------- */
@@ -396,6 +200,35 @@ void sort_contributions(struct comparison *c)
 		qsort(c->contributions, c->n_contributions, sizeof(*c->contributions), by_delta);
 }
 
+/* Rows of different objects, which is known where code is named. */
+static bool may_be_moved(const struct contribution *from, const struct contribution *to)
+{
+	const double a = fabs((double)from->delta_ns), b = fabs((double)to->delta_ns);
+	return to->counterpart == NULL && contribution_is_proven(to) && from->cause == to->cause &&
+	       (from->delta_ns > 0) != (to->delta_ns > 0) &&
+	       (from->function != NULL || from->import != NULL) &&
+	       (to->function != NULL || to->import != NULL) &&
+	       fabs(a - b) <= MOVED_TOLERANCE * fmax(a, b);
+}
+
+/* The rows must be in order. */
+static void find_moves(struct comparison *c)
+{
+	for (size_t i = 0; i < c->n_contributions; i++) {
+		struct contribution *from = &c->contributions[i];
+		if (from->counterpart != NULL || !contribution_is_proven(from))
+			continue;
+		for (size_t k = i + 1; k < c->n_contributions; k++) {
+			struct contribution *to = &c->contributions[k];
+			if (!may_be_moved(from, to))
+				continue;
+			from->counterpart = to;
+			to->counterpart = from;
+			break;
+		}
+	}
+}
+
 static int fill(struct breakdowns *b)
 {
 	struct comparison *c = b->comparison;
@@ -409,9 +242,13 @@ static int fill(struct breakdowns *b)
 			.phase = row->phase,
 			.cause = row->cause,
 			.process = row->process,
-			.detail = function_detail(c->arena, row),
+			.detail = detail_of(b, row),
+			.has_object = row->detail[0] != '\0',
 			.function = row->code.name,
-			.module = row->code.name != NULL ? row->code.module : NULL,
+			.module = row->code.name != NULL ? row->code.module
+				  : row->is_library	 ? row->detail
+							 : NULL,
+			.import = import_name(b->imports, row->import),
 			.low_ns = NAN,
 			.high_ns = NAN,
 			.is_in_base = row->is_in[BASE],
@@ -427,6 +264,7 @@ static int fill(struct breakdowns *b)
 	if (b->n[BASE] >= BOOTSTRAP_MIN_RUNS && b->n[HEAD] >= BOOTSTRAP_MIN_RUNS)
 		r = bootstrap(b);
 	sort_contributions(c);
+	find_moves(c);
 	/* One slow run must not carry them. */
 	c->what_rows_are = "means of the middle half of each side's runs";
 	c->has_contributions = true;
@@ -457,16 +295,9 @@ int compare_startups(struct comparison *c, struct alignment *alignment)
 	c->no_contributions = missing(&b);
 	if (c->no_contributions != NULL)
 		return 0;
-	r = code_names_new(c->arena, c->base, c->head, &b.code);
-	for (int side = 0; side < SIDES; side++)
-		for (size_t i = 0; i < b.n[side] && r == 0; i++)
-			r = add_run(&b, (enum side)side, i);
-	if (r == 0)
-		r = settle_functions(&b);
+	r = rows_collect(&b);
 	if (r == 0)
 		r = fill(&b);
-	code_names_done(b.code);
-	vec_done(&b.rows);
-	id_map_done(&b.index);
+	rows_done(&b);
 	return r;
 }

@@ -47,24 +47,11 @@ static void say_verdict(struct page *page, const struct judgement *j)
 	page_say(page, verdict_tone(j->verdict, TONE_STRONG), HANG, buf_str(&line));
 }
 
-static void say_cause(struct page *page, const struct outcome *o, const struct judgement *j)
+static void say_contribution(struct page *page, const char *what, const struct contribution *most)
 {
-	const struct comparison *c = o->comparison;
-	const struct change *main = c != NULL ? main_change(c) : NULL;
 	char delta[UNITS_BYTES];
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	if (!verdict_is_change(j->verdict))
-		return;
-	if (strncmp(j->metric, "heap.", strlen("heap.")) == 0) {
-		(void)buf_adds(&line, "cause: " COMPARE_NO_CALL_SITES);
-		page_say(page, TONE_PLAIN, HANG, buf_str(&line));
-		return;
-	}
-	const struct contribution *most =
-		main != NULL && strcmp(main->id, j->metric) == 0 ? comparison_cause(c) : NULL;
-	if (most == NULL)
-		return;
-	(void)buf_addf(&line, "cause: %s%s %s in %s", most->delta_ns > 0 ? "+" : "",
+	(void)buf_addf(&line, "%s: %s%s %s in %s", what, most->delta_ns > 0 ? "+" : "",
 		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
 		       contribution_phase(most));
 	const size_t n = line.len;
@@ -73,6 +60,29 @@ static void say_cause(struct page *page, const struct outcome *o, const struct j
 	if (line.len == n + strlen(": "))
 		buf_truncate(&line, n);
 	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
+}
+
+static void say_cause(struct page *page, const struct outcome *o, const struct judgement *j)
+{
+	const struct comparison *c = o->comparison;
+	const struct change *main = c != NULL ? main_change(c) : NULL;
+	const bool is_change = verdict_is_change(j->verdict);
+	if (is_change && strncmp(j->metric, "heap.", strlen("heap.")) == 0) {
+		page_say(page, TONE_PLAIN, HANG, "cause: " COMPARE_NO_CALL_SITES);
+		return;
+	}
+	const struct contribution *most =
+		main != NULL && strcmp(main->id, j->metric) == 0 ? comparison_cause(c) : NULL;
+	if (most == NULL)
+		return;
+	/* Of time on the CPU a change may be proven where the noise of waits leaves the whole open. */
+	const bool is_named = most->module != NULL || most->import != NULL;
+	if (is_change)
+		say_contribution(page, "cause", most);
+	else if (j->verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
+		 most->counterpart == NULL)
+		say_contribution(page, "proven part", most);
+	say_moved(c, page);
 }
 
 /* Noise leaves it open: perhaps what does not vary can tell. */

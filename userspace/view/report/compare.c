@@ -204,6 +204,7 @@ static const struct column contribution_columns[] = {
 	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "function", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "module", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "import", .audience = FOR_PROGRAMS },
 };
 
 void contribution_what(const struct contribution *c, struct buf *out)
@@ -213,6 +214,10 @@ void contribution_what(const struct contribution *c, struct buf *out)
 		label_line(c->detail[0] != '\0' ? c->detail : c->process, out);
 	else
 		(void)buf_adds(out, c->detail);
+	if (c->function != NULL && c->has_object)
+		(void)buf_addf(out, " in %s", c->function);
+	if (c->import != NULL && (c->function != NULL || c->has_object))
+		(void)buf_addf(out, ", import %s", c->import);
 	if (out->len <= begin + WHAT_MAX)
 		return;
 	/* Not in the middle of a character. */
@@ -250,7 +255,7 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	if (!isnan(c->low_ns))
 		add_span(&interval, c->low_ns, c->high_ns);
 	contribution_what(c, &what);
-	const bool is_proven = c->low_ns > 0 || c->high_ns < 0;
+	const bool is_proven = contribution_is_proven(c);
 	table_tone(t, !is_proven ? TONE_PLAIN : c->delta_ns > 0 ? TONE_BAD : TONE_GOOD);
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
 	table_ns(t, c->delta_ns);
@@ -266,6 +271,7 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	table_text(t, c->process);
 	table_text(t, c->function);
 	table_text(t, c->module);
+	table_text(t, c->import);
 }
 
 /* What is not listed one by one. */
@@ -296,7 +302,7 @@ static void add_rest(struct table *t, const struct rest *rest, const char *cause
 	table_text(t, "");
 	table_text(t, cause);
 	table_textf(t, "%zu more", rest->n);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		table_text(t, "");
 }
 
@@ -305,7 +311,7 @@ static bool is_worth_a_line(const struct comparison *c, const struct contributio
 {
 	const int64_t larger =
 		c->base_total_ns > c->head_total_ns ? c->base_total_ns : c->head_total_ns;
-	const bool is_proven = row->low_ns > 0 || row->high_ns < 0;
+	const bool is_proven = contribution_is_proven(row);
 	return fabs((double)row->delta_ns) >= SMALL_SHARE * (double)larger &&
 	       (is_proven || isnan(row->low_ns) || row->cause != CAUSE_RUNQUEUE);
 }
@@ -370,6 +376,21 @@ static void say_nothing_in_common(const struct comparison *c, struct page *page)
 	name_metrics(&line, "Base", c->base);
 	name_metrics(&line, "Head", c->head);
 	page_say(page, TONE_BAD, HANG, buf_str(&line));
+}
+
+void say_moved(const struct comparison *c, struct page *page)
+{
+	const struct contribution *to = comparison_moved(c);
+	char delta[UNITS_BYTES];
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	if (to == NULL || !is_worth_a_line(c, to))
+		return;
+	(void)buf_addf(&line, "moved: %s %s in %s: ", format_ns(delta, (double)to->delta_ns),
+		       contribution_cause(to), contribution_phase(to));
+	contribution_what(to->counterpart, &line);
+	(void)buf_adds(&line, " -> ");
+	contribution_what(to, &line);
+	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
 }
 
 static void say_headline(const struct comparison *c, struct page *page)
@@ -467,6 +488,7 @@ int report_compare(const struct comparison *c, struct page *page)
 	if (page->format == TABLE_CSV)
 		return show(c, page, build_changes);
 	say_headline(c, page);
+	say_moved(c, page);
 	say_machines(c, page);
 	return print_changes(c, page);
 }
