@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+from shop.units import spin
+import shop.prices
+import shop.texts
+
+spin(5)

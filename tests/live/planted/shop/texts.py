@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+from shop.units import spin
+
+spin(5)

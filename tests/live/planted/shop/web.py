@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+from shop.units import spin
+import shop.orders
+
+spin(5)
