@@ -12,7 +12,7 @@
 #define CLONE_VFORK 0x4000ull
 #define AT_BASE	    7 /* where the dynamic loader was mapped */
 #define AT_ENTRY    9 /* where the program begins */
-#define AUXV_PAIRS  16
+#define AUXV_PAIRS  12
 
 #define SIGNAL_GROUP_EXIT 0x4u
 

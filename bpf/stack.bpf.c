@@ -1,21 +1,35 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0 */
-/* Copies registers and stack of the current thread into a ring of its own. How much is decided
- * beforehand: a record can be given back, but not cut, and one that is reserved needs no room elsewhere. */
+/* Copies registers and stack of the current thread into a ring of its own; by way of room that each CPU
+ * has, since a record that is reserved has a size that the verifier knows, which most stacks would not fill. */
 #include "bpf/stack.bpf.h"
 
 #include "bpf/stack_python.bpf.h"
 
-#define KIB	    1024u
 #define PAGE_BYTES  4096u
 #define NEAR_BYTES  (1u << 20)
 #define BLIND_BYTES (16u << 10) /* where nothing tells the end of the stack */
-#define COST_PART   100		/* of its time a thread shall lose no more than that part */
-#define COST_MAX_NS 20000	/* what took longer was interrupted */
+#define TAKEN_MAX   (60u << 10)
+#define COST_PART   100	  /* of its time a thread shall lose no more than that part */
+#define COST_MAX_NS 20000 /* what took longer was interrupted */
+
+struct stack_room {
+	__u64 is_taken; /* only where programs can be preempted it may be */
+	__u64 snapshot[(sizeof(struct stack_snapshot) + TAKEN_MAX) / sizeof(__u64)];
+};
+
+struct stack_room_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* collect/bpf/load.c: as there are CPUs */
+	__type(key, __u32);
+	__type(value, struct stack_room);
+};
+struct stack_room_map stack_rooms SEC(".maps");
 
 struct ring_map stack_ring SEC(".maps");
 
 __u64 stack_gap_ns = 0, stack_wait_ns = 0;
 __u64 stack_drops = 0; /* snapshots for which there was no room */
+const volatile __u32 want_stacks = 0;
 const volatile __u64 stack_wake_bytes = 512 << 10;
 
 /* How far the stack goes up from @sp, at most. Above the main thread's lie arguments and environment,
@@ -55,37 +69,23 @@ static __always_inline void note_registers(struct stack_snapshot *s, struct pt_r
 	s->registers[16] = regs->ip;
 }
 
-/* Of @bytes at @sp, as much as can be read, into a record with @room. One reading takes all or nothing, and
- * a loop in smaller ones takes the verifier milliseconds. */
-static __always_inline void copy(struct stack_snapshot *s, __u32 room, __u64 sp, __u64 bytes)
+/* As much as can be read of the @bytes at @sp. One reading takes all or nothing, and a loop in smaller
+ * ones takes the verifier milliseconds. */
+static __always_inline __u32 copy(__u8 *to, __u64 sp, __u64 bytes)
 {
 	const __u64 to_page_end = PAGE_BYTES - (sp & (PAGE_BYTES - 1));
 
-	s->n_bytes = 0;
-	if (bytes > room)
-		bytes = room;
-	if (bpf_probe_read_user(s->bytes, bytes, (void *)sp) == 0) {
-		s->n_bytes = bytes;
-		return;
-	}
+	if (bytes > TAKEN_MAX)
+		bytes = TAKEN_MAX;
+	if (bpf_probe_read_user(to, bytes, (void *)sp) == 0)
+		return bytes;
 	bytes = bytes / 4;
-	if (bpf_probe_read_user(s->bytes, bytes, (void *)sp) == 0) {
-		s->n_bytes = bytes;
-		return;
-	}
+	if (bpf_probe_read_user(to, bytes, (void *)sp) == 0)
+		return bytes;
 	if (bytes > to_page_end)
 		bytes = to_page_end;
-	if (bpf_probe_read_user(s->bytes, bytes, (void *)sp) == 0)
-		s->n_bytes = bytes;
+	return bpf_probe_read_user(to, bytes, (void *)sp) == 0 ? bytes : 0;
 }
-
-/* Reserving wants a constant. */
-#define TAKE(kib)                                                                \
-	{                                                                        \
-		s = bpf_ringbuf_reserve(&stack_ring, sizeof(*s) + (kib)*KIB, 0); \
-		if (s)                                                           \
-			copy(s, (kib)*KIB, sp, bytes);                           \
-	}
 
 static __always_inline __u64 wake_flags(void)
 {
@@ -109,34 +109,40 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
 	ts->stack_due_ns = run_ns_of(task, ts, now) + gap_ns;
 }
 
+static __always_inline struct stack_room *room_take(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct stack_room *room = bpf_map_lookup_elem(&stack_rooms, &cpu);
+
+	return room && !__sync_lock_test_and_set(&room->is_taken, 1) ? room : NULL;
+}
+
+static __always_inline bool tell(struct stack_snapshot *s, __u32 n)
+{
+	if (n > TAKEN_MAX)
+		n = TAKEN_MAX;
+	s->n_bytes = n;
+	return bpf_ringbuf_output(&stack_ring, s, sizeof(*s) + n, wake_flags()) == 0;
+}
+
 __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, __u64 time_ns)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const __u64 start_ns = bpf_ktime_get_ns();
 	struct stack_snapshot *s;
+	struct stack_room *room;
 	struct pt_regs *regs;
-	__u64 sp, bytes;
 
 	if (!ts || is_over)
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	sp = regs->sp;
-	bytes = bytes_above(task, sp);
 	if (has_pythons)
 		python_take(ts, time_ns, 0);
-	if (bytes <= 4 * KIB)
-		TAKE(4)
-	else if (bytes <= 16 * KIB)
-		TAKE(16)
-	else if (bytes <= 32 * KIB)
-		TAKE(32)
-	else
-		TAKE(60)
-	if (!s) {
+	room = room_take();
+	if (!room) {
 		__sync_fetch_and_add(&stack_drops, 1);
-		settle(task, ts, start_ns);
 		return 0;
 	}
+	s = (struct stack_snapshot *)room->snapshot;
 	s->time_ns = time_ns;
 	s->since_ns = since_ns;
 	s->pid = task->tgid;
@@ -145,8 +151,11 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	s->own_tid = own_id(task);
 	s->reason = reason;
 	s->syscall = ts->nr;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	note_registers(s, regs);
-	bpf_ringbuf_submit(s, wake_flags());
+	if (!tell(s, copy(s->bytes, regs->sp, bytes_above(task, regs->sp))))
+		__sync_fetch_and_add(&stack_drops, 1);
+	room->is_taken = 0;
 	settle(task, ts, start_ns);
 	return 0;
 }

@@ -10,6 +10,8 @@
 /* Set by the collector; 0: none. Snapshots at system calls: how much of its own time a thread has from one
  * to the next, at least; more where they take long. At the return from a call: off the CPU for how long. */
 extern __u64 stack_gap_ns, stack_wait_ns;
+/* Never, if it is 0: then the verifier need not look at all of it. */
+extern const volatile __u32 want_stacks;
 
 extern struct ring_map stack_ring SEC(".maps");
 
@@ -20,7 +22,7 @@ static __always_inline void stack_at_enter(struct task_struct *task, struct task
 {
 	const __u64 gap_ns = stack_gap_ns, due_ns = ts->stack_due_ns ? ts->stack_due_ns : gap_ns;
 
-	if (gap_ns && run_ns_of(task, ts, ts->enter_ns) >= due_ns)
+	if (want_stacks && gap_ns && run_ns_of(task, ts, ts->enter_ns) >= due_ns)
 		stack_take(ts, SL_SAMPLE_CALL, ts->left_ns, ts->enter_ns);
 }
 
@@ -28,7 +30,7 @@ static __always_inline void stack_at_enter(struct task_struct *task, struct task
 static __always_inline void stack_at_exit(struct task_state *ts, __u16 bits, __u64 now)
 {
 	ts->left_ns = now;
-	if (stack_wait_ns && ts->offcpu_ns >= stack_wait_ns && !(bits & CALL_EXEC))
+	if (want_stacks && stack_wait_ns && ts->offcpu_ns >= stack_wait_ns && !(bits & CALL_EXEC))
 		stack_take(ts, SL_SAMPLE_WAIT, ts->enter_ns, now);
 }
 

@@ -66,7 +66,7 @@ sums() {
 	q '.runs[0].complete' | grep -qx true
 	q '.runs[0].processes[0].syscalls[] | select(.name == "openat").ready_calls' | grep -qx 18
 	[ "$(sums openat alarm)" = "openat 23/0,alarm 17/0" ]
-	session --until 400ms -- "$WORKLOADS/syscalls.static" leave
+	session --until 900ms -- "$WORKLOADS/syscalls.static" leave
 	[ "$(sums openat alarm)" = "openat 23/0,alarm 17/0" ]
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads the probes, in two threads: nearly all of the time is the kernel's, which verifies one
- * program after the other, and zeroes the ring. The skeleton is never loaded, its maps are made here;
+ * program after the other, and zeroes the ring. The skeleton is never loaded, its maps are made by us (maps.c);
  * programs come out of other openings of the same object on these maps, one per thread, and one more
  * whenever the kernel refused a program, since libbpf loads all that an object shall load, or nothing. */
 #include "userspace/collect/bpf/load.h"
@@ -13,11 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "startline.skel.h"
@@ -25,12 +23,9 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/collect/bpf/kernel.h"
 #include "userspace/collect/bpf/links.h"
+#include "userspace/collect/bpf/maps.h"
 
-#define RING_DEFAULT	(16u << 20) /* zeroing it takes time at every start: 0.2 ms a MiB */
-#define RING_MIN	(64u << 10)
-#define RING_MAX	(1u << 30)
-#define RING_WAKE_DIV	8 /* the reader is woken when an eighth is full */
-#define STACK_RING_PART 8 /* for snapshots: small, so that it stays in the caches */
+#define RING_WAKE_DIV 8 /* the reader is woken when an eighth is full */
 
 /* One opening of the object, and the programs it loads. */
 struct batch {
@@ -85,23 +80,6 @@ int probes_refused(int r, char *why, size_t why_size)
 
 /* ---- the ring ---- */
 
-static size_t ring_size(size_t wanted)
-{
-	size_t size = RING_MIN;
-	if (wanted == 0)
-		return RING_DEFAULT;
-	while (size < wanted && size < RING_MAX)
-		size *= 2;
-	return size;
-}
-
-static int ring_make(struct probes *p)
-{
-	p->ring_fd =
-		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)p->ring_bytes, NULL);
-	return p->ring_fd < 0 ? p->ring_fd : 0;
-}
-
 static int ring_open(struct loading *l)
 {
 	l->probes->ring = ring_buffer__new(l->probes->ring_fd, l->take, l->data, NULL);
@@ -109,14 +87,6 @@ static int ring_open(struct loading *l)
 }
 
 /* ---- settings ---- */
-
-static uint32_t stack_ring_bytes(const struct probes *p, const struct bpf_settings *settings)
-{
-	if (!settings->want_stacks)
-		return (uint32_t)getpagesize();
-	const size_t whole = p->ring_bytes < RING_DEFAULT ? p->ring_bytes : RING_DEFAULT;
-	return (uint32_t)(whole / STACK_RING_PART < RING_MIN ? RING_MIN : whole / STACK_RING_PART);
-}
 
 static void configure(struct probes *p, const struct bpf_settings *settings, struct kernel *k)
 {
@@ -133,7 +103,8 @@ static void configure(struct probes *p, const struct bpf_settings *settings, str
 	skeleton->rodata->uring_submit_arguments = kernel_arguments(k, "io_uring_submit_sqe");
 	skeleton->rodata->uring_poll_arguments = kernel_arguments(k, "io_uring_poll_arm");
 	skeleton->rodata->uring_complete_arguments = kernel_arguments(k, "io_uring_complete");
-	skeleton->rodata->stack_wake_bytes = stack_ring_bytes(p, settings) / RING_WAKE_DIV;
+	skeleton->rodata->want_stacks = settings->want_stacks;
+	skeleton->rodata->stack_wake_bytes = maps_stack_ring_bytes(p, settings) / RING_WAKE_DIV;
 	skeleton->bss->switch_limit = settings->switch_limit;
 }
 
@@ -185,22 +156,6 @@ static int open_object(struct loading *l, struct startline_bpf **ret)
 	return *ret == NULL ? -errno : 0;
 }
 
-/* All were opened from the same bytes, so that their maps come in the same order. */
-static int share_maps(const struct bpf_object *from, const struct bpf_object *to)
-{
-	const struct bpf_map *theirs = NULL;
-	struct bpf_map *map;
-	bpf_object__for_each_map(map, to)
-	{
-		theirs = bpf_object__next_map(from, theirs);
-		const int fd = theirs != NULL ? bpf_map__fd(theirs) : -1;
-		const int r = fd >= 0 ? bpf_map__reuse_fd(map, fd) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* The last program is loaded: keeps it, whatever becomes of its object. */
 static void batch_keep(struct batch *b)
 {
@@ -242,7 +197,7 @@ static int batch_prepare(struct batch *b)
 		if (r >= 0 && is_in)
 			r = kernel_number(&b->loading->kernel, program);
 	}
-	return r < 0 ? r : share_maps(skeleton->obj, b->object->obj);
+	return r < 0 ? r : maps_share(skeleton->obj, b->object->obj);
 }
 
 /* Attaching takes a fifth of a millisecond each: so as well in two threads. */
@@ -310,80 +265,9 @@ static bool wait_for(struct loading *l, const enum made *what)
 	return is_there;
 }
 
-/* The kernel wants to know the type of what a task's storage holds; that it is a structure will do. */
-static struct btf *storage_types(uint32_t size)
-{
-	struct btf *types = btf__new_empty();
-	if (types != NULL && btf__add_int(types, "int", 4, BTF_INT_SIGNED) == 1 &&
-	    btf__add_struct(types, "task_state", size) == 2 && btf__load_into_kernel(types) == 0)
-		return types;
-	btf__free(types);
-	return NULL;
-}
-
-static int map_make(const struct bpf_map *map)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = bpf_map__map_flags(map));
-	struct btf *types = NULL;
-	if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE) {
-		types = storage_types(bpf_map__value_size(map));
-		if (types == NULL)
-			return -errno;
-		options.btf_fd = (uint32_t)btf__fd(types);
-		options.btf_key_type_id = 1;
-		options.btf_value_type_id = 2;
-	}
-	const int fd =
-		bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
-			       bpf_map__value_size(map), bpf_map__max_entries(map), &options);
-	btf__free(types);
-	return fd;
-}
-
-/* What libbpf does for the global variables of the probes in a map of its own making. */
-static int map_fill(const struct bpf_map *map, int fd)
-{
-	static const uint32_t key = 0;
-	size_t size = 0;
-	const void *values = bpf_map__initial_value((struct bpf_map *)(uintptr_t)map, &size);
-	int r = values != NULL ? bpf_map_update_elem(fd, &key, values, BPF_ANY) : 0;
-	if (r >= 0 && (bpf_map__map_flags(map) & BPF_F_RDONLY_PROG) != 0)
-		r = bpf_map_freeze(fd);
-	return r;
-}
-
-/* All maps are ours: programs are loaded by several objects, and any of these may fail. */
-static int maps_make(const struct probes *p)
-{
-	struct bpf_map *map;
-	bpf_object__for_each_map(map, p->skeleton->obj)
-	{
-		if (map == p->skeleton->maps.ring)
-			continue;
-		_cleanup_close_ int fd = map_make(map);
-		int r = fd < 0 ? fd : map_fill(map, fd);
-		if (r >= 0)
-			r = bpf_map__reuse_fd(map, fd);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* Lets skeleton->bss be the map's memory, as libbpf does when it loads. */
-static int variables_map(const struct probes *p)
-{
-	const struct bpf_map *map = p->skeleton->maps.bss;
-	const size_t size = bpf_map__value_size(map);
-	return mmap(p->skeleton->bss, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-		    bpf_map__fd(map), 0) == MAP_FAILED
-		       ? -errno
-		       : 0;
-}
-
 static int work_in_second(struct loading *l)
 {
-	int r = ring_make(l->probes);
+	int r = maps_make_ring(l->probes);
 	tell(l, &l->ring, THERE);
 	if (r >= 0)
 		r = ring_open(l);
@@ -435,7 +319,7 @@ static int give_ring(struct loading *l)
 	if (l->is_shared)
 		(void)wait_for(l, &l->ring);
 	else
-		r = ring_make(l->probes);
+		r = maps_make_ring(l->probes);
 	if (r >= 0 && l->probes->ring_fd < 0)
 		r = l->probes->ring_fd;
 	return r < 0 ? r : bpf_map__reuse_fd(l->probes->skeleton->maps.ring, l->probes->ring_fd);
@@ -455,12 +339,7 @@ static int load_maps(struct loading *l, const struct bpf_settings *settings)
 	r = find_imports(p, settings->argv);
 	if (r >= 0)
 		r = give_ring(l);
-	if (r >= 0)
-		r = bpf_map__set_max_entries(p->skeleton->maps.stack_ring,
-					     stack_ring_bytes(p, settings));
-	if (r >= 0)
-		r = maps_make(p);
-	return r < 0 ? r : variables_map(p);
+	return r < 0 ? r : maps_make(p, settings);
 }
 
 /* In this thread, of what is wanted, what is not the other's. */
@@ -500,10 +379,10 @@ static bool is_refused(const struct programs *p)
 
 static bool is_any_loaded(const struct programs *p)
 {
+	size_t n = 0;
 	for (size_t i = 0; i < p->n; i++)
-		if (p->items[i].fd >= 0)
-			return true;
-	return false;
+		n += p->items[i].fd >= 0;
+	return n > 0;
 }
 
 /* @bad is needed and cannot be had. */
@@ -565,7 +444,8 @@ int probes_open(const struct bpf_settings *settings, take_record_fn *take, void 
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER,
 	};
-	*ret = (struct probes){ .ring_fd = -1, .ring_bytes = ring_size(settings->ring_bytes) };
+	*ret = (struct probes){ .ring_fd = -1,
+				.ring_bytes = maps_ring_bytes(settings->ring_bytes) };
 	ret->n_cpus = libbpf_num_possible_cpus();
 	if (ret->n_cpus < 0)
 		return probes_refused(ret->n_cpus, why, why_size);

@@ -26,6 +26,7 @@ const struct probe_row probe_rows[PROBES] = {
 	[PROBE_EXEC] = {
 		.name = "exec",
 		.is_needed = true,
+		.is_second = true,
 		.by = { { .programs = { "handle_exec" } } },
 	},
 	[PROBE_EXIT] = {
