@@ -70,6 +70,18 @@ is_split_right() {
 	awk '$1 == "wait" && $6 - $5 < 0.99 { print; bad = 1 } END { exit bad }' samples
 }
 
+@test "from which length on a wait has a stack can be set" {
+	require_bpf
+	record --wait-stacks 100ms -- "$WORKLOADS/stacks" sleep 20
+	awk '$1 == "wait" && $6 - $5 < 99.9 { print; bad = 1 } END { exit bad }' samples
+	grep -q "meta.*'design.wait_stacks_ns=100000000'" events
+	record --wait-stacks 1us -- "$WORKLOADS/stacks" sleep 0
+	grep -qE '^wait .*;retry_connect;main;' samples
+	run "$STARTLINE" run --wait-stacks 0 -- true
+	[ "$status" = 125 ]
+	[[ $output == *"a duration such as 200us"* ]]
+}
+
 @test "the memory of a program never gets into the recording" {
 	record --stacks 999 -- "$WORKLOADS/stacks" secret marker
 	[ "$(grep -c ';split_work;work;keep_secret;main;' samples)" -gt 20 ]

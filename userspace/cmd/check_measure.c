@@ -31,6 +31,7 @@ int check_spec(const struct scenario *s, const struct step *step, struct ready_r
 		.probes = PROBE_AUTO,
 		.count_heap = s->counts_heap,
 		.stacks_hz = s->stacks_hz,
+		.wait_stacks_ns = s->wait_stacks_ns,
 		.rules = rules->items,
 		.n_rules = rules->n,
 		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,

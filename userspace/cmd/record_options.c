@@ -28,6 +28,7 @@ enum {
 	KEY_PROBES,
 	KEY_HEAP,
 	KEY_STACKS,
+	KEY_WAIT_STACKS,
 	KEY_TRACE,
 	KEY_USER,
 	KEY_CGROUP,
@@ -54,6 +55,8 @@ static const struct argp_option options[] = {
 	  "sample what is on the CPU: not at all, as often as 2 % of its time allow, or HZ times a "
 	  "second of it (auto)",
 	  0 },
+	{ "wait-stacks", KEY_WAIT_STACKS, "T", 0,
+	  "waits as long as T have the stack that waited (1ms)", 0 },
 	{ "trace", KEY_TRACE, "FILE", 0, "the recording (a new one in .startline/)", 0 },
 	{ "user", KEY_USER, "NAME", 0, "run the command as this user (under sudo: the caller)", 0 },
 	{ "follow-cgroup", KEY_CGROUP, "PATH", 0, "also record the tasks of this cgroup", 0 },
@@ -216,6 +219,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_STACKS:
 		o->spec.stacks_hz = parse_stacks(arg, state);
+		return 0;
+	case KEY_WAIT_STACKS:
+		if (parse_duration(arg, &o->spec.wait_stacks_ns) < 0 || o->spec.wait_stacks_ns == 0)
+			argp_error(state, "--wait-stacks '%s': a duration such as 200us", arg);
 		return 0;
 	case KEY_TRACE:
 		o->trace_path = arg;

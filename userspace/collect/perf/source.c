@@ -26,7 +26,7 @@
 
 /* Of its own time that a thread has between two snapshots at system calls, at least. */
 #define GAP_NS	(250 * NS_PER_US)
-#define WAIT_NS (1 * NS_PER_MS) /* shorter waits have no stack */
+#define WAIT_NS (1 * NS_PER_MS)
 
 /* A record may be a moment late behind one that another CPU made after it. */
 #define SETTLED_NS (2 * NS_PER_MS)
@@ -41,6 +41,7 @@
 
 struct source_perf {
 	uint64_t rate_hz; /* asked for; 0: what the cost allows */
+	uint64_t wait_ns; /* shorter waits have no stack */
 	struct cost_trial trial;
 	uint64_t period_ns; /* 0: no timer */
 	size_t ring_bytes;
@@ -66,13 +67,14 @@ struct source_perf {
 	uint64_t n_lost;
 };
 
-struct source_perf *source_perf_new(int rate_hz, size_t ring_bytes)
+struct source_perf *source_perf_new(const struct perf_settings *settings)
 {
 	struct source_perf *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return NULL;
-	s->rate_hz = rate_hz > 0 ? (uint64_t)rate_hz : 0;
-	s->ring_bytes = ring_bytes;
+	s->rate_hz = settings->rate_hz > 0 ? (uint64_t)settings->rate_hz : 0;
+	s->wait_ns = settings->wait_ns != 0 ? settings->wait_ns : WAIT_NS;
+	s->ring_bytes = settings->ring_bytes;
 	s->events.epoll_fd = -1;
 	cost_trial_start(&s->trial);
 	return s;
@@ -181,7 +183,7 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 				      source_bpf_stack_bytes(s->bpf));
 	if (r < 0)
 		return fail(r, "cannot map the ring of snapshots: %s", strerror(-r));
-	source_bpf_take_stacks(s->bpf, GAP_NS, WAIT_NS);
+	source_bpf_take_stacks(s->bpf, GAP_NS, s->wait_ns);
 	return 0;
 }
 
@@ -470,7 +472,7 @@ static void pace(struct source_perf *s, uint64_t now)
 		s->thin = thin;
 	perf_events_let_run(&s->events, !s->is_paused);
 	if (s->bpf != NULL)
-		source_bpf_take_stacks(s->bpf, GAP_NS << thin, WAIT_NS);
+		source_bpf_take_stacks(s->bpf, GAP_NS << thin, s->wait_ns);
 }
 
 int source_perf_drain(struct source_perf *s, struct sink sink)

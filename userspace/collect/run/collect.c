@@ -144,7 +144,11 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
 			&c->trial);
 	if (spec->stacks_hz != STACKS_OFF)
-		c->perf = source_perf_new(spec->stacks_hz, spec->ring_bytes);
+		c->perf = source_perf_new(&(struct perf_settings){
+			.rate_hz = spec->stacks_hz,
+			.wait_ns = spec->wait_stacks_ns,
+			.ring_bytes = spec->ring_bytes,
+		});
 	cgroup_sweep();
 	r = collector_watch(c, c->signals.fd, WAKE_SIGNAL, 0);
 	return r < 0 ? fail(r, "cannot wait for events: %s", strerror(-r)) : 0;

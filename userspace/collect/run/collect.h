@@ -39,7 +39,8 @@ struct collect_spec {
 	size_t pad_bytes;
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	bool count_heap;
-	int stacks_hz; /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
+	int stacks_hz;		 /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
+	uint64_t wait_stacks_ns; /* a wait as long as that has its stack; 0: 1 ms */
 	const struct ready_rule *rules;
 	size_t n_rules;
 	enum until until;

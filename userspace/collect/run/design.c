@@ -67,6 +67,9 @@ int emit_design(struct sink sink, const struct collect_spec *spec)
 		e = emit_meta(sink, "design.heap", "%s", spec->count_heap ? "count" : "off");
 	if (e >= 0)
 		e = emit_stacks(sink, spec->stacks_hz);
+	if (e >= 0 && spec->wait_stacks_ns != 0)
+		e = emit_meta(sink, "design.wait_stacks_ns", "%llu",
+			      (unsigned long long)spec->wait_stacks_ns);
 	if (e >= 0 && (spec->probes & (PROBE_BPF | PROBE_AUTO)))
 		e = emit_meta(sink, "design.probes", "bpf");
 	if (e >= 0 && (spec->probes & (PROBE_SHIM | PROBE_AUTO)))

@@ -121,9 +121,14 @@ struct perf_target {
 	bool is_endless; /* nobody expects it to become ready: samples get fewer as time goes by */
 };
 
-/* @rate_hz: of the timer; 0: as high as its cost allows, which is measured until source_perf_open().
- * @ring_bytes: of each ring, 0: the default. NULL: no memory. */
-struct source_perf *source_perf_new(int rate_hz, size_t ring_bytes);
+struct perf_settings {
+	int rate_hz; /* of the timer; 0: as high as its cost allows, which is measured until source_perf_open() */
+	uint64_t wait_ns;  /* shorter waits have no stack; 0: the default, 1 ms */
+	size_t ring_bytes; /* of each ring; 0: the default */
+};
+
+/* NULL: no memory. */
+struct source_perf *source_perf_new(const struct perf_settings *settings);
 /* META about what there is: without a timer snapshots may still come. */
 int source_perf_open(struct source_perf *s, struct sink sink);
 /* Samples the command from its first instruction on. */
