@@ -144,10 +144,14 @@ static bool heavy_relocation(struct builder *b, struct finding *ret)
 	return true;
 }
 
+const struct library *slowest_constructors(const struct run *run, int64_t *ret_ns)
+{
+	return costliest(run, offsetof(struct library, init_ns), ret_ns);
+}
+
 static bool slow_constructor(struct builder *b, struct finding *ret)
 {
-	const struct library *worst =
-		costliest(b->run, offsetof(struct library, init_ns), &ret->cost_ns);
+	const struct library *worst = slowest_constructors(b->run, &ret->cost_ns);
 	if (worst == NULL)
 		return false;
 	ret->evidence = arena_printf(b->arena, "%s: its constructors took %.1f ms",
@@ -291,7 +295,7 @@ static const struct {
 	{ "retry-sleep", retry_sleep },
 	{ "many-calls", many_calls },
 	{ "heavy-relocation", heavy_relocation },
-	{ "slow-constructor", slow_constructor },
+	{ SLOW_CONSTRUCTOR, slow_constructor },
 	{ "library-search", library_search },
 	{ "repeated-linking", repeated_linking },
 	{ "heavy-import", heavy_import },
@@ -307,4 +311,17 @@ void findings_finish(struct builder *b)
 		if (rows[i].find(b, &finding))
 			run->findings[run->n_findings++] = finding;
 	}
+}
+
+int finding_add(struct session *s, struct run *run, struct finding finding)
+{
+	struct finding *all =
+		arena_alloc_array(s->arena, run->n_findings + 1, sizeof(struct finding));
+	if (all == NULL || finding.evidence == NULL)
+		return -ENOMEM;
+	if (run->n_findings > 0)
+		memcpy(all, run->findings, run->n_findings * sizeof(*all));
+	all[run->n_findings++] = finding;
+	run->findings = all;
+	return 0;
 }

@@ -57,26 +57,23 @@ int hot_function(struct session *s, struct run *run)
 	if (f == NULL || ns < LEAST_NS || n < LEAST_N || is_interpreter(f) ||
 	    (double)ns < LEAST * (double)run->startup_total_ns)
 		return 0;
-	struct finding *all =
-		arena_alloc_array(s->arena, run->n_findings + 1, sizeof(struct finding));
 	const char *where =
 		f->file == NULL || f->line == UNKNOWN
 			? ""
 			: arena_printf(s->arena, " (%s:%lld)", f->file, (long long)f->line);
-	if (all == NULL || where == NULL)
+	if (where == NULL)
 		return -ENOMEM;
-	if (run->n_findings > 0)
-		memcpy(all, run->findings, run->n_findings * sizeof(*all));
-	all[run->n_findings++] = (struct finding){
-		.id = "hot-function",
-		.cost_ns = ns,
-		.evidence =
-			arena_printf(s->arena, "%s%s of %s ran for %.1f of %.1f ms, in %zu samples",
-				     f->function, where, module_label(s->arena, f->module),
-				     (double)ns / 1e6, (double)run->startup_total_ns / 1e6, n),
-		.remedy = "--view stacks tells who calls it; let it run later than startup, on "
-			  "less, or in other threads",
-	};
-	run->findings = all;
-	return run->findings[run->n_findings - 1].evidence != NULL ? 0 : -ENOMEM;
+	return finding_add(
+		s, run,
+		(struct finding){
+			.id = "hot-function",
+			.cost_ns = ns,
+			.evidence = arena_printf(
+				s->arena, "%s%s of %s ran for %.1f of %.1f ms, in %zu samples",
+				f->function, where, module_label(s->arena, f->module),
+				(double)ns / 1e6, (double)run->startup_total_ns / 1e6, n),
+			.remedy =
+				"--view stacks tells who calls it; let it run later than startup, on "
+				"less, or in other threads",
+		});
 }

@@ -511,8 +511,16 @@ void coverage_finish(struct builder *b);
 void producers_begin(struct facts *f); /* the next run begins */
 void producers_see(struct facts *f, const struct sl_event *event);
 void producers_finish(struct builder *b, bool is_last);
-void findings_finish(struct builder *b);	      /* findings.c */
-int hot_function(struct session *s, struct run *run); /* hot_function.c; after code_finish() */
+void findings_finish(struct builder *b); /* findings.c */
+/* Those that need the names of functions, after code_finish(); -ENOMEM. */
+int constructor_name(struct session *s, struct run *run); /* what slow-constructor is about */
+int hot_function(struct session *s, struct run *run);
+int repeated_work(struct session *s, struct run *run);
+/* findings.c: puts @finding behind the others; -ENOMEM, also where it has no evidence. */
+int finding_add(struct session *s, struct run *run, struct finding finding);
+#define SLOW_CONSTRUCTOR "slow-constructor"
+/* What that is about, and what it took; NULL: none is worth a word. */
+const struct library *slowest_constructors(const struct run *run, int64_t *ret_ns);
 double *metrics_values(struct arena *arena, const struct run *run); /* metrics.c; NULL: no memory */
 /* Where a metric is also a number of the run, or of each process: it is UNKNOWN. */
 void metrics_forget(const struct metric *metric, struct run *run);

@@ -413,8 +413,13 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 		take_command(s);
 	if (rc == 0)
 		rc = code_finish(&f->code, s);
-	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
-		rc = hot_function(s, &s->runs[i]);
+	for (size_t i = 0; i < s->n_runs && rc == 0; i++) {
+		rc = constructor_name(s, &s->runs[i]);
+		if (rc == 0)
+			rc = hot_function(s, &s->runs[i]);
+		if (rc == 0)
+			rc = repeated_work(s, &s->runs[i]);
+	}
 	if (rc == 0)
 		rc = write_notes(f, s);
 	if (rc < 0)
