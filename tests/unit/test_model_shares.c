@@ -407,9 +407,30 @@ static void a_module_keeps_its_name_in_another_build(void **state)
 	(void)session_free(s);
 }
 
+static void what_comes_with_a_runtime_is_common_code(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *function;
+		bool is_common;
+	} made[] = {
+		{ "int java.util.HashMap.put(int)", true },
+		{ "int org.example.Server.index(java.lang.String)", false },
+		{ "Interpreter", true },
+		{ "require node:internal/modules/helpers:119:28", true },
+		{ "buildIndex /srv/server.js:3:20", false },
+		{ NULL, true },
+	};
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++) {
+		const struct frame f = { .module = "[JIT]", .function = made[i].function };
+		assert_int_equal(is_common_code(&f), made[i].is_common);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_comes_with_a_runtime_is_common_code),
 		cmocka_unit_test(a_function_that_calls_itself_counts_once),
 		cmocka_unit_test(what_is_open_is_nobodys_self),
 		cmocka_unit_test(what_is_not_known_has_no_name),

@@ -407,7 +407,21 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 
 /* ---- places ---- */
 
-/* Of a JVM's own map some names are no program's. */
+/* What comes with the JVM or node is like the C library: who called it is what one wants to know. */
+static bool is_of_runtime(const char *function)
+{
+	static const char *const packages[] = { "java.", "javax.", "jdk.", "sun.", "com.sun." };
+	/* "int java.lang.String.hashCode()", "require node:internal/modules/helpers:119:28" */
+	const char *end = strchr(function, '('), *name = end != NULL ? end : function;
+	while (name > function && name[-1] != ' ')
+		name--;
+	for (size_t i = 0; end != NULL && i < sizeof(packages) / sizeof(*packages); i++)
+		if (strncmp(name, packages[i], strlen(packages[i])) == 0)
+			return true;
+	return strstr(function, " node:") != NULL;
+}
+
+/* The program's, and not what a JVM calls its own code in its map. */
 static bool is_made_code(const struct frame *f)
 {
 	static const char *const others[] = { "Interpreter", "StubRoutines" };
@@ -416,7 +430,7 @@ static bool is_made_code(const struct frame *f)
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		if (strncmp(f->function, others[i], strlen(others[i])) == 0)
 			return false;
-	return true;
+	return !is_of_runtime(f->function);
 }
 
 /* Code that everything calls, and what only runs a program: who called it is what one wants to know. */

@@ -19,7 +19,7 @@
 #define MAX_OBJECT   32	  /* columns of a path; beyond it only its last part */
 #define SHORT_OBJECT 12	  /* where names take their part of the width */
 #define MAX_CODE     26	  /* columns of the names of functions; 80 have room for a bar then */
-#define SHORT_CODE   20	  /* where names of programs take their part */
+#define SHORT_CODE   24	  /* where names of programs take their part */
 #define MAX_WAITING  32	  /* columns with file and line of what waits */
 #define MOST	     0.9  /* of a row: the rest goes without saying */
 #define LEAST	     0.01 /* of a row: worth one of the first two terms */
@@ -83,7 +83,7 @@ static void add_causes(struct buf *out, const struct stretch *stretch, size_t co
 		is_used[cause] = true;
 		(void)buf_addf(out, "%s%s %s", n > 0 ? ", " : "", word_of(cause, false),
 			       format_ns_short(text, (double)ns));
-		if (cause == CAUSE_CPU && code[0] != '\0' && (n == 0 || columns > SHORT_OBJECT))
+		if (cause == CAUSE_CPU && code[0] != '\0' && (n < 2 || columns > SHORT_OBJECT))
 			(void)buf_addf(out, " (%s)", code);
 		if (longest->state == ACTIVITY_BLOCKED && (int)longest->cause == cause &&
 		    longest->detail[0] != '\0' && longest->duration_ns >= ns / 2)
