@@ -19,7 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < PLACES; i++)
 		places[i] = (struct code_place){ .offset = (uint64_t)i << i, .id = i };
 	const struct symbol_search search = {
-		.places = places, .n = PLACES, .names = names, .names_arena = arena
+		.places = places,
+		.n = PLACES,
+		.names = names,
+		.names_arena = arena,
+		.until_ns = UINT64_MAX,
 	};
 	if (arena == NULL || fd < 0 || write(fd, data, size) != (ssize_t)size ||
 	    perf_map_find(fd, &search) < 0)

@@ -18,6 +18,13 @@ static inline void silence(enum log_level level, const char *message, void *user
 	(void)user;
 }
 
+/* As memory_limit.h does where there is no sanitizer: a large allocation fails. */
+const char *__asan_default_options(void);
+inline const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1:max_allocation_size_mb=256";
+}
+
 /* Text for a terminal must not hold a control byte. */
 static inline void check_text(const char *text, size_t n)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/lib/snapshot_of.h"
+#include "userspace/base/units.h"
 #include "userspace/stacks/symbols.h"
 #include "userspace/stacks/unwind.h"
 
@@ -40,7 +41,7 @@ static void print_frame(struct modules *modules, const struct code_frame *frame)
 	static struct lines lines;
 	lines.n = 0;
 	if (module != NULL)
-		(void)symbols_find(modules, module, &place, 1, add_line, &lines);
+		(void)symbols_find(modules, module, &place, 1, NS_PER_S, add_line, &lines);
 	for (size_t i = lines.n; i-- > 0;)
 		puts(lines.text[i]);
 	if (lines.n == 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/unit/cmocka.h"
+#include "userspace/base/units.h"
 #include "userspace/stacks/demangle.h"
 #include "userspace/stacks/elf_symbols.h"
 #include "userspace/stacks/module_file.h"
@@ -94,7 +95,7 @@ static void find(struct module *of, const uint64_t *offsets, size_t n)
 	for (size_t i = 0; i < n; i++)
 		places[i] = (struct code_place){ .offset = offsets[i], .id = (uint32_t)i + 1 };
 	n_told = 0;
-	assert_int_equal(symbols_find(modules, of, places, n, remember, NULL), 0);
+	assert_int_equal(symbols_find(modules, of, places, n, NS_PER_S, remember, NULL), 0);
 }
 
 static uint64_t offset_of(const void *code)

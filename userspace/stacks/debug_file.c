@@ -13,6 +13,7 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/stacks/elf_open.h"
 #include "userspace/stacks/module_file.h"
 
 enum { PATH_LIMIT = 4096, LINK_MAX_BYTES = 512 };
@@ -25,7 +26,7 @@ bool debug_file_use(int fd, struct elf_image *ret)
 	if (copy < 0 || fstat(copy, &st) < 0)
 		return false;
 	const bool is_safe = st.st_uid == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-	Elf *elf = elf_begin(copy, is_safe ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
+	Elf *elf = elf_open(copy, is_safe ? ELF_C_READ_MMAP : ELF_C_READ);
 	if (elf == NULL)
 		return false;
 	*ret = (struct elf_image){ .elf = elf, .fd = take_fd(copy), .is_mapped = is_safe };

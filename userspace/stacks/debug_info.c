@@ -4,12 +4,14 @@
  * a place grows from the outside in. */
 #include "userspace/stacks/debug_info.h"
 
+#include <setjmp.h>
 #include <time.h>
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 
 #include "userspace/base/clock.h"
+#include "userspace/stacks/elf_open.h"
 
 enum {
 	DEPTH_MAX = 256,     /* of entries in each other */
@@ -170,40 +172,46 @@ static void find_in_unit(struct walker *w, Dwarf_Die *unit)
 	(void)each_covered(w, unit, add_line_of);
 }
 
-/* libdw reads and unpacks all that it may use. */
+/* Another file, which libdw would open by its path, is one that only root can name. */
 static bool is_small(const struct elf_image *image)
 {
-	uint64_t n = 0, n_mapped = 0;
-	size_t names = 0;
-	if (elf_getshdrstrndx(image->elf, &names) < 0)
-		return false;
-	for (Elf_Scn *section = NULL; (section = elf_nextscn(image->elf, section)) != NULL;) {
-		const Elf64_Shdr *header = elf64_getshdr(section);
-		if (header == NULL || header->sh_type == SHT_NOBITS ||
-		    (header->sh_flags & SHF_ALLOC))
-			continue;
-		const Elf64_Chdr *packed =
-			header->sh_flags & SHF_COMPRESSED ? elf64_getchdr(section) : NULL;
-		if (__builtin_add_overflow(n_mapped, header->sh_size, &n_mapped) ||
-		    (packed != NULL && __builtin_add_overflow(n, packed->ch_size, &n)))
-			return false;
-	}
-	return n <= DEBUG_MAX && n_mapped <= (image->is_mapped ? MAPPED_MAX : DEBUG_MAX);
+	struct elf_sizes sizes;
+	elf_measure(image->elf, &sizes);
+	return sizes.debug_packed <= DEBUG_MAX &&
+	       sizes.debug <= (image->is_mapped ? MAPPED_MAX : DEBUG_MAX) &&
+	       (image->is_mapped || !sizes.has_other_file);
+}
+
+/* libdw has no other way out. */
+static jmp_buf out_of_memory;
+
+static __attribute__((noreturn)) void leave(void)
+{
+	longjmp(out_of_memory, 1);
+}
+
+static void find_in_all(struct walker *w, Dwarf *dwarf)
+{
+	Dwarf_CU *unit = NULL;
+	Dwarf_Die die;
+	while (!is_late(w) && dwarf_get_units(dwarf, unit, &unit, NULL, NULL, &die, NULL) == 0)
+		find_in_unit(w, &die);
 }
 
 void debug_info_find(const struct elf_image *image, const struct symbol_search *search,
 		     uint64_t limit_ns, struct debug_place *ret)
 {
 	struct walker w = { .search = search, .places = ret };
-	if (!is_small(image))
-		return;
 	/* Unpacks all there is. */
-	Dwarf *dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	Dwarf *dwarf = is_small(image) ? dwarf_begin_elf(image->elf, DWARF_C_READ, NULL) : NULL;
+	if (dwarf == NULL)
+		return;
 	w.until_ns = clock_ns(CLOCK_MONOTONIC) + limit_ns;
-	Dwarf_CU *unit = NULL;
-	Dwarf_Die die;
-	while (dwarf != NULL && !is_late(&w) &&
-	       dwarf_get_units(dwarf, unit, &unit, NULL, NULL, &die, NULL) == 0)
-		find_in_unit(&w, &die);
+	if (w.until_ns > search->until_ns)
+		w.until_ns = search->until_ns;
+	(void)dwarf_new_oom_handler(dwarf, leave);
+	/* What was found until then stands. */
+	if (setjmp(out_of_memory) == 0)
+		find_in_all(&w, dwarf);
 	(void)dwarf_end(dwarf);
 }

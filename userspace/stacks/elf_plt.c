@@ -85,7 +85,9 @@ void elf_plt_find(const struct elf_image *image, const struct symbol_search *sea
 		    header->sh_type != SHT_PROGBITS)
 			continue;
 		for (size_t i = symbol_search_from(search, header->sh_addr);
-		     i < search->n && search->places[i].offset - header->sh_addr < header->sh_size;
+		     i < search->n &&
+		     search->places[i].offset - header->sh_addr < header->sh_size &&
+		     !symbol_search_is_late(search);
 		     i++) {
 			uint64_t slot;
 			if (search->names[i] == NULL &&

@@ -16,8 +16,7 @@ enum {
 	NAMED_MAX = 1 << 20,   /* … symbols there, and places where the name is found */
 	PLACES_MAX = 8,
 };
-#define TIME_MAX_NS (300 * NS_PER_MS)	 /* for one table: some 200 MB, where a browser has 30 */
-#define WORK_MAX    ((uint64_t)64 << 20) /* places looked at; symbols may lie over each other */
+#define WORK_MAX ((uint64_t)64 << 20) /* places looked at; symbols may lie over each other */
 
 /* The symbol that a place has so far. */
 struct candidate {
@@ -79,6 +78,11 @@ static bool find_table(struct table *t, uint32_t type)
 		return true;
 	}
 	return false;
+}
+
+bool symbol_search_is_late(const struct symbol_search *s)
+{
+	return clock_ns(CLOCK_MONOTONIC) > s->until_ns;
 }
 
 size_t symbol_search_from(const struct symbol_search *s, uint64_t address)
@@ -148,10 +152,9 @@ static bool read_symbols(struct table *t)
 {
 	Elf64_Sym chunk[CHUNK];
 	const uint64_t n = t->symbols.sh_size / sizeof(*chunk);
-	const uint64_t until_ns = clock_ns(CLOCK_MONOTONIC) + TIME_MAX_NS;
 	for (uint64_t i = 0; i < n;) {
 		const uint64_t now = n - i < CHUNK ? n - i : CHUNK;
-		if (clock_ns(CLOCK_MONOTONIC) > until_ns || t->work > WORK_MAX ||
+		if (symbol_search_is_late(t->search) || t->work > WORK_MAX ||
 		    !elf_image_read(t->image, t->symbols.sh_offset + i * sizeof(*chunk), chunk,
 				    now * sizeof(*chunk)))
 			return false;

@@ -31,14 +31,17 @@ struct symbol_search {
 	size_t n;
 	const char **names; /* for each place; as the file has it. NULL: not found yet */
 	struct arena *names_arena;
+	uint64_t until_ns; /* CLOCK_MONOTONIC: no longer than that */
 };
+
+bool symbol_search_is_late(const struct symbol_search *s);
 
 /* The first place at or behind @address; n: none. */
 size_t symbol_search_from(const struct symbol_search *s, uint64_t address);
 
 /* Looks in the table of @type (SHT_SYMTAB, SHT_DYNSYM) for places that have no name yet. @is_whole: the
  * table has all functions, so that a symbol of size 0 covers what lies up to the next one.
- * 0, also when there is no such table, or -ENOMEM. */
+ * 0, also when there is no such table or no time to see all of it, or -ENOMEM. */
 int elf_symbols_find(const struct elf_image *image, uint32_t type, bool is_whole,
 		     const struct symbol_search *search);
 

@@ -14,6 +14,7 @@
 
 #include <elfutils/libdwelf.h>
 
+#include "userspace/stacks/elf_open.h"
 #include "userspace/stacks/module_file_internal.h"
 
 #define VDSO_MAX ((size_t)64 << 10) /* it has two pages */
@@ -130,7 +131,7 @@ static int use_fd(struct module *module, int fd)
 	struct module_file *f = module->file;
 	f->fd = fd;
 	/* Read and not mapped: who cuts a mapped file kills who reads it. */
-	f->elf = elf_begin(fd, ELF_C_READ, NULL);
+	f->elf = elf_open(fd, ELF_C_READ);
 	if (f->elf != NULL && read_header(f) && is_what_was_mapped(module, fd, f->elf))
 		return 0;
 	module_file_close(f);

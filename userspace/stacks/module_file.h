@@ -32,6 +32,8 @@ struct module_file {
 	struct segment segments[SEGMENTS_MAX];
 	size_t n_segments;
 	uint64_t entry;
+	uint64_t n_rows; /* that were asked for, and what it took */
+	uint64_t rows_ns;
 	/* As long as it is open. */
 	int fd; /* -1: closed, or no file (vDSO) */
 	Elf *elf;

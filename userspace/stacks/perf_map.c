@@ -97,7 +97,8 @@ int perf_map_find(int fd, const struct symbol_search *search)
 		return -errno;
 	char line[LINE_MAX_BYTES];
 	uint64_t n_read = 0, work = 0;
-	while (n_read < MAP_MAX && work < WORK_MAX && fgets(line, sizeof(line), f) != NULL) {
+	while (n_read < MAP_MAX && work < WORK_MAX && !symbol_search_is_late(search) &&
+	       fgets(line, sizeof(line), f) != NULL) {
 		char *rest;
 		const size_t n = strlen(line);
 		const uint64_t start = strtoull(line, &rest, 16);

@@ -7,6 +7,8 @@
 #include <elf.h>
 #include <string.h>
 
+#include "userspace/base/clock.h"
+#include "userspace/stacks/elf_open.h"
 #include "userspace/stacks/module_file.h"
 #include "userspace/stacks/row_bytes.h"
 #include "userspace/stacks/row_expression.h"
@@ -15,44 +17,12 @@
 #define UNINDEXED_MAX	((size_t)2 << 20)  /* libdw keeps every entry it comes by */
 #define DEBUG_FRAME_MAX ((size_t)24 << 20) /* with all other sections of debugging, unpacked */
 
+/* A row takes a few microseconds, but for the first of a file that has no index. Who makes them dearer has
+ * none left when that has added up. */
+#define ROWS_NS_FREE (300 * NS_PER_MS)
+#define ROW_NS_MAX   (1 * NS_PER_MS)
+
 /* ---- opening what a file tells ---- */
-
-struct section_sizes {
-	size_t eh_frame;
-	size_t eh_frame_hdr;
-	size_t debug_frame;
-	size_t debug; /* all that libdw would unpack */
-};
-
-static size_t unpacked_size(Elf_Scn *section, const Elf64_Shdr *header)
-{
-	Elf64_Chdr *packed = header->sh_flags & SHF_COMPRESSED ? elf64_getchdr(section) : NULL;
-	return packed != NULL ? packed->ch_size : header->sh_size;
-}
-
-static void measure_sections(Elf *elf, struct section_sizes *ret)
-{
-	size_t names = 0;
-	*ret = (struct section_sizes){ 0 };
-	if (elf_getshdrstrndx(elf, &names) < 0)
-		return;
-	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
-		const Elf64_Shdr *header = elf64_getshdr(section);
-		const char *name = header != NULL && header->sh_type != SHT_NOBITS
-					   ? elf_strptr(elf, names, header->sh_name)
-					   : NULL;
-		if (name == NULL)
-			continue;
-		if (strcmp(name, ".eh_frame") == 0)
-			ret->eh_frame = header->sh_size;
-		else if (strcmp(name, ".eh_frame_hdr") == 0)
-			ret->eh_frame_hdr = header->sh_size;
-		if (strcmp(name, ".debug_frame") == 0 || strcmp(name, ".zdebug_frame") == 0)
-			ret->debug_frame = unpacked_size(section, header);
-		if (strncmp(name, ".debug_", 7) == 0 || strncmp(name, ".zdebug_", 8) == 0)
-			ret->debug += unpacked_size(section, header);
-	}
-}
 
 static Dwarf_CFI *eh_frame_of(struct modules *modules, struct module *module)
 {
@@ -60,13 +30,12 @@ static Dwarf_CFI *eh_frame_of(struct modules *modules, struct module *module)
 	if (f->looked_for_rows)
 		return f->eh_frame;
 	f->looked_for_rows = true;
-	struct section_sizes sizes;
-	measure_sections(f->elf, &sizes);
-	const size_t n = sizes.eh_frame + sizes.eh_frame_hdr;
+	struct elf_sizes sizes;
+	elf_measure(f->elf, &sizes);
 	if (sizes.eh_frame == 0 || sizes.eh_frame > EH_FRAME_MAX ||
 	    sizes.eh_frame_hdr > EH_FRAME_MAX ||
 	    (sizes.eh_frame_hdr == 0 && sizes.eh_frame > UNINDEXED_MAX) ||
-	    modules_charge(modules, module, n) < 0)
+	    modules_charge(modules, module, sizes.eh_frame + sizes.eh_frame_hdr) < 0)
 		return NULL;
 	f->eh_frame = dwarf_getcfi_elf(f->elf);
 	return f->eh_frame;
@@ -78,11 +47,11 @@ static Dwarf_CFI *debug_frame_of(struct modules *modules, struct module *module)
 	if (f->looked_for_debug_frame)
 		return f->debug_frame;
 	f->looked_for_debug_frame = true;
-	struct section_sizes sizes;
-	measure_sections(f->elf, &sizes);
+	struct elf_sizes sizes;
+	elf_measure(f->elf, &sizes);
 	/* It has no index: libdw keeps an entry of a hundred bytes for some fifty of it. */
-	const size_t n = sizes.debug + 2 * sizes.debug_frame;
-	if (sizes.debug_frame == 0 || n > DEBUG_FRAME_MAX || modules_charge(modules, module, n) < 0)
+	if (sizes.debug_frame == 0 || sizes.debug > DEBUG_FRAME_MAX ||
+	    modules_charge(modules, module, sizes.debug + 2 * sizes.debug_frame) < 0)
 		return NULL;
 	f->dwarf = dwarf_begin_elf(f->elf, DWARF_C_READ, NULL);
 	f->debug_frame = f->dwarf != NULL ? dwarf_getcfi(f->dwarf) : NULL;
@@ -181,16 +150,28 @@ static int row_from(Dwarf_CFI *cfi, uint64_t address, struct row *row)
 	return ok ? 1 : -1;
 }
 
+/* The same, of either kind of entries. */
+static int row_from_entries(struct modules *modules, struct module *module, uint64_t address,
+			    struct row *row)
+{
+	Dwarf_CFI *eh_frame = eh_frame_of(modules, module);
+	const uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	int r = row_from(eh_frame, address, row);
+	if (r == 0)
+		r = row_from(debug_frame_of(modules, module), address, row);
+	module->file->rows_ns += clock_ns(CLOCK_MONOTONIC) - start_ns;
+	module->file->n_rows++;
+	return r;
+}
+
 void row_make(struct modules *modules, struct module *module, uint64_t address, pid_t pid,
 	      struct row *ret)
 {
 	const struct module_file *f = modules_open(modules, module, pid);
 	*ret = (struct row){ .flags = ROW_NONE };
-	if (f == NULL)
+	if (f == NULL || f->rows_ns > ROWS_NS_FREE + f->n_rows * ROW_NS_MAX)
 		return;
-	int r = row_from(eh_frame_of(modules, module), address, ret);
-	if (r == 0)
-		r = row_from(debug_frame_of(modules, module), address, ret);
+	const int r = row_from_entries(modules, module, address, ret);
 	if (r == 0)
 		row_from_bytes(f, address, ret);
 	else if (r < 0)

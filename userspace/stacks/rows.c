@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/memory_limit.h"
 #include "userspace/stacks/row_make.h"
 
 enum {
@@ -13,9 +14,12 @@ enum {
 	SETS = 1 << 15, /* with them 4 MiB */
 	MODULE_SHIFT = 48,
 };
+#define MEMORY_MORE \
+	((size_t)128 << 20) /* for files; they are charged 32 MiB, see modules_charge() */
 
 struct rows {
 	struct modules *modules;
+	struct memory_limit limit;
 	uint64_t n_found;
 	uint64_t n_made;
 	struct row sets[SETS][WAYS]; /* the latest first */
@@ -27,8 +31,10 @@ _Static_assert(MODULES_MAX < 1 << 16, "the key has 16 bits for the module");
 struct rows *rows_new(struct modules *modules)
 {
 	struct rows *r = calloc(1, sizeof(*r));
-	if (r != NULL)
-		r->modules = modules;
+	if (r == NULL)
+		return NULL;
+	r->modules = modules;
+	memory_limit_init(&r->limit, MEMORY_MORE);
 	return r;
 }
 
@@ -59,7 +65,10 @@ const struct row *rows_find(struct rows *r, struct module *module, uint64_t addr
 	} else {
 		r->n_made++;
 		way = WAYS - 1;
+		/* An entry of ten bytes can ask libdw for gigabytes: by the number of a register. */
+		memory_limit_begin(&r->limit);
 		row_make(r->modules, module, address, pid, &row);
+		memory_limit_end(&r->limit);
 		row.key = key;
 	}
 	memmove(&set[1], &set[0], way * sizeof(*set));

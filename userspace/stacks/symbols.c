@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "userspace/base/clock.h"
+#include "userspace/base/memory_limit.h"
 #include "userspace/base/units.h"
 #include "userspace/stacks/debug_file.h"
 #include "userspace/stacks/debug_info.h"
@@ -16,7 +18,8 @@
 #include "userspace/stacks/module_file.h"
 #include "userspace/stacks/perf_map.h"
 
-#define LINES_NS_MAX (150 * NS_PER_MS) /* for the lines of one module; names are looked up all */
+#define LINES_NS_MAX (150 * NS_PER_MS)	 /* for the lines of one module; names are worth more */
+#define MEMORY_MORE  ((size_t)192 << 20) /* 80 to unpack .gnu_debugdata, 32 of debug information */
 
 struct job {
 	struct modules *modules;
@@ -64,10 +67,14 @@ static int tell_place(const struct job *j, size_t i, const struct debug_place *p
 static int tell_all(const struct job *j, const struct debug_place *places)
 {
 	static const struct debug_place nothing;
+	const bool is_late = symbol_search_is_late(&j->search);
+	bool is_whole = true;
 	int r = 0;
-	for (size_t i = 0; i < j->search.n && r == 0; i++)
+	for (size_t i = 0; i < j->search.n && r == 0; i++) {
 		r = tell_place(j, i, places != NULL ? &places[i] : &nothing);
-	return r;
+		is_whole = is_whole && j->search.names[i] != NULL;
+	}
+	return r == 0 && is_late && !is_whole ? -ETIME : r;
 }
 
 /* ---- sources ---- */
@@ -87,7 +94,7 @@ static int find_names(const struct job *j, const struct elf_image *image,
 		      const struct elf_image *debug)
 {
 	int r = elf_symbols_find(image, SHT_SYMTAB, true, &j->search);
-	if (r == 0 && debug->elf != NULL)
+	if (r == 0 && debug != NULL)
 		r = elf_symbols_find(debug, SHT_SYMTAB, true, &j->search);
 	if (r == 0)
 		r = find_packed(j, image);
@@ -98,7 +105,7 @@ static int find_names(const struct job *j, const struct elf_image *image,
 	return r;
 }
 
-static int find_in_file(const struct job *j)
+static int find_in_opened(const struct job *j)
 {
 	const struct module_file *f = modules_open(j->modules, j->module, 0);
 	if (f == NULL)
@@ -107,15 +114,25 @@ static int find_in_file(const struct job *j)
 	if (f->fd < 0)
 		image.data = module_file_image(f, &image.n);
 	_cleanup_(debug_file_close) struct elf_image debug = { .fd = -1 };
-	if (!debug_file_open(j->module, &image, &debug) && f->fd >= 0 &&
-	    elf_image_section(&image, ".debug_info") != NULL)
+	const bool has_other = debug_file_open(j->module, &image, &debug);
+	if (!has_other && f->fd >= 0 && elf_image_section(&image, ".debug_info") != NULL)
 		(void)debug_file_use(f->fd, &debug);
-	const int r = find_names(j, &image, &debug);
+	const int r = find_names(j, &image, has_other ? &debug : NULL);
 	struct debug_place *places =
 		arena_alloc_array(j->search.names_arena, j->search.n, sizeof(*places));
 	if (r == 0 && places != NULL && debug.elf != NULL)
 		debug_info_find(&debug, &j->search, LINES_NS_MAX, places);
 	return r < 0 ? r : tell_all(j, places);
+}
+
+static int find_in_file(const struct job *j)
+{
+	struct memory_limit limit;
+	memory_limit_init(&limit, MEMORY_MORE);
+	memory_limit_begin(&limit);
+	const int r = find_in_opened(j);
+	memory_limit_end(&limit);
+	return r;
 }
 
 static int find_in_kernel(const struct job *j)
@@ -140,7 +157,7 @@ static int find_in_map(const struct job *j)
 }
 
 int symbols_find(struct modules *modules, struct module *module, struct code_place *places,
-		 size_t n, symbols_found *found, void *user)
+		 size_t n, uint64_t limit_ns, symbols_found *found, void *user)
 {
 	if (n == 0)
 		return 0;
@@ -149,13 +166,15 @@ int symbols_find(struct modules *modules, struct module *module, struct code_pla
 	if (arena == NULL || names == NULL)
 		return -ENOMEM;
 	qsort(places, n, sizeof(*places), by_offset);
-	struct job job = {
-		.modules = modules,
-		.module = module,
-		.search = { .places = places, .n = n, .names = names, .names_arena = arena },
-		.found = found,
-		.user = user
-	};
+	struct job job = { .modules = modules,
+			   .module = module,
+			   .search = { .places = places,
+				       .n = n,
+				       .names = names,
+				       .names_arena = arena,
+				       .until_ns = clock_ns(CLOCK_MONOTONIC) + limit_ns },
+			   .found = found,
+			   .user = user };
 	switch (module->type) {
 	case MODULE_FILE:
 	case MODULE_VDSO:

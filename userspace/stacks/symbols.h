@@ -35,8 +35,9 @@ struct code_function {
 /* A negative errno ends the search with that. */
 typedef int symbols_found(void *user, const struct code_function *function);
 
-/* Names @places, which are sorted by offset afterwards, all in @module. */
+/* Names @places, which are sorted by offset afterwards, all in @module. -ETIME: it would have taken longer
+ * than @limit_ns to name them all; those that it could were. */
 int symbols_find(struct modules *modules, struct module *module, struct code_place *places,
-		 size_t n, symbols_found *found, void *user);
+		 size_t n, uint64_t limit_ns, symbols_found *found, void *user);
 
 #endif

@@ -10,6 +10,7 @@
 #include <libelf.h>
 
 #include "userspace/collect/bpf/interpreter.h"
+#include "userspace/stacks/elf_open.h"
 
 #define NOTE_WORDS 3 /* place, where .stapsdt.base was, counter */
 #define PROVIDER   "python"
@@ -140,8 +141,8 @@ int interpreter_probes(int fd, struct interpreter *to)
 {
 	if (elf_version(EV_CURRENT) == EV_NONE)
 		return -ENOENT;
-	struct notes n = { .elf = elf_begin(fd, ELF_C_READ, NULL), .to = to };
-	if (n.elf != NULL && gelf_getclass(n.elf) == ELFCLASS64)
+	struct notes n = { .elf = elf_open(fd, ELF_C_READ), .to = to };
+	if (n.elf != NULL)
 		read_sections(&n);
 	(void)elf_end(n.elf);
 	return n.has_begin && n.has_end ? 0 : -ENOENT;

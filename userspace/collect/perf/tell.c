@@ -12,7 +12,8 @@
 #include "userspace/stacks/symbols.h"
 
 #define NAMES_LIMIT_NS (500 * NS_PER_MS) /* of a user who waits for the report */
-#define TEXT_MAX       ((size_t)4096)	 /* of a path, a name and a file */
+#define MODULE_PART    2 /* no module takes more of what is left: others have names, too */
+#define TEXT_MAX       ((size_t)4096) /* of a path, a name and a file */
 
 _Static_assert((int)MODULE_FILE == (int)SL_MODULE_FILE, "the same numbers");
 _Static_assert((int)MODULE_VDSO == (int)SL_MODULE_VDSO, "the same numbers");
@@ -98,6 +99,7 @@ struct naming {
 	struct modules *modules;
 	const struct name_sources *names;
 	uint64_t until_ns;
+	size_t n_named; /* places */
 };
 
 static int tell_function(void *user, const struct code_function *function)
@@ -106,7 +108,7 @@ static int tell_function(void *user, const struct code_function *function)
 		struct sl_function function;
 		char bytes[sizeof(struct sl_function) + 2 * TEXT_MAX];
 	} record;
-	const struct naming *n = user;
+	struct naming *n = user;
 	record.function = (struct sl_function){
 		.frame = function->id,
 		.depth = function->depth,
@@ -117,6 +119,7 @@ static int tell_function(void *user, const struct code_function *function)
 	if (function->file != NULL)
 		size = put_text(record.bytes, sizeof(record), size, function->file);
 	record.function.event = emit_header(SL_KIND_FUNCTION, size, now_ns(), 0);
+	n->n_named += function->depth == 0;
 	const int r = n->sink.event(n->sink.data, &record.function.event);
 	return r < 0 || now_ns() < n->until_ns ? r : -ETIME;
 }
@@ -197,15 +200,17 @@ static int name_module(struct naming *n, uint32_t id, struct code_place *places,
 {
 	struct module *module = modules_get(n->modules, id);
 	bool is_done = module == NULL;
+	const uint64_t now = now_ns();
 	int r = 0;
-	if (now_ns() >= n->until_ns)
+	if (now >= n->until_ns)
 		return -ETIME;
 	if (module != NULL && module->type == MODULE_KERNEL && n->names->bpf != NULL)
 		r = find_in_kernel(n, places, n_places, &is_done);
 	else if (module != NULL && module->type == MODULE_PYTHON)
 		r = find_in_python(n, places, n_places, &is_done);
 	if (r >= 0 && !is_done)
-		r = symbols_find(n->modules, module, places, n_places, tell_function, n);
+		r = symbols_find(n->modules, module, places, n_places,
+				 (n->until_ns - now) / MODULE_PART, tell_function, n);
 	return r;
 }
 
@@ -225,9 +230,10 @@ int tell_functions(struct modules *modules, const struct intern *intern,
 	for (size_t begin = 0; begin < n; begin = end) {
 		for (end = begin; end < n && places[end].module == places[begin].module; end++)
 			of_one[end - begin] = places[end].place;
+		const size_t n_named = naming.n_named;
 		const int r = name_module(&naming, places[begin].module, of_one, end - begin);
 		if (r == -ETIME)
-			n_unnamed += end - begin;
+			n_unnamed += end - begin - (naming.n_named - n_named);
 		else if (r < 0 && r != -ENOENT)
 			return r;
 	}
