@@ -37,6 +37,10 @@
 #define WINDOW_NS  (100 * NS_PER_MS)
 #define THIN_LIMIT 12
 
+/* What is in the rings is read in less than that, but for files made to take time: then the samples in it
+ * are lost, since other sources have rings that fill, and somebody may be waiting for the report. */
+#define PATIENCE_NS (500 * NS_PER_MS)
+
 #define KERNEL_FRAMES 128
 
 struct source_perf {
@@ -64,6 +68,7 @@ struct source_perf {
 	struct intern *intern;
 	struct unwound unwound;
 	struct interpreters interpreters;
+	uint64_t patience_ns; /* CLOCK_MONOTONIC; from then on samples are dropped */
 	uint64_t n_lost;
 };
 
@@ -197,6 +202,10 @@ int source_perf_fd(const struct source_perf *s)
 static int emit_sample(struct source_perf *s, const struct snapshot *snapshot,
 		       struct sl_sample *sample)
 {
+	if (now_ns() > s->patience_ns) {
+		s->n_lost++;
+		return 0;
+	}
 	s->teller.time_ns = snapshot->time_ns;
 	unwind(s->unwinder, snapshot, &s->unwound);
 	interpreters_merge(&s->interpreters, snapshot, sample->reason == SL_SAMPLE_TIMER,
@@ -437,6 +446,7 @@ static struct perf_cpu *oldest(const struct source_perf *s, uint64_t *ret_ns)
 static int read_rings(struct source_perf *s, uint64_t until_ns)
 {
 	int r = 0, n = 0;
+	s->patience_ns = now_ns() + PATIENCE_NS;
 	while (r >= 0) {
 		uint64_t time_ns = UINT64_MAX;
 		struct perf_cpu *cpu = oldest(s, &time_ns);
