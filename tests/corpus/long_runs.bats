@@ -104,3 +104,25 @@ watch() {
 	[ $(($(date +%s) - start)) -lt 60 ]
 	grep -q 'complete: yes' report
 }
+
+@test "a long run is sampled less densely after ten seconds, and still adds up" {
+	session --trace t.slt -- "$WORKLOADS/burn" 16000
+	[ "$status" = 0 ]
+	"$STARTLINE" report t.slt --view events >events
+	# For how much CPU time samples stand, and into how many densities they fall.
+	awk '
+		$2 == "sample" && $6 == "timer" {
+			for (i = 4; i <= NF; i++)
+				if ($i ~ /^period=/)
+					period = substr($i, 8) + 0
+			all += period
+			least = least && least < period ? least : period
+			most = most > period ? most : period
+		}
+		END { printf "%d %.1f\n", all / 1e6, most / least }
+	' events >sums
+	cat sums
+	read -r all spread <sums
+	near "$all" 16000 10
+	[ "${spread%.*}" -ge 2 ]
+}
