@@ -279,6 +279,9 @@ static void a_library_is_named_and_not_its_loader(void **state)
 
 #define PARTS 60
 
+/* Of all parts one has the time of all, another one in each run. */
+static bool are_by_turns;
+
 static void add_module(struct session *s, struct run *run, const char *name, int64_t parent,
 		       int64_t start_ns, int64_t self_ns, int64_t total_ns)
 {
@@ -317,7 +320,9 @@ static struct session *importing(int n, double part_ms, bool has_stacks)
 		run->has_samples = has_stacks;
 		run->has_language_modules = true;
 		for (int k = 0; k < n; k++)
-			all_ns += parts_ns[k] = about(part_ms * MS);
+			all_ns += parts_ns[k] = !are_by_turns	  ? about(part_ms * MS)
+						: k == (int)i % n ? about(n * part_ms * MS)
+								  : 0;
 		sample_segment(s, run, 20 * MS, PHASE_MAIN, CAUSE_CPU, "");
 		sample_segment(s, run, all_ns + own_ns, PHASE_MAIN, CAUSE_CPU, "");
 		sample_segment(s, run, about(30 * MS), PHASE_MAIN, CAUSE_CPU, "");
@@ -368,6 +373,21 @@ static void many_small_imports_are_those_of_who_asks(void **state)
 	done(c);
 }
 
+/* Each may be worth a row, and none is proven to have changed. */
+static void imports_that_are_not_proven_are_those_of_who_asks(void **state)
+{
+	(void)state;
+	random_seed(&chance, 61);
+	are_by_turns = true;
+	struct comparison *c = compare(importing(6, 2, false), importing(6, 5, false));
+	are_by_turns = false;
+	const struct contribution *cause = comparison_cause(c);
+	assert_string_equal(cause->import, "shop.web");
+	assert_true(cause->delta_ns > 17 * MS && cause->delta_ns < 19 * MS);
+	assert_int_equal(c->n_contributions, 2);
+	done(c);
+}
+
 static void one_side_without_modules_names_none(void **state)
 {
 	(void)state;
@@ -388,6 +408,7 @@ int main(void)
 		cmocka_unit_test(a_library_is_named_and_not_its_loader),
 		cmocka_unit_test(a_heavier_import_is_named),
 		cmocka_unit_test(many_small_imports_are_those_of_who_asks),
+		cmocka_unit_test(imports_that_are_not_proven_are_those_of_who_asks),
 		cmocka_unit_test(one_side_without_modules_names_none),
 		cmocka_unit_test(the_function_that_got_slower_is_named),
 		cmocka_unit_test(without_a_change_no_function_is_named),

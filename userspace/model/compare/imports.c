@@ -15,6 +15,7 @@
 
 struct import_name {
 	const char *name; /* interned */
+	bool is_parent;	  /* of one that may be a row */
 	int parent;	  /* a place before its own, NO_IMPORT */
 	double self_ns
 		[2]; /* on the critical path, in all runs of a side; with those of parts that are not told */
@@ -85,8 +86,13 @@ static void keep_worth(struct import_names *n, const struct session *const sessi
 		const double change = name->self_ns[1] / (double)sessions[1]->n_runs -
 				      name->self_ns[0] / (double)sessions[0]->n_runs;
 		name->id = fabs(change) >= least ? 0 : NO_IMPORT;
-		for (int side = 0; side < 2 && name->id == NO_IMPORT && name->parent >= 0; side++)
-			n->all.items[name->parent].self_ns[side] += name->self_ns[side];
+		name->id = name->is_parent ? 0 : name->id;
+		if (name->parent < 0)
+			continue;
+		struct import_name *parent = &n->all.items[name->parent];
+		parent->is_parent |= name->id != NO_IMPORT;
+		for (int side = 0; side < 2 && name->id == NO_IMPORT; side++)
+			parent->self_ns[side] += name->self_ns[side];
 	}
 	vec_foreach(name, &n->all) {
 		const int parent = name->parent >= 0 ? n->all.items[name->parent].id : NO_IMPORT;

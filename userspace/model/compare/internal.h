@@ -59,7 +59,7 @@ struct import_line VEC(struct import_mark); /* of a run, by process, thread and 
 int import_names_new(struct arena *arena, const struct session *base, const struct session *head,
 		     struct import_names **ret);
 void import_names_done(struct import_names *n); /* NULL is fine */
-/* How many differ by enough to be rows: ids are below it. NULL: 0. */
+/* How many differ by enough to be rows, or load such: ids are below it. NULL: 0. */
 size_t import_count(const struct import_names *n);
 /* The next one outwards that may be a row; it has a lower id, or is NO_IMPORT. */
 int import_parent(const struct import_names *n, int id);

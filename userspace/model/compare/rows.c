@@ -6,6 +6,7 @@
 #include "userspace/model/compare/rows.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,6 +250,7 @@ static int settle_functions(struct breakdowns *b)
 static int settle_imports(struct breakdowns *b, int *into)
 {
 	const size_t n = import_count(b->imports), n_runs = b->n[BASE] + b->n[HEAD];
+	const double least_ns = code_least_ns(b->sessions[BASE], b->sessions[HEAD]);
 	_cleanup_free_ int64_t *ns = calloc((n + 1) * (n_runs + 1), sizeof(*ns));
 	int rc = ns != NULL ? 0 : -ENOMEM;
 	vec_foreach(row, &b->rows) {
@@ -258,7 +260,8 @@ static int settle_imports(struct breakdowns *b, int *into)
 	for (size_t i = n; i-- > 0 && rc == 0;) {
 		bool is = false;
 		const int parent = import_parent(b->imports, (int)i);
-		rc = is_proven(b, ns + i * n_runs, &is);
+		if (fabs(mean_change(b, ns + i * n_runs)) >= least_ns)
+			rc = is_proven(b, ns + i * n_runs, &is);
 		into[i] = is ? (int)i : parent;
 		for (size_t k = 0; k < n_runs && !is && parent != NO_IMPORT; k++)
 			ns[(size_t)parent * n_runs + k] += ns[i * n_runs + k];
