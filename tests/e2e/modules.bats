@@ -146,3 +146,60 @@ m() {
 	q '.coverage.probes[] | select(.name == "imports").lost' | grep -q 'by their files'
 	q '.runs[0] | .complete and .losses.bpf == 0' | grep -qx true
 }
+
+# 180 ms of CPU time in a function, 75 in a module that is loaded, 45 in another function: what each says of
+# itself by the thread's own clock.
+planted_shares() {
+	session --ready log:ready --trace t.slt -- /usr/bin/python3 app.py
+	[ "$status" -eq 0 ]
+	"$STARTLINE" report t.slt >report
+	"$STARTLINE" report t.slt --view functions --format json >functions.json
+	for function in crunch:180 parse:45; do
+		near "$(jq "[.rows[] | select(.function == \"${function%:*}\" and .path == \"critical\").total_ns] | add" functions.json)" \
+			"${function#*:}000000" 12 6000000
+		near "$(q ".metrics[] | select(.id == \"cpu.function[${function%:*}]\").values[0]")" \
+			"${function#*:}000000" 12 6000000
+	done
+	near "$(m planted total_cpu_ns)" 75000000 10
+	"$STARTLINE" report t.slt --view functions | tr -s '\n ' '  ' >functions
+	grep -Eq 'an interpreter did for them: crunch \(app.py:[78]\)' functions
+	# Where to look first, and what would not help.
+	grep -Eq 'main .*cpu.*in crunch|cpu: [0-9]+ % in crunch' report
+	fails grep -Eq '% in (parse|import planted)' report
+}
+
+@test "what a Python start spends in functions and imports is what was planted" {
+	need_probes
+	case $(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])') in
+	3.11 | 3.13) ;;
+	*) skip "frames of this Python are not read" ;;
+	esac
+	cat >app.py <<-'END'
+		from time import sleep, thread_time
+
+		import planted
+
+		def crunch():
+		    end = thread_time() + 0.18
+		    while thread_time() < end:
+		        sum(range(500))
+
+		def parse():
+		    end = thread_time() + 0.045
+		    while thread_time() < end:
+		        sum(range(500))
+
+		crunch()
+		parse()
+		print("ready", flush=True)
+		sleep(9)
+	END
+	cat >planted.py <<-'END'
+		from time import thread_time
+
+		end = thread_time() + 0.075
+		while thread_time() < end:
+		    sum(range(500))
+	END
+	attempts planted_shares
+}

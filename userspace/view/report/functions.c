@@ -188,6 +188,7 @@ struct table *build_functions(const struct session *s, size_t run_index)
 	if (run->has_segments)
 		table_fail(t, add_section(t, s, &critical, true));
 	table_fail(t, add_section(t, s, run->has_segments ? &other : &all, false));
+	note_places(s, t);
 	if (s->n_runs > 1 && run->has_samples)
 		table_note(t, "means of %zu runs", s->n_runs);
 	note_stacks(s, run, true, t);

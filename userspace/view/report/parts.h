@@ -75,6 +75,8 @@ int64_t sum_known(int64_t a, int64_t b);
  * name it; @is_made_only: only what was made at run time. */
 void note_nameless(const struct session *s, const struct run *run, double least, bool is_made_only,
 		   struct table *t);
+/* The program's functions with what others did for them, over all runs. */
+void note_places(const struct session *s, struct table *t);
 /* How many stacks were taken, with @is_long how, or why none; and whose code has no names. */
 void note_stacks(const struct session *s, const struct run *run, bool is_long, struct table *t);
 

@@ -113,7 +113,9 @@ static void describe(const struct session *s, const struct stretch *stretch, siz
 	const int cause = stretch_cause(stretch);
 	const struct segment *longest = stretch->longest;
 	buf_clear(out);
-	if (!is_most(stretch->causes_ns[cause], stretch)) {
+	/* On a busy machine it is mostly that, and yet one wants to know what ran. */
+	const bool is_busy = cause == CAUSE_RUNQUEUE && code[0] != '\0';
+	if (!is_most(stretch->causes_ns[cause], stretch) || is_busy) {
 		add_causes(out, stretch, columns, code);
 		return;
 	}
