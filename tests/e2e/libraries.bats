@@ -69,6 +69,40 @@ of() {
 	grep -A 1 search view | grep -q libslow.so
 }
 
+@test "the constructor that took the time is named: in a library, in the program, and waiting" {
+	cat >slow.c <<-'END'
+	#include <time.h>
+	static void burn(double ms)
+	{
+		struct timespec a, b;
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+		do
+			clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+		while ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1e6 < ms);
+	}
+	static void tables(void) { burn(60); }
+	__attribute__((constructor)) static void light(void) { burn(10); }
+	__attribute__((constructor)) static void heavy(void) { tables(); }
+	__attribute__((destructor)) static void after(void) { burn(70); }
+	END
+	gcc -O0 -shared -fPIC -o lib/libslow.so slow.c
+	printf '#include <unistd.h>\n__attribute__((constructor)) static void own(void) { usleep(30000); }\nint main(void) { return 0; }\n' >x.c
+	gcc -o x x.c -Wl,--no-as-needed -Llib -lslow -Wl,-rpath,"$PWD/lib"
+	session -- ./x
+	[ "$status" -eq 0 ]
+	[ "$(of libslow.so constructor)" = heavy ]
+	[ "$(of libslow.so constructor_ns)" -ge 40000000 ]
+	[ "$(of libslow.so constructor_ns)" -le "$(of libslow.so init_ns)" ]
+	[ "$(of x constructor)" = own ]
+	[ "$(of x constructor_ns)" -ge 29000000 ]
+	[ "$(of libc.so.6 constructor)" = null ]
+	q '.runs[0].findings[] | select(.id == "slow-constructor") | .evidence' | grep -q 'libslow.so: .* of it in heavy$'
+	"$STARTLINE" report --view libraries session.json | tr -s '\n ' ' ' >view
+	grep -q 'libslow.so: [0-9.]* ms of the [0-9.]* ms of init are in heavy' view
+	session --stacks off --wait-stacks 1h -- ./x
+	[ "$(of libslow.so constructor)" = null ]
+}
+
 @test "a search names the places where a library was not" {
 	library far 3
 	program x
@@ -142,7 +176,7 @@ of() {
 	mv session.json base.json
 	session -n 3 -- ./y
 	q '.runs[0].findings[] | select(.id == "slow-constructor") | .evidence' |
-		grep -q '^libslow.so: .*, most of it work'
+		grep -q '^libslow.so: .* of it in work$'
 	[ "$(q '.metrics[] | select(.id == "startup.library[libslow.so]") | .n')" -eq 3 ]
 	"$STARTLINE" compare base.json session.json --format json >comparison.json
 	# Who works longer waits longer for a CPU, too, where others are busy.

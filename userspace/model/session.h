@@ -208,6 +208,8 @@ struct library {
 	const char *path;				 /* as the loader opened it */
 	int64_t start_ns;				 /* looked for, or first heard of */
 	int64_t search_ns, map_ns, relocate_ns, init_ns; /* UNKNOWN: not seen by itself */
+	const char *constructor; /* the function that took most of init; NULL: not known */
+	int64_t constructor_ns;
 	int64_t path_ns;	 /* of these, on the critical path and not waiting for a CPU */
 	int64_t misses;		 /* files that it could have been, but that were not there */
 	struct text_list missed; /* the directories of these, the first so many */

@@ -513,7 +513,8 @@ void producers_see(struct facts *f, const struct sl_event *event);
 void producers_finish(struct builder *b, bool is_last);
 void findings_finish(struct builder *b); /* findings.c */
 /* Those that need the names of functions, after code_finish(); -ENOMEM. */
-int constructor_name(struct session *s, struct run *run); /* what slow-constructor is about */
+int constructors_name(struct session *s,
+		      struct run *run); /* of libraries, and in slow-constructor */
 int hot_function(struct session *s, struct run *run);
 int repeated_work(struct session *s, struct run *run);
 /* findings.c: puts @finding behind the others; -ENOMEM, also where it has no evidence. */

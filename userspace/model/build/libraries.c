@@ -106,6 +106,7 @@ void libraries_keep(struct builder *b, struct proc *p, const struct loaded_list 
 			.map_ns = lasted(&l->steps[LOADING_MAP]),
 			.relocate_ns = lasted(&l->steps[LOADING_RELOCATE]),
 			.init_ns = lasted(&l->steps[LOADING_INIT]),
+			.constructor_ns = UNKNOWN,
 			.misses = l->n_misses,
 			.missed = missed_of(b, p, l),
 			.is_late = l->is_late,

@@ -414,7 +414,7 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 	if (rc == 0)
 		rc = code_finish(&f->code, s);
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++) {
-		rc = constructor_name(s, &s->runs[i]);
+		rc = constructors_name(s, &s->runs[i]);
 		if (rc == 0)
 			rc = hot_function(s, &s->runs[i]);
 		if (rc == 0)

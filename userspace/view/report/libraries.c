@@ -12,7 +12,7 @@
 
 #define MAX_LABEL    ((size_t)64 << 10)
 #define MAX_ROWS     40 /* for people */
-#define MAX_SEARCHES 8	/* that are told in words */
+#define MAX_SEARCHES 8	/* and constructors, that are told in words */
 
 static int64_t total_of(const struct library *l)
 {
@@ -44,6 +44,8 @@ static void add_library(struct table *t, const struct run *run, const struct lib
 	table_ns(t, l->map_ns);
 	table_ns(t, l->relocate_ns);
 	table_ns(t, l->init_ns);
+	table_text(t, l->constructor);
+	table_ns(t, l->constructor_ns);
 	table_ns(t, total_of(l));
 	table_ns(t, l->path_ns);
 }
@@ -67,6 +69,20 @@ static void note_searches(struct table *t, const struct library *const *order, s
 		if (order[i]->misses <= 0 || order[i]->missed.n == 0)
 			continue;
 		note_search(t, order[i], scratch);
+		told++;
+	}
+}
+
+static void note_constructors(struct table *t, const struct library *const *order, size_t n)
+{
+	char took[UNITS_BYTES], init[UNITS_BYTES];
+	for (size_t i = 0, told = 0; i < n && told < MAX_SEARCHES; i++) {
+		const struct library *l = order[i];
+		if (l->constructor == NULL)
+			continue;
+		table_note(t, "%s: %s of the %s of init are in %s", l->path,
+			   format_ns(took, (double)l->constructor_ns),
+			   format_ns(init, (double)l->init_ns), l->constructor);
 		told++;
 	}
 }
@@ -121,6 +137,13 @@ static bool is_of_one_process(const struct run *run)
 			{ .title = "map", .key = "map_ns", .align = ALIGN_RIGHT },               \
 			{ .title = "relocate", .key = "relocate_ns", .align = ALIGN_RIGHT },     \
 			{ .title = "init", .key = "init_ns", .align = ALIGN_RIGHT },             \
+			{ .title = "constructor",                                                \
+			  .key = "constructor",                                                  \
+			  .audience = FOR_PROGRAMS },                                            \
+			{ .title = "took",                                                       \
+			  .key = "constructor_ns",                                               \
+			  .align = ALIGN_RIGHT,                                                  \
+			  .audience = FOR_PROGRAMS },                                            \
 			{ .title = "total", .key = "total_ns", .align = ALIGN_RIGHT },           \
 		{                                                                                \
 			.title = "on the path", .key = "path_ns", .align = ALIGN_RIGHT,          \
@@ -161,6 +184,7 @@ struct table *build_libraries(const struct session *s, size_t run_index)
 		return t;
 	}
 	note_searches(t, order, n, &scratch);
+	note_constructors(t, order, n);
 	note_unseen(t, run);
 	return t;
 }
