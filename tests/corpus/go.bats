@@ -122,3 +122,42 @@ setup() {
 	[ "$status" = 124 ]
 	grep -F 'Go tries to accept before it waits, and has not yet' messages
 }
+
+@test "the functions of a stripped Go program have names and callers" {
+	cat >busy.go <<-'END'
+		package main
+
+		//go:noinline
+		func spin(n int) (x uint64) {
+			for i := 0; i < n; i++ {
+				x = x*6364136223846793005 + 1442695040888963407
+			}
+			return
+		}
+
+		//go:noinline
+		func heavy() uint64 { return spin(3000000) + 1 }
+
+		//go:noinline
+		func light() uint64 { return spin(1000000) + 1 }
+
+		func main() {
+			for i := 0; i < 50; i++ {
+				if heavy()+light() == 1 {
+					panic(1)
+				}
+			}
+		}
+	END
+	CGO_ENABLED=0 go build -ldflags='-s -w' -o busy busy.go
+	"$STARTLINE" run -q --trace t.slt -o /dev/null -- ./busy
+	"$STARTLINE" report --view functions --format json t.slt >table
+	share() {
+		jq --arg f "$1" '[.rows[] | select(.path == "critical" and .function == $f)][0] |
+			'"$2 as \$s | \$s >= $3 and \$s <= $4" table | grep -qx true
+	}
+	share main.spin .self_share 0.8 1
+	share main.heavy .total_share 0.6 0.85
+	share main.light .total_share 0.12 0.38
+	share main.main .total_share 0.85 1
+}

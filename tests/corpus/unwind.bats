@@ -23,12 +23,12 @@ background() {
 	disown # it is killed without a word
 }
 
-# NAME, PID, SHARE: stops it 50 times, and 5 instructions after each; that many per cent must be equal to
-# the outermost frame or as far as gdb can see, and none wrong.
+# NAME, PID, SHARE, [FILE]: stops it 50 times, and 5 instructions after each; that many per cent must be equal
+# to the outermost frame or as far as gdb can see, and none wrong. FILE tells gdb what PID's does not.
 compare_stacks() {
 	sleep 0.3
 	NAME=$1 N=50 STEPS=5 TOOL="$ROOT/build/tests/tools/unwind_points" \
-		gdb -nx -batch -p "$2" -x "$BATS_TEST_DIRNAME/unwind_against_gdb.py" >log 2>&1 3>&- || true
+		gdb -nx -batch ${4:+"$4"} -p "$2" -x "$BATS_TEST_DIRNAME/unwind_against_gdb.py" >log 2>&1 3>&- || true
 	grep '^#' log || true
 	line=$(grep '^unwound' log) || { tail -n 5 log && false; }
 	echo "# live: $line" >&3
@@ -140,9 +140,8 @@ compare_stacks() {
 	compare_stacks node $! 98
 }
 
-# On the first thread's stack for the scheduler, rows lead from systemstack() to what is no caller; gdb
-# shows one such frame more.
-@test "a Go program" {
+# Its own table of functions is all that a stripped one has; gdb sees the same code with everything.
+@test "a Go program, whole, stripped, and at any address" {
 	command -v go >/dev/null || skip "no go here"
 	cat >work.go <<-'END'
 		package main
@@ -174,9 +173,16 @@ compare_stacks() {
 			time.Sleep(time.Hour)
 		}
 	END
-	HOME=$PWD GOCACHE="$PWD/cache" GO111MODULE=off CGO_ENABLED=0 go build -o work work.go
+	export HOME=$PWD GOCACHE="$PWD/cache" GO111MODULE=off CGO_ENABLED=0
+	go build -o work work.go
+	go build -ldflags='-s -w' -o stripped work.go
+	go build -buildmode=pie -o pie work.go
 	background ./work
-	compare_stacks go $! 40
+	compare_stacks go $! 99
+	background ./stripped
+	compare_stacks 'go, stripped' $! 99 ./work
+	background ./pie
+	compare_stacks 'go, pie' $! 99
 }
 
 @test "postgres" {

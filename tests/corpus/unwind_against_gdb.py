@@ -7,10 +7,12 @@ Lets the program run for some milliseconds, stops it, compares all threads; then
 instructions further, where prologues, epilogues and stubs are. A stack is `equal` if all frames are
 those of gdb, `cut` if it says of itself that it ended early and has only frames of gdb's, `wrong`
 otherwise. In code without rows gdb has nothing to go by (code that was made at run time, V8's builtins,
-Go's signals): where it differs only outside such a frame, it is `blind`.
+Go's signals): where it differs only outside such a frame, it is `blind`. So it is outside of what Go calls
+on another stack, where it shows remains of others; there, as in Go's own tracebacks, ours must end, too.
 """
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -20,6 +22,7 @@ import gdb
 REGISTERS = ["rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
              "r12", "r13", "r14", "r15", "rip"]
 LIMIT = 600
+GO_SWITCH = re.compile(r"runtime[.\[](mcall|systemstack|morestack|asmcgocall|nanotime1|walltime)\b")
 WORD = 2 ** 64
 
 
@@ -57,23 +60,26 @@ class Comparison:
 
     @staticmethod
     def n_known(pcs):
-        """How many frames gdb can leave: not those of code that was made, of V8's builtins, nor of
-        Go's return from a signal."""
+        """How many frames gdb can leave: not those of code that was made, of V8's builtins, of Go's return
+        from a signal, nor of Go's way to another stack. And whether it is that."""
         for i, pc in enumerate(pcs):
             symbol = gdb.execute("info symbol %#x" % pc, to_string=True)
+            if GO_SWITCH.match(symbol):
+                return i, True
             if symbol.startswith(("Builtins_", "runtime.sigreturn")) or \
                     (symbol.startswith("No symbol") and gdb.solib_name(pc) is None):
-                return i
-        return len(pcs)
+                return i, False
+        return len(pcs), False
 
     def thread(self, pid, tid):
         gdb.newest_frame().select()
         end, n_stack, pcs, frames = self.ours(pid, tid)
         theirs, reason = gdb_frames()
-        known = self.n_known(pcs)
+        known, is_last = self.n_known(pcs)
         if end == "outermost" and pcs == theirs:
             kind = "equal"
-        elif known < len(pcs) and pcs[:known + 1] == theirs[:known + 1]:
+        elif known < len(pcs) and pcs[:known + 1] == theirs[:known + 1] and \
+                (not is_last or known + 1 == len(pcs)):
             kind = "blind"
         elif end != "outermost" and pcs == theirs[:len(pcs)]:
             kind = "cut"

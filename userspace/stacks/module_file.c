@@ -111,20 +111,6 @@ static bool read_header(struct module_file *f)
 	return f->n_segments > 0;
 }
 
-static bool has_section(Elf *elf, const char *wanted)
-{
-	size_t names = 0;
-	if (elf_getshdrstrndx(elf, &names) < 0)
-		return false;
-	for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
-		const Elf64_Shdr *header = elf64_getshdr(section);
-		const char *name = header != NULL ? elf_strptr(elf, names, header->sh_name) : NULL;
-		if (name != NULL && strcmp(name, wanted) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Takes @fd, whatever comes of it. */
 static int use_fd(struct module *module, int fd)
 {
@@ -175,7 +161,8 @@ void module_file_begin(struct module *module, pid_t pid, uint64_t start, uint64_
 			       ? open_mapped(pid, start, end)
 			       : -ENOENT;
 	f->is_usable = (fd >= 0 && use_fd(module, fd) == 0) || module_file_reopen(module, pid) == 0;
-	f->is_go = f->is_usable && has_section(f->elf, ".gopclntab");
+	if (f->is_usable)
+		go_table_open(f);
 }
 
 void module_file_close(struct module_file *f)

@@ -10,6 +10,7 @@
 
 #include <elfutils/libdw.h>
 
+#include "userspace/stacks/go_table.h"
 #include "userspace/stacks/modules.h"
 
 enum {
@@ -29,6 +30,7 @@ struct segment {
 struct module_file {
 	bool is_usable; /* it was read, and it is what was mapped */
 	bool is_go;
+	struct go_table go;
 	struct segment segments[SEGMENTS_MAX];
 	size_t n_segments;
 	uint64_t entry;

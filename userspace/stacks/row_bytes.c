@@ -125,7 +125,7 @@ void row_from_bytes(const struct module_file *f, uint64_t address, struct row *r
 	/* As a caller it is asked for one byte too early. */
 	else if (is_sigreturn(code, n) || (n > 0 && is_sigreturn(code + 1, n - 1)))
 		ret->flags = ROW_SIGNAL | ROW_CONTEXT;
-	else if (f->is_go)
+	else if (f->is_go && f->go.n_functions == 0)
 		*ret = frame_pointer_row();
 	else if (IS(code, n, SET_UP) || IS(code, n, "\xf3\x0f\x1e\xfa") || IS(code, n, "\xc3"))
 		*ret = plain_row(WORD);

@@ -12,6 +12,7 @@
 #include "userspace/stacks/module_file.h"
 #include "userspace/stacks/row_bytes.h"
 #include "userspace/stacks/row_expression.h"
+#include "userspace/stacks/row_go.h"
 
 #define EH_FRAME_MAX	((size_t)24 << 20) /* node has 8 MB, libLLVM 6 */
 #define UNINDEXED_MAX	((size_t)2 << 20)  /* libdw keeps every entry it comes by */
@@ -171,7 +172,9 @@ void row_make(struct modules *modules, struct module *module, uint64_t address, 
 	*ret = (struct row){ .flags = ROW_NONE };
 	if (f == NULL || f->rows_ns > ROWS_NS_FREE + f->n_rows * ROW_NS_MAX)
 		return;
-	const int r = row_from_entries(modules, module, address, ret);
+	int r = row_from_go(f, address, ret);
+	if (r == 0)
+		r = row_from_entries(modules, module, address, ret);
 	if (r == 0)
 		row_from_bytes(f, address, ret);
 	else if (r < 0)

@@ -14,6 +14,7 @@
 #include "userspace/stacks/elf_packed.h"
 #include "userspace/stacks/elf_plt.h"
 #include "userspace/stacks/elf_symbols.h"
+#include "userspace/stacks/go_table.h"
 #include "userspace/stacks/kallsyms.h"
 #include "userspace/stacks/module_file.h"
 #include "userspace/stacks/perf_map.h"
@@ -118,6 +119,7 @@ static int find_in_opened(const struct job *j)
 	if (!has_other && f->fd >= 0 && elf_image_section(&image, ".debug_info") != NULL)
 		(void)debug_file_use(f->fd, &debug);
 	const int r = find_names(j, &image, has_other ? &debug : NULL);
+	go_names_find(f, &j->search);
 	struct debug_place *places =
 		arena_alloc_array(j->search.names_arena, j->search.n, sizeof(*places));
 	if (r == 0 && places != NULL && debug.elf != NULL)
