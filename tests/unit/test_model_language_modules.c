@@ -114,6 +114,31 @@ static void parts_of_packages_elsewhere_have_their_names(void **state)
 	(void)session_free(s);
 }
 
+static void of_a_jvm_no_times_are_known(void **state)
+{
+	(void)state;
+	struct session *s = build(BPF "0 mark 9 spawn\n0 exec 9 /usr/lib/jvm/bin/java argv=java\n"
+				      "10ms open 9 /srv/lib/guava-31.jar result=3 enter=10ms\n"
+				      "20ms open 9 /srv/lib/guava-31.jar result=4 enter=20ms\n"
+				      "30ms open 9 /srv/Server.class result=3 enter=30ms\n"
+				      "40ms open 9 /srv/Index.class result=3 enter=40ms\n" END);
+	MODULES(s, "guava-31 - - - - -", "Server - - - - -", "Index - - - - -");
+	assert_int_equal(s->runs[0].n_findings, 0);
+	(void)session_free(s);
+}
+
+static void scripts_of_php_are_modules(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BPF "0 mark 9 spawn\n0 exec 9 /usr/bin/php8.2 argv=php\n"
+		    "10ms open 9 /app/vendor/symfony/http-kernel/Kernel.php result=3 enter=10ms\n"
+		    "14ms open 9 /app/index.php result=3 enter=14ms\n"
+		    "17ms open 9 /app/last.php result=3 enter=17ms\n" END);
+	MODULES(s, "symfony/http-kernel/Kernel - 4 4 4 4", "index - 3 3 3 3", "last - - - - -");
+	(void)session_free(s);
+}
+
 static void other_languages_have_names_of_their_own(void **state)
 {
 	(void)state;
@@ -149,6 +174,8 @@ int main(void)
 		cmocka_unit_test(threads_load_for_themselves),
 		cmocka_unit_test(files_tell_names_and_at_most_how_long),
 		cmocka_unit_test(parts_of_packages_elsewhere_have_their_names),
+		cmocka_unit_test(of_a_jvm_no_times_are_known),
+		cmocka_unit_test(scripts_of_php_are_modules),
 		cmocka_unit_test(other_languages_have_names_of_their_own),
 		cmocka_unit_test(without_kernel_events_nothing_is_known),
 	};

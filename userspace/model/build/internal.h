@@ -374,6 +374,8 @@ bool language_file_ending(const char *path, size_t n); /* may it be a module? */
 /* The module that an interpreter @exe loads from @path, and its language; NULL: none. */
 const char *language_module(struct builder *b, const char *exe, const char *path,
 			    const char **ret_language);
+/* Its files are opened at other times than what is in them is loaded: nothing tells how long that takes. */
+bool language_is_only_opened(const char *language);
 /* The module that one of that name is a part of; NULL: none. Interned, as these are. */
 const char *language_parent(struct builder *b, const char *language, const char *name);
 

@@ -17,31 +17,45 @@ struct language {
 	const char *separator;	/* between the parts of a name */
 	const char *main;	/* a file of that name stands for its directory */
 	bool has_versions;	/* directories of digits and dots are no part of the name */
+	bool is_only_opened;	/* when what is in a file is loaded, no open tells */
 };
 
 static const struct language languages[] = {
-	{ "python",
-	  "python",
-	  { ".pyc", ".py", ".abi3.so" },
-	  { "/site-packages/", "/dist-packages/", "/lib-dynload/" },
-	  ".",
-	  "__init__",
-	  false },
-	{ "node",
-	  "node",
-	  { ".js", ".cjs", ".mjs", ".node" },
-	  { "/node_modules/" },
-	  "/",
-	  "index",
-	  false },
-	{ "ruby", "ruby", { ".rb" }, { "/vendor_ruby/", "/site_ruby/", "/lib/" }, "/", NULL, true },
-	{ "perl",
-	  "perl",
-	  { ".pm", ".pl" },
-	  { "/perl5/", "/perl-base/", "/perl/", "/lib/" },
-	  "::",
-	  NULL,
-	  true },
+	{ .name = "python",
+	  .program = "python",
+	  .endings = { ".pyc", ".py", ".abi3.so" },
+	  .roots = { "/site-packages/", "/dist-packages/", "/lib-dynload/" },
+	  .separator = ".",
+	  .main = "__init__" },
+	{ .name = "node",
+	  .program = "node",
+	  .endings = { ".js", ".cjs", ".mjs", ".node" },
+	  .roots = { "/node_modules/" },
+	  .separator = "/",
+	  .main = "index" },
+	{ .name = "ruby",
+	  .program = "ruby",
+	  .endings = { ".rb" },
+	  .roots = { "/vendor_ruby/", "/site_ruby/", "/lib/" },
+	  .separator = "/",
+	  .has_versions = true },
+	{ .name = "perl",
+	  .program = "perl",
+	  .endings = { ".pm", ".pl" },
+	  .roots = { "/perl5/", "/perl-base/", "/perl/", "/lib/" },
+	  .separator = "::",
+	  .has_versions = true },
+	{ .name = "php",
+	  .program = "php",
+	  .endings = { ".php", ".inc" },
+	  .roots = { "/vendor/", "/share/php/" },
+	  .separator = "/" },
+	/* Archives, and classes outside of them. */
+	{ .name = "java",
+	  .program = "java",
+	  .endings = { ".jar", ".class" },
+	  .separator = "/",
+	  .is_only_opened = true },
 };
 #define N_LANGUAGES (sizeof(languages) / sizeof(languages[0]))
 
@@ -217,6 +231,14 @@ const char *language_module(struct builder *b, const char *exe, const char *path
 	if (l == &languages[0] && kept != NULL && strstr(path, "/__init__.") != NULL)
 		note_package(b, path, directory_of(path), kept);
 	return kept;
+}
+
+bool language_is_only_opened(const char *language)
+{
+	for (size_t i = 0; i < N_LANGUAGES; i++)
+		if (strcmp(languages[i].name, language) == 0)
+			return languages[i].is_only_opened;
+	return false;
 }
 
 const char *language_parent(struct builder *b, const char *language, const char *name)

@@ -198,7 +198,7 @@ static void account(struct loader *l, uint64_t now)
 {
 	const struct run *run = l->b->run;
 	struct language_module *m = l->open.n > 0 ? &l->modules.items[*vec_last(&l->open)] : NULL;
-	if (m != NULL && now > l->since_ns) {
+	if (m != NULL && m->self_ns != UNKNOWN && now > l->since_ns) {
 		const uint64_t ns = now - l->since_ns;
 		m->self_ns += (int64_t)ns;
 		if (run->has_segments) {
@@ -214,7 +214,8 @@ static void account(struct loader *l, uint64_t now)
 static void begin(struct loader *l, const struct import_note *note, int64_t parent)
 {
 	struct builder *b = l->b;
-	const int64_t known = b->run->has_segments ? 0 : UNKNOWN;
+	const bool is_timed = !note->is_of_file || !language_is_only_opened(note->language);
+	const int64_t known = is_timed && b->run->has_segments ? 0 : UNKNOWN;
 	const int place = (int)l->modules.n;
 	if (l->modules.n == MAX_MODULES || l->open.n == MAX_DEPTH)
 		return;
@@ -228,6 +229,7 @@ static void begin(struct loader *l, const struct import_note *note, int64_t pare
 		     .process = b->threads.items[l->thread].proc + 1,
 		     .thread = b->threads.items[l->thread].tid,
 		     .start_ns = rel(b, note->at_ns),
+		     .self_ns = is_timed ? 0 : UNKNOWN,
 		     .self_cpu_ns = known,
 		     .self_path_ns = known,
 	     });
@@ -268,6 +270,9 @@ static void see(struct loader *l, const struct import_note *note)
 		l->by_name = (struct id_map){ 0 };
 	}
 	account(l, note->at_ns);
+	if (note->is_of_file && language_is_only_opened(note->language) &&
+	    id_map_get(&l->by_name, (uint64_t)(uintptr_t)note->name) >= 0)
+		return;
 	if (note->is_of_file) {
 		const int64_t parent = parent_by_name(l, note);
 		l->open.n = 0;

@@ -55,11 +55,14 @@ static const struct language_module **sorted_modules(const struct run *run)
 	return modules;
 }
 
-static bool is_any_by_files(const struct run *run)
+/* Those of a JVM are told of by themselves. */
+static bool is_any_by_files(const struct run *run, bool is_java)
 {
-	for (size_t i = 0; i < run->n_language_modules; i++)
-		if (strcmp(run->language_modules[i].how, "files") == 0)
+	for (size_t i = 0; i < run->n_language_modules; i++) {
+		const struct language_module *m = &run->language_modules[i];
+		if (strcmp(m->how, "files") == 0 && (strcmp(m->language, "java") == 0) == is_java)
 			return true;
+	}
 	return false;
 }
 
@@ -94,7 +97,12 @@ struct table *build_modules(const struct session *s, size_t run_index)
 	if (run->n_language_modules > MAX_ROWS_FOR_PEOPLE)
 		table_note(t, "and %zu more: --format csv",
 			   run->n_language_modules - MAX_ROWS_FOR_PEOPLE);
-	if (is_any_by_files(run))
+	if (is_any_by_files(run, true))
+		table_note(
+			t,
+			"a JVM opens archives before it loads classes, and tells of neither how long "
+			"it took: java -Xlog:class+load has the classes");
+	if (is_any_by_files(run, false))
 		table_note(t, "seen by files: the time until the file of the next module was "
 			      "opened, which may be too much; nested as the names say");
 	if (!run->has_language_modules)
