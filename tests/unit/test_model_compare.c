@@ -291,6 +291,27 @@ static void what_is_proven_comes_first(void **state)
 	done(c);
 }
 
+/* Of more work, and of others who want the processor too. */
+static void waiting_for_a_cpu_hides_no_work(void **state)
+{
+	static const struct side side = { 0 };
+	(void)state;
+	struct session *s[2] = { session_of(&side), session_of(&side) };
+	for (int k = 0; k < 2; k++)
+		for (size_t i = 0; i < RUNS; i++) {
+			sample_segment(s[k], &s[k]->runs[i], (50 + 100 * k) * MS + (int64_t)i,
+				       PHASE_MAIN, CAUSE_RUNQUEUE, "");
+			sample_segment(s[k], &s[k]->runs[i], (3 + 20 * k) * MS + (int64_t)i,
+				       PHASE_MAIN, CAUSE_CPU, "");
+		}
+	struct comparison *c = compare(s[0], s[1]);
+	assert_int_equal(comparison_cause(c)->cause, CAUSE_CPU);
+	assert_int_equal(c->contributions[0].cause, CAUSE_CPU);
+	assert_true(c->contributions[1].low_ns > 90 * MS);
+	rows_add_up(c);
+	done(c);
+}
+
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static void memory_is_told_by_process(void **state)
@@ -481,6 +502,7 @@ int main(void)
 		cmocka_unit_test(processes_left_over_are_paired_by_program),
 		cmocka_unit_test(a_line_that_was_cut_is_its_process),
 		cmocka_unit_test(what_is_proven_comes_first),
+		cmocka_unit_test(waiting_for_a_cpu_hides_no_work),
 		cmocka_unit_test(memory_is_told_by_process),
 		cmocka_unit_test(memory_that_was_not_counted_is_unknown),
 		cmocka_unit_test(runs_that_took_turns_are_compared_in_blocks),

@@ -402,6 +402,11 @@ static void a_module_keeps_its_name_in_another_build(void **state)
 	assert_string_equal(module_label(s->arena, "/usr/lib/libfoo.so.1.2"), "libfoo.so");
 	assert_string_equal(module_label(s->arena, "/a/b.so"), "b.so");
 	assert_string_equal(module_label(s->arena, "/usr/bin/python3.11"), "python3.11");
+	assert_string_equal(module_label(s->arena, "/srv/shop/prices.py"), "prices.py");
+	assert_string_equal(module_label(s->arena, "/srv/shop/__init__.py"), "shop/__init__.py");
+	assert_string_equal(module_label(s->arena, "shop/__init__.py"), "shop/__init__.py");
+	assert_string_equal(module_label(s->arena, "__init__.py"), "__init__.py");
+	assert_string_equal(module_label(s->arena, "/__init__.py"), "/__init__.py");
 	assert_string_equal(module_label(s->arena, "[kernel]"), "[kernel]");
 	assert_string_equal(module_label(s->arena, NULL), "");
 	(void)session_free(s);

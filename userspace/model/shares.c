@@ -509,10 +509,22 @@ size_t function_length(const char *name)
 	return n;
 }
 
+/* A package of Python has the name of its directory. */
+static const char *with_package(const char *module, const char *base)
+{
+	if (strcmp(base, "__init__.py") != 0 || base == module)
+		return base;
+	for (base--; base > module && base[-1] != '/';)
+		base--;
+	return base;
+}
+
 const char *module_label(struct arena *a, const char *module)
 {
 	const char *slash = module != NULL ? strrchr(module, '/') : NULL;
-	const char *base = slash != NULL ? slash + 1 : module != NULL ? module : "";
+	const char *base = slash != NULL    ? with_package(module, slash + 1)
+			   : module != NULL ? module
+					    : "";
 	const char *so = strstr(base, ".so");
 	const bool is_versioned = so != NULL && so[3] == '.';
 	return arena_internn(a, base, is_versioned ? (size_t)(so + 3 - base) : strlen(base));

@@ -74,7 +74,7 @@ bool is_interpreter(const struct frame *f);
 size_t function_length(const char *name);
 
 /* The last part of a module's path without the version of a library: the same in other builds of it.
- * "libfoo.so" of "/usr/lib/libfoo.so.1.2". Interned in @a; NULL: no memory. */
+ * "libfoo.so" of "/usr/lib/libfoo.so.1.2", "flask/__init__.py". Interned in @a; NULL: no memory. */
 const char *module_label(struct arena *a, const char *module);
 
 #endif
