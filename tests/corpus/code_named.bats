@@ -211,4 +211,6 @@ java_app() {
 	served -n 5 --user postgres --trace "$PWD/t.slt" -- \
 		"$bin/postgres" -D "$PUBLIC/data" -p "$port" -k "$PUBLIC/run"
 	named postgres
+	# It loads some sixty, and none of them is dear.
+	says 'link .*(of [0-9]+ libraries|% in lib)'
 }

@@ -14,15 +14,16 @@
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 
-#define LEAST	    0.20 /* of the row's time on the CPU */
-#define LEAST_SURE  0.10 /* … is what it has with 97.5 % certainty */
-#define LEAST_N	    3	 /* samples */
-#define MAX_NAMES   2
-#define MAX_LOADING 100000 /* segments of a row that are looked at for the library */
-#define MAX_BIG	    32
-#define MAX_NAME    ((size_t)64 << 10)
-#define NEARLY_ALL  0.9
-#define IN_FUNCTION 0.8 /* of an import: what a function must have to be named instead */
+#define LEAST	       0.20 /* of the row's time on the CPU */
+#define LEAST_SURE     0.10 /* … is what it has with 97.5 % certainty */
+#define LEAST_N	       3    /* samples */
+#define MAX_NAMES      2
+#define MAX_LOADING    100000 /* segments of a row that are looked at for the library */
+#define MANY_LIBRARIES 5      /* fewer cannot each have less than LEAST */
+#define MAX_BIG	       32
+#define MAX_NAME       ((size_t)64 << 10)
+#define NEARLY_ALL     0.9
+#define IN_FUNCTION    0.8 /* of an import: what a function must have to be named instead */
 
 int heaviest_new(const struct session *s, const struct run *run, struct heaviest *ret)
 {
@@ -378,6 +379,20 @@ static void name_library(const struct heaviest *h, const struct stretch *stretch
 	(void)buf_adds(out, label_base(heaviest));
 }
 
+/* Of many libraries none has much of it, and the loader's functions would tell no more. */
+static void name_many(const struct heaviest *h, const struct stretch *stretch, struct buf *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < h->run->n_libraries; i++) {
+		const struct library *l = &h->run->libraries[i];
+		n += l->process == stretch->process && is_library(l->path) &&
+		     strcmp(l->path, LIBRARY_LOADER) != 0 && l->start_ns >= stretch->start_ns &&
+		     l->start_ns - stretch->start_ns < stretch->duration_ns;
+	}
+	if (n >= MANY_LIBRARIES)
+		(void)buf_addf(out, "of %zu libraries", n);
+}
+
 static void row_code_done(struct row_code *code)
 {
 	vec_done(&code->rows);
@@ -412,6 +427,8 @@ int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_
 		rc = name_code(h, stretch, columns, out);
 	if (rc == 0 && out->len == before && stretch->causes_ns[CAUSE_CPU] > 0)
 		name_library(h, stretch, out);
+	if (rc == 0 && out->len == before && stretch_phase(stretch) == PHASE_LINK)
+		name_many(h, stretch, out);
 	if (rc == 0 && out->len == before)
 		rc = name_code(h, stretch, columns, out);
 	return rc < 0 ? rc : out->error;

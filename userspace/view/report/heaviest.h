@@ -19,7 +19,7 @@ void heaviest_done(struct heaviest *h);
 
 /* Appends "62 % in build_index, 25 % in parse": what has a fifth or more of the row, as far as the samples
  * bear it out; "38 % in import numpy" where such an import is not nearly all one function; where there is neither,
- * a library or program; else nothing. What does not fit into @columns is
+ * a library or program, or of how many libraries it is; else nothing. What does not fit into @columns is
  * left out, but for the first name. -ENOMEM. */
 int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_t columns,
 		  struct buf *out);
