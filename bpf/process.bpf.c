@@ -302,10 +302,8 @@ int handle_exec(__u64 *ctx)
 	is_first = ts->flags & TASK_ROOT;
 	ts->flags &= ~(TASK_ROOT | TASK_COMPAT | TASK_FORKED);
 	exec_tell(ctx, ts, now);
-	if (is_first) {
-		own_level = pid_level(task);
+	if (is_first)
 		output_note_files();
-	}
 	if (is_first || has_listeners)
 		ready_inherited();
 	ts->probe_hits++;

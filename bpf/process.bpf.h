@@ -193,7 +193,7 @@ static __always_inline void task_emit(struct task_struct *task, struct task_stru
 	event->ns_tid = ns_id(task);
 	event->ns_pid = ns_id(BPF_CORE_READ(task, group_leader));
 	event->flags = flags;
-	event->reserved = 0;
+	event->own_tid = own_id(task);
 	bpf_probe_read_kernel(event->comm, sizeof(event->comm), task->comm);
 	sl_submit(event, false);
 }

@@ -166,8 +166,8 @@ struct sl_task {
 	__u32 parent_tid; /* the thread that called fork or clone */
 	__u32 ns_pid;	  /* the new task's ids in its innermost pid namespace */
 	__u32 ns_tid;
-	__u32 flags; /* SL_TASK_* */
-	__u32 reserved;
+	__u32 flags;   /* SL_TASK_* */
+	__u32 own_tid; /* … in startline's, by which perf tells of it; 0: unknown */
 	char comm[SL_COMM_SIZE];
 };
 

@@ -227,6 +227,8 @@ static __always_inline void announce(struct task_struct *task, struct task_state
 	if (ts->flags & TASK_ANNOUNCED)
 		return;
 	ts->flags |= TASK_ANNOUNCED;
+	if (ts->flags & TASK_ROOT)
+		own_level = pid_level(task);
 	task_emit(task, BPF_CORE_READ(task, real_parent),
 		  SL_TASK_ATTACHED | (task->pid == task->tgid ? 0 : SL_TASK_THREAD),
 		  bpf_ktime_get_ns());

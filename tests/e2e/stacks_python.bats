@@ -83,8 +83,9 @@ is_split_right() {
 	is_split_right
 	printf '#!/bin/sh\nexec unshare -pf --mount-proc %s "$@"\n' "$STARTLINE" >inside
 	chmod +x inside
-	for where in main thread; do
-		STARTLINE=./inside record --stacks 499 -- /usr/bin/python3 split.py "$where"
+	for deeper in "" "unshare -pf --mount-proc"; do
+		# shellcheck disable=SC2086 # a command, or none
+		STARTLINE=./inside record --stacks 499 -- $deeper /usr/bin/python3 split.py thread
 		is_split_right
 		# Samples are of the threads that were seen to run.
 		"$STARTLINE" report --format json r.slt >session.json

@@ -10,7 +10,8 @@ static void born(struct tree *t, uint32_t pid, uint32_t flags)
 {
 	const struct sl_task task = {
 		.event = { .size = sizeof(task), .kind = SL_KIND_TASK, .pid = pid, .tid = pid },
-		.ns_pid = pid + 1000,
+		.ns_pid = 2, /* in a namespace further in */
+		.own_tid = pid + 1000,
 		.flags = flags,
 	};
 	assert_int_equal(tree_feed(t, &task.event), 0);

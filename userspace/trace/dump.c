@@ -172,6 +172,8 @@ static void print_task(struct line *l, const struct sl_task *e)
 {
 	(void)buf_addf(l->out, " parent=%u/%u ns=%u/%u", e->parent_pid, e->parent_tid, e->ns_pid,
 		       e->ns_tid);
+	if (e->own_tid != e->ns_tid)
+		(void)buf_addf(l->out, " own=%u", e->own_tid);
 	add_flag(l, e->flags, SL_TASK_THREAD, "thread");
 	add_flag(l, e->flags, SL_TASK_SHARES_MM, "shares_mm");
 	add_flag(l, e->flags, SL_TASK_VFORK, "vfork");

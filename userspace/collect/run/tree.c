@@ -117,7 +117,7 @@ int tree_feed(struct tree *t, const struct sl_event *event)
 		const struct sl_task *task = (const struct sl_task *)event;
 		if (task->flags & SL_TASK_THREAD)
 			return 0;
-		return tree_add(t, (pid_t)(t->use_ns_pids ? task->ns_pid : event->pid));
+		return tree_add(t, (pid_t)(t->use_ns_pids ? task->own_tid : event->pid));
 	}
 	if (event->kind == SL_KIND_EXIT && !t->use_ns_pids) {
 		const struct sl_exit *ended = (const struct sl_exit *)event;

@@ -283,7 +283,7 @@ struct builder {
 	struct id_map by_pid, by_ns_pid;
 	struct thread_list VEC(struct thread) threads;
 	struct id_map by_tid;
-	struct id_map by_ns_tid; /* process and that: of all but main threads */
+	struct id_map by_own_tid; /* as startline's pid namespace counts */
 	struct interval_list VEC(struct interval) intervals;
 	struct call_list VEC(struct call) calls;
 	struct socket_list VEC(struct socket) sockets;
@@ -418,8 +418,8 @@ const struct image_note *image_after(const struct proc *p, uint64_t at_ns);
 
 /* threads.c */
 int thread_new(struct builder *b, uint32_t tid, int proc, int creator, uint64_t start_ns);
-/* Its own pid namespace knows it by that; 0: unknown. */
-void thread_has_ns_tid(struct builder *b, int index, uint32_t ns_tid);
+/* startline's pid namespace knows it by that; 0: unknown. */
+void thread_has_own_tid(struct builder *b, int index, uint32_t own_tid);
 int thread_lookup(const struct builder *b, uint32_t tid, uint64_t at_ns);
 int thread_of(struct builder *b, const struct sl_event *event, uint64_t since_ns);
 

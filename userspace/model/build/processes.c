@@ -108,8 +108,7 @@ static void new_thread(struct builder *b, const struct sl_task *e, int creator)
 	if (proc < 0)
 		return;
 	const int index = thread_new(b, e->event.tid, proc, creator, e->event.time_ns);
-	if (index >= 0)
-		thread_has_ns_tid(b, index, e->ns_tid);
+	thread_has_own_tid(b, index, e->own_tid);
 	b->procs.items[proc].live_threads++;
 	if (++b->threads_now > b->threads_peak)
 		b->threads_peak = b->threads_now;
@@ -176,6 +175,7 @@ void process_task(struct builder *b, const struct sl_task *e)
 		const int thread = thread_new(b, event->tid, index, creator, event->time_ns);
 		b->procs.items[index].main_thread = thread;
 	}
+	thread_has_own_tid(b, b->procs.items[index].main_thread, e->own_tid);
 	set_ns_pid(b, index, e->ns_pid);
 	struct proc *p = &b->procs.items[index];
 	p->has_task = true;

@@ -256,7 +256,7 @@ static void builder_done(struct builder *b)
 	id_map_done(&b->by_pid);
 	id_map_done(&b->by_ns_pid);
 	id_map_done(&b->by_tid);
-	id_map_done(&b->by_ns_tid);
+	id_map_done(&b->by_own_tid);
 	id_map_done(&b->by_sock);
 	id_map_done(&b->file_index);
 	id_map_done(&b->package_index);

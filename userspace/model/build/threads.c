@@ -37,34 +37,29 @@ int thread_lookup(const struct builder *b, uint32_t tid, uint64_t at_ns)
 	return -1;
 }
 
-static uint64_t ns_key(int proc, uint32_t ns_tid)
+void thread_has_own_tid(struct builder *b, int index, uint32_t own_tid)
 {
-	return (uint64_t)proc << 32 | ns_tid;
-}
-
-void thread_has_ns_tid(struct builder *b, int index, uint32_t ns_tid)
-{
-	const uint64_t key = ns_key(b->threads.items[index].proc, ns_tid);
-	if (ns_tid != 0 && id_map_set(&b->by_ns_tid, key, index) < 0)
+	if (index >= 0 && own_tid != 0 && id_map_set(&b->by_own_tid, own_tid, index) < 0)
 		b->error = -ENOMEM;
 }
 
-static int thread_of_ns(const struct builder *b, int proc, uint32_t ns_tid)
+/* After an execve of another thread the process goes on as that. */
+static int thread_of_own(const struct builder *b, uint32_t own_tid)
 {
-	const struct proc *p = proc >= 0 ? &b->procs.items[proc] : NULL;
-	if (p == NULL || ns_tid == p->ns_pid)
-		return p != NULL ? p->main_thread : -1;
-	return id_map_get(&b->by_ns_tid, ns_key(proc, ns_tid));
+	const int index = id_map_get(&b->by_own_tid, own_tid);
+	const struct thread *t = index >= 0 ? &b->threads.items[index] : NULL;
+	const struct proc *p = t != NULL ? &b->procs.items[t->proc] : NULL;
+	return p != NULL && t->tid == p->pid ? p->main_thread : index;
 }
 
 int thread_of(struct builder *b, const struct sl_event *event, uint64_t since_ns)
 {
 	if (event->tid == 0)
 		return -1;
-	const int proc = process_of(b, event);
-	/* As with processes: see there. */
+	/* A number that kernel events do not know must not become a thread. */
 	if ((event->flags & SL_FLAG_NS_IDS) != 0 && b->facts->bpf == NULL)
-		return thread_of_ns(b, proc, event->tid);
+		return thread_of_own(b, event->tid);
+	const int proc = process_of(b, event);
 	const int known = id_map_get(&b->by_tid, event->tid);
 	if (known >= 0 && b->threads.items[known].proc == proc)
 		return known;
