@@ -47,42 +47,14 @@ static void say_verdict(struct page *page, const struct judgement *j)
 	page_say(page, verdict_tone(j->verdict, TONE_STRONG), HANG, buf_str(&line));
 }
 
-static void say_contribution(struct page *page, const char *what, const struct contribution *most)
-{
-	char delta[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	(void)buf_addf(&line, "%s: %s%s %s in %s", what, most->delta_ns > 0 ? "+" : "",
-		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
-		       contribution_phase(most));
-	const size_t n = line.len;
-	(void)buf_adds(&line, ": ");
-	contribution_what(most, &line);
-	if (line.len == n + strlen(": "))
-		buf_truncate(&line, n);
-	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
-}
-
-static void say_cause(struct page *page, const struct outcome *o, const struct judgement *j)
+static void say_why(struct page *page, const struct outcome *o, const struct judgement *j)
 {
 	const struct comparison *c = o->comparison;
 	const struct change *main = c != NULL ? main_change(c) : NULL;
-	const bool is_change = verdict_is_change(j->verdict);
-	if (is_change && strncmp(j->metric, "heap.", strlen("heap.")) == 0) {
+	if (verdict_is_change(j->verdict) && strncmp(j->metric, "heap.", strlen("heap.")) == 0)
 		page_say(page, TONE_PLAIN, HANG, "cause: " COMPARE_NO_CALL_SITES);
-		return;
-	}
-	const struct contribution *most =
-		main != NULL && strcmp(main->id, j->metric) == 0 ? comparison_cause(c) : NULL;
-	if (most == NULL)
-		return;
-	/* Of time on the CPU a change may be proven where the noise of waits leaves the whole open. */
-	const bool is_named = most->module != NULL || most->import != NULL;
-	if (is_change)
-		say_contribution(page, "cause", most);
-	else if (j->verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
-		 most->counterpart == NULL)
-		say_contribution(page, "proven part", most);
-	say_moved(c, page);
+	else if (main != NULL && strcmp(main->id, j->metric) == 0)
+		say_cause(c, j->verdict, page);
 }
 
 /* Noise leaves it open: perhaps what does not vary can tell. */
@@ -151,7 +123,7 @@ int report_ab(const struct outcome *o, struct page *page)
 		return o->comparison != NULL ? report_compare(o->comparison, page) : 0;
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		say_verdict(page, &o->judgements[i]);
-		say_cause(page, o, &o->judgements[i]);
+		say_why(page, o, &o->judgements[i]);
 		say_more(page, o, &o->judgements[i]);
 	}
 	for (size_t i = 0; i < o->n_judgements; i++)

@@ -378,7 +378,22 @@ static void say_nothing_in_common(const struct comparison *c, struct page *page)
 	page_say(page, TONE_BAD, HANG, buf_str(&line));
 }
 
-void say_moved(const struct comparison *c, struct page *page)
+static void say_contribution(struct page *page, const char *what, const struct contribution *most)
+{
+	char delta[UNITS_BYTES];
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	(void)buf_addf(&line, "%s: %s%s %s in %s", what, most->delta_ns > 0 ? "+" : "",
+		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
+		       contribution_phase(most));
+	const size_t n = line.len;
+	(void)buf_adds(&line, ": ");
+	contribution_what(most, &line);
+	if (line.len == n + strlen(": "))
+		buf_truncate(&line, n);
+	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
+}
+
+static void say_moved(const struct comparison *c, struct page *page)
 {
 	const struct contribution *to = comparison_moved(c);
 	char delta[UNITS_BYTES];
@@ -393,6 +408,21 @@ void say_moved(const struct comparison *c, struct page *page)
 	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
 }
 
+void say_cause(const struct comparison *c, enum verdict verdict, struct page *page)
+{
+	const struct contribution *most = comparison_cause(c);
+	if (most == NULL)
+		return;
+	/* Of code a change may be proven where the noise of waits leaves the whole open. */
+	const bool is_named = most->module != NULL || most->import != NULL;
+	if (verdict_is_change(verdict))
+		say_contribution(page, "cause", most);
+	else if (verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
+		 most->counterpart == NULL && is_worth_a_line(c, most))
+		say_contribution(page, "proven part", most);
+	say_moved(c, page);
+}
+
 static void say_headline(const struct comparison *c, struct page *page)
 {
 	char line[512], witness[128];
@@ -404,6 +434,8 @@ static void say_headline(const struct comparison *c, struct page *page)
 	const enum verdict verdict = verdict_in(c, change);
 	(void)print_change(change, c->level, verdict, line, sizeof(line));
 	page_say(page, TONE_STRONG, HANG, line);
+	if (c->has_contributions)
+		say_cause(c, verdict, page);
 	if (verdict != VERDICT_INCONCLUSIVE)
 		return;
 	/* Noise leaves it open: perhaps what does not vary can tell. */
@@ -488,7 +520,6 @@ int report_compare(const struct comparison *c, struct page *page)
 	if (page->format == TABLE_CSV)
 		return show(c, page, build_changes);
 	say_headline(c, page);
-	say_moved(c, page);
 	say_machines(c, page);
 	return print_changes(c, page);
 }

@@ -32,8 +32,9 @@ enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
 
 /* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
 void contribution_what(const struct contribution *c, struct buf *out);
-/* A line about work or a wait that is done elsewhere now, if there is any. */
-void say_moved(const struct comparison *c, struct page *page);
+/* Lines about where the difference of the totals comes from, and what is done elsewhere now, as far as the
+ * rows prove it. */
+void say_cause(const struct comparison *c, enum verdict verdict, struct page *page);
 
 /* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "files"
  * and "machines"; CSV: the changes. Returns the page's error. */
