@@ -283,7 +283,8 @@ static int take_timer(struct source_perf *s, const struct perf_cpu *cpu,
 {
 	struct perf_sample taken;
 	uint64_t kernel[KERNEL_FRAMES];
-	if (!perf_sample_read(record, &taken))
+	/* Of a thread that has just been taken off the list of processes the kernel tells -1. */
+	if (!perf_sample_read(record, &taken) || taken.pid <= 0 || taken.tid <= 0)
 		return 0;
 	struct snapshot snapshot = {
 		.time_ns = taken.time_ns,
