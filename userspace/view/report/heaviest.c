@@ -138,10 +138,9 @@ static void find_innermost(const struct session *s, struct row_code *code)
 		for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
 			const struct frame *f = session_frame(s, stack->frames[i]);
 			is_reached = is_reached || f == place;
-			struct big *big = f != NULL && is_reached && (is_any || !is_common_code(f))
-						  ? big_of(code, f)
-						  : NULL;
-			if (big == NULL)
+			/* In this order: few are big, and to tell common code takes a while. */
+			struct big *big = f != NULL && is_reached ? big_of(code, f) : NULL;
+			if (big == NULL || (!is_any && is_common_code(f)))
 				continue;
 			big->innermost_ns += row->weight_ns;
 			break;
