@@ -87,6 +87,32 @@ watch() {
 	echo $most
 }
 
+# Those of the tree, by number: what is not there has one that no process can have.
+no_phantoms() {
+	[ "$(q '[.runs[0].processes[] | select(.pid <= 0 or .pid > 4194304)] | length')" = 0 ]
+}
+
+@test "stacks that are new all the time: the recorder needs at most 64 MiB for itself" {
+	cp "$WORKLOADS/stacks_plugin.so" .
+	for how in depths libraries processes; do
+		rm -f over
+		# With a readiness to wait for it does not thin out.
+		"$STARTLINE" run -q --format json -o session.json --stacks 999 --trace t.slt --ready log:^over$ --until exit -- \
+			sh -c '"$0" 18 "$1" "$2"; touch over; echo over; sleep 0.2' "$WORKLOADS/new_stacks" $how \
+			stacks_plugin.so </dev/null >out 2>messages 3>&- &
+		pid=$!
+		most=$(watch $pid)
+		wait $pid
+		n=$("$STARTLINE" report t.slt --view events | awk '$2 == "stack" { n++ } END { print n }')
+		echo "# $how: $most KiB, $n stacks and callers, $(stat -c %s t.slt) bytes of recording" >&3
+		[ "$most" -gt 0 ]
+		[ "$most" -le $MEMORY_KIB ]
+		[ "$n" -gt 1000 ]
+		[ "$(q '.runs[0].complete')" = true ]
+		no_phantoms
+	done
+}
+
 @test "ten million events: all are kept, and the recorder needs at most 64 MiB for itself" {
 	"$STARTLINE" run -q --format json -o session.json --trace t.slt -- \
 		sh -c '"$0" 10000019; touch over; sleep 0.2' "$WORKLOADS/open_storm" </dev/null >out 2>messages 3>&- &

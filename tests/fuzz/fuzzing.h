@@ -22,7 +22,7 @@ static inline void silence(enum log_level level, const char *message, void *user
 const char *__asan_default_options(void);
 inline const char *__asan_default_options(void)
 {
-	return "allocator_may_return_null=1:max_allocation_size_mb=256";
+	return "allocator_may_return_null=1:max_allocation_size_mb=64";
 }
 
 /* Text for a terminal must not hold a control byte. */
