@@ -152,3 +152,36 @@ no_phantoms() {
 	near "$all" 16000 10
 	[ "${spread%.*}" -ge 2 ]
 }
+
+# Of what Python can do with its own library, for so many seconds of CPU time.
+busy_python() {
+	cat >busy.py <<-'END'
+		import argparse, ast, difflib, inspect, json, re, sys, time
+		source = inspect.getsource(argparse)
+		while time.process_time() < float(sys.argv[1]):
+		    ast.parse(source)
+		    json.loads(json.dumps({str(i): [i] * 3 for i in range(300)}))
+		    re.compile(f"(a|b)*c{time.time_ns()}")
+		    difflib.SequenceMatcher(None, source[:2000], source[500:2500]).ratio()
+	END
+}
+
+# waited STACKS: milliseconds between the end of ten seconds of that and the end of startline.
+waited() {
+	"$STARTLINE" run --stacks "$1" --trace t.slt -o report -- \
+		sh -c '/usr/bin/python3 busy.py 10; date +%s%N >ended' </dev/null
+	echo $((($(date +%s%N) - $(cat ended)) / 1000000))
+}
+
+is_soon_there() {
+	with=$(waited 999)
+	echo "# the report came after $with ms, without stacks after $without ms" >&3
+	[ $((with - without)) -le 500 ]
+}
+
+@test "after ten seconds of stacks the report comes half a second later at most" {
+	busy_python
+	without=$(waited off)
+	attempts is_soon_there
+	grep -q '^stacks: [0-9]* (' report
+}
