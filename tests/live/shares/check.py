@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Reads what tests/live/shares.bats recorded: per run KNOWN (NAME STEPS) and TABLE (--view functions, JSON).
+"""Reads what tests/live/shares.bats recorded: per run KNOWN (STEPS NAME) and TABLE (--view functions, JSON).
 Prints how many of the true shares lie inside their 95 % intervals; fails outside of 93 to 97 %."""
 import json
 import sys
 
 
 def known(path):
-    steps = {name: int(n) for name, n in (line.split() for line in open(path))}
+    steps = {}
+    for line in open(path):
+        n, name = line.rstrip("\n").split(" ", 1)
+        steps[name] = steps.get(name, 0) + int(n)
     whole = sum(steps.values())
     return {name: n / whole for name, n in steps.items()}
 

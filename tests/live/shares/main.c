@@ -4,7 +4,8 @@
  *
  *	shares SEED THREADS CHILDREN STEPS PLUGIN	(STEPS: in thousands, per thread)
  *
- * Standard output: "NAME STEPS" per function, what it really did, all threads and children together. */
+ * Standard output: "STEPS NAME" per function, what it really did, all threads and children together. NAME is what
+ * reports say, which may be one for several. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -72,7 +73,7 @@ static void run_threads(unsigned int n, uintptr_t seed)
 
 int main(int argc, char **argv)
 {
-	static const char *const groups[GROUPS] = { "own", "lib", "plugin" };
+	const char *const *names[GROUPS] = { own_names, lib_names };
 	if (argc < 6)
 		return 2;
 	const uintptr_t seed = strtoul(argv[1], NULL, 10) * 104729u + 1;
@@ -81,8 +82,9 @@ int main(int argc, char **argv)
 	steps_each = strtoul(argv[4], NULL, 10) * 1000;
 	void *plugin = dlopen(argv[5], RTLD_NOW);
 	burns[2] = plugin != NULL ? (burn_function *)dlsym(plugin, "plugin_burn") : NULL;
+	names[2] = plugin != NULL ? (const char *const *)dlsym(plugin, "plugin_names") : NULL;
 	done = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (burns[2] == NULL || done == MAP_FAILED)
+	if (burns[2] == NULL || names[2] == NULL || done == MAP_FAILED)
 		return 1;
 	for (unsigned int i = 0; i < children; i++) {
 		if (fork() == 0) {
@@ -94,6 +96,6 @@ int main(int argc, char **argv)
 	while (wait(NULL) > 0)
 		;
 	for (unsigned int k = 0; k < FUNCTIONS; k++)
-		printf("%s_%c %lu\n", groups[k % GROUPS], 'a' + (int)(k / GROUPS), done[k]);
+		printf("%lu %s\n", done[k], names[k % GROUPS][k / GROUPS]);
 	return 0;
 }
