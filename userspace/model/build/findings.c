@@ -313,6 +313,14 @@ void findings_finish(struct builder *b)
 	}
 }
 
+int64_t startup_own_ns(const struct run *run)
+{
+	int64_t ns = run->startup_total_ns;
+	for (size_t i = 0; i < run->n_segments; i++)
+		ns -= run->segments[i].cause == CAUSE_RUNQUEUE ? run->segments[i].duration_ns : 0;
+	return ns;
+}
+
 int finding_add(struct session *s, struct run *run, struct finding finding)
 {
 	struct finding *all =

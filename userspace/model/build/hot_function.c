@@ -8,7 +8,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/model/shares.h"
 
-#define LEAST	 0.5	  /* of the startup */
+#define LEAST	 0.5	  /* of the startup, waiting for a CPU left out */
 #define LEAST_NS 20000000 /* below it nobody need look */
 #define LEAST_N	 5	  /* samples */
 
@@ -55,7 +55,7 @@ int hot_function(struct session *s, struct run *run)
 	size_t n = 0;
 	const struct frame *f = majority(s, run, &ns, &n);
 	if (f == NULL || ns < LEAST_NS || n < LEAST_N || is_interpreter(f) ||
-	    (double)ns < LEAST * (double)run->startup_total_ns)
+	    (double)ns < LEAST * (double)startup_own_ns(run))
 		return 0;
 	const char *where =
 		f->file == NULL || f->line == UNKNOWN
@@ -71,7 +71,7 @@ int hot_function(struct session *s, struct run *run)
 			.evidence = arena_printf(
 				s->arena, "%s%s of %s ran for %.1f of %.1f ms, in %zu samples",
 				f->function, where, module_label(s->arena, f->module),
-				(double)ns / 1e6, (double)run->startup_total_ns / 1e6, n),
+				(double)ns / 1e6, (double)startup_own_ns(run) / 1e6, n),
 			.remedy =
 				"--view stacks tells who calls it; let it run later than startup, on "
 				"less, or in other threads",

@@ -12,7 +12,7 @@
 
 #define CHILDREN_MIN 3
 #define COST_MIN_NS  10000000 /* of all children but one, and … */
-#define COST_MIN     0.1      /* … of the startup */
+#define COST_MIN     0.05     /* … of the startup, waiting for a CPU left out */
 #define CHILD_MIN_NS 1000000  /* in a child: less may be chance */
 #define MAX_CHILDREN 32	      /* of a process that are looked at */
 #define MANY	     512      /* works that are told apart */
@@ -172,7 +172,7 @@ int repeated_work(struct session *s, struct run *run)
 		rc = add_functions(s, run, n_forked, &all);
 	const struct work *worst = rc == 0 ? worst_of(&all) : NULL;
 	if (worst == NULL || cost_of(worst) < COST_MIN_NS ||
-	    (double)cost_of(worst) < COST_MIN * (double)run->startup_total_ns)
+	    (double)cost_of(worst) < COST_MIN * (double)startup_own_ns(run))
 		return rc;
 	return finding_add(
 		s, run,
