@@ -75,6 +75,8 @@ is_split_right() {
 	grep -q 'read of Python 3.11 and 3.13 only' line
 	record -- /usr/bin/python3 split.py sleep
 	fails grep -q 'time in it shows' report
+	record -n 2 --probes none -- /usr/bin/python3 split.py fork
+	[ "$(tr -s '\n ' ' ' <report | grep -o 'is read with kernel probes only' | wc -l)" = 1 ]
 }
 
 # unshare's command is the first one there.

@@ -50,11 +50,18 @@ int interpreters_tell(const struct interpreters *i, struct sink sink)
 	buf_init(&unread, UNREAD_BYTES);
 	if (i->processes != NULL)
 		python_processes_unread(i->processes, &unread);
-	return unread.len == 0 ? 0
-			       : emit_meta(sink, "note",
-					   "%s: time in it shows as the interpreter's own; which "
-					   "functions run is read of Python " PYTHON_KNOWN " only",
-					   buf_str(&unread));
+	const int r =
+		i->is_unprobed
+			? emit_meta(sink, "note",
+				    "Python: time in it shows as the interpreter's own; which "
+				    "functions run is read with kernel probes only")
+			: 0;
+	return r < 0 || unread.len == 0
+		       ? r
+		       : emit_meta(sink, "note",
+				   "%s: time in it shows as the interpreter's own; which "
+				   "functions run is read of Python " PYTHON_KNOWN " only",
+				   buf_str(&unread));
 }
 
 /* ---- which processes ---- */
@@ -87,9 +94,13 @@ static void have_taken(const struct interpreters *i, pid_t pid, const struct pyt
 void interpreters_mapped(struct interpreters *i, pid_t pid, const struct region *region)
 {
 	struct python_target target;
-	if (i->bpf != NULL && region != NULL &&
-	    python_process_found(i->processes, pid, region, &target))
+	if (i->processes == NULL || region == NULL ||
+	    !python_process_found(i->processes, pid, region, &target))
+		return;
+	if (i->bpf != NULL)
 		have_taken(i, pid, &target);
+	else
+		i->is_unprobed = true;
 }
 
 void interpreters_forked(struct interpreters *i, pid_t child, pid_t parent)
@@ -101,7 +112,7 @@ void interpreters_forked(struct interpreters *i, pid_t child, pid_t parent)
 
 void interpreters_gone(struct interpreters *i, pid_t pid)
 {
-	if (i->bpf != NULL && python_process_gone(i->processes, pid))
+	if (i->processes != NULL && python_process_gone(i->processes, pid) && i->bpf != NULL)
 		source_bpf_take_python(i->bpf, pid, NULL);
 }
 

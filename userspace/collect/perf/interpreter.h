@@ -13,7 +13,8 @@
 
 struct interpreters {
 	struct python_processes *processes; /* NULL: none are looked for */
-	struct source_bpf *bpf;
+	struct source_bpf *bpf;		    /* that takes frames; NULL: nobody does */
+	bool is_unprobed;		    /* nobody did, of one that there was */
 	struct pending_frames {
 		uint64_t time_ns;
 		pid_t tid;
@@ -24,7 +25,7 @@ struct interpreters {
 	size_t next;
 };
 
-/* A run begins; @bpf takes the frames. -ENOMEM. */
+/* A run begins; @bpf (NULL: nobody) takes the frames. -ENOMEM. */
 int interpreters_begin(struct interpreters *i, struct modules *modules, struct source_bpf *bpf);
 /* It is over: nothing is taken any longer, names are kept. */
 void interpreters_end(struct interpreters *i);

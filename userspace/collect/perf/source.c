@@ -178,10 +178,9 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 	if (s->unwinder == NULL)
 		return -ENOMEM;
 	int r = begin_timer(s, target->pid, sink);
+	if (r >= 0)
+		r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
 	if (r < 0 || s->bpf == NULL)
-		return r;
-	r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
-	if (r < 0)
 		return r;
 	if (s->snapshots.data == NULL)
 		r = snapshot_ring_map(&s->snapshots, source_bpf_stack_fd(s->bpf),
