@@ -51,14 +51,15 @@ static inline void elf_write_raw(const void *data, size_t n)
 	(void)close(fd);
 }
 
-/* Code of nops, and the parts as sections 2, 3, ... */
+/* Code of nops with the entry at its begin, and the parts as sections 2, 3, ... */
 static inline void elf_write(const struct elf_part *parts, size_t n_parts)
 {
 	static uint8_t file[1 << 20];
-	char names[256] = "";
-	size_t n_names = 1, at = ELF_TEXT + ELF_TEXT_SIZE;
+	char names[256] = "\0.text";
+	size_t n_names = sizeof("\0.text"), at = ELF_TEXT + ELF_TEXT_SIZE;
 	Elf64_Shdr sections[ELF_SECTIONS_MAX + 3] = {
-		[1] = { .sh_type = SHT_PROGBITS,
+		[1] = { .sh_name = 1,
+			.sh_type = SHT_PROGBITS,
 			.sh_flags = SHF_ALLOC | SHF_EXECINSTR,
 			.sh_addr = ELF_TEXT,
 			.sh_offset = ELF_TEXT,
@@ -95,6 +96,7 @@ static inline void elf_write(const struct elf_part *parts, size_t n_parts)
 				    .e_type = ET_DYN,
 				    .e_machine = EM_X86_64,
 				    .e_version = EV_CURRENT,
+				    .e_entry = ELF_TEXT,
 				    .e_phoff = sizeof(header),
 				    .e_shoff = at,
 				    .e_ehsize = sizeof(header),
