@@ -123,10 +123,20 @@ gone() {
 	esac
 }
 
-# attempts COMMAND: true if it holds once in three tries. For what others on this machine can disturb.
+# attempts COMMAND: true if it holds once in three tries. For what others on this machine can disturb. Each
+# line of it counts, as in a test: hence no condition, in which the shell would go on after a failure.
 attempts() {
-	"$@" || "$@" || "$@" || {
-		cat events log messages 2>/dev/null
-		return 1
-	}
+	local ended
+	for _ in 1 2 3; do
+		set +e
+		(
+			set -e
+			"$@"
+		)
+		ended=$?
+		set -e
+		[ "$ended" != 0 ] || return 0
+	done
+	cat events log messages 2>/dev/null
+	return 1
 }
