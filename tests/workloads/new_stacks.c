@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 /* usage: new_stacks SECONDS depths|processes
  *        new_stacks SECONDS libraries FILE
+ *        new_stacks NUMBER keep FILE
  * Has stacks that it never had before, for so long: through 60 to 130 functions in an order of chance; in
  * processes that live for a millisecond; or in copies of the library FILE, which are loaded, called
- * (plugin_work) and gone. The order is the same in each run. */
+ * (plugin_work) and gone; or in so many copies of it, which stay. The order is the same in each run. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +76,7 @@ static void in_process(void)
 static char library[1 << 20];
 static ssize_t n_library;
 
-static void in_library(void)
+static void in_copy(bool is_kept)
 {
 	static int number;
 	char path[64];
@@ -88,7 +90,13 @@ static void in_library(void)
 	if (copy == NULL)
 		exit(1);
 	((void (*)(long))dlsym(copy, "plugin_work"))(1);
-	dlclose(copy);
+	if (!is_kept)
+		dlclose(copy);
+}
+
+static void in_library(void)
+{
+	in_copy(false);
 }
 
 int main(int argc, char **argv)
@@ -98,9 +106,14 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[2], "processes") == 0)
 		step = in_process;
-	if (strcmp(argv[2], "libraries") == 0) {
+	if (strcmp(argv[2], "libraries") == 0 || strcmp(argv[2], "keep") == 0) {
 		n_library = read(open(argc > 3 ? argv[3] : "", O_RDONLY), library, sizeof(library));
 		step = in_library;
+	}
+	for (long i = atol(argv[1]); strcmp(argv[2], "keep") == 0; i--) {
+		if (i == 0)
+			return 0;
+		in_copy(true);
 	}
 	const time_t end = time(NULL) + atol(argv[1]);
 	while (time(NULL) < end)
