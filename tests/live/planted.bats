@@ -21,7 +21,7 @@ tries() {
 	local text=$1 filter=$2 named=0 rows=0 pairs=0
 	shift 2
 	for ((i = 0; i < LIVE_PLANTED; i++)); do
-		"$STARTLINE" ab -q --pairs "${PAIRS:-60}" --base-directory old --head-directory new \
+		"$STARTLINE" ab -q --pairs "${PAIRS:-30}" --base-directory old --head-directory new \
 			--out json="v.$i.json" -o "text.$i" --trace "t.$i.slt" -- "$@"
 		pairs=$((pairs + $(jq '.outcomes[0].interleaved.pairs' "v.$i.json")))
 		# Lines as they were before they were broken.

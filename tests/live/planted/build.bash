@@ -24,6 +24,7 @@ build_relocations() {
 	mkdir -p "$1"
 	[ $# -eq 1 ] || {
 		gcc -O2 -fPIC -shared -Wl,-soname,libtables.so -o "$1/libtables.so" "$PLANTED/tables.c"
+		# shellcheck disable=SC2054 # an option
 		libraries=(-Wl,--no-as-needed "$1/libtables.so")
 	}
 	# shellcheck disable=SC2016 # the loader's

@@ -51,29 +51,33 @@ static int place_of(const struct import_names *n, const char *interned)
 	return interned != NULL ? id_map_get(&n->index, (uint64_t)(uintptr_t)interned) : -1;
 }
 
+static int parent_of(const struct import_names *n, const struct run *run,
+		     const struct language_module *m)
+{
+	if (m->parent < 1 || (uint64_t)m->parent > run->n_language_modules)
+		return NO_IMPORT;
+	return place_of(n, arena_intern(n->arena, run->language_modules[m->parent - 1].name));
+}
+
 static int add_module(struct import_names *n, int side, const struct run *run,
 		      const struct language_module *m)
 {
-	const char *name = arena_intern(n->arena, m->name);
-	int place = place_of(n, name);
-	if (name == NULL)
-		return -ENOMEM;
-	if (place < 0) {
-		struct import_name fresh = { .name = name, .parent = NO_IMPORT };
+	const char *interned = arena_intern(n->arena, m->name);
+	const int place = place_of(n, interned);
+	struct import_name *name = place >= 0 ? &n->all.items[place] : NULL;
+	if (name == NULL) {
+		/* Who asks first is the parent, also where that differs: it must stand before. */
+		const struct import_name fresh = { .name = interned,
+						   .parent = parent_of(n, run, m) };
 		if (n->all.n >= MAX_NAMES)
 			return 0;
-		/* Who asks first is the parent, also where that differs: it must stand before. */
-		if (m->parent >= 1 && (uint64_t)m->parent <= run->n_language_modules)
-			fresh.parent = place_of(
-				n,
-				arena_intern(n->arena, run->language_modules[m->parent - 1].name));
-		place = (int)n->all.n;
-		if (vec_push(&n->all, fresh) < 0 ||
-		    id_map_set(&n->index, (uint64_t)(uintptr_t)name, place) < 0)
+		if (interned == NULL || vec_push(&n->all, fresh) < 0 ||
+		    id_map_set(&n->index, (uint64_t)(uintptr_t)interned, (int)n->all.n - 1) < 0)
 			return -ENOMEM;
+		name = vec_last(&n->all);
 	}
 	if (m->self_path_ns > 0)
-		n->all.items[place].self_ns[side] += (double)m->self_path_ns;
+		name->self_ns[side] += (double)m->self_path_ns;
 	return 0;
 }
 

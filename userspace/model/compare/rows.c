@@ -167,9 +167,11 @@ static int read_run(struct reader *r)
 			segment->duration_ns < left_ns ? segment->duration_ns : left_ns;
 		const int64_t duration_ns = most_ns > 0 ? most_ns : 0;
 		left_ns -= duration_ns;
-		if (segment->state == ACTIVITY_RUNNING && segment->start_ns >= 0)
+		const bool has_place =
+			segment->start_ns >= 0 && segment->start_ns <= INT64_MAX - RUN_NS_MAX;
+		if (segment->state == ACTIVITY_RUNNING && has_place)
 			rc = add_running(r, segment, &key, duration_ns);
-		else if (segment->state == ACTIVITY_BLOCKED)
+		else if (segment->state == ACTIVITY_BLOCKED && has_place)
 			rc = add_wait(r, segment, &key, duration_ns);
 		else
 			rc = add_time(b, r->side, r->place, key, duration_ns);
