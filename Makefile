@@ -335,7 +335,8 @@ build/bench/%: tests/bench/%.c
 
 # Each fuzzer runs so long; in the tests less (tools/run-tests).
 FUZZ_SECONDS ?= 60
-FUZZ_BUILD := CC=clang SAN=fuzzer-no-link,address,undefined
+# What libbpf makes of options is an extension of C that clang tells of.
+FUZZ_BUILD := CC=clang CFLAGS=-Wno-gnu-statement-expression SAN=fuzzer-no-link,address,undefined
 FUZZ_B     := build-fuzzer-no-link-address-undefined
 fuzz:
 	$(SUBMAKE) fuzzers $(FUZZ_BUILD)

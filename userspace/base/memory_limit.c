@@ -12,7 +12,7 @@
 
 enum { STATUS_LIMIT = 64 << 10, KIB = 1024 };
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool is_sanitized = true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)

@@ -43,7 +43,8 @@ struct source_bpf {
 
 /* ---- loading ---- */
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
+							      const char *format, va_list args)
 {
 	(void)level;
 	if (!log_shows(LOG_DEBUG))

@@ -64,7 +64,8 @@
 #define MEMORY_MIN   0.1 /* of all, available */
 #define DISK_MIN     ((uint64_t)1 << 30)
 
-static void found(struct survey_row *row, enum survey_state state, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+found(struct survey_row *row, enum survey_state state, const char *format, ...)
 {
 	va_list args;
 	row->state = state;

@@ -84,13 +84,17 @@ static void add_loaded(const struct run *run, int64_t *cpu_ns)
 	}
 }
 
+static void clock_done(struct clock *clock)
+{
+	free(clock->before_ns);
+}
+
 int import_of_stretch(const struct run *run, const struct stretch *stretch, double least,
 		      struct heavy_import *ret)
 {
 	_cleanup_vec_ struct heavy_import_list list = { 0 };
-	struct clock clock;
+	_cleanup_(clock_done) struct clock clock = { 0 };
 	int rc = clock_init(run, stretch, &clock);
-	_cleanup_free_ int64_t *before_ns = clock.before_ns;
 	_cleanup_free_ int64_t *cpu_ns = calloc(run->n_language_modules + 1, sizeof(*cpu_ns));
 	if (rc < 0 || cpu_ns == NULL)
 		return -ENOMEM;
