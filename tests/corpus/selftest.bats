@@ -30,6 +30,7 @@ setup() {
 	mkdir place
 	status=0
 	TMPDIR=$PWD/place timeout --signal INT 5 "$STARTLINE" doctor --selftest >out 2>&1 || status=$?
+	cat out
 	# timeout's own status, or ours
 	[ "$status" = 124 ] || [ "$status" = 130 ]
 	[ ! -s out ]

@@ -368,6 +368,9 @@ int target_release(struct target *t, const struct shim_environment *shim)
 	t->launch->environment = t->environment;
 	const int r = write_all(t->go_fd, &byte, sizeof(byte));
 	(void)close(take_fd(t->go_fd));
+	/* A signal ended it while it waited, as Ctrl-C may: that is how it ended, then. */
+	if (r == -EPIPE)
+		return 0;
 	return r < 0 ? fail(r, "cannot start the command: %s", strerror(-r)) : 0;
 }
 
