@@ -129,6 +129,7 @@ server_gone() {
 
 running_is_cpu() { # COMMAND
 	session -- sh -c "exec $1"
+	[ "$status" -eq 0 ]
 	running=$(q '[.runs[0].startup.segments[] | select(.state == "running" and .process == 1) | .duration_ns] | add')
 	cpu=$(q '.runs[0].processes[0] | .user_ns + .system_ns')
 	near "$running" "$cpu" 2 200000
@@ -137,7 +138,6 @@ running_is_cpu() { # COMMAND
 @test "running time of single-threaded programs is the scheduler's own" {
 	for command in "$WORKLOADS/burn 410" "python3 -c pass" "gcc --version"; do
 		attempts running_is_cpu "$command"
-		[ "$status" -eq 0 ]
 		check_session
 	done
 }
