@@ -285,7 +285,7 @@ extern __u32 unknown_zero;
 
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 << 20); /* collect/bpf/load.c decides */
+	__uint(max_entries, 16 << 20); /* collect/bpf/maps.c decides */
 };
 extern struct ring_map ring SEC(".maps");
 

@@ -19,7 +19,7 @@ struct stack_room {
 
 struct stack_room_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* collect/bpf/load.c: as there are CPUs */
+	__uint(max_entries, 1); /* collect/bpf/maps.c: as there are CPUs */
 	__type(key, __u32);
 	__type(value, struct stack_room);
 };
@@ -135,13 +135,13 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 
 	if (!ts || is_over)
 		return 0;
-	if (has_pythons)
-		python_take(ts, time_ns, 0);
 	room = room_take();
 	if (!room) {
 		__sync_fetch_and_add(&stack_drops, 1);
 		return 0;
 	}
+	if (has_pythons)
+		python_take(ts, time_ns, 0);
 	s = (struct stack_snapshot *)room->snapshot;
 	s->time_ns = time_ns;
 	s->since_ns = since_ns;

@@ -162,7 +162,8 @@ const struct probe_row probe_rows[PROBES] = {
 		.name = "frames of Python",
 		.is_second = true,
 		.by = { { .programs = { "handle_timer" } } },
-		.loss = { .text = "samples of Python programs by the timer show the interpreter only" },
+		.loss = { .text = "the timer begins anew in each thread: those that live shorter than its "
+				  "period have no samples, and Python's show the interpreter only" },
 	},
 	[PROBE_GROUP] = {
 		.name = "moves into the cgroup",

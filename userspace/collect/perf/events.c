@@ -138,6 +138,8 @@ static int open_cpu(struct perf_events *e, const struct perf_wish *wish, size_t 
 		r = open_tracker(&c, &attr, pid, cpu);
 	if (r >= 0 && e->is_whole)
 		r = start_whole(&c, wish);
+	else if (r >= 0 && wish->program >= 0) /* without, Python's frames are missing */
+		(void)ioctl(c.fd, PERF_EVENT_IOC_SET_BPF, wish->program);
 	/* Edge-triggered: that its tasks have all ended is told once. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	if (r >= 0 && epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, c.fd, &event) < 0)
