@@ -454,6 +454,11 @@ bool is_common_code(const struct frame *f)
 	return false;
 }
 
+bool is_module_body(const char *function)
+{
+	return strcmp(function, "<module>") == 0;
+}
+
 /* All of what runs in an interpreter is in one function of it: that says nothing. A source file that is its
  * own module is what runs in one. */
 bool is_interpreter(const struct frame *f)

@@ -201,21 +201,13 @@ int code_names_new(struct arena *arena, const struct session *base, const struct
 	return 0;
 }
 
-/* Python's name for the code of a module as such, and what executes it. */
-static bool is_loading(const struct frame *f)
-{
-	static const char importer[] = "<frozen importlib";
-	return strcmp(f->function, "<module>") == 0 ||
-	       strncmp(f->module != NULL ? f->module : "", importer, strlen(importer)) == 0;
-}
-
 bool code_named(struct code_names *c, int side, const struct run *run,
 		const struct cpu_sample *sample, bool has_owner, struct code_function *ret)
 {
 	const struct frame *f =
 		sample->is_open ? NULL : stack_place(c->sessions[side], sample->stack);
 	if (f == NULL || f->function == NULL ||
-	    (has_owner && (is_common_code(f) || is_loading(f))) ||
+	    (has_owner && (is_common_code(f) || is_module_body(f->function))) ||
 	    !name_frame(c, side, run, sample->process, f, ret))
 		return false;
 	const struct code_name *name = find(c, ret);

@@ -233,12 +233,6 @@ static void cut_name(struct buf *out, size_t begin, size_t columns)
 	(void)buf_adds(out, is_long ? "..." : "");
 }
 
-/* What Python executes when it loads a module: the file says which. */
-static bool is_module_body(const struct share *share)
-{
-	return share->module != NULL && strcmp(share->function, "<module>") == 0;
-}
-
 /* An import is named where no function in it tells more. */
 static bool name_import(const struct heaviest *h, const struct stretch *stretch,
 			const struct row_code *code, size_t columns, struct buf *out)
@@ -252,7 +246,8 @@ static bool name_import(const struct heaviest *h, const struct stretch *stretch,
 	}
 	const double share = (double)import.ns / (double)sum_ns;
 	for (size_t i = 0; i < code->n_big; i++)
-		if (is_telling(code, &code->big[i]) && !is_module_body(code->big[i].share) &&
+		if (is_telling(code, &code->big[i]) &&
+		    !is_module_body(code->big[i].share->function) &&
 		    (double)code->big[i].share->total_ns >=
 			    IN_FUNCTION * share * (double)code->sum_ns)
 			return false;
@@ -281,7 +276,7 @@ static size_t name_functions(const struct heaviest *h, const struct stretch *str
 		(void)buf_adds(out, n > 0 ? ", " : "");
 		add_percent(out, share->total_ns, code->sum_ns);
 		const size_t name = out->len;
-		if (is_module_body(share))
+		if (share->module != NULL && is_module_body(share->function))
 			(void)buf_adds(out, label_base(share->module));
 		else
 			label_frame(share->frame, true, out);
@@ -290,7 +285,7 @@ static size_t name_functions(const struct heaviest *h, const struct stretch *str
 		n++;
 		drop_if_long(out, begin, n > 1 ? end : out->len, columns);
 	}
-	if (n == 1 && first->module != NULL && !is_module_body(first) &&
+	if (n == 1 && first->module != NULL && !is_module_body(first->function) &&
 	    !is_own_code(h, stretch, first->module)) {
 		const size_t end = out->len;
 		(void)buf_addf(out, " (%s)", module_label(h->s->arena, first->module));

@@ -55,7 +55,7 @@ static void add_name(const struct place_list *all, const struct frame *f, struct
 	vec_foreach(p, all)
 		if (is_same(p->frame, f) && (line == NULL || p->ns > line->ns))
 			line = p;
-	const bool is_body = strcmp(f->function, "<module>") == 0;
+	const bool is_body = is_module_body(f->function);
 	const bool is_known = line != NULL && f->file != NULL && line->frame->line != UNKNOWN;
 	if (!is_body)
 		label_frame(f, true, out);
