@@ -34,6 +34,12 @@ enum task_walk {
 	WALK_NAMES = 4,	   /* print the names of wait places */
 };
 
+/* What a probe in an interpreter is told, as its cookie: where in struct pt_regs the register is that points to
+ * a module's name, and which interpreter that is, in struct sl_import. */
+#define IMPORT_COOKIE(interpreter, offset) ((__u64)(interpreter) << 8 | (offset))
+#define IMPORT_INTERPRETER(cookie)	   ((__u16)((cookie) >> 8))
+#define IMPORT_REGISTER(cookie)		   ((cookie)&0xff)
+
 /* Return addresses that are kept of a place where threads sleep, from the innermost outwards. */
 #define PLACE_FRAMES 6
 

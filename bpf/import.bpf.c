@@ -3,11 +3,8 @@
  * (collect/bpf/interpreter.h). */
 #include "bpf/common.bpf.h"
 
-__u32 import_name_offset =
-	0; /* of the register that points to a module's name, in struct pt_regs */
-
-int import_emit(__u32 op, __u64 name);
-__noinline int import_emit(__u32 op, __u64 name)
+int import_emit(__u32 op, __u64 name, __u64 cookie);
+__noinline int import_emit(__u32 op, __u64 name, __u64 cookie)
 {
 	struct scratch *scratch = sl_scratch_take();
 	struct sl_import *event;
@@ -21,6 +18,7 @@ __noinline int import_emit(__u32 op, __u64 name)
 	sl_fill(&event->event, SL_KIND_IMPORT, sizeof(*event), bpf_ktime_get_ns(),
 		bpf_get_current_pid_tgid());
 	event->language = SL_LANGUAGE_PYTHON;
+	event->interpreter = IMPORT_INTERPRETER(cookie);
 	event->op = op;
 	length = bpf_probe_read_user_str(scratch->bytes + sizeof(*event), SL_IMPORT_NAME,
 					 (void *)name);
@@ -35,13 +33,13 @@ __noinline int import_emit(__u32 op, __u64 name)
 	return 0;
 }
 
-static __always_inline int import_hit(__u32 op, __u64 name)
+static __always_inline int import_hit(__u32 op, __u64 name, __u64 cookie)
 {
 	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
 
 	if (!ts)
 		return 0;
-	import_emit(op, name);
+	import_emit(op, name, cookie);
 	ts->probe_hits++;
 	return 0;
 }
@@ -49,14 +47,15 @@ static __always_inline int import_hit(__u32 op, __u64 name)
 SEC("uprobe")
 int handle_import_begin(struct pt_regs *ctx)
 {
+	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 name = 0;
 
-	bpf_probe_read_kernel(&name, sizeof(name), (char *)ctx + (import_name_offset & 0xff));
-	return import_hit(SL_IMPORT_BEGIN, name);
+	bpf_probe_read_kernel(&name, sizeof(name), (char *)ctx + IMPORT_REGISTER(cookie));
+	return import_hit(SL_IMPORT_BEGIN, name, cookie);
 }
 
 SEC("uprobe")
 int handle_import_end(struct pt_regs *ctx)
 {
-	return import_hit(SL_IMPORT_END, 0);
+	return import_hit(SL_IMPORT_END, 0, bpf_get_attach_cookie(ctx));
 }

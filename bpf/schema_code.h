@@ -115,11 +115,13 @@ enum sl_language { SL_LANGUAGE_PYTHON = 1 };
 #define SL_IMPORT_BEGIN 0x1u
 #define SL_IMPORT_END	0x2u /* of what the thread began last */
 #define SL_IMPORT_NAME	256u /* bytes that are kept, NUL included */
+#define SL_INTERPRETERS 4u   /* files of interpreters that tell, in one recording */
 struct sl_import {
 	struct sl_event event;
-	__u32 language; /* enum sl_language */
-	__u32 op;	/* SL_IMPORT_* */
-	char text[];	/* BEGIN: the module's name, as the interpreter has it */
+	__u16 language;	   /* enum sl_language */
+	__u16 interpreter; /* which of SL_INTERPRETERS: META source.bpf.imports tells of it */
+	__u32 op;	   /* SL_IMPORT_* */
+	char text[];	   /* BEGIN: the module's name, as the interpreter has it */
 };
 
 SL_SIZE_IS(sl_module, 64);

@@ -124,6 +124,98 @@ python313_root() {
 		--set-rpath "$PWD/$1/usr/lib/x86_64-linux-gnu" "$1/usr/bin/python3.13"
 }
 
+# An interpreter in a library, as programs that embed it have it, and python3 itself where it was built so.
+embed() {
+	library=$(ls /usr/lib/*/libpython3.11.so.1.0 2>/dev/null) || skip "no libpython3.11 here"
+	cat >embeds.c <<-'END'
+		#include <stdio.h>
+
+		void Py_Initialize(void);
+		int PyRun_SimpleString(const char *);
+		int PyRun_SimpleFile(FILE *, const char *);
+		int Py_FinalizeEx(void);
+
+		int main(int argc, char **argv)
+		{
+			FILE *file = argc == 2 ? fopen(argv[1], "r") : NULL;
+			Py_Initialize();
+			PyRun_SimpleString("import sys; sys.path.insert(0, '.')");
+			return file == NULL || PyRun_SimpleFile(file, argv[1]) != 0 || Py_FinalizeEx() != 0;
+		}
+	END
+	cat >shared.c <<-'END'
+		int Py_BytesMain(int, char **);
+
+		int main(int argc, char **argv)
+		{
+			return Py_BytesMain(argc, argv);
+		}
+	END
+	mkdir -p own/lib
+	cp "$library" own/lib
+	gcc -O2 -o embeds embeds.c "$library"
+	gcc -O2 -o python3 shared.c "$library"
+	# A library of its own, as version managers and conda have it.
+	# shellcheck disable=SC2016 # the loader's own variable
+	gcc -O2 -o own/python3.11 shared.c own/lib/libpython3.11.so.1.0 -Wl,-rpath,'$ORIGIN/lib'
+	cat >heavy.py <<-'END'
+		from time import sleep, thread_time
+
+		sleep(0.05)
+		end = thread_time() + 0.075
+		while thread_time() < end:
+		    sum(range(500))
+	END
+	cat >app.py <<-'END'
+		from time import thread_time
+
+		import heavy, json
+
+		def crunch():
+		    end = thread_time() + 0.18
+		    while thread_time() < end:
+		        sum(range(500))
+
+		crunch()
+	END
+}
+
+# heavy FIELD, of all processes
+heavy() {
+	q ".runs[0].modules[] | select(.name == \"heavy\").$1" | tr '\n' ' '
+}
+
+@test "an interpreter in a library tells its modules and frames" {
+	require_bpf
+	embed
+	for program in ./embeds ./python3 own/python3.11; do
+		echo "of $program"
+		PYTHONPATH=. session --trace t.slt -- "$program" app.py
+		[ "$status" -eq 0 ]
+		[ "$(heavy how)" = "probe " ]
+		q '.runs[0].modules[] | select(.name == "heavy") |
+		   .self_ns > 124000000 and .self_cpu_ns > 74000000 and .self_cpu_ns < .self_ns - 45000000' |
+			grep -qx true
+		"$STARTLINE" report t.slt --view functions --format json >functions.json
+		near "$(jq '[.rows[] | select(.function == "crunch" and .path == "critical").total_ns] | add' \
+			functions.json)" 180000000 15 10000000
+	done
+}
+
+@test "interpreters in a program and in libraries tell in one recording" {
+	require_bpf
+	embed
+	export PYTHONPATH=.
+	session -- sh -c '/usr/bin/python3 app.py; ./embeds app.py; own/python3.11 app.py'
+	[ "$(heavy how)" = "probe probe probe " ]
+	# Nobody spoke of the first one: by its files, until the library was seen to be opened.
+	printf './embeds app.py; own/python3.11 app.py; ./python3 app.py\n' >commands
+	session -- sh ./commands
+	[ "$(heavy how)" = "files files probe " ]
+	near "$(heavy total_ns | cut -d' ' -f1)" 126000000 30
+	q '.notes[]' | grep -q '^/.*libpython3\.11.* tells what it loads from when'
+}
+
 @test "frames of Python 3.11 are those of faulthandler at 1,000 points" {
 	version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	[ "$version" = 3.11 ] || skip "python3 is $version here"

@@ -124,6 +124,26 @@ m() {
 		grep -qx true
 }
 
+@test "interpreters in several files tell, up to four" {
+	need_probes
+	plant
+	for i in 1 2 3 4 5; do
+		cp "$python" "python3.$i"
+	done
+	export PYTHONPATH=.
+	session -- sh -c './python3.1 app.py; ./python3.2 app.py; true'
+	[ "$(m pkg.heavy how | tr '\n' ' ')" = "probe probe " ]
+	# What nothing spoke of has its number, too: it does not spoil the others.
+	printf './python3.1 app.py; ./python3.1 app.py\n' >commands
+	session -- sh -c './python3.2 app.py; sh ./commands; ./python3.2 app.py'
+	[ "$(m pkg.heavy how | tr '\n' ' ')" = "probe files probe probe " ]
+	printf './python3.%d app.py\n' 1 2 3 4 5 >commands
+	session -n 2 -- sh ./commands
+	[ "$(q '.runs[1].modules[] | select(.name == "pkg.heavy").how' | sort | uniq -c | tr -s '\n ' '  ')" = \
+		" 1 files 4 probe " ]
+	q '.notes[]' | grep -q 'python3\.[1-5] is one interpreter of Python too many'
+}
+
 @test "Perl's modules are seen by their files" {
 	mkdir -p lib/Some
 	echo 'package Some::Heavy; select undef, undef, undef, 0.12; 1;' >lib/Some/Heavy.pm

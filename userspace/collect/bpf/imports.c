@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* See imports.h. What a program is called is all that is known of it until it is opened. */
+/* See imports.h. What a file is called is all that is known of it until it is opened. */
 #include "userspace/collect/bpf/imports.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/collect/bpf/links.h"
 #include "userspace/collect/run/emit.h"
 
-#define MAX_TRIED 8 /* programs without such probes */
+#define MAX_SEEN 16 /* files that may be interpreters */
 
 struct imports {
 	struct programs *programs;
-	struct interpreter interpreter;
-	bool is_placed;
-	unsigned int n_tried;
-	char noted[INTERPRETER_PATH]; /* "": nothing; else it is to be tried, or was: */
-	bool is_tried;
+	struct interpreter interpreters[SL_INTERPRETERS];
+	size_t n;
+	char *seen[MAX_SEEN]; /* paths, of which the first n_tried were looked at */
+	size_t n_seen, n_tried;
+	bool is_full; /* there was one more, and a note says so */
 };
 
 struct imports *imports_new(struct programs *programs)
@@ -29,23 +30,20 @@ struct imports *imports_new(struct programs *programs)
 
 struct imports *imports_free(struct imports *i)
 {
+	for (size_t k = 0; i != NULL && k < i->n_seen; k++)
+		free(i->seen[k]);
 	free(i);
 	return NULL;
 }
 
-static bool place(struct imports *i, uint32_t *ret_name_offset)
+void imports_find(struct imports *i, char *const *argv)
 {
-	i->is_placed = programs_place_imports(i->programs, &i->interpreter);
-	if (i->is_placed)
-		*ret_name_offset = i->interpreter.name_offset;
-	return i->is_placed;
+	i->n = interpreter_find(argv, SL_INTERPRETERS, i->interpreters);
+	for (size_t k = 0; k < i->n; k++)
+		(void)programs_place_imports(i->programs, &i->interpreters[k]);
 }
 
-void imports_find(struct imports *i, char *const *argv, uint32_t *ret_name_offset)
-{
-	if (interpreter_find(argv, &i->interpreter) == 0)
-		(void)place(i, ret_name_offset);
-}
+/* ---- as it is executed, or loaded ---- */
 
 /* The path of what was executed: its components, the leaf first. */
 static bool read_path(const struct sl_exec *e, char ret[static INTERPRETER_PATH])
@@ -68,16 +66,34 @@ static bool read_path(const struct sl_exec *e, char ret[static INTERPRETER_PATH]
 	return true;
 }
 
-void imports_note(struct imports *i, const struct sl_exec *e)
+static void note(struct imports *i, const char *path)
+{
+	for (size_t k = 0; k < i->n_seen; k++)
+		if (strcmp(i->seen[k], path) == 0)
+			return;
+	char *copy = i->n_seen < MAX_SEEN ? strdup(path) : NULL;
+	if (copy != NULL)
+		i->seen[i->n_seen++] = copy;
+}
+
+void imports_executed(struct imports *i, const struct sl_exec *e)
 {
 	char path[INTERPRETER_PATH];
 	const size_t n = strlen(INTERPRETER_NAME);
-	if (i->is_placed || i->n_tried >= MAX_TRIED || e->event.size < sizeof(*e) + n ||
-	    memcmp(e->text, INTERPRETER_NAME, n) != 0 || !read_path(e, path) ||
-	    strcmp(path, i->noted) == 0)
-		return;
-	memcpy(i->noted, path, sizeof(path));
-	i->is_tried = false;
+	if (e->event.size >= sizeof(*e) + n && memcmp(e->text, INTERPRETER_NAME, n) == 0 &&
+	    read_path(e, path))
+		note(i, path);
+}
+
+void imports_opened(struct imports *i, const struct sl_open *e)
+{
+	const size_t room = e->event.size - sizeof(*e);
+	const size_t n = strnlen(e->text, room);
+	const char *slash = memrchr(e->text, '/', n);
+	/* A relative path is one in a directory that is not known. */
+	if (e->result >= 0 && slash != NULL && n < room && e->text[0] == '/' &&
+	    interpreter_is_library(slash + 1))
+		note(i, e->text);
 }
 
 static bool attach(struct imports *i)
@@ -86,27 +102,51 @@ static bool attach(struct imports *i)
 	static const char *const names[] = { "handle_import_begin", "handle_import_end" };
 	for (size_t k = 0; k < 2; k++) {
 		struct program *program = programs_find(i->programs, names[k]);
-		links_detach_one(program);
 		if (program->fd >= 0)
 			links_attach_one(program);
-		is_attached &= program->link_fd >= 0;
+		is_attached &= program->places[program->n_places - 1].link_fd >= 0;
 	}
 	return is_attached;
 }
 
-int imports_follow(struct imports *i, uint32_t *ret_name_offset, struct sink sink)
+static int tell_full(struct imports *i, const char *path, struct sink sink)
 {
-	if (i->noted[0] == '\0' || i->is_tried || i->is_placed)
+	if (i->is_full)
 		return 0;
-	i->is_tried = true;
-	i->n_tried++;
-	if (interpreter_open(i->noted, &i->interpreter) < 0 || !place(i, ret_name_offset) ||
-	    !attach(i))
+	i->is_full = true;
+	return emit_meta(sink, "note",
+			 "%s is one interpreter of Python too many: no more than %u tell what they "
+			 "load, modules of others are known by their files",
+			 path, SL_INTERPRETERS);
+}
+
+static int follow(struct imports *i, const char *path, struct sink sink)
+{
+	struct interpreter found;
+	if (interpreter_open(path, i->interpreters, i->n, &found) < 0)
 		return 0;
-	const int r = emit_meta(sink, "source.bpf.imports", "%s", i->noted);
+	if (i->n == SL_INTERPRETERS)
+		return tell_full(i, path, sink);
+	struct interpreter *kept = &i->interpreters[i->n];
+	*kept = found;
+	if (!programs_place_imports(i->programs, kept))
+		return 0;
+	i->n++;
+	if (!attach(i))
+		return 0;
+	const int r = emit_meta(sink, "source.bpf.imports", "%zu %s",
+				(size_t)(kept - i->interpreters), path);
 	return r < 0 ? r
 		     : emit_meta(sink, "note",
 				 "%s tells what it loads from when startline had seen it start: "
 				 "modules of what had begun by then are known by their files",
-				 i->noted);
+				 path);
+}
+
+int imports_follow(struct imports *i, struct sink sink)
+{
+	int r = 0;
+	while (r >= 0 && i->n_tried < i->n_seen)
+		r = follow(i, i->seen[i->n_tried++], sink);
+	return r;
 }

@@ -90,35 +90,67 @@ static bool is_python(const char *path)
 		       sizeof(INTERPRETER_NAME) - 1) == 0;
 }
 
-static int read_probes(struct interpreter *to)
+bool interpreter_is_library(const char *name)
 {
-	_cleanup_close_ int fd = open_program(to->path);
-	return fd >= 0 ? interpreter_probes(fd, to) : -ENOENT;
+	return strncmp(name, "lib" INTERPRETER_NAME "3.", sizeof(INTERPRETER_NAME) + 4) == 0;
 }
 
-int interpreter_open(const char *path, struct interpreter *ret)
+int interpreter_open(const char *path, const struct interpreter *known, size_t n_known,
+		     struct interpreter *ret)
 {
-	const int n = snprintf(ret->path, sizeof(ret->path), "%s", path);
-	return n < INTERPRETER_PATH ? read_probes(ret) : -ENOENT;
+	struct stat status;
+	_cleanup_close_ int fd = open_program(path);
+	if (fd < 0 || fstat(fd, &status) < 0 ||
+	    snprintf(ret->path, sizeof(ret->path), "%s", path) >= INTERPRETER_PATH)
+		return -ENOENT;
+	for (size_t i = 0; i < n_known; i++)
+		if (known[i].device == status.st_dev && known[i].inode == status.st_ino)
+			return -EEXIST;
+	ret->device = status.st_dev;
+	ret->inode = status.st_ino;
+	return interpreter_probes(fd, ret);
+}
+
+struct search {
+	struct interpreter *found;
+	size_t n, max;
+	size_t n_tried; /* words that may be programs */
+};
+
+/* The program @path, or the library in which it has its interpreter. */
+static bool try_program(struct search *s, const char *path)
+{
+	char library[INTERPRETER_PATH];
+	if (s->n == s->max)
+		return false;
+	int r = -ENOENT;
+	if (is_python(path))
+		r = interpreter_open(path, s->found, s->n, &s->found[s->n]);
+	_cleanup_close_ int fd = r == -ENOENT ? open_program(path) : -1;
+	if (fd >= 0 && interpreter_library(fd, path, library) == 0)
+		r = interpreter_open(library, s->found, s->n, &s->found[s->n]);
+	s->n += r == 0;
+	return r == 0;
 }
 
 /* @word of @n bytes, if it is the name of one, or of a script for one. */
-static bool try_word(const char *word, size_t n, struct interpreter *ret)
+static void try_word(struct search *s, const char *word, size_t n)
 {
-	char name[LINE_BYTES];
-	return n > 0 && word[0] != '-' &&
-	       snprintf(name, sizeof(name), "%.*s", (int)n, word) < LINE_BYTES &&
-	       find_program(name, ret->path) == 0 && is_python(ret->path) && read_probes(ret) == 0;
+	char name[LINE_BYTES], path[INTERPRETER_PATH];
+	if (n > 0 && word[0] != '-' &&
+	    snprintf(name, sizeof(name), "%.*s", (int)n, word) < LINE_BYTES &&
+	    find_program(name, path) == 0)
+		(void)try_program(s, path);
 }
 
 /* ---- which it will start ---- */
 
 /* Each word of @text, which may be a piece of a shell's language: those in the middle of a line of a
  * script only if they look so. */
-static bool try_words(const char *text, bool is_script, size_t *n_tried, struct interpreter *ret)
+static void try_words(struct search *s, const char *text, bool is_script)
 {
 	bool is_first = true;
-	for (const char *at = text; *at != '\0' && *n_tried < MAX_WORDS;) {
+	for (const char *at = text; *at != '\0' && s->n_tried < MAX_WORDS;) {
 		const size_t blank = strspn(at, SEPARATORS);
 		is_first |= memchr(at, '\n', blank) != NULL;
 		at += blank;
@@ -128,42 +160,39 @@ static bool try_words(const char *text, bool is_script, size_t *n_tried, struct 
 		if (!is_comment && !is_exec &&
 		    (!is_script || is_first ||
 		     memmem(at, n, INTERPRETER_NAME, sizeof(INTERPRETER_NAME) - 1) != NULL)) {
-			(*n_tried)++;
-			if (try_word(at, n, ret))
-				return true;
+			s->n_tried++;
+			try_word(s, at, n);
 		}
 		is_first &= is_exec;
 		at += is_comment ? strcspn(at, "\n") : n;
 	}
-	return false;
 }
 
 /* What the script @name says, where it is one. */
-static bool try_script(const char *name, size_t *n_tried, struct interpreter *ret)
+static void try_script(struct search *s, const char *name)
 {
 	char path[INTERPRETER_PATH], text[TEXT_BYTES + 1];
 	if (search_path(name, path) < 0)
-		return false;
+		return;
 	_cleanup_close_ int fd = open_program(path);
 	const ssize_t n = fd >= 0 ? read(fd, text, TEXT_BYTES) : -1;
 	if (n < 2 || text[0] != '#' || text[1] != '!')
-		return false;
+		return;
 	text[n] = '\0';
-	return try_words(text, true, n_tried, ret);
+	try_words(s, text, true);
 }
 
-int interpreter_find(char *const *argv, struct interpreter *ret)
+size_t interpreter_find(char *const *argv, size_t max, struct interpreter *ret)
 {
-	size_t n_tried = 0;
+	struct search s = { .found = ret, .max = max };
+	char path[INTERPRETER_PATH];
 	if (argv == NULL || argv[0] == NULL)
-		return -ENOENT;
-	if (find_program(argv[0], ret->path) == 0 && is_python(ret->path))
-		return read_probes(ret);
-	for (size_t i = 1; argv[i] != NULL && n_tried < MAX_WORDS; i++)
-		if (try_words(argv[i], false, &n_tried, ret))
-			return 0;
-	for (size_t i = 0; argv[i] != NULL && i < MAX_SCRIPTS; i++)
-		if (try_script(argv[i], &n_tried, ret))
-			return 0;
-	return -ENOENT;
+		return 0;
+	if (find_program(argv[0], path) == 0 && (try_program(&s, path) || is_python(path)))
+		return s.n;
+	for (size_t i = 1; argv[i] != NULL && s.n_tried < MAX_WORDS; i++)
+		try_words(&s, argv[i], false);
+	for (size_t i = 0; s.n == 0 && argv[i] != NULL && i < MAX_SCRIPTS; i++)
+		try_script(&s, argv[i]);
+	return s.n;
 }

@@ -5,7 +5,10 @@
 #ifndef USERSPACE_COLLECT_BPF_INTERPRETER_H
 #define USERSPACE_COLLECT_BPF_INTERPRETER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define INTERPRETER_PATH 4096
 #define INTERPRETER_NAME "python" /* the file's name begins so */
@@ -16,19 +19,29 @@ struct static_probe {	  /* both are offsets in the file */
 };
 
 struct interpreter {
-	char path[INTERPRETER_PATH];
+	char path[INTERPRETER_PATH]; /* of the program, or of the library that has all of it */
+	dev_t device;
+	ino_t inode;
 	struct static_probe begin, end;
 	uint32_t
 		name_offset; /* of the register that points to the module's name, in struct pt_regs */
 };
 
-/* The one that the command @argv (NULL: none) is, or that its script is for; else the first of which its
- * arguments, or its script, speak: it will probably be started. 0; -ENOENT: there is none that is known and
- * has such probes. */
-int interpreter_find(char *const *argv, struct interpreter *ret);
-/* The program @path, likewise. */
-int interpreter_open(const char *path, struct interpreter *ret);
-/* The probes of the program that is open as @fd: all of @to but its path. 0; -ENOENT: it has none. */
+/* The one that the command @argv (NULL: none) is, has in a library, or is a script for; else those of which its
+ * arguments, or its script, speak: they will probably be started. Returns how many there are, of those that
+ * are known and have such probes, up to @max. */
+size_t interpreter_find(char *const *argv, size_t max, struct interpreter *ret);
+/* The program or library @path, likewise. -EEXIST: it is one of @known. */
+int interpreter_open(const char *path, const struct interpreter *known, size_t n_known,
+		     struct interpreter *ret);
+
+/* Whether a file of that name is a library that has the interpreter: "libpython3.11.so.1.0". */
+bool interpreter_is_library(const char *name);
+/* The one that the program @program, open as @fd, is linked with. 0; -ENOENT: it is not, or it is not known where
+ * that is. */
+int interpreter_library(int fd, const char *program, char ret[static INTERPRETER_PATH]);
+/* The probes of the file that is open as @fd: of @to what does not say which file it is. 0; -ENOENT: it has
+ * none. */
 int interpreter_probes(int fd, struct interpreter *to);
 
 #endif

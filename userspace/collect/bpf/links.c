@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -49,14 +48,15 @@ static int attach_iterator(const struct program *program)
 #define COUNTER_SHIFT 32 /* PERF_UPROBE_REF_CTR_OFFSET_SHIFT of Linux */
 
 /* In all processes that map the file, those of others included: the program tells them apart. */
-static int attach_uprobe(const struct program *program)
+static int attach_uprobe(const struct program *program, const struct place *place)
 {
 	_cleanup_(buf_done) struct buf type = { .limit = 32 };
+	LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event.bpf_cookie = place->cookie);
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
-		.config = program->probe.counter << COUNTER_SHIFT,
-		.uprobe_path = (uint64_t)(uintptr_t)program->path,
-		.probe_offset = program->probe.place,
+		.config = place->probe.counter << COUNTER_SHIFT,
+		.uprobe_path = (uint64_t)(uintptr_t)place->path,
+		.probe_offset = place->probe.place,
 	};
 	const int r = fs_read_file(UPROBE_TYPE, &type);
 	if (r < 0)
@@ -64,29 +64,41 @@ static int attach_uprobe(const struct program *program)
 	attr.type = (uint32_t)strtoul(buf_str(&type), NULL, 10);
 	_cleanup_close_ int fd =
 		(int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0 || ioctl(fd, PERF_EVENT_IOC_SET_BPF, program->fd) < 0)
-		return -errno;
-	return take_fd(fd);
+	return fd < 0 ? -errno : bpf_link_create(program->fd, fd, BPF_PERF_EVENT, &options);
 }
 
 /* What is of the kernel's types knows its tracepoint from its loading, others are told. */
 static int attach(const struct program *program)
 {
-	if (program->path != NULL)
-		return attach_uprobe(program);
 	if (after(program, "iter/") != NULL)
 		return attach_iterator(program);
-	/* It hangs on events, or in a file, which are opened later. */
+	/* It hangs on events, or in files. */
 	if (after(program, "perf_event") != NULL || after(program, "uprobe") != NULL)
 		return fcntl(program->fd, F_DUPFD_CLOEXEC, 0);
 	return bpf_raw_tracepoint_open(after(program, "raw_tp/"), program->fd);
 }
 
+/* Of several files one may be where the kernel sets none. */
+static void attach_places(struct program *program)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < program->n_places; i++) {
+		struct place *place = &program->places[i];
+		if (place->link_fd < 0)
+			place->link_fd = attach_uprobe(program, place);
+		n += place->link_fd >= 0;
+	}
+	if (program->n_places > 0 && n == 0)
+		program->error = program->places[0].link_fd;
+}
+
 void links_attach_one(struct program *program)
 {
-	program->link_fd = attach(program);
+	if (program->link_fd < 0)
+		program->link_fd = attach(program);
 	if (program->link_fd < 0)
 		program->error = program->link_fd;
+	attach_places(program);
 }
 
 static bool is_kept(int fd, const int *fds, size_t n, int parent)
@@ -147,15 +159,24 @@ void links_detach_one(struct program *program)
 {
 	cleanup_close(&program->link_fd);
 	program->link_fd = -1;
+	for (size_t i = 0; i < program->n_places; i++) {
+		cleanup_close(&program->places[i].link_fd);
+		program->places[i].link_fd = -1;
+	}
 }
 
 void links_detach(struct programs *p)
 {
-	int fds[PROBE_PROGRAMS_TOTAL];
+	int fds[PROBE_PROGRAMS_TOTAL * (1 + SL_INTERPRETERS)];
 	size_t n_fds = 0;
-	for (size_t i = 0; i < p->n; i++)
-		if (p->items[i].link_fd >= 0)
-			fds[n_fds++] = p->items[i].link_fd;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct program *program = &p->items[i];
+		if (program->link_fd >= 0)
+			fds[n_fds++] = program->link_fd;
+		for (size_t k = 0; k < program->n_places; k++)
+			if (program->places[k].link_fd >= 0)
+				fds[n_fds++] = program->places[k].link_fd;
+	}
 	background_close(fds, n_fds);
 	for (size_t i = 0; i < p->n; i++)
 		links_detach_one(&p->items[i]);

@@ -7,8 +7,8 @@
 
 #include "userspace/collect/bpf/probes.h"
 
-/* Attaches @program, which is loaded and may be an iterator. Where the kernel refuses it, the program's
- * error says so. */
+/* Attaches @program, which is loaded and may be an iterator, also at those of its places where it is not yet.
+ * Where the kernel refuses it, the program's error says so. */
 void links_attach_one(struct program *program);
 
 /* Takes @program out at once, in some 0.1 ms. */

@@ -143,7 +143,7 @@ static int find_imports(struct probes *p, char *const *argv)
 	p->imports = imports_new(&p->programs);
 	if (p->imports == NULL)
 		return -ENOMEM;
-	imports_find(p->imports, argv, &p->skeleton->bss->import_name_offset);
+	imports_find(p->imports, argv);
 	return 0;
 }
 

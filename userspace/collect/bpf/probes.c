@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/control.h"
 #include "userspace/stacks/kallsyms.h"
 
 #define FOLLOWS_PATH                                                         \
@@ -203,11 +204,17 @@ bool programs_place_imports(struct programs *p, const struct interpreter *i)
 {
 	struct program *begin = programs_find(p, "handle_import_begin");
 	struct program *end = programs_find(p, "handle_import_end");
-	if (begin == NULL || end == NULL)
+	if (begin == NULL || end == NULL || begin->n_places == SL_INTERPRETERS)
 		return false;
-	begin->path = end->path = i->path;
-	begin->probe = i->begin;
-	end->probe = i->end;
+	struct place place = {
+		.path = i->path,
+		.cookie = IMPORT_COOKIE(begin->n_places, i->name_offset),
+		.link_fd = -1,
+	};
+	place.probe = i->begin;
+	begin->places[begin->n_places++] = place;
+	place.probe = i->end;
+	end->places[end->n_places++] = place;
 	p->has_imports = true;
 	return true;
 }

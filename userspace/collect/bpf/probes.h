@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bpf/schema.h"
 #include "userspace/collect/bpf/interpreter.h"
 #include "userspace/collect/run/source.h"
 
@@ -72,9 +73,14 @@ struct program {
 	bool is_second;	 /* the second thread loads it */
 	int error;	 /* why the kernel refused to load or attach it; 0: it did not */
 	int fd, link_fd; /* -1: not loaded, not attached */
-	/* In a program's file, for sections of that kind. */
-	const char *path;
-	struct static_probe probe;
+	/* In files of programs, for sections of that kind. */
+	struct place {
+		const char *path;
+		struct static_probe probe;
+		uint64_t cookie; /* tells the program which place it is */
+		int link_fd;	 /* -1: not attached */
+	} places[SL_INTERPRETERS];
+	size_t n_places;
 };
 
 struct programs {
@@ -91,8 +97,8 @@ struct program *programs_find(struct programs *p, const char *name);
  * programs are wanted for that. A negative errno: a needed probe cannot be had; *ret_program is the
  * program that is to blame. */
 int programs_choose(struct programs *p, const struct program **ret_program);
-/* Where PROBE_IMPORTS' programs go: without, they are loaded and nowhere. @i must live as long as @p. False:
- * there are no such programs. */
+/* Where PROBE_IMPORTS' programs go, too: without, they are loaded and nowhere. @i must live as long as @p.
+ * False: there are no such programs, or they are in SL_INTERPRETERS files. */
 bool programs_place_imports(struct programs *p, const struct interpreter *i);
 /* Whether @probe is had, and by a mechanism of the kernel's. */
 bool programs_have(const struct programs *p, enum probe probe);

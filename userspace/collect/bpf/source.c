@@ -60,15 +60,23 @@ __attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_
 	return 0;
 }
 
+static void note_imports(struct source_bpf *s, const struct sl_event *event)
+{
+	if (s->skeleton->bss->is_ready)
+		return;
+	if (event->kind == SL_KIND_EXEC && event->size >= sizeof(struct sl_exec))
+		imports_executed(s->probes.imports, (const struct sl_exec *)event);
+	else if (event->kind == SL_KIND_OPEN && event->size > sizeof(struct sl_open))
+		imports_opened(s->probes.imports, (const struct sl_open *)event);
+}
+
 static int take_record(void *data, void *record, size_t size)
 {
 	struct source_bpf *s = data;
 	const struct sl_event *event = record;
 	if (size < sizeof(*event) || event->size < sizeof(*event) || event->size > size)
 		return 0; /* the probes write no such record */
-	if (event->kind == SL_KIND_EXEC && event->size >= sizeof(struct sl_exec) &&
-	    !s->skeleton->bss->is_ready)
-		imports_note(s->probes.imports, (const struct sl_exec *)event);
+	note_imports(s, event);
 	const int r = s->sink.event(s->sink.data, event);
 	if (r < 0)
 		return r;
@@ -262,7 +270,7 @@ int source_bpf_drain(struct source_bpf *s, struct sink sink)
 	if (r < 0 && r != -EAGAIN)
 		return r;
 	if (!s->is_finished) {
-		r = imports_follow(s->probes.imports, &s->skeleton->bss->import_name_offset, sink);
+		r = imports_follow(s->probes.imports, sink);
 		if (r < 0)
 			return r;
 	}

@@ -160,8 +160,11 @@ static int read_meta(struct facts *f, struct growing_list *lists, const struct s
 		return probes_read(f, arena_strndup(s->arena, text + 5, length - 5), value);
 	if (is_key(text, length, "source.bpf") || is_key(text, length, "bpf"))
 		f->bpf = source_state(value);
-	if (is_key(text, length, "source.bpf.imports"))
-		f->imports_since_ns = meta->event.time_ns;
+	if (is_key(text, length, "source.bpf.imports")) {
+		const unsigned long number = strtoul(value, NULL, 10);
+		if (number < SL_INTERPRETERS)
+			f->imports_since_ns[number] = meta->event.time_ns;
+	}
 	if (is_key(text, length, "source.shim") || is_key(text, length, "shim"))
 		f->shim = source_state(value);
 	if (is_key(text, length, "source.stacks")) {

@@ -97,9 +97,9 @@ void code_done(struct code *code);
 struct facts {
 	const struct trace *trace;
 	struct session *session;
-	const char *bpf, *shim;	   /* NULL: it was on; else why not, or "" when nobody said */
-	const char *shim_path;	   /* what the loader opens for it; NULL: unknown */
-	uint64_t imports_since_ns; /* IMPORT of what began later; 0: of all */
+	const char *bpf, *shim; /* NULL: it was on; else why not, or "" when nobody said */
+	const char *shim_path;	/* what the loader opens for it; NULL: unknown */
+	uint64_t imports_since_ns[SL_INTERPRETERS]; /* IMPORT of what began later; 0: of all */
 	const char *
 		environment; /* "PYTHONMALLOC=malloc": has an allocator of its own do without; NULL */
 	bool has_end;
@@ -143,7 +143,8 @@ struct image_note {
 	uint64_t enter_ns, done_ns, linked_ns, main_ns;
 	char *args; /* as collected so far, without a hole */
 	size_t n_args;
-	bool has_hole; /* a piece is missing: the rest is dropped */
+	bool has_hole;	 /* a piece is missing: the rest is dropped */
+	bool has_python; /* it has loaded the library of that interpreter */
 	bool is_ok;
 };
 
@@ -251,7 +252,8 @@ struct import_note { /* a module begins to load; name NULL: it is loaded */
 	uint64_t at_ns;
 	int thread;
 	const char *name, *language;
-	bool is_of_file; /* only its file was opened: what follows is not said */
+	uint16_t interpreter; /* that told, below SL_INTERPRETERS */
+	bool is_of_file;      /* only its file was opened: what follows is not said */
 	size_t order;
 };
 

@@ -17,7 +17,7 @@ void module_import(struct builder *b, const struct sl_import *e)
 {
 	const int thread = thread_of(b, &e->event, e->event.time_ns);
 	const bool is_end = (e->op & SL_IMPORT_END) != 0;
-	if (thread < 0 || e->event.time_ns < b->zero_ns)
+	if (thread < 0 || e->event.time_ns < b->zero_ns || e->interpreter >= SL_INTERPRETERS)
 		return;
 	push(b, &b->imports,
 	     (struct import_note){
@@ -25,22 +25,33 @@ void module_import(struct builder *b, const struct sl_import *e)
 		     .thread = thread,
 		     .name = is_end ? NULL : text_of(b->arena, &e->event, e->text),
 		     .language = "python",
+		     .interpreter = e->interpreter,
 	     });
+}
+
+/* "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0" */
+static bool is_python_library(const char *path, size_t n)
+{
+	static const char start[] = "/libpython3.";
+	const char *leaf = memrchr(path, '/', n);
+	return leaf != NULL && n - (size_t)(leaf - path) > sizeof(start) - 1 &&
+	       memcmp(leaf, start, sizeof(start) - 1) == 0;
 }
 
 void module_open(struct builder *b, const struct sl_open *e)
 {
 	const size_t n = event_text_length(&e->event, e->text);
-	if (!language_file_ending(e->text, n) || e->enter_ns > e->event.time_ns)
+	if ((!language_file_ending(e->text, n) && !is_python_library(e->text, n)) ||
+	    e->enter_ns > e->event.time_ns)
 		return;
 	push(b, &b->module_opens, e);
 }
 
 /* What @proc executes; a forked one what its parent did. */
-static const struct image_note *executes(const struct builder *b, int proc, uint64_t at_ns)
+static struct image_note *executes(const struct builder *b, int proc, uint64_t at_ns)
 {
 	for (int step = 0; proc >= 0 && step < MAX_DEPTH; step++) {
-		const struct image_note *i = image_at(&b->procs.items[proc], at_ns);
+		struct image_note *i = image_at(&b->procs.items[proc], at_ns);
 		if (i != NULL)
 			return i;
 		proc = b->procs.items[proc].parent;
@@ -56,8 +67,8 @@ static void drop_partial(struct builder *b)
 		const struct import_note *note = &b->imports.items[k];
 		const int proc = b->threads.items[note->thread].proc;
 		const struct image_note *i = executes(b, proc, note->at_ns);
-		if (b->facts->imports_since_ns != 0 &&
-		    (i == NULL || i->enter_ns < b->facts->imports_since_ns))
+		const uint64_t since_ns = b->facts->imports_since_ns[note->interpreter];
+		if (since_ns != 0 && (i == NULL || i->enter_ns < since_ns))
 			continue;
 		b->procs.items[proc].has_imports = true;
 		b->imports.items[n++] = *note;
@@ -67,10 +78,17 @@ static void drop_partial(struct builder *b)
 
 /* ---- from files ---- */
 
-static const char *exe_at(const struct builder *b, int proc, uint64_t at_ns)
+static const char *interpreter_at(const struct builder *b, int proc, uint64_t at_ns)
 {
 	const struct image_note *i = executes(b, proc, at_ns);
-	return i != NULL ? i->out.exe : NULL;
+	return i == NULL ? NULL : i->has_python ? "python" : i->out.exe;
+}
+
+static void note_library(const struct builder *b, int proc, const struct sl_open *e)
+{
+	struct image_note *i = executes(b, proc, e->event.time_ns);
+	if (i != NULL && e->result >= 0)
+		i->has_python = true;
 }
 
 struct file_seen {
@@ -111,12 +129,16 @@ static void add_opens(struct builder *b)
 			continue;
 		const int proc = b->threads.items[thread].proc;
 		const char *path = text_of(b->arena, &e->event, e->text);
+		if (is_python_library(path, strlen(path))) {
+			note_library(b, proc, e);
+			continue;
+		}
 		struct file_seen seen = {
 			.thread = thread,
 			.at_ns = e->enter_ns != 0 ? e->enter_ns : e->event.time_ns,
 		};
-		seen.name =
-			language_module(b, exe_at(b, proc, e->event.time_ns), path, &seen.language);
+		seen.name = language_module(b, interpreter_at(b, proc, e->event.time_ns), path,
+					    &seen.language);
 		if (seen.name == NULL || !is_loaded(e, path, &missed, &seen))
 			continue;
 		push(b, &b->imports,
