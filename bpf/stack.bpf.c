@@ -9,7 +9,7 @@
 #define NEAR_BYTES  (1u << 20)
 #define BLIND_BYTES (16u << 10) /* where nothing tells the end of the stack */
 #define TAKEN_MAX   (60u << 10)
-#define COST_PART   100	  /* of its time a thread shall lose no more than that part */
+#define COST_PART   150	  /* of its time a thread shall lose no more than that part */
 #define COST_MAX_NS 20000 /* what took longer was interrupted */
 
 struct stack_room {

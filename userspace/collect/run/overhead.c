@@ -30,7 +30,7 @@
 #define CALLS_PER_WINDOW 100u
 #define TRIES		 5
 
-#define TRIALS	       9 /* of each kind, at most; the lower quartile counts */
+#define TRIALS	       5 /* of each kind, at most; the lower quartile counts */
 #define MIN_TRIALS     3
 #define TRIAL_TIME_MS  200 /* then it ends, with fewer of them */
 #define TRIAL_LIMIT_MS 300 /* then nobody waits for it any longer */
