@@ -91,7 +91,6 @@ const struct probe_row probe_rows[PROBES] = {
 	},
 	[PROBE_SOCKETS] = {
 		.name = "socket states",
-		.is_second = true,
 		.by = { { .programs = { "handle_inet_sock_set_state" } } },
 		.loss = {
 			.metrics = "net.connect[] net.reply[]",
@@ -144,7 +143,6 @@ const struct probe_row probe_rows[PROBES] = {
 	},
 	[PROBE_TASKS] = {
 		.name = "walk over tasks",
-		.is_second = true,
 		.by = { { .programs = { "handle_walk" } },
 			{ .name = "/proc",
 			  .loss = { .text = "threads that wait when the run ends or is ready are "
