@@ -166,13 +166,13 @@ static void a_scenario_overrides_the_defaults(void **state)
 	(void)state;
 	struct config *c = loaded(
 		"baseline: main\nruns: 5\nmax_time: 2 min\nwarmup: 1\nheap: off\n"
-		"stacks: off\nwait_stacks: 5 ms\n"
+		"stacks: off\nwait_stacks: 5 ms\ndebuginfod: 30 s\n"
 		"levels: { budget: { warn: 10%, fail: 0.2 } }\n"
 		"scenarios:\n"
 		"  - name: a\n    command: make | tee log\n    shell: true\n"
 		"    base: { command: cc -o a $FLAGS }\n"
 		"    baseline: '@other'\n    max_time: 3 s\n    heap: count\n    stacks: 199\n"
-		"    wait_stacks: 200us\n"
+		"    wait_stacks: 200us\n    debuginfod: 5 s\n"
 		"    levels: { baseline: { warn: 20 % } }\n"
 		"    gate: [time.wall, heap.allocs]\n    inputs: server\n"
 		"    directory: sub\n    timeout: 5 s\n    ready: [accept, 'log:up']\n"
@@ -190,6 +190,7 @@ static void a_scenario_overrides_the_defaults(void **state)
 	assert_true(a->counts_heap && !b->counts_heap);
 	assert_true(a->stacks_hz == 199 && b->stacks_hz == -1);
 	assert_true(a->wait_stacks_ns == 200000 && b->wait_stacks_ns == 5 * NS_PER_MS);
+	assert_true(a->debuginfod_ns == 5 * NS_PER_S && b->debuginfod_ns == 30 * NS_PER_S);
 	assert_true(fabs(a->budget_levels.warn - 0.1) < 1e-12 && a->budget_levels.fail == 0.2);
 	assert_true(a->baseline_levels.warn == 0.2 && a->baseline_levels.fail == 0.2);
 	/* What stands alone takes the other one along. */

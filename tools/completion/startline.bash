@@ -11,6 +11,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--heap) echo 'off count' ;;
 	--stacks) echo 'off auto 99 199 499 999' ;;
 	--wait-stacks) echo '100us 1ms 10ms' ;;
+	--debuginfod) echo '10s 30s 2m' ;;
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
 	--view) echo 'startup ladder memory processes connections listeners libraries modules files syscalls functions stacks waits findings metrics coverage probes events help' ;;
@@ -60,7 +61,7 @@ _startline() {
 		return
 		;;
 	run)
-		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --stacks --wait-stacks --trace
+		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --stacks --wait-stacks --debuginfod --trace
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
@@ -76,7 +77,7 @@ _startline() {
 	ab)
 		options='--base --head --base-worktree --base-directory --head-directory --setup --gate
 			--pairs --max-time --seed --show-output --out --format --output --until --ready
-			--timeout --no-connect --stop-signal --probes --heap --stacks --wait-stacks --trace --user --follow-cgroup --redact
+			--timeout --no-connect --stop-signal --probes --heap --stacks --wait-stacks --debuginfod --trace --user --follow-cgroup --redact
 			--ring'
 		;;
 	history)

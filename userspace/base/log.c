@@ -5,6 +5,7 @@
 #include "userspace/base/log.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,19 +61,24 @@ void log_set_sink(log_sink *sink, void *user)
 	log_state.user = user;
 }
 
+/* Valid until the next call. */
+static __attribute__((format(printf, 1, 0))) const char *escaped_text(const char *fmt, va_list args)
+{
+	static char message[MESSAGE_BYTES];
+	static char escaped[ESCAPED_BYTES];
+	if (vsnprintf(message, sizeof(message), fmt, args) < 0)
+		(void)snprintf(message, sizeof(message), "(message cannot be formatted)");
+	(void)text_escape_to(escaped, sizeof(escaped), message, strlen(message));
+	return escaped;
+}
+
 static __attribute__((format(printf, 2, 0))) void log_message(enum log_level level, const char *fmt,
 							      va_list args)
 {
 	if (!log_shows(level))
 		return;
 	const int saved_errno = errno;
-
-	static char message[MESSAGE_BYTES];
-	static char escaped[ESCAPED_BYTES];
-	if (vsnprintf(message, sizeof(message), fmt, args) < 0)
-		(void)snprintf(message, sizeof(message), "(message cannot be formatted)");
-	(void)text_escape_to(escaped, sizeof(escaped), message, strlen(message));
-	log_state.sink(level, escaped, log_state.user);
+	log_state.sink(level, escaped_text(fmt, args), log_state.user);
 
 	errno = saved_errno;
 }
@@ -92,4 +98,18 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	log_message(level, fmt, args);
 	va_end(args);
+}
+
+void progress(bool is_shown, const char *format, ...)
+{
+	const int saved_errno = errno;
+	va_list args;
+	if (!is_shown || isatty(STDERR_FILENO) != 1)
+		return;
+	va_start(args, format);
+	(void)fprintf(stderr, "\r\033[K%s%s", format != NULL ? "startline: " : "",
+		      format != NULL ? escaped_text(format, args) : "");
+	va_end(args);
+	(void)fflush(stderr);
+	errno = saved_errno;
 }

@@ -42,6 +42,10 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_info(...)	 log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...)	 log_at(LOG_DEBUG, __VA_ARGS__)
 
+/* On a terminal a line on standard error that says "startline: …", in place of the last one; @format
+ * NULL: takes it away. Nothing unless @is_shown. */
+void progress(bool is_shown, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Receives each message that the level lets through: already escaped, without prefix and
  * newline, valid during the call. */
 typedef void log_sink(enum log_level level, const char *message, void *user);

@@ -32,6 +32,7 @@ int check_spec(const struct scenario *s, const struct step *step, struct ready_r
 		.count_heap = s->counts_heap,
 		.stacks_hz = s->stacks_hz,
 		.wait_stacks_ns = s->wait_stacks_ns,
+		.debuginfod_ns = s->debuginfod_ns,
 		.rules = rules->items,
 		.n_rules = rules->n,
 		.until = step->ready.n > 0 ? UNTIL_READY : UNTIL_EXIT,

@@ -143,19 +143,6 @@ int output_table(struct output_options *o, struct table *t)
 	return r;
 }
 
-void progress(bool is_shown, const char *format, ...)
-{
-	va_list args;
-	if (!is_shown || isatty(STDERR_FILENO) != 1)
-		return;
-	(void)fprintf(stderr, "\r\033[K%s", format != NULL ? "startline: " : "");
-	va_start(args, format);
-	if (format != NULL)
-		(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fflush(stderr);
-}
-
 /* ---- one file per --out ---- */
 
 static void refuse(const char *argument, struct argp_state *state)

@@ -37,10 +37,6 @@ int output_close(struct output_options *o, int result);
 /* Prints a table just built to standard output or the file, and frees it. */
 int output_table(struct output_options *o, struct table *t);
 
-/* On a terminal a line on standard error that says "startline: …", in place of the last one; @format
- * NULL: takes it away. Nothing unless @is_shown. */
-void progress(bool is_shown, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* --out FORMAT=FILE: what `ab` and `check` write for machines and reviewers (view/ci/ci.h). */
 struct out {
 	const struct ci_output *output;

@@ -29,6 +29,7 @@ enum {
 	KEY_HEAP,
 	KEY_STACKS,
 	KEY_WAIT_STACKS,
+	KEY_DEBUGINFOD,
 	KEY_TRACE,
 	KEY_USER,
 	KEY_CGROUP,
@@ -57,6 +58,9 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "wait-stacks", KEY_WAIT_STACKS, "T", 0,
 	  "waits as long as T have the stack that waited (1ms)", 0 },
+	{ "debuginfod", KEY_DEBUGINFOD, "T", 0,
+	  "fetch debug information that is not here from the servers of DEBUGINFOD_URLS, for T at most",
+	  0 },
 	{ "trace", KEY_TRACE, "FILE", 0, "the recording (a new one in .startline/)", 0 },
 	{ "user", KEY_USER, "NAME", 0, "run the command as this user (under sudo: the caller)", 0 },
 	{ "follow-cgroup", KEY_CGROUP, "PATH", 0, "also record the tasks of this cgroup", 0 },
@@ -223,6 +227,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_WAIT_STACKS:
 		if (parse_duration(arg, &o->spec.wait_stacks_ns) < 0 || o->spec.wait_stacks_ns == 0)
 			argp_error(state, "--wait-stacks '%s': a duration such as 200us", arg);
+		return 0;
+	case KEY_DEBUGINFOD:
+		if (parse_duration(arg, &o->spec.debuginfod_ns) < 0 || o->spec.debuginfod_ns == 0)
+			argp_error(state, "--debuginfod '%s': a duration such as 30s", arg);
 		return 0;
 	case KEY_TRACE:
 		o->trace_path = arg;

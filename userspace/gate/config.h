@@ -60,6 +60,7 @@ struct scenario {
 	bool counts_heap;
 	int stacks_hz;		 /* as parse_rate() has it */
 	uint64_t wait_stacks_ns; /* 0: the default */
+	uint64_t debuginfod_ns;	 /* 0: nothing is fetched */
 	struct text_list inputs; /* artefacts that decide whether anything changed; may be empty */
 	bool is_cell_only; /* measured for a budget over the matrix, and judged by nothing else */
 	int line;	   /* in the file, for annotations */

@@ -163,6 +163,8 @@ int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret)
 	if (e == 0)
 		e = take_duration(r, mapping, "wait_stacks", &ret->wait_stacks_ns);
 	if (e == 0)
+		e = take_duration(r, mapping, "debuginfod", &ret->debuginfod_ns);
+	if (e == 0)
 		e = read_base(r, mapping, ret);
 	if (e == 0)
 		e = read_baseline(r, mapping, ret);
@@ -369,8 +371,8 @@ static int read_results(struct reader *r, node *mapping, struct scenario *ret)
 	static const char *const not_here[] = { "command", "shell",    "directory",   "ready",
 						"connect", "timeout",  "steps",	      "runs",
 						"warmup",  "max_time", "base",	      "inputs",
-						"heap",	   "stacks",   "wait_stacks", "target",
-						NULL };
+						"heap",	   "stacks",   "wait_stacks", "debuginfod",
+						"target",  NULL };
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
 			return node_error(r, node_find(r, mapping, *key),

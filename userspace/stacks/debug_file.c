@@ -143,5 +143,7 @@ static bool open_by_link(const struct module *module, const struct elf_image *im
 bool debug_file_open(const struct module *module, const struct elf_image *image,
 		     struct elf_image *ret)
 {
-	return open_by_build_id(module, ret) || open_by_link(module, image, ret);
+	return (module->debug_path != NULL &&
+		open_if_same(module->debug_path, module, NULL, ret)) ||
+	       open_by_build_id(module, ret) || open_by_link(module, image, ret);
 }

@@ -10,8 +10,8 @@
  * root can change is mapped; anybody else may cut it, and it is read. */
 bool debug_file_use(int fd, struct elf_image *ret);
 
-/* Opens the separate debug file of @module, whose file @image is: by build-id, or by the name and
- * checksum that .gnu_debuglink tells. Looked for below /usr/lib/debug and beside the file. False: there
+/* Opens the separate debug file of @module, whose file @image is: the one that is known, or by build-id, or by
+ * the name and checksum that .gnu_debuglink tells. Looked for below /usr/lib/debug and beside the file. False: there
  * is none here that is of this very file. */
 bool debug_file_open(const struct module *module, const struct elf_image *image,
 		     struct elf_image *ret);

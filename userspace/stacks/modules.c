@@ -109,6 +109,12 @@ struct module *modules_get(const struct modules *m, uint32_t id)
 	return id >= 1 && id <= m->all.n ? m->all.items[id - 1] : NULL;
 }
 
+int modules_set_debug_path(struct modules *m, struct module *module, const char *path)
+{
+	module->debug_path = arena_strdup(m->arena, path);
+	return module->debug_path != NULL ? 0 : -ENOMEM;
+}
+
 /* Where the map is to be is asked once, while the process lives. */
 static bool locate_names(struct modules *m, struct module *module)
 {

@@ -56,6 +56,8 @@ struct module {
 	int names;		  /* ANONYMOUS: the open map of perf_map.h; -1: none so far */
 	uint32_t n_tries;	  /* to open that */
 	struct perf_map_place *names_place; /* where it will be; NULL: not known */
+	const char *
+		debug_path; /* FILE: a file with its debug information, maybe; NULL: none is known */
 };
 
 struct modules;
@@ -73,6 +75,9 @@ struct module *modules_intern(struct modules *m, enum module_type type, const ch
 /* The module that stands for @module where its file could not be looked into: offsets in that one count
  * from the beginning of the file, and name nothing. NULL: no room. */
 struct module *modules_unread(struct modules *m, struct module *module);
+
+/* A file that was found to have the debug information of @module. -ENOMEM. */
+int modules_set_debug_path(struct modules *m, struct module *module, const char *path);
 
 /* NULL: none has that id. */
 struct module *modules_get(const struct modules *m, uint32_t id);

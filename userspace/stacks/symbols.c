@@ -127,6 +127,29 @@ static int find_in_opened(const struct job *j)
 	return r < 0 ? r : tell_all(j, places);
 }
 
+static bool is_elsewhere(struct modules *modules, struct module *module)
+{
+	const struct module_file *f = modules_open(modules, module, 0);
+	if (f == NULL || f->fd < 0 || module->identity.n_build_id < 2)
+		return false;
+	const struct elf_image image = { .elf = f->elf, .fd = f->fd };
+	_cleanup_(debug_file_close) struct elf_image debug = { .fd = -1 };
+	return elf_image_section(&image, ".debug_info") == NULL &&
+	       !debug_file_open(module, &image, &debug);
+}
+
+bool symbols_are_elsewhere(struct modules *modules, struct module *module)
+{
+	struct memory_limit limit;
+	if (module->type != MODULE_FILE)
+		return false;
+	memory_limit_init(&limit, MEMORY_MORE);
+	memory_limit_begin(&limit);
+	const bool is = is_elsewhere(modules, module);
+	memory_limit_end(&limit);
+	return is;
+}
+
 static int find_in_file(const struct job *j)
 {
 	struct memory_limit limit;

@@ -7,10 +7,11 @@
  * A name is given only if the symbol says that it covers the address (of size 0: up to the next one, in
  * its section): nothing is named after its neighbour. Where names come from: the file's .symtab or
  * .dynsym, .gnu_debugdata, a separate debug file by build-id or .gnu_debuglink; of code made at run time,
- * /tmp/perf-PID.map; of the kernel, /proc/kallsyms. Nothing is fetched from anywhere. */
+ * /tmp/perf-PID.map; of the kernel, /proc/kallsyms. Nothing is fetched from anywhere: see debuginfod.h. */
 #ifndef USERSPACE_STACKS_SYMBOLS_H
 #define USERSPACE_STACKS_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,10 @@ struct code_function {
 };
 /* A negative errno ends the search with that. */
 typedef int symbols_found(void *user, const struct code_function *function);
+
+/* Whether @module is a file whose debug information is nowhere here, and which has a build-id to ask others
+ * for it by. */
+bool symbols_are_elsewhere(struct modules *modules, struct module *module);
 
 /* Names @places, which are sorted by offset afterwards, all in @module. -ETIME: it would have taken longer
  * than @limit_ns to name them all; those that it could were. */

@@ -13,6 +13,7 @@
 #include "userspace/base/units.h"
 #include "userspace/collect/perf/cost.h"
 #include "userspace/collect/perf/events.h"
+#include "userspace/collect/perf/fetch.h"
 #include "userspace/collect/perf/interpreter.h"
 #include "userspace/collect/perf/tell.h"
 #include "userspace/collect/run/emit.h"
@@ -48,6 +49,7 @@
 struct source_perf {
 	uint64_t rate_hz; /* asked for; 0: what the cost allows */
 	uint64_t wait_ns; /* shorter waits have no stack */
+	uint64_t debuginfod_ns;
 	struct cost_trial trial;
 	uint64_t period_ns; /* 0: no timer */
 	size_t ring_bytes;
@@ -82,6 +84,7 @@ struct source_perf *source_perf_new(const struct perf_settings *settings)
 	s->rate_hz = settings->rate_hz > 0 ? (uint64_t)settings->rate_hz : 0;
 	s->wait_ns = settings->wait_ns != 0 ? settings->wait_ns : WAIT_NS;
 	s->ring_bytes = settings->ring_bytes;
+	s->debuginfod_ns = settings->debuginfod_ns;
 	s->events.epoll_fd = -1;
 	cost_trial_start(&s->trial);
 	return s;
@@ -547,7 +550,11 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 	if (s->intern == NULL)
 		return 0;
 	const struct name_sources names = { .bpf = s->bpf, .python = s->interpreters.processes };
-	int r = tell_functions(s->modules, s->intern, &names, sink, &n_unnamed);
+	int r = s->debuginfod_ns > 0
+			? fetch_debug_files(s->modules, s->intern, s->debuginfod_ns, sink)
+			: 0;
+	if (r >= 0)
+		r = tell_functions(s->modules, s->intern, &names, sink, &n_unnamed);
 	if (r >= 0 && n_unnamed > 0)
 		r = emit_meta(sink, "note",
 			      "%zu places of code have no names: looking them up took too long",

@@ -147,6 +147,7 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 		c->perf = source_perf_new(&(struct perf_settings){
 			.rate_hz = spec->stacks_hz,
 			.wait_ns = spec->wait_stacks_ns,
+			.debuginfod_ns = spec->debuginfod_ns,
 			.ring_bytes = spec->ring_bytes,
 		});
 	cgroup_sweep();

@@ -41,6 +41,7 @@ struct collect_spec {
 	bool count_heap;
 	int stacks_hz;		 /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
 	uint64_t wait_stacks_ns; /* a wait as long as that has its stack; 0: 1 ms */
+	uint64_t debuginfod_ns;	 /* that fetching debug information may take; 0: none is fetched */
 	const struct ready_rule *rules;
 	size_t n_rules;
 	enum until until;

@@ -123,8 +123,9 @@ struct perf_target {
 
 struct perf_settings {
 	int rate_hz; /* of the timer; 0: as high as its cost allows, which is measured until source_perf_open() */
-	uint64_t wait_ns;  /* shorter waits have no stack; 0: the default, 1 ms */
-	size_t ring_bytes; /* of each ring; 0: the default */
+	uint64_t wait_ns;	/* shorter waits have no stack; 0: the default, 1 ms */
+	size_t ring_bytes;	/* of each ring; 0: the default */
+	uint64_t debuginfod_ns; /* to fetch debug information for, at the end; 0: none is */
 };
 
 /* NULL: no memory. */
