@@ -57,7 +57,7 @@ record() {
 	session --trace t.slt "$@" -- ./work
 	[ "$status" -eq 0 ] || return 1
 	"$STARTLINE" report t.slt --view functions --format json |
-		jq -r '.rows[] | select(.module | endswith("/work")) | .label' >names
+		jq -r '.rows[] | select((.module // "") | endswith("/work")) | .label' >names
 	q '.notes[]' >notes
 }
 
