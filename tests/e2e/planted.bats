@@ -98,3 +98,19 @@ first() {
 	grep -q 'import shop.prices' comment.md
 	"$ROOT/tests/e2e/validate" verdict.json
 }
+
+@test "check tells what moved, where the whole has not changed" {
+	build_start old -DUNITS=0 -DOPEN_MS=40
+	build_start new -DUNITS=0 -DWARM_MS=40
+	(cd old && "$STARTLINE" run -q -n 6 -o /dev/null --trace ../old.slt -- ./start)
+	"$STARTLINE" baseline save --force main old.slt
+	cat >startline.yml <<-'END'
+		baseline: main
+		scenarios:
+		  - { name: start, command: ./start, directory: new, runs: 6, gate: [time.wall],
+		      budgets: { time.wall: "< 10 ms" } }
+	END
+	run "$STARTLINE" check --out markdown=comment.md
+	grep -Eq '^ *moved: (39|40|41)[0-9.]* ms sleep in main: open_db -> warm_cache' <<<"$output"
+	grep -Eq '^moved: (39|40|41)[0-9.]* ms sleep in main: open.*db .* warm.*cache\.$' comment.md
+}

@@ -191,6 +191,17 @@ static int print_design(const struct outcome *o, FILE *f)
 	return r;
 }
 
+static int print_cause(const struct section *s)
+{
+	_cleanup_(buf_done) struct buf cause = { .limit = MAX_LINE }, moved = { .limit = MAX_LINE };
+	check_tell_cause(s->o, &cause, &moved);
+	/* No line begins with text from outside: "moved", or "proven part", does. */
+	int r = cause.len > 0 ? say(s->f, "", buf_str(&cause), ".\n\n") : 0;
+	if (r == 0 && moved.len > 0)
+		r = say(s->f, "", buf_str(&moved), ".\n\n");
+	return r;
+}
+
 static int print_case(const struct section *s)
 {
 	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
@@ -198,6 +209,8 @@ static int print_case(const struct section *s)
 	int r = say(s->f, "#### Scenario ", buf_str(&name), "\n\n");
 	if (r == 0)
 		r = print_bad_rows(s->c, s->o, s->f);
+	if (r == 0)
+		r = print_cause(s);
 	const char *where = check_where_time_goes(s->o);
 	if (r == 0 && where != NULL)
 		r = say(s->f, "Where the time goes: ", where, ".\n\n");

@@ -279,6 +279,22 @@ const char *check_where_time_goes(const struct outcome *o)
 	return NULL;
 }
 
+void check_tell_cause(const struct outcome *o, struct buf *ret_cause, struct buf *ret_moved)
+{
+	const struct change *main = o->comparison != NULL ? main_change(o->comparison) : NULL;
+	if (main == NULL || !o->comparison->has_contributions)
+		return;
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const struct judgement *j = &o->judgements[i];
+		if (j->is_budget || strcmp(j->metric, main->id) != 0)
+			continue;
+		tell_cause(o->comparison, j->verdict, ret_cause, ret_moved);
+		if (j->verdict == VERDICT_REGRESSED)
+			buf_clear(ret_cause);
+		return;
+	}
+}
+
 /* How the numbers came about. */
 static void say_design(const struct outcome *o, struct table *t)
 {
@@ -299,6 +315,12 @@ static void print_outcome(const struct outcome *o, struct page *page)
 		return;
 	struct table *rows = build_judgements(o);
 	const char *where = check_where_time_goes(o);
+	_cleanup_(buf_done) struct buf cause = { .limit = MAX_LINE }, moved = { .limit = MAX_LINE };
+	check_tell_cause(o, &cause, &moved);
+	if (cause.len > 0)
+		table_note(rows, "%s", buf_str(&cause));
+	if (moved.len > 0)
+		table_note(rows, "%s", buf_str(&moved));
 	say_design(o, rows);
 	if (where != NULL)
 		table_note(rows, "where the time goes: %s", where);

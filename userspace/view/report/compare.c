@@ -378,37 +378,34 @@ static void say_nothing_in_common(const struct comparison *c, struct page *page)
 	page_say(page, TONE_BAD, HANG, buf_str(&line));
 }
 
-static void say_contribution(struct page *page, const char *what, const struct contribution *most)
+static void tell_contribution(struct buf *line, const char *what, const struct contribution *most)
 {
 	char delta[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	(void)buf_addf(&line, "%s: %s%s %s in %s", what, most->delta_ns > 0 ? "+" : "",
+	(void)buf_addf(line, "%s: %s%s %s in %s", what, most->delta_ns > 0 ? "+" : "",
 		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
 		       contribution_phase(most));
-	const size_t n = line.len;
-	(void)buf_adds(&line, ": ");
-	contribution_what(most, &line);
-	if (line.len == n + strlen(": "))
-		buf_truncate(&line, n);
-	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
+	const size_t n = line->len;
+	(void)buf_adds(line, ": ");
+	contribution_what(most, line);
+	if (line->len == n + strlen(": "))
+		buf_truncate(line, n);
 }
 
-static void say_moved(const struct comparison *c, struct page *page)
+static void tell_moved(struct buf *line, const struct comparison *c)
 {
 	const struct contribution *to = comparison_moved(c);
 	char delta[UNITS_BYTES];
-	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (to == NULL || !is_worth_a_line(c, to))
 		return;
-	(void)buf_addf(&line, "moved: %s %s in %s: ", format_ns(delta, (double)to->delta_ns),
+	(void)buf_addf(line, "moved: %s %s in %s: ", format_ns(delta, (double)to->delta_ns),
 		       contribution_cause(to), contribution_phase(to));
-	contribution_what(to->counterpart, &line);
-	(void)buf_adds(&line, " -> ");
-	contribution_what(to, &line);
-	page_say(page, TONE_PLAIN, HANG, buf_str(&line));
+	contribution_what(to->counterpart, line);
+	(void)buf_adds(line, " -> ");
+	contribution_what(to, line);
 }
 
-void say_cause(const struct comparison *c, enum verdict verdict, struct page *page)
+void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *ret_cause,
+		struct buf *ret_moved)
 {
 	const struct contribution *most = comparison_cause(c);
 	if (most == NULL)
@@ -416,11 +413,21 @@ void say_cause(const struct comparison *c, enum verdict verdict, struct page *pa
 	/* Of code a change may be proven where the noise of waits leaves the whole open. */
 	const bool is_named = most->module != NULL || most->import != NULL;
 	if (verdict_is_change(verdict))
-		say_contribution(page, "cause", most);
+		tell_contribution(ret_cause, "cause", most);
 	else if (verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
 		 most->counterpart == NULL && is_worth_a_line(c, most))
-		say_contribution(page, "proven part", most);
-	say_moved(c, page);
+		tell_contribution(ret_cause, "proven part", most);
+	tell_moved(ret_moved, c);
+}
+
+void say_cause(const struct comparison *c, enum verdict verdict, struct page *page)
+{
+	_cleanup_(buf_done) struct buf cause = { .limit = MAX_LINE }, moved = { .limit = MAX_LINE };
+	tell_cause(c, verdict, &cause, &moved);
+	if (cause.len > 0)
+		page_say(page, TONE_PLAIN, HANG, buf_str(&cause));
+	if (moved.len > 0)
+		page_say(page, TONE_PLAIN, HANG, buf_str(&moved));
 }
 
 static void say_headline(const struct comparison *c, struct page *page)

@@ -32,8 +32,11 @@ enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
 
 /* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
 void contribution_what(const struct contribution *c, struct buf *out);
-/* Lines about where the difference of the totals comes from, and what is done elsewhere now, as far as the
- * rows prove it. */
+/* Where the difference of the totals comes from ("cause: …", or "proven part: …" where the whole is open), and what is
+ * done elsewhere now ("moved: …"), as far as the rows prove it. Appended; nothing where there is nothing. */
+void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *ret_cause,
+		struct buf *ret_moved);
+/* The same, a line each. */
 void say_cause(const struct comparison *c, enum verdict verdict, struct page *page);
 
 /* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "files"
