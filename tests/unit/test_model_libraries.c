@@ -270,6 +270,20 @@ static void dear_ones_are_findings(void **state)
 	(void)session_free(s);
 }
 
+/* What is read for it is a disk's time. */
+static void a_cold_file_is_not_relocation(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BEGIN LOAD_A
+		      "27ms offcpu 9 out=16ms wake=27ms object=fault_file text=/lib/a.so state=D\n"
+		      "30ms mapping 9 protect enter=29ms address=190000 length=4096\n"
+		      "33ms mark 9 linked\n50ms mark 9 main\n60ms exit 9 code=0\n");
+	assert_steps(s, "/lib/a.so", "4 3 15 -1");
+	assert_findings(s, "heavy-relocation 4, library-search 4");
+	(void)session_free(s);
+}
+
 /* A busy machine is no fault of a library. */
 static void waits_for_a_cpu_are_nobodys(void **state)
 {
@@ -319,6 +333,7 @@ int main(void)
 		cmocka_unit_test(exec_forgets_them),
 		cmocka_unit_test(many_are_kept),
 		cmocka_unit_test(dear_ones_are_findings),
+		cmocka_unit_test(a_cold_file_is_not_relocation),
 		cmocka_unit_test(waits_for_a_cpu_are_nobodys),
 		cmocka_unit_test(work_repeated_in_children_is_told),
 	};

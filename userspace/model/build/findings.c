@@ -88,6 +88,9 @@ static bool many_calls(struct builder *b, struct finding *ret)
 #define LIBRARY_BIG_NS	  20000000
 #define REPEATED_MIN	  10 /* processes */
 
+/* What a step of a library took on the critical path. */
+typedef int64_t took_fn(const struct run *run, const struct library *l);
+
 static bool is_worth_it(const struct run *run, int64_t cost_ns)
 {
 	return cost_ns >= LIBRARY_MIN_NS &&
@@ -109,16 +112,14 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* The library whose step at @offset took longest on the critical path; NULL: none is worth a word. */
-static const struct library *costliest(const struct run *run, size_t offset, int64_t *ret_ns)
+/* The library whose step took longest on the critical path; NULL: none is worth a word. */
+static const struct library *costliest(const struct run *run, took_fn *took, int64_t *ret_ns)
 {
 	const struct library *worst = NULL;
 	int64_t most_ns = 0;
 	for (size_t i = 0; i < run->n_libraries; i++) {
 		const struct library *l = &run->libraries[i];
-		int64_t step_ns;
-		memcpy(&step_ns, (const char *)l + offset, sizeof(step_ns));
-		const int64_t ns = critical(l, step_ns);
+		const int64_t ns = took(run, l);
 		if (ns <= most_ns)
 			continue;
 		worst = l;
@@ -130,10 +131,33 @@ static const struct library *costliest(const struct run *run, size_t offset, int
 	return worst;
 }
 
+/* Relocation touches pages of the file that may have to be read first: that is a disk's time, and a row of
+ * its own in the breakdown. */
+static bool is_read_for(const struct segment *s, const struct library *l)
+{
+	return s->process == l->process && s->phase == PHASE_LINK &&
+	       (s->cause == CAUSE_PAGE_FAULT || s->cause == CAUSE_FILE_READ) &&
+	       strcmp(s->detail, l->path) == 0;
+}
+
+static int64_t relocation_took(const struct run *run, const struct library *l)
+{
+	int64_t ns = critical(l, l->relocate_ns);
+	for (size_t i = 0; i < run->n_segments && ns >= LIBRARY_MIN_NS; i++)
+		if (is_read_for(&run->segments[i], l))
+			ns -= run->segments[i].duration_ns;
+	return ns;
+}
+
+static int64_t constructors_took(const struct run *run, const struct library *l)
+{
+	(void)run;
+	return critical(l, l->init_ns);
+}
+
 static bool heavy_relocation(struct builder *b, struct finding *ret)
 {
-	const struct library *worst =
-		costliest(b->run, offsetof(struct library, relocate_ns), &ret->cost_ns);
+	const struct library *worst = costliest(b->run, relocation_took, &ret->cost_ns);
 	if (worst == NULL)
 		return false;
 	ret->evidence = arena_printf(b->arena, "%s: relocated for %.1f ms", base_name(worst->path),
@@ -146,7 +170,7 @@ static bool heavy_relocation(struct builder *b, struct finding *ret)
 
 const struct library *slowest_constructors(const struct run *run, int64_t *ret_ns)
 {
-	return costliest(run, offsetof(struct library, init_ns), ret_ns);
+	return costliest(run, constructors_took, ret_ns);
 }
 
 static bool slow_constructor(struct builder *b, struct finding *ret)

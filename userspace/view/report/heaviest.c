@@ -233,7 +233,7 @@ static void cut_name(struct buf *out, size_t begin, size_t columns)
 	(void)buf_adds(out, is_long ? "..." : "");
 }
 
-/* An import is named where no function in it tells more. */
+/* An import is named where no function in it tells more: those of the interpreter do not. */
 static bool name_import(const struct heaviest *h, const struct stretch *stretch,
 			const struct row_code *code, size_t columns, struct buf *out)
 {
@@ -248,6 +248,7 @@ static bool name_import(const struct heaviest *h, const struct stretch *stretch,
 	for (size_t i = 0; i < code->n_big; i++)
 		if (is_telling(code, &code->big[i]) &&
 		    !is_module_body(code->big[i].share->function) &&
+		    !is_interpreter(code->big[i].share->frame) &&
 		    (double)code->big[i].share->total_ns >=
 			    IN_FUNCTION * share * (double)code->sum_ns)
 			return false;
