@@ -14,7 +14,9 @@ enum sl_module_type {
 	SL_MODULE_FILE = 1, /* text = its path, as the process has it */
 	SL_MODULE_VDSO = 2,
 	SL_MODULE_KERNEL = 3, /* text = a kernel module, or empty: the kernel itself */
-	SL_MODULE_ANON = 4,   /* code that was made at run time; text = what is known of it */
+	/* Code that was made at run time; text = what is known of it. Offsets are addresses, or with bit 63
+	 * set numbers of functions. */
+	SL_MODULE_ANON = 4,
 	SL_MODULE_PYTHON = 5, /* text = a source file; frames in it are of the interpreter */
 };
 

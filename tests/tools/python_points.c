@@ -49,7 +49,7 @@ static uint64_t load_address(pid_t pid)
 static void print_frames(const struct python_layout *layout, uint64_t runtime, pid_t pid)
 {
 	static struct python_place places[FRAMES];
-	const struct memory_reader memory = { memory_read_process, (void *)(uintptr_t)pid };
+	const struct memory_reader memory = memory_of_process(pid);
 	const size_t n = python_walk(layout, runtime, pid, memory, places, FRAMES);
 	for (size_t i = 0; i < n; i++) {
 		struct python_code code;
@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 	char byte; /* the script says when its handler is in place */
 	if (read(ready[0], &byte, 1) != 1)
 		return 1;
-	const struct memory_reader memory = { memory_read_process, (void *)(uintptr_t)pid };
+	const struct memory_reader memory = memory_of_process(pid);
 	struct python_layout layout;
 	const bool is_fixed = getenv("PYTHON_FIXED") != NULL;
 	const uint64_t runtime = symbol + (is_fixed ? 0 : load_address(pid));

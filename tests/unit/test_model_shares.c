@@ -421,7 +421,12 @@ static void what_comes_with_a_runtime_is_common_code(void **state)
 	} made[] = {
 		{ "int java.util.HashMap.put(int)", true },
 		{ "int org.example.Server.index(java.lang.String)", false },
+		{ "java.util.HashMap.put", true },
+		{ "org.example.Server.index", false },
 		{ "Interpreter", true },
+		{ "new_instance Runtime1 stub", true },
+		{ "I2C/C2I adapters", true },
+		{ "org.example.Stub.stub", false },
 		{ "require node:internal/modules/helpers:119:28", true },
 		{ "buildIndex /srv/server.js:3:20", false },
 		{ NULL, true },

@@ -411,26 +411,37 @@ int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns
 static bool is_of_runtime(const char *function)
 {
 	static const char *const packages[] = { "java.", "javax.", "jdk.", "sun.", "com.sun." };
-	/* "int java.lang.String.hashCode()", "require node:internal/modules/helpers:119:28" */
-	const char *end = strchr(function, '('), *name = end != NULL ? end : function;
+	/* "java.lang.String.hashCode", "int java.lang.String.hashCode()" of a perf map, "require
+	 * node:internal/modules/helpers:119:28" */
+	const char *name = function + strcspn(function, "(");
 	while (name > function && name[-1] != ' ')
 		name--;
-	for (size_t i = 0; end != NULL && i < sizeof(packages) / sizeof(*packages); i++)
+	for (size_t i = 0; i < sizeof(packages) / sizeof(*packages); i++)
 		if (strncmp(name, packages[i], strlen(packages[i])) == 0)
 			return true;
 	return strstr(function, " node:") != NULL;
 }
 
-/* The program's, and not what a JVM calls its own code in its map. */
+/* What a JVM has for itself: "Interpreter", "StubRoutines (1)", "new_instance Runtime1 stub". */
+static bool is_of_jvm(const char *function)
+{
+	static const char *const begins[] = { "Interpreter", "StubRoutines" };
+	static const char *const ends[] = { "stub", "Blob", "_blob", "adapters", "chunks" };
+	const size_t n = strlen(function);
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (strncmp(function, begins[i], strlen(begins[i])) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (n >= strlen(ends[i]) && strcmp(function + n - strlen(ends[i]), ends[i]) == 0)
+			return strchr(function, '.') == NULL;
+	return false;
+}
+
+/* The program's, and not its runtime's. */
 static bool is_made_code(const struct frame *f)
 {
-	static const char *const others[] = { "Interpreter", "StubRoutines" };
-	if (f->function == NULL || f->module == NULL || strcmp(f->module, "[JIT]") != 0)
-		return false;
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		if (strncmp(f->function, others[i], strlen(others[i])) == 0)
-			return false;
-	return !is_of_runtime(f->function);
+	return f->function != NULL && f->module != NULL && strcmp(f->module, "[JIT]") == 0 &&
+	       !is_of_jvm(f->function) && !is_of_runtime(f->function);
 }
 
 /* Code that everything calls, and what only runs a program: who called it is what one wants to know. */

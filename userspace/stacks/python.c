@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #define INTERPRETERS_MAX 64u
 #define THREADS_MAX	 4096u
@@ -14,16 +13,6 @@
 #define LINES_MAX	 (256u << 10)
 #define OFFSET_MAX	 (1u << 20)
 #define UNIT_BYTES	 2u /* of an instruction */
-
-int memory_read_process(void *data, uint64_t address, void *to, size_t n)
-{
-	struct iovec here = { .iov_base = to, .iov_len = n };
-	struct iovec there = { .iov_base = (void *)(uintptr_t)address, .iov_len = n };
-	const ssize_t r = process_vm_readv((pid_t)(uintptr_t)data, &here, 1, &there, 1, 0);
-	if (r < 0)
-		return -errno;
-	return (size_t)r == n ? 0 : -EFAULT;
-}
 
 static int read_at(struct memory_reader memory, uint64_t address, uint32_t offset, void *to,
 		   size_t n)

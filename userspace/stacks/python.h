@@ -15,14 +15,7 @@
 #include <sys/types.h>
 
 #include "userspace/base/buf.h"
-
-/* Copies @n bytes at @address of the program. 0, or a negative errno; all or nothing. */
-struct memory_reader {
-	int (*read)(void *data, uint64_t address, void *to, size_t n);
-	void *data;
-};
-/* From a live process, by process_vm_readv(2). @data of the reader is the pid as (void *)(uintptr_t). */
-int memory_read_process(void *data, uint64_t address, void *to, size_t n);
+#include "userspace/stacks/memory.h"
 
 /* Offsets in the interpreter's structures; each at most 1 MiB. */
 struct python_layout {

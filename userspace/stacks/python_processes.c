@@ -154,7 +154,7 @@ bool python_process_found(struct python_processes *p, pid_t pid, const struct re
 				   .evaluates = evaluate.st_value,
 				   .evaluates_end = evaluate.st_value + evaluate.st_size,
 				   .target.runtime = runtime.st_value + region->start - address };
-	const struct memory_reader memory = { memory_read_process, (void *)(uintptr_t)pid };
+	const struct memory_reader memory = memory_of_process(pid);
 	const int r =
 		python_layout_of(version, process.target.runtime, memory, &process.target.layout);
 	if (r == -ENOTSUP)
@@ -281,8 +281,7 @@ static bool is_evaluation(const struct process *process, const struct code_frame
 static struct code_frame frame_of(struct python_processes *p, const struct process *process,
 				  const struct python_frame *frame, const struct code_frame *native)
 {
-	const struct memory_reader memory = { memory_read_process,
-					      (void *)(uintptr_t)process->pid };
+	const struct memory_reader memory = memory_of_process(process->pid);
 	const uint32_t number = code_of(p, process, memory, frame);
 	if (number == 0)
 		return *native;

@@ -15,6 +15,8 @@ struct unwinder {
 	struct modules *modules;
 	struct rows *rows;
 	struct module *kernel;
+	void (*look_at_made)(void *data, struct made_frame *frame);
+	void *made_data;
 };
 
 struct walk {
@@ -65,6 +67,13 @@ struct unwinder *unwinder_free(struct unwinder *u)
 	rows_free(u->rows);
 	free(u);
 	return NULL;
+}
+
+void unwinder_set_made(struct unwinder *u, void (*look)(void *data, struct made_frame *frame),
+		       void *data)
+{
+	u->look_at_made = look;
+	u->made_data = data;
 }
 
 void unwinder_counts(const struct unwinder *u, uint64_t *ret_rows, uint64_t *ret_missed)
@@ -174,6 +183,44 @@ static enum unwind_end step_by_frame_pointer(struct walk *w)
 	return UNWIND_OUTERMOST;
 }
 
+/* ---- code made at run time ---- */
+
+static bool read_made_word(const struct made_frame *frame, uint64_t at, uint64_t *ret)
+{
+	return read_word(frame->stack, at, ret);
+}
+
+static struct made_frame look_at_made(const struct walk *w, uint64_t address)
+{
+	struct made_frame frame = {
+		.pid = w->snapshot->pid,
+		.time_ns = w->snapshot->time_ns,
+		.address = address,
+		.is_innermost = w->was_interrupted,
+		.knows_rbp = knows(w, REGISTER_RBP),
+		.rsp = w->registers[REGISTER_RSP],
+		.rbp = w->registers[REGISTER_RBP],
+		.word = read_made_word,
+		.stack = w,
+	};
+	if (w->u->look_at_made != NULL)
+		w->u->look_at_made(w->u->made_data, &frame);
+	return frame;
+}
+
+static enum unwind_end step_to_caller(struct walk *w, const struct made_frame *frame)
+{
+	if (frame->caller_rsp <= w->registers[REGISTER_RSP])
+		return UNWIND_NO_GROWTH;
+	w->known = 1u << REGISTER_RSP | 1u << REGISTER_RIP |
+		   (uint32_t)frame->knows_caller_rbp << REGISTER_RBP;
+	w->registers[REGISTER_RSP] = frame->caller_rsp;
+	w->registers[REGISTER_RIP] = frame->caller_rip;
+	w->registers[REGISTER_RBP] = frame->caller_rbp;
+	w->was_interrupted = false;
+	return UNWIND_OUTERMOST;
+}
+
 /* ---- the walk ---- */
 
 /* What code is there: a region and, where its file can be read, the address as its symbols count. */
@@ -229,20 +276,25 @@ static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 	if (place.region == NULL && !w->was_interrupted)
 		return UNWIND_NO_CODE;
 	const struct row *row = &without_file;
+	struct made_frame frame = { .has_caller = false };
 	if (place.has_file)
 		row = rows_find(w->u->rows, place.module, place.offset, w->snapshot->pid);
-	else if (place.module != NULL && place.module->type == MODULE_ANONYMOUS)
+	else if (place.module != NULL && place.module->type == MODULE_ANONYMOUS) {
 		row = &made;
+		frame = look_at_made(w, place.offset);
+	}
 	if (w->by_frame_pointer && !(row->flags & (ROW_IN_CALL | ROW_NONE)))
 		return UNWIND_NO_CODE;
 	w->by_frame_pointer = false;
 	/* The frame of a signal was not called: the code that returns from it begins there. */
 	const bool is_between = (row->flags & ROW_SIGNAL) && !w->was_interrupted;
 	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0,
-		       place.offset + is_between, address))
+		       frame.name != 0 ? frame.name : place.offset + is_between, address))
 		return UNWIND_TOO_MANY;
 	if (place.region == NULL)
 		return UNWIND_NO_CODE;
+	if (frame.has_caller)
+		return step_to_caller(w, &frame);
 	*ret_is_last = (row->flags & ROW_END) ||
 		       ((row->flags & ROW_FRAME_POINTER) && knows(w, REGISTER_RBP) &&
 			w->registers[REGISTER_RBP] == 0);

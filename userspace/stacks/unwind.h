@@ -6,6 +6,7 @@
 #ifndef USERSPACE_STACKS_UNWIND_H
 #define USERSPACE_STACKS_UNWIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,8 @@ enum { FRAMES_MAX = 512 };
 struct code_frame {
 	uint32_t module; /* id; 0: code that belongs to nothing known */
 	/* As the symbols of the module count: the ELF virtual address; of a file that could not be looked into,
-	 * the offset in it; without a module, and in kernel and made code, the address. Of a caller it is one less than where it goes on, so that it is inside the
+	 * the offset in it; without a module, and in kernel and made code, the address (of a JVM's, a number:
+	 * hotspot_processes.h). Of a caller it is one less than where it goes on, so that it is inside the
 	 * call, which may be the last instruction of a function. */
 	uint64_t offset;
 	uint64_t address; /* where the thread goes on in this frame */
@@ -49,6 +51,28 @@ struct unwinder;
 struct unwinder *unwinder_new(struct spaces *spaces);
 struct unwinder *unwinder_free(struct unwinder *u);
 DEFINE_FREEP(struct unwinder, unwinder_free)
+
+/* A frame of code made at run time, for who knows the compiler that made it. */
+struct made_frame {
+	pid_t pid;
+	uint64_t time_ns;
+	uint64_t address;  /* in the code; of a caller, in its call */
+	bool is_innermost; /* or was interrupted: it called nothing */
+	bool knows_rbp;
+	uint64_t rsp, rbp;
+	/* A word of the stack at @at; false: the slice has not got it. */
+	bool (*word)(const struct made_frame *frame, uint64_t at, uint64_t *ret);
+	const void *stack;
+	/* What is found: */
+	uint64_t name;	 /* the offset that the frame has in place of its address; 0: it keeps it */
+	bool has_caller; /* these are its caller's: */
+	bool knows_caller_rbp;
+	uint64_t caller_rip, caller_rsp, caller_rbp;
+};
+
+/* Whom to ask about each; what @look leaves is left by its frame pointer. */
+void unwinder_set_made(struct unwinder *u, void (*look)(void *data, struct made_frame *frame),
+		       void *data);
 
 void unwind(struct unwinder *u, const struct snapshot *snapshot, struct unwound *ret);
 

@@ -25,8 +25,9 @@ int interpreters_begin(struct interpreters *i, struct modules *modules, struct s
 	if (i->processes != NULL)
 		return 0;
 	i->processes = python_processes_new(modules);
+	i->jvms = hotspot_processes_new(modules);
 	i->pending = calloc(PENDING_MAX, sizeof(*i->pending));
-	return i->processes == NULL || i->pending == NULL ? -ENOMEM : 0;
+	return i->processes == NULL || i->jvms == NULL || i->pending == NULL ? -ENOMEM : 0;
 }
 
 void interpreters_end(struct interpreters *i)
@@ -34,12 +35,15 @@ void interpreters_end(struct interpreters *i)
 	pid_t pid;
 	while (i->processes != NULL && (pid = python_processes_any(i->processes)) > 0)
 		interpreters_gone(i, pid);
+	if (i->jvms != NULL)
+		hotspot_processes_gone(i->jvms);
 	i->bpf = NULL;
 }
 
 void interpreters_done(struct interpreters *i)
 {
 	i->processes = python_processes_free(i->processes);
+	i->jvms = hotspot_processes_free(i->jvms);
 	free(i->pending);
 	i->pending = NULL;
 }
@@ -94,6 +98,8 @@ static void have_taken(const struct interpreters *i, pid_t pid, const struct pyt
 void interpreters_mapped(struct interpreters *i, pid_t pid, const struct region *region)
 {
 	struct python_target target;
+	if (i->jvms != NULL && region != NULL)
+		hotspot_process_found(i->jvms, pid, region);
 	if (i->processes == NULL || region == NULL ||
 	    !python_process_found(i->processes, pid, region, &target))
 		return;
@@ -112,6 +118,8 @@ void interpreters_forked(struct interpreters *i, pid_t child, pid_t parent)
 
 void interpreters_gone(struct interpreters *i, pid_t pid)
 {
+	if (i->jvms != NULL)
+		hotspot_process_gone(i->jvms, pid);
 	if (i->processes != NULL && python_process_gone(i->processes, pid) && i->bpf != NULL)
 		source_bpf_take_python(i->bpf, pid, NULL);
 }

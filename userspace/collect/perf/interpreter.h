@@ -6,6 +6,7 @@
 
 #include "bpf/control.h"
 #include "userspace/collect/run/source.h"
+#include "userspace/stacks/hotspot_processes.h"
 #include "userspace/stacks/python_processes.h"
 
 /* Threads that may be in between two records: one for each CPU, and an interrupt. */
@@ -13,6 +14,7 @@
 
 struct interpreters {
 	struct python_processes *processes; /* NULL: none are looked for */
+	struct hotspot_processes *jvms;	    /* likewise */
 	struct source_bpf *bpf;		    /* that takes frames; NULL: nobody does */
 	bool is_unprobed;		    /* nobody did, of one that there was */
 	struct pending_frames {

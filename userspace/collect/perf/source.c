@@ -185,6 +185,8 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 	int r = begin_timer(s, target->pid, sink);
 	if (r >= 0)
 		r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
+	if (r >= 0)
+		unwinder_set_made(s->unwinder, hotspot_processes_look, s->interpreters.jvms);
 	if (r < 0 || s->bpf == NULL)
 		return r;
 	if (s->snapshots.data == NULL)
@@ -549,7 +551,9 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 	size_t n_unnamed = 0;
 	if (s->intern == NULL)
 		return 0;
-	const struct name_sources names = { .bpf = s->bpf, .python = s->interpreters.processes };
+	const struct name_sources names = { .bpf = s->bpf,
+					    .python = s->interpreters.processes,
+					    .jvms = s->interpreters.jvms };
 	int r = s->debuginfod_ns > 0
 			? fetch_debug_files(s->modules, s->intern, s->debuginfod_ns, sink)
 			: 0;

@@ -170,6 +170,26 @@ static int find_in_python(struct naming *n, const struct code_place *places, siz
 	return r;
 }
 
+/* ---- of JVMs ---- */
+
+/* Those it knows; the others are moved to the front of @places, *n_places in the end. */
+static int find_in_jvms(struct naming *n, struct code_place *places, size_t *n_places)
+{
+	size_t n_left = 0;
+	int r = 0;
+	for (size_t i = 0; i < *n_places && r >= 0; i++) {
+		struct code_function function = { .id = places[i].id };
+		if (n->names->jvms != NULL)
+			function.name = hotspot_process_name(n->names->jvms, places[i].offset);
+		if (function.name != NULL)
+			r = tell_function(n, &function);
+		else
+			places[n_left++] = places[i];
+	}
+	*n_places = n_left;
+	return r;
+}
+
 /* ---- all ---- */
 
 struct place {
@@ -208,6 +228,8 @@ static int name_module(struct naming *n, uint32_t id, struct code_place *places,
 		r = find_in_kernel(n, places, n_places, &is_done);
 	else if (module != NULL && module->type == MODULE_PYTHON)
 		r = find_in_python(n, places, n_places, &is_done);
+	else if (module != NULL && module->type == MODULE_ANONYMOUS)
+		r = find_in_jvms(n, places, &n_places);
 	if (r >= 0 && !is_done)
 		r = symbols_find(n->modules, module, places, n_places,
 				 (n->until_ns - now) / MODULE_PART, tell_function, n);

@@ -4,6 +4,7 @@
 #define USERSPACE_COLLECT_PERF_TELL_H
 
 #include "userspace/collect/run/source.h"
+#include "userspace/stacks/hotspot_processes.h"
 #include "userspace/stacks/intern.h"
 #include "userspace/stacks/python_processes.h"
 
@@ -15,10 +16,11 @@ struct teller {
 /* Who hears of what is new; @teller must be up to date whenever a stack is interned. */
 struct intern_listener tell_listener(struct teller *teller);
 
-/* What else knows names: of the kernel, of Python's modules. NULL: it is not there. */
+/* What else knows names: of the kernel, of Python's modules, of what JVMs made. NULL: it is not there. */
 struct name_sources {
 	struct source_bpf *bpf;
 	const struct python_processes *python;
+	const struct hotspot_processes *jvms;
 };
 
 /* FUNCTION for each frame of @intern whose name is found before the time for that is over. *ret_unnamed: how many may not have been looked up then. */

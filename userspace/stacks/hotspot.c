@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* From an address to the piece of code that it is in, and from a method to its name. */
+#include "userspace/stacks/hotspot.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define HEAP_MAX  (UINT64_C(4) << 30) /* of code; the JVM itself allows 2 GiB */
+#define BLOB_MAX  (64u << 20)
+#define WORDS_MAX (1u << 17) /* of a frame: 1 MiB */
+#define SHIFT_MIN 4u
+#define SHIFT_MAX 16u
+#define GOING_MAX 4096u /* steps back; a blob of 128 KiB takes 5, more where the map is in pieces */
+#define PIECE	  512u	/* of the map, read at once */
+#define FREE	  0xffu /* in the map: nothing is there */
+#define HEADER	  1024u /* of a blob; 400 in 17 */
+
+static int read_at(struct memory_reader memory, uint64_t address, uint32_t offset, void *to,
+		   size_t n)
+{
+	return address == 0 ? -EFAULT : memory.read(memory.data, address + offset, to, n);
+}
+
+/* 0: it cannot be read. */
+static uint64_t pointer_at(struct memory_reader memory, uint64_t address, uint32_t offset)
+{
+	uint64_t pointer = 0;
+	return read_at(memory, address, offset, &pointer, sizeof(pointer)) < 0 ? 0 : pointer;
+}
+
+/* ---- heaps ---- */
+
+static bool read_heap(const struct hotspot_layout *l, uint64_t heap, struct memory_reader memory,
+		      struct hotspot_heap *ret)
+{
+	const uint64_t end = pointer_at(memory, heap, l->heap_segments + l->space_high);
+	*ret = (struct hotspot_heap){
+		.start = pointer_at(memory, heap, l->heap_memory + l->space_low),
+		.end = pointer_at(memory, heap, l->heap_memory + l->space_high),
+		.segments = pointer_at(memory, heap, l->heap_segments + l->space_low),
+	};
+	if (read_at(memory, heap, l->segment_shift, &ret->shift, sizeof(ret->shift)) < 0)
+		return false;
+	ret->n_segments = end - ret->segments;
+	return ret->start != 0 && ret->start < ret->end && ret->end - ret->start <= HEAP_MAX &&
+	       ret->segments != 0 && ret->segments < end && ret->n_segments <= HEAP_MAX &&
+	       ret->shift >= SHIFT_MIN && ret->shift <= SHIFT_MAX;
+}
+
+size_t hotspot_heaps_read(const struct hotspot_layout *layout, struct memory_reader memory,
+			  struct hotspot_heap *ret)
+{
+	const struct hotspot_layout *l = layout;
+	uint64_t items = l->heap;
+	uint32_t n = 1;
+	if (l->heap_list != 0) {
+		const uint64_t list = pointer_at(memory, l->heap_list, 0);
+		if (read_at(memory, list, l->array_length, &n, sizeof(n)) < 0)
+			return 0;
+		items = pointer_at(memory, list, l->array_items);
+	}
+	size_t n_read = 0;
+	for (uint32_t i = 0; i < n && i < HOTSPOT_HEAPS_MAX; i++)
+		if (read_heap(l, pointer_at(memory, items, i * (uint32_t)sizeof(uint64_t)), memory,
+			      &ret[n_read]))
+			n_read++;
+	return n_read;
+}
+
+const struct hotspot_heap *hotspot_heap_of(const struct hotspot_heap *heaps, size_t n,
+					   uint64_t address)
+{
+	for (size_t i = 0; i < n; i++)
+		if (address >= heaps[i].start && address < heaps[i].end)
+			return &heaps[i];
+	return NULL;
+}
+
+/* ---- blobs ---- */
+
+/* Back from segment @at to the one where its block begins. */
+static int find_block(const struct hotspot_heap *heap, uint64_t at, struct memory_reader memory,
+		      uint64_t *ret)
+{
+	uint8_t piece[PIECE];
+	uint64_t from = UINT64_MAX; /* the first that is in it */
+	for (unsigned int i = 0; i < GOING_MAX; i++) {
+		if (at >= heap->n_segments)
+			return -ENOENT;
+		if (at < from || from == UINT64_MAX) {
+			from = at < PIECE ? 0 : at - PIECE + 1;
+			const int r = memory.read(memory.data, heap->segments + from, piece,
+						  (size_t)(at - from + 1));
+			if (r < 0)
+				return r;
+		}
+		const uint8_t back = piece[at - from];
+		if (back == 0) {
+			*ret = at;
+			return 0;
+		}
+		if (back == FREE || back > at)
+			return -ENOENT;
+		at -= back;
+	}
+	return -ENOENT;
+}
+
+static int add_text(struct buf *to, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return -EBADMSG;
+	return n == 0 ? -EBADMSG : buf_add(to, text, n);
+}
+
+/* A text that ends with a NUL, which may be the last byte that can be read. */
+static int read_string(uint64_t address, struct memory_reader memory, struct buf *ret)
+{
+	char text[128];
+	size_t n = 0;
+	while (n < sizeof(text)) {
+		const uint64_t left = 64 - (address + n) % 64;
+		const size_t piece = left < sizeof(text) - n ? (size_t)left : sizeof(text) - n;
+		const int r = read_at(memory, address, (uint32_t)n, text + n, piece);
+		if (r < 0)
+			return r;
+		const char *end = memchr(text + n, '\0', piece);
+		if (end != NULL)
+			return add_text(ret, text, (size_t)(end - text));
+		n += piece;
+	}
+	return -EBADMSG;
+}
+
+static uint64_t field(const uint8_t *header, uint32_t offset, size_t n)
+{
+	uint64_t value = 0;
+	if (offset <= HEADER - n)
+		memcpy(&value, header + offset, n);
+	return value;
+}
+
+static enum hotspot_kind kind_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum hotspot_kind kind;
+	} kinds[] = {
+		{ "nmethod", HOTSPOT_COMPILED },	{ "native nmethod", HOTSPOT_COMPILED },
+		{ "Interpreter", HOTSPOT_INTERPRETER }, { "vtable chunks", HOTSPOT_THUNK },
+		{ "I2C/C2I adapters", HOTSPOT_THUNK },
+	};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return kinds[i].kind;
+	return HOTSPOT_STUB;
+}
+
+static void read_code(const struct hotspot_layout *l, const uint8_t *header,
+		      struct hotspot_blob *blob)
+{
+	if (l->code_begin != HOTSPOT_ABSENT && l->code_end != HOTSPOT_ABSENT) {
+		blob->code = field(header, l->code_begin, sizeof(uint64_t));
+		blob->code_end = field(header, l->code_end, sizeof(uint64_t));
+	} else {
+		blob->code = blob->start + field(header, l->code_begin_at, sizeof(uint32_t));
+		blob->code_end = blob->start + field(header, l->code_end_at, sizeof(uint32_t));
+	}
+}
+
+int hotspot_blob_read(const struct hotspot_layout *layout, const struct hotspot_heap *heap,
+		      uint64_t address, struct memory_reader memory, struct hotspot_blob *ret,
+		      struct buf *ret_name)
+{
+	const struct hotspot_layout *l = layout;
+	uint8_t header[HEADER];
+	uint64_t segment = 0;
+	int r = find_block(heap, (address - heap->start) >> heap->shift, memory, &segment);
+	if (r < 0)
+		return r;
+	struct hotspot_blob blob = { .start = heap->start + (segment << heap->shift) +
+					      l->block_bytes };
+	if (blob.start >= heap->end || address < blob.start)
+		return -ENOENT;
+	const size_t n =
+		heap->end - blob.start < HEADER ? (size_t)(heap->end - blob.start) : HEADER;
+	memset(header, 0, sizeof(header));
+	r = memory.read(memory.data, blob.start, header, n);
+	if (r < 0)
+		return r;
+	const uint64_t size = field(header, l->blob_bytes, sizeof(uint32_t));
+	blob.end = blob.start + size;
+	read_code(l, header, &blob);
+	if (size > BLOB_MAX || blob.end > heap->end || blob.code < blob.start ||
+	    blob.code_end > blob.end || address < blob.code || address >= blob.code_end)
+		return -ENOENT;
+	blob.frame_words = (uint32_t)field(header, l->blob_frame_words, sizeof(uint32_t));
+	if (blob.frame_words > WORDS_MAX)
+		blob.frame_words = 0;
+	/* Of 2 or of 4 bytes; larger ones there are none. */
+	blob.complete = (int16_t)field(header, l->blob_complete, sizeof(uint16_t));
+	blob.name = field(header, l->blob_name, sizeof(uint64_t));
+	buf_clear(ret_name);
+	r = read_string(blob.name, memory, ret_name);
+	if (r < 0)
+		return r;
+	blob.kind = kind_of(buf_str(ret_name));
+	blob.method =
+		blob.kind == HOTSPOT_COMPILED ? field(header, l->method, sizeof(uint64_t)) : 0;
+	*ret = blob;
+	return 0;
+}
+
+/* ---- methods ---- */
+
+/* The Symbol at @address: its length and its bytes. */
+static int read_text(const struct hotspot_layout *l, uint64_t address, struct memory_reader memory,
+		     char ret[static HOTSPOT_NAME_MAX], size_t *ret_n)
+{
+	const bool is_high = l->text_length == HOTSPOT_ABSENT;
+	uint16_t length = 0;
+	int r = read_at(memory, address, is_high ? l->text_length_high + 2 : l->text_length,
+			&length, sizeof(length));
+	if (r >= 0 && (length == 0 || length > HOTSPOT_NAME_MAX))
+		r = -EBADMSG;
+	if (r >= 0)
+		r = read_at(memory, address, l->text, ret, length);
+	*ret_n = length;
+	return r < 0 ? r : 0;
+}
+
+/* "a/B$$Lambda$1+0x0000000800c03000": a number that differs in each process. */
+static size_t without_address(const char *text, size_t n)
+{
+	const char *at = memmem(text, n, "+0x", 3);
+	return at != NULL ? (size_t)(at - text) : n;
+}
+
+uint64_t hotspot_method_identity(const struct hotspot_layout *layout, uint64_t method,
+				 struct memory_reader memory)
+{
+	return method % sizeof(uint64_t) != 0 ? 0
+					      : pointer_at(memory, method, layout->constant_method);
+}
+
+int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
+			struct memory_reader memory, struct buf *ret_name)
+{
+	const struct hotspot_layout *l = layout;
+	char text[HOTSPOT_NAME_MAX];
+	size_t n = 0;
+	uint16_t index = 0;
+	int32_t length = 0;
+	buf_clear(ret_name);
+	const uint64_t constant = hotspot_method_identity(l, method, memory);
+	const uint64_t pool = pointer_at(memory, constant, l->constants);
+	const uint64_t holder = pointer_at(memory, pool, l->pool_holder);
+	if (holder == 0 || read_at(memory, constant, l->name_index, &index, sizeof(index)) < 0 ||
+	    read_at(memory, pool, l->pool_length, &length, sizeof(length)) < 0)
+		return -EFAULT;
+	if (index == 0 || (int32_t)index >= length)
+		return -EBADMSG;
+	int r = read_text(l, pointer_at(memory, holder, l->class_name), memory, text, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		if (text[i] == '/')
+			text[i] = '.';
+	r = add_text(ret_name, text, without_address(text, n));
+	if (r >= 0)
+		r = buf_addc(ret_name, '.');
+	const uint64_t name =
+		pointer_at(memory, pool, l->pool_bytes + index * (uint32_t)sizeof(uint64_t));
+	if (r >= 0)
+		r = read_text(l, name, memory, text, &n);
+	return r < 0 ? r : add_text(ret_name, text, n);
+}
