@@ -67,6 +67,12 @@ struct stack_snapshot {
  * 1), or of its next snapshot (0). */
 #define SNAPSHOT_PYTHON 0xffffu
 
+/* Likewise, of a thread whose goroutine waits on its own stack while the thread is on another one. RSP and RIP are
+ * where it goes on, if that is on its stack; RAX is its address, RDX the end of its stack, RCX where the bytes
+ * begin. */
+#define SNAPSHOT_GOROUTINE 0xfffdu
+#define GOROUTINE_BYTES	   (16u << 10)
+
 /* ---- frames of CPython ---- */
 
 /* Offsets as in struct python_layout (userspace/stacks/python.h). */

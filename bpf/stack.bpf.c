@@ -3,6 +3,8 @@
  * has, since a record that is reserved has a size that the verifier knows, which most stacks would not fill. */
 #include "bpf/stack.bpf.h"
 
+#include "bpf/overhead.bpf.h"
+#include "bpf/stack_go.bpf.h"
 #include "bpf/stack_python.bpf.h"
 
 #define PAGE_BYTES  4096u
@@ -132,6 +134,7 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	struct stack_snapshot *s;
 	struct stack_room *room;
 	struct pt_regs *regs;
+	__u32 own_tid;
 
 	if (!ts || is_over)
 		return 0;
@@ -140,6 +143,8 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 		__sync_fetch_and_add(&stack_drops, 1);
 		return 0;
 	}
+	own_tid = own_id(task);
+	goroutine_take(own_tid, time_ns, 0);
 	if (has_pythons)
 		python_take(ts, time_ns, 0);
 	s = (struct stack_snapshot *)room->snapshot;
@@ -148,7 +153,7 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	s->pid = task->tgid;
 	s->tid = task->pid;
 	s->own_pid = own_id(BPF_CORE_READ(task, group_leader));
-	s->own_tid = own_id(task);
+	s->own_tid = own_tid;
 	s->reason = reason;
 	s->syscall = ts->nr;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -158,4 +163,25 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	room->is_taken = 0;
 	settle(task, ts, start_ns);
 	return 0;
+}
+
+/* The sample has got its time already, and what is told here goes before it. */
+#define BEFORE_SAMPLE_NS 100000
+
+/* At each sample of the timer, which is on all that a CPU does. 1: have it taken. */
+SEC("perf_event")
+int handle_timer(void *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *ts = task_state_of(task);
+	__u64 now;
+
+	if (!ts || (ts->flags & TASK_ROOT))
+		return 0;
+	now = bpf_ktime_get_ns();
+	goroutine_take(own_id(task), now - BEFORE_SAMPLE_NS, 1);
+	if (has_pythons)
+		python_take(ts, now - BEFORE_SAMPLE_NS, 1);
+	overhead_add(ts, now, 1);
+	return 1;
 }

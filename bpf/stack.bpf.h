@@ -15,6 +15,16 @@ extern const volatile __u32 want_stacks;
 
 extern struct ring_map stack_ring SEC(".maps");
 
+/* 0 when it cannot be read: a null pointer ends every walk. */
+static __always_inline __u64 pointer_at(__u64 address, __u32 offset)
+{
+	__u64 pointer = 0;
+
+	if (!address || bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(address + offset)))
+		return 0;
+	return pointer;
+}
+
 /* Takes one of the current thread, which is in a system call. Counts what that took. */
 int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, __u64 time_ns);
 

@@ -6,7 +6,6 @@
  * What a walk knows is in a map, and not on the stack: verifiers forget nothing of that. */
 #include "bpf/stack_python.bpf.h"
 
-#include "bpf/overhead.bpf.h"
 #include "bpf/process.bpf.h"
 #include "bpf/stack.bpf.h"
 
@@ -50,16 +49,6 @@ __u32 has_pythons = 0;
 #define SEEN	 8192
 #define TOLD_MAX 16 /* at one sample; the others at the next ones */
 __u64 python_seen[SEEN];
-
-/* 0 when it cannot be read: a null pointer ends every walk. */
-static __always_inline __u64 pointer_at(__u64 address, __u32 offset)
-{
-	__u64 pointer = 0;
-
-	if (!address || bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(address + offset)))
-		return 0;
-	return pointer;
-}
 
 static __always_inline bool is_thread(const struct python_walk *w)
 {
@@ -240,24 +229,4 @@ __noinline int python_take(struct task_state *ts, __u64 time_ns, __u32 slot)
 	if (w->n)
 		tell_frames(w, task, time_ns, slot);
 	return 0;
-}
-
-/* The sample has got its time already, and what is told here goes before it. */
-#define BEFORE_SAMPLE_NS 100000
-
-/* At each sample of the timer, which is on all that a CPU does. 1: have it taken. */
-SEC("perf_event")
-int handle_timer(void *ctx)
-{
-	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
-	__u64 now;
-
-	if (!ts || (ts->flags & TASK_ROOT))
-		return 0;
-	if (!has_pythons)
-		return 1;
-	now = bpf_ktime_get_ns();
-	python_take(ts, now - BEFORE_SAMPLE_NS, 1);
-	overhead_add(ts, now, 1);
-	return 1;
 }

@@ -161,3 +161,35 @@ setup() {
 	share main.light .total_share 0.12 0.38
 	share main.main .total_share 0.85 1
 }
+
+# Most of it is done on the thread's own stack, where the goroutine's frames are not.
+@test "what the runtime does for a goroutine is told of the functions that asked for it" {
+	cat >grow.go <<-'END'
+		package main
+
+		import "runtime/debug"
+
+		var kept [64][]byte
+
+		//go:noinline
+		func burn(n int) {
+			for i := 0; i < n; i++ {
+				kept[i%64] = make([]byte, 33<<10)
+			}
+		}
+
+		func main() {
+			debug.SetGCPercent(-1)
+			burn(60000)
+		}
+	END
+	for cgo in 0 1; do
+		CGO_ENABLED=$cgo go build -ldflags='-s -w' -o grow grow.go
+		"$STARTLINE" run -q --stacks 999 --trace t.slt -o /dev/null -- ./grow
+		"$STARTLINE" report --view functions --format json t.slt >table
+		jq '[.rows[] | select(.path == "critical") | {(.function // "-"): .total_share}] | add |
+			[."main.burn", (."runtime.systemstack.abi0" // ."runtime.systemstack")]' table >shares
+		cat shares
+		jq -e '.[0] > 0.95 and .[1] > 0.5' shares
+	done
+}

@@ -7,38 +7,52 @@ Lets the program run for some milliseconds, stops it, compares all threads; then
 instructions further, where prologues, epilogues and stubs are. A stack is `equal` if all frames are
 those of gdb, `cut` if it says of itself that it ended early and has only frames of gdb's, `wrong`
 otherwise. In code without rows gdb has nothing to go by (code that was made at run time, V8's builtins,
-Go's signals): where it differs only outside such a frame, it is `blind`. So it is outside of what Go calls
-on another stack, where it shows remains of others; there, as in Go's own tracebacks, ours must end, too.
+Go's signals): where it differs only outside such a frame, it is `blind`.
 """
 import os
 import random
 import re
 import signal
 import subprocess
+import sys
 import threading
 
 import gdb
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import unwind_go
+
 REGISTERS = ["rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
              "r12", "r13", "r14", "r15", "rip"]
 LIMIT = 600
-GO_SWITCH = re.compile(r"runtime[.\[](mcall|systemstack|morestack|asmcgocall|nanotime1|walltime)\b")
 WORD = 2 ** 64
 
 
-def gdb_frames():
-    """Addresses of the real frames, and why it ended there."""
-    pcs, frame = [], gdb.newest_frame()
+def gdb_walk():
+    """PC and SP of the real frames, and why it ended there."""
+    found, frame = [], gdb.newest_frame()
     try:
-        while frame is not None and len(pcs) < LIMIT:
+        while frame is not None and len(found) < LIMIT:
             if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
-                pcs.append(frame.pc())
+                found.append((frame.pc(), int(frame.read_register("rsp")) % WORD))
             last, frame = frame, frame.older()
         reason = gdb.frame_stop_reason_string(last.unwind_stop_reason())
-        if pcs[-1:] == [0]:
-            pcs.pop()
+        if found[-1:] and found[-1][0] == 0:
+            found.pop()
     except gdb.error as error:
         reason = str(error)
+    return found, reason
+
+
+def gdb_frames():
+    """Addresses of the frames, and why it ended there."""
+    found, reason = gdb_walk()
+    n, rest = unwind_go.switch_of(found)
+    pcs = [pc for pc, _ in found[:n]]
+    if rest is not None:
+        with unwind_go.At(*rest):
+            found, reason = gdb_walk()
+        pcs += [pc for pc, _ in found]
     return pcs, reason
 
 
@@ -52,7 +66,8 @@ class Comparison:
         self.shown = 0
 
     def ours(self, pid, tid):
-        values = [int(gdb.selected_frame().read_register(name)) % WORD for name in REGISTERS]
+        values = [int(gdb.selected_frame().read_register(name)) % WORD
+                  for name in REGISTERS + ["fs_base"]]
         self.tool.stdin.write("%d %d %s\n" % (pid, tid, " ".join("%x" % v for v in values)))
         self.tool.stdin.flush()
         end, n_stack, *frames = self.tool.stdout.readline().rstrip("\n").split("\t")
@@ -60,26 +75,23 @@ class Comparison:
 
     @staticmethod
     def n_known(pcs):
-        """How many frames gdb can leave: not those of code that was made, of V8's builtins, of Go's return
-        from a signal, nor of Go's way to another stack. And whether it is that."""
+        """How many frames gdb can leave: not those of code that was made, of V8's builtins, nor of Go's return
+        from a signal."""
         for i, pc in enumerate(pcs):
             symbol = gdb.execute("info symbol %#x" % pc, to_string=True)
-            if GO_SWITCH.match(symbol):
-                return i, True
             if symbol.startswith(("Builtins_", "runtime.sigreturn")) or \
                     (symbol.startswith("No symbol") and gdb.solib_name(pc) is None):
-                return i, False
-        return len(pcs), False
+                return i
+        return len(pcs)
 
     def thread(self, pid, tid):
         gdb.newest_frame().select()
         end, n_stack, pcs, frames = self.ours(pid, tid)
         theirs, reason = gdb_frames()
-        known, is_last = self.n_known(pcs)
+        known = self.n_known(pcs)
         if end == "outermost" and pcs == theirs:
             kind = "equal"
-        elif known < len(pcs) and pcs[:known + 1] == theirs[:known + 1] and \
-                (not is_last or known + 1 == len(pcs)):
+        elif known < len(pcs) and pcs[:known + 1] == theirs[:known + 1]:
             kind = "blind"
         elif end != "outermost" and pcs == theirs[:len(pcs)]:
             kind = "cut"

@@ -134,7 +134,7 @@ holds() {
 	holds
 	refusing "load:@perf_event" -- python3 work.py
 	holds
-	[ "$(q '[.coverage.probes[] | select(.error != null and .lost != null).name] | join(",")')" = 'frames of Python' ]
+	[ "$(q '[.coverage.probes[] | select(.error != null and .lost != null).name] | join(",")')" = 'frames of Python and Go' ]
 }
 
 @test "a needed one that is refused leaves the other sources, and is said first" {

@@ -5,6 +5,7 @@
 #include "tests/unit/cmocka.h"
 #include "userspace/stacks/module_file.h"
 #include "userspace/stacks/row_make.h"
+#include "userspace/stacks/unwind.h"
 
 enum { NAMES = 72, GROWTH = 200, FUNCTIONS = 256, N = 4, SIZE = 1024 };
 
@@ -166,6 +167,192 @@ static void another_version_is_not_read(void **state)
 	modules_free(modules);
 }
 
+/* ---- a goroutine on its thread's stack ---- */
+
+enum { MAPPED = 0x10000, STACK = 0x7000, GOROUTINE = 0x5000, CALL_BYTES = 5 };
+
+/* Behind a call, in the function of that number. */
+static uint64_t behind_call(uint64_t function)
+{
+	return MAPPED + function * 0x100 + 8 + CALL_BYTES;
+}
+
+static void add_calls(void)
+{
+	static const uint8_t call[CALL_BYTES] = { 0xe8 };
+	const int fd = open(elf_path, O_WRONLY | O_CLOEXEC);
+	for (off_t i = 0; i < N; i++)
+		assert_int_equal(pwrite(fd, call, CALL_BYTES, ELF_TEXT + i * 0x100 + 8),
+				 CALL_BYTES);
+	(void)close(fd);
+}
+
+/* The frames, as numbers of functions; -1 behind the last one. */
+struct outcome {
+	enum unwind_end end;
+	int functions[8];
+};
+
+static struct outcome unwind_made(const struct made made[static N], const uint64_t *stack,
+				  size_t n_stack, const struct goroutine *goroutine)
+{
+	static struct unwound unwound;
+	struct outcome outcome = { .end = UNWIND_TOO_MANY };
+	make(0xfffffff1, made);
+	add_calls();
+	struct spaces *spaces = spaces_new(modules);
+	struct unwinder *unwinder = unwinder_new(spaces);
+	assert_non_null(unwinder);
+	const struct mapping mapping = { .address = MAPPED,
+					 .length = ELF_TEXT_SIZE,
+					 .offset = ELF_TEXT,
+					 .path = elf_path,
+					 .identity = module->identity };
+	assert_int_equal(spaces_map(spaces, getpid(), 1, &mapping), 0);
+	const struct snapshot snapshot = {
+		.time_ns = 2,
+		.pid = getpid(),
+		.registers = { [REGISTER_RIP] = MAPPED, [REGISTER_RSP] = STACK },
+		.stack = (const uint8_t *)stack,
+		.n_stack = n_stack * sizeof(*stack),
+		.goroutine = goroutine
+	};
+	unwind(unwinder, &snapshot, &unwound);
+	outcome.end = unwound.end;
+	for (size_t i = 0; i < 8; i++)
+		outcome.functions[i] =
+			i < unwound.n ? (int)((unwound.frames[i].address - MAPPED) / 0x100) : -1;
+	unwinder_free(unwinder);
+	spaces_free(spaces);
+	modules_free(modules);
+	return outcome;
+}
+
+#define assert_outcome(got, expected_end, ...)                                               \
+	do {                                                                                 \
+		const int expected_[] = { __VA_ARGS__, -1 };                                 \
+		const struct outcome o_ = (got);                                             \
+		assert_string_equal(unwind_end_name(o_.end), unwind_end_name(expected_end)); \
+		assert_memory_equal(o_.functions, expected_, sizeof(expected_));             \
+	} while (0)
+
+/* main.main calls one that goes to the thread's stack, where main.main is called again. */
+static const struct made switching[N] = {
+	{ "main.main", "\x02\x80\x02", 0 },
+	{ "runtime.goexit", "\x02\x80\x02", GO_OUTERMOST },
+	{ "runtime.systemstack.abi0", "\x02\x80\x02", GO_SETS_STACK | GO_ASSEMBLER },
+	{ "runtime.systemstack_switch.abi0", "\x02\x80\x02", GO_ASSEMBLER },
+};
+
+static void a_stack_goes_on_where_its_goroutine_is(void **state)
+{
+	(void)state;
+	const uint64_t stack[] = { behind_call(2), 7 };
+	const uint64_t left[] = { behind_call(0), behind_call(1) };
+	struct goroutine g = { .rsp = GOROUTINE,
+			       .rip = MAPPED + 0x300,
+			       .bottom = GOROUTINE,
+			       .end = GOROUTINE + sizeof(left),
+			       .stack = (const uint8_t *)left,
+			       .n_stack = sizeof(left) };
+	/* What stands for the switch is no frame. */
+	assert_outcome(unwind_made(switching, stack, 2, &g), UNWIND_OUTERMOST, 0, 2, 0, 1);
+	assert_outcome(unwind_made(switching, stack, 2, NULL), UNWIND_NO_STACK, 0, 2);
+	/* Not all of it was taken. */
+	g.n_stack = WORD;
+	assert_outcome(unwind_made(switching, stack, 2, &g), UNWIND_NO_STACK, 0, 2, 0);
+	/* It has not told where it is; not on its stack; not in code. */
+	g.rsp = 0;
+	assert_outcome(unwind_made(switching, stack, 2, &g), UNWIND_NO_STACK, 0, 2);
+	g.rsp = GOROUTINE + sizeof(left) + WORD;
+	assert_outcome(unwind_made(switching, stack, 2, &g), UNWIND_NO_STACK, 0, 2);
+	g.rsp = GOROUTINE;
+	g.rip = 7;
+	assert_outcome(unwind_made(switching, stack, 2, &g), UNWIND_NO_CODE, 0, 2);
+}
+
+static void a_stack_goes_to_a_goroutine_once(void **state)
+{
+	(void)state;
+	const uint64_t stack[] = { behind_call(2) };
+	const uint64_t left[] = { behind_call(2), behind_call(1) };
+	const struct goroutine g = { .rsp = GOROUTINE,
+				     .rip = MAPPED + 0x300,
+				     .bottom = GOROUTINE,
+				     .end = GOROUTINE + sizeof(left),
+				     .stack = (const uint8_t *)left,
+				     .n_stack = sizeof(left) };
+	assert_outcome(unwind_made(switching, stack, 1, &g), UNWIND_NO_STACK, 0, 2, 2);
+}
+
+/* When the scheduler has taken the thread, what called it is over, and what the thread has is another one. */
+static void a_stack_of_the_scheduler_has_no_goroutine(void **state)
+{
+	(void)state;
+	static const struct made made[N] = {
+		{ "runtime.schedule", "\x02\x80\x02", 0 },
+		{ "runtime.goexit", "\x02\x80\x02", GO_OUTERMOST },
+		{ "runtime.morestack.abi0", "\x02\x80\x02", GO_SETS_STACK | GO_ASSEMBLER },
+		{ "main.main", "\x02\x80\x02", 0 },
+	};
+	const uint64_t stack[] = { behind_call(2) };
+	const uint64_t left[] = { behind_call(1) };
+	const struct goroutine g = { .rsp = GOROUTINE,
+				     .rip = behind_call(3),
+				     .bottom = GOROUTINE,
+				     .end = GOROUTINE + sizeof(left),
+				     .stack = (const uint8_t *)left,
+				     .n_stack = sizeof(left) };
+	assert_outcome(unwind_made(made, stack, 1, &g), UNWIND_OUTERMOST, 0, 2);
+}
+
+/* C may be called by what is on the thread's stack already: then the words above it say so. */
+static void c_is_left_for_the_goroutine_that_called_it(void **state)
+{
+	(void)state;
+	static const struct made made[N] = {
+		{ "main.main", "\x02\x80\x02", 0 },
+		{ "runtime.goexit", "\x02\x80\x02", GO_OUTERMOST },
+		{ "runtime.asmcgocall.abi0", "\x02\x80\x02", GO_SETS_STACK | GO_ASSEMBLER },
+		{ "runtime.systemstack_switch.abi0", "\x02\x80\x02", GO_ASSEMBLER },
+	};
+	const uint64_t left[] = { behind_call(0), behind_call(1) };
+	const struct goroutine g = { .address = 0x1234,
+				     .rsp = GOROUTINE,
+				     .rip = MAPPED + 0x300,
+				     .bottom = GOROUTINE,
+				     .end = GOROUTINE + sizeof(left),
+				     .stack = (const uint8_t *)left,
+				     .n_stack = sizeof(left) };
+	uint64_t stack[] = { behind_call(2), 0, 0, 0, 0, 0, sizeof(left), g.address };
+	assert_outcome(unwind_made(made, stack, 8, &g), UNWIND_OUTERMOST, 0, 2, 0, 1);
+	stack[6] = 0;
+	assert_outcome(unwind_made(made, stack, 8, &g), UNWIND_NO_STACK, 0, 2);
+	stack[1] = sizeof(left);
+	stack[2] = g.address;
+	assert_outcome(unwind_made(made, stack, 8, &g), UNWIND_OUTERMOST, 0, 2, 0, 1);
+}
+
+/* At a call into the vDSO R12 is what the stack pointer was. */
+static void a_call_for_the_time_is_left_by_r12(void **state)
+{
+	(void)state;
+	static const struct made made[N] = {
+		{ "runtime.nanotime1.abi0", "\x02\x04\x20\xfc\x01", GO_SETS_STACK | GO_ASSEMBLER },
+		{ "a", "", 0 },
+		{ "b", "", 0 },
+		{ "c", "", 0 },
+	};
+	make(0xfffffff1, made);
+	add_calls();
+	const struct row row = row_at(behind_call(0) - MAPPED - 1);
+	assert_int_equal(row.cfa_register, REGISTER_R12);
+	assert_int_equal(row.cfa_offset, 24);
+	assert_true(row_at(5).flags & ROW_NONE);
+	assert_false(row_at(0).flags & ROW_NONE);
+	modules_free(modules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +361,11 @@ int main(void)
 		cmocka_unit_test(functions_have_their_names),
 		cmocka_unit_test(growth_that_is_not_told_is_none),
 		cmocka_unit_test(another_version_is_not_read),
+		cmocka_unit_test(a_stack_goes_on_where_its_goroutine_is),
+		cmocka_unit_test(a_stack_goes_to_a_goroutine_once),
+		cmocka_unit_test(a_stack_of_the_scheduler_has_no_goroutine),
+		cmocka_unit_test(c_is_left_for_the_goroutine_that_called_it),
+		cmocka_unit_test(a_call_for_the_time_is_left_by_r12),
 	};
 	elf_begin_file();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,27 +31,51 @@ static struct row row_of(const struct module_file *f, const struct go_function *
 	return row;
 }
 
-/* Functions that tell of themselves that they are no usual ones. What moves to another stack cannot be left
- * by what lies on the one where it is now; of these it is known what is there. */
+/* Functions that the runtime treats as no usual ones. What moves to another stack cannot be left by what lies on
+ * the one where it is now; of these it is known what is there. */
 struct special {
 	const char *name;
-	bool is_last; /* nothing is outside of it … */
-	bool calls;   /* … when it has called */
-	bool is_walkable;
+	uint16_t flags;
+	bool when_called;      /* the flags are those of a frame that has called */
+	bool is_alone;	       /* the flags are all there is to its row */
+	bool has_stack_in_r12; /* where it was */
 };
 
 static const struct special *special_of(const char *name)
 {
 	static const struct special all[] = {
-		{ .name = "runtime.goexit", .is_last = true },
-		{ .name = "runtime.rt0_go", .is_last = true },
-		/* The scheduler does not come back: what lies there are remains of others. */
-		{ .name = "runtime.mcall", .is_last = true, .calls = true },
+		{ .name = "goexit", .flags = ROW_END, .is_alone = true },
+		{ .name = "rt0_go", .flags = ROW_END, .is_alone = true },
+		/* It does not come back: what lies there are remains of others. */
+		{ .name = "mcall", .flags = ROW_END, .is_alone = true, .when_called = true },
 		/* The first in a thread. */
-		{ .name = "runtime.clone", .is_last = true, .calls = true },
+		{ .name = "clone", .flags = ROW_END, .is_alone = true, .when_called = true },
 		/* Both stacks lead outwards from it. */
-		{ .name = "runtime.cgocallback", .is_walkable = true },
+		{ .name = "cgocallback" },
+		{ .name = "systemstack",
+		  .flags = ROW_GOROUTINE,
+		  .is_alone = true,
+		  .when_called = true },
+		{ .name = "morestack",
+		  .flags = ROW_GOROUTINE,
+		  .is_alone = true,
+		  .when_called = true },
+		/* It may have been on the thread's stack already. */
+		{ .name = "asmcgocall",
+		  .flags = ROW_GOROUTINE_IF,
+		  .is_alone = true,
+		  .when_called = true },
+		{ .name = "systemstack_switch", .flags = ROW_UNREAL },
+		{ .name = "schedule", .flags = ROW_SCHEDULER },
+		{ .name = "goschedImpl", .flags = ROW_SCHEDULER },
+		{ .name = "nanotime1", .when_called = true, .has_stack_in_r12 = true },
+		{ .name = "walltime", .when_called = true, .has_stack_in_r12 = true },
+		{ .name = "vgetrandom1", .when_called = true, .has_stack_in_r12 = true },
 	};
+	static const char prefix[] = "runtime.";
+	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+		return NULL;
+	name += sizeof(prefix) - 1;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		const size_t n = strlen(all[i].name);
 		if (strncmp(name, all[i].name, n) == 0 &&
@@ -65,23 +89,25 @@ int row_from_go(const struct module_file *f, uint64_t address, struct row *ret)
 {
 	struct go_function function;
 	char name[GO_NAME_MAX];
-	const struct special *special = NULL;
 	if (f->go.n_functions == 0 || !go_function_find(f, address, &function))
 		return 0;
-	if (function.flags & (GO_SETS_STACK | GO_OUTERMOST)) {
-		go_function_name(f, &function, name);
-		special = special_of(name);
-	}
-	if (special != NULL && special->is_last &&
-	    (!special->calls || row_is_in_call(f, address))) {
-		*ret = (struct row){ .flags = ROW_END };
+	go_function_name(f, &function, name);
+	const struct special *special = special_of(name);
+	if (special != NULL && special->when_called && !row_is_in_call(f, address))
+		special = NULL;
+	if (special != NULL && special->is_alone) {
+		*ret = (struct row){ .flags = special->flags };
 		return 1;
 	}
 	const int32_t growth = go_function_growth(f, &function, address);
-	const bool is_switch =
-		(function.flags & GO_SETS_STACK) && (special == NULL || !special->is_walkable);
-	if (growth < 0 || is_switch)
+	/* With its first instruction it has set nothing yet. */
+	const bool sets_stack = (function.flags & GO_SETS_STACK) && address > function.start;
+	if (growth < 0 || (sets_stack && special == NULL))
 		return -1;
 	*ret = row_of(f, &function, address, growth);
+	if (special != NULL) {
+		ret->flags = special->flags;
+		ret->cfa_register = special->has_stack_in_r12 ? REGISTER_R12 : REGISTER_RSP;
+	}
 	return 1;
 }

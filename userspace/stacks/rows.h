@@ -23,6 +23,10 @@ enum row_flag {
 	ROW_CFA_AT = 0x10,	  /* the CFA is what stands at the register and offset */
 	ROW_FRAME_POINTER = 0x20, /* by the frame pointer, which the code only seems to have */
 	ROW_IN_CALL = 0x40,	  /* the address is the last byte of a call */
+	ROW_GOROUTINE = 0x80,	  /* its caller is a goroutine, on a stack of its own */
+	ROW_GOROUTINE_IF = 0x100, /* … if words at RSP say so */
+	ROW_SCHEDULER = 0x200,	  /* looks for a goroutine to run: what is outside of it is over */
+	ROW_UNREAL = 0x400,	  /* stands for a frame that was told already */
 };
 
 enum { SAVED_UNCHANGED = INT16_MIN, SAVED_LOST = INT16_MIN + 1 };
@@ -33,8 +37,8 @@ struct row {
 	int32_t cfa_offset;
 	int16_t saved[N_SAVED]; /* words from the CFA, or from RBP; SAVED_* */
 	uint8_t cfa_register;
-	uint8_t flags;	/* enum row_flag */
 	uint8_t by_rbp; /* bit i: saved[i] counts from RBP */
+	uint16_t flags; /* enum row_flag */
 };
 
 struct rows;

@@ -9,6 +9,16 @@
 
 #include "userspace/stacks/x86_64.h"
 
+/* A goroutine that waits on its own stack while its thread is on another one, taken at the same moment. */
+struct goroutine {
+	uint64_t address;     /* its runtime.g */
+	uint64_t rsp, rip;    /* where it goes on, if that is on its stack */
+	uint64_t end;	      /* of its stack */
+	uint64_t bottom;      /* of what was taken of that */
+	const uint8_t *stack; /* … upwards */
+	size_t n_stack;	      /* bytes */
+};
+
 /* The slice is memory of a process, hence secret: it is unwound and forgotten, never written anywhere. */
 struct snapshot {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
@@ -20,6 +30,7 @@ struct snapshot {
 	size_t n_stack;		/* bytes */
 	const uint64_t *kernel; /* addresses, innermost first, without perf's context markers */
 	size_t n_kernel;
+	const struct goroutine *goroutine; /* NULL: none that is known */
 };
 
 #endif

@@ -23,11 +23,13 @@ struct walk {
 	struct unwinder *u;
 	const struct snapshot *snapshot;
 	struct unwound *ret;
-	uint64_t bottom; /* address of the slice */
+	uint64_t bottom;		   /* address of the slice */
+	const struct goroutine *goroutine; /* that may still be gone on with; NULL: none */
 	uint64_t registers[N_REGISTERS];
 	uint32_t known;	       /* bit: the register has its value of this frame */
 	bool was_interrupted;  /* this frame called nothing: RIP is where it is */
 	bool by_frame_pointer; /* this frame was found by one: it may be no frame at all */
+	bool is_scheduler; /* what it came from is over: the goroutine that it has is another one */
 };
 
 enum { ALL_KNOWN = (1 << N_REGISTERS) - 1 };
@@ -82,13 +84,21 @@ void unwinder_counts(const struct unwinder *u, uint64_t *ret_rows, uint64_t *ret
 	*ret_rows += *ret_missed;
 }
 
+static bool word_in(const uint8_t *slice, size_t n, uint64_t at, uint64_t *ret)
+{
+	if (n < WORD || at > n - WORD)
+		return false;
+	memcpy(ret, slice + at, WORD);
+	return true;
+}
+
 static bool read_word(const struct walk *w, uint64_t address, uint64_t *ret)
 {
-	const uint64_t at = address - w->bottom; /* of one below it, too large */
-	if (w->snapshot->n_stack < WORD || at > w->snapshot->n_stack - WORD)
-		return false;
-	memcpy(ret, w->snapshot->stack + at, WORD);
-	return true;
+	const struct snapshot *s = w->snapshot;
+	const struct goroutine *g = s->goroutine;
+	/* Of an address below it, too large. */
+	return word_in(s->stack, s->n_stack, address - w->bottom, ret) ||
+	       (g != NULL && word_in(g->stack, g->n_stack, address - g->bottom, ret));
 }
 
 static bool knows(const struct walk *w, uint8_t number)
@@ -108,15 +118,27 @@ static bool add_frame(struct unwound *ret, uint32_t module, uint64_t offset, uin
 
 /* ---- one step ---- */
 
+/* Is @address on the goroutine's stack, and the walk not yet? It goes there once. */
+static bool is_over_there(struct walk *w, uint64_t address)
+{
+	const struct goroutine *g = w->goroutine;
+	if (g == NULL || address - g->bottom > g->n_stack ||
+	    w->registers[REGISTER_RSP] - g->bottom <= g->n_stack)
+		return false;
+	w->goroutine = NULL;
+	return true;
+}
+
 /* The CFA of this frame; OUTERMOST stands for success in what follows. */
-static enum unwind_end find_cfa(const struct walk *w, const struct row *row, uint64_t *ret)
+static enum unwind_end find_cfa(struct walk *w, const struct row *row, uint64_t *ret)
 {
 	if (!knows(w, row->cfa_register))
 		return UNWIND_NO_ROW;
 	*ret = w->registers[row->cfa_register] + (uint64_t)(int64_t)row->cfa_offset;
 	if ((row->flags & ROW_CFA_AT) && !read_word(w, *ret, ret))
 		return UNWIND_NO_STACK;
-	return *ret > w->registers[REGISTER_RSP] ? UNWIND_OUTERMOST : UNWIND_NO_GROWTH;
+	return is_over_there(w, *ret) || *ret > w->registers[REGISTER_RSP] ? UNWIND_OUTERMOST
+									   : UNWIND_NO_GROWTH;
 }
 
 static enum unwind_end step_by_row(struct walk *w, const struct row *row)
@@ -252,10 +274,44 @@ static struct place find_place(struct walk *w, uint64_t address)
 	return place;
 }
 
+/* runtime.asmcgocall notes which goroutine it came from, and below that how much of its stack was in use. */
+static bool is_named(const struct walk *w, const struct goroutine *g)
+{
+	static const uint8_t places[] = { 8, 48 }; /* in older versions the latter */
+	for (size_t i = 0; i < sizeof(places); i++) {
+		const uint64_t at = w->registers[REGISTER_RSP] + places[i];
+		uint64_t address, in_use;
+		if (read_word(w, at, &address) && read_word(w, at - WORD, &in_use) &&
+		    address == g->address && in_use == g->end - g->rsp)
+			return true;
+	}
+	return false;
+}
+
+/* On with the stack of the goroutine, from where it said that it goes on. */
+static enum unwind_end step_to_goroutine(struct walk *w, bool must_be_named)
+{
+	const struct goroutine *g = w->goroutine;
+	if (g == NULL || g->rsp - g->bottom > g->end - g->bottom ||
+	    (must_be_named && !is_named(w, g)))
+		return UNWIND_NO_STACK;
+	if (find_place(w, g->rip).region == NULL)
+		return UNWIND_NO_CODE;
+	w->goroutine = NULL;
+	w->registers[REGISTER_RSP] = g->rsp;
+	w->registers[REGISTER_RIP] = g->rip;
+	w->known = 1 << REGISTER_RSP | 1 << REGISTER_RIP;
+	/* It is where it goes on; as a rule at a place that is no call's. */
+	w->was_interrupted = true;
+	return UNWIND_OUTERMOST;
+}
+
 static enum unwind_end leave_by_row(struct walk *w, const struct row *row)
 {
 	if (row->flags & ROW_NONE)
 		return UNWIND_NO_ROW;
+	if (row->flags & (ROW_GOROUTINE | ROW_GOROUTINE_IF))
+		return step_to_goroutine(w, (row->flags & ROW_GOROUTINE_IF) != 0);
 	if (row->flags & ROW_CONTEXT)
 		return step_by_context(w);
 	if (row->flags & ROW_FRAME_POINTER)
@@ -288,14 +344,17 @@ static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 	w->by_frame_pointer = false;
 	/* The frame of a signal was not called: the code that returns from it begins there. */
 	const bool is_between = (row->flags & ROW_SIGNAL) && !w->was_interrupted;
-	if (!add_frame(w->ret, place.module != NULL ? place.module->id : 0,
+	if (!(row->flags & ROW_UNREAL) &&
+	    !add_frame(w->ret, place.module != NULL ? place.module->id : 0,
 		       frame.name != 0 ? frame.name : place.offset + is_between, address))
 		return UNWIND_TOO_MANY;
 	if (place.region == NULL)
 		return UNWIND_NO_CODE;
 	if (frame.has_caller)
 		return step_to_caller(w, &frame);
+	w->is_scheduler = w->is_scheduler || (row->flags & ROW_SCHEDULER);
 	*ret_is_last = (row->flags & ROW_END) ||
+		       (w->is_scheduler && (row->flags & ROW_GOROUTINE)) ||
 		       ((row->flags & ROW_FRAME_POINTER) && knows(w, REGISTER_RBP) &&
 			w->registers[REGISTER_RBP] == 0);
 	return *ret_is_last ? UNWIND_OUTERMOST : leave_by_row(w, row);
@@ -330,6 +389,7 @@ void unwind(struct unwinder *u, const struct snapshot *snapshot, struct unwound 
 			  .snapshot = snapshot,
 			  .ret = ret,
 			  .bottom = snapshot->registers[REGISTER_RSP],
+			  .goroutine = snapshot->goroutine,
 			  .known = ALL_KNOWN,
 			  .was_interrupted = true };
 	ret->n = ret->n_kernel = 0;

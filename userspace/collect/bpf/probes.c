@@ -158,11 +158,12 @@ const struct probe_row probe_rows[PROBES] = {
 		},
 	},
 	[PROBE_PYTHON] = {
-		.name = "frames of Python",
+		.name = "frames of Python and Go",
 		.is_second = true,
 		.by = { { .programs = { "handle_timer" } } },
 		.loss = { .text = "the timer begins anew in each thread: those that live shorter than its "
-				  "period have no samples, and Python's show the interpreter only" },
+				  "period have no samples, Python's show the interpreter only, and many of "
+				  "Go's end in its runtime" },
 	},
 	[PROBE_GROUP] = {
 		.name = "moves into the cgroup",

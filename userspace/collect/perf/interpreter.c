@@ -8,12 +8,7 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
 #include "userspace/collect/run/emit.h"
-
-/* The timer's interrupt takes the frames first, and tells them as 0.1 ms before the stack
- * (bpf/stack_python.bpf.c); its period is not below 1 ms. */
-#define TOGETHER_NS (500 * NS_PER_US)
 
 #define UNREAD_BYTES 1024
 
@@ -26,7 +21,7 @@ int interpreters_begin(struct interpreters *i, struct modules *modules, struct s
 		return 0;
 	i->processes = python_processes_new(modules);
 	i->jvms = hotspot_processes_new(modules);
-	i->pending = calloc(PENDING_MAX, sizeof(*i->pending));
+	i->pending = calloc(ALONG_MAX, sizeof(*i->pending));
 	return i->processes == NULL || i->jvms == NULL || i->pending == NULL ? -ENOMEM : 0;
 }
 
@@ -161,23 +156,12 @@ void interpreters_keep(struct interpreters *i, const struct stack_snapshot *take
 {
 	const size_t n = taken->n_bytes / sizeof(struct python_frame_taken);
 	struct pending_frames *kept =
-		i->pending != NULL ? &i->pending[i->next++ % PENDING_MAX] : NULL;
+		i->pending != NULL ? &i->pending[i->next++ % ALONG_MAX] : NULL;
 	if (kept == NULL)
 		return;
-	kept->time_ns = taken->time_ns;
-	kept->tid = tid;
-	kept->is_timer = taken->syscall != 0;
+	kept->along = along_of(taken, tid);
 	kept->n = n <= PYTHON_FRAMES ? n : PYTHON_FRAMES;
 	memcpy(kept->frames, taken->bytes, kept->n * sizeof(kept->frames[0]));
-}
-
-/* What was taken at a call has the time of its stack. Frames whose stack was lost belong to none. */
-static bool is_together(const struct pending_frames *kept, const struct snapshot *snapshot)
-{
-	if (!kept->is_timer)
-		return kept->time_ns == snapshot->time_ns;
-	return kept->time_ns <= snapshot->time_ns &&
-	       snapshot->time_ns - kept->time_ns < TOGETHER_NS;
 }
 
 void interpreters_merge(struct interpreters *i, const struct snapshot *snapshot, bool is_timer,
@@ -185,13 +169,10 @@ void interpreters_merge(struct interpreters *i, const struct snapshot *snapshot,
 {
 	if (i->bpf == NULL || i->pending == NULL)
 		return;
-	for (size_t k = 0; k < PENDING_MAX; k++) {
+	for (size_t k = 0; k < ALONG_MAX; k++) {
 		struct pending_frames *kept = &i->pending[k];
-		if (kept->n == 0 || kept->tid != snapshot->tid || kept->is_timer != is_timer)
-			continue;
-		if (is_together(kept, snapshot))
+		if (along_claim(&kept->along, snapshot, is_timer))
 			python_process_merge(i->processes, snapshot->pid, kept->frames, kept->n,
 					     unwound);
-		kept->n = 0;
 	}
 }

@@ -5,12 +5,10 @@
 #define USERSPACE_COLLECT_PERF_INTERPRETER_H
 
 #include "bpf/control.h"
+#include "userspace/collect/perf/along.h"
 #include "userspace/collect/run/source.h"
 #include "userspace/stacks/hotspot_processes.h"
 #include "userspace/stacks/python_processes.h"
-
-/* Threads that may be in between two records: one for each CPU, and an interrupt. */
-#define PENDING_MAX 64
 
 struct interpreters {
 	struct python_processes *processes; /* NULL: none are looked for */
@@ -18,12 +16,10 @@ struct interpreters {
 	struct source_bpf *bpf;		    /* that takes frames; NULL: nobody does */
 	bool is_unprobed;		    /* nobody did, of one that there was */
 	struct pending_frames {
-		uint64_t time_ns;
-		pid_t tid;
-		bool is_timer;
+		struct along along;
 		size_t n;
 		struct python_frame frames[PYTHON_FRAMES];
-	} * pending; /* of PENDING_MAX, the next one to be used is .next */
+	} * pending; /* of ALONG_MAX, the next one to be used is .next */
 	size_t next;
 };
 

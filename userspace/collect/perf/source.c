@@ -14,6 +14,7 @@
 #include "userspace/collect/perf/cost.h"
 #include "userspace/collect/perf/events.h"
 #include "userspace/collect/perf/fetch.h"
+#include "userspace/collect/perf/goroutines.h"
 #include "userspace/collect/perf/interpreter.h"
 #include "userspace/collect/perf/tell.h"
 #include "userspace/collect/run/emit.h"
@@ -72,6 +73,7 @@ struct source_perf {
 	struct intern *intern;
 	struct unwound unwound;
 	struct interpreters interpreters;
+	struct goroutines goroutines;
 	uint64_t patience_ns; /* CLOCK_MONOTONIC; from then on samples are dropped */
 	uint64_t n_lost;
 };
@@ -106,6 +108,7 @@ struct source_perf *source_perf_free(struct source_perf *s)
 	forget_spaces(s);
 	(void)intern_free(s->intern);
 	interpreters_done(&s->interpreters);
+	goroutines_done(&s->goroutines);
 	(void)modules_free(s->modules);
 	free(s);
 	return NULL;
@@ -205,17 +208,17 @@ int source_perf_fd(const struct source_perf *s)
 
 /* ---- samples ---- */
 
-static int emit_sample(struct source_perf *s, const struct snapshot *snapshot,
-		       struct sl_sample *sample)
+static int emit_sample(struct source_perf *s, struct snapshot *snapshot, struct sl_sample *sample)
 {
+	const bool is_timer = sample->reason == SL_SAMPLE_TIMER;
 	if (now_ns() > s->patience_ns) {
 		s->n_lost++;
 		return 0;
 	}
 	s->teller.time_ns = snapshot->time_ns;
+	snapshot->goroutine = goroutines_of(&s->goroutines, snapshot, is_timer);
 	unwind(s->unwinder, snapshot, &s->unwound);
-	interpreters_merge(&s->interpreters, snapshot, sample->reason == SL_SAMPLE_TIMER,
-			   &s->unwound);
+	interpreters_merge(&s->interpreters, snapshot, is_timer, &s->unwound);
 	int r = intern_stack(s->intern, &s->unwound, &sample->stack);
 	if (r < 0)
 		return r;
@@ -234,8 +237,31 @@ static struct sl_sample sample_header(uint64_t time_ns, pid_t pid, pid_t tid, bo
 	return sample;
 }
 
+/* False: it is the stack itself. */
+static bool is_along(struct source_perf *s, const struct stack_snapshot *taken, int *ret)
+{
+	const pid_t tid = (pid_t)taken->own_tid;
+	*ret = 0;
+	switch (taken->reason) {
+	case SNAPSHOT_PYTHON:
+		interpreters_keep(&s->interpreters, taken, tid);
+		return true;
+	case SNAPSHOT_PYTHON_CODE:
+		interpreters_learn(&s->interpreters, taken, (pid_t)taken->own_pid);
+		return true;
+	case SNAPSHOT_GOROUTINE:
+		*ret = goroutines_keep(&s->goroutines, taken, tid);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int take_snapshot(struct source_perf *s, const struct stack_snapshot *taken)
 {
+	int r;
+	if (is_along(s, taken, &r))
+		return r;
 	struct snapshot snapshot = {
 		.time_ns = taken->time_ns,
 		.pid = (pid_t)taken->own_pid,
@@ -243,13 +269,6 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 		.stack = taken->bytes,
 		.n_stack = taken->n_bytes,
 	};
-	if (taken->reason == SNAPSHOT_PYTHON || taken->reason == SNAPSHOT_PYTHON_CODE) {
-		if (taken->reason == SNAPSHOT_PYTHON)
-			interpreters_keep(&s->interpreters, taken, snapshot.tid);
-		else
-			interpreters_learn(&s->interpreters, taken, snapshot.pid);
-		return 0;
-	}
 	struct sl_sample sample =
 		sample_header(taken->time_ns, (pid_t)taken->pid, (pid_t)taken->tid, false);
 	sample.reason = taken->reason;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The stack of the goroutine that a thread runs, taken along while the thread itself is on another one. */
+#ifndef SL_STACK_GO_BPF_H
+#define SL_STACK_GO_BPF_H
+
+#include "bpf/common.bpf.h"
+
+/* Takes that of the current thread, @own_tid, if it is one of Go's. It goes before the stack that was taken at
+ * @time_ns; @slot: 1 in an interrupt, else 0. */
+int goroutine_take(__u32 own_tid, __u64 time_ns, __u32 slot);
+
+#endif
