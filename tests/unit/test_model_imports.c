@@ -78,6 +78,30 @@ static void heavy_imports_are_a_finding(void **state)
 	(void)session_free(s);
 }
 
+/* 30 of its 50 ms it stood in the queue; a sleep is its own. */
+static void waiting_for_a_cpu_is_not_of_the_module(void **state)
+{
+	(void)state;
+	struct session *s = build(BEGIN LOAD(
+		10,
+		"numpy") "50ms offcpu 9 out=20ms state=R\n"
+			 "55ms offcpu 9 out=51ms wake=55ms syscall=nanosleep context=hardirq timeout\n" DONE(
+				 60) "120ms offcpu 9 out=100ms state=R\n" END);
+	const struct run *run = &s->runs[0];
+	const struct language_module *m = &run->language_modules[0];
+	assert_int_equal(m->total_ns, 50 * MS);
+	assert_int_equal(m->total_cpu_ns, 16 * MS);
+	assert_int_equal(m->total_path_ns, 20 * MS);
+	assert_int_equal(run->n_findings, 0);
+	(void)session_free(s);
+	s = build(BEGIN LOAD(10, "numpy") "50ms offcpu 9 out=20ms state=R\n" DONE(73) END);
+	assert_int_equal(s->runs[0].n_findings, 1);
+	assert_int_equal(s->runs[0].findings[0].cost_ns, 33 * MS);
+	assert_string_equal(s->runs[0].findings[0].evidence,
+			    "loaded on the critical path: numpy 33.0 ms (19 %)");
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -85,6 +109,7 @@ int main(void)
 		cmocka_unit_test(a_module_with_nearly_all_of_it_is_named),
 		cmocka_unit_test(what_only_loads_heavy_ones_stands_back),
 		cmocka_unit_test(heavy_imports_are_a_finding),
+		cmocka_unit_test(waiting_for_a_cpu_is_not_of_the_module),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

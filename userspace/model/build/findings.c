@@ -269,7 +269,7 @@ static bool repeated_linking(struct builder *b, struct finding *ret)
 /* ---- modules of languages ---- */
 
 #define IMPORT_MIN_NS	 5000000 /* on the critical path, and … */
-#define IMPORT_MIN_SHARE 0.15	 /* … of it */
+#define IMPORT_MIN_SHARE 0.15	 /* … of it, waiting for a CPU left out */
 #define IMPORTS_NAMED	 3
 
 /* "numpy 119 ms (24 %), app.db 80 ms (16 %, by app)" */
@@ -280,7 +280,7 @@ static const char *list_imports(struct builder *b, const struct heavy_import_lis
 		const struct heavy_import *m = &list->items[i];
 		text = arena_printf(b->arena, "%s%s%.*s %.1f ms (%.0f %%%s%s)", text,
 				    i > 0 ? ", " : "", (int)m->n_name, m->name, (double)m->ns / 1e6,
-				    100 * (double)m->ns / (double)b->run->startup_total_ns,
+				    100 * (double)m->ns / (double)startup_own_ns(b->run),
 				    m->by != NULL ? ", by " : "", m->by != NULL ? m->by : "");
 	}
 	return text;
@@ -289,13 +289,13 @@ static const char *list_imports(struct builder *b, const struct heavy_import_lis
 static bool heavy_import(struct builder *b, struct finding *ret)
 {
 	const struct run *run = b->run;
-	const double share = IMPORT_MIN_SHARE * (double)run->startup_total_ns;
+	const double share = IMPORT_MIN_SHARE * (double)startup_own_ns(run);
 	_cleanup_vec_ struct heavy_import_list list = { 0 };
 	_cleanup_free_ int64_t *path_ns =
 		keep(b, calloc(run->n_language_modules + 1, sizeof(*path_ns)));
 	for (size_t i = 0; path_ns != NULL && i < run->n_language_modules; i++)
 		path_ns[i] = run->language_modules[i].total_path_ns;
-	if (path_ns == NULL || run->startup_total_ns <= 0)
+	if (path_ns == NULL || startup_own_ns(run) <= 0)
 		return false;
 	if (imports_heaviest(run, path_ns, share < IMPORT_MIN_NS ? IMPORT_MIN_NS : (int64_t)share,
 			     &list) < 0)

@@ -194,7 +194,7 @@ static uint64_t off_cpu(struct loader *l, uint64_t from, uint64_t to)
 	return sum;
 }
 
-/* Of the critical path, on the thread in hand. */
+/* Of the critical path, on the thread in hand. Who else wants a CPU is not the module's fault. */
 static int64_t on_path(struct loader *l, int64_t from, int64_t to)
 {
 	const struct run *run = l->b->run;
@@ -209,7 +209,8 @@ static int64_t on_path(struct loader *l, int64_t from, int64_t to)
 			l->segment = i + 1;
 			continue;
 		}
-		if (s->thread == t->tid && s->process == t->proc + 1)
+		if (s->thread == t->tid && s->process == t->proc + 1 &&
+		    s->state != ACTIVITY_RUNNABLE)
 			sum += (end < to ? end : to) - (s->start_ns > from ? s->start_ns : from);
 	}
 	return sum;

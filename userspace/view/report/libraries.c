@@ -58,8 +58,8 @@ static void note_search(struct table *t, const struct library *l, struct buf *sc
 		(void)buf_addf(scratch, "%s%s", before, l->missed.items[i]);
 		before = ", ";
 	}
-	table_note(t, "%s: %" PRId64 " opens failed before it was found; it is not in %s", l->path,
-		   l->misses, buf_str(scratch));
+	table_note(t, "%s: %" PRId64 " open%s failed before it was found; it is not in %s", l->path,
+		   l->misses, l->misses == 1 ? "" : "s", buf_str(scratch));
 }
 
 static void note_searches(struct table *t, const struct library *const *order, size_t n,
