@@ -134,7 +134,27 @@ is_split_right() {
 	record --stacks 5000 --ring 64K -- "$WORKLOADS/stacks" plain 300
 	[ "$(grep -cE 'drops .*of=collect kind=sample count=[1-9]' events)" = 1 ]
 	"$STARTLINE" report --format json r.slt >session.json
+	q '.notes[]' | grep -Eq '^up to [0-9]+ stacks were lost, and [0-9]+ kept: .* \(--ring\)$'
 	[ "$(q '.runs[0].complete')" = true ]
+}
+
+# Of what waits in the rings meanwhile the samples are lost, each is counted, and what else is told there is not.
+@test "a drain that takes long drops samples, and counts them" {
+	LD_PRELOAD="$WORKLOADS/slow_rows.so" record --stacks 499 --ring 32M -- "$WORKLOADS/stacks" library 300
+	[ "$status" -eq 0 ]
+	lost=$(sed -n 's/.*drops .*of=collect kind=sample count=\([0-9]*\).*/\1/p' events)
+	cpu=$("$STARTLINE" report --format json r.slt | jq '[.metrics[] | select(.id == "cpu.user" or .id == "cpu.system") | .median] | add / 1000000 | floor')
+	timer=$(grep -c '^timer' samples || true)
+	calls=$(grep -vc '^timer' samples || true)
+	echo "$lost lost, $timer of the timer and $calls others kept, of $cpu ms"
+	[ $((lost + timer)) -gt $((cpu * 2 / 5)) ]
+	"$STARTLINE" report --format json r.slt >session.json
+	[ "$(q '.runs[0].complete')" = true ]
+	q '.notes[]' >notes
+	dropped=$(sed -n "s/^\([0-9]*\) stacks were dropped, and $((timer + calls)) kept: files .*/\1/p" notes)
+	# How many wait behind the first one in a file depends on when the drain began.
+	[ "$dropped" -ge 10 ]
+	[ "$dropped" -le "$lost" ]
 }
 
 @test "at readiness the sampling ends" {

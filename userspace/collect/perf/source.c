@@ -75,7 +75,8 @@ struct source_perf {
 	struct interpreters interpreters;
 	struct goroutines goroutines;
 	uint64_t patience_ns; /* CLOCK_MONOTONIC; from then on samples are dropped */
-	uint64_t n_lost;
+	uint64_t n_kept, n_late,
+		n_lost; /* samples; n_late: to patience, n_lost: for want of room */
 };
 
 struct source_perf *source_perf_new(const struct perf_settings *settings)
@@ -212,9 +213,10 @@ static int emit_sample(struct source_perf *s, struct snapshot *snapshot, struct 
 {
 	const bool is_timer = sample->reason == SL_SAMPLE_TIMER;
 	if (now_ns() > s->patience_ns) {
-		s->n_lost++;
+		s->n_late++;
 		return 0;
 	}
+	s->n_kept++;
 	s->teller.time_ns = snapshot->time_ns;
 	snapshot->goroutine = goroutines_of(&s->goroutines, snapshot, is_timer);
 	unwind(s->unwinder, snapshot, &s->unwound);
@@ -554,17 +556,6 @@ int source_perf_end(struct source_perf *s, struct sink sink)
 
 /* ---- the end ---- */
 
-static int emit_lost(struct source_perf *s, struct sink sink)
-{
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_COLLECT,
-		.kind = SL_KIND_SAMPLE,
-		.count = s->n_lost + (s->bpf != NULL ? source_bpf_stacks_lost(s->bpf) : 0),
-	};
-	return drops.count > 0 ? sink.event(sink.data, &drops.event) : 0;
-}
-
 int source_perf_finish(struct source_perf *s, struct sink sink)
 {
 	size_t n_unnamed = 0;
@@ -584,7 +575,12 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 			      n_unnamed);
 	if (r >= 0)
 		r = interpreters_tell(&s->interpreters, sink);
-	return r < 0 ? r : emit_lost(s, sink);
+	const struct samples_told told = {
+		.n_kept = s->n_kept,
+		.n_late = s->n_late,
+		.n_lost = s->n_lost + (s->bpf != NULL ? source_bpf_stacks_lost(s->bpf) : 0),
+	};
+	return r < 0 ? r : tell_lost(&told, sink);
 }
 
 /* ---- doctor ---- */

@@ -14,6 +14,7 @@
 #define NAMES_LIMIT_NS (500 * NS_PER_MS) /* of a user who waits for the report */
 #define MODULE_PART    2 /* no module takes more of what is left: others have names, too */
 #define TEXT_MAX       ((size_t)4096) /* of a path, a name and a file */
+#define LOST_PART      20	      /* of the samples: with fewer missing, shares are as good */
 
 _Static_assert((int)MODULE_FILE == (int)SL_MODULE_FILE, "the same numbers");
 _Static_assert((int)MODULE_VDSO == (int)SL_MODULE_VDSO, "the same numbers");
@@ -261,4 +262,32 @@ int tell_functions(struct modules *modules, const struct intern *intern,
 	}
 	*ret_unnamed = n_unnamed;
 	return 0;
+}
+
+/* ---- what is missing ---- */
+
+int tell_lost(const struct samples_told *told, struct sink sink)
+{
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = SL_SOURCE_COLLECT,
+		.kind = SL_KIND_SAMPLE,
+		.count = told->n_lost + told->n_late,
+	};
+	const unsigned long long n_kept = told->n_kept, n_late = told->n_late,
+				 n_lost = told->n_lost;
+	int r = drops.count > 0 ? sink.event(sink.data, &drops.event) : 0;
+	if (r >= 0 && n_late * LOST_PART > n_kept)
+		r = emit_meta(
+			sink, "note",
+			"%llu stacks were dropped, and %llu kept: files of the program take too "
+			"long to read",
+			n_late, n_kept);
+	if (r >= 0 && n_lost * LOST_PART > n_kept)
+		r = emit_meta(
+			sink, "note",
+			"up to %llu stacks were lost, and %llu kept: there was no room for them "
+			"(--ring)",
+			n_lost, n_kept);
+	return r;
 }

@@ -27,4 +27,15 @@ struct name_sources {
 int tell_functions(struct modules *modules, const struct intern *intern,
 		   const struct name_sources *names, struct sink sink, size_t *ret_unnamed);
 
+/* What became of all samples. */
+struct samples_told {
+	uint64_t n_kept;
+	uint64_t n_late; /* reading them took too long */
+	uint64_t
+		n_lost; /* for want of room: at most, as it may include records about mappings, also those of
+			  * others, which a ring counts alike */
+};
+/* DROPS, and where they matter notes. */
+int tell_lost(const struct samples_told *told, struct sink sink);
+
 #endif
