@@ -395,6 +395,24 @@ static void a_place_is_where_the_program_is_not_the_library_of_everybody(void **
 	(void)session_free(s);
 }
 
+static void what_a_runtime_does_for_itself_is_where_it_began(void **state)
+{
+	(void)state;
+	struct session *s = program();
+	s->frames[0] = (struct frame){ .function = "java.lang.String.length", .module = "[JIT]" };
+	s->frames[1] =
+		(struct frame){ .function = "com.sun.tools.javac.Main.main", .module = "[JIT]" };
+	s->frames[2] =
+		(struct frame){ .function = "JavaCalls::call_helper", .module = "/lib/libjvm.so" };
+	const int64_t frames[] = { 0, 1, 2, 0 };
+	s->stacks[0].frames = arena_memdup(s->arena, frames, sizeof(frames));
+	s->stacks[0].n_frames = 4;
+	assert_string_equal(stack_place(s, 0)->function, "com.sun.tools.javac.Main.main");
+	s->frames[0].function = "org.shop.Prices.load";
+	assert_string_equal(stack_place(s, 0)->function, "org.shop.Prices.load");
+	(void)session_free(s);
+}
+
 static void a_module_keeps_its_name_in_another_build(void **state)
 {
 	(void)state;
@@ -445,6 +463,7 @@ int main(void)
 		cmocka_unit_test(what_is_open_is_nobodys_self),
 		cmocka_unit_test(what_is_not_known_has_no_name),
 		cmocka_unit_test(a_place_is_where_the_program_is_not_the_library_of_everybody),
+		cmocka_unit_test(what_a_runtime_does_for_itself_is_where_it_began),
 		cmocka_unit_test(a_module_keeps_its_name_in_another_build),
 		cmocka_unit_test(shares_lie_inside_their_intervals),
 	};

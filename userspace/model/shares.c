@@ -437,11 +437,21 @@ static bool is_of_jvm(const char *function)
 	return false;
 }
 
+static bool is_made(const struct frame *f)
+{
+	return f->function != NULL && f->module != NULL && strcmp(f->module, "[JIT]") == 0 &&
+	       !is_of_jvm(f->function);
+}
+
 /* The program's, and not its runtime's. */
 static bool is_made_code(const struct frame *f)
 {
-	return f->function != NULL && f->module != NULL && strcmp(f->module, "[JIT]") == 0 &&
-	       !is_of_jvm(f->function) && !is_of_runtime(f->function);
+	return is_made(f) && !is_of_runtime(f->function);
+}
+
+static bool is_made_for_runtime(const struct frame *f)
+{
+	return is_made(f) && is_of_runtime(f->function);
 }
 
 /* Code that everything calls, and what only runs a program: who called it is what one wants to know. */
@@ -491,7 +501,7 @@ bool is_interpreter(const struct frame *f)
 const struct frame *stack_place(const struct session *s, int64_t place)
 {
 	const struct stack *stack = session_stack(s, place);
-	const struct frame *named = NULL, *runtime = NULL;
+	const struct frame *named = NULL, *runtime = NULL, *entered = NULL;
 	for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
 		const struct frame *f = session_frame(s, stack->frames[i]);
 		if (f == NULL)
@@ -499,12 +509,16 @@ const struct frame *stack_place(const struct session *s, int64_t place)
 		if (is_common_code(f)) {
 			if (named == NULL || (named->function == NULL && f->function != NULL))
 				named = f;
+			if (runtime == NULL && is_made_for_runtime(f))
+				entered = f;
 		} else if (is_made_code(f) || (runtime == NULL && !is_interpreter(f))) {
 			return f;
 		} else if (runtime == NULL) {
 			runtime = f;
 		}
 	}
+	if (entered != NULL)
+		return entered;
 	return runtime != NULL ? runtime : named;
 }
 

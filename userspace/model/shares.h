@@ -63,7 +63,7 @@ struct share_interval share_interval(const struct share_sample *s);
 
 /* The frame that says most of where a stack is: the innermost one outside of the kernel, of the C
  * library and of the loader; of an interpreter's stacks that of the program, where it is known; where there is none,
- * the innermost that has a name. NULL: no stack. */
+ * by which its runtime's own code was entered, or the innermost that has a name. NULL: no stack. */
 const struct frame *stack_place(const struct session *s, int64_t place);
 
 /* Of the C library, the loader or the kernel, of nothing known, or only a jump to a library. */

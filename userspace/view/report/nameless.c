@@ -27,7 +27,7 @@ static const struct {
 	const char *remedy;
 } writers[] = {
 	{ "java", "-XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit "
-		  "-XX:+PreserveFramePointer (since 17)" },
+		  "-XX:+PreserveFramePointer (HotSpot, since 17)" },
 	{ "node", "--perf-basic-prof --interpreted-frames-native-stack" },
 	{ "php", "-d opcache.jit_debug=0x10" },
 	{ "ruby", "--yjit-perf" },
