@@ -149,6 +149,14 @@ struct task_map {
 };
 extern struct task_map tasks SEC(".maps");
 
+/* The value, by way of a place in a map: so that the verifier, which knows nothing of what is there, looks at what
+ * follows once, and not once for each range that the value may be in. */
+#define FORGET_RANGE(place, value)                                 \
+	({                                                         \
+		*(volatile __typeof__(place) *)&(place) = (value); \
+		*(volatile __typeof__(place) *)&(place);           \
+	})
+
 /* NULL unless @task is recorded. */
 static __always_inline struct task_state *task_state_of(struct task_struct *task)
 {

@@ -15,6 +15,7 @@
 #define COST_MAX_NS 20000 /* what took longer was interrupted */
 
 struct stack_room {
+	__u64 above;	/* for FORGET_RANGE */
 	__u64 is_taken; /* only where programs can be preempted it may be */
 	__u64 snapshot[(sizeof(struct stack_snapshot) + TAKEN_MAX) / sizeof(__u64)];
 };
@@ -135,6 +136,7 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	struct stack_room *room;
 	struct pt_regs *regs;
 	__u32 own_tid;
+	__u64 above;
 
 	if (!ts || is_over)
 		return 0;
@@ -144,7 +146,7 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 		return 0;
 	}
 	own_tid = own_id(task);
-	goroutine_take(own_tid, time_ns, 0);
+	above = goroutine_take(own_tid, time_ns, 0);
 	if (has_pythons)
 		python_take(ts, time_ns, 0);
 	s = (struct stack_snapshot *)room->snapshot;
@@ -158,7 +160,9 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	s->syscall = ts->nr;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	note_registers(s, regs);
-	if (!tell(s, copy(s->bytes, regs->sp, bytes_above(task, regs->sp))))
+	if (!above)
+		above = bytes_above(task, regs->sp);
+	if (!tell(s, copy(s->bytes, regs->sp, FORGET_RANGE(room->above, above))))
 		__sync_fetch_and_add(&stack_drops, 1);
 	room->is_taken = 0;
 	settle(task, ts, start_ns);

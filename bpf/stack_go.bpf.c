@@ -7,6 +7,11 @@
 
 #include "bpf/stack.bpf.h"
 
+#define RT_SIGRETURN 15
+#define SIGNAL_SP    160 /* of what the kernel left on the stack for it: uc.uc_mcontext.rsp */
+
+#define ABOVE_MAX (1 << 20) /* more than is taken */
+
 /* Of the thread's own variables, below where the thread pointer leads: its runtime.g. */
 #define G_BELOW 8
 /* Of runtime.m: .curg; until 1.24, when the state of a goroutine had one word more, .mstartfn, and .curg where now
@@ -29,12 +34,18 @@ static __always_inline __u64 goroutine_of(__u64 thread, __u64 *words)
 	return words[G_M] == m && words[G_G] == g ? g : 0;
 }
 
-/* How many bytes of its stack are in use. Where it went on when it left is told; but at calls into the vDSO only R12
- * has that. Both may be older. */
-static __always_inline __u64 in_use(const __u64 *g, __u64 r12)
+/* Where it may be on its stack without having told that: R12 has it at calls into the vDSO, and what is
+ * restored at the end of a signal. */
+static __always_inline __u64 untold(const struct pt_regs *regs)
+{
+	return regs->orig_ax == RT_SIGRETURN ? pointer_at(regs->sp, SIGNAL_SP) : regs->r12;
+}
+
+/* How many bytes of its stack are in use. Both places may be older. */
+static __always_inline __u64 in_use(const __u64 *g, __u64 untold)
 {
 	const __u64 size = g[G_HIGH] - g[G_LOW];
-	__u64 left = g[G_HIGH] - g[G_SP], called = g[G_HIGH] - r12;
+	__u64 left = g[G_HIGH] - g[G_SP], called = g[G_HIGH] - untold;
 
 	if (left > size)
 		left = 0;
@@ -47,16 +58,18 @@ __noinline int goroutine_take(__u32 own_tid, __u64 time_ns, __u32 slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 g, from, n, words[G_WORDS];
+	__u64 g, from, n, above, words[G_WORDS];
 	struct stack_snapshot *s;
 
 	if (is_over || !bpf_core_field_exists(task->thread.fsbase))
 		return 0;
 	g = goroutine_of(BPF_CORE_READ(task, thread.fsbase), words);
-	/* Nothing is to be told while it is on its own stack. */
-	if (!g || words[G_HIGH] - regs->sp <= words[G_HIGH] - words[G_LOW])
+	if (!g)
 		return 0;
-	n = in_use(words, regs->r12);
+	above = words[G_HIGH] - regs->sp;
+	if (above <= words[G_HIGH] - words[G_LOW])
+		return above < ABOVE_MAX ? above : ABOVE_MAX;
+	n = in_use(words, untold(regs));
 	s = n ? bpf_ringbuf_reserve(&stack_ring, sizeof(*s) + GOROUTINE_BYTES, 0) : NULL;
 	if (!s)
 		return 0;

@@ -193,3 +193,44 @@ setup() {
 		jq -e '.[0] > 0.95 and .[1] > 0.5' shares
 	done
 }
+
+# Half of them did not, in a program of goroutines that allocate, start others, wait, and are interrupted.
+@test "stacks of goroutines, threads and signal handlers are told to their outermost frames" {
+	cat >mix.go <<-'END'
+		package main
+
+		var kept [64][]*[24]byte
+
+		//go:noinline
+		func deep(n int) int {
+			var room [200]byte
+			if n == 0 {
+				return int(room[7])
+			}
+			return deep(n-1) + int(room[3])
+		}
+
+		func main() {
+			for i := 0; i < 20000; i++ {
+				if i%8 == 0 {
+					done := make(chan int)
+					go func() { done <- deep(41) }()
+					<-done
+				}
+				few := make([]*[24]byte, 500)
+				for k := range few {
+					few[k] = new([24]byte)
+				}
+				kept[i%64] = few
+			}
+		}
+	END
+	CGO_ENABLED=0 go build -ldflags='-s -w' -o mix mix.go
+	session --stacks 999 -- ./mix
+	q '.stacks as $all | [.runs[0].samples[] | select(.stack != null) | $all[.stack].cut] |
+		[length, (map(select(.)) | length)] | @tsv' >cut
+	cat cut
+	read -r n n_cut <cut
+	[ "$n" -gt 200 ]
+	[ $((n_cut * 100)) -le $((n * 3)) ]
+}

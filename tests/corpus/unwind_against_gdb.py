@@ -76,9 +76,11 @@ class Comparison:
     @staticmethod
     def n_known(pcs):
         """How many frames gdb can leave: not those of code that was made, of V8's builtins, nor of Go's return
-        from a signal."""
+        from a signal, nor the innermost one while it goes to another stack or comes back."""
         for i, pc in enumerate(pcs):
             symbol = gdb.execute("info symbol %#x" % pc, to_string=True)
+            if i == 0 and unwind_go.SWITCH.match(unwind_go.function_at(pc)):
+                return i
             if symbol.startswith(("Builtins_", "runtime.sigreturn")) or \
                     (symbol.startswith("No symbol") and gdb.solib_name(pc) is None):
                 return i

@@ -353,6 +353,27 @@ static void a_call_for_the_time_is_left_by_r12(void **state)
 	modules_free(modules);
 }
 
+/* A signal has a stack of its own; at its end what it interrupted is found. */
+static void a_signal_leads_back_to_the_goroutine(void **state)
+{
+	(void)state;
+	static const struct made made[N] = {
+		{ "runtime.sigreturn.abi0", "\x02\x80\x02", GO_ASSEMBLER },
+		{ "runtime.goexit", "\x02\x80\x02", GO_OUTERMOST },
+		{ "main.main", "\x02\x80\x02", 0 },
+		{ "a", "", 0 },
+	};
+	enum { RSP_AT = SIGNAL_CONTEXT / WORD + 15 };
+	const uint64_t stack[RSP_AT + 2] = { [RSP_AT] = GOROUTINE, [RSP_AT + 1] = MAPPED + 0x200 };
+	const uint64_t left[] = { behind_call(1) };
+	const struct goroutine g = { .bottom = GOROUTINE,
+				     .end = GOROUTINE + sizeof(left),
+				     .stack = (const uint8_t *)left,
+				     .n_stack = sizeof(left) };
+	assert_outcome(unwind_made(made, stack, RSP_AT + 2, &g), UNWIND_OUTERMOST, 0, 2, 1);
+	assert_outcome(unwind_made(made, stack, RSP_AT + 2, NULL), UNWIND_NO_STACK, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_stack_of_the_scheduler_has_no_goroutine),
 		cmocka_unit_test(c_is_left_for_the_goroutine_that_called_it),
 		cmocka_unit_test(a_call_for_the_time_is_left_by_r12),
+		cmocka_unit_test(a_signal_leads_back_to_the_goroutine),
 	};
 	elf_begin_file();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,11 @@ static const struct special *special_of(const char *name)
 		{ .name = "systemstack_switch", .flags = ROW_UNREAL },
 		{ .name = "schedule", .flags = ROW_SCHEDULER },
 		{ .name = "goschedImpl", .flags = ROW_SCHEDULER },
+		/* The kernel does, once they have begun. */
+		{ .name = "sigreturn", .flags = ROW_SIGNAL | ROW_CONTEXT, .is_alone = true },
+		{ .name = "sigreturn__sigaction",
+		  .flags = ROW_SIGNAL | ROW_CONTEXT,
+		  .is_alone = true },
 		{ .name = "nanotime1", .when_called = true, .has_stack_in_r12 = true },
 		{ .name = "walltime", .when_called = true, .has_stack_in_r12 = true },
 		{ .name = "vgetrandom1", .when_called = true, .has_stack_in_r12 = true },

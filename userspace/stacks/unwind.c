@@ -118,12 +118,11 @@ static bool add_frame(struct unwound *ret, uint32_t module, uint64_t offset, uin
 
 /* ---- one step ---- */
 
-/* Is @address on the goroutine's stack, and the walk not yet? It goes there once. */
-static bool is_over_there(struct walk *w, uint64_t address)
+/* Does that go on to the goroutine's stack, from elsewhere? It does so once. */
+static bool is_over_there(struct walk *w, uint64_t from, uint64_t to)
 {
 	const struct goroutine *g = w->goroutine;
-	if (g == NULL || address - g->bottom > g->n_stack ||
-	    w->registers[REGISTER_RSP] - g->bottom <= g->n_stack)
+	if (g == NULL || to - g->bottom > g->n_stack || from - g->bottom <= g->n_stack)
 		return false;
 	w->goroutine = NULL;
 	return true;
@@ -137,8 +136,9 @@ static enum unwind_end find_cfa(struct walk *w, const struct row *row, uint64_t 
 	*ret = w->registers[row->cfa_register] + (uint64_t)(int64_t)row->cfa_offset;
 	if ((row->flags & ROW_CFA_AT) && !read_word(w, *ret, ret))
 		return UNWIND_NO_STACK;
-	return is_over_there(w, *ret) || *ret > w->registers[REGISTER_RSP] ? UNWIND_OUTERMOST
-									   : UNWIND_NO_GROWTH;
+	const uint64_t before = w->registers[REGISTER_RSP];
+	return is_over_there(w, before, *ret) || *ret > before ? UNWIND_OUTERMOST
+							       : UNWIND_NO_GROWTH;
 }
 
 static enum unwind_end step_by_row(struct walk *w, const struct row *row)
@@ -176,6 +176,8 @@ static enum unwind_end step_by_context(struct walk *w)
 			return UNWIND_NO_STACK;
 	w->known = ALL_KNOWN;
 	w->was_interrupted = true;
+	if (is_over_there(w, before, w->registers[REGISTER_RSP]))
+		return UNWIND_OUTERMOST;
 	/* With a stack of its own for signals, what was interrupted may be anywhere. */
 	if (w->registers[REGISTER_RSP] < before)
 		return UNWIND_NO_STACK;
