@@ -111,7 +111,10 @@ static void a_method_has_the_name_of_its_class(void **state)
 	assert_string_equal(buf_str(&name), "org.shop.Prices.load");
 	fake_jvm_method(&jvm, "Prices$$Lambda$14+0x0000000800c03000", "run");
 	assert_int_equal(hotspot_method_name(&layout, JVM_METHOD, memory, &name), 0);
-	assert_string_equal(buf_str(&name), "Prices$$Lambda$14.run");
+	assert_string_equal(buf_str(&name), "Prices$$Lambda.run");
+	fake_jvm_method(&jvm, "a/LambdaForm$MH+0x0000000800c03000", "invoke");
+	assert_int_equal(hotspot_method_name(&layout, JVM_METHOD, memory, &name), 0);
+	assert_string_equal(buf_str(&name), "a.LambdaForm$MH.invoke");
 	buf_done(&name);
 }
 

@@ -51,6 +51,14 @@ static void code_made_at_run_time_stands_for_what_it_calls(void **state)
 	       "startup", "88 % in Server.index");
 }
 
+static void a_class_is_told_without_its_package_where_lines_are_narrow(void **state)
+{
+	(void)state;
+	PRINTS(BEGIN JVM JVM_NAMES
+	       "90ms function org.example.catalogue.Server$Index.index frame=2\n",
+	       "functions", "\n  Server$Index.index ");
+}
+
 static void without_names_it_is_said_what_gives_them(void **state)
 {
 	(void)state;
@@ -64,6 +72,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(code_made_at_run_time_stands_for_what_it_calls),
+		cmocka_unit_test(a_class_is_told_without_its_package_where_lines_are_narrow),
 		cmocka_unit_test(without_names_it_is_said_what_gives_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

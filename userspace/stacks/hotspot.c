@@ -230,10 +230,15 @@ static int read_text(const struct hotspot_layout *l, uint64_t address, struct me
 	return r < 0 ? r : 0;
 }
 
-/* "a/B$$Lambda$1+0x0000000800c03000": a number that differs in each process. */
-static size_t without_address(const char *text, size_t n)
+/* "a/B$$Lambda" of "a/B$$Lambda$1+0x0000000800c03000", "a/B" of "a/B+0x0000000800c03000": numbers that
+ * differ from run to run. */
+static size_t without_numbers(const char *text, size_t n)
 {
-	const char *at = memmem(text, n, "+0x", 3);
+	static const char lambda[] = "$$Lambda";
+	const char *at = memmem(text, n, lambda, strlen(lambda));
+	if (at != NULL)
+		return (size_t)(at - text) + strlen(lambda);
+	at = memmem(text, n, "+0x", 3);
 	return at != NULL ? (size_t)(at - text) : n;
 }
 
@@ -267,7 +272,7 @@ int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
 	for (size_t i = 0; i < n; i++)
 		if (text[i] == '/')
 			text[i] = '.';
-	r = add_text(ret_name, text, without_address(text, n));
+	r = add_text(ret_name, text, without_numbers(text, n));
 	if (r >= 0)
 		r = buf_addc(ret_name, '.');
 	const uint64_t name =

@@ -3,7 +3,7 @@
  * a method is called.
  *
  * Where things lie libjvm.so tells itself, for debuggers (vmStructs.hpp of OpenJDK: gHotSpotVMStructs and
- * gHotSpotVMTypes), so that any version that tells what is needed here can be read: 8 to 25 do. What is
+ * gHotSpotVMTypes), so that any version that tells what is needed here can be read; tried with 17 and 25. What is
  * read belongs to a program that runs on meanwhile, or lies: each step is bounded, a pointer is only ever
  * followed through the reader, and a text that is none is refused. */
 #ifndef USERSPACE_STACKS_HOTSPOT_H
@@ -97,8 +97,8 @@ int hotspot_blob_read(const struct hotspot_layout *layout, const struct hotspot_
 /* What tells one method from the next at the same address; 0: it cannot be read. */
 uint64_t hotspot_method_identity(const struct hotspot_layout *layout, uint64_t method,
 				 struct memory_reader memory);
-/* "package.Class.method" of the Method at @method into @ret_name, cleared before. Of a hidden class without the address that it
- * has in its name. */
+/* "package.Class.method" of the Method at @method into @ret_name, cleared before. Of a hidden class without
+ * the numbers that it has in its name. */
 int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
 			struct memory_reader memory, struct buf *ret_name);
 

@@ -13,6 +13,7 @@
 
 #define MAX_CRITICAL  20 /* rows for people */
 #define MAX_OTHER     5
+#define NAME_COLUMNS  16 /* that names have in any case */
 #define MAX_LABEL     ((size_t)64 << 10)
 #define NAMELESS      0.05  /* of the critical path: worth a note */
 #define NAMELESS_MADE 0.1   /* … on the first screen */
@@ -50,6 +51,21 @@ static void add_percents(struct table *t, double share, double low, double high)
 		    high < 0.0995, 100 * high);
 }
 
+/* "ArrayList.indexOfRange" of "java.util.ArrayList.indexOfRange": lines are narrow, and the end tells more. */
+static const char *without_package(const struct frame *f, const char *label)
+{
+	static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+	const bool is_java = f != NULL && f->module != NULL && strcmp(f->module, "[JIT]") == 0 &&
+			     strpbrk(label, " /(") == NULL;
+	while (is_java && strlen(label) > NAME_COLUMNS) {
+		const size_t n = strspn(label, lower);
+		if (n == 0 || label[n] != '.' || label[n + 1] == '\0')
+			break;
+		label += n + 1;
+	}
+	return label;
+}
+
 static void add_share(struct table *t, const struct section *section, const struct share *share,
 		      int64_t sum_ns, int64_t n_runs, struct buf *label)
 {
@@ -57,7 +73,7 @@ static void add_share(struct table *t, const struct section *section, const stru
 	table_indent(t, 1);
 	buf_clear(label);
 	label_frame(f, share->is_one_place, label);
-	table_text(t, buf_str(label));
+	table_text(t, without_package(f, buf_str(label)));
 	table_text(t, f != NULL && f->module != NULL ? label_base(f->module) : "");
 	table_ns(t, share->self_ns / n_runs);
 	table_ratio(t, ratio_of(share->self_ns, sum_ns));
