@@ -135,7 +135,6 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	struct stack_snapshot *s;
 	struct stack_room *room;
 	struct pt_regs *regs;
-	__u32 own_tid;
 	__u64 above;
 
 	if (!ts || is_over)
@@ -145,8 +144,7 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 		__sync_fetch_and_add(&stack_drops, 1);
 		return 0;
 	}
-	own_tid = own_id(task);
-	above = goroutine_take(own_tid, time_ns, 0);
+	above = goroutine_take(time_ns, 0);
 	if (has_pythons)
 		python_take(ts, time_ns, 0);
 	s = (struct stack_snapshot *)room->snapshot;
@@ -155,7 +153,7 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	s->pid = task->tgid;
 	s->tid = task->pid;
 	s->own_pid = own_id(BPF_CORE_READ(task, group_leader));
-	s->own_tid = own_tid;
+	s->own_tid = own_id(task);
 	s->reason = reason;
 	s->syscall = ts->nr;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -176,14 +174,13 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 SEC("perf_event")
 int handle_timer(void *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *ts = task_state_of(task);
+	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
 	__u64 now;
 
 	if (!ts || (ts->flags & TASK_ROOT))
 		return 0;
 	now = bpf_ktime_get_ns();
-	goroutine_take(own_id(task), now - BEFORE_SAMPLE_NS, 1);
+	goroutine_take(now - BEFORE_SAMPLE_NS, 1);
 	if (has_pythons)
 		python_take(ts, now - BEFORE_SAMPLE_NS, 1);
 	overhead_add(ts, now, 1);

@@ -54,7 +54,7 @@ static __always_inline __u64 in_use(const __u64 *g, __u64 untold)
 	return left > called ? left : called;
 }
 
-__noinline int goroutine_take(__u32 own_tid, __u64 time_ns, __u32 slot)
+__noinline int goroutine_take(__u64 time_ns, __u32 slot)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -75,7 +75,7 @@ __noinline int goroutine_take(__u32 own_tid, __u64 time_ns, __u32 slot)
 		return 0;
 	from = words[G_HIGH] - n;
 	s->time_ns = time_ns;
-	s->own_tid = own_tid;
+	s->own_tid = own_id(task);
 	s->reason = SNAPSHOT_GOROUTINE;
 	s->syscall = slot;
 	s->registers[0] = g;
