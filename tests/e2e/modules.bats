@@ -182,6 +182,7 @@ planted_shares() {
 	"$STARTLINE" report t.slt --view functions | tr -s '\n ' '  ' >functions
 	grep -Eq 'an interpreter did for them: crunch \(app.py:[78]\)' functions || return 1
 	# Where to look first, and what would not help.
+	"$STARTLINE" report t.slt | head -n 1 | grep -Eq 'main [0-9.]+ \(crunch ~(1[5-9]|20).\)' || return 1
 	"$STARTLINE" report t.slt | sed -n '/^Where/,/^stacks/p' | tr -s '\n ' '  ' >rows
 	grep -Eq '% in crunch' rows && ! grep -Eq '% in (parse|import planted)' rows
 }

@@ -68,12 +68,48 @@ static void without_names_it_is_said_what_gives_them(void **state)
 	       "debug symbols");
 }
 
+/* build_index(), from main(), at @how of the ten moments. */
+static const char *working(const char *how)
+{
+	static char story[4096];
+	int n = snprintf(story, sizeof(story),
+			 BEGIN "0 module /usr/bin/work id=1 type=file\n"
+			       "0 frame id=1 module=1 offset=16\n0 frame id=2 module=1 offset=48\n"
+			       "0 stack id=1 frame=1\n0 stack id=2 caller=1 frame=2\n"
+			       "0 exec 1 /usr/bin/work argv=work\n");
+	for (int i = 0; how[i] != '\0'; i++)
+		n += snprintf(story + n, sizeof(story) - (size_t)n,
+			      "%dms sample 1 timer stack=%c\n", 5 + 10 * i, how[i]);
+	(void)snprintf(story + n, sizeof(story) - (size_t)n,
+		       "100ms exit 1 code=0\n100ms function main frame=1\n"
+		       "100ms function build_index frame=2\n");
+	return story;
+}
+
+static void assert_equation(const char *story, const char *expected)
+{
+	struct session *s = build(story);
+	assert_string_equal(report_equation(s, 0), expected);
+	(void)session_free(s);
+}
+
+static void the_first_line_names_a_function_that_is_certain(void **state)
+{
+	(void)state;
+	assert_equation(working("1122222211"), "done in 100 ms = main 100 (build_index ~60)");
+	/* A tenth is little, and main() says nothing. */
+	assert_equation(working("1111211111"), "done in 100 ms = main 100");
+	/* Too few samples to tell. */
+	assert_equation(working("22"), "done in 100 ms = main 100");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(code_made_at_run_time_stands_for_what_it_calls),
 		cmocka_unit_test(a_class_is_told_without_its_package_where_lines_are_narrow),
 		cmocka_unit_test(without_names_it_is_said_what_gives_them),
+		cmocka_unit_test(the_first_line_names_a_function_that_is_certain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

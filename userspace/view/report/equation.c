@@ -10,11 +10,15 @@
 #include "userspace/base/units.h"
 #include "userspace/base/utf8.h"
 #include "userspace/base/vec.h"
+#include "userspace/view/report/heaviest.h"
 #include "userspace/view/report/parts.h"
 
-#define BIG_SHARE  0.05 /* of the total: a cause that gets a term of its own */
-#define MAX_DETAIL 64	/* columns */
-#define MAX_LINE   8192
+#define BIG_SHARE    0.05 /* of the total: a cause that gets a term of its own */
+#define MAX_DETAIL   64	  /* columns */
+#define MAX_FUNCTION 32	  /* likewise */
+#define HOT_OF_CPU   0.2  /* the function that is named: of the path's time on a CPU … */
+#define HOT_OF_ALL   0.1  /* … and of all */
+#define MAX_LINE     8192
 
 struct term {
 	const char *label;
@@ -22,6 +26,7 @@ struct term {
 	int64_t ns;
 	int64_t units; /* rounded */
 	int64_t remainder;
+	enum phase phase; /* PHASE_COUNT: it is none */
 };
 
 struct term_list VEC(struct term);
@@ -117,18 +122,21 @@ static int collect_terms(const struct run *run, int64_t total_ns, struct term_li
 	for (int phase = 0; phase < PHASE_COUNT; phase++) {
 		if (phases[phase] > 0 &&
 		    vec_push(ret, (struct term){ .label = phase_name((enum phase)phase),
-						 .ns = phases[phase] }) < 0)
+						 .ns = phases[phase],
+						 .phase = (enum phase)phase }) < 0)
 			return -ENOMEM;
 	}
 	vec_foreach(w, &big) {
 		if (vec_push(ret, (struct term){ .label = cause_name(w->cause),
 						 .detail = w->detail,
-						 .ns = w->sum_ns }) < 0)
+						 .ns = w->sum_ns,
+						 .phase = PHASE_COUNT }) < 0)
 			return -ENOMEM;
 	}
 	/* Only a damaged document leaves a rest: say so rather than not add up. */
-	if (rest_ns > 0 &&
-	    vec_push(ret, (struct term){ .label = cause_name(CAUSE_UNKNOWN), .ns = rest_ns }) < 0)
+	if (rest_ns > 0 && vec_push(ret, (struct term){ .label = cause_name(CAUSE_UNKNOWN),
+							.ns = rest_ns,
+							.phase = PHASE_COUNT }) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -154,6 +162,58 @@ static void round_terms(struct term_list *terms, int64_t total_units, int64_t qu
 		largest->units++;
 		largest->remainder = -1;
 	}
+}
+
+/* --- the function --------------------------------------------------------------------------- */
+
+/* The one function that is worth a word in the first line, and the phase it ran in. */
+struct hot {
+	enum phase phase; /* PHASE_COUNT: there is none */
+	int64_t ns;
+	struct buf name;
+};
+
+/* Of the path's time on a CPU, and of all of it. */
+static int64_t least_of_function(const struct run *run)
+{
+	int64_t running_ns = 0;
+	for (size_t i = 0; i < run->n_segments; i++)
+		if (run->segments[i].state == ACTIVITY_RUNNING)
+			running_ns = sum_known(running_ns, run->segments[i].duration_ns);
+	const double of_cpu = HOT_OF_CPU * (double)running_ns;
+	const double of_all = HOT_OF_ALL * (double)run->startup_total_ns;
+	return (int64_t)(of_cpu > of_all ? of_cpu : of_all);
+}
+
+static void hot_done(struct hot *hot)
+{
+	buf_done(&hot->name);
+}
+
+static int find_hot(const struct session *s, const struct run *run, struct hot *ret)
+{
+	const struct heaviest h = { .s = s, .run = run };
+	const int64_t least_ns = least_of_function(run);
+	ret->phase = PHASE_COUNT;
+	if (!run->has_samples || least_ns <= 0)
+		return 0;
+	for (int phase = 0; phase < PHASE_COUNT; phase++) {
+		_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
+		/* The loader's functions are the same for every library. */
+		const int64_t ns = phase == PHASE_LINK
+					   ? 0
+					   : heaviest_in_phase(&h, (enum phase)phase, least_ns,
+							       MAX_FUNCTION, &name);
+		if (ns < 0)
+			return (int)ns;
+		if (ns <= ret->ns)
+			continue;
+		ret->phase = (enum phase)phase;
+		ret->ns = ns;
+		buf_clear(&ret->name);
+		(void)buf_adds(&ret->name, buf_str(&name));
+	}
+	return ret->name.error;
 }
 
 /* --- the line ------------------------------------------------------------------------------- */
@@ -192,11 +252,26 @@ static void add_term(struct buf *line, const struct term *term, const struct sca
 	add_units(line, term->units, scale);
 }
 
-static int add_equation(const struct run *run, struct buf *line)
+/* An estimate: it is no term of the sum. */
+static void add_hot(struct buf *line, const struct hot *hot, const struct term *term,
+		    const struct scale *scale)
+{
+	if (term->phase != hot->phase || hot->phase == PHASE_COUNT)
+		return;
+	(void)buf_addf(line, " (%s ~", buf_str(&hot->name));
+	const int64_t units = rounded(hot->ns, scale->quantum_ns);
+	add_units(line, units < term->units ? units : term->units, scale);
+	(void)buf_addc(line, ')');
+}
+
+static int add_equation(const struct session *s, const struct run *run, struct buf *line)
 {
 	_cleanup_vec_ struct term_list terms = { 0 };
+	_cleanup_(hot_done) struct hot hot = { .name.limit = MAX_LINE };
 	int64_t total_ns = run->startup_total_ns;
-	const int rc = collect_terms(run, total_ns, &terms);
+	int rc = collect_terms(run, total_ns, &terms);
+	if (rc == 0)
+		rc = find_hot(s, run, &hot);
 	if (rc < 0)
 		return rc;
 	int64_t sum_ns = 0;
@@ -216,6 +291,7 @@ static int add_equation(const struct run *run, struct buf *line)
 			continue;
 		(void)buf_adds(line, before);
 		add_term(line, term, &scale);
+		add_hot(line, &hot, term, &scale);
 		before = " + ";
 	}
 	return line->error;
@@ -232,7 +308,7 @@ const char *report_equation(const struct session *s, size_t run_index)
 	if (run->startup_total_ns == UNKNOWN || run->startup_total_ns < 0)
 		(void)buf_adds(&line, "an unknown time");
 	else if (run->has_segments)
-		(void)add_equation(run, &line);
+		(void)add_equation(s, run, &line);
 	else
 		(void)buf_addf(&line, "%s (no breakdown: no scheduler events)",
 			       format_ns(text, (double)run->startup_total_ns));

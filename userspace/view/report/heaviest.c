@@ -412,6 +412,52 @@ static int name_code(const struct heaviest *h, const struct stretch *stretch, si
 	return out->error;
 }
 
+/* ---- of a phase ---- */
+
+static int take_phase(const struct heaviest *h, enum phase phase, struct row_code *code)
+{
+	_cleanup_(shares_freep) struct shares *shares = NULL;
+	size_t n_taken = 0;
+	int rc = shares_new(h->s, &shares);
+	for (size_t i = 0; i < h->run->n_samples && rc == 0; i++)
+		if (h->run->samples[i].is_critical && h->run->samples[i].phase == phase)
+			rc = vec_push(&code->rows, h->run->samples[i]);
+	if (rc == 0)
+		rc = shares_add(shares, code->rows.items, code->rows.n);
+	return rc == 0 ? shares_finish(shares, &code->shares, &code->sum_ns, &n_taken) : rc;
+}
+
+static bool is_sure(const struct row_code *code, const struct share *share, int64_t least_ns)
+{
+	return share->total_ns >= least_ns &&
+	       2 * share->total_low * (double)code->sum_ns >= (double)least_ns;
+}
+
+int64_t heaviest_in_phase(const struct heaviest *h, enum phase phase, int64_t least_ns,
+			  size_t columns, struct buf *out)
+{
+	_cleanup_(row_code_done) struct row_code code = { 0 };
+	const int rc = take_phase(h, phase, &code);
+	if (rc < 0)
+		return rc;
+	find_big(&code);
+	find_innermost(h->s, &code);
+	if (code.n_big > 0)
+		qsort(code.big, code.n_big, sizeof(code.big[0]), by_total);
+	for (size_t i = 0; i < code.n_big; i++) {
+		const struct share *share = code.big[i].share;
+		if (!is_telling(&code, &code.big[i]) || !is_sure(&code, share, least_ns) ||
+		    is_interpreter(share->frame) || is_common_code(share->frame) ||
+		    is_module_body(share->function) || strcmp(share->function, "main") == 0)
+			continue;
+		const size_t begin = out->len;
+		label_frame(share->frame, true, out);
+		cut_name(out, begin, columns);
+		return out->error < 0 ? out->error : share->total_ns;
+	}
+	return 0;
+}
+
 int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_t columns,
 		  struct buf *out)
 {

@@ -24,4 +24,10 @@ void heaviest_done(struct heaviest *h);
 int heaviest_name(const struct heaviest *h, const struct stretch *stretch, size_t columns,
 		  struct buf *out);
 
+/* The function that the critical path ran longest in during @phase, what it called included, where that is
+ * @least_ns or more and, with 97.5 % certainty, half of it: its name, in @columns, is appended. Not main(), which says
+ * nothing. Returns its time, 0 where there is none; -ENOMEM. */
+int64_t heaviest_in_phase(const struct heaviest *h, enum phase phase, int64_t least_ns,
+			  size_t columns, struct buf *out);
+
 #endif
