@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				     (struct memory_reader){ fake_jvm_read, &jvm });
 	for (uint64_t turn = 0; turn < 4; turn++) {
 		/* Believed for a while, then looked at again. */
-		const uint64_t now = turn * 40000001;
+		const uint64_t now = turn * 150000001;
 		look(p, interpreter + data[0], STACK + 8 * 22, now);
 		look(p, method + data[1], STACK + 8 * 40, now);
 		look(p, JVM_CODE + 256 * (uint64_t)data[0] % 0x8000, data[1], now);

@@ -169,63 +169,106 @@ static void read_code(const struct hotspot_layout *l, const uint8_t *header,
 	}
 }
 
+/* The blob at @start as its head says, but for what its name tells; @end: of the heap, or of the blob. */
+static int read_head(const struct hotspot_layout *l, uint64_t start, uint64_t end,
+		     struct memory_reader memory, struct hotspot_blob *ret)
+{
+	uint8_t header[HEADER] = { 0 };
+	const size_t n = end - start < HEADER ? (size_t)(end - start) : HEADER;
+	const int r = memory.read(memory.data, start, header, n);
+	if (r < 0)
+		return r;
+	*ret = (struct hotspot_blob){
+		.start = start,
+		.end = start + field(header, l->blob_bytes, sizeof(uint32_t)),
+		.frame_words = (uint32_t)field(header, l->blob_frame_words, sizeof(uint32_t)),
+		/* Of 2 or of 4 bytes; larger ones there are none. */
+		.complete = (int16_t)field(header, l->blob_complete, sizeof(uint16_t)),
+		.name = field(header, l->blob_name, sizeof(uint64_t)),
+		.method = field(header, l->method, sizeof(uint64_t)),
+	};
+	read_code(l, header, ret);
+	if (ret->frame_words > WORDS_MAX)
+		ret->frame_words = 0;
+	return 0;
+}
+
 int hotspot_blob_read(const struct hotspot_layout *layout, const struct hotspot_heap *heap,
 		      uint64_t address, struct memory_reader memory, struct hotspot_blob *ret,
 		      struct buf *ret_name)
 {
-	const struct hotspot_layout *l = layout;
-	uint8_t header[HEADER];
+	struct hotspot_blob blob;
 	uint64_t segment = 0;
 	int r = find_block(heap, (address - heap->start) >> heap->shift, memory, &segment);
 	if (r < 0)
 		return r;
-	struct hotspot_blob blob = { .start = heap->start + (segment << heap->shift) +
-					      l->block_bytes };
-	if (blob.start >= heap->end || address < blob.start)
+	const uint64_t start = heap->start + (segment << heap->shift) + layout->block_bytes;
+	if (start >= heap->end || address < start)
 		return -ENOENT;
-	const size_t n =
-		heap->end - blob.start < HEADER ? (size_t)(heap->end - blob.start) : HEADER;
-	memset(header, 0, sizeof(header));
-	r = memory.read(memory.data, blob.start, header, n);
+	r = read_head(layout, start, heap->end, memory, &blob);
 	if (r < 0)
 		return r;
-	const uint64_t size = field(header, l->blob_bytes, sizeof(uint32_t));
-	blob.end = blob.start + size;
-	read_code(l, header, &blob);
-	if (size > BLOB_MAX || blob.end > heap->end || blob.code < blob.start ||
+	if (blob.end - start > BLOB_MAX || blob.end > heap->end || blob.code < start ||
 	    blob.code_end > blob.end || address < blob.code || address >= blob.code_end)
 		return -ENOENT;
-	blob.frame_words = (uint32_t)field(header, l->blob_frame_words, sizeof(uint32_t));
-	if (blob.frame_words > WORDS_MAX)
-		blob.frame_words = 0;
-	/* Of 2 or of 4 bytes; larger ones there are none. */
-	blob.complete = (int16_t)field(header, l->blob_complete, sizeof(uint16_t));
-	blob.name = field(header, l->blob_name, sizeof(uint64_t));
 	buf_clear(ret_name);
 	r = read_string(blob.name, memory, ret_name);
 	if (r < 0)
 		return r;
 	blob.kind = kind_of(buf_str(ret_name));
-	blob.method =
-		blob.kind == HOTSPOT_COMPILED ? field(header, l->method, sizeof(uint64_t)) : 0;
 	*ret = blob;
 	return 0;
 }
 
+bool hotspot_blob_is_there(const struct hotspot_layout *layout, const struct hotspot_blob *blob,
+			   struct memory_reader memory)
+{
+	struct hotspot_blob now;
+	return read_head(layout, blob->start, blob->end, memory, &now) < 0 ||
+	       (now.end == blob->end && now.name == blob->name && now.code == blob->code &&
+		now.frame_words == blob->frame_words && now.complete == blob->complete &&
+		(blob->kind != HOTSPOT_COMPILED || now.method == blob->method));
+}
+
 /* ---- methods ---- */
+
+/* A structure whose beginning was read at once: what a reading costs does not depend on its length. */
+struct object {
+	struct memory_reader memory;
+	uint64_t address;
+	uint8_t bytes[64];
+	size_t n; /* of these; 0: that cannot be read */
+};
+
+static struct object open_object(struct memory_reader memory, uint64_t address)
+{
+	struct object o = { .memory = memory, .address = address };
+	if (read_at(memory, address, 0, o.bytes, sizeof(o.bytes)) == 0)
+		o.n = sizeof(o.bytes);
+	return o;
+}
+
+static int read_member(const struct object *o, uint32_t offset, void *to, size_t n)
+{
+	if (n > o->n || offset > o->n - n)
+		return read_at(o->memory, o->address, offset, to, n);
+	memcpy(to, o->bytes + offset, n);
+	return 0;
+}
 
 /* The Symbol at @address: its length and its bytes. */
 static int read_text(const struct hotspot_layout *l, uint64_t address, struct memory_reader memory,
 		     char ret[static HOTSPOT_NAME_MAX], size_t *ret_n)
 {
+	const struct object symbol = open_object(memory, address);
 	const bool is_high = l->text_length == HOTSPOT_ABSENT;
 	uint16_t length = 0;
-	int r = read_at(memory, address, is_high ? l->text_length_high + 2 : l->text_length,
-			&length, sizeof(length));
+	int r = read_member(&symbol, is_high ? l->text_length_high + 2 : l->text_length, &length,
+			    sizeof(length));
 	if (r >= 0 && (length == 0 || length > HOTSPOT_NAME_MAX))
 		r = -EBADMSG;
 	if (r >= 0)
-		r = read_at(memory, address, l->text, ret, length);
+		r = read_member(&symbol, l->text, ret, length);
 	*ret_n = length;
 	return r < 0 ? r : 0;
 }
@@ -255,14 +298,18 @@ int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
 	const struct hotspot_layout *l = layout;
 	char text[HOTSPOT_NAME_MAX];
 	size_t n = 0;
+	uint64_t pool = 0, holder = 0;
 	uint16_t index = 0;
 	int32_t length = 0;
 	buf_clear(ret_name);
-	const uint64_t constant = hotspot_method_identity(l, method, memory);
-	const uint64_t pool = pointer_at(memory, constant, l->constants);
-	const uint64_t holder = pointer_at(memory, pool, l->pool_holder);
-	if (holder == 0 || read_at(memory, constant, l->name_index, &index, sizeof(index)) < 0 ||
-	    read_at(memory, pool, l->pool_length, &length, sizeof(length)) < 0)
+	const struct object constant =
+		open_object(memory, hotspot_method_identity(l, method, memory));
+	if (read_member(&constant, l->constants, &pool, sizeof(pool)) < 0 ||
+	    read_member(&constant, l->name_index, &index, sizeof(index)) < 0)
+		return -EFAULT;
+	const struct object constants = open_object(memory, pool);
+	if (read_member(&constants, l->pool_holder, &holder, sizeof(holder)) < 0 ||
+	    read_member(&constants, l->pool_length, &length, sizeof(length)) < 0)
 		return -EFAULT;
 	if (index == 0 || (int32_t)index >= length)
 		return -EBADMSG;

@@ -83,7 +83,7 @@ struct hotspot_blob {
 	enum hotspot_kind kind;
 	uint32_t frame_words; /* from RSP to the CFA, after … */
 	int32_t complete;     /* … that many bytes of its code; negative: never */
-	uint64_t method;      /* COMPILED */
+	uint64_t method;      /* COMPILED; else anything */
 	uint64_t
 		name; /* a text of the JVM, which tells one blob from the next at the same address */
 };
@@ -93,6 +93,10 @@ struct hotspot_blob {
 int hotspot_blob_read(const struct hotspot_layout *layout, const struct hotspot_heap *heap,
 		      uint64_t address, struct memory_reader memory, struct hotspot_blob *ret,
 		      struct buf *ret_name);
+
+/* Whether it still is what was read; also if nobody can tell any more. */
+bool hotspot_blob_is_there(const struct hotspot_layout *layout, const struct hotspot_blob *blob,
+			   struct memory_reader memory);
 
 /* What tells one method from the next at the same address; 0: it cannot be read. */
 uint64_t hotspot_method_identity(const struct hotspot_layout *layout, uint64_t method,

@@ -18,7 +18,7 @@
 #define NAMES_MAX      (1u << 16)
 #define NAME_BYTES_MAX (16u << 20)
 #define BUCKETS	       (1u << 17)	   /* a power of two, more than NAMES_MAX */
-#define BELIEVED_NS    (50 * NS_PER_MS)	   /* before it is looked at again */
+#define BELIEVED_NS    (200 * NS_PER_MS)   /* before it is looked at again */
 #define NAMED	       (UINT64_C(1) << 63) /* an offset that is a number */
 #define PAUSE_MAX      (1u << 10)	   /* misses between two looks for something new */
 
@@ -267,27 +267,22 @@ static bool is_believed(const struct piece *piece, uint64_t time_ns)
 	return piece != NULL && time_ns < piece->checked_ns + BELIEVED_NS;
 }
 
-static bool is_same_blob(const struct hotspot_blob *a, const struct hotspot_blob *b)
-{
-	return a->start == b->start && a->end == b->end && a->name == b->name &&
-	       a->method == b->method;
-}
-
 static struct piece *code_at(struct hotspot_processes *p, struct process *process, uint64_t address,
 			     uint64_t time_ns)
 {
 	struct piece *known = piece_at(&process->code, address);
 	if (is_believed(known, time_ns))
 		return known;
+	if (known != NULL &&
+	    hotspot_blob_is_there(&process->layout, &known->blob, process->memory)) {
+		known->checked_ns = time_ns;
+		return known;
+	}
 	const struct hotspot_heap *heap = heap_of(process, address);
 	struct piece piece = { .checked_ns = time_ns };
 	if (heap == NULL || hotspot_blob_read(&process->layout, heap, address, process->memory,
 					      &piece.blob, &p->name) < 0)
 		return known;
-	if (known != NULL && is_same_blob(&known->blob, &piece.blob)) {
-		known->checked_ns = time_ns;
-		return known;
-	}
 	piece.start = piece.blob.start;
 	piece.end = piece.blob.end;
 	if (piece.blob.kind == HOTSPOT_COMPILED &&
