@@ -164,3 +164,53 @@ with_map() {
 	with_map "$right >\$map; chown 65534 \$map"
 	[ "$n_named" = 0 ]
 }
+
+# What it says of its code lies in its own tables: two that go on through all of a map of some MiB, of entries
+# whose names have no end, and a heap that begins where the code is.
+@test "a libjvm.so that lies is read for a bounded time, and names nothing" {
+	require_bpf
+	cat >jvm.c <<-'END'
+		#include <stdint.h>
+		#include <string.h>
+		#include <sys/mman.h>
+
+		uint64_t *gHotSpotVMStructs, *gHotSpotVMTypes;
+
+		void lie(void)
+		{
+			const size_t n = 8 << 20;
+			uint64_t *all = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			char *text = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			memset(text, 'a', 4096);
+			for (size_t i = 0; i < n / 8; i++)
+				all[i] = (uint64_t)(text + i % 4096);
+			gHotSpotVMStructs = gHotSpotVMTypes = all;
+		}
+	END
+	cat >main.c <<-'END'
+		#include <string.h>
+		#include <sys/mman.h>
+		#include <time.h>
+
+		void lie(void);
+
+		int main(void)
+		{
+			/* A loop of some ms: mov $10000000,%ecx; dec %ecx; jnz; ret */
+			static const unsigned char code[] = { 0xb9, 0x80, 0x96, 0x98, 0, 0xff, 0xc9, 0x75, 0xfc, 0xc3 };
+			void *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			memcpy(made, code, sizeof(code));
+			lie();
+			while (clock() < CLOCKS_PER_SEC / 5)
+				((void (*)(void))made)();
+			return 41;
+		}
+	END
+	gcc -shared -fPIC -o libjvm.so jvm.c
+	gcc -o main main.c -L. -ljvm -Wl,-rpath,"$PWD"
+	bounded plain "$STARTLINE" run --stacks off -- ./main
+	bounded ran "$STARTLINE" run --stacks 999 --trace r.slt -o report -- ./main
+	assert_bounded libjvm.so
+	record_of r.slt
+	[ "$(n_with ' ;\?;')" -gt 15 ]
+}

@@ -9,7 +9,7 @@
 
 #include "userspace/base/cleanup.h"
 
-#define ENTRIES_MAX 8192u /* of a table; 17 has 788 */
+#define ENTRIES_MAX 4096u /* of a table; 17 has 788 */
 #define OFFSET_MAX  4096u
 #define PAGE	    4096u
 #define PAGES	    32u /* kept; a power of two */

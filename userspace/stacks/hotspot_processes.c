@@ -13,14 +13,15 @@
 #include "userspace/stacks/hotspot_frames.h"
 #include "userspace/stacks/module_file.h"
 
-#define PROCESSES_MAX  1024u
-#define PIECES_MAX     (1u << 16) /* of code and methods, of all processes */
-#define NAMES_MAX      (1u << 16)
-#define NAME_BYTES_MAX (16u << 20)
-#define BUCKETS	       (1u << 17)	   /* a power of two, more than NAMES_MAX */
-#define BELIEVED_NS    (200 * NS_PER_MS)   /* before it is looked at again */
-#define NAMED	       (UINT64_C(1) << 63) /* an offset that is a number */
-#define PAUSE_MAX      (1u << 10)	   /* misses between two looks for something new */
+#define PROCESSES_MAX	 1024u
+#define PIECES_MAX	 (1u << 16) /* of code and methods, of all processes */
+#define NAMES_MAX	 (1u << 16)
+#define NAME_BYTES_MAX	 (16u << 20)
+#define BUCKETS		 (1u << 17)	     /* a power of two, more than NAMES_MAX */
+#define BELIEVED_NS	 (200 * NS_PER_MS)   /* before it is looked at again */
+#define NAMED		 (UINT64_C(1) << 63) /* an offset that is a number */
+#define PAUSE_MAX	 (1u << 10)	     /* misses between two looks for something new */
+#define LAYOUT_PAUSE_MAX (1u << 6) /* then it has none: what tells it is there before any code is */
 
 /* Code, or a method of the interpreter. */
 struct piece {
@@ -173,7 +174,8 @@ static bool is_time(struct attempts *a)
 static const struct hotspot_heap *heap_of(struct process *process, uint64_t address)
 {
 	if (!process->has_layout) {
-		if (!is_time(&process->layout_attempts) ||
+		if (process->layout_attempts.pause > LAYOUT_PAUSE_MAX ||
+		    !is_time(&process->layout_attempts) ||
 		    hotspot_layout_read(&process->tables, process->memory, &process->layout) < 0)
 			return NULL;
 		process->has_layout = true;
