@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Our stacks against gdb's, frame by frame, of the same stopped moments.
 
-    N=50 STEPS=5 TOOL=build/tests/tools/unwind_points NAME=redis gdb -batch -p PID -x FILE
+    [ENTRIES=1] N=50 STEPS=5 TOOL=build/tests/tools/unwind_points NAME=redis gdb -batch -p PID -x FILE
 
-Lets the program run for some milliseconds, stops it, compares all threads; then some single
+Lets the program run for some milliseconds (ENTRIES: until V8 begins one of some functions), stops it, compares all threads; then some single
 instructions further, where prologues, epilogues and stubs are. A stack is `equal` if all frames are
 those of gdb, `cut` if it says of itself that it ended early and has only frames of gdb's, `wrong`
-otherwise. In code without rows gdb has nothing to go by (code that was made at run time, V8's builtins,
-Go's signals): where it differs only outside such a frame, it is `blind`.
+otherwise. In code without rows gdb has nothing to go by; of V8's it gets what it lacks from unwind_v8.py. Of
+the others (code that was made at run time, Go's signals): where it differs only outside such a frame,
+it is `blind`.
 """
 import os
 import random
@@ -21,6 +22,7 @@ import gdb
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import unwind_go
+import unwind_v8
 
 REGISTERS = ["rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
              "r12", "r13", "r14", "r15", "rip"]
@@ -57,7 +59,8 @@ def gdb_frames():
 
 
 class Comparison:
-    def __init__(self):
+    def __init__(self, v8):
+        self.v8 = v8
         self.tool = subprocess.Popen([os.environ["TOOL"]], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, text=True)
         self.counts = {"equal": 0, "cut": 0, "wrong": 0, "blind": 0}
@@ -73,15 +76,16 @@ class Comparison:
         end, n_stack, *frames = self.tool.stdout.readline().rstrip("\n").split("\t")
         return end, int(n_stack), [int(f.split(" ")[0], 16) for f in frames], frames
 
-    @staticmethod
-    def n_known(pcs):
-        """How many frames gdb can leave: not those of code that was made, of V8's builtins, nor of Go's return
-        from a signal, nor the innermost one while it goes to another stack or comes back."""
+    def n_known(self, pcs):
+        """How many frames gdb can leave: not those of code that was made, nor what Go has in assembler for C
+        and for signals, nor the innermost one while it goes to another stack or comes back."""
         for i, pc in enumerate(pcs):
             symbol = gdb.execute("info symbol %#x" % pc, to_string=True)
+            if self.v8 is not None and self.v8.covers(pc):
+                continue
             if i == 0 and unwind_go.SWITCH.match(unwind_go.function_at(pc)):
                 return i
-            if symbol.startswith(("Builtins_", "runtime.sigreturn")) or \
+            if symbol.startswith(("crosscall_amd64", "runtime.sigreturn")) or \
                     (symbol.startswith("No symbol") and gdb.solib_name(pc) is None):
                 return i
         return len(pcs)
@@ -141,6 +145,16 @@ def run_for(pid, seconds):
     timer.cancel()
 
 
+def run_to_one_of(pid, places):
+    """Those that are called all the time stop it. False: none of them was."""
+    for how, place in places:
+        gdb.execute("%s *%#x" % (how, place), to_string=True)
+    run_for(pid, 0.1)
+    gdb.execute("delete", to_string=True)
+    pc = int(gdb.selected_frame().read_register("rip")) % WORD
+    return any(place == pc for _, place in places)
+
+
 def main():
     for setting in ("backtrace past-main on", "backtrace past-entry on", "pagination off",
                     "backtrace limit %d" % LIMIT, "confirm off", "print thread-events off"):
@@ -148,13 +162,18 @@ def main():
     gdb.execute("handle SIGPIPE SIGCHLD SIGALRM SIGUSR1 SIGUSR2 SIGURG nostop noprint pass",
                 to_string=True)
     random.seed(int(os.environ.get("SEED", "23")))
-    comparison = Comparison()
     pid = gdb.selected_inferior().pid
+    v8 = unwind_v8.register(pid) if pid else None
+    comparison = Comparison(v8)
     try:
         for _ in range(int(os.environ["N"]) if pid else 0):
-            run_for(pid, random.uniform(0.001, 0.03))
+            if "ENTRIES" not in os.environ or v8 is None or \
+                    not run_to_one_of(pid, v8.some_functions(random)):
+                run_for(pid, random.uniform(0.001, 0.03))
             if gdb.selected_inferior().pid == 0:
                 break
+            if v8 is not None:
+                unwind_v8.flush()
             comparison.all_threads()
             for _ in range(int(os.environ["STEPS"])):
                 gdb.execute("stepi", to_string=True)

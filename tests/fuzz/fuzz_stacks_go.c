@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct row row;
 		const uint64_t address = ELF_TEXT + i * ELF_TEXT_SIZE / PLACES;
 		check_place(f, address);
-		row_make(modules, module, address, 0, &row);
+		row_make(modules, module, address, false, 0, &row);
 		if (!(row.flags & (ROW_NONE | ROW_END | ROW_CONTEXT)) &&
 		    row.cfa_register > REGISTER_RIP)
 			abort();

@@ -99,7 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	struct row row;
 	for (uint64_t i = 0; i < PLACES; i++) {
-		row_make(modules, module, ELF_TEXT + i * ELF_TEXT_SIZE / PLACES, 0, &row);
+		row_make(modules, module, ELF_TEXT + i * ELF_TEXT_SIZE / PLACES, i % 2 != 0, 0,
+			 &row);
 		check_row(&row);
 	}
 	if (size % 8 == 0)

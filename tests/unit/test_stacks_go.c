@@ -77,7 +77,7 @@ static const struct made usual[N] = {
 static struct row row_at(uint64_t offset)
 {
 	struct row row;
-	row_make(modules, module, ELF_TEXT + offset, 0, &row);
+	row_make(modules, module, ELF_TEXT + offset, false, 0, &row);
 	return row;
 }
 

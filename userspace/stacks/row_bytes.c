@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "userspace/stacks/row_exit.h"
+#include "userspace/stacks/row_way.h"
+
 #define IS(code, n, text) ((n) >= sizeof(text) - 1 && memcmp(code, text, sizeof(text) - 1) == 0)
 
 /* pop, ret, or the jump of a tail call: what is below RSP there has been popped. */
@@ -34,24 +37,6 @@ void row_give_back_popped(const struct module_file *f, uint64_t address, struct 
 
 /* ---- code without an entry ---- */
 
-static struct row plain_row(int32_t cfa_offset)
-{
-	struct row row = { .cfa_register = REGISTER_RSP, .cfa_offset = cfa_offset };
-	for (size_t i = 0; i < N_SAVED; i++)
-		row.saved[i] = SAVED_UNCHANGED;
-	row.saved[SAVED_RIP] = RETURN_ADDRESS / WORD;
-	return row;
-}
-
-static struct row frame_pointer_row(void)
-{
-	struct row row = plain_row(FRAME_POINTER_CFA);
-	row.flags = ROW_FRAME_POINTER;
-	row.cfa_register = REGISTER_RBP;
-	row.saved[SAVED_RBP] = FRAME_POINTER_RBP / WORD;
-	return row;
-}
-
 /* mov $15,%eax (or %rax); syscall: rt_sigreturn, as every C library has it. */
 static bool is_sigreturn(const uint8_t *code, size_t n)
 {
@@ -60,7 +45,7 @@ static bool is_sigreturn(const uint8_t *code, size_t n)
 }
 
 enum {
-	PIECE = 4096,
+	PAGE = 4096,
 	BEFORE = 64 << 10, /* where a function may begin; V8 has some of 40 KiB */
 };
 #define SET_UP "\x55\x48\x89\xe5" /* push %rbp; mov %rsp,%rbp */
@@ -81,56 +66,65 @@ static int sets_up_frame_pointer(const uint8_t *code, size_t n)
 	return 0;
 }
 
-static bool has_frame_pointer(const struct module_file *f, uint64_t address)
+static bool has_frame_pointer(const struct code *code, uint64_t address)
 {
-	uint8_t code[PIECE];
+	enum { ACROSS = sizeof(SET_UP) - 2 }; /* of it may lie behind the cut */
+	uint8_t bytes[PAGE + ACROSS];
 	uint64_t end = address;
 	int found = 0;
-	while (found == 0 && end >= PIECE && address - end < BEFORE) {
-		if (module_file_read(f, end - PIECE, code, sizeof(code)) != sizeof(code))
+	while (found == 0 && end > 0 && address - end < BEFORE) {
+		const uint64_t begin = (end - 1) / PAGE * PAGE;
+		const size_t n = end - begin + (end < address ? ACROSS : 0);
+		if (code_read(code, begin, bytes, n) != n)
 			return false;
-		found = sets_up_frame_pointer(code, sizeof(code));
-		end -= PIECE - sizeof(SET_UP); /* they may lie across the cut */
+		found = sets_up_frame_pointer(bytes, n);
+		end = begin;
 	}
 	return found > 0;
 }
 
-bool row_is_in_call(const struct module_file *f, uint64_t address)
+bool row_is_in_call(const struct code *code, uint64_t address)
 {
 	enum { LONGEST = 7 };
-	uint8_t code[LONGEST];
+	uint8_t bytes[LONGEST];
 	if (address < LONGEST ||
-	    module_file_read(f, address + 1 - LONGEST, code, sizeof(code)) != sizeof(code))
+	    code_read(code, address + 1 - LONGEST, bytes, sizeof(bytes)) != sizeof(bytes))
 		return false;
-	if (code[LONGEST - 5] == 0xe8)
+	if (bytes[LONGEST - 5] == 0xe8)
 		return true;
 	for (size_t n = 2; n <= LONGEST; n++)
-		if (code[LONGEST - n] == 0xff && (code[LONGEST - n + 1] & 0x38) == 0x10)
+		if (bytes[LONGEST - n] == 0xff && (bytes[LONGEST - n + 1] & 0x38) == 0x10)
 			return true;
 	return false;
 }
 
-void row_from_bytes(const struct module_file *f, uint64_t address, struct row *ret)
+/* The entry of a program, and what returns from a handler of a signal. */
+static bool is_special(const struct code *code, uint64_t address, struct row *ret)
 {
 	enum { ENTRY_SIZE = 64 }; /* of _start and, in the loader, _dl_start_user behind it */
-	uint8_t code[16], before[16];
-	const size_t n = module_file_read(f, address, code, sizeof(code));
-	const size_t n_before =
-		address > 0 ? module_file_read(f, address - 1, before, sizeof(before)) : 0;
-	const bool is_after_start = address >= f->entry && address - f->entry < ENTRY_SIZE;
-
-	*ret = (struct row){ .flags = ROW_NONE };
-	if (is_after_start)
+	uint8_t bytes[16];
+	if (code->file == NULL)
+		return false;
+	const size_t n = code_read(code, address, bytes, sizeof(bytes));
+	if (address >= code->file->entry && address - code->file->entry < ENTRY_SIZE)
 		ret->flags = ROW_END;
 	/* As a caller it is asked for one byte too early. */
-	else if (is_sigreturn(code, n) || (n > 0 && is_sigreturn(code + 1, n - 1)))
+	else if (is_sigreturn(bytes, n) || (n > 0 && is_sigreturn(bytes + 1, n - 1)))
 		ret->flags = ROW_SIGNAL | ROW_CONTEXT;
-	else if (f->is_go && f->go.n_functions == 0)
-		*ret = frame_pointer_row();
-	else if (IS(code, n, SET_UP) || IS(code, n, "\xf3\x0f\x1e\xfa") || IS(code, n, "\xc3"))
-		*ret = plain_row(WORD);
-	else if (IS(before, n_before, SET_UP))
-		*ret = plain_row(FRAME_POINTER_CFA);
-	else if (has_frame_pointer(f, address))
-		*ret = frame_pointer_row();
+	else if (code->file->is_go && code->file->go.n_functions == 0)
+		*ret = row_of_frame_pointer();
+	else
+		return false;
+	return true;
+}
+
+void row_from_bytes(const struct code *code, uint64_t address, bool is_caller, struct row *ret)
+{
+	*ret = (struct row){ .flags = ROW_NONE };
+	if (is_special(code, address, ret))
+		return;
+	const enum row_exit r = row_from_exit(code, address + is_caller, ret);
+	if (r != ROW_EXIT_FOUND && (is_caller || r == ROW_EXIT_CALLS) &&
+	    has_frame_pointer(code, address))
+		*ret = row_of_frame_pointer();
 }

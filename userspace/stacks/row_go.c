@@ -98,7 +98,8 @@ int row_from_go(const struct module_file *f, uint64_t address, struct row *ret)
 		return 0;
 	go_function_name(f, &function, name);
 	const struct special *special = special_of(name);
-	if (special != NULL && special->when_called && !row_is_in_call(f, address))
+	if (special != NULL && special->when_called &&
+	    !row_is_in_call(&(struct code){ .file = f }, address))
 		special = NULL;
 	if (special != NULL && special->is_alone) {
 		*ret = (struct row){ .flags = special->flags };

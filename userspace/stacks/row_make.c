@@ -165,21 +165,34 @@ static int row_from_entries(struct modules *modules, struct module *module, uint
 	return r;
 }
 
-void row_make(struct modules *modules, struct module *module, uint64_t address, pid_t pid,
-	      struct row *ret)
+static void row_of_file(struct modules *modules, struct module *module, uint64_t address,
+			bool is_caller, pid_t pid, struct row *ret)
 {
 	const struct module_file *f = modules_open(modules, module, pid);
-	*ret = (struct row){ .flags = ROW_NONE };
 	if (f == NULL || f->rows_ns > ROWS_NS_FREE + f->n_rows * ROW_NS_MAX)
 		return;
+	const struct code code = { .file = f };
 	int r = row_from_go(f, address, ret);
 	if (r == 0)
 		r = row_from_entries(modules, module, address, ret);
 	if (r == 0)
-		row_from_bytes(f, address, ret);
+		row_from_bytes(&code, address, is_caller, ret);
 	else if (r < 0)
 		*ret = (struct row){ .flags = ROW_NONE };
 	else
 		row_give_back_popped(f, address, ret);
-	ret->flags |= row_is_in_call(f, address) ? ROW_IN_CALL : 0;
+	ret->flags |= row_is_in_call(&code, address) ? ROW_IN_CALL : 0;
+}
+
+void row_make(struct modules *modules, struct module *module, uint64_t address, bool is_caller,
+	      pid_t pid, struct row *ret)
+{
+	*ret = (struct row){ .flags = ROW_NONE };
+	if (module->type != MODULE_ANONYMOUS) {
+		row_of_file(modules, module, address, is_caller, pid, ret);
+		return;
+	}
+	const struct code memory = { .pid = pid };
+	row_from_bytes(&memory, address, is_caller, ret);
+	ret->flags |= row_is_in_call(&memory, address) ? ROW_IN_CALL : 0;
 }

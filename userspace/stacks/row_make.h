@@ -6,7 +6,7 @@
 #include "userspace/stacks/rows.h"
 
 /* Leaves .key alone. */
-void row_make(struct modules *modules, struct module *module, uint64_t address, pid_t pid,
-	      struct row *ret);
+void row_make(struct modules *modules, struct module *module, uint64_t address, bool is_caller,
+	      pid_t pid, struct row *ret);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef USERSPACE_STACKS_ROWS_H
 #define USERSPACE_STACKS_ROWS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,6 +28,8 @@ enum row_flag {
 	ROW_GOROUTINE_IF = 0x100, /* … if words at RSP say so */
 	ROW_SCHEDULER = 0x200,	  /* looks for a goroutine to run: what is outside of it is over */
 	ROW_UNREAL = 0x400,	  /* stands for a frame that was told already */
+	ROW_BY_CODE = 0x800,	  /* from the look of the code: it must lead to behind a call */
+	ROW_MAKES_FRAME = 0x1000, /* … for who called it, who has none yet */
 };
 
 enum { SAVED_UNCHANGED = INT16_MIN, SAVED_LOST = INT16_MIN + 1 };
@@ -39,6 +42,7 @@ struct row {
 	uint8_t cfa_register;
 	uint8_t by_rbp; /* bit i: saved[i] counts from RBP */
 	uint16_t flags; /* enum row_flag */
+	uint16_t look;	/* for rows.c */
 };
 
 struct rows;
@@ -48,9 +52,11 @@ struct rows *rows_new(struct modules *modules);
 struct rows *rows_free(struct rows *r);
 DEFINE_FREEP(struct rows, rows_free)
 
-/* The row at @address, as the symbols of @module count; a file or vDSO that was looked into. @pid has it
- * mapped. Valid until the next call. */
-const struct row *rows_find(struct rows *r, struct module *module, uint64_t address, pid_t pid);
+/* The row at @address, as the symbols of @module count: a file or vDSO that was looked into, or code that
+ * was made at run time, which is looked at where it is, in the memory of @pid. It is the last byte of a
+ * call if the frame is a caller's, else an instruction. @pid has it mapped. Valid until the next call. */
+const struct row *rows_find(struct rows *r, struct module *module, uint64_t address, bool is_caller,
+			    pid_t pid);
 
 void rows_counts(const struct rows *r, uint64_t *ret_found, uint64_t *ret_made);
 

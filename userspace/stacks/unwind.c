@@ -26,9 +26,10 @@ struct walk {
 	uint64_t bottom;		   /* address of the slice */
 	const struct goroutine *goroutine; /* that may still be gone on with; NULL: none */
 	uint64_t registers[N_REGISTERS];
-	uint32_t known;	       /* bit: the register has its value of this frame */
-	bool was_interrupted;  /* this frame called nothing: RIP is where it is */
-	bool by_frame_pointer; /* this frame was found by one: it may be no frame at all */
+	uint32_t known;	      /* bit: the register has its value of this frame */
+	bool was_interrupted; /* this frame called nothing: RIP is where it is */
+	bool is_by_code;      /* this frame was found by the look of code: it may be none at all */
+	bool is_bare;	      /* this frame has nothing on the stack but its return address */
 	bool is_scheduler; /* what it came from is over: the goroutine that it has is another one */
 };
 
@@ -184,7 +185,7 @@ static enum unwind_end step_by_context(struct walk *w)
 	return w->registers[REGISTER_RSP] > before ? UNWIND_OUTERMOST : UNWIND_NO_GROWTH;
 }
 
-/* Code without rows, of which no bytes are known either. */
+/* Code without rows, which has one. */
 static enum unwind_end step_by_frame_pointer(struct walk *w)
 {
 	const uint64_t rsp = w->registers[REGISTER_RSP], rbp = w->registers[REGISTER_RBP];
@@ -194,8 +195,6 @@ static enum unwind_end step_by_frame_pointer(struct walk *w)
 	if (rbp < rsp || rbp % WORD != 0 || !read_word(w, rbp, &outer) ||
 	    !read_word(w, rbp + WORD, &caller))
 		return UNWIND_NO_STACK;
-	if (outer != 0 && outer <= rbp)
-		return UNWIND_NO_GROWTH;
 	w->known &=
 		KNOWN_AFTER_CALL & ~(1u << REGISTER_RBX | 1u << REGISTER_R12 | 1u << REGISTER_R13 |
 				     1u << REGISTER_R14 | 1u << REGISTER_R15);
@@ -203,7 +202,6 @@ static enum unwind_end step_by_frame_pointer(struct walk *w)
 	w->registers[REGISTER_RSP] = rbp + FRAME_POINTER_CFA;
 	w->registers[REGISTER_RIP] = caller;
 	w->was_interrupted = false;
-	w->by_frame_pointer = true;
 	return UNWIND_OUTERMOST;
 }
 
@@ -241,7 +239,7 @@ static enum unwind_end step_to_caller(struct walk *w, const struct made_frame *f
 	w->registers[REGISTER_RSP] = frame->caller_rsp;
 	w->registers[REGISTER_RIP] = frame->caller_rip;
 	w->registers[REGISTER_RBP] = frame->caller_rbp;
-	w->was_interrupted = false;
+	w->was_interrupted = w->is_by_code = w->is_bare = false;
 	return UNWIND_OUTERMOST;
 }
 
@@ -312,6 +310,8 @@ static enum unwind_end leave_by_row(struct walk *w, const struct row *row)
 {
 	if (row->flags & ROW_NONE)
 		return UNWIND_NO_ROW;
+	w->is_by_code = (row->flags & ROW_BY_CODE) != 0;
+	w->is_bare = (row->flags & ROW_MAKES_FRAME) != 0;
 	if (row->flags & (ROW_GOROUTINE | ROW_GOROUTINE_IF))
 		return step_to_goroutine(w, (row->flags & ROW_GOROUTINE_IF) != 0);
 	if (row->flags & ROW_CONTEXT)
@@ -327,7 +327,13 @@ static enum unwind_end leave_by_row(struct walk *w, const struct row *row)
 static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 {
 	static const struct row without_file = { .flags = ROW_NONE },
-				made = { .flags = ROW_FRAME_POINTER | ROW_IN_CALL };
+				known = { .flags = ROW_IN_CALL };
+	static const struct row bare = { .cfa_register = REGISTER_RSP,
+					 .cfa_offset = WORD,
+					 .saved = { SAVED_LOST, SAVED_UNCHANGED, SAVED_LOST,
+						    SAVED_LOST, SAVED_LOST, SAVED_LOST,
+						    RETURN_ADDRESS / WORD },
+					 .flags = ROW_BY_CODE };
 	const uint64_t address = w->registers[REGISTER_RIP];
 	const struct place place = find_place(w, address - (w->was_interrupted ? 0 : 1));
 	/* A return to where there is no code is none: the last step was wrong. */
@@ -335,15 +341,18 @@ static enum unwind_end walk_frame(struct walk *w, bool *ret_is_last)
 		return UNWIND_NO_CODE;
 	const struct row *row = &without_file;
 	struct made_frame frame = { .has_caller = false };
-	if (place.has_file)
-		row = rows_find(w->u->rows, place.module, place.offset, w->snapshot->pid);
-	else if (place.module != NULL && place.module->type == MODULE_ANONYMOUS) {
-		row = &made;
+	const bool is_made = place.module != NULL && place.module->type == MODULE_ANONYMOUS;
+	if (is_made)
 		frame = look_at_made(w, place.offset);
-	}
-	if (w->by_frame_pointer && !(row->flags & (ROW_IN_CALL | ROW_NONE)))
+	if (frame.has_caller)
+		row = &known;
+	else if (place.has_file || is_made)
+		row = rows_find(w->u->rows, place.module, place.offset, !w->was_interrupted,
+				w->snapshot->pid);
+	if (w->is_by_code && row != &without_file && !(row->flags & (ROW_IN_CALL | ROW_SIGNAL)))
 		return UNWIND_NO_CODE;
-	w->by_frame_pointer = false;
+	if (w->is_bare)
+		row = &bare;
 	/* The frame of a signal was not called: the code that returns from it begins there. */
 	const bool is_between = (row->flags & ROW_SIGNAL) && !w->was_interrupted;
 	if (!(row->flags & ROW_UNREAL) &&

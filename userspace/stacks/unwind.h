@@ -2,7 +2,7 @@
 /* From a snapshot to the frames of its stack, by the call-frame information of the modules (rows.h).
  *
  * What cannot be known ends the stack there and marks it; nothing is guessed. Code without rows (made at
- * run time, assembler) is left by its frame pointer if that leads upwards inside the slice, to code. */
+ * run time, assembler) is left by what its instructions do (row_exit.h), and only to behind a call. */
 #ifndef USERSPACE_STACKS_UNWIND_H
 #define USERSPACE_STACKS_UNWIND_H
 
@@ -70,7 +70,7 @@ struct made_frame {
 	uint64_t caller_rip, caller_rsp, caller_rbp;
 };
 
-/* Whom to ask about each; what @look leaves is left by its frame pointer. */
+/* Whom to ask about each; what @look leaves is left by what its instructions do. */
 void unwinder_set_made(struct unwinder *u, void (*look)(void *data, struct made_frame *frame),
 		       void *data);
 
