@@ -193,6 +193,7 @@ heavy() {
 		PYTHONPATH=. session --trace t.slt -- "$program" app.py
 		[ "$status" -eq 0 ]
 		[ "$(heavy how)" = "probe " ]
+		q '.runs[0].processes[0].coverage.own_allocator' | grep -q CPython
 		q '.runs[0].modules[] | select(.name == "heavy") |
 		   .self_ns > 124000000 and .self_cpu_ns > 74000000 and .self_cpu_ns < .self_ns - 45000000' |
 			grep -qx true
@@ -212,7 +213,7 @@ heavy() {
 	printf './embeds app.py; own/python3.11 app.py; ./python3 app.py\n' >commands
 	session -- sh ./commands
 	[ "$(heavy how)" = "files files probe " ]
-	near "$(heavy total_ns | cut -d' ' -f1)" 126000000 30
+	near "$(heavy total_path_ns | cut -d' ' -f1)" 126000000 30
 	q '.notes[]' | grep -q '^/.*libpython3\.11.* tells what it loads from when'
 }
 

@@ -29,24 +29,6 @@ void module_import(struct builder *b, const struct sl_import *e)
 	     });
 }
 
-/* "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0" */
-static bool is_python_library(const char *path, size_t n)
-{
-	static const char start[] = "/libpython3.";
-	const char *leaf = memrchr(path, '/', n);
-	return leaf != NULL && n - (size_t)(leaf - path) > sizeof(start) - 1 &&
-	       memcmp(leaf, start, sizeof(start) - 1) == 0;
-}
-
-void module_open(struct builder *b, const struct sl_open *e)
-{
-	const size_t n = event_text_length(&e->event, e->text);
-	if ((!language_file_ending(e->text, n) && !is_python_library(e->text, n)) ||
-	    e->enter_ns > e->event.time_ns)
-		return;
-	push(b, &b->module_opens, e);
-}
-
 /* What @proc executes; a forked one what its parent did. */
 static struct image_note *executes(const struct builder *b, int proc, uint64_t at_ns)
 {
@@ -57,6 +39,35 @@ static struct image_note *executes(const struct builder *b, int proc, uint64_t a
 		proc = b->procs.items[proc].parent;
 	}
 	return NULL;
+}
+
+/* "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0" */
+static bool is_python_library(const char *path, size_t n)
+{
+	static const char start[] = "/libpython3.";
+	const char *leaf = memrchr(path, '/', n);
+	return leaf != NULL && n - (size_t)(leaf - path) > sizeof(start) - 1 &&
+	       memcmp(leaf, start, sizeof(start) - 1) == 0;
+}
+
+/* What has loaded that is Python, whatever it is called. */
+static void note_library(struct builder *b, const struct sl_open *e)
+{
+	const int thread = thread_of(b, &e->event, e->event.time_ns);
+	struct image_note *i =
+		thread >= 0 ? executes(b, b->threads.items[thread].proc, e->event.time_ns) : NULL;
+	if (i != NULL && e->result >= 0)
+		i->has_python = true;
+}
+
+void module_open(struct builder *b, const struct sl_open *e)
+{
+	const size_t n = event_text_length(&e->event, e->text);
+	if (is_python_library(e->text, n))
+		note_library(b, e);
+	if (!language_file_ending(e->text, n) || e->enter_ns > e->event.time_ns)
+		return;
+	push(b, &b->module_opens, e);
 }
 
 /* Whoever had begun when the probes were set is not known from its beginning. */
@@ -82,13 +93,6 @@ static const char *interpreter_at(const struct builder *b, int proc, uint64_t at
 {
 	const struct image_note *i = executes(b, proc, at_ns);
 	return i == NULL ? NULL : i->has_python ? "python" : i->out.exe;
-}
-
-static void note_library(const struct builder *b, int proc, const struct sl_open *e)
-{
-	struct image_note *i = executes(b, proc, e->event.time_ns);
-	if (i != NULL && e->result >= 0)
-		i->has_python = true;
 }
 
 struct file_seen {
@@ -129,10 +133,6 @@ static void add_opens(struct builder *b)
 			continue;
 		const int proc = b->threads.items[thread].proc;
 		const char *path = text_of(b->arena, &e->event, e->text);
-		if (is_python_library(path, strlen(path))) {
-			note_library(b, proc, e);
-			continue;
-		}
 		struct file_seen seen = {
 			.thread = thread,
 			.at_ns = e->enter_ns != 0 ? e->enter_ns : e->event.time_ns,

@@ -55,9 +55,18 @@ static bool is_version(const char *text)
 	return strspn(text, "0123456789.-") > 0 || text[0] == '\0';
 }
 
-const char *own_allocator(const struct builder *b, const struct proc *p)
+/* The program, or the interpreter that it has in a library. */
+static const char *program_of(const struct builder *b, const struct proc *p)
 {
 	const char *exe = p->out.exe == NULL ? "" : p->out.exe;
+	while (p->images.n == 0 && p->parent >= 0)
+		p = &b->procs.items[p->parent];
+	return p->images.n > 0 && vec_last(&p->images)->has_python ? "python" : exe;
+}
+
+const char *own_allocator(const struct builder *b, const struct proc *p)
+{
+	const char *exe = program_of(b, p);
 	const char *slash = strrchr(exe, '/');
 	const char *name = slash == NULL ? exe : slash + 1;
 
