@@ -30,15 +30,17 @@ static uint32_t random_below(uint32_t limit)
 	return (uint32_t)(random_state >> 33) % limit;
 }
 
-/* Where the program file lies: its first mapping. */
+/* Where the program lies, or the file that PYTHON_FILE is a part of the path of: its first mapping. */
 static uint64_t load_address(pid_t pid)
 {
+	const char *file = getenv("PYTHON_FILE");
 	char path[64], line[512];
 	unsigned long long address = 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	FILE *maps = fopen(path, "re");
 	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
-		if (strstr(line, "/python3") != NULL && sscanf(line, "%llx-", &address) == 1)
+		if (strstr(line, file != NULL ? file : "/python3") != NULL &&
+		    sscanf(line, "%llx-", &address) == 1)
 			break;
 	}
 	if (maps != NULL)
