@@ -49,12 +49,16 @@ def gdb_walk():
 def gdb_frames():
     """Addresses of the frames, and why it ended there."""
     found, reason = gdb_walk()
-    n, rest = unwind_go.switch_of(found)
+    n, rest = unwind_go.leave(found, True)
     pcs = [pc for pc, _ in found[:n]]
-    if rest is not None:
+    # Within the thread's own stack, and then to the goroutine's.
+    for _ in range(2):
+        if rest is None:
+            break
         with unwind_go.At(*rest):
             found, reason = gdb_walk()
-        pcs += [pc for pc, _ in found]
+        n, rest = unwind_go.leave(found, False)
+        pcs += [pc for pc, _ in found[:n]]
     return pcs, reason
 
 
@@ -83,7 +87,7 @@ class Comparison:
             symbol = gdb.execute("info symbol %#x" % pc, to_string=True)
             if self.v8 is not None and self.v8.covers(pc):
                 continue
-            if i == 0 and unwind_go.SWITCH.match(unwind_go.function_at(pc)):
+            if i == 0 and unwind_go.function_at(pc) in unwind_go.SWITCH:
                 return i
             if symbol.startswith(("crosscall_amd64", "runtime.sigreturn")) or \
                     (symbol.startswith("No symbol") and gdb.solib_name(pc) is None):

@@ -9,7 +9,8 @@ import re
 
 import gdb
 
-SWITCH = re.compile(r"runtime\.(mcall|systemstack|morestack|asmcgocall|nanotime1|walltime)$")
+VDSO = ("runtime.nanotime1", "runtime.walltime", "time.now")
+SWITCH = ("runtime.mcall", "runtime.systemstack", "runtime.morestack", "runtime.asmcgocall") + VDSO
 WORD = 8
 
 
@@ -38,8 +39,6 @@ def is_on(stack, sp):
 
 def goes_on(name, m):
     """SP and PC of the goroutine's innermost frame."""
-    if name in ("runtime.nanotime1", "runtime.walltime"):
-        return int(m["vdsoSP"]), int(m["vdsoPC"])
     sched = m["curg"]["sched"]
     sp = int(sched["sp"])
     if name == "runtime.morestack":
@@ -51,16 +50,20 @@ def goes_on(name, m):
     return sp + WORD, word_at(sp)
 
 
-def switch_of(frames):
-    """Of (PC, SP) from the innermost frame on: how many of them are on the thread's own stack, and where the
-    goroutine goes on; None: nowhere. All of them, if there was no switch."""
+def leave(frames, is_innermost):
+    """Of (PC, SP) from the innermost frame on, or from a caller: how many of them are there for certain, and where
+    the goroutine goes on; None: nowhere."""
     is_between = False
     for i, (pc, sp) in enumerate(frames):
-        name = function_at(pc - 1) if i > 0 else ""
+        name = function_at(pc - 1) if i > 0 or not is_innermost else ""
         is_between = is_between or name in ("runtime.schedule", "runtime.goschedImpl")
-        if not SWITCH.match(name):
+        if function_at(pc) == "runtime.goexit":
+            return i + 1, None
+        if name not in SWITCH:
             continue
         m = thread()
+        if name in VDSO:
+            return i + 1, (int(m["vdsoSP"]), int(m["vdsoPC"]))
         if name == "runtime.mcall" or is_between or int(m["curg"]) == 0:
             return i + 1, None
         if not is_on(m["curg"]["stack"], sp):

@@ -4,6 +4,7 @@
 
 #include "tests/fuzz/elf_around.h"
 #include "tests/fuzz/fuzzing.h"
+#include "tests/fuzz/walk.h"
 #include "userspace/stacks/module_file.h"
 #include "userspace/stacks/row_make.h"
 
@@ -33,6 +34,18 @@ static void check_place(const struct module_file *f, uint64_t address)
 		abort();
 }
 
+/* Then much of it is behind a call, where the rows of some functions are others. */
+static void fill_with_calls(void)
+{
+	static uint8_t calls[ELF_TEXT_SIZE];
+	for (size_t i = 0; i < sizeof(calls); i++)
+		calls[i] = i % 2 == 0 ? 0xff : 0xd0; /* call *%rax */
+	const int fd = open(elf_path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, calls, sizeof(calls), ELF_TEXT) != (ssize_t)sizeof(calls))
+		abort();
+	(void)close(fd);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct elf_part table = {
@@ -41,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 1 << 18)
 		return 0;
 	elf_write(&table, 1);
+	fill_with_calls();
 	struct modules *modules = modules_new();
 	struct module *module = modules != NULL ? elf_module(modules) : NULL;
 	if (module == NULL)
@@ -55,6 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    row.cfa_register > REGISTER_RIP)
 			abort();
 	}
+	if (size % 4 == 0)
+		fuzz_walk(modules, module, data, size);
 	modules_free(modules);
 	return 0;
 }

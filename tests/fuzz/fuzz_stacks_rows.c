@@ -5,10 +5,10 @@
 
 #include "tests/fuzz/elf_around.h"
 #include "tests/fuzz/fuzzing.h"
+#include "tests/fuzz/walk.h"
 #include "userspace/stacks/row_make.h"
-#include "userspace/stacks/unwind.h"
 
-enum { PLACES = 16, BASE = 0x400000 };
+enum { PLACES = 16 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -58,36 +58,6 @@ static void check_row(const struct row *row)
 		abort();
 }
 
-/* A stack full of places in that code. */
-static void check_walk(struct modules *modules, const struct module *module, const uint8_t *data,
-		       size_t n)
-{
-	static uint64_t stack[512];
-	static struct unwound unwound;
-	struct spaces *spaces = spaces_new(modules);
-	struct unwinder *unwinder = unwinder_new(spaces);
-	const struct mapping mapping = { .address = BASE,
-					 .length = 1 << 20,
-					 .path = module->path,
-					 .identity = module->identity };
-	const pid_t pid = 1 << 23;
-	if (spaces == NULL || unwinder == NULL || spaces_map(spaces, pid, 1, &mapping) < 0)
-		abort();
-	for (size_t i = 0; i < 512; i++)
-		stack[i] = BASE + ELF_TEXT + (n > 0 ? data[i % n] : 0) * 4u + i;
-	struct snapshot snapshot = {
-		.time_ns = 2, .pid = pid, .stack = (const uint8_t *)stack, .n_stack = sizeof(stack)
-	};
-	snapshot.registers[REGISTER_RIP] = BASE + ELF_TEXT;
-	snapshot.registers[REGISTER_RSP] = 0x7000;
-	snapshot.registers[REGISTER_RBP] = 0x7100;
-	unwind(unwinder, &snapshot, &unwound);
-	if (unwound.n == 0 || unwound.n > FRAMES_MAX)
-		abort();
-	unwinder_free(unwinder);
-	spaces_free(spaces);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 1 || size > 1 << 18)
@@ -104,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_row(&row);
 	}
 	if (size % 8 == 0)
-		check_walk(modules, module, data, size);
+		fuzz_walk(modules, module, data, size);
 	modules_free(modules);
 	return 0;
 }

@@ -44,43 +44,48 @@ struct special {
 static const struct special *special_of(const char *name)
 {
 	static const struct special all[] = {
-		{ .name = "goexit", .flags = ROW_END, .is_alone = true },
-		{ .name = "rt0_go", .flags = ROW_END, .is_alone = true },
+		{ .name = "runtime.goexit", .flags = ROW_END, .is_alone = true },
+		{ .name = "runtime.rt0_go", .flags = ROW_END, .is_alone = true },
 		/* It does not come back: what lies there are remains of others. */
-		{ .name = "mcall", .flags = ROW_END, .is_alone = true, .when_called = true },
+		{ .name = "runtime.mcall",
+		  .flags = ROW_END,
+		  .is_alone = true,
+		  .when_called = true },
 		/* The first in a thread. */
-		{ .name = "clone", .flags = ROW_END, .is_alone = true, .when_called = true },
+		{ .name = "runtime.clone",
+		  .flags = ROW_END,
+		  .is_alone = true,
+		  .when_called = true },
 		/* Both stacks lead outwards from it. */
-		{ .name = "cgocallback" },
-		{ .name = "systemstack",
+		{ .name = "runtime.cgocallback" },
+		{ .name = "runtime.systemstack",
 		  .flags = ROW_GOROUTINE,
 		  .is_alone = true,
 		  .when_called = true },
-		{ .name = "morestack",
+		{ .name = "runtime.morestack",
 		  .flags = ROW_GOROUTINE,
 		  .is_alone = true,
 		  .when_called = true },
 		/* It may have been on the thread's stack already. */
-		{ .name = "asmcgocall",
+		{ .name = "runtime.asmcgocall",
 		  .flags = ROW_GOROUTINE_IF,
 		  .is_alone = true,
 		  .when_called = true },
-		{ .name = "systemstack_switch", .flags = ROW_UNREAL },
-		{ .name = "schedule", .flags = ROW_SCHEDULER },
-		{ .name = "goschedImpl", .flags = ROW_SCHEDULER },
+		{ .name = "runtime.systemstack_switch", .flags = ROW_UNREAL },
+		{ .name = "runtime.schedule", .flags = ROW_SCHEDULER },
+		{ .name = "runtime.goschedImpl", .flags = ROW_SCHEDULER },
 		/* The kernel does, once they have begun. */
-		{ .name = "sigreturn", .flags = ROW_SIGNAL | ROW_CONTEXT, .is_alone = true },
-		{ .name = "sigreturn__sigaction",
+		{ .name = "runtime.sigreturn",
 		  .flags = ROW_SIGNAL | ROW_CONTEXT,
 		  .is_alone = true },
-		{ .name = "nanotime1", .when_called = true, .has_stack_in_r12 = true },
-		{ .name = "walltime", .when_called = true, .has_stack_in_r12 = true },
-		{ .name = "vgetrandom1", .when_called = true, .has_stack_in_r12 = true },
+		{ .name = "runtime.sigreturn__sigaction",
+		  .flags = ROW_SIGNAL | ROW_CONTEXT,
+		  .is_alone = true },
+		{ .name = "runtime.nanotime1", .when_called = true, .has_stack_in_r12 = true },
+		{ .name = "runtime.walltime", .when_called = true, .has_stack_in_r12 = true },
+		{ .name = "time.now", .when_called = true, .has_stack_in_r12 = true },
+		{ .name = "runtime.vgetrandom1", .when_called = true, .has_stack_in_r12 = true },
 	};
-	static const char prefix[] = "runtime.";
-	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-		return NULL;
-	name += sizeof(prefix) - 1;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		const size_t n = strlen(all[i].name);
 		if (strncmp(name, all[i].name, n) == 0 &&
