@@ -173,7 +173,7 @@ java_app() {
 	served -- java -cp . Server "$port"
 	named "a JVM without any flag"
 	says '[0-9]+ % in Server.buildIndex'
-	! grep -q DumpPerfMap screen
+	fails grep DumpPerfMap screen
 }
 
 @test "apache with PHP" {

@@ -57,6 +57,10 @@ static void what_is_needed_and_not_told_is_refused(void **state)
 	fake_jvm_put(&jvm, JVM_STRUCTS + 8 + 48 * 8 + 32, 1 << 20, 8); /* an offset */
 	assert_int_equal(hotspot_layout_read(&fake_jvm_places, memory, &l), -EBADMSG);
 	fake_jvm_init(&jvm, false);
+	memcpy(jvm.bytes + JVM_BYTES - 8, "CodeHeap", 8); /* a name where memory ends */
+	fake_jvm_put(&jvm, JVM_STRUCTS + 8 + 48 * 4, JVM_BASE + JVM_BYTES - 8, 8);
+	assert_int_equal(hotspot_layout_read(&fake_jvm_places, memory, &l), -EBADMSG);
+	fake_jvm_init(&jvm, false);
 	fake_jvm_put(&jvm, JVM_STRUCTS, 16, 8); /* the table */
 	assert_true(hotspot_layout_read(&fake_jvm_places, memory, &l) < 0);
 	fake_jvm_init(&jvm, false);

@@ -143,13 +143,10 @@ static int read_by_pages(struct pages *p, uint64_t address, void *to, size_t n)
 /* Whatever is too long, or cannot be read, equals none that is looked for. */
 static void read_name(struct pages *p, uint64_t address, char ret[static NAME_BYTES])
 {
-	size_t n = 0;
-	while (n < NAME_BYTES && address != 0 && read_by_pages(p, address + n, &ret[n], 1) == 0 &&
-	       ret[n] != '\0')
-		n++;
-	if (n == NAME_BYTES || address == 0 || ret[n] != '\0')
-		n = 0;
-	ret[n] = '\0';
+	for (size_t n = 0; n < NAME_BYTES && read_by_pages(p, address + n, &ret[n], 1) == 0; n++)
+		if (ret[n] == '\0')
+			return;
+	ret[0] = '\0';
 }
 
 /* ---- tables ---- */
