@@ -14,6 +14,7 @@ setup() {
 teardown() {
 	# shellcheck disable=SC2086 # a list
 	[ -z "${pids:-}" ] || kill -KILL $pids 2>/dev/null || true
+	rm -f ${node:+"/tmp/perf-$node.map"}
 }
 
 # To be killed at the end of the test.
@@ -145,7 +146,6 @@ compare_stacks() {
 	export ENTRIES=1
 	compare_stacks "node where functions begin" $node 95
 	[ "$(number blind)" -le 6 ]
-	rm -f "/tmp/perf-$node.map"
 }
 
 # Its own table of functions is all that a stripped one has; gdb sees the same code with everything.

@@ -10,13 +10,15 @@
 #include "userspace/stacks/row_way.h"
 
 enum {
-	INSTRUCTIONS_MAX = 3000, /* some tens of microseconds */
-	READS_MAX = 64,
+	INSTRUCTIONS_MAX = 1000, /* some ten microseconds; V8's need 160 */
+	READS_MAX = 24,
 	WAYS_MAX = 32,
 	TARGETS_MAX = 512, /* a power of two; half of it is used */
 	CALLEE_MAX = 40,
 	FRAME_MAX = 300, /* instructions until a frame that is set up is used or left */
-	WINDOW = 512,
+	WINDOW = 1024,
+	WINDOW_BEFORE = 256, /* much leads back */
+	PAGE = 4096,
 };
 
 struct search {
@@ -50,12 +52,16 @@ static bool fetch(struct search *s, uint64_t address, struct instruction *ret)
 	const uint64_t at = address - s->window_at;
 	if (at < s->n_window && instruction_decode(s->window + at, s->n_window - at, ret))
 		return true;
-	/* It is not there, or not all of it. */
-	if (s->n_reads++ == READS_MAX || (at == 0 && s->n_window > 0))
+	/* It is not there, or not all of it, and not because there is no more. */
+	if (s->n_reads++ == READS_MAX || (at < s->n_window && s->n_window - at >= INSTRUCTION_MAX))
 		return false;
-	s->window_at = address;
-	s->n_window = code_read(s->code, address, s->window, sizeof(s->window));
-	return instruction_decode(s->window, s->n_window, ret);
+	const uint64_t in_page = address % PAGE, before = at < s->n_window	    ? 0
+							  : in_page < WINDOW_BEFORE ? in_page
+										    : WINDOW_BEFORE;
+	s->window_at = address - before;
+	s->n_window = code_read(s->code, s->window_at, s->window, sizeof(s->window));
+	return s->n_window > before &&
+	       instruction_decode(s->window + before, s->n_window - before, ret);
 }
 
 static bool is_call(const struct instruction *i)
