@@ -70,6 +70,13 @@ is_split_right() {
 	awk '$1 == "wait" && $6 - $5 < 0.99 { print; bad = 1 } END { exit bad }' samples
 }
 
+# The main thread ends first, and with it what is known of the program's memory.
+@test "a wait that the end of the program ends has its stack" {
+	have_bpf || skip "no kernel probes here"
+	record -- "$WORKLOADS/stacks" idle 4
+	[ "$(grep -c '^wait [0-9/]* 34 .*;be_idle;' samples)" = 4 ]
+}
+
 @test "from which length on a wait has a stack can be set" {
 	require_bpf
 	record --wait-stacks 100ms -- "$WORKLOADS/stacks" sleep 20

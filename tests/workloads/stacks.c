@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 /* usage: stacks plain|thread|fork|library|brief UNITS
  *        stacks sleep MS
+ *        stacks idle THREADS
  *        stacks secret FILE
  * Spends UNITS of work, in slices: 70 of 100 in heavy(), called by heavy_caller(), and 30 in light(). In
  * a thread of its own, a child, or by the library stacks_plugin.so beside it, if asked to; or a unit in light()
- * in each of as many threads, one after another. Or sleeps in retry_connect(). Or keeps a marker on its
- * stack, which it has written to FILE, while it works. */
+ * in each of as many threads, one after another. Or sleeps in retry_connect(). Or ends after 20 ms, while
+ * that many threads are idle. Or keeps a marker on its stack, which it has written to FILE, while it
+ * works. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -62,6 +64,13 @@ static void keep_secret(const char *path)
 	retry_connect(5);
 }
 
+static void *be_idle(void *data)
+{
+	while (pause() < 0)
+		;
+	return data;
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc == 3 ? argv[1] : "";
@@ -87,6 +96,10 @@ int main(int argc, char **argv)
 		wait(NULL);
 	} else if (strcmp(how, "sleep") == 0) {
 		retry_connect(units);
+	} else if (strcmp(how, "idle") == 0) {
+		while (units-- > 0)
+			pthread_create(&thread, NULL, be_idle, NULL);
+		retry_connect(20);
 	} else if (strcmp(how, "secret") == 0) {
 		keep_secret(argv[2]);
 	} else {

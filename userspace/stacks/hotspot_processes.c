@@ -195,7 +195,8 @@ static const struct hotspot_heap *heap_of(struct process *process, uint64_t addr
 /* Its number; 0: no room. */
 static uint32_t number_of(struct hotspot_processes *p, const char *text)
 {
-	const char *name = arena_intern(p->arena, text);
+	const bool is_full = p->names.n == NAMES_MAX || p->n_name_bytes > NAME_BYTES_MAX;
+	const char *name = is_full ? NULL : arena_intern(p->arena, text);
 	if (name == NULL)
 		return 0;
 	size_t at = (size_t)((uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> 32) % BUCKETS;
@@ -203,8 +204,7 @@ static uint32_t number_of(struct hotspot_processes *p, const char *text)
 		if (p->names.items[p->buckets[at] - 1] == name)
 			return p->buckets[at];
 	p->n_name_bytes += strlen(name);
-	if (p->names.n == NAMES_MAX || p->n_name_bytes > NAME_BYTES_MAX ||
-	    vec_push(&p->names, name) < 0)
+	if (vec_push(&p->names, name) < 0)
 		return 0;
 	return p->buckets[at] = (uint32_t)p->names.n;
 }

@@ -47,6 +47,10 @@
 
 #define KERNEL_FRAMES 128
 
+/* Once the main thread has ended the others may have a last snapshot to give, of a wait that was ended. No
+ * other process has the number that soon. */
+#define LAST_THREADS_NS NS_PER_S
+
 struct source_perf {
 	uint64_t rate_hz; /* asked for; 0: what the cost allows */
 	uint64_t wait_ns; /* shorter waits have no stack */
@@ -409,7 +413,7 @@ static void take_fork(struct source_perf *s, const struct birth *birth, uint64_t
 
 static void take_exit(struct source_perf *s, pid_t pid, uint64_t time_ns)
 {
-	spaces_exit(s->spaces, pid, time_ns);
+	spaces_exit(s->spaces, pid, time_ns + LAST_THREADS_NS);
 	interpreters_gone(&s->interpreters, pid);
 }
 
