@@ -153,8 +153,10 @@ static void find_innermost(const struct session *s, struct row_code *code)
 static bool is_telling(const struct row_code *code, const struct big *big)
 {
 	const double sum = (double)code->sum_ns, total = (double)big->share->total_ns;
+	const bool runs_all =
+		total >= NEARLY_ALL * sum || strcmp(big->share->function, "main") == 0;
 	return 2 * (double)big->innermost_ns >= total &&
-	       (total < NEARLY_ALL * sum || (double)big->share->self_ns >= LEAST * sum);
+	       (!runs_all || (double)big->share->self_ns >= LEAST * sum);
 }
 
 static int by_total(const void *left, const void *right)
