@@ -36,16 +36,16 @@ static __always_inline __u64 goroutine_of(__u64 thread, __u64 *words)
 
 /* Where it may be on its stack without having told that: R12 has it at calls into the vDSO, and what is
  * restored at the end of a signal. */
-static __always_inline __u64 untold(const struct pt_regs *regs)
+static __always_inline __u64 called_at(const struct pt_regs *regs)
 {
 	return regs->orig_ax == RT_SIGRETURN ? pointer_at(regs->sp, SIGNAL_SP) : regs->r12;
 }
 
 /* How many bytes of its stack are in use. Both places may be older. */
-static __always_inline __u64 in_use(const __u64 *g, __u64 untold)
+static __always_inline __u64 in_use(const __u64 *g, __u64 called_sp)
 {
 	const __u64 size = g[G_HIGH] - g[G_LOW];
-	__u64 left = g[G_HIGH] - g[G_SP], called = g[G_HIGH] - untold;
+	__u64 left = g[G_HIGH] - g[G_SP], called = g[G_HIGH] - called_sp;
 
 	if (left > size)
 		left = 0;
@@ -69,7 +69,7 @@ __noinline int goroutine_take(__u64 time_ns, __u32 slot)
 	above = words[G_HIGH] - regs->sp;
 	if (above <= words[G_HIGH] - words[G_LOW])
 		return above < ABOVE_MAX ? above : ABOVE_MAX;
-	n = in_use(words, untold(regs));
+	n = in_use(words, called_at(regs));
 	s = n ? bpf_ringbuf_reserve(&stack_ring, sizeof(*s) + GOROUTINE_BYTES, 0) : NULL;
 	if (!s)
 		return 0;

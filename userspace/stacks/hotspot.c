@@ -15,31 +15,18 @@
 #define FREE	  0xffu /* in the map: nothing is there */
 #define HEADER	  1024u /* of a blob; 400 in 17 */
 
-static int read_at(struct memory_reader memory, uint64_t address, uint32_t offset, void *to,
-		   size_t n)
-{
-	return address == 0 ? -EFAULT : memory.read(memory.data, address + offset, to, n);
-}
-
-/* 0: it cannot be read. */
-static uint64_t pointer_at(struct memory_reader memory, uint64_t address, uint32_t offset)
-{
-	uint64_t pointer = 0;
-	return read_at(memory, address, offset, &pointer, sizeof(pointer)) < 0 ? 0 : pointer;
-}
-
 /* ---- heaps ---- */
 
 static bool read_heap(const struct hotspot_layout *l, uint64_t heap, struct memory_reader memory,
 		      struct hotspot_heap *ret)
 {
-	const uint64_t end = pointer_at(memory, heap, l->heap_segments + l->space_high);
+	const uint64_t end = memory_pointer(memory, heap, l->heap_segments + l->space_high);
 	*ret = (struct hotspot_heap){
-		.start = pointer_at(memory, heap, l->heap_memory + l->space_low),
-		.end = pointer_at(memory, heap, l->heap_memory + l->space_high),
-		.segments = pointer_at(memory, heap, l->heap_segments + l->space_low),
+		.start = memory_pointer(memory, heap, l->heap_memory + l->space_low),
+		.end = memory_pointer(memory, heap, l->heap_memory + l->space_high),
+		.segments = memory_pointer(memory, heap, l->heap_segments + l->space_low),
 	};
-	if (read_at(memory, heap, l->segment_shift, &ret->shift, sizeof(ret->shift)) < 0)
+	if (memory_read(memory, heap, l->segment_shift, &ret->shift, sizeof(ret->shift)) < 0)
 		return false;
 	ret->n_segments = end - ret->segments;
 	return ret->start != 0 && ret->start < ret->end && ret->end - ret->start <= HEAP_MAX &&
@@ -54,15 +41,15 @@ size_t hotspot_heaps_read(const struct hotspot_layout *layout, struct memory_rea
 	uint64_t items = l->heap;
 	uint32_t n = 1;
 	if (l->heap_list != 0) {
-		const uint64_t list = pointer_at(memory, l->heap_list, 0);
-		if (read_at(memory, list, l->array_length, &n, sizeof(n)) < 0)
+		const uint64_t list = memory_pointer(memory, l->heap_list, 0);
+		if (memory_read(memory, list, l->array_length, &n, sizeof(n)) < 0)
 			return 0;
-		items = pointer_at(memory, list, l->array_items);
+		items = memory_pointer(memory, list, l->array_items);
 	}
 	size_t n_read = 0;
 	for (uint32_t i = 0; i < n && i < HOTSPOT_HEAPS_MAX; i++)
-		if (read_heap(l, pointer_at(memory, items, i * (uint32_t)sizeof(uint64_t)), memory,
-			      &ret[n_read]))
+		if (read_heap(l, memory_pointer(memory, items, i * (uint32_t)sizeof(uint64_t)),
+			      memory, &ret[n_read]))
 			n_read++;
 	return n_read;
 }
@@ -122,7 +109,7 @@ static int read_string(uint64_t address, struct memory_reader memory, struct buf
 	while (n < sizeof(text)) {
 		const uint64_t left = 64 - (address + n) % 64;
 		const size_t piece = left < sizeof(text) - n ? (size_t)left : sizeof(text) - n;
-		const int r = read_at(memory, address, (uint32_t)n, text + n, piece);
+		const int r = memory_read(memory, address, (uint32_t)n, text + n, piece);
 		if (r < 0)
 			return r;
 		const char *end = memchr(text + n, '\0', piece);
@@ -243,7 +230,7 @@ struct object {
 static struct object open_object(struct memory_reader memory, uint64_t address)
 {
 	struct object o = { .memory = memory, .address = address };
-	if (read_at(memory, address, 0, o.bytes, sizeof(o.bytes)) == 0)
+	if (memory_read(memory, address, 0, o.bytes, sizeof(o.bytes)) == 0)
 		o.n = sizeof(o.bytes);
 	return o;
 }
@@ -251,7 +238,7 @@ static struct object open_object(struct memory_reader memory, uint64_t address)
 static int read_member(const struct object *o, uint32_t offset, void *to, size_t n)
 {
 	if (n > o->n || offset > o->n - n)
-		return read_at(o->memory, o->address, offset, to, n);
+		return memory_read(o->memory, o->address, offset, to, n);
 	memcpy(to, o->bytes + offset, n);
 	return 0;
 }
@@ -288,8 +275,9 @@ static size_t without_numbers(const char *text, size_t n)
 uint64_t hotspot_method_identity(const struct hotspot_layout *layout, uint64_t method,
 				 struct memory_reader memory)
 {
-	return method % sizeof(uint64_t) != 0 ? 0
-					      : pointer_at(memory, method, layout->constant_method);
+	return method % sizeof(uint64_t) != 0
+		       ? 0
+		       : memory_pointer(memory, method, layout->constant_method);
 }
 
 int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
@@ -313,7 +301,7 @@ int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
 		return -EFAULT;
 	if (index == 0 || (int32_t)index >= length)
 		return -EBADMSG;
-	int r = read_text(l, pointer_at(memory, holder, l->class_name), memory, text, &n);
+	int r = read_text(l, memory_pointer(memory, holder, l->class_name), memory, text, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++)
@@ -323,7 +311,7 @@ int hotspot_method_name(const struct hotspot_layout *layout, uint64_t method,
 	if (r >= 0)
 		r = buf_addc(ret_name, '.');
 	const uint64_t name =
-		pointer_at(memory, pool, l->pool_bytes + index * (uint32_t)sizeof(uint64_t));
+		memory_pointer(memory, pool, l->pool_bytes + index * (uint32_t)sizeof(uint64_t));
 	if (r >= 0)
 		r = read_text(l, name, memory, text, &n);
 	return r < 0 ? r : add_text(ret_name, text, n);

@@ -5,6 +5,17 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+int memory_read(struct memory_reader memory, uint64_t address, uint32_t offset, void *to, size_t n)
+{
+	return address == 0 ? -EFAULT : memory.read(memory.data, address + offset, to, n);
+}
+
+uint64_t memory_pointer(struct memory_reader memory, uint64_t address, uint32_t offset)
+{
+	uint64_t pointer = 0;
+	return memory_read(memory, address, offset, &pointer, sizeof(pointer)) < 0 ? 0 : pointer;
+}
+
 static int read_process(void *data, uint64_t address, void *to, size_t n)
 {
 	struct iovec here = { .iov_base = to, .iov_len = n };

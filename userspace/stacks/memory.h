@@ -13,6 +13,11 @@ struct memory_reader {
 	void *data;
 };
 
+/* @n bytes at @address + @offset, likewise; a null pointer leads nowhere. */
+int memory_read(struct memory_reader memory, uint64_t address, uint32_t offset, void *to, size_t n);
+/* The pointer there. 0 when it cannot be read, so that it ends every walk. */
+uint64_t memory_pointer(struct memory_reader memory, uint64_t address, uint32_t offset);
+
 /* Of a live process, by process_vm_readv(2). */
 struct memory_reader memory_of_process(pid_t pid);
 

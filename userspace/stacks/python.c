@@ -14,19 +14,6 @@
 #define OFFSET_MAX	 (1u << 20)
 #define UNIT_BYTES	 2u /* of an instruction */
 
-static int read_at(struct memory_reader memory, uint64_t address, uint32_t offset, void *to,
-		   size_t n)
-{
-	return address == 0 ? -EFAULT : memory.read(memory.data, address + offset, to, n);
-}
-
-/* 0 when it cannot be read: a null pointer ends every walk. */
-static uint64_t pointer_at(struct memory_reader memory, uint64_t address, uint32_t offset)
-{
-	uint64_t pointer = 0;
-	return read_at(memory, address, offset, &pointer, sizeof(pointer)) < 0 ? 0 : pointer;
-}
-
 /* ---- where things lie ---- */
 
 /* Python 3.11, x86-64: offsetof() on its Include/internal and Include/cpython. */
@@ -97,7 +84,7 @@ static int layout_of_3_13(uint64_t runtime, struct memory_reader memory, struct 
 	uint64_t words[WORDS_3_13];
 	struct python_layout layout = { .is_entry = 0 };
 	uint32_t *members = (uint32_t *)&layout;
-	if (read_at(memory, runtime, 0, words, sizeof(words)) < 0 ||
+	if (memory_read(memory, runtime, 0, words, sizeof(words)) < 0 ||
 	    memcmp(words, "xdebugpy", sizeof(words[0])) != 0)
 		return -EBADMSG;
 	if (words[2] != 0)
@@ -134,15 +121,15 @@ int python_layout_of(unsigned int version, uint64_t runtime, struct memory_reade
 static uint64_t thread_state(const struct python_layout *l, uint64_t runtime, pid_t tid,
 			     struct memory_reader memory)
 {
-	uint64_t interpreter = pointer_at(memory, runtime, l->interpreters_head);
+	uint64_t interpreter = memory_pointer(memory, runtime, l->interpreters_head);
 	for (unsigned int i = 0; interpreter != 0 && i < INTERPRETERS_MAX; i++) {
-		uint64_t thread = pointer_at(memory, interpreter, l->threads_head);
+		uint64_t thread = memory_pointer(memory, interpreter, l->threads_head);
 		for (unsigned int k = 0; thread != 0 && k < THREADS_MAX; k++) {
-			if (pointer_at(memory, thread, l->native_thread_id) == (uint64_t)tid)
+			if (memory_pointer(memory, thread, l->native_thread_id) == (uint64_t)tid)
 				return thread;
-			thread = pointer_at(memory, thread, l->thread_next);
+			thread = memory_pointer(memory, thread, l->thread_next);
 		}
-		interpreter = pointer_at(memory, interpreter, l->interpreter_next);
+		interpreter = memory_pointer(memory, interpreter, l->interpreter_next);
 	}
 	return 0;
 }
@@ -150,8 +137,8 @@ static uint64_t thread_state(const struct python_layout *l, uint64_t runtime, pi
 static uint64_t current_frame(const struct python_layout *l, uint64_t thread,
 			      struct memory_reader memory)
 {
-	const uint64_t frame = pointer_at(memory, thread, l->current_frame);
-	return l->frame_of_cframe == 0 ? frame : pointer_at(memory, frame, l->frame_of_cframe);
+	const uint64_t frame = memory_pointer(memory, thread, l->current_frame);
+	return l->frame_of_cframe == 0 ? frame : memory_pointer(memory, frame, l->frame_of_cframe);
 }
 
 #define OWNED_BY_CSTACK \
@@ -161,7 +148,7 @@ static bool is_entry_frame(const struct python_layout *l, uint64_t frame,
 			   struct memory_reader memory)
 {
 	uint8_t byte = 0;
-	if (read_at(memory, frame, l->is_entry != 0 ? l->is_entry : l->owner, &byte, 1) < 0)
+	if (memory_read(memory, frame, l->is_entry != 0 ? l->is_entry : l->owner, &byte, 1) < 0)
 		return true;
 	return l->is_entry != 0 ? byte != 0 : byte == OWNED_BY_CSTACK;
 }
@@ -169,8 +156,8 @@ static bool is_entry_frame(const struct python_layout *l, uint64_t frame,
 static struct python_place place_of(const struct python_layout *l, uint64_t frame,
 				    struct memory_reader memory)
 {
-	struct python_place place = { .code = pointer_at(memory, frame, l->code) };
-	const uint64_t at = pointer_at(memory, frame, l->instruction);
+	struct python_place place = { .code = memory_pointer(memory, frame, l->code) };
+	const uint64_t at = memory_pointer(memory, frame, l->instruction);
 	const uint64_t first = place.code + l->instructions;
 	place.offset = at < first || at - first >= PYTHON_NOT_BEGUN ? PYTHON_NOT_BEGUN
 								    : (uint32_t)(at - first);
@@ -189,7 +176,7 @@ size_t python_walk(const struct python_layout *layout, uint64_t runtime, pid_t t
 			ret[n++] = place_of(layout, frame, memory);
 		if (is_entry && n > 0)
 			ret[n - 1].is_entry = true;
-		frame = pointer_at(memory, frame, layout->previous);
+		frame = memory_pointer(memory, frame, layout->previous);
 	}
 	return n;
 }
@@ -237,15 +224,15 @@ static int read_text(const struct python_layout *l, uint64_t address, struct mem
 	uint8_t bytes[TEXT_MAX * 4];
 	uint64_t length;
 	uint32_t state;
-	if (read_at(memory, address, l->text_length, &length, sizeof(length)) < 0 ||
-	    read_at(memory, address, l->text_state, &state, sizeof(state)) < 0)
+	if (memory_read(memory, address, l->text_length, &length, sizeof(length)) < 0 ||
+	    memory_read(memory, address, l->text_state, &state, sizeof(state)) < 0)
 		return -EFAULT;
 	const unsigned int kind = TEXT_KIND(state);
 	if (length == 0 || length > TEXT_MAX || (state & TEXT_IS_COMPACT) == 0 ||
 	    (kind != 1 && kind != 2 && kind != 4))
 		return -EBADMSG;
 	const uint32_t at = (state & TEXT_IS_ASCII) != 0 ? l->ascii_text : l->other_text;
-	if (read_at(memory, address, at, bytes, (size_t)length * kind) < 0)
+	if (memory_read(memory, address, at, bytes, (size_t)length * kind) < 0)
 		return -EFAULT;
 	return add_characters(ret, bytes, kind, (size_t)length);
 }
@@ -255,14 +242,14 @@ static int read_bytes(const struct python_layout *l, uint64_t address, struct me
 {
 	uint8_t piece[4096];
 	uint64_t size;
-	if (read_at(memory, address, l->bytes_size, &size, sizeof(size)) < 0)
+	if (memory_read(memory, address, l->bytes_size, &size, sizeof(size)) < 0)
 		return -EFAULT;
 	if (size > LINES_MAX)
 		return -EBADMSG;
 	for (uint64_t done = 0; done < size; done += sizeof(piece)) {
 		const size_t n =
 			size - done < sizeof(piece) ? (size_t)(size - done) : sizeof(piece);
-		if (read_at(memory, address + done, l->bytes, piece, n) < 0)
+		if (memory_read(memory, address + done, l->bytes, piece, n) < 0)
 			return -EFAULT;
 		(void)buf_add(ret, piece, n);
 	}
@@ -276,13 +263,13 @@ int python_code_read(const struct python_layout *layout, uint64_t code, struct m
 	buf_init(&ret->name, TEXT_BYTES_MAX);
 	buf_init(&ret->file, TEXT_BYTES_MAX);
 	buf_init(&ret->lines, LINES_MAX);
-	if (read_at(memory, code, l->first_line, &ret->first_line, sizeof(ret->first_line)) < 0)
+	if (memory_read(memory, code, l->first_line, &ret->first_line, sizeof(ret->first_line)) < 0)
 		return -EFAULT;
-	int r = read_text(l, pointer_at(memory, code, l->name), memory, &ret->name);
+	int r = read_text(l, memory_pointer(memory, code, l->name), memory, &ret->name);
 	if (r >= 0)
-		r = read_text(l, pointer_at(memory, code, l->filename), memory, &ret->file);
+		r = read_text(l, memory_pointer(memory, code, l->filename), memory, &ret->file);
 	if (r >= 0)
-		r = read_bytes(l, pointer_at(memory, code, l->line_table), memory, &ret->lines);
+		r = read_bytes(l, memory_pointer(memory, code, l->line_table), memory, &ret->lines);
 	return r;
 }
 
