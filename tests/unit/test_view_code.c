@@ -11,7 +11,8 @@
 
 #define BEGIN "0 meta source.bpf=ok\n0 meta source.stacks=ok\n0 mark 1 spawn\n"
 
-static void assert_prints(const char *story, const char *view, const char *const *expected)
+/* To be freed. */
+static char *printed(const char *story, const char *view)
 {
 	struct session *s = build(story);
 	char *text = NULL;
@@ -23,11 +24,17 @@ static void assert_prints(const char *story, const char *view, const char *const
 	assert_int_equal(table_print(t, &page), 0);
 	(void)fclose(f);
 	table_free(t);
+	(void)session_free(s);
+	return text;
+}
+
+static void assert_prints(const char *story, const char *view, const char *const *expected)
+{
+	char *text = printed(story, view);
 	for (size_t i = 0; expected[i] != NULL; i++)
 		if (strstr(text, expected[i]) == NULL)
 			fail_msg("no '%s' in:\n%s", expected[i], text);
 	free(text);
-	(void)session_free(s);
 }
 #define PRINTS(story, view, ...) \
 	assert_prints(story, view, (const char *const[]){ __VA_ARGS__, NULL })
@@ -103,6 +110,29 @@ static void the_first_line_names_a_function_that_is_certain(void **state)
 	assert_equation(working("22"), "done in 100 ms = main 100");
 }
 
+/* Eight of ten moments are in main(), each in another function that it calls. */
+static void main_is_no_answer(void **state)
+{
+	char story[4096];
+	int n = snprintf(story, sizeof(story),
+			 BEGIN "0 module /usr/bin/work id=1 type=file\n"
+			       "0 frame id=1 module=1 offset=16\n0 stack id=1 frame=1\n"
+			       "0 exec 1 /usr/bin/work argv=work\n");
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		n += snprintf(story + n, sizeof(story) - (size_t)n,
+			      "%dms frame id=%d module=1 offset=%d\n"
+			      "%dms stack id=%d caller=%d frame=%d\n%dms sample 1 timer stack=%d\n",
+			      5 + 10 * i, i + 2, 32 + 16 * i, 5 + 10 * i, i + 2, i < 8, i + 2,
+			      5 + 10 * i, i + 2);
+	(void)snprintf(story + n, sizeof(story) - (size_t)n,
+		       "100ms exit 1 code=0\n100ms function main frame=1\n");
+	char *text = printed(story, "startup");
+	assert_non_null(strstr(text, "cpu"));
+	assert_null(strstr(text, "in main"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +140,7 @@ int main(void)
 		cmocka_unit_test(a_class_is_told_without_its_package_where_lines_are_narrow),
 		cmocka_unit_test(without_names_it_is_said_what_gives_them),
 		cmocka_unit_test(the_first_line_names_a_function_that_is_certain),
+		cmocka_unit_test(main_is_no_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
