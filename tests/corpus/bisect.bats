@@ -55,6 +55,38 @@ finds_the_sixth() {
 	[ "$(git worktree list | wc -l)" = 1 ]
 }
 
+# planted AT: eight commits of the same tool, which works longer from one of them on.
+eight_commits() {
+	git checkout -q --orphan "from-$1"
+	for i in 1 2 3 4 5 6 7 8; do
+		units=10
+		[ "$i" -lt "$1" ] || units=13
+		echo "gcc -O2 -fno-ipa-icf -DUNITS=$units -o job '$ROOT/tests/live/gate/job.c' # $i" >build.sh
+		git add build.sh
+		git commit -qm "commit $i"
+		git tag -f "w$i" >/dev/null
+	done
+}
+
+# As docs/ci.md has it.
+finds() {
+	git bisect start w8 w1
+	git bisect run "$STARTLINE" check --bisect -f ../bisect.yml >../log 2>&1 || true
+	found=$(git rev-parse refs/bisect/bad)
+	git bisect log >>../log
+	git bisect reset
+	[ "$found" = "$(git rev-parse "w$1")" ]
+}
+
+@test "each of eight commits is found, when it was that one" {
+	sed -i -e 's/worktree: v1/worktree: w1/' -e 's/command: .*/command: .\/job/' ../bisect.yml
+	for at in 2 3 4 5 6 7 8; do
+		eight_commits $at
+		attempts finds $at
+		grep -q 'build_index' ../log || [ "$at" = 8 ]
+	done
+}
+
 @test "good, bad, and what cannot be tested" {
 	git checkout -q v3
 	attempts ends 0
