@@ -55,6 +55,27 @@ static void a_total_is_not_guessed(void **state)
 	(void)session_free(s);
 }
 
+/* What ctest 3.25 wrote. */
+static void a_time_of_zero_is_none(void **state)
+{
+	(void)state;
+	struct session *s = must_read("junit-ctest.xml");
+	check_values(s, "suite.time", NAN);
+	check_values(s, "suite.tests", 3);
+	check_values(s, "suite.failed", 1);
+	check_values(s, "test[slow.slow]", 206459e3);
+	(void)session_free(s);
+	assert_int_equal(read_text("<testsuites time='0.000'><testsuite time='3'>"
+				   "<testcase name='a' time='0.000'/><testcase name='b' time='-1'/>"
+				   "</testsuite></testsuites>",
+				   &s),
+			 0);
+	check_values(s, "suite.time", 3e9);
+	check_values(s, "test[a]", NAN);
+	check_values(s, "test[b]", NAN);
+	(void)session_free(s);
+}
+
 static void damage_is_named_with_its_line(void **state)
 {
 	(void)state;
@@ -101,6 +122,7 @@ int main(void)
 		cmocka_unit_test(each_test_has_its_time),
 		cmocka_unit_test(suites_nest),
 		cmocka_unit_test(a_total_is_not_guessed),
+		cmocka_unit_test(a_time_of_zero_is_none),
 		cmocka_unit_test(damage_is_named_with_its_line),
 		cmocka_unit_test(entities_are_not_expanded),
 		cmocka_unit_test(depth_is_bounded),

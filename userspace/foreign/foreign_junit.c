@@ -26,11 +26,10 @@ struct reading {
 	size_t depth;
 	size_t n_open_suites, n_suites; /* suites in suites do not count */
 	double root_ns, suite_ns;
-	size_t n_tests, n_failed, n_skipped;
+	struct suite suite;
 	/* the test that is open */
-	const char *id; /* NULL: none */
-	double time_ns;
-	bool is_failed, is_skipped;
+	const char *name; /* NULL: none */
+	struct test test;
 };
 
 bool junit_sniff(const char *text, size_t length, const char *path)
@@ -120,9 +119,8 @@ static void begin_test(struct reading *r, const char **attributes)
 		refuse(r, name.error < 0 ? "a name that is too long" : "a test without a name");
 		return;
 	}
-	r->time_ns = time_of(r, attributes);
-	r->is_failed = r->is_skipped = false;
-	r->id = gather_id(r->g, "test", buf_str(&name));
+	r->test = (struct test){ .time_ns = time_of(r, attributes) };
+	r->name = gather_text(r->g, buf_str(&name));
 }
 
 /* Some nest suites; the outer one's time holds the inner ones. */
@@ -146,26 +144,22 @@ static void XMLCALL on_begin(void *user, const char *name, const char **attribut
 	else if (strcmp(name, "testcase") == 0)
 		begin_test(r, attributes);
 	else if (strcmp(name, "failure") == 0 || strcmp(name, "error") == 0)
-		r->is_failed = true;
+		r->test.is_failed = true;
 	else if (strcmp(name, "skipped") == 0)
-		r->is_skipped = true;
+		r->test.is_skipped = true;
 	if (r->g->error < 0)
 		(void)XML_StopParser(r->parser, XML_FALSE);
 }
 
-/* A test that was skipped took no time, whatever the file says. */
 static void XMLCALL on_end(void *user, const char *name)
 {
 	struct reading *r = user;
 	r->depth--;
 	r->n_open_suites -= strcmp(name, "testsuite") == 0;
-	if (strcmp(name, "testcase") != 0 || r->id == NULL)
+	if (strcmp(name, "testcase") != 0 || r->name == NULL)
 		return;
-	r->n_tests++;
-	r->n_failed += r->is_failed;
-	r->n_skipped += r->is_skipped;
-	gather_value(r->g, r->id, &like_time, r->is_skipped ? (double)NAN : r->time_ns);
-	r->id = NULL;
+	gather_test(r->g, &r->suite, r->name, &r->test);
+	r->name = NULL;
 }
 
 static void XMLCALL on_doctype(void *user, const char *name, const char *system_id,
@@ -190,28 +184,17 @@ static void parse(struct reading *r, const char *text, size_t length)
 			    XML_ErrorString(XML_GetErrorCode(r->parser)));
 }
 
-static void add_totals(struct reading *r)
+/* Of several suites nobody says whether one ran after the other. ctest writes 0. */
+static double total_of(const struct reading *r)
 {
-	static const struct metric like_failed = { .unit = UNIT_COUNT,
-						   .better = BETTER_LOWER,
-						   .class = CLASS_EXACT };
-	struct gathering *g = r->g;
-	const double total_ns = !isnan(r->root_ns) ? r->root_ns
-				: r->n_suites == 1 ? r->suite_ns
-						   : (double)NAN;
-	if (g->error < 0 || r->n_tests == 0)
-		return;
-	gather_note(g, "JUnit: %zu tests, %zu failed, %zu skipped", r->n_tests, r->n_failed,
-		    r->n_skipped);
-	gather_value(g, "suite.time", &like_time, total_ns);
-	gather_value(g, "suite.tests", &like_count, (double)r->n_tests);
-	gather_value(g, "suite.failed", &like_failed, (double)r->n_failed);
-	gather_value(g, "suite.skipped", &like_count, (double)r->n_skipped);
+	if (r->root_ns > 0)
+		return r->root_ns;
+	return r->n_suites == 1 ? r->suite_ns : (double)NAN;
 }
 
 void junit_read(struct gathering *g, const char *text, size_t length)
 {
-	struct reading r = { .g = g, .root_ns = NAN, .suite_ns = NAN, .time_ns = NAN };
+	struct reading r = { .g = g, .root_ns = NAN, .suite_ns = NAN };
 	r.parser = XML_ParserCreate(NULL);
 	if (r.parser == NULL) {
 		g->error = fail(-ENOMEM, "'%s': memory is short", g->path);
@@ -222,5 +205,6 @@ void junit_read(struct gathering *g, const char *text, size_t length)
 	XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
 	parse(&r, text, length);
 	XML_ParserFree(r.parser);
-	add_totals(&r);
+	r.suite.time_ns = total_of(&r);
+	gather_suite(g, "JUnit", &r.suite);
 }

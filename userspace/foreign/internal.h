@@ -83,6 +83,21 @@ const char *gather_text(struct gathering *g, const char *text);
 const char *gather_textn(struct gathering *g, const char *text, size_t n);
 void gather_command(struct gathering *g, const char *command);
 
+/* Tests and their suite. A time of 0 is none: tools write it for what they did not measure, or could
+ * not with the digits that they print. A test that was skipped took no time, whatever is said. */
+struct test {
+	double time_ns; /* NAN: not given */
+	bool is_failed, is_skipped;
+};
+struct suite {
+	double time_ns; /* of the whole; NAN: not given */
+	size_t n_tests, n_failed, n_skipped;
+};
+void gather_test(struct gathering *g, struct suite *suite, const char *name,
+		 const struct test *test);
+/* Behind the tests: suite.time ... and a note. Nothing when there were none. */
+void gather_suite(struct gathering *g, const char *tool, const struct suite *suite);
+
 /* Puts everything into the session. -ENODATA, logged, when there is nothing. */
 int gather_finish(struct gathering *g);
 
