@@ -98,6 +98,24 @@ values() {
 		jq -e '.changes.rows[] | select(.id == "time.wall") | .base == 410000000 and .head > 0'
 }
 
+@test "entries of one file are compared with each other, by name and by glob" {
+	for name in Old New; do
+		for size in 8 64; do
+			factor=$([ $name = Old ] && echo 1 || echo 1.2)
+			values "$factor" | tr , '\n' | awk -v n="Benchmark$name/$size" '{ print n, 10, $1, "ns/op" }'
+			echo
+		done
+	done >go.txt
+	planted 'go.txt#Old/8' 'go.txt#New/8' bench 1.2
+	planted 'go.txt#Old/*' 'go.txt#New/*' 'bench[64]' 1.2
+	planted "$PWD/go.txt#Old/8" "$PWD/go.txt#New/8" bench 1.2
+	run -2 "$STARTLINE" compare go.txt#Old/8 go.txt#none
+	[[ "$output" == *"it has no entry 'none'; there are 'Old/8', 'Old/64', 'New/8', 'New/64'"* ]]
+	"$STARTLINE" run -q --trace own.slt -- true
+	run -2 "$STARTLINE" report own.slt#a
+	[[ "$output" == *'only results of other tools have entries'* ]]
+}
+
 @test "pytest-benchmark: a planted +20 % comes out, from files and from trees" {
 	for side in 0.01 0.012; do
 		mkdir -p $side/Linux-CPython-3.11-64bit

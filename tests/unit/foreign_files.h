@@ -29,7 +29,7 @@ static int read_text(const char *text, struct session **ret)
 }
 
 /* The session of a file or directory of tests/data/foreign, which must be whole. */
-static struct session *must_read(const char *name)
+static inline struct session *must_read(const char *name)
 {
 	_cleanup_(buf_done) struct buf text;
 	char path[PATH_MAX];

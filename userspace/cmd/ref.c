@@ -123,12 +123,8 @@ int ref_read(const char *text, size_t length, const char *name, struct session *
 	return r;
 }
 
-int ref_load(const char *ref, struct session **ret)
+static int load_file(const char *ref, struct session **ret)
 {
-	if (ref != NULL && *ref == '@')
-		return store_access_load(ref + 1, ret);
-	if (ref != NULL && is_directory(ref))
-		return load_directory(ref, ret);
 	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
 	const char *arm;
 	_cleanup_close_ const int fd = open_ref(ref, &path, &arm);
@@ -142,6 +138,32 @@ int ref_load(const char *ref, struct session **ret)
 	if (r < 0)
 		return fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
 	return ref_read(buf_str(&text), text.len, buf_str(&path), ret);
+}
+
+/* A file or directory, maybe only an entry of it. */
+static int load_path(const char *ref, struct session **ret)
+{
+	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
+	const char *entry = foreign_entry(ref, &path);
+	if (path.error < 0)
+		return fail(-ENAMETOOLONG, "cannot read '%s'", ref);
+	const char *file = buf_str(&path);
+	struct session *session = NULL;
+	int r = is_directory(file) ? load_directory(file, &session) : load_file(file, &session);
+	if (r >= 0 && entry != NULL)
+		r = foreign_select(session, entry, file);
+	if (r >= 0)
+		*ret = session;
+	else
+		(void)session_free(session);
+	return r;
+}
+
+int ref_load(const char *ref, struct session **ret)
+{
+	if (ref != NULL && *ref == '@')
+		return store_access_load(ref + 1, ret);
+	return ref == NULL || *ref == '~' ? load_file(ref, ret) : load_path(ref, ret);
 }
 
 int ref_status(const char *ref, int r)

@@ -38,6 +38,14 @@ int foreign_read(const char *text, size_t length, const char *path, struct sessi
  * that is no directory. What exists under the whole name is not split. */
 bool foreign_split(const char *path, struct buf *ret_directory, const char **ret_name);
 
+/* "FILE#ENTRY", the same of a directory: ENTRY, which points into @ref, or NULL where there is none.
+ * What exists under a longer name is not split. Appends FILE to @ret_path. */
+const char *foreign_entry(const char *ref, struct buf *ret_path);
+/* Leaves only the entries named @which, exactly or by a glob. Of one entry the name leaves the ids
+ * ("bench[a]" is "bench"), of several what they have in common by the glob ("bench[old/8]" chosen by
+ * "old" with a star behind is "bench[8]"). Negative errno, logged: -ENOENT with the names there are. */
+int foreign_select(struct session *s, const char *which, const char *path);
+
 /* The names of all readers, as one line, for a message. */
 const char *foreign_names(struct buf *ret);
 
