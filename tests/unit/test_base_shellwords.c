@@ -113,6 +113,20 @@ static void a_text_that_is_too_long_is_refused(void **state)
 	check_refused(text, "too long", 0);
 }
 
+static void what_is_quoted_is_one_word_again(void **state)
+{
+	static const char *const words[] = {
+		"", "a", "it's mine", "$(x) `y` \\", "-f", "a\nb", "*"
+	};
+	(void)state;
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		const char *const expected[] = { words[i], NULL };
+		check(shellwords_quote(arena, words[i]), expected);
+	}
+	assert_string_equal(shellwords_quote(arena, "./a-b_c.yml"), "./a-b_c.yml");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +139,7 @@ int main(void)
 		cmocka_unit_test(mistakes_are_placed),
 		cmocka_unit_test(no_more_words_than_the_limit),
 		cmocka_unit_test(a_text_that_is_too_long_is_refused),
+		cmocka_unit_test(what_is_quoted_is_one_word_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,6 +103,26 @@ static void nothing_to_judge_by_does_not_pass(void **state)
 	assert_int_equal(outcome.n_judgements, 0);
 }
 
+static void a_baseline_that_is_not_there_yet_costs_the_comparison(void **state)
+{
+	(void)state;
+	add(head, "time.wall", 100 * MS);
+	without_baseline();
+	evidence.awaits = "there is none yet";
+	give_budget("time.wall", "< 1 s");
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_JUDGED);
+	assert_int_equal(outcome.judgements[0].level, LEVEL_GREEN);
+	/* What needs it is not green, and does not make up for nothing else. */
+	give_budget("time.wall", "+10 %");
+	outcome = (struct outcome){ .reason = "" };
+	judge();
+	assert_int_equal(outcome.judgements[0].level, LEVEL_INCONCLUSIVE);
+	assert_int_equal(outcome.kind, OUTCOME_CANNOT_JUDGE);
+	assert_string_equal(outcome.reason, "there is none yet");
+	assert_int_equal(outcomes_status(&outcome, 1, false), 4);
+}
+
 static void what_was_not_captured_cannot_be_judged(void **state)
 {
 	(void)state;
@@ -301,6 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_to_judge_by_does_not_pass),
+		TEST(a_baseline_that_is_not_there_yet_costs_the_comparison),
 		TEST(what_was_not_captured_cannot_be_judged),
 		TEST(the_usual_metrics_are_judged_where_they_are),
 		TEST(without_a_direction_it_has_changed),

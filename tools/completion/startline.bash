@@ -17,8 +17,9 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--view) echo 'startup ladder memory processes connections listeners libraries modules files syscalls functions stacks waits findings metrics coverage probes events help' ;;
 	--out) echo 'json= markdown= junit= github= gitlab=' ;;
 	--gate) echo 'startup.ready time.wall mem.peak_rss heap.allocs cpu.user' ;;
+	--save) [ "${COMP_WORDS[1]}" = check ] || echo ' ' ;;
 	--base-worktree) git for-each-ref --format='%(refname:short)' 2>/dev/null ;;
-	--value | --note | --scenario | --host-class | --since | --last | --anchor | --accept | --save | --keep | --older | --pairs | --max-time | --seed | --base | --head | --setup | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
+	--value | --note | --scenario | --host-class | --since | --last | --anchor | --accept | --keep | --older | --pairs | --max-time | --seed | --base | --head | --setup | --runs | -n | --warmup | --timeout | --redact | --ring) echo ' ' ;;
 	esac
 }
 
@@ -65,7 +66,7 @@ _startline() {
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
-	check) options='--file --list --strict --bisect --trusted --store --out --format --output' ;;
+	check) options='--file --list --save --strict --bisect --trusted --store --out --format --output' ;;
 	compare) options='--format --output --store' ;;
 	baseline)
 		options='--value --note --force --keep --older --store --format --output'

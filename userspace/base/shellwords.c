@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+
 #define BLANKS " \t\r\n"
 
 struct splitter {
@@ -140,4 +143,22 @@ int shellwords_split(struct arena *arena, const char *text, char ***ret_words, s
 	if (ret_n != NULL)
 		*ret_n = n;
 	return 0;
+}
+
+const char *shellwords_quote(struct arena *arena, const char *word)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=+,@%";
+	_cleanup_(buf_done) struct buf quoted = { .limit = 4 * SHELLWORDS_TEXT_MAX };
+	if (*word != '\0' && word[strspn(word, plain)] == '\0')
+		return arena_strdup(arena, word);
+	(void)buf_addc(&quoted, '\'');
+	for (; *word != '\0'; word++) {
+		if (*word == '\'')
+			(void)buf_adds(&quoted, "'\\''");
+		else
+			(void)buf_addc(&quoted, *word);
+	}
+	(void)buf_addc(&quoted, '\'');
+	return quoted.error < 0 ? NULL : arena_strdup(arena, buf_str(&quoted));
 }

@@ -23,4 +23,8 @@
 int shellwords_split(struct arena *arena, const char *text, char ***ret_words, size_t *ret_n,
 		     const char **ret_error, size_t *ret_at);
 
+/* One word as it is typed into a shell: as it is, or in quotes where it has to be. In @arena; NULL: no
+ * memory. */
+const char *shellwords_quote(struct arena *arena, const char *word);
+
 #endif

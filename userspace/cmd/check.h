@@ -25,6 +25,7 @@ struct check {
 	bool is_quiet;
 	bool is_bisect;		      /* only whether it is as much worse as `fail` is asked */
 	bool is_history;	      /* what is measured goes into the store */
+	bool is_saving;		      /* … as the baseline of a scenario that has none yet */
 	struct session_list sessions; /* all that outcomes point to */
 	struct comparison_list comparisons;
 	struct session **of_scenario; /* by index in the configuration; NULL: not measured */
@@ -75,9 +76,13 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 
 /* --- check_baseline.c --- */
 
-/* Loads the baseline of @s by name (NAME:SCENARIO goes before NAME) or file. -ENOENT: there is none, or
- * it may not be used; *ret_reason says why. Other failures are logged, and in a word in *ret_reason. */
-int check_load_baseline(struct check *c, const struct scenario *s, const char *name,
+/* Loads the baseline of @s by name (NAME:SCENARIO goes before NAME) or file. *ret NULL, only where it
+ * @may_wait: there is none yet, and *ret_reason says how to store one. -ENOENT: there is none, it may not
+ * be used, or it was measured of something else; *ret_reason says why. Other failures are logged, and in a
+ * word in *ret_reason. */
+int check_load_baseline(struct check *c, const struct scenario *s, const char *name, bool may_wait,
 			struct session **ret, const char **ret_reason);
+/* The name of the one that is @s's alone: "NAME:SCENARIO". NULL: no memory. */
+const char *check_own_baseline(struct check *c, const struct scenario *s, const char *name);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a scenario is measured by: a baseline in the store, or a file. With a trusted commit only what
- * belongs to that: a file as it is in there, a baseline that was saved at it or at a commit that led
+/* What a scenario is measured by: a baseline in the store, or a file, that was measured of the same. With
+ * a trusted commit only what belongs to that: a file as it is in there, a baseline that was saved at it or at a commit that led
  * to it. */
 
 #include <errno.h>
@@ -11,12 +11,15 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/shellwords.h"
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/git_facts.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/store_access.h"
 
 #define DOCUMENT_MAX ((size_t)64 << 20)
+
+/* --- whether it may be trusted --------------------------------------------------------------- */
 
 static int load_trusted_file(struct check *c, const char *path, struct session **ret,
 			     const char **ret_reason)
@@ -79,70 +82,198 @@ static const char *distrust(struct check *c, const char *name, const struct stor
 	return NULL;
 }
 
-static int load_trusted_name(struct check *c, const char *name, struct session **ret,
-			     const char **ret_reason)
+/* --- whether it is one of this scenario ------------------------------------------------------ */
+
+/* A command line as it is compared: wherever the program lies, and without what changes from run to
+ * run. NULL: no memory. */
+static const char *command_of(struct arena *arena, const char *const *words, size_t n)
+{
+	struct session like = { .command.n = n };
+	if (n == 0)
+		return "";
+	like.command.items = arena_memdup(arena, words, n * sizeof(*words));
+	if (like.command.items == NULL)
+		return NULL;
+	const char *slash = strrchr(words[0], '/');
+	if (slash != NULL && slash[1] != '\0')
+		like.command.items[0] = slash + 1;
+	return store_scenario_of(&like, arena);
+}
+
+/* What @s runs, or "" where that is not one command. NULL: no memory. */
+static const char *command_of_scenario(struct arena *arena, const struct scenario *s)
+{
+	size_t n = 0;
+	if (s->n_steps != 1 || s->results != NULL)
+		return "";
+	while (s->steps[0].argv[n] != NULL)
+		n++;
+	return command_of(arena, (const char *const *)s->steps[0].argv, n);
+}
+
+/* The scenario that @about names, NULL: it names none, but the command. */
+static const char *scenario_of(struct arena *arena, const struct session *base,
+			       const struct store_entry *about)
+{
+	const char *command = store_scenario_of(base, arena);
+	if (about == NULL || about->scenario == NULL || *about->scenario == '\0' ||
+	    command == NULL || strcmp(about->scenario, command) == 0)
+		return NULL;
+	return about->scenario;
+}
+
+/* Why @base, which messages call @label, is none for @s, or NULL. What was typed or measured by another
+ * tool has no command. */
+static const char *refuse(struct check *c, const struct scenario *s, const char *label,
+			  const struct session *base, const struct store_entry *about)
+{
+	static const char no_memory[] = "not enough memory";
+	const char *scenario = scenario_of(c->arena, base, about);
+	if (scenario != NULL && strcmp(scenario, s->name) != 0)
+		return arena_printf(c->arena, "%s was measured of another scenario: '%s', not '%s'",
+				    label, scenario, s->name);
+	const char *own = command_of_scenario(c->arena, s);
+	const char *other = command_of(c->arena, base->command.items, base->command.n);
+	if (own == NULL || other == NULL)
+		return no_memory;
+	if (*own == '\0' || *other == '\0' || strcmp(own, other) == 0)
+		return NULL;
+	return arena_printf(c->arena, "%s was measured of another command: '%s', not '%s'", label,
+			    other, own);
+}
+
+/* --- loading -------------------------------------------------------------------------------- */
+
+static const char store_failed[] = "the store does not work, as said above";
+
+/* "startline check --save 'memory mode'", as it can be pasted into a shell. */
+static const char *how_to_save(struct check *c, const struct scenario *s)
+{
+	const char *path = c->config->path;
+	const bool is_usual = strcmp(path, CONFIG_FILE) == 0;
+	const char *name = shellwords_quote(c->arena, s->name);
+	const char *file = is_usual ? "" : shellwords_quote(c->arena, path);
+	if (name == NULL || file == NULL)
+		return NULL;
+	return arena_printf(c->arena, "startline check --save%s%s %s", is_usual ? "" : " -f ", file,
+			    name);
+}
+
+const char *check_own_baseline(struct check *c, const struct scenario *s, const char *name)
+{
+	return arena_printf(c->arena, "%s:%s", name, s->name);
+}
+
+/* What @name stands for: "main:memory mode" where there is one, since scenarios that share a name have
+ * each its own; else "main". NULL: there is neither. */
+static int find_name(struct check *c, const struct scenario *s, const char *name, const char **ret)
+{
+	const char *const names[] = { check_own_baseline(c, s, name), name };
+	*ret = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		const int r = names[i] != NULL ? store_access_has(names[i]) : -ENOMEM;
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			*ret = names[i];
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int load_stored(struct check *c, const char *name, struct session **ret,
+		       struct store_entry *ret_about)
 {
 	struct store *store = NULL;
-	struct store_entry about = { 0 };
 	int r = store_access_open(false, &store);
 	if (r >= 0)
-		r = baseline_load(store, name, ret, &about, c->arena);
+		r = baseline_load(store, name, ret, ret_about, c->arena);
 	(void)store_close(store);
-	if (r < 0) {
-		*ret_reason = arena_printf(c->arena, "there is no baseline '@%s'", name);
+	return r;
+}
+
+/* That it is not there yet is no failure, but where a budget asks for it by name, or a change could have
+ * removed it. */
+static int say_missing(struct check *c, const struct scenario *s, const char *name, bool may_wait,
+		       const char **ret_reason)
+{
+	const char *how = may_wait ? how_to_save(c, s) : shellwords_quote(c->arena, name);
+	*ret_reason =
+		arena_printf(c->arena,
+			     may_wait ? "there is no baseline '@%s' yet: `%s` stores one"
+				      : "there is no baseline '@%s': `startline baseline save "
+					"%s REF` makes one of a recording",
+			     name, how != NULL ? how : "");
+	return may_wait ? 0 : -ENOENT;
+}
+
+static int load_name(struct check *c, const struct scenario *s, const char *name, bool may_wait,
+		     struct session **ret, const char **ret_reason)
+{
+	const bool is_own = s->baseline != NULL && strcmp(s->baseline, name) == 0;
+	struct store_entry about = { 0 };
+	const char *found = NULL;
+	/* Before it is opened. */
+	if (c->trusted != NULL && distrust_store(c, ret_reason) < 0)
+		return -ENOENT;
+	*ret_reason = store_failed;
+	int r = find_name(c, s, name, &found);
+	if (r >= 0 && found == NULL)
+		return say_missing(c, s, name, may_wait, ret_reason);
+	if (r >= 0)
+		r = load_stored(c, found, ret, &about);
+	if (r < 0)
 		return r;
+	const char *label = arena_printf(c->arena, "@%s", found);
+	*ret_reason = c->trusted != NULL ? distrust(c, found, &about) : NULL;
+	if (*ret_reason != NULL || label == NULL) {
+		*ret = session_free(*ret);
+		return -ENOENT;
 	}
-	*ret_reason = distrust(c, name, &about);
+	/* A budget that names another one means it. */
+	*ret_reason = is_own ? refuse(c, s, label, *ret, &about) : NULL;
+	if (*ret_reason == NULL)
+		return 0;
+	*ret = session_free(*ret);
+	/* What is another's is in the way of none of its own. */
+	if (c->is_saving && may_wait && found == name)
+		return 0;
+	const char *how = how_to_save(c, s);
+	*ret_reason = arena_printf(c->arena, "%s; %s%s%s%s", *ret_reason,
+				   found == name ? "" : "`startline baseline rm` it, then ", "`",
+				   how != NULL ? how : "", "` stores its own");
+	return -ENOENT;
+}
+
+static int load_file(struct check *c, const struct scenario *s, const char *path,
+		     struct session **ret, const char **ret_reason)
+{
+	const bool is_own = s->baseline != NULL && strcmp(s->baseline, path) == 0;
+	int r;
+	if (c->trusted != NULL) {
+		r = load_trusted_file(c, path, ret, ret_reason);
+	} else {
+		r = ref_load(path, ret);
+		*ret_reason = arena_printf(c->arena,
+					   r == -ENOENT ? "there is no baseline '%s'"
+							: "the baseline '%s' cannot be read",
+					   path);
+	}
+	if (r < 0)
+		return r;
+	*ret_reason = is_own ? refuse(c, s, path, *ret, NULL) : NULL;
 	if (*ret_reason == NULL)
 		return 0;
 	*ret = session_free(*ret);
 	return -ENOENT;
 }
 
-static int load(struct check *c, const char *name, bool is_file, struct session **ret,
-		const char **ret_reason)
-{
-	const char *ref = is_file ? name : arena_printf(c->arena, "@%s", name);
-	if (ref == NULL)
-		return fail(-ENOMEM, "not enough memory for a baseline");
-	const int r = ref_load(ref, ret);
-	if (r == -ENOENT)
-		*ret_reason = arena_printf(
-			c->arena,
-			is_file ? "there is no baseline '%s'"
-				: "there is no baseline '%s': `startline baseline save %s` saves the "
-				  "last recording",
-			ref, name);
-	else if (r < 0)
-		*ret_reason = arena_printf(c->arena, "the baseline '%s' cannot be read", ref);
-	return r;
-}
-
-/* "main:memory mode" where there is one: scenarios that share a name have each its own. */
-static int take_own_name(struct check *c, const struct scenario *s, const char **name)
-{
-	const char *own = arena_printf(c->arena, "%s:%s", *name, s->name);
-	const int r = own != NULL ? store_access_has(own) : -ENOMEM;
-	if (r > 0)
-		*name = own;
-	return r;
-}
-
-int check_load_baseline(struct check *c, const struct scenario *s, const char *name,
+int check_load_baseline(struct check *c, const struct scenario *s, const char *name, bool may_wait,
 			struct session **ret, const char **ret_reason)
 {
-	const bool is_file = strchr(name, '/') != NULL;
-	/* Before it is opened. */
-	if (!is_file && c->trusted != NULL && distrust_store(c, ret_reason) < 0)
-		return -ENOENT;
-	int r = is_file ? 0 : take_own_name(c, s, &name);
-	if (r < 0)
-		*ret_reason = "the store does not work, as said above";
-	else if (c->trusted == NULL)
-		r = load(c, name, is_file, ret, ret_reason);
-	else if (is_file)
-		r = load_trusted_file(c, name, ret, ret_reason);
-	else
-		r = load_trusted_name(c, name, ret, ret_reason);
-	return r < 0 ? r : check_keep(c, *ret);
+	*ret = NULL;
+	const int r = strchr(name, '/') != NULL ? load_file(c, s, name, ret, ret_reason)
+						: load_name(c, s, name, may_wait, ret, ret_reason);
+	return r < 0 || *ret == NULL ? r : check_keep(c, *ret);
 }

@@ -49,6 +49,18 @@ struct trial {
 	struct session **steps;
 };
 
+/* Whether a baseline that is not there costs only the comparison: not one that a budget asks for by
+ * name, and nothing that decides about a change under test. */
+static bool may_wait(const struct trial *t, const char *name)
+{
+	const struct scenario *s = t->scenario;
+	bool is_asked_for = s->baseline == NULL || strcmp(s->baseline, name) != 0;
+	for (size_t i = 0; i < s->n_budgets; i++)
+		is_asked_for |=
+			s->budgets[i].baseline != NULL && strcmp(s->budgets[i].baseline, name) == 0;
+	return !is_asked_for && t->check->trusted == NULL && !t->check->is_bisect;
+}
+
 /* False: the outcome says why it goes no further. */
 static bool load_baselines(struct trial *t)
 {
@@ -61,16 +73,20 @@ static bool load_baselines(struct trial *t)
 	if (t->evidence.against == NULL)
 		return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	for (size_t i = 0; i < names.n; i++) {
-		struct against *a = &t->evidence.against[i];
-		const char *reason = NULL;
-		a->name = names.items[i];
-		a->label = arena_printf(c->arena, "@%s", a->name);
-		const int r = check_load_baseline(c, t->scenario, a->name, &a->session, &reason);
-		if (r < 0 || a->label == NULL)
+		struct against *a = &t->evidence.against[t->evidence.n_against];
+		const char *name = names.items[i], *reason = NULL;
+		a->name = name;
+		a->label = arena_printf(c->arena, "@%s", name);
+		const int r = check_load_baseline(c, t->scenario, name, may_wait(t, name),
+						  &a->session, &reason);
+		if (r < 0 || a->label == NULL || (a->session == NULL && reason == NULL))
 			return end_with(t->outcome,
 					r == -ENOENT ? OUTCOME_CANNOT_JUDGE : OUTCOME_TROUBLE,
 					reason);
-		t->evidence.n_against++;
+		if (a->session == NULL)
+			t->evidence.awaits = reason;
+		else
+			t->evidence.n_against++;
 	}
 	return true;
 }
@@ -130,32 +146,16 @@ static bool measure_steps(struct trial *t)
 	return true;
 }
 
-/* A baseline of another command may be meant, and may be one for another scenario. */
-static int compare_commands(struct trial *t, const struct against *a)
-{
-	struct arena *arena = t->check->arena;
-	const char *base = store_scenario_of(a->session, arena);
-	const char *head = store_scenario_of(a->head, arena);
-	if (base == NULL || head == NULL)
-		return -ENOMEM;
-	if (*base == '\0' || *head == '\0' || strcmp(base, head) == 0)
-		return 0;
-	t->outcome->reason =
-		arena_printf(arena, "%s was measured of another command: %s", a->label, base);
-	return t->outcome->reason != NULL ? 0 : -ENOMEM;
-}
-
 /* Compares what was measured with each stored baseline. */
 static bool compare_all(struct trial *t)
 {
 	for (size_t i = 0; i < t->evidence.n_against; i++) {
 		struct against *a = &t->evidence.against[i];
 		a->head = t->evidence.session;
-		if (compare(t->check, a->session, a->head, &a->comparison) < 0 ||
-		    compare_commands(t, a) < 0)
+		if (compare(t->check, a->session, a->head, &a->comparison) < 0)
 			return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	}
-	if (t->scenario->baseline != NULL && t->evidence.n_against > 0) {
+	if (t->scenario->baseline != NULL && t->evidence.awaits == NULL) {
 		t->evidence.gate = &t->evidence.against[0];
 		t->outcome->base = t->evidence.gate->session;
 		t->outcome->comparison = t->evidence.gate->comparison;
@@ -234,16 +234,59 @@ static bool open_base(struct trial *t, struct check_base *base)
 	return true;
 }
 
-/* Stores what was measured, for `history`. */
+/* What is judged, or would be if there were a baseline. */
+static bool may_be_stored(const struct trial *t)
+{
+	const struct outcome *o = t->outcome;
+	return o->kind == OUTCOME_JUDGED ||
+	       (o->kind == OUTCOME_CANNOT_JUDGE && o->reason == t->evidence.awaits);
+}
+
+/* The name of the baseline that it becomes, or NULL. False: the outcome says why it cannot be known. */
+static bool name_baseline(struct trial *t, const char **ret)
+{
+	*ret = NULL;
+	if (!t->check->is_saving || t->evidence.awaits == NULL)
+		return true;
+	if (store_access_check_baseline(t->evidence.session) < 0)
+		return true;
+	*ret = check_own_baseline(t->check, t->scenario, t->scenario->baseline);
+	return *ret != NULL || end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+}
+
+/* That there was nothing to compare with, and what became of it. Storing the first is what was asked for,
+ * and no failure where there was nothing else to do. */
+static void say_awaited(struct trial *t, const char *saved)
+{
+	struct outcome *o = t->outcome;
+	if (saved != NULL && o->reason == t->evidence.awaits)
+		o->kind = OUTCOME_SKIPPED;
+	if (o->reason != t->evidence.awaits && *o->reason != '\0')
+		return;
+	o->reason = t->evidence.awaits;
+	if (saved != NULL)
+		o->reason = arena_printf(t->check->arena,
+					 "stored as the first baseline, @%s: there was nothing to "
+					 "compare with yet",
+					 saved);
+	if (o->reason == NULL)
+		(void)end_with(o, OUTCOME_TROUBLE, NULL);
+}
+
+/* Stores what was measured, for `history`, and as a baseline. */
 static void store(struct trial *t)
 {
 	const struct store_entry about = { .scenario = t->scenario->name };
-	if (!t->check->is_history || t->scenario->results != NULL ||
-	    t->outcome->kind != OUTCOME_JUDGED)
+	const char *name = NULL;
+	const bool is_history = t->check->is_history && t->scenario->results == NULL;
+	if (!may_be_stored(t) || !name_baseline(t, &name))
 		return;
-	if (store_access_save(t->evidence.session, NULL, &about) < 0)
+	if ((name != NULL || (is_history && t->outcome->kind == OUTCOME_JUDGED)) &&
+	    store_access_save(t->evidence.session, name, &about) < 0)
 		(void)end_with(t->outcome, OUTCOME_TROUBLE,
-			       "the store failed; what was measured is in a file, as said above");
+			       "what was measured could not be stored, as said above");
+	else if (t->evidence.awaits != NULL)
+		say_awaited(t, name);
 }
 
 int check_scenario(struct check *c, size_t index, struct outcome *ret)

@@ -25,12 +25,13 @@ enum {
 	KEY_STRICT,
 	KEY_BISECT,
 	KEY_TRUSTED,
+	KEY_SAVE,
 	KEY_OUT,
 };
 
 struct opts {
 	const char *file, *trusted;
-	bool is_list, is_strict, is_bisect;
+	bool is_list, is_saving, is_strict, is_bisect;
 	char **wanted; /* scenarios; NULL: all */
 	size_t n_wanted;
 	struct outs outs;
@@ -40,6 +41,8 @@ struct opts {
 static const struct argp_option options[] = {
 	{ "file", 'f', "FILE", 0, "the scenarios (" CONFIG_FILE ")", 0 },
 	{ "list", KEY_LIST, NULL, 0, "only parse the file and show what it says", 0 },
+	{ "save", KEY_SAVE, NULL, 0,
+	  "store what was measured as the baseline of scenarios that have none yet", 0 },
 	{ "strict", KEY_STRICT, NULL, 0, "exit 5 if a verdict is inconclusive", 0 },
 	{ "bisect", KEY_BISECT, NULL, 0, "exit as `git bisect run` wants it: 0, 1 or 125", 0 },
 	{ "trusted", KEY_TRUSTED, "REF", 0,
@@ -58,6 +61,7 @@ static const char doc[] =
 	"EXAMPLES\n"
 	"  startline check\n"
 	"  startline check --list\n"
+	"  startline check --save                  # the first baselines\n"
 	"  startline check 'memory mode' --out junit=startline.xml\n"
 	"  git bisect run startline check --bisect -f /tmp/startline.yml\n";
 
@@ -74,6 +78,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_LIST:
 		o->is_list = true;
 		return 0;
+	case KEY_SAVE:
+		o->is_saving = true;
+		return 0;
 	case KEY_STRICT:
 		o->is_strict = true;
 		return 0;
@@ -89,6 +96,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARGS:
 		o->wanted = state->argv + state->next;
 		o->n_wanted = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_END:
+		/* What a change or an old commit comes to is no baseline. */
+		if (o->is_saving && (o->trusted != NULL || o->is_bisect))
+			argp_error(state, "--save and %s: only one of them",
+				   o->is_bisect ? "--bisect" : "--trusted");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -139,6 +152,20 @@ static int choose(const struct opts *o, const struct config *c, struct choice *r
 				o->wanted[k]);
 	}
 	return 0;
+}
+
+/* --save has to have a name. */
+static int check_saving(const struct config *c, const struct choice *choice)
+{
+	for (size_t i = 0; i < choice->n; i++) {
+		const char *name = c->scenarios[choice->items[i]].baseline;
+		if (name != NULL && strchr(name, '/') == NULL)
+			return 0;
+	}
+	return fail(-EINVAL,
+		    "--save: no scenario names a baseline in the store: write `baseline: main` at "
+		    "the top of '%s'",
+		    c->path);
 }
 
 /* A matrix of which cells are left out says nothing about its parameter. */
@@ -217,6 +244,7 @@ static int check(struct opts *o, const struct config *config, const struct choic
 		.is_bisect = o->is_bisect,
 		/* A change under test is not the past yet, and old commits are not today's. */
 		.is_history = trusted[0] == '\0' && !o->is_bisect,
+		.is_saving = o->is_saving,
 	};
 	size_t n = 0;
 	store_access_set_url(config->store);
@@ -279,6 +307,8 @@ int cmd_check(int argc, char **argv)
 				  : config_load(o.file, &config);
 	if (r >= 0 && config != NULL)
 		r = choose(&o, config, &choice);
+	if (r >= 0 && config != NULL && o.is_saving)
+		r = check_saving(config, &choice);
 	int status = usage_status(&o, r);
 	if (r >= 0 && config != NULL && o.is_list) {
 		r = output_table(&o.output, build_scenarios(config, choice.items, choice.n));

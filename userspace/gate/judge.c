@@ -29,6 +29,7 @@ struct judging {
 	const struct evidence *e;
 	struct outcome *o;
 	struct judgement_list list;
+	size_t n_waiting; /* of these, for a baseline */
 };
 
 /* --- what could not be judged --------------------------------------------------------------- */
@@ -235,6 +236,12 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 		j->level = LEVEL_INCONCLUSIVE;
 		j->reason = say_incomparable(g, a);
 	}
+	if (r == -ENOENT && g->e->awaits != NULL && b->baseline == NULL && g->e->gate == NULL) {
+		g->n_waiting++;
+		j->level = LEVEL_INCONCLUSIVE;
+		j->reason = g->e->awaits;
+		return 0;
+	}
 	const bool is_missing = r == -ENODATA && (head == NULL || !head->is_summary);
 	if (is_missing && explain_missing(g, s, j) < 0)
 		return -ENOMEM;
@@ -437,17 +444,23 @@ bool judge_screen(const struct evidence *e)
 
 /* --- the outcome ---------------------------------------------------------------------------- */
 
+static const char *why_nothing(const struct judging *g)
+{
+	return g->e != NULL && g->e->awaits != NULL
+		       ? g->e->awaits
+		       : "it has neither budgets nor a baseline: nothing to judge it by";
+}
+
 static int finish(struct judging *g, int r)
 {
+	if (r >= 0 && g->list.n == g->n_waiting)
+		worsen(g->o, OUTCOME_CANNOT_JUDGE, why_nothing(g));
 	if (r >= 0 && g->list.n > 0) {
 		g->o->judgements =
 			arena_memdup(g->arena, g->list.items, g->list.n * sizeof(*g->list.items));
 		g->o->n_judgements = g->o->judgements != NULL ? g->list.n : 0;
 		r = g->o->judgements != NULL ? 0 : -ENOMEM;
 		outcome_sort(g->o);
-	} else if (r >= 0) {
-		worsen(g->o, OUTCOME_CANNOT_JUDGE,
-		       "it has neither budgets nor a baseline: nothing to judge it by");
 	}
 	vec_done(&g->list);
 	return r;

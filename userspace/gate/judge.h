@@ -25,6 +25,9 @@ struct evidence {
 	const struct against
 		*gate;	  /* of those, what the gate metrics are judged by; NULL: nothing */
 	bool is_screened; /* judge_screen() found nothing, which settles it */
+	/* The scenario's baseline is not there yet: in a line how to store one, else NULL. What is judged
+	 * by it is inconclusive then, and where nothing else was judged, nothing was. */
+	const char *awaits;
 };
 
 /* Fills the judgements of @ret, worst first, and its kind and reason where something could not be
