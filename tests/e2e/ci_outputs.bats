@@ -43,7 +43,7 @@ all() {
 	command -v cmark-gfm || skip "cmark-gfm is not installed"
 	GITHUB_STEP_SUMMARY=summary GITHUB_OUTPUT=output "$samples" github nasty >log
 	"$inert" markdown summary
-	[ "$(cat output)" = status=trouble ]
+	[ "$(cat output)" = status=misconfigured ]
 }
 
 @test "GitLab: OpenMetrics" {

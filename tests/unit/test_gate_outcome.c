@@ -37,19 +37,24 @@ static void status_is_the_gravest_kind(void **state)
 	const struct outcome ladder[] = {
 		passed,
 		open,
+		{ .kind = OUTCOME_CANNOT_JUDGE, .judgements = &green, .n_judgements = 1 },
 		failed,
-		{ .kind = OUTCOME_CANNOT_JUDGE, .judgements = &red, .n_judgements = 1 },
 		{ .kind = OUTCOME_TARGET_FAILED },
 		{ .kind = OUTCOME_TROUBLE },
 		{ .kind = OUTCOME_MISCONFIGURED },
 	};
-	static const int strict[] = { 0, 5, 1, 4, 3, 6, 2 };
-	static const int bisect[] = { 0, 125, 1, 125, 125, 125, 125 };
+	static const int strict[] = { 0, 5, 4, 1, 3, 6, 2 };
+	static const int bisect[] = { 0, 125, 125, 1, 125, 125, 125 };
 	(void)state;
 	for (size_t i = 0; i < sizeof(strict) / sizeof(*strict); i++) {
 		assert_int_equal(outcomes_status(ladder, i + 1, true), strict[i]);
 		assert_int_equal(outcomes_bisect_status(ladder, i + 1), bisect[i]);
 	}
+	/* Of one scenario, too: what is proven stays proven where something else could not be judged. */
+	const struct outcome both = { .kind = OUTCOME_CANNOT_JUDGE,
+				      .judgements = &red,
+				      .n_judgements = 1 };
+	assert_int_equal(outcomes_status(&both, 1, false), 1);
 	assert_int_equal(outcomes_status(&open, 1, false), 0);
 	assert_int_equal(outcomes_status(&warned, 1, true), 0);
 	assert_int_equal(outcomes_status(&skipped, 1, true), 0);
@@ -128,7 +133,7 @@ static void the_worst_comes_first(void **state)
 	assert_int_equal(all[2].level, LEVEL_INCONCLUSIVE);
 	assert_int_equal(all[3].level, LEVEL_YELLOW);
 	assert_int_equal(all[4].level, LEVEL_GREEN);
-	assert_int_equal(outcome_level(&o), LEVEL_RED);
+	assert_int_equal(outcome_severity(&o), SEVERITY_FAILED);
 }
 
 static void the_headline_names_the_worst_and_its_cause(void **state)

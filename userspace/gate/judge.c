@@ -34,27 +34,10 @@ struct judging {
 
 /* --- what could not be judged --------------------------------------------------------------- */
 
-static int gravity(enum outcome_kind kind)
-{
-	switch (kind) {
-	case OUTCOME_JUDGED:
-	case OUTCOME_SKIPPED:
-		return 0;
-	case OUTCOME_CANNOT_JUDGE:
-		return 1;
-	case OUTCOME_TARGET_FAILED:
-		return 2;
-	case OUTCOME_TROUBLE:
-		return 3;
-	case OUTCOME_MISCONFIGURED:
-		break;
-	}
-	return 4;
-}
-
 static void worsen(struct outcome *o, enum outcome_kind kind, const char *reason)
 {
-	if (gravity(kind) <= gravity(o->kind))
+	const struct outcome before = { .kind = o->kind }, after = { .kind = kind };
+	if (o->kind != OUTCOME_JUDGED && outcome_severity(&after) >= outcome_severity(&before))
 		return;
 	o->kind = kind;
 	o->reason = reason;

@@ -13,23 +13,38 @@
 
 #define HEADLINE_MAX ((size_t)64 << 10)
 
-enum {
-	STATUS_PASSED = 0,
-	STATUS_FAILED = 1,
-	STATUS_MISCONFIGURED = 2,
-	STATUS_TARGET_FAILED = 3,
-	STATUS_CANNOT_JUDGE = 4,
-	STATUS_INCONCLUSIVE = 5,
-	STATUS_TROUBLE = 6,
-	BISECT_SKIP = 125,
+#define BISECT_SKIP 125
+
+static const enum severity of_kind[] = {
+	[OUTCOME_SKIPPED] = SEVERITY_SKIPPED,
+	[OUTCOME_MISCONFIGURED] = SEVERITY_MISCONFIGURED,
+	[OUTCOME_TARGET_FAILED] = SEVERITY_TARGET_FAILED,
+	[OUTCOME_CANNOT_JUDGE] = SEVERITY_CANNOT_JUDGE,
+	[OUTCOME_TROUBLE] = SEVERITY_TROUBLE,
+	[OUTCOME_JUDGED] = SEVERITY_CANNOT_JUDGE, /* a gate that looked at nothing has not passed */
 };
 
-enum level outcome_level(const struct outcome *o)
+bool outcome_is_whole(const struct outcome *o)
 {
-	enum level worst = LEVEL_GREEN;
+	return o->kind != OUTCOME_JUDGED || o->n_judgements == 0;
+}
+
+enum severity outcome_whole_severity(const struct outcome *o)
+{
+	return outcome_is_whole(o) ? of_kind[o->kind] : SEVERITY_PASSED;
+}
+
+bool outcome_tells_whole(const struct outcome *o)
+{
+	return outcome_is_whole(o) && outcome_whole_severity(o) == outcome_severity(o);
+}
+
+enum severity outcome_severity(const struct outcome *o)
+{
+	enum severity worst = outcome_whole_severity(o);
 	for (size_t i = 0; i < o->n_judgements; i++) {
-		if (o->judgements[i].level > worst)
-			worst = o->judgements[i].level;
+		const enum severity one = severity_of_level(o->judgements[i].level);
+		worst = one < worst ? one : worst;
 	}
 	return worst;
 }
@@ -135,7 +150,7 @@ const char *outcome_headline(struct arena *arena, const struct outcome *o)
 {
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, HEADLINE_MAX);
-	if (o->kind != OUTCOME_JUDGED)
+	if (o->kind != OUTCOME_JUDGED && outcome_tells_whole(o))
 		return o->reason != NULL ? o->reason : "";
 	if (o->n_judgements == 0)
 		return "nothing was judged";
@@ -147,46 +162,20 @@ const char *outcome_headline(struct arena *arena, const struct outcome *o)
 
 /* --- exit status ---------------------------------------------------------------------------- */
 
-static int status_of(const struct outcome *o)
+enum severity outcomes_severity(const struct outcome *outcomes, size_t n)
 {
-	switch (o->kind) {
-	case OUTCOME_SKIPPED:
-		return STATUS_PASSED;
-	case OUTCOME_MISCONFIGURED:
-		return STATUS_MISCONFIGURED;
-	case OUTCOME_TARGET_FAILED:
-		return STATUS_TARGET_FAILED;
-	case OUTCOME_CANNOT_JUDGE:
-		return STATUS_CANNOT_JUDGE;
-	case OUTCOME_TROUBLE:
-		return STATUS_TROUBLE;
-	case OUTCOME_JUDGED:
-		break;
+	enum severity worst = n > 0 ? SEVERITY_PASSED : SEVERITY_CANNOT_JUDGE;
+	for (size_t i = 0; i < n; i++) {
+		const enum severity one = outcome_severity(&outcomes[i]);
+		worst = one < worst ? one : worst;
 	}
-	/* A gate that looked at nothing has not passed. */
-	if (o->n_judgements == 0)
-		return STATUS_CANNOT_JUDGE;
-	const enum level level = outcome_level(o);
-	return level == LEVEL_RED	     ? STATUS_FAILED
-	       : level == LEVEL_INCONCLUSIVE ? STATUS_INCONCLUSIVE
-					     : STATUS_PASSED;
+	return worst;
 }
 
 int outcomes_status(const struct outcome *outcomes, size_t n, bool is_strict)
 {
-	static const int order[] = { STATUS_MISCONFIGURED, STATUS_TROUBLE, STATUS_TARGET_FAILED,
-				     STATUS_CANNOT_JUDGE,  STATUS_FAILED,  STATUS_INCONCLUSIVE };
-	if (n == 0)
-		return STATUS_CANNOT_JUDGE;
-	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
-		if (order[i] == STATUS_INCONCLUSIVE && !is_strict)
-			break;
-		for (size_t k = 0; k < n; k++) {
-			if (status_of(&outcomes[k]) == order[i])
-				return order[i];
-		}
-	}
-	return STATUS_PASSED;
+	const enum severity worst = outcomes_severity(outcomes, n);
+	return worst == SEVERITY_INCONCLUSIVE && !is_strict ? 0 : severities[worst].status;
 }
 
 static bool leaves_doubt(const struct outcome *o)
@@ -201,12 +190,12 @@ static bool leaves_doubt(const struct outcome *o)
 
 int outcomes_bisect_status(const struct outcome *outcomes, size_t n)
 {
-	const int status = outcomes_status(outcomes, n, true);
-	if (status == STATUS_PASSED || status == STATUS_FAILED)
-		return status;
-	/* Nothing graver occurred then. */
-	bool is_good = status == STATUS_INCONCLUSIVE;
+	const enum severity worst = outcomes_severity(outcomes, n);
+	if (worst == SEVERITY_FAILED)
+		return 1;
+	/* Nothing graver occurred than what is open. */
+	bool is_good = worst >= SEVERITY_INCONCLUSIVE;
 	for (size_t i = 0; i < n && is_good; i++)
 		is_good = !leaves_doubt(&outcomes[i]);
-	return is_good ? STATUS_PASSED : BISECT_SKIP;
+	return is_good ? 0 : BISECT_SKIP;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "userspace/gate/budget.h"
+#include "userspace/gate/severity.h"
 #include "userspace/model/compare/compare.h"
 
 enum outcome_kind {
@@ -41,16 +42,25 @@ struct outcome {
 const char *judgement_word(const struct judgement *j);
 /* For qsort: by level, then by how far over, then by line. */
 int judgement_worse(const struct judgement *a, const struct judgement *b);
-/* The worst of its judgements; GREEN when there are none. */
-enum level outcome_level(const struct outcome *o);
+/* Whether there is something to be said of the scenario as a whole: it did not come to an end, or
+ * nothing was judged. */
+bool outcome_is_whole(const struct outcome *o);
+enum severity
+outcome_whole_severity(const struct outcome *o); /* of that; PASSED: there is nothing */
+/* … and no judgement is worse than that: the headline is about it. */
+bool outcome_tells_whole(const struct outcome *o);
+/* The worst of it and of its judgements. */
+enum severity outcome_severity(const struct outcome *o);
+/* The worst of all; CANNOT_JUDGE when there are none. */
+enum severity outcomes_severity(const struct outcome *outcomes, size_t n);
 /* Sorts the judgements: worst first, then by how far over. */
 void outcome_sort(struct outcome *o);
 /* "regressed: startup.ready 812 ms -> 1.4 s (+72 %), connect tcp 127.0.0.1:5432 +560 ms": one line,
  * without escapes. In @arena; NULL: no memory. */
 const char *outcome_headline(struct arena *arena, const struct outcome *o);
 
-/* Exit status of `check`: 0, or the first of 2, 6, 3, 4, 1, 5 that occurred; 5, inconclusive, only when
- * @is_strict. No outcomes at all, or one that judged nothing: 4. */
+/* Exit status of `check`: 0, or the first of 2, 6, 3, 1, 4, 5 that occurred (gate/severity.h); 5,
+ * inconclusive, only when @is_strict. No outcomes at all, or one that judged nothing: 4. */
 int outcomes_status(const struct outcome *outcomes, size_t n, bool is_strict);
 /* The same for `git bisect run`: 0 good, 1 bad, 125 cannot be tested. Good is also what is inconclusive
  * but for certain not as much worse as `fail`: which of the two it is, is all that is asked. */

@@ -24,16 +24,6 @@ bool verdict_is_change(enum verdict verdict)
 	       verdict == VERDICT_CHANGED;
 }
 
-const char *level_name(enum level level)
-{
-	static const char *const names[] = {
-		[LEVEL_GREEN] = "green",   [LEVEL_TOLERATED] = "over, tolerated",
-		[LEVEL_YELLOW] = "yellow", [LEVEL_INCONCLUSIVE] = "inconclusive",
-		[LEVEL_RED] = "red",
-	};
-	return level < LEVEL_COUNT ? names[level] : "";
-}
-
 /* Of a metric without direction the side that is further from 1 counts. */
 static bool is_turned(const struct change *c)
 {

@@ -31,7 +31,7 @@ enum level {
 	LEVEL_RED,
 	LEVEL_COUNT
 };
-const char *level_name(enum level level); /* "green" … */
+const char *level_name(enum level level); /* "green" …: gate/severity.c */
 
 struct levels {
 	double warn, fail; /* 0.05 is 5 % */

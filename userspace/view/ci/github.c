@@ -27,16 +27,12 @@
 #define LOG_COLUMNS	60
 #define TOKEN_BYTES	16
 
-static const char *const kind_of[MARK_COUNT] = {
-	[MARK_TROUBLE] = "error",    [MARK_TARGET_FAILED] = "error",  [MARK_CANNOT_JUDGE] = "error",
-	[MARK_FAILED] = "error",     [MARK_INCONCLUSIVE] = "warning", [MARK_WARNED] = "warning",
-	[MARK_TOLERATED] = "notice", [MARK_SKIPPED] = "notice",	      [MARK_PASSED] = "",
+static const char *const commands[] = {
+	[ALARM_NONE] = NULL,
+	[ALARM_NOTICE] = "notice",
+	[ALARM_WARNING] = "warning",
+	[ALARM_ERROR] = "error",
 };
-
-static bool is_kind(const struct ci_row *row, const char *kind)
-{
-	return strcmp(kind_of[row->mark], kind) == 0;
-}
 
 /* --- annotations ---------------------------------------------------------------------------- */
 
@@ -62,14 +58,14 @@ static void add_properties(struct buf *line, const struct ci_row *worst)
 	(void)buf_adds(line, "::");
 }
 
-/* All rows of @kind of the scenario, as far as they fit into a few lines. */
+/* All rows of @alarm of the scenario, as far as they fit into a few lines. */
 static void add_message(struct buf *line, const struct ci_rows *rows, const struct outcome *o,
-			const char *kind)
+			enum alarm alarm)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < rows->n; i++) {
-		if (rows->items[i].outcome != o || !is_kind(&rows->items[i], kind) ||
-		    n++ >= LINES_PER_CASE)
+		if (rows->items[i].outcome != o ||
+		    severities[rows->items[i].severity].alarm != alarm || n++ >= LINES_PER_CASE)
 			continue;
 		_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 		ci_row_words(&words, &rows->items[i]);
@@ -81,27 +77,27 @@ static void add_message(struct buf *line, const struct ci_rows *rows, const stru
 }
 
 static int print_annotation(const struct ci_rows *rows, const struct ci_row *worst,
-			    const char *kind, FILE *f)
+			    enum alarm alarm, FILE *f)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	(void)buf_addf(&line, "::%s", kind);
+	(void)buf_addf(&line, "::%s", commands[alarm]);
 	add_properties(&line, worst);
-	add_message(&line, rows, worst->outcome, kind);
+	add_message(&line, rows, worst->outcome, alarm);
 	(void)buf_addc(&line, '\n');
 	(void)fputs(buf_str(&line), f);
 	return line.error;
 }
 
-/* The first row of @kind of each scenario; worst first. The caller frees it. -ENOMEM. */
+/* The first row of @alarm of each scenario; worst first. The caller frees it. -ENOMEM. */
 static int cases_of(const struct ci_rows *rows, const struct outcome *outcomes, size_t n,
-		    const char *kind, struct ci_rows *ret)
+		    enum alarm alarm, struct ci_rows *ret)
 {
 	_cleanup_free_ bool *is_done = calloc(n + 1, sizeof(*is_done));
 	if (is_done == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < rows->n; i++) {
 		const size_t at = (size_t)(rows->items[i].outcome - outcomes);
-		if (is_done[at] || !is_kind(&rows->items[i], kind))
+		if (is_done[at] || severities[rows->items[i].severity].alarm != alarm)
 			continue;
 		is_done[at] = true;
 		if (vec_push(ret, rows->items[i]) < 0)
@@ -111,16 +107,16 @@ static int cases_of(const struct ci_rows *rows, const struct outcome *outcomes, 
 }
 
 static int print_kind(const struct ci_rows *rows, const struct outcome *outcomes, size_t n,
-		      const char *kind, FILE *f)
+		      enum alarm alarm, FILE *f)
 {
 	_cleanup_vec_ struct ci_rows cases = { 0 };
-	int r = cases_of(rows, outcomes, n, kind, &cases);
+	int r = cases_of(rows, outcomes, n, alarm, &cases);
 	const size_t shown = cases.n > MAX_ANNOTATIONS ? MAX_ANNOTATIONS - 1 : cases.n;
 	for (size_t i = 0; r == 0 && i < shown; i++)
-		r = print_annotation(rows, &cases.items[i], kind, f);
+		r = print_annotation(rows, &cases.items[i], alarm, f);
 	if (cases.n > shown)
 		(void)fprintf(f, "::%s title=startline::and %zu more scenarios, see the summary\n",
-			      kind, cases.n - shown);
+			      commands[alarm], cases.n - shown);
 	return r;
 }
 
@@ -191,7 +187,7 @@ static int write_summary(const struct outcome *outcomes, size_t n)
 	return close_named(f, r, variable);
 }
 
-static int write_output(enum ci_mark worst)
+static int write_output(enum severity worst)
 {
 	static const char variable[] = "GITHUB_OUTPUT";
 	size_t size = 0;
@@ -199,22 +195,21 @@ static int write_output(enum ci_mark worst)
 	FILE *f = open_named(variable, &size, &r);
 	if (f == NULL)
 		return r;
-	(void)fprintf(f, "status=%s\n", ci_mark_name(worst));
+	(void)fprintf(f, "status=%s\n", severities[worst].name);
 	return close_named(f, r, variable);
 }
 
 int ci_github(const struct outcome *outcomes, size_t n, FILE *f)
 {
-	static const char *const kinds[] = { "error", "warning", "notice" };
 	_cleanup_vec_ struct ci_rows rows = { 0 };
 	int r = ci_rows_collect(outcomes, n, &rows);
-	for (size_t i = 0; r == 0 && i < N_OF(kinds); i++)
-		r = print_kind(&rows, outcomes, n, kinds[i], f);
+	for (int alarm = ALARM_ERROR; r == 0 && alarm > ALARM_NONE; alarm--)
+		r = print_kind(&rows, outcomes, n, (enum alarm)alarm, f);
 	if (r == 0)
 		r = print_log(&rows, f);
 	if (r == 0)
 		r = write_summary(outcomes, n);
 	if (r == 0)
-		r = write_output(ci_worst(&rows));
+		r = write_output(outcomes_severity(outcomes, n));
 	return r < 0 ? r : ferror(f) ? -EIO : 0;
 }

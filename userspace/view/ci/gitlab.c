@@ -115,11 +115,11 @@ static void add_state(struct buf *out, const struct outcome *o, const struct jud
 
 /* @j NULL: of the scenario as a whole, which has no label of a metric. */
 static int add_states(struct metrics *m, const struct outcome *o, const struct judgement *j,
-		      enum ci_mark mark)
+		      enum severity severity)
 {
 	_cleanup_(buf_done) struct buf lines = { .limit = MAX_LINES };
-	for (int i = 0; i < MARK_COUNT; i++)
-		add_state(&lines, o, j, ci_mark_name((enum ci_mark)i), (enum ci_mark)i == mark);
+	for (int i = 0; i < SEVERITY_COUNT; i++)
+		add_state(&lines, o, j, severities[i].name, (enum severity)i == severity);
 	return add_lines(m, &m->verdicts, &lines);
 }
 
@@ -143,13 +143,13 @@ static int add_outcome(struct metrics *m, const struct outcome *o)
 	_cleanup_free_ size_t *of_target = ci_ordinals(o, by_target);
 	if (of_metric == NULL || of_target == NULL)
 		return -ENOMEM;
-	int r = add_states(m, o, NULL, ci_outcome_mark(o));
+	int r = add_states(m, o, NULL, outcome_severity(o));
 	for (size_t i = 0; r == 0 && i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
 		if (of_metric[i] == 1)
 			r = add_value(m, o, j);
 		if (r == 0 && of_target[i] == 1)
-			r = add_states(m, o, j, ci_mark_of(j));
+			r = add_states(m, o, j, severity_of_level(j->level));
 	}
 	return r;
 }

@@ -9,28 +9,10 @@
 #include "userspace/gate/outcome.h"
 #include "userspace/view/table/table.h"
 
-/* How bad a row is, worst first. */
-enum ci_mark {
-	MARK_TROUBLE,
-	MARK_TARGET_FAILED,
-	MARK_CANNOT_JUDGE,
-	MARK_FAILED,
-	MARK_INCONCLUSIVE,
-	MARK_WARNED,
-	MARK_TOLERATED,
-	MARK_SKIPPED,
-	MARK_PASSED,
-	MARK_COUNT
-};
-/* One word: "failed", "inconclusive", "passed" … */
-const char *ci_mark_name(enum ci_mark mark);
-/* A coloured disc, for Markdown. */
-const char *ci_mark_icon(enum ci_mark mark);
-
 struct ci_row {
 	const struct outcome *outcome;
 	const struct judgement *judgement; /* NULL: the row is about the scenario as a whole */
-	enum ci_mark mark;
+	enum severity severity;
 	size_t place; /* among what was given */
 };
 struct ci_rows VEC(struct ci_row);
@@ -38,11 +20,6 @@ struct ci_rows VEC(struct ci_row);
 /* One row per judgement, and one per outcome that has none; worst first, then by how far over, then
  * as given. The caller frees it with vec_done(). -ENOMEM. */
 int ci_rows_collect(const struct outcome *outcomes, size_t n, struct ci_rows *ret);
-/* The mark of the worst row; MARK_CANNOT_JUDGE when there are none. */
-enum ci_mark ci_worst(const struct ci_rows *rows);
-enum ci_mark ci_outcome_mark(const struct outcome *o);
-enum ci_mark ci_mark_of(const struct judgement *j);
-
 /* "over budget", "regressed", "ok" … */
 const char *ci_status(const struct ci_row *row);
 /* Of each judgement, the how-manieth of those it is alike: 1, 2 … @alike: -1, 0 or 1, as for qsort.

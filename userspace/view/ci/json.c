@@ -224,7 +224,7 @@ static void add_outcome(struct json_tree *t, cJSON *list, const struct outcome *
 	(void)json_add(t, o, "line",
 		       outcome->line > 0 ? json_int(outcome->line) : cJSON_CreateNull());
 	(void)json_add(t, o, "kind", json_text(kind_names[outcome->kind]));
-	(void)json_add(t, o, "status", json_text(ci_mark_name(ci_outcome_mark(outcome))));
+	(void)json_add(t, o, "status", json_text(severities[outcome_severity(outcome)].name));
 	(void)json_add(t, o, "reason", text_or_null(outcome->reason));
 	add_host(t, o, outcome->session);
 	(void)json_add(t, o, "base", json_text(outcome->base_name));
@@ -239,14 +239,10 @@ int ci_json(const struct outcome *outcomes, size_t n, FILE *f)
 {
 	struct json_tree tree;
 	cJSON *root = json_init(&tree);
-	enum ci_mark worst = n > 0 ? MARK_PASSED : MARK_CANNOT_JUDGE;
-	for (size_t i = 0; i < n; i++) {
-		const enum ci_mark mark = ci_outcome_mark(&outcomes[i]);
-		worst = mark < worst ? mark : worst;
-	}
 	(void)json_add(&tree, root, "schema", json_text(SCHEMA));
 	(void)json_add(&tree, root, "version", json_text(STARTLINE_VERSION));
-	(void)json_add(&tree, root, "status", json_text(ci_mark_name(worst)));
+	(void)json_add(&tree, root, "status",
+		       json_text(severities[outcomes_severity(outcomes, n)].name));
 	cJSON *list = json_add(&tree, root, "outcomes", cJSON_CreateArray());
 	for (size_t i = 0; i < n; i++)
 		add_outcome(&tree, list, &outcomes[i]);

@@ -17,25 +17,12 @@
 #define MAX_SUITE ((size_t)256 << 20)
 #define CAUSES	  5 /* of a regression, in the text of the failure */
 
-enum result { RESULT_PASSED, RESULT_FAILURE, RESULT_ERROR, RESULT_SKIPPED, RESULT_COUNT };
-
-static const enum result result_of[MARK_COUNT] = {
-	[MARK_TROUBLE] = RESULT_ERROR,	      [MARK_TARGET_FAILED] = RESULT_ERROR,
-	[MARK_FAILED] = RESULT_FAILURE,	      [MARK_CANNOT_JUDGE] = RESULT_SKIPPED,
-	[MARK_INCONCLUSIVE] = RESULT_SKIPPED, [MARK_SKIPPED] = RESULT_SKIPPED,
-};
-
 /* --- counts --------------------------------------------------------------------------------- */
 
 struct counts {
-	size_t cases, of[RESULT_COUNT];
+	size_t cases, of[CASE_RESULTS];
 	double seconds;
 };
-
-static bool has_own_case(const struct outcome *o)
-{
-	return o->kind != OUTCOME_JUDGED || o->n_judgements == 0;
-}
 
 static double seconds_of(const struct judgement *j)
 {
@@ -44,13 +31,13 @@ static double seconds_of(const struct judgement *j)
 
 static void count(const struct outcome *o, struct counts *sum)
 {
-	if (has_own_case(o)) {
+	if (outcome_is_whole(o)) {
 		sum->cases++;
-		sum->of[result_of[ci_outcome_mark(o)]]++;
+		sum->of[severities[outcome_whole_severity(o)].result]++;
 	}
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		sum->cases++;
-		sum->of[result_of[ci_mark_of(&o->judgements[i])]]++;
+		sum->of[severities[severity_of_level(o->judgements[i].level)].result]++;
 		sum->seconds += seconds_of(&o->judgements[i]);
 	}
 }
@@ -59,8 +46,7 @@ static void add_counts(struct buf *out, const struct counts *c)
 {
 	(void)buf_addf(
 		out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.9f\"",
-		c->cases, c->of[RESULT_FAILURE], c->of[RESULT_ERROR], c->of[RESULT_SKIPPED],
-		c->seconds);
+		c->cases, c->of[CASE_FAILURE], c->of[CASE_ERROR], c->of[CASE_SKIPPED], c->seconds);
 }
 
 /* --- cases ---------------------------------------------------------------------------------- */
@@ -99,8 +85,8 @@ static void add_result(struct buf *out, const struct ci_row *row)
 	ci_row_words(&words, row);
 	if (words.error < 0)
 		out->error = words.error;
-	switch (result_of[row->mark]) {
-	case RESULT_FAILURE:
+	switch (severities[row->severity].result) {
+	case CASE_FAILURE:
 		(void)buf_addf(out, "<failure type=\"%s\"",
 			       row->judgement == NULL || !row->judgement->is_budget ? "regression"
 										    : "budget");
@@ -109,16 +95,15 @@ static void add_result(struct buf *out, const struct ci_row *row)
 		add_causes(out, row);
 		(void)buf_adds(out, "</failure>");
 		break;
-	case RESULT_ERROR:
-		(void)buf_addf(out, "<error type=\"%s\"",
-			       row->mark == MARK_TROUBLE ? "trouble" : "target");
+	case CASE_ERROR:
+		(void)buf_addf(out, "<error type=\"%s\"", severities[row->severity].name);
 		add_escaped(out, " message=\"", buf_str(&words), "\"/>");
 		break;
-	case RESULT_SKIPPED:
+	case CASE_SKIPPED:
 		add_escaped(out, "<skipped message=\"", buf_str(&words), "\"/>");
 		break;
-	case RESULT_PASSED:
-	case RESULT_COUNT:
+	case CASE_PASSED:
+	case CASE_RESULTS:
 		break;
 	}
 }
@@ -173,11 +158,14 @@ static int print_suite(const struct outcome *o, FILE *f)
 	add_counts(&out, &counts);
 	(void)buf_adds(&out, ">\n");
 	add_properties(&out, o);
-	if (has_own_case(o))
-		add_case(&out, &(struct ci_row){ .outcome = o, .mark = ci_outcome_mark(o) }, 1);
+	if (outcome_is_whole(o))
+		add_case(&out,
+			 &(struct ci_row){ .outcome = o, .severity = outcome_whole_severity(o) },
+			 1);
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		add_case(&out, &(struct ci_row){ o, j, ci_mark_of(j), i }, ordinals[i]);
+		add_case(&out, &(struct ci_row){ o, j, severity_of_level(j->level), i },
+			 ordinals[i]);
 	}
 	(void)buf_adds(&out, "</testsuite>\n");
 	(void)fputs(buf_str(&out), f);

@@ -115,10 +115,10 @@ static int print_head(const struct section *s)
 {
 	_cleanup_(buf_done) struct buf summary = { .limit = MAX_LINE };
 	ci_summary(&summary, &s->c->rows);
-	const enum ci_mark worst = ci_worst(&s->c->rows);
+	const struct severity_row *worst = &severities[outcomes_severity(s->c->outcomes, s->c->n)];
 	print_marker(s->c, s->f);
-	(void)fprintf(s->f, "### %s startline: %s\n\n%s\n\n", ci_mark_icon(worst),
-		      ci_mark_name(worst), buf_str(&summary));
+	(void)fprintf(s->f, "### %s startline: %s\n\n%s\n\n", worst->icon, worst->name,
+		      buf_str(&summary));
 	return summary.error;
 }
 
@@ -159,7 +159,8 @@ static int print_bad_rows(const struct comment *c, const struct outcome *o, FILE
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < c->rows.n; i++) {
 		const struct ci_row *row = &c->rows.items[i];
-		if (row->outcome != o || row->mark > MARK_TOLERATED || n++ >= LINES_PER_CASE)
+		if (row->outcome != o || row->severity > SEVERITY_TOLERATED ||
+		    n++ >= LINES_PER_CASE)
 			continue;
 		_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE };
 		ci_row_words(&words, row);
@@ -317,7 +318,7 @@ static int add_cases(struct comment *c)
 	for (size_t i = 0; r == 0 && i < c->rows.n; i++) {
 		const struct ci_row *row = &c->rows.items[i];
 		const size_t at = (size_t)(row->outcome - c->outcomes);
-		if (row->mark > MARK_TOLERATED || is_done[at])
+		if (row->severity > SEVERITY_TOLERATED || is_done[at])
 			continue;
 		is_done[at] = true;
 		/* Once nothing fits any more, thousands need not be tried. */

@@ -14,51 +14,6 @@
 
 #define MAX_TEXT ((size_t)64 << 10)
 
-static const struct {
-	const char *name, *icon;
-} marks[] = {
-	[MARK_TROUBLE] = { "trouble", "⛔" },
-	[MARK_TARGET_FAILED] = { "target failed", "⛔" },
-	[MARK_CANNOT_JUDGE] = { "cannot judge", "⛔" },
-	[MARK_FAILED] = { "failed", "🔴" },
-	[MARK_INCONCLUSIVE] = { "inconclusive", "⚪" },
-	[MARK_WARNED] = { "warning", "🟡" },
-	[MARK_TOLERATED] = { "tolerated", "🟢" },
-	[MARK_SKIPPED] = { "skipped", "⚪" },
-	[MARK_PASSED] = { "passed", "🟢" },
-};
-
-const char *ci_mark_name(enum ci_mark mark)
-{
-	return mark < MARK_COUNT ? marks[mark].name : "";
-}
-
-const char *ci_mark_icon(enum ci_mark mark)
-{
-	return mark < MARK_COUNT ? marks[mark].icon : "";
-}
-
-static const enum ci_mark mark_of_kind[] = {
-	[OUTCOME_JUDGED] = MARK_CANNOT_JUDGE, /* nothing was */
-	[OUTCOME_CANNOT_JUDGE] = MARK_CANNOT_JUDGE,
-	[OUTCOME_SKIPPED] = MARK_SKIPPED,
-	[OUTCOME_TARGET_FAILED] = MARK_TARGET_FAILED,
-	[OUTCOME_MISCONFIGURED] = MARK_TROUBLE,
-	[OUTCOME_TROUBLE] = MARK_TROUBLE,
-};
-
-enum ci_mark ci_mark_of(const struct judgement *j)
-{
-	static const enum ci_mark of_level[LEVEL_COUNT] = {
-		[LEVEL_GREEN] = MARK_PASSED,
-		[LEVEL_TOLERATED] = MARK_TOLERATED,
-		[LEVEL_YELLOW] = MARK_WARNED,
-		[LEVEL_RED] = MARK_FAILED,
-		[LEVEL_INCONCLUSIVE] = MARK_INCONCLUSIVE,
-	};
-	return of_level[j->level];
-}
-
 /* --- rows ----------------------------------------------------------------------------------- */
 
 static int in_place(const struct ci_row *a, const struct ci_row *b)
@@ -69,8 +24,8 @@ static int in_place(const struct ci_row *a, const struct ci_row *b)
 static int worst_first(const void *left, const void *right)
 {
 	const struct ci_row *a = left, *b = right;
-	if (a->mark != b->mark)
-		return a->mark < b->mark ? -1 : 1;
+	if (a->severity != b->severity)
+		return a->severity < b->severity ? -1 : 1;
 	/* What is about a scenario as a whole comes before what is about a part of it. */
 	int order = (a->judgement != NULL) - (b->judgement != NULL);
 	if (order == 0 && a->judgement != NULL)
@@ -81,12 +36,12 @@ static int worst_first(const void *left, const void *right)
 /* A scenario that did not come to an end says so, beside what could be judged. */
 static int collect_one(const struct outcome *o, struct ci_rows *ret)
 {
-	const struct ci_row whole = { o, NULL, mark_of_kind[o->kind], ret->n };
-	if ((o->kind != OUTCOME_JUDGED || o->n_judgements == 0) && vec_push(ret, whole) < 0)
+	const struct ci_row whole = { o, NULL, outcome_whole_severity(o), ret->n };
+	if (outcome_is_whole(o) && vec_push(ret, whole) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		const struct ci_row row = { o, j, ci_mark_of(j), ret->n };
+		const struct ci_row row = { o, j, severity_of_level(j->level), ret->n };
 		if (vec_push(ret, row) < 0)
 			return -ENOMEM;
 	}
@@ -104,24 +59,6 @@ int ci_rows_collect(const struct outcome *outcomes, size_t n, struct ci_rows *re
 	if (ret->n > 0)
 		qsort(ret->items, ret->n, sizeof(*ret->items), worst_first);
 	return 0;
-}
-
-enum ci_mark ci_worst(const struct ci_rows *rows)
-{
-	return rows->n > 0 ? rows->items[0].mark : MARK_CANNOT_JUDGE;
-}
-
-enum ci_mark ci_outcome_mark(const struct outcome *o)
-{
-	enum ci_mark worst = MARK_PASSED;
-	if (o->kind != OUTCOME_JUDGED || o->n_judgements == 0)
-		return mark_of_kind[o->kind];
-	for (size_t i = 0; i < o->n_judgements; i++) {
-		const enum ci_mark mark = ci_mark_of(&o->judgements[i]);
-		if (mark < worst)
-			worst = mark;
-	}
-	return worst;
 }
 
 /* --- names that come twice ------------------------------------------------------------------ */
@@ -166,7 +103,7 @@ const char *ci_status(const struct ci_row *row)
 {
 	const struct judgement *j = row->judgement;
 	if (j == NULL)
-		return ci_mark_name(row->mark);
+		return severities[row->severity].name;
 	/* "incomparable" says more than "inconclusive". */
 	return j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict) : judgement_word(j);
 }
@@ -226,15 +163,14 @@ void ci_row_words(struct buf *out, const struct ci_row *row)
 
 void ci_summary(struct buf *out, const struct ci_rows *rows)
 {
-	size_t counts[MARK_COUNT] = { 0 };
+	size_t counts[SEVERITY_COUNT] = { 0 };
 	const char *separator = "";
 	for (size_t i = 0; i < rows->n; i++)
-		counts[rows->items[i].mark]++;
-	for (int mark = 0; mark < MARK_COUNT; mark++) {
-		if (counts[mark] == 0)
+		counts[rows->items[i].severity]++;
+	for (int i = 0; i < SEVERITY_COUNT; i++) {
+		if (counts[i] == 0)
 			continue;
-		(void)buf_addf(out, "%s%zu %s", separator, counts[mark],
-			       ci_mark_name((enum ci_mark)mark));
+		(void)buf_addf(out, "%s%zu %s", separator, counts[i], severities[i].name);
 		separator = ", ";
 	}
 	if (rows->n == 0)
@@ -309,18 +245,11 @@ static void add_judgement(struct table *t, const struct judgement *j, size_t col
 	value_headroom(t, j->headroom);
 }
 
-static enum tone tone_of(enum ci_mark mark)
-{
-	if (mark <= MARK_FAILED)
-		return TONE_BAD;
-	return mark <= MARK_WARNED ? TONE_WARN : TONE_PLAIN;
-}
-
 static void add_row(struct table *t, const struct ci_row *row, size_t columns)
 {
 	const struct judgement *j = row->judgement;
-	table_tone(t, tone_of(row->mark));
-	table_textf(t, "%s %s", ci_mark_icon(row->mark), ci_status(row));
+	table_tone(t, severity_tone(row->severity));
+	table_textf(t, "%s %s", severities[row->severity].icon, ci_status(row));
 	add_cut(t, row->outcome->scenario, columns);
 	if (j != NULL) {
 		add_judgement(t, j, columns);

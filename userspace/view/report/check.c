@@ -147,12 +147,6 @@ static const struct column judgement_columns[] = {
 };
 #define COLUMNS_OF_BASE 2
 
-static const enum tone tone_of[LEVEL_COUNT] = {
-	[LEVEL_RED] = TONE_BAD,
-	[LEVEL_YELLOW] = TONE_WARN,
-	[LEVEL_INCONCLUSIVE] = TONE_WARN,
-};
-
 static void add_value(struct table *t, const struct judgement *j, double value)
 {
 	char text[UNITS_BYTES];
@@ -171,7 +165,7 @@ static void add_judgement(struct table *t, const struct judgement *j, bool has_b
 {
 	char change[UNITS_BYTES];
 	table_audience(t, is_shown ? FOR_ALL : FOR_PROGRAMS);
-	table_tone(t, tone_of[j->level]);
+	table_tone(t, severity_tone(severity_of_level(j->level)));
 	table_text(t, j->verdict == VERDICT_INCOMPARABLE ? verdict_name(j->verdict)
 							 : level_name(j->level));
 	table_text(t, j->metric);
@@ -211,29 +205,6 @@ static struct table *build_judgements(const struct outcome *o)
 	return t;
 }
 
-static const char *word_of(const struct outcome *o)
-{
-	static const char *const words[] = {
-		[OUTCOME_SKIPPED] = "skipped",
-		[OUTCOME_MISCONFIGURED] = "configuration",
-		[OUTCOME_TARGET_FAILED] = "command failed",
-		[OUTCOME_CANNOT_JUDGE] = "cannot judge",
-		[OUTCOME_TROUBLE] = "trouble",
-	};
-	if (o->kind != OUTCOME_JUDGED)
-		return words[o->kind];
-	/* In a list "over, tolerated" would be two. */
-	const enum level level = outcome_level(o);
-	return level == LEVEL_TOLERATED ? "tolerated" : level_name(level);
-}
-
-static enum tone tone_of_outcome(const struct outcome *o)
-{
-	if (o->kind == OUTCOME_JUDGED || o->kind == OUTCOME_SKIPPED)
-		return o->kind == OUTCOME_JUDGED ? tone_of[outcome_level(o)] : TONE_DIM;
-	return TONE_BAD;
-}
-
 static void say_headline(const struct outcome *o, struct page *page)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
@@ -244,10 +215,10 @@ static void say_headline(const struct outcome *o, struct page *page)
 		return;
 	}
 	(void)buf_addf(&line, "%s: ", o->scenario);
-	if (o->kind != OUTCOME_JUDGED)
-		(void)buf_addf(&line, "%s: ", word_of(o));
+	if (o->kind != OUTCOME_JUDGED && outcome_tells_whole(o))
+		(void)buf_addf(&line, "%s: ", severities[outcome_severity(o)].name);
 	(void)buf_adds(&line, headline);
-	const enum tone tone = tone_of_outcome(o);
+	const enum tone tone = severity_tone(outcome_severity(o));
 	page_say(page, tone == TONE_PLAIN ? TONE_STRONG : tone, HANG, buf_str(&line));
 }
 
@@ -302,7 +273,7 @@ static void say_design(const struct outcome *o, struct table *t)
 		table_note(t, "%zu interleaved pairs with %s, %zu of them repeated, seed %llu",
 			   o->pairs, text_of(o->base_name), o->repeats,
 			   (unsigned long long)o->seed);
-	if (o->kind == OUTCOME_JUDGED && text_of(o->reason)[0] != '\0')
+	if ((o->kind == OUTCOME_JUDGED || !outcome_tells_whole(o)) && text_of(o->reason)[0] != '\0')
 		table_note(t, "%s", o->reason);
 	if (o->control_differs)
 		table_note(t, "the base differs from itself here: verdicts are withheld");
@@ -334,27 +305,20 @@ static void print_outcome(const struct outcome *o, struct page *page)
 static void print_sum(const struct outcome *outcomes, size_t n, struct page *page)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	enum tone tone = TONE_STRONG;
+	size_t counts[SEVERITY_COUNT] = { 0 };
+	for (size_t i = 0; i < n; i++)
+		counts[outcome_severity(&outcomes[i])]++;
 	(void)buf_addf(&line, "%zu scenario%s:", n, n == 1 ? "" : "s");
 	const char *separator = " ";
-	for (size_t i = 0; i < n; i++) {
-		size_t count = 0;
-		bool is_first = true;
-		for (size_t k = 0; k < n; k++) {
-			/* Words are static texts of one table each. */
-			const bool is_same = word_of(&outcomes[k]) == word_of(&outcomes[i]);
-			count += is_same;
-			is_first &= !is_same || k >= i;
-		}
-		if (tone_of_outcome(&outcomes[i]) == TONE_BAD)
-			tone = TONE_BAD;
-		if (!is_first)
+	for (int i = 0; i < SEVERITY_COUNT; i++) {
+		if (counts[i] == 0)
 			continue;
-		(void)buf_addf(&line, "%s%zu %s", separator, count, word_of(&outcomes[i]));
+		(void)buf_addf(&line, "%s%zu %s", separator, counts[i], severities[i].name);
 		separator = ", ";
 	}
 	(void)fputc('\n', page->f);
-	page_say(page, tone, HANG, buf_str(&line));
+	const bool is_bad = severities[outcomes_severity(outcomes, n)].alarm == ALARM_ERROR;
+	page_say(page, is_bad ? TONE_BAD : TONE_STRONG, HANG, buf_str(&line));
 }
 
 /* --- values for programs -------------------------------------------------------------------- */
@@ -368,7 +332,8 @@ static const struct column value_columns[] = {
 static void add_values(struct table *t, const struct outcome *o, const struct judgement *j)
 {
 	table_text(t, o->scenario);
-	table_text(t, j != NULL ? level_name(j->level) : word_of(o));
+	table_text(t,
+		   j != NULL ? level_name(j->level) : severities[outcome_whole_severity(o)].name);
 	table_text(t, j != NULL ? j->metric : NULL);
 	table_text(t, j != NULL ? j->target : NULL);
 	table_text(t, j != NULL ? unit_name(j->unit) : NULL);
@@ -382,7 +347,7 @@ static int print_values(const struct outcome *outcomes, size_t n, struct page *p
 {
 	struct table *t = table_new("", value_columns, N_OF(value_columns));
 	for (size_t i = 0; i < n; i++) {
-		if (outcomes[i].kind != OUTCOME_JUDGED || outcomes[i].n_judgements == 0)
+		if (outcome_is_whole(&outcomes[i]))
 			add_values(t, &outcomes[i], NULL);
 		for (size_t k = 0; k < outcomes[i].n_judgements; k++)
 			add_values(t, &outcomes[i], &outcomes[i].judgements[k]);

@@ -58,6 +58,17 @@ enum tone verdict_tone(enum verdict verdict, enum tone unchanged)
 	return tones[verdict] != TONE_PLAIN ? tones[verdict] : unchanged;
 }
 
+enum tone severity_tone(enum severity severity)
+{
+	static const enum tone tones[] = {
+		[ALARM_NONE] = TONE_PLAIN,
+		[ALARM_NOTICE] = TONE_PLAIN,
+		[ALARM_WARNING] = TONE_WARN,
+		[ALARM_ERROR] = TONE_BAD,
+	};
+	return tones[severities[severity].alarm];
+}
+
 /* "+68.0 to +77.1 %"; "" where there is no interval. */
 static void add_interval(struct buf *out, const struct change *c)
 {

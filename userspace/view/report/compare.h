@@ -29,6 +29,7 @@ const struct change *main_change(const struct comparison *c);
 
 /* How a verdict is told; @unchanged: where nothing is to be told. */
 enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
+enum tone severity_tone(enum severity severity);
 
 /* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
 void contribution_what(const struct contribution *c, struct buf *out);
