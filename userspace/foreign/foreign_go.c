@@ -78,17 +78,6 @@ static bool is_result(const struct line *line)
 	       parse_u64(line->fields[1], &iterations) == 0;
 }
 
-static bool next_line(const char **at, const char *end, const char **ret, size_t *ret_length)
-{
-	if (*at >= end)
-		return false;
-	const char *newline = memchr(*at, '\n', (size_t)(end - *at));
-	*ret = *at;
-	*ret_length = (size_t)((newline != NULL ? newline : end) - *at);
-	*at += *ret_length + 1;
-	return true;
-}
-
 bool go_sniff(const char *text, size_t length, const char *path)
 {
 	struct line line = { .n = 0 };
@@ -99,7 +88,7 @@ bool go_sniff(const char *text, size_t length, const char *path)
 	bool is_it = false;
 	(void)path;
 	buf_init(&line.text, MAX_LINE);
-	while (!is_it && next_line(&at, end, &begin, &n)) {
+	while (!is_it && foreign_line(&at, end, &begin, &n)) {
 		if (n < sizeof(BENCHMARK) || memcmp(begin, BENCHMARK, sizeof(BENCHMARK) - 1) != 0)
 			continue;
 		split(&line, begin, n);
@@ -271,7 +260,7 @@ void go_read(struct gathering *g, const char *text, size_t length)
 	r->g = g;
 	buf_init(&r->line.text, MAX_LINE);
 	gather_note(r->g, "results of go test -bench");
-	while (r->g->error == 0 && next_line(&at, end, &begin, &n)) {
+	while (r->g->error == 0 && foreign_line(&at, end, &begin, &n)) {
 		r->number++;
 		read_line(r, begin, n);
 	}

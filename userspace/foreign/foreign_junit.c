@@ -66,38 +66,14 @@ static void refuse(struct reading *r, const char *what)
 	(void)XML_StopParser(r->parser, XML_FALSE);
 }
 
-/* "1,234.5" as surefire writes it: groups of three digits behind a comma. A comma that could be a
- * decimal one is an error instead of a guess. */
-static bool drop_commas(char *text)
-{
-	const char *from = strchr(text, ',');
-	if (from == NULL)
-		return true;
-	const size_t n_first = (size_t)(from - text);
-	if (n_first == 0 || n_first > 3 || text[0] == '0' || strspn(text, "0123456789") != n_first)
-		return false;
-	char *to = text + n_first;
-	while (*from == ',') {
-		if (strspn(from + 1, "0123456789") != 3)
-			return false;
-		memmove(to, from + 1, 3);
-		to += 3;
-		from += 4;
-	}
-	memmove(to, from, strlen(from) + 1);
-	return true;
-}
-
 /* In ns; NAN where there is none. */
 static double time_of(struct reading *r, const char **attributes)
 {
 	const char *text = attribute(attributes, "time");
-	char copy[64];
 	double value = NAN;
 	if (text == NULL || text[0] == '\0')
 		return NAN;
-	const bool fits = snprintf(copy, sizeof(copy), "%s", text) < (int)sizeof(copy);
-	if (!fits || !drop_commas(copy) || parse_double(copy, &value) < 0)
+	if (!foreign_number(text, &value)) /* surefire groups digits */
 		refuse(r, "a time that is not a number");
 	return value * NS;
 }

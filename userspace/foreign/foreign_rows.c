@@ -11,10 +11,8 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/foreign/csv.h"
 #include "userspace/foreign/internal.h"
-
-#define MAX_ROW	    ((size_t)1 << 20)
-#define MAX_COLUMNS 64
 
 struct row {
 	const char *name, *unit, *better, *class; /* NULL: not given */
@@ -55,131 +53,26 @@ static void add_row(struct gathering *g, const char *place, const struct row *ro
 		gather_value(g, gather_id(g, row->name, NULL), &unit.like, value * unit.scale);
 }
 
-/* --- CSV (RFC 4180, also with semicolons or tabs) --------------------------------------------- */
+/* --- CSV --------------------------------------------------------------------------------------- */
 
-struct csv {
-	const char *at, *end;
-	char separator;
-	size_t line, next_line;	     /* of the row; from 1 */
-	struct buf fields;	     /* of the row, each with its NUL */
-	size_t columns[MAX_COLUMNS]; /* where each begins */
-	size_t n;
-	const char *error;
-};
-
-/* Up to the closing quote; two quotes are one. */
-static void read_quoted(struct csv *c)
-{
-	for (c->at++; c->at < c->end; c->at++) {
-		c->next_line += *c->at == '\n';
-		if (*c->at == '"' && (c->at + 1 == c->end || c->at[1] != '"')) {
-			c->at++;
-			return;
-		}
-		c->at += *c->at == '"';
-		(void)buf_addc(&c->fields, *c->at);
-	}
-	c->error = "a quote is not closed";
-}
-
-static void read_field(struct csv *c)
-{
-	while (c->at < c->end && (*c->at == ' ' || (*c->at == '\t' && c->separator != '\t')))
-		c->at++;
-	if (c->at < c->end && *c->at == '"')
-		read_quoted(c);
-	size_t n_kept = c->fields.len;
-	for (; c->at < c->end && *c->at != c->separator && *c->at != '\n'; c->at++) {
-		(void)buf_addc(&c->fields, *c->at);
-		if (strchr(" \t\r", *c->at) == NULL)
-			n_kept = c->fields.len;
-	}
-	buf_truncate(&c->fields, n_kept);
-	(void)buf_addc(&c->fields, '\0');
-}
-
-/* The next row; false: there is none, or an error. */
-static bool next_row(struct csv *c)
-{
-	if (c->at >= c->end)
-		return false;
-	buf_clear(&c->fields);
-	c->line = c->next_line;
-	for (c->n = 0;; c->at++) {
-		if (c->n == MAX_COLUMNS) {
-			c->error = "too many columns";
-			return false;
-		}
-		c->columns[c->n++] = c->fields.len;
-		read_field(c);
-		if (c->fields.error < 0)
-			c->error = "the row is too long";
-		if (c->at >= c->end || *c->at == '\n' || c->error != NULL)
-			break;
-	}
-	c->next_line += c->at < c->end;
-	c->at++;
-	return c->error == NULL;
-}
-
-static const char *field(const struct csv *c, int column)
-{
-	if (column < 0 || (size_t)column >= c->n)
-		return NULL;
-	return buf_str(&c->fields) + c->columns[column];
-}
-
-static int column_of(const struct csv *c, const char *title)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		if (strcasecmp(field(c, (int)i), title) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-/* Reads the line of titles with the separator under which it names both columns. */
-static bool csv_begin(struct csv *c, const char *text, size_t length)
-{
-	for (const char *separator = ",;\t"; *separator != '\0'; separator++) {
-		buf_clear(&c->fields);
-		c->at = text;
-		c->end = text + length;
-		c->separator = *separator;
-		c->next_line = 1;
-		c->error = NULL;
-		if (next_row(c) && column_of(c, "name") >= 0 && column_of(c, "value") >= 0)
-			return true;
-	}
-	return false;
-}
+static const char *const titles[] = { "name", "value", NULL };
 
 bool rows_csv_sniff(const char *text, size_t length, const char *path)
 {
-	struct csv c = { .line = 1 };
 	(void)path;
-	buf_init(&c.fields, MAX_ROW);
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	const bool is_it = memchr(text, '\0', n) == NULL && csv_begin(&c, text, n);
-	buf_done(&c.fields);
-	return is_it;
-}
-
-static bool is_empty_row(const struct csv *c)
-{
-	return c->n == 1 && field(c, 0)[0] == '\0';
+	return csv_sniff(text, length, titles);
 }
 
 static void read_csv(struct gathering *g, struct csv *c)
 {
-	const int name = column_of(c, "name"), value = column_of(c, "value");
-	const int unit = column_of(c, "unit"), better = column_of(c, "better");
-	const int class = column_of(c, "class");
+	const int name = csv_column(c, "name"), value = csv_column(c, "value");
+	const int unit = csv_column(c, "unit"), better = csv_column(c, "better");
+	const int class = csv_column(c, "class");
 	char place[32];
-	while (g->error == 0 && next_row(c)) {
-		const char *number = field(c, value);
+	while (g->error == 0 && csv_next(c)) {
+		const char *number = csv_field(c, value);
 		double v = NAN;
-		if (is_empty_row(c))
+		if (csv_is_empty(c))
 			continue;
 		(void)snprintf(place, sizeof(place), "line %zu", c->line);
 		if (number == NULL)
@@ -187,8 +80,8 @@ static void read_csv(struct gathering *g, struct csv *c)
 		else if (number[0] != '\0' && strcasecmp(number, "nan") != 0 &&
 			 parse_double(number, &v) < 0)
 			gather_fail(g, "%s: '%.40s' is not a number", place, number);
-		const struct row row = { field(c, name), field(c, unit), field(c, better),
-					 field(c, class) };
+		const struct row row = { csv_field(c, name), csv_field(c, unit),
+					 csv_field(c, better), csv_field(c, class) };
 		add_row(g, place, &row, v);
 	}
 	if (c->error != NULL)
@@ -197,15 +90,13 @@ static void read_csv(struct gathering *g, struct csv *c)
 
 void rows_csv_read(struct gathering *g, const char *text, size_t length)
 {
-	struct csv c = { .line = 1 };
-	buf_init(&c.fields, MAX_ROW);
+	_cleanup_(csv_done) struct csv c;
 	if (memchr(text, '\0', length) != NULL)
 		gather_fail(g, "a byte of zeroes: it is not text");
-	else if (!csv_begin(&c, text, length))
+	else if (!csv_begin(&c, text, length, titles))
 		gather_fail(g, "line 1: it names no columns name and value");
 	else
 		read_csv(g, &c);
-	buf_done(&c.fields);
 }
 
 /* --- JSON: an array of objects, or one object a line ------------------------------------------ */
@@ -279,14 +170,11 @@ static void read_line(struct gathering *g, const char *line, size_t length, size
 
 static void read_lines(struct gathering *g, const char *text, size_t length)
 {
-	const char *end = text + length;
-	size_t number = 1;
-	for (const char *line = text; line < end && g->error == 0; number++) {
-		const char *newline = memchr(line, '\n', (size_t)(end - line));
-		const char *line_end = newline != NULL ? newline : end;
-		read_line(g, line, (size_t)(line_end - line), number);
-		line = line_end + 1;
-	}
+	const char *at = text, *line = NULL;
+	size_t n = 0;
+	for (size_t number = 1; g->error == 0 && foreign_line(&at, text + length, &line, &n);
+	     number++)
+		read_line(g, line, n, number);
 }
 
 void rows_json_read(struct gathering *g, const char *text, size_t length)

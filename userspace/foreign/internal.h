@@ -30,6 +30,10 @@ FOREIGN_JSON_READER(gbench);
 FOREIGN_READER(go);
 FOREIGN_JSON_READER(k6);
 FOREIGN_READER(junit);
+FOREIGN_READER(perf_stat);
+FOREIGN_READER(gnu_time);
+FOREIGN_READER(hyperfine_csv);
+FOREIGN_READER(gbench_csv);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
 
@@ -100,6 +104,11 @@ void gather_suite(struct gathering *g, const char *tool, const struct suite *sui
 
 /* Puts everything into the session. -ENODATA, logged, when there is nothing. */
 int gather_finish(struct gathering *g);
+
+/* The next line from *at on, without its end, which moves *at; false: there is none. */
+bool foreign_line(const char **at, const char *end, const char **ret, size_t *ret_length);
+/* A number that people read: "1234.5" or "1,234.5". */
+bool foreign_number(const char *text, double *ret);
 
 /* --- units ----------------------------------------------------------------------------------- */
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* perf stat: files that perf 6.1 wrote, on a machine without hardware counters, and what others do. */
+
+#include "tests/unit/foreign_files.h"
+
+static const struct summary *must_be_mean(const struct session *s, const char *id)
+{
+	const struct series *series = must_find(s, id);
+	assert_true(series->is_summary);
+	return &series->summary;
+}
+
+static void a_text_is_read(void **state)
+{
+	(void)state;
+	struct session *s = must_read("perf.txt");
+	check_values(s, "perf[task-clock]", 1.68e6);
+	check_metric(s, "perf[task-clock]", UNIT_NS, BETTER_LOWER, CLASS_TIME);
+	check_values(s, "perf[page-faults]", 76);
+	check_metric(s, "perf[page-faults]", UNIT_COUNT, BETTER_LOWER, CLASS_SIZE);
+	check_values(s, "time.wall", 14729738);
+	check_values(s, "cpu.user", 2646000);
+	check_values(s, "cpu.system", 0);
+	/* Not 0: nobody counted. */
+	check_values(s, "perf[cycles]", NAN);
+	assert_string_equal(s->notes[1],
+			    "not counted: cycles, instructions, branches, branch-misses");
+	assert_string_equal(s->command.items[0], "sleep 0.01");
+	assert_int_equal(s->n_series, 11);
+	(void)session_free(s);
+}
+
+static void means_of_several_runs_are_means(void **state)
+{
+	(void)state;
+	struct session *s = must_read("perf-runs.txt");
+	const struct summary *faults = must_be_mean(s, "perf[page-faults]");
+	assert_int_equal(faults->n, 3);
+	check_value(faults->mean, 75);
+	check_value(faults->median, NAN);
+	/* 0.77 % is the error of the mean. */
+	check_value(faults->stddev, 0.0077 * 75 * sqrt(3));
+	check_value(must_be_mean(s, "perf[cpu-migrations]")->mean, 0);
+	check_value(must_be_mean(s, "time.wall")->mean, 14258000);
+	(void)session_free(s);
+	/* --table keeps each. */
+	s = must_read("perf-table.txt");
+	check_values(s, "time.wall", 12410000, 16470000, 12510000);
+	(void)session_free(s);
+	s = must_read("perf-runs.csv");
+	check_value(must_be_mean(s, "perf[task-clock]")->mean, 1.61e6);
+	(void)session_free(s);
+	s = must_read("perf-runs.json");
+	check_value(must_be_mean(s, "perf[task-clock]")->mean, 1752135);
+	(void)session_free(s);
+}
+
+static void csv_and_json_say_the_same(void **state)
+{
+	(void)state;
+	struct session *s = must_read("perf.csv");
+	check_values(s, "perf[task-clock]", 1.56e6);
+	check_values(s, "perf[page-faults]", 75);
+	check_values(s, "perf[cycles]", NAN);
+	(void)session_free(s);
+	s = must_read("perf-cpus.json");
+	check_values(s, "perf[cpu-clock CPU0]", 12738213);
+	check_values(s, "perf[context-switches CPU1]", 10);
+	(void)session_free(s);
+	assert_int_equal(read_text("S0;2;47.69;msec;cpu-clock;47702678;100.00;1.958;CPUs utilized\n"
+				   "S1;2;7;;faults;47702678;100.00;;\n",
+				   &s),
+			 0);
+	check_values(s, "perf[cpu-clock S0]", 47690000);
+	check_values(s, "perf[faults S1]", 7);
+	(void)session_free(s);
+}
+
+static void appended_results_are_samples(void **state)
+{
+	(void)state;
+	struct session *s = NULL;
+	assert_int_equal(read_text(" Performance counter stats for './a':\n\n"
+				   "     1,234,567      cycles:u    #    1.5 GHz   (83.33%)\n"
+				   "          2.50 Joules power/energy-pkg/\n"
+				   "     0.5 seconds time elapsed\n\n     0.25 seconds user\n"
+				   "three lines of the program\n     12 apples\n"
+				   " Performance counter stats for './a':\n"
+				   "     1,300,000      cycles:u\n     0.75 seconds time elapsed\n",
+				   &s),
+			 0);
+	check_values(s, "perf[cycles:u]", 1234567, 1300000);
+	check_values(s, "perf[power/energy-pkg/]", 2.5);
+	check_values(s, "time.wall", 0.5e9, 0.75e9);
+	assert_int_equal(s->n_series, 4);
+	(void)session_free(s);
+	assert_int_equal(read_text("5,ns,duration_time,5,100.00,,\n7,ns,duration_time,7,100.00,,\n"
+				   "9,ns,user_time,7,100.00,,\n",
+				   &s),
+			 0);
+	check_values(s, "time.wall", 5, 7);
+	check_values(s, "cpu.user", 9);
+	(void)session_free(s);
+}
+
+static void what_is_no_result_of_a_run_is_refused(void **state)
+{
+	(void)state;
+	check_refused("# started on Sun\n\n 0.015,1.74,msec,task-clock,1736276,100.00,0.174,x\n",
+		      "'x': line 3: intervals (-I) are no result of a run");
+	check_refused("{\"interval\" : 0.01, \"counter-value\" : \"1\", \"event\" : \"a\"}",
+		      "'x': line 1: intervals (-I) are no result of a run");
+	check_refused("#           time             counts unit events\n 0.01   1.23 msec a\n",
+		      "'x': line 1: intervals (-I) are no result of a run");
+	check_refused("{\"counter-value\" : \"1,5\", \"event\" : \"a\"}",
+		      "'x': line 1: '1,5' is not a number");
+	check_refused("1,,a,5%,7,100.00\n2,,a,5%,7,100.00\n",
+		      "'x': line 2: perf[a]: several results of -r, which belong into files of "
+		      "their own");
+	check_not_recognised("1,2,3\n4,5,6\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_is_read),
+		cmocka_unit_test(means_of_several_runs_are_means),
+		cmocka_unit_test(csv_and_json_say_the_same),
+		cmocka_unit_test(appended_results_are_samples),
+		cmocka_unit_test(what_is_no_result_of_a_run_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
