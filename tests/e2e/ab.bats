@@ -175,7 +175,7 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 
 @test "Ctrl-C: a report of what there is, and 130" {
 	# Long runs: it must not be certain before the signal comes.
-	timeout --preserve-status -s INT 3 "$STARTLINE" ab --base 'sleep 0.3' --head 'sleep 0.3' \
+	timeout --preserve-status -s INT 4 "$STARTLINE" ab --base 'sleep 0.3' --head 'sleep 0.3' \
 		>out 2>messages || status=$?
 	[ "$status" = 130 ]
 	grep -q '; interrupted' out

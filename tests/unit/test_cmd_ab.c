@@ -8,6 +8,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "tests/unit/launching.h"
+#include "userspace/base/arena.h"
 #include "userspace/cmd/ab.h"
 #include "userspace/model/metrics.h"
 
@@ -18,8 +19,10 @@ static char *none[] = { missing, NULL };
 
 static struct ab_spec spec_of(char *const *base, char *const *head)
 {
+	static const char *gate[] = { "time.wall" };
 	needs_launching();
 	return (struct ab_spec){
+		.gate = { gate, 1 },
 		.record = { .output = OUTPUT_NOWHERE },
 		.base = { .argv = base },
 		.head = { .argv = head },
@@ -28,6 +31,17 @@ static struct ab_spec spec_of(char *const *base, char *const *head)
 		.max_pairs = 4,
 		.is_quiet = true,
 	};
+}
+
+static struct arena *arena;
+
+static struct outcome judged(const struct ab_spec *spec, const struct ab_result *r)
+{
+	struct outcome o;
+	arena = arena_free(arena);
+	arena = arena_new();
+	assert_int_equal(ab_judge(spec, r, "start", "v1", arena, &o), 0);
+	return o;
 }
 
 static void both_arms_and_a_control_are_run(void **state)
@@ -41,9 +55,9 @@ static void both_arms_and_a_control_are_run(void **state)
 	assert_int_equal(r.base->n_runs, 4);
 	assert_int_equal(r.head->n_runs, 4);
 	assert_int_equal(r.control->n_runs, 2);
-	assert_int_equal(r.n_metrics, 1);
-	assert_string_equal(r.metrics[0].change.id, "time.wall");
-	assert_int_equal(r.metrics[0].change.head->summary.n, 4);
+	const struct outcome o = judged(&spec, &r);
+	assert_int_equal(o.n_judgements, 1);
+	assert_string_equal(o.judgements[0].metric, "time.wall");
 	ab_result_done(&r);
 }
 
@@ -63,6 +77,7 @@ static void a_failure_ends_it_and_says_where(void **state)
 	assert_int_equal(ab_run(&spec, &r), 0);
 	assert_int_equal(r.end, AB_CANNOT_RUN);
 	assert_non_null(strstr(r.reason, "base: cannot execute '/nonexistent'"));
+	assert_int_equal(judged(&spec, &r).kind, OUTCOME_TARGET_FAILED);
 	ab_result_done(&r);
 }
 
@@ -70,16 +85,13 @@ static void what_was_not_measured_has_an_outcome_as_well(void **state)
 {
 	(void)state;
 	const struct ab_spec spec = spec_of(good, bad);
-	struct arena *arena = arena_new();
 	struct ab_result r;
-	struct outcome o;
 	assert_int_equal(ab_run(&spec, &r), 0);
-	assert_int_equal(ab_outcome(&r, "start", "v1", &LEVELS_BASELINE, arena, &o), 0);
+	const struct outcome o = judged(&spec, &r);
 	assert_int_equal(o.kind, OUTCOME_TARGET_FAILED);
 	assert_int_equal(o.n_judgements, 0);
 	assert_string_equal(o.reason, r.reason);
 	ab_result_done(&r);
-	(void)arena_free(arena);
 }
 
 static void a_metric_that_is_none_is_refused(void **state)
@@ -98,18 +110,15 @@ static void what_is_not_captured_is_not_waited_for(void **state)
 	(void)state;
 	const char *ids[] = { "net.connect[tcp *]" };
 	struct ab_spec spec = spec_of(good, good);
-	struct arena *arena = arena_new();
 	struct ab_result r;
-	struct outcome o;
 	spec.gate = (struct text_list){ .items = ids, .n = 1 };
 	spec.max_pairs = 9;
 	assert_int_equal(ab_run(&spec, &r), 0);
 	assert_int_equal(r.pairs, 8);
-	assert_int_equal(r.metrics[0].verdict, VERDICT_INCONCLUSIVE);
-	assert_int_equal(ab_outcome(&r, "start", "v1", &LEVELS_BASELINE, arena, &o), 0);
+	const struct outcome o = judged(&spec, &r);
+	assert_int_equal(o.kind, OUTCOME_CANNOT_JUDGE);
 	assert_int_equal(o.judgements[0].level, LEVEL_INCONCLUSIVE);
 	ab_result_done(&r);
-	(void)arena_free(arena);
 }
 
 static void runs_take_turns(void **state)
@@ -148,7 +157,7 @@ static void head_alone_against_what_was_measured(void **state)
 	spec.measured_base = slow;
 	assert_int_equal(ab_run(&spec, &r), 0);
 	assert_int_equal(r.end, AB_DECIDED);
-	assert_int_equal(r.metrics[0].verdict, VERDICT_IMPROVED);
+	assert_int_equal(judged(&spec, &r).judgements[0].verdict, VERDICT_IMPROVED);
 	assert_null(r.control);
 	assert_int_equal(r.head->n_runs, 8);
 	assert_false(metrics_find(r.head, "time.wall")->is_interleaved);
@@ -156,7 +165,7 @@ static void head_alone_against_what_was_measured(void **state)
 
 	spec.measured_base = fast;
 	assert_int_equal(ab_run(&spec, &r), 0);
-	assert_int_equal(r.metrics[0].verdict, VERDICT_REGRESSED);
+	assert_int_equal(judged(&spec, &r).judgements[0].verdict, VERDICT_REGRESSED);
 	ab_result_done(&r);
 	(void)session_free(slow);
 	(void)session_free(fast);
@@ -184,7 +193,7 @@ static void what_is_certainly_not_as_bad_is_settled_where_that_is_asked(void **s
 	assert_int_equal(ab_run(&spec, &r), 0);
 	assert_int_equal(r.end, AB_DECIDED);
 	assert_int_equal(r.pairs, 8);
-	assert_int_equal(r.metrics[0].verdict, VERDICT_INCONCLUSIVE);
+	assert_int_equal(judged(&spec, &r).judgements[0].verdict, VERDICT_INCONCLUSIVE);
 	ab_result_done(&r);
 	(void)session_free(base);
 }
@@ -238,5 +247,7 @@ int main(void)
 		cmocka_unit_test(no_pair_begins_after_the_time),
 		cmocka_unit_test(pads_even_out_what_the_arms_differ_by),
 	};
-	return cmocka_run_group_tests(tests, make_trace, remove_trace);
+	const int n_failed = cmocka_run_group_tests(tests, make_trace, remove_trace);
+	(void)arena_free(arena);
+	return n_failed;
 }

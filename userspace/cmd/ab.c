@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* At each look the values of the gate alone are judged, one run being read after the other; what the
- * report shows is read in one go at the end. */
+/* At each look the values of the gate alone are looked at (gate/look.h); what is judged and shown is read
+ * in one go at the end. */
 
 #include "userspace/cmd/ab.h"
 
@@ -8,30 +8,19 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
-#include "userspace/base/vec.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
+#include "userspace/gate/look.h"
 #include "userspace/model/metrics.h"
 
 /* Where things lie in a cache depends on the lower bits of their address: a page has them all. */
 #define PAD_SPREAD 4096
-#define GATE_MAX   256 /* declared by hand: more is a mistake */
-
-struct values VEC(double);
-
-struct gate { /* one metric of it */
-	const char *id;
-	const struct metric *metric;
-	struct values values[ARM_COUNT];
-	size_t n_counted[ARM_COUNT]; /* the rest is of the pair under way */
-};
 
 struct ab {
 	const struct ab_spec *spec;
@@ -39,124 +28,10 @@ struct ab {
 	struct measurement *measurement;
 	struct sequence sequence;
 	struct random pads;
-	struct gate *gate;
-	size_t n_gate;
+	struct look *look;
 	unsigned int runs_of_pair;
 	uint64_t start_ns;
 };
-
-/* --- the gate ------------------------------------------------------------------------------- */
-
-static int gate_new(struct ab *ab)
-{
-	const struct ab_spec *spec = ab->spec;
-	const char *main_id = spec->record.until == UNTIL_READY ? "startup.ready" : "time.wall";
-	ab->n_gate = spec->gate.n > 0 ? spec->gate.n : 1;
-	if (ab->n_gate > GATE_MAX)
-		return fail(-EINVAL, "%zu metrics to judge are too many: at most %d", ab->n_gate,
-			    GATE_MAX);
-	ab->gate = calloc(ab->n_gate, sizeof(*ab->gate));
-	if (ab->gate == NULL)
-		return fail(-ENOMEM, "not enough memory for a comparison");
-	for (size_t i = 0; i < ab->n_gate; i++) {
-		const char *id = spec->gate.n > 0 ? spec->gate.items[i] : main_id;
-		ab->gate[i].id = id;
-		ab->gate[i].metric = metrics_row(id);
-		if (ab->gate[i].metric == NULL)
-			return fail(-EINVAL,
-				    "there is no metric '%s': `startline report --format csv` "
-				    "names those there are",
-				    id);
-	}
-	return 0;
-}
-
-static void gate_free(struct ab *ab)
-{
-	for (size_t i = 0; ab->gate != NULL && i < ab->n_gate; i++) {
-		for (int arm = 0; arm < ARM_COUNT; arm++)
-			vec_done(&ab->gate[i].values[arm]);
-	}
-	free(ab->gate);
-}
-
-static int gate_add(struct ab *ab, enum arm arm, struct session *s)
-{
-	for (size_t i = 0; i < ab->n_gate; i++) {
-		const struct series *series = metrics_find(s, ab->gate[i].id);
-		for (size_t j = 0; series != NULL && j < series->n_values; j++) {
-			if (vec_push(&ab->gate[i].values[arm], series->values[j]) < 0)
-				return fail(-ENOMEM, "not enough memory for a comparison");
-		}
-	}
-	return 0;
-}
-
-/* What the pair under way brought counts, or never was. */
-static void gate_settle(struct ab *ab, bool counts)
-{
-	for (size_t i = 0; i < ab->n_gate; i++) {
-		struct gate *g = &ab->gate[i];
-		for (int arm = 0; arm < ARM_COUNT; arm++) {
-			if (counts)
-				g->n_counted[arm] = g->values[arm].n;
-			else
-				g->values[arm].n = g->n_counted[arm];
-		}
-	}
-}
-
-static struct series series_of(const struct gate *g, enum arm arm)
-{
-	struct series s = {
-		.id = g->id,
-		.metric = g->metric,
-		.values = g->values[arm].items,
-		.n_values = g->n_counted[arm],
-		.is_interleaved = g->metric->get != NULL,
-	};
-	summary_of(s.values, s.n_values, &s.summary);
-	return s;
-}
-
-/* Whether more runs may still tell something about a metric that is undecided. */
-static bool gains_by_more(const struct change *c, const struct change *control, double fail)
-{
-	/* They do not capture what cannot be captured here. */
-	return c->basis != BASIS_NONE &&
-	       (fail <= 0 || sequence_control_differs(control) || !verdict_excludes(c, fail));
-}
-
-/* True when nothing is gained by going on. */
-static int look(struct ab *ab, bool *ret_is_decided)
-{
-	const size_t n = ab->n_gate;
-	_cleanup_free_ struct series *series = calloc(n * ARM_COUNT, sizeof(*series));
-	_cleanup_free_ struct change *changes = calloc(2 * n, sizeof(*changes));
-	_cleanup_free_ enum verdict *verdicts = calloc(n, sizeof(*verdicts));
-	if (series == NULL || changes == NULL || verdicts == NULL)
-		return fail(-ENOMEM, "not enough memory for a comparison");
-	struct change *controls = changes + n;
-	for (size_t i = 0; i < n; i++) {
-		struct series *s = series + i * ARM_COUNT;
-		const struct series *base = &s[ARM_BASE];
-		for (int arm = 0; arm < ARM_COUNT; arm++)
-			s[arm] = series_of(&ab->gate[i], (enum arm)arm);
-		if (ab->spec->measured_base != NULL)
-			base = metrics_find(ab->spec->measured_base, ab->gate[i].id);
-		int r = change_of(base, &s[ARM_HEAD], SEQUENCE_LEVEL, &changes[i]);
-		if (r >= 0)
-			r = change_of(base, &s[ARM_CONTROL], SEQUENCE_LEVEL, &controls[i]);
-		if (r < 0)
-			return fail(r, "not enough memory for a comparison");
-	}
-	(void)sequence_judge(changes, controls, n, verdicts);
-	*ret_is_decided = true;
-	for (size_t i = 0; i < n; i++)
-		*ret_is_decided &= verdicts[i] != VERDICT_INCONCLUSIVE ||
-				   !gains_by_more(&changes[i], &controls[i], ab->spec->good_below);
-	return 0;
-}
 
 /* --- running -------------------------------------------------------------------------------- */
 
@@ -255,13 +130,13 @@ static int run_next(struct ab *ab)
 		if (r < 0)
 			return r;
 		is_tainted = s->runs[0].tainted != NULL;
-		r = gate_add(ab, arm, s);
+		r = look_add(ab->look, arm, s);
 		(void)session_free(s);
 	}
 	const bool counts = sequence_done(&ab->sequence, is_tainted);
 	if (r < 0 || ab->sequence.at != 0)
 		return r;
-	gate_settle(ab, counts);
+	look_settle(ab->look, counts);
 	if (!counts && !discard)
 		r = measurement_drop(ab->measurement, ab->runs_of_pair);
 	ab->runs_of_pair = 0;
@@ -279,7 +154,7 @@ static int between_pairs(struct ab *ab)
 {
 	bool is_decided = false;
 	if (sequence_is_look(&ab->sequence)) {
-		const int r = look(ab, &is_decided);
+		const int r = look_now(ab->look, &is_decided);
 		if (r < 0)
 			return r;
 	}
@@ -315,7 +190,7 @@ static int run_all(struct ab *ab)
 	}
 	/* A pair that was not completed does not count. */
 	if (r >= 0 && ab->runs_of_pair > 0) {
-		gate_settle(ab, false);
+		look_settle(ab->look, false);
 		r = measurement_drop(ab->measurement, ab->runs_of_pair);
 	}
 	return r < 0 ? r : 0;
@@ -368,37 +243,6 @@ static int load(struct ab *ab)
 	return r;
 }
 
-static int judge(struct ab *ab)
-{
-	struct ab_result *result = ab->result;
-	const size_t n = ab->n_gate;
-	_cleanup_free_ struct change *changes = calloc(2 * n, sizeof(*changes));
-	_cleanup_free_ enum verdict *verdicts = calloc(n, sizeof(*verdicts));
-	result->metrics = calloc(n, sizeof(*result->metrics));
-	if (changes == NULL || verdicts == NULL || result->metrics == NULL)
-		return fail(-ENOMEM, "not enough memory for a comparison");
-	for (size_t i = 0; i < n; i++) {
-		const char *id = ab->gate[i].id;
-		const struct series *base = metrics_find(result->base, id);
-		const struct series *head = metrics_find(result->head, id);
-		const struct series *control =
-			result->control != NULL ? metrics_find(result->control, id) : NULL;
-		int r = head != NULL ? change_of(base, head, SEQUENCE_LEVEL, &changes[i]) : -ENOMEM;
-		if (r >= 0)
-			r = change_of(base != NULL ? base : head, control, SEQUENCE_LEVEL,
-				      &changes[n + i]);
-		if (r < 0)
-			return fail(r, "not enough memory for a comparison");
-	}
-	(void)sequence_judge(changes, changes + n, n, verdicts);
-	for (size_t i = 0; i < n; i++) {
-		result->metrics[i] = (struct ab_metric){ changes[i], changes[n + i], verdicts[i] };
-		result->control_differs |= sequence_control_differs(&changes[n + i]);
-	}
-	result->n_metrics = n;
-	return 0;
-}
-
 int ab_run(const struct ab_spec *spec, struct ab_result *ret)
 {
 	struct ab ab = { .spec = spec, .result = ret, .start_ns = clock_ns(CLOCK_MONOTONIC) };
@@ -410,60 +254,82 @@ int ab_run(const struct ab_spec *spec, struct ab_result *ret)
 		sequence_init(&ab.sequence, spec->seed, max_pairs);
 	/* Another sequence than the one that draws the order of the runs. */
 	random_seed(&ab.pads, ~spec->seed);
-	int r = gate_new(&ab);
+	int r = look_new(&spec->gate, spec->measured_base, spec->good_below, &ab.look);
 	if (r >= 0)
 		r = measure(&ab);
 	ret->pairs = ab.sequence.pairs;
 	ret->repeats = ab.sequence.repeats;
 	if (r >= 0 && ret->pairs > 0)
 		r = load(&ab);
-	if (r >= 0 && ret->comparison != NULL)
-		r = judge(&ab);
 	(void)measurement_free(ab.measurement);
-	gate_free(&ab);
+	(void)look_free(ab.look);
 	return r;
 }
 
+/* The one place that says what an end means. */
 static enum outcome_kind kind_of(const struct ab_result *r)
 {
-	if (r->end == AB_FAILED)
-		return OUTCOME_TARGET_FAILED;
-	return r->end != AB_CANNOT_RUN && r->n_metrics > 0 ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
+	static const enum outcome_kind without_verdict[] = {
+		[AB_INTERRUPTED] = OUTCOME_TROUBLE,
+		[AB_FAILED] = OUTCOME_TARGET_FAILED,
+		[AB_CANNOT_RUN] = OUTCOME_TARGET_FAILED,
+	};
+	if (r->end >= AB_INTERRUPTED)
+		return without_verdict[r->end];
+	return r->comparison != NULL ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
 }
 
-int ab_outcome(const struct ab_result *r, const char *scenario, const char *base_name,
-	       const struct levels *levels, struct arena *arena, struct outcome *ret)
+int ab_evidence(const struct ab_result *r, const char *label, struct arena *arena,
+		struct against *ret, struct outcome *ret_outcome)
 {
-	*ret = (struct outcome){
-		.scenario = scenario,
-		.kind = kind_of(r),
-		.reason = arena_intern(arena, r->reason),
-		.session = r->head,
-		.base = r->base,
+	ret_outcome->kind = kind_of(r);
+	ret_outcome->reason = arena_intern(arena, r->reason);
+	ret_outcome->pairs = r->pairs;
+	ret_outcome->repeats = r->repeats;
+	ret_outcome->seed = r->seed;
+	*ret = (struct against){
+		.label = label,
+		.session = r->base,
+		.head = r->head,
 		.control = r->control,
 		.comparison = r->comparison,
-		.base_name = base_name,
-		.judgements = arena_alloc_array(arena, r->n_metrics + 1, sizeof(struct judgement)),
-		.n_judgements = r->n_metrics,
-		.pairs = r->pairs,
-		.repeats = r->repeats,
-		.seed = r->seed,
-		.control_differs = r->control_differs,
 	};
-	if (ret->reason == NULL || ret->judgements == NULL)
-		return fail(-ENOMEM, "not enough memory for a verdict");
-	for (size_t i = 0; i < r->n_metrics; i++) {
-		const struct ab_metric *m = &r->metrics[i];
-		struct judgement *j = &ret->judgements[i];
-		const int e = judge_change(arena, base_name, &m->change, m->verdict, levels, j);
-		if (e < 0)
-			return fail(e, "not enough memory for a verdict");
-		j->scenario = scenario;
-		if (sequence_control_differs(&m->control))
-			judgement_withhold(j);
+	if (r->comparison != NULL) {
+		if (ret_outcome->session == NULL)
+			ret_outcome->session = r->head;
+		ret_outcome->base = r->base;
+		ret_outcome->control = r->control;
+		ret_outcome->comparison = r->comparison;
+		ret_outcome->base_name = label;
 	}
-	outcome_sort(ret);
-	return 0;
+	return ret_outcome->reason != NULL ? 0 : fail(-ENOMEM, "not enough memory for a verdict");
+}
+
+int ab_judge(const struct ab_spec *spec, const struct ab_result *r, const char *scenario,
+	     const char *base_name, struct arena *arena, struct outcome *ret)
+{
+	struct step step = { .command = scenario };
+	const struct scenario judged = {
+		.name = scenario,
+		.steps = &step,
+		.n_steps = 1,
+		.gate = spec->gate,
+		.baseline_levels = LEVELS_BASELINE,
+	};
+	struct against against;
+	const struct evidence evidence = {
+		.scenario = &judged,
+		.session = r->head,
+		.against = &against,
+		.n_against = 1,
+		.gate = &against,
+	};
+	*ret = (struct outcome){ .scenario = scenario };
+	int e = ab_evidence(r, base_name, arena, &against, ret);
+	if (e < 0 || r->comparison == NULL)
+		return e;
+	e = judge_scenario(arena, &evidence, ret);
+	return e < 0 ? fail(e, "not enough memory for a verdict") : 0;
 }
 
 void ab_result_done(struct ab_result *r)
@@ -474,6 +340,4 @@ void ab_result_done(struct ab_result *r)
 	r->base = NULL;
 	r->head = session_free(r->head);
 	r->control = session_free(r->control);
-	free(take_ptr(r->metrics));
-	r->n_metrics = 0;
 }

@@ -5,7 +5,7 @@
 #define USERSPACE_CMD_AB_H
 
 #include "userspace/collect/run/collect.h"
-#include "userspace/gate/outcome.h"
+#include "userspace/gate/judge.h"
 #include "userspace/gate/sequence.h"
 
 #define AB_PAIRS 30
@@ -21,9 +21,7 @@ struct ab_spec {
 	/* Instead of running base: head alone is run, until it is certain how it compares with this. There
 	 * is no control then; good for `git bisect`, where it all happens on one machine. Or NULL. */
 	struct session *measured_base;
-	struct text_list
-		gate; /* ids of the metrics that are judged, together; none: startup.ready when
-				 * `record` waits for readiness, else time.wall */
+	struct text_list gate;	/* ids of the metrics that are judged, together; at least one */
 	const char *trace_path; /* of the recording; NULL: where recordings are kept */
 	uint64_t seed;
 	/* A metric is settled, too, that for certain is not as much worse as this (`git bisect` asks for
@@ -43,12 +41,6 @@ enum ab_end {
 	AB_CANNOT_RUN,	/* … or could not be executed */
 };
 
-struct ab_metric {
-	struct change change;  /* base to head */
-	struct change control; /* base to control; BASIS_NONE: there is none */
-	enum verdict verdict;
-};
-
 /* What came out, of the pairs that were complete. */
 struct ab_result {
 	enum ab_end end;
@@ -57,11 +49,8 @@ struct ab_result {
 	struct session *base, *head,
 		*control;	       /* base is measured_base if there is one; NULL: none */
 	struct comparison *comparison; /* NULL: no pair was complete */
-	struct ab_metric *metrics;     /* as in the gate; none where there is no comparison */
-	size_t n_metrics;
-	size_t pairs, repeats; /* repeats: of pairs that the machine disturbed */
+	size_t pairs, repeats;	       /* repeats: of pairs that the machine disturbed */
 	uint64_t seed;
-	bool control_differs; /* verdicts are withheld */
 	bool is_base_borrowed;
 };
 
@@ -70,10 +59,14 @@ struct ab_result {
 int ab_run(const struct ab_spec *spec, struct ab_result *ret);
 void ab_result_done(struct ab_result *r);
 
-/* The result as an outcome, a judgement for each metric of the gate. Names are borrowed, texts are in
- * @arena, the rest stays the result's. -ENOMEM, logged. */
-int ab_outcome(const struct ab_result *r, const char *scenario, const char *base_name,
-	       const struct levels *levels, struct arena *arena, struct outcome *ret);
+/* The result as what judge_scenario() takes and, in @ret_outcome, how it came about; ret->comparison is
+ * NULL where nothing was measured. Sessions and comparison stay the result's, @label is borrowed, texts
+ * are in @arena. -ENOMEM, logged. */
+int ab_evidence(const struct ab_result *r, const char *label, struct arena *arena,
+		struct against *ret, struct outcome *ret_outcome);
+/* … and judged, by the levels of baselines: a judgement for each metric of the gate. */
+int ab_judge(const struct ab_spec *spec, const struct ab_result *r, const char *scenario,
+	     const char *base_name, struct arena *arena, struct outcome *ret);
 
 /* How many bytes to pad @arm's stack with in a run, so that both arms find it at places drawn from the
  * same ones: arguments and program of the arms may differ in length. */

@@ -257,33 +257,20 @@ int check_base_is_same(struct check *c, const struct scenario *s, const struct c
 
 /* --- interleaved ------------------------------------------------------------------------------ */
 
-static int keep_all(struct check *c, struct ab_result *result, struct against *ret)
+/* What was measured outlives the comparison: outcomes point to it. */
+static int keep_all(struct check *c, struct ab_result *result)
 {
-	struct session **const own[] = { &result->base, &result->head, &result->control };
-	struct session **const kept[] = { &ret->session, &ret->head, &ret->control };
+	struct session **const sessions[] = { &result->base, &result->head, &result->control };
 	int r = 0;
 	for (size_t i = 0; i < 3 && r >= 0; i++) {
-		*kept[i] = *own[i];
-		*own[i] = NULL;
-		r = *kept[i] != NULL ? check_keep(c, *kept[i]) : 0;
+		if (*sessions[i] != NULL)
+			r = check_keep(c, take_ptr(*sessions[i]));
 	}
 	if (r >= 0 && vec_push(&c->comparisons, result->comparison) < 0)
 		r = fail(-ENOMEM, "not enough memory for a scenario");
-	if (r < 0)
-		return r;
-	ret->comparison = result->comparison;
-	result->comparison = NULL;
-	return 0;
-}
-
-/* What an end without a verdict is in an outcome; JUDGED: there is enough to judge. */
-static enum outcome_kind kind_of(const struct ab_result *result)
-{
-	if (result->end == AB_FAILED || result->end == AB_CANNOT_RUN)
-		return OUTCOME_TARGET_FAILED;
-	if (result->end == AB_INTERRUPTED)
-		return OUTCOME_TROUBLE;
-	return result->comparison != NULL ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
+	if (r >= 0)
+		result->comparison = NULL;
+	return r;
 }
 
 static int run(struct check *c, const struct scenario *s, const struct check_base *base,
@@ -314,30 +301,19 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 	struct ab_result result = { 0 };
 	*ret = (struct against){ .label = s->base };
 	int r = run(c, s, base, &result);
+	if (r >= 0)
+		r = ab_evidence(&result, s->base, c->arena, ret, o);
+	if (r >= 0 && result.comparison != NULL)
+		r = keep_all(c, &result);
+	if (r >= 0 && result.end == AB_OUT_OF_TIME) {
+		o->reason = arena_printf(c->arena, "%s: raise `max_time`", result.reason);
+		r = o->reason != NULL ? 0 : -ENOMEM;
+	}
 	if (r < 0) {
 		o->kind = OUTCOME_TROUBLE;
 		o->reason = failed;
-		ab_result_done(&result);
-		return r;
 	}
 	c->is_interrupted |= result.end == AB_INTERRUPTED;
-	o->kind = kind_of(&result);
-	o->pairs = result.pairs;
-	o->repeats = result.repeats;
-	o->seed = result.seed;
-	if (o->kind != OUTCOME_JUDGED || result.end == AB_OUT_OF_TIME) {
-		const char *hint = result.end == AB_OUT_OF_TIME ? ": raise `max_time`" : "";
-		const char *reason = arena_printf(c->arena, "%s%s", result.reason, hint);
-		o->reason = reason != NULL ? reason : failed;
-	}
-	if (result.comparison != NULL) {
-		r = keep_all(c, &result, ret);
-		o->session = o->session != NULL ? o->session : ret->head;
-		o->base = ret->session;
-		o->control = ret->control;
-		o->comparison = ret->comparison;
-		o->base_name = ret->label;
-	}
 	ab_result_done(&result);
 	return r;
 }

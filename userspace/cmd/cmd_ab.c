@@ -257,13 +257,16 @@ static int prepare(struct task *t)
 	struct ab_spec *spec = &t->spec;
 	int r = record_options_spec(&o->record, &spec->record);
 	spec->record.output = o->shows_output ? OUTPUT_TO_STDERR : OUTPUT_NOWHERE;
-	spec->gate.items = o->gate.items;
-	spec->gate.n = o->gate.n;
 	spec->trace_path = o->record.trace_path;
 	spec->seed = o->has_seed ? o->seed : random_fresh_seed();
 	spec->max_pairs = o->pairs;
 	spec->max_time_ns = o->max_time_ns;
 	spec->is_quiet = o->output.is_quiet;
+	if (r >= 0 && t->o->gate.n == 0 &&
+	    vec_push(&t->o->gate,
+		     spec->record.until == UNTIL_READY ? "startup.ready" : "time.wall") < 0)
+		r = fail(-ENOMEM, "not enough memory for a comparison");
+	spec->gate = (struct text_list){ o->gate.items, o->gate.n };
 	if (r >= 0)
 		r = find_commands(t);
 	return r < 0 ? r : find_places(t);
@@ -274,8 +277,7 @@ static int prepare(struct task *t)
 static int report(const struct task *t)
 {
 	struct outcome outcome;
-	int r = ab_outcome(&t->result, t->head_name, t->base_name, &LEVELS_BASELINE, t->arena,
-			   &outcome);
+	int r = ab_judge(&t->spec, &t->result, t->head_name, t->base_name, t->arena, &outcome);
 	if (r < 0)
 		return r;
 	outcome.command = t->head_name;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
@@ -203,21 +204,21 @@ static int keep_values(struct selftest *s, const struct ab_result *result)
 	return 0;
 }
 
-static void count(struct tally *t, const struct ab_result *result)
+static void count(struct tally *t, const struct ab_result *result, const struct outcome *o)
 {
-	const struct ab_metric *metric = &result->metrics[0];
+	const struct judgement *j = &o->judgements[0];
 	/* One that was cut short says nothing about the gate. */
-	if (result->end == AB_OUT_OF_TIME && metric->verdict == VERDICT_INCONCLUSIVE)
+	if (result->end == AB_OUT_OF_TIME && j->verdict == VERDICT_INCONCLUSIVE)
 		return;
 	t->n++;
 	t->pairs += result->pairs;
 	t->repeats += result->repeats;
-	t->withheld += result->control_differs;
-	t->ratio_sum += metric->change.ratio;
-	t->regressed += metric->verdict == VERDICT_REGRESSED;
-	t->improved += metric->verdict == VERDICT_IMPROVED;
-	t->unchanged += metric->verdict == VERDICT_UNCHANGED;
-	t->inconclusive += metric->verdict == VERDICT_INCONCLUSIVE;
+	t->withheld += o->control_differs;
+	t->ratio_sum += j->ratio;
+	t->regressed += j->verdict == VERDICT_REGRESSED;
+	t->improved += j->verdict == VERDICT_IMPROVED;
+	t->unchanged += j->verdict == VERDICT_UNCHANGED;
+	t->inconclusive += j->verdict == VERDICT_INCONCLUSIVE;
 }
 
 /* One comparison; head does @more rounds than base. */
@@ -246,15 +247,19 @@ static int compare(struct selftest *s, uint64_t more, struct tally *tally)
 		.is_quiet = true,
 	};
 	struct ab_result result = { 0 };
-	int r = ab_run(&spec, &result);
+	struct outcome outcome = { 0 };
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	int r = arena != NULL ? ab_run(&spec, &result) : -ENOMEM;
 	(void)unlink(s->path);
 	if (r >= 0 && result.end == AB_INTERRUPTED)
 		r = -EINTR;
 	else if (r >= 0 && (result.end == AB_FAILED || result.end == AB_CANNOT_RUN))
 		r = fail(-ECHILD, "the selftest's own program failed: %s", result.reason);
-	else if (r >= 0 && result.n_metrics == 1)
-		count(tally, &result);
-	if (r >= 0 && more == 0 && result.n_metrics == 1)
+	else if (r >= 0)
+		r = ab_judge(&spec, &result, "", "base", arena, &outcome);
+	if (r >= 0 && outcome.n_judgements == 1)
+		count(tally, &result, &outcome);
+	if (r >= 0 && more == 0 && outcome.n_judgements == 1)
 		r = keep_values(s, &result);
 	ab_result_done(&result);
 	return r;

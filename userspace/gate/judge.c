@@ -11,30 +11,17 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/vec.h"
-#include "userspace/gate/sequence.h"
+#include "userspace/gate/judge_internal.h"
 #include "userspace/gate/steps.h"
 
 #define LEVEL_OF_BUDGETS 0.95
-/* Two-sided: a tenth on the side of getting worse. */
-#define LEVEL_OF_SCREEN 0.80
-#define NAMED_MAX	3
-#define RELATIVES_NAMED ((size_t)8)
-#define WORDS_MAX	((size_t)64 << 10)
-
-struct judgement_list VEC(struct judgement);
-
-struct judging {
-	struct arena *arena;
-	const struct evidence *e;
-	struct outcome *o;
-	struct judgement_list list;
-	size_t n_waiting; /* of these, for a baseline */
-};
+#define NAMED_MAX	 3
+#define RELATIVES_NAMED	 ((size_t)8)
+#define WORDS_MAX	 ((size_t)64 << 10)
 
 /* --- what could not be judged --------------------------------------------------------------- */
 
-static void worsen(struct outcome *o, enum outcome_kind kind, const char *reason)
+void judging_worsen(struct outcome *o, enum outcome_kind kind, const char *reason)
 {
 	const struct outcome before = { .kind = o->kind }, after = { .kind = kind };
 	if (o->kind != OUTCOME_JUDGED && outcome_severity(&after) >= outcome_severity(&before))
@@ -47,15 +34,15 @@ static void worsen(struct outcome *o, enum outcome_kind kind, const char *reason
 static int note_failure(struct judging *g, int error, const struct judgement *j)
 {
 	if (error == -ENODATA || error == -ENOENT)
-		worsen(g->o, OUTCOME_CANNOT_JUDGE, j->reason);
+		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE, j->reason);
 	else if (error == -EDOM)
-		worsen(g->o, OUTCOME_MISCONFIGURED, j->reason);
+		judging_worsen(g->o, OUTCOME_MISCONFIGURED, j->reason);
 	else
 		return error;
 	return 0;
 }
 
-static int add(struct judging *g, const struct judgement *j)
+int judging_add(struct judging *g, const struct judgement *j)
 {
 	struct judgement row = *j;
 	row.scenario = g->o->scenario;
@@ -189,14 +176,15 @@ static const struct against *against_of(const struct evidence *e, const struct b
 	return NULL;
 }
 
-static const char *say_incomparable(struct judging *g, const struct against *a)
+const char *judging_say_incomparable(struct judging *g, const struct against *a)
 {
 	const char *reason = arena_printf(g->arena, "different machines, %s: %s", a->label,
 					  a->comparison->incomparable);
-	worsen(g->o, OUTCOME_CANNOT_JUDGE,
-	       arena_printf(g->arena,
-			    "%s; save a baseline on this one, or give the scenario a `base`",
-			    reason));
+	judging_worsen(
+		g->o, OUTCOME_CANNOT_JUDGE,
+		arena_printf(g->arena,
+			     "%s; save a baseline on this one, or give the scenario a `base`",
+			     reason));
 	return reason;
 }
 
@@ -217,7 +205,7 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 	if (r >= 0 && a != NULL && a->comparison->incomparable != NULL) {
 		j->verdict = VERDICT_INCOMPARABLE;
 		j->level = LEVEL_INCONCLUSIVE;
-		j->reason = say_incomparable(g, a);
+		j->reason = judging_say_incomparable(g, a);
 	}
 	if (r == -ENOENT && g->e->awaits != NULL && b->baseline == NULL && g->e->gate == NULL) {
 		g->n_waiting++;
@@ -253,176 +241,11 @@ static int judge_budgets(struct judging *g, const struct budget *budgets, size_t
 			r = j.metric == NULL ? -ENOMEM : 0;
 		}
 		if (r >= 0)
-			r = add(g, &j);
+			r = judging_add(g, &j);
 		if (r < 0)
 			return r;
 	}
 	return 0;
-}
-
-/* --- the gate ------------------------------------------------------------------------------- */
-
-struct gate {
-	struct change *changes, *controls;
-	enum verdict *verdicts;
-	size_t n;
-};
-
-static int change_between(struct session *base, struct session *head, const char *id,
-			  struct change *ret)
-{
-	/* Of another tool's results, say. */
-	static const struct metric unknown = { .unit = UNIT_COUNT,
-					       .better = BETTER_NEITHER,
-					       .class = CLASS_SIZE };
-	const struct series *b = metrics_find(base, id), *h = metrics_find(head, id);
-	if (b == NULL && h == NULL) {
-		const struct metric *row = metrics_row(id);
-		*ret = (struct change){ .id = id,
-					.metric = row != NULL ? row : &unknown,
-					.base_value = NAN,
-					.head_value = NAN,
-					.ratio = NAN,
-					.low = NAN,
-					.high = NAN,
-					.reason = "on neither side" };
-		return 0;
-	}
-	return change_of(b, h, SEQUENCE_LEVEL, ret);
-}
-
-static int gate_alloc(struct judging *g, size_t n, struct gate *ret)
-{
-	ret->changes = arena_alloc_array(g->arena, n, sizeof(*ret->changes));
-	ret->controls = arena_alloc_array(g->arena, n, sizeof(*ret->controls));
-	ret->verdicts = arena_alloc_array(g->arena, n, sizeof(*ret->verdicts));
-	return ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL ? -ENOMEM : 0;
-}
-
-/* Results of another tool are benchmarks, each of which somebody wrote: all count for which there is
- * a better and a worse. The tests of a suite are parts of its time. */
-static bool is_judged(const struct change *c)
-{
-	return c->basis != BASIS_NONE && c->metric->better != BETTER_NEITHER &&
-	       strncmp(c->id, "test[", 5) != 0;
-}
-
-static int gather_all(struct judging *g, struct gate *ret)
-{
-	const struct comparison *c = g->e->gate->comparison;
-	const int r = gate_alloc(g, c->n_changes + 1, ret);
-	for (size_t i = 0; r >= 0 && i < c->n_changes; i++) {
-		if (is_judged(&c->changes[i]))
-			ret->changes[ret->n++] = c->changes[i];
-	}
-	return r;
-}
-
-static int gather(struct judging *g, struct gate *ret)
-{
-	const struct against *a = g->e->gate;
-	if (g->e->scenario->results != NULL && g->e->scenario->gate.n == 0)
-		return gather_all(g, ret);
-	struct text_list ids = { 0 };
-	/* Metrics that are judged by default may be missing; those that were named may not. */
-	const bool is_chosen = g->e->scenario->gate.n > 0;
-	int r = scenario_gate_metrics(g->arena, g->e->scenario, &ids);
-	if (r >= 0)
-		r = gate_alloc(g, ids.n, ret);
-	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
-		struct change *c = &ret->changes[ret->n];
-		r = change_between(a->session, a->head, ids.items[i], c);
-		if (r >= 0 && a->control != NULL)
-			r = change_between(a->session, a->control, ids.items[i],
-					   &ret->controls[ret->n]);
-		ret->n += is_chosen || c->basis != BASIS_NONE || c->is_of_other_tier;
-	}
-	return r;
-}
-
-/* No proof is asked of what screening did not suspect. */
-static void accept_screened(struct gate *gate)
-{
-	for (size_t i = 0; i < gate->n; i++) {
-		if (gate->verdicts[i] == VERDICT_INCONCLUSIVE &&
-		    gate->changes[i].basis != BASIS_NONE)
-			gate->verdicts[i] = VERDICT_UNCHANGED;
-	}
-}
-
-static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
-			enum verdict verdict)
-{
-	const struct against *a = g->e->gate;
-	struct judgement j;
-	int r = judge_change(g->arena, a->label, c, verdict, &g->e->scenario->baseline_levels, &j);
-	if (r >= 0 && a->comparison->incomparable != NULL) {
-		j.verdict = VERDICT_INCOMPARABLE;
-		j.level = LEVEL_INCONCLUSIVE;
-		j.reason = say_incomparable(g, a);
-	} else if (r >= 0 && c->basis == BASIS_NONE) {
-		const char *reason =
-			arena_printf(g->arena, "%s against %s: %s", c->id, a->label, c->reason);
-		worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
-	} else if (r >= 0 && g->e->is_screened && verdict == VERDICT_UNCHANGED) {
-		j.reason = "no sign that it got worse";
-	} else if (r >= 0 && sequence_control_differs(control)) {
-		judgement_withhold(&j);
-		g->o->control_differs = true;
-	}
-	return r < 0 ? r : add(g, &j);
-}
-
-static int judge_gate(struct judging *g)
-{
-	const struct against *a = g->e->gate;
-	struct gate gate = { 0 };
-	int r = gather(g, &gate);
-	if (r < 0)
-		return r;
-	if (gate.n == 0)
-		worsen(g->o, OUTCOME_CANNOT_JUDGE,
-		       arena_printf(g->arena, "nothing in common with %s", a->label));
-	(void)sequence_judge(gate.changes, a->control != NULL ? gate.controls : NULL, gate.n,
-			     gate.verdicts);
-	if (g->e->is_screened)
-		accept_screened(&gate);
-	for (size_t i = 0; r >= 0 && i < gate.n; i++)
-		r = add_gate_row(g, &gate.changes[i], a->control != NULL ? &gate.controls[i] : NULL,
-				 gate.verdicts[i]);
-	return r;
-}
-
-/* Or the interval is so wide that what would fail could hide in it. */
-static bool may_be_worse(const struct change *c, const struct levels *levels)
-{
-	const bool is_difference = c->basis == BASIS_DIFFERENCE;
-	const double low = is_difference ? c->difference_low : c->low - 1;
-	const double high = is_difference ? c->difference_high : c->high - 1;
-	if (c->basis == BASIS_EXACT)
-		return c->base_value != c->head_value;
-	if (c->basis == BASIS_NONE || isnan(low) || isnan(high))
-		return true;
-	const double limit = is_difference ? levels->fail * fabs(c->base_value) : levels->fail;
-	return (c->metric->better != BETTER_HIGHER && (low > 0 || high >= limit)) ||
-	       (c->metric->better != BETTER_LOWER && (high < 0 || low <= -limit));
-}
-
-bool judge_screen(const struct evidence *e)
-{
-	_cleanup_(arena_freep) struct arena *arena = arena_new();
-	struct judging g = { .arena = arena, .e = e };
-	struct gate gate = { 0 };
-	if (arena == NULL || e->gate->comparison->incomparable != NULL || gather(&g, &gate) < 0)
-		return false;
-	for (size_t i = 0; i < gate.n; i++) {
-		struct change *c = &gate.changes[i];
-		if (c->base == NULL || c->head == NULL ||
-		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0 ||
-		    may_be_worse(c, &e->scenario->baseline_levels))
-			return false;
-	}
-	return gate.n > 0;
 }
 
 /* --- the outcome ---------------------------------------------------------------------------- */
@@ -437,7 +260,7 @@ static const char *why_nothing(const struct judging *g)
 static int finish(struct judging *g, int r)
 {
 	if (r >= 0 && g->list.n == g->n_waiting)
-		worsen(g->o, OUTCOME_CANNOT_JUDGE, why_nothing(g));
+		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE, why_nothing(g));
 	if (r >= 0 && g->list.n > 0) {
 		g->o->judgements =
 			arena_memdup(g->arena, g->list.items, g->list.n * sizeof(*g->list.items));
@@ -461,7 +284,7 @@ int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome
 					  step->name);
 	}
 	if (r >= 0 && e->gate != NULL)
-		r = judge_gate(&g);
+		r = judging_gate(&g);
 	return finish(&g, r);
 }
 
@@ -481,7 +304,7 @@ static int judge_one_span(struct judging *g, const struct config *c, const struc
 				     &first->budget_levels, &j);
 	if (r < 0)
 		r = note_failure(g, r, &j);
-	return r < 0 ? r : add(g, &j);
+	return r < 0 ? r : judging_add(g, &j);
 }
 
 int judge_spans(struct arena *arena, const struct config *c, const struct span *spans, size_t n,

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* The metrics of a scenario that are judged against what it is compared with: one family, whose members
+ * pay for each other. */
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/gate/judge_internal.h"
+#include "userspace/gate/sequence.h"
+
+/* Two-sided: a tenth on the side of getting worse. */
+#define LEVEL_OF_SCREEN 0.80
+
+struct gate {
+	struct change *changes, *controls;
+	enum verdict *verdicts;
+	size_t n;
+};
+
+static int change_between(struct session *base, struct session *head, const char *id,
+			  struct change *ret)
+{
+	/* Of another tool's results, say. */
+	static const struct metric unknown = { .unit = UNIT_COUNT,
+					       .better = BETTER_NEITHER,
+					       .class = CLASS_SIZE };
+	const struct series *b = metrics_find(base, id), *h = metrics_find(head, id);
+	if (b == NULL && h == NULL) {
+		const struct metric *row = metrics_row(id);
+		*ret = (struct change){ .id = id,
+					.metric = row != NULL ? row : &unknown,
+					.base_value = NAN,
+					.head_value = NAN,
+					.ratio = NAN,
+					.low = NAN,
+					.high = NAN,
+					.reason = "on neither side" };
+		return 0;
+	}
+	return change_of(b, h, SEQUENCE_LEVEL, ret);
+}
+
+static int gate_alloc(struct judging *g, size_t n, struct gate *ret)
+{
+	ret->changes = arena_alloc_array(g->arena, n, sizeof(*ret->changes));
+	ret->controls = arena_alloc_array(g->arena, n, sizeof(*ret->controls));
+	ret->verdicts = arena_alloc_array(g->arena, n, sizeof(*ret->verdicts));
+	return ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL ? -ENOMEM : 0;
+}
+
+/* Results of another tool are benchmarks, each of which somebody wrote: all count for which there is
+ * a better and a worse. The tests of a suite are parts of its time. */
+static bool is_judged(const struct change *c)
+{
+	return c->basis != BASIS_NONE && c->metric->better != BETTER_NEITHER &&
+	       strncmp(c->id, "test[", 5) != 0;
+}
+
+static int gather_all(struct judging *g, struct gate *ret)
+{
+	const struct comparison *c = g->e->gate->comparison;
+	const int r = gate_alloc(g, c->n_changes + 1, ret);
+	for (size_t i = 0; r >= 0 && i < c->n_changes; i++) {
+		if (is_judged(&c->changes[i]))
+			ret->changes[ret->n++] = c->changes[i];
+	}
+	return r;
+}
+
+static int gather(struct judging *g, struct gate *ret)
+{
+	const struct against *a = g->e->gate;
+	if (g->e->scenario->results != NULL && g->e->scenario->gate.n == 0)
+		return gather_all(g, ret);
+	struct text_list ids = { 0 };
+	/* Metrics that are judged by default may be missing; those that were named may not. */
+	const bool is_chosen = g->e->scenario->gate.n > 0;
+	int r = scenario_gate_metrics(g->arena, g->e->scenario, &ids);
+	if (r >= 0)
+		r = gate_alloc(g, ids.n, ret);
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		struct change *c = &ret->changes[ret->n];
+		r = change_between(a->session, a->head, ids.items[i], c);
+		if (r >= 0 && a->control != NULL)
+			r = change_between(a->session, a->control, ids.items[i],
+					   &ret->controls[ret->n]);
+		ret->n += is_chosen || c->basis != BASIS_NONE || c->is_of_other_tier;
+	}
+	return r;
+}
+
+/* No proof is asked of what screening did not suspect. */
+static void accept_screened(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->n; i++) {
+		if (gate->verdicts[i] == VERDICT_INCONCLUSIVE &&
+		    gate->changes[i].basis != BASIS_NONE)
+			gate->verdicts[i] = VERDICT_UNCHANGED;
+	}
+}
+
+static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
+			enum verdict verdict)
+{
+	const struct against *a = g->e->gate;
+	struct judgement j;
+	int r = judge_change(g->arena, a->label, c, verdict, &g->e->scenario->baseline_levels, &j);
+	if (r >= 0 && a->comparison->incomparable != NULL) {
+		j.verdict = VERDICT_INCOMPARABLE;
+		j.level = LEVEL_INCONCLUSIVE;
+		j.reason = judging_say_incomparable(g, a);
+	} else if (r >= 0 && c->basis == BASIS_NONE) {
+		const char *reason =
+			arena_printf(g->arena, "%s against %s: %s", c->id, a->label, c->reason);
+		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
+	} else if (r >= 0 && g->e->is_screened && verdict == VERDICT_UNCHANGED) {
+		j.reason = "no sign that it got worse";
+	} else if (r >= 0 && sequence_control_differs(control)) {
+		judgement_withhold(&j);
+		g->o->control_differs = true;
+	}
+	return r < 0 ? r : judging_add(g, &j);
+}
+
+int judging_gate(struct judging *g)
+{
+	const struct against *a = g->e->gate;
+	struct gate gate = { 0 };
+	int r = gather(g, &gate);
+	if (r < 0)
+		return r;
+	if (gate.n == 0)
+		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE,
+			       arena_printf(g->arena, "nothing in common with %s", a->label));
+	(void)sequence_judge(gate.changes, a->control != NULL ? gate.controls : NULL, gate.n,
+			     gate.verdicts);
+	if (g->e->is_screened)
+		accept_screened(&gate);
+	for (size_t i = 0; r >= 0 && i < gate.n; i++)
+		r = add_gate_row(g, &gate.changes[i], a->control != NULL ? &gate.controls[i] : NULL,
+				 gate.verdicts[i]);
+	return r;
+}
+
+/* Or the interval is so wide that what would fail could hide in it. */
+static bool may_be_worse(const struct change *c, const struct levels *levels)
+{
+	const bool is_difference = c->basis == BASIS_DIFFERENCE;
+	const double low = is_difference ? c->difference_low : c->low - 1;
+	const double high = is_difference ? c->difference_high : c->high - 1;
+	if (c->basis == BASIS_EXACT)
+		return c->base_value != c->head_value;
+	if (c->basis == BASIS_NONE || isnan(low) || isnan(high))
+		return true;
+	const double limit = is_difference ? levels->fail * fabs(c->base_value) : levels->fail;
+	return (c->metric->better != BETTER_HIGHER && (low > 0 || high >= limit)) ||
+	       (c->metric->better != BETTER_LOWER && (high < 0 || low <= -limit));
+}
+
+bool judge_screen(const struct evidence *e)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct judging g = { .arena = arena, .e = e };
+	struct gate gate = { 0 };
+	if (arena == NULL || e->gate->comparison->incomparable != NULL || gather(&g, &gate) < 0)
+		return false;
+	for (size_t i = 0; i < gate.n; i++) {
+		struct change *c = &gate.changes[i];
+		if (c->base == NULL || c->head == NULL ||
+		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0 ||
+		    may_be_worse(c, &e->scenario->baseline_levels))
+			return false;
+	}
+	return gate.n > 0;
+}
