@@ -4,10 +4,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/random.h"
+#include "userspace/base/units.h"
 #include "userspace/model/compare/compare.h"
 
 #define METRICS 1000
@@ -185,6 +187,54 @@ static void check_swapped(struct random *r, enum kind kind, struct sample *base,
 	}
 }
 
+/* A value as people read it, back as a number. */
+static double as_printed(double value)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { " ns", 1 }, { " us", 1e3 }, { " ms", 1e6 }, { " s", 1e9 } };
+	char text[UNITS_BYTES], *end;
+	const double number = strtod(format_ns(text, value), &end);
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(end, units[i].unit) == 0)
+			return number * units[i].ns;
+	}
+	fail_msg("'%s' has no unit that is known", text);
+	return NAN;
+}
+
+static void check_printed(struct random *r, enum kind kind, struct sample *base,
+			  struct sample *head)
+{
+	char text[UNITS_BYTES];
+	const double scale = 1e6;
+	if (kind == SIGNED || kind == HUGE_NUMBERS || kind == TINY)
+		return;
+	base->series.is_interleaved = head->series.is_interleaved = random_below(r, 2) == 0;
+	const struct change c = change(base, head);
+	if (c.basis == BASIS_NONE || !isfinite(c.ratio))
+		return;
+	const double from = as_printed(c.base_estimate * scale);
+	const double to = as_printed(c.head_estimate * scale);
+	if (!(from > 0))
+		return;
+	const double effect = 1 + strtod(format_percent_signed(text, c.ratio - 1), NULL) / 100;
+	/* The sign: what is printed differently differs that way. */
+	assert_true(from == to || (to > from) == (c.ratio > 1));
+	/* The size: three digits of each, and of the effect one behind the point. */
+	const double rounding = 0.005 * (to + from) / from + 0.006 * fmax(1, fabs(effect - 1));
+	if (fabs(to / from - effect) > rounding)
+		print_message("%.6g -> %.6g, %s\n", from, to, text);
+	assert_true(fabs(to / from - effect) <= rounding);
+}
+
+static void the_effect_is_that_of_the_values_beside_it(void **state)
+{
+	(void)state;
+	each(check_printed);
+}
+
 static void swapping_the_sides_turns_the_change(void **state)
 {
 	(void)state;
@@ -331,6 +381,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_of_a_change_agree),
+		cmocka_unit_test(the_effect_is_that_of_the_values_beside_it),
 		cmocka_unit_test(swapping_the_sides_turns_the_change),
 		cmocka_unit_test(the_order_of_runs_does_not_matter),
 		cmocka_unit_test(the_unit_does_not_matter),

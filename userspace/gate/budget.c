@@ -287,7 +287,9 @@ static int judge_against(struct arena *arena, const struct budget *b, const stru
 	const int r = ratio_of(b, change, &ratio);
 	if (r < 0)
 		return r;
-	j->base_value = change->base_value;
+	/* As in a change: what the value of head is that ratio of. */
+	j->base_value = isfinite(ratio.value) && ratio.value > 0 ? j->actual / ratio.value
+								 : change->base_value;
 	j->ratio = ratio.value;
 	j->low = ratio.low;
 	j->high = ratio.high;
@@ -372,8 +374,8 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 	judgement_init(ret, &none, change->metric->unit);
 	ret->is_budget = false;
 	ret->target = arena_printf(arena, "%s +%s", base_name, format_percent(share, levels->fail));
-	ret->actual = change->head_value;
-	ret->base_value = change->base_value;
+	ret->actual = change->head_estimate;
+	ret->base_value = change->base_estimate;
 	ret->ratio = change->ratio;
 	ret->low = change->low;
 	ret->high = change->high;

@@ -34,6 +34,8 @@ static int change_between(struct session *base, struct session *head, const char
 					.metric = row != NULL ? row : &unknown,
 					.base_value = NAN,
 					.head_value = NAN,
+					.base_estimate = NAN,
+					.head_estimate = NAN,
 					.ratio = NAN,
 					.low = NAN,
 					.high = NAN,

@@ -46,12 +46,29 @@ static int shift_of(const struct change *c, bool as_logarithms, double level,
 	return stats_shift_of(base, n_base, head, n_head, c->n_blocks, level, ret);
 }
 
+static double ratio_or_nan(double base, double head)
+{
+	return base > 0 ? head / base : (double)NAN;
+}
+
 static void set_ratio_of_medians(struct change *c)
 {
 	c->difference = c->head_value - c->base_value;
-	c->ratio = c->base_value > 0 ? c->head_value / c->base_value : (double)NAN;
+	c->ratio = ratio_or_nan(c->base_value, c->head_value);
 	if (c->base_value == 0 && c->head_value == 0)
 		c->ratio = 1;
+}
+
+/* Of what cannot be negative nothing is left of more than there is. */
+static void estimate_by_difference(struct change *c)
+{
+	const bool is_bounded = c->base->summary.min >= 0 && c->head->summary.min >= 0;
+	c->base_estimate = c->head_value - c->difference;
+	if (is_bounded && c->base_estimate <= 0) {
+		c->base_estimate = c->base_value;
+		c->head_estimate = fmax(0, c->base_value + c->difference);
+	}
+	c->ratio = ratio_or_nan(c->base_value > 0 ? c->base_estimate : 0, c->head_estimate);
 }
 
 static int compare_by_shift(struct change *c, double level)
@@ -67,7 +84,7 @@ static int compare_by_shift(struct change *c, double level)
 	c->p = s.p;
 	c->basis = BASIS_DIFFERENCE;
 	if (!all_positive(c->base) || !all_positive(c->head)) {
-		c->ratio = c->base_value > 0 ? c->head_value / c->base_value : (double)NAN;
+		estimate_by_difference(c);
 		return 0;
 	}
 	r = shift_of(c, true, level, &s);
@@ -75,6 +92,7 @@ static int compare_by_shift(struct change *c, double level)
 		return r;
 	c->basis = BASIS_SHIFT;
 	c->ratio = exp(s.shift);
+	c->base_estimate = c->head_value / c->ratio;
 	c->low = exp(s.low);
 	c->high = exp(s.high);
 	c->p = s.p;
@@ -169,6 +187,8 @@ int change_of(const struct series *base, const struct series *head, double level
 		.p = NAN,
 		.reason = not_comparable(base, head),
 	};
+	ret->base_estimate = ret->base_value;
+	ret->head_estimate = ret->head_value;
 	ret->is_of_other_tier = base != NULL && head != NULL && is_of_other_tier(base, head);
 	/* A side that is not there has been named as the reason. */
 	if (ret->reason != NULL || base == NULL || head == NULL)

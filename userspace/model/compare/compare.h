@@ -38,6 +38,9 @@ struct change { /* of one metric */
 	bool is_of_other_tier;	       /* BASIS_NONE since kernel events told of one side only */
 	bool is_demoted;	       /* exact by class, but the runs of a side disagree */
 	double base_value, head_value; /* medians; NAN: not captured */
+	/* What is printed beside the effect, and never contradicts it: the median of head, and what that is
+	 * the estimated ratio, or difference, of. The ratio of the medians is another estimate. */
+	double base_estimate, head_estimate;
 	double ratio, low, high;
 	double difference, difference_low, difference_high; /* in the metric's unit */
 	size_t n_blocks;    /* that are compared each for itself; of shifts and differences */

@@ -78,8 +78,8 @@ static cJSON *change_row(struct json_tree *t, const struct json_rows *rows, size
 	(void)json_add(t, o, "unit", json_text(unit_name(c->metric->unit)));
 	(void)json_add(t, o, "basis", json_text(basis_names[c->basis]));
 	(void)json_add(t, o, "demoted", cJSON_CreateBool(c->is_demoted));
-	(void)json_add(t, o, "base", json_double(c->base_value));
-	(void)json_add(t, o, "head", json_double(c->head_value));
+	(void)json_add(t, o, "base", json_double(c->base_estimate));
+	(void)json_add(t, o, "head", json_double(c->head_estimate));
 	(void)json_add(t, o, "ratio", json_double(c->ratio));
 	add_interval(t, o, c->low, c->high);
 	(void)json_add(t, o, "difference", json_double(c->difference));

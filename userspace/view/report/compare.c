@@ -89,8 +89,8 @@ static void add_change_row(struct table *t, const struct change *c, enum verdict
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
 	table_text(t, c->id);
 	table_text(t, unit_name(c->metric->unit));
-	table_number(t, cell, c->base_value);
-	table_number(t, cell, c->head_value);
+	table_number(t, cell, c->base_estimate);
+	table_number(t, cell, c->head_estimate);
 	table_text(t, isfinite(c->ratio) ? format_percent_signed(text, c->ratio - 1) : NULL);
 	table_text(t, interval.len > 0 ? buf_str(&interval) : NULL);
 	table_number(t, CELL_RATIO, c->ratio);
@@ -188,8 +188,8 @@ static int print_change(const struct change *c, double level, enum verdict verdi
 	char base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
 	_cleanup_(buf_done) struct buf interval = { .limit = MAX_LINE };
 	add_interval(&interval, c);
-	(void)value_format(base, c->metric->unit, c->base_value);
-	(void)value_format(head, c->metric->unit, c->head_value);
+	(void)value_format(base, c->metric->unit, c->base_estimate);
+	(void)value_format(head, c->metric->unit, c->head_estimate);
 	(void)format_percent_signed(change, c->ratio - 1);
 	if (c->basis == BASIS_SHIFT && interval.len > 0)
 		return snprintf(line, size, "%s %s -> %s, %s (%.3g %% interval %s): %s", c->id,
