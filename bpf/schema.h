@@ -120,6 +120,7 @@ enum sl_stop {
 	SL_STOP_DURATION = 3,
 	SL_STOP_SIGNAL = 4,
 	SL_STOP_FAILED = 5, /* what --ready named turned out to be another process's */
+	SL_STOP_LOADED = 6, /* the load that was put on it has ended */
 };
 
 struct sl_mark {

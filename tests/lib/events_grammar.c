@@ -48,7 +48,8 @@ static const struct name marks[] = {
 };
 static const struct name stops[] = {
 	{ "ready", SL_STOP_READY }, { "timeout", SL_STOP_TIMEOUT },
-	{ "duration", SL_STOP_DURATION }, { "signal", SL_STOP_SIGNAL }, { NULL, 0 },
+	{ "duration", SL_STOP_DURATION }, { "signal", SL_STOP_SIGNAL },
+	{ "loaded", SL_STOP_LOADED },	  { NULL, 0 },
 };
 static const struct name whens[] = {
 	{ "exit", SL_WHEN_EXIT }, { "ready", SL_WHEN_READY }, { "start", SL_WHEN_START },

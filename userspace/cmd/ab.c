@@ -87,7 +87,9 @@ static bool is_usable(struct ab *ab, const struct collect_spec *spec, enum arm a
 	const int status = measurement_status(spec, result);
 	if (status == 0)
 		return true;
-	if (result->end == COLLECT_NOT_FOUND || result->end == COLLECT_NOT_EXECUTABLE)
+	if (result->end == COLLECT_HELPER_FAILED)
+		say_end(ab, AB_FAILED, "%s: %s", arm_name(arm), result->helper);
+	else if (result->end == COLLECT_NOT_FOUND || result->end == COLLECT_NOT_EXECUTABLE)
 		say_end(ab, AB_CANNOT_RUN, "%s: cannot execute '%s': %s", arm_name(arm), name,
 			strerror(result->exec_errno));
 	else if (result->end == COLLECT_TIMEOUT)

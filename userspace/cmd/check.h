@@ -43,10 +43,10 @@ int check_keep(struct check *c, struct session *s);
 
 /* --- check_measure.c --- */
 
-/* How a step is recorded. What @ret points to is the scenario's, and that of @rules, which the caller
- * frees. */
-int check_spec(const struct scenario *s, const struct step *step, struct ready_rules *rules,
-	       struct collect_spec *ret);
+/* How a step is recorded. What @ret points to is the scenario's, in the check's arena, and that of @rules,
+ * which the caller frees. */
+int check_spec(struct check *c, const struct scenario *s, const struct step *step,
+	       struct ready_rules *rules, struct collect_spec *ret);
 
 /* All runs of a step. *ret_failure: one line why the command failed, or NULL; *ret is set where
  * at least one run was measured. */

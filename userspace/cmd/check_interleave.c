@@ -288,7 +288,7 @@ static int run(struct check *c, const struct scenario *s, const struct check_bas
 	};
 	int r = scenario_gate_metrics(c->arena, s, &spec.gate);
 	if (r >= 0)
-		r = check_spec(s, &s->steps[0], &rules, &spec.record);
+		r = check_spec(c, s, &s->steps[0], &rules, &spec.record);
 	if (r >= 0)
 		r = ab_run(&spec, ret);
 	ready_rules_done(&rules);

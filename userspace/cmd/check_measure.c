@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "userspace/base/arena.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/environment.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/check.h"
@@ -15,8 +17,20 @@
 
 /* --- how ------------------------------------------------------------------------------------ */
 
-int check_spec(const struct scenario *s, const struct step *step, struct ready_rules *rules,
-	       struct collect_spec *ret)
+static int environment_of(struct check *c, const struct step *step, char *const **ret)
+{
+	char **environment = NULL;
+	if (step->environment == NULL)
+		return 0;
+	environment = environment_with(NULL, step->environment);
+	if (environment == NULL || !arena_adopt(c->arena, environment))
+		return fail(-ENOMEM, "not enough memory for a scenario");
+	*ret = environment;
+	return 0;
+}
+
+int check_spec(struct check *c, const struct scenario *s, const struct step *step,
+	       struct ready_rules *rules, struct collect_spec *ret)
 {
 	for (size_t i = 0; i < step->ready.n; i++) {
 		const int r = ready_rules_add(rules, step->ready.items[i]);
@@ -26,6 +40,8 @@ int check_spec(const struct scenario *s, const struct step *step, struct ready_r
 	*ret = (struct collect_spec){
 		.argv = step->argv,
 		.directory = step->directory,
+		.prepare = step->prepare,
+		.load = step->load,
 		.runs = (unsigned int)s->runs,
 		.warmup = (unsigned int)s->warmup,
 		.probes = PROBE_AUTO,
@@ -45,7 +61,7 @@ int check_spec(const struct scenario *s, const struct step *step, struct ready_r
 	};
 	if (ret->timeout_ns == 0 && ret->until == UNTIL_READY)
 		ret->timeout_ns = READY_TIMEOUT_NS;
-	return 0;
+	return environment_of(c, step, &ret->environment);
 }
 
 /* --- how it ended --------------------------------------------------------------------------- */
@@ -69,10 +85,14 @@ static const char *how_it_ended(struct arena *arena, const struct collect_spec *
 	case COLLECT_NOT_EXECUTABLE:
 		return arena_printf(arena, "cannot execute '%s': %s", spec->argv[0],
 				    strerror(result->exec_errno));
+	case COLLECT_HELPER_FAILED:
+		return arena_intern(arena, result->helper);
 	case COLLECT_EXITED:
 		break;
 	}
-	const char *early = spec->until == UNTIL_READY ? ", before it was ready" : "";
+	const char *early = spec->until != UNTIL_READY ? ""
+			    : result->was_ready	       ? ", while the load was on it"
+						       : ", before it was ready";
 	if (WIFSIGNALED(result->status))
 		return arena_printf(arena, "killed by signal %d (%s)%s", WTERMSIG(result->status),
 				    strsignal(WTERMSIG(result->status)), early);
@@ -126,12 +146,12 @@ static int run_all(struct series_of_runs *m)
 			return r;
 		m->check->is_interrupted |= result.signal != 0;
 		const char *how = how_it_ended(m->check->arena, &m->spec, &result);
-		const bool has_run =
-			result.end != COLLECT_NOT_FOUND && result.end != COLLECT_NOT_EXECUTABLE;
+		const bool has_run = result.has_begun && result.end != COLLECT_NOT_FOUND &&
+				     result.end != COLLECT_NOT_EXECUTABLE;
 		m->n_measured += run >= s->warmup && has_run;
 		if (how != NULL)
 			m->failure = say_failure(m->check->arena, m->step, (unsigned int)run + 1,
-						 how, has_run);
+						 how, has_run || result.helper[0] != '\0');
 		if (how != NULL || m->check->is_interrupted)
 			return 0;
 	}
@@ -159,7 +179,7 @@ int check_measure(struct check *c, const struct scenario *s, const struct step *
 	struct series_of_runs m = { .check = c, .scenario = s, .step = step };
 	struct ready_rules rules = { 0 };
 	*ret = NULL;
-	int r = check_spec(s, step, &rules, &m.spec);
+	int r = check_spec(c, s, step, &rules, &m.spec);
 	if (r >= 0)
 		r = measure(&m, ret);
 	*ret_failure = m.failure;

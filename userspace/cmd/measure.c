@@ -85,6 +85,8 @@ int measurement_status(const struct collect_spec *spec, const struct collect_res
 		return EXIT_NO_PROGRAM;
 	case COLLECT_NOT_EXECUTABLE:
 		return EXIT_CANNOT_EXECUTE;
+	case COLLECT_HELPER_FAILED:
+		return EXIT_TROUBLE;
 	case COLLECT_EXITED:
 		break;
 	}

@@ -47,7 +47,9 @@ static int read_root(struct reader *r, struct config *c)
 	node *root = yaml_document_get_root_node(r->document);
 	if (root == NULL)
 		return fail(-EINVAL, "%s:1:1: the file is empty: write 'scenarios:'", r->path);
-	int e = node_check_keys(r, root, "this file", keys);
+	int e = retries_refuse(r, root);
+	if (e == 0)
+		e = node_check_keys(r, root, "this file", keys);
 	if (e == 0)
 		e = take_text(r, root, "store", "the URL or path of a store", &c->store);
 	if (e == 0)

@@ -4,7 +4,7 @@
  * understood is an error with its place in the file: a budget that is silently ignored never fails.
  *
  * To add a key: its name in the list of where it may stand, and a line that reads it, both in
- * config_scenario.c (or config.c for the top level); docs/man/startline.yml.5.md. */
+ * config_scenario.c (config_beside.c for what is beside the command, config.c for the top level); docs/man/startline.yml.5.md. */
 #ifndef USERSPACE_GATE_CONFIG_H
 #define USERSPACE_GATE_CONFIG_H
 
@@ -25,6 +25,9 @@ struct step {
 	struct text_list ready; /* --ready SPECs */
 	bool no_connect;	/* as --no-connect */
 	uint64_t timeout_ns;	/* 0: default of `run` */
+	char **environment;	/* NAME=VALUE, added to ours, NULL-terminated; NULL: nothing */
+	const char *prepare;	/* shell command before each run, not measured; or NULL */
+	const char *load; /* shell command once it is ready, with which the run ends; or NULL */
 	struct budget *budgets; /* of this step alone; none when it is the only one */
 	size_t n_budgets;
 	int line;
@@ -49,9 +52,14 @@ struct scenario {
 	enum base_kind base_kind; /* what `check` interleaves with */
 	const char *base;	  /* git revision, command or directory */
 	char **base_argv;	  /* BASE_COMMAND */
-	const char *setup;	  /* shell command that makes base and head ready to run, or NULL */
-	const char *baseline;	  /* name in the store, or a file when there is a '/'; NULL: none */
-	struct budget *budgets;	  /* of the sum of its steps */
+	char **environment;	  /* of all its steps and services, as theirs */
+	struct step *background;  /* services that run meanwhile: name, command, readiness */
+	size_t n_background;
+	const char *follow_cgroup; /* processes in there are recorded, too; NULL: none */
+	bool has_containers;	   /* … and those in cgroups that a container runtime makes */
+	const char *setup;	/* shell command that makes base and head ready to run, or NULL */
+	const char *baseline;	/* name in the store, or a file when there is a '/'; NULL: none */
+	struct budget *budgets; /* of the sum of its steps */
 	size_t n_budgets;
 	struct text_list gate; /* metrics judged against the baseline; none: the usual ones */
 	struct levels budget_levels, baseline_levels;

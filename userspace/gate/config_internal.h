@@ -20,13 +20,27 @@ struct spanning_list VEC(struct spanning);
 /* The keys that may stand at the top, for all scenarios, and in each of them. */
 #define COMMON_KEYS                                                                           \
 	"runs", "warmup", "max_time", "base", "baseline", "levels", "gate", "heap", "stacks", \
-		"wait_stacks", "debuginfod", "inputs"
+		"wait_stacks", "debuginfod", "inputs", "env"
 int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret);
 
 /* One cell of a scenario. *ret begins as the defaults. Budgets over the matrix are appended to
  * @spanning. */
 int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
 		  struct spanning_list *spanning);
+
+/* Command, readiness and what else a program needs to be run: a step's, or a service's. */
+int step_read_alone(struct reader *r, node *mapping, struct step *ret);
+
+/* --- config_beside.c --- */
+
+/* Who knows `retries` from elsewhere learns why there are none. */
+int retries_refuse(struct reader *r, node *mapping);
+/* Puts the variables of `env` behind those of *environment, which stays what it is. */
+int environment_read(struct reader *r, node *mapping, char ***environment);
+/* `prepare` and `load` of a step. */
+int helpers_read(struct reader *r, node *mapping, struct step *ret);
+/* `env`, `background`, `follow_cgroup` and `containers`. */
+int surroundings_read(struct reader *r, node *mapping, struct scenario *ret);
 
 /* Budgets of @mapping: `target`, which is about @main_metric, and `budgets`. @is_sum: over several
  * steps, where only what adds up has a meaning. */

@@ -17,8 +17,9 @@
 #define MAX_TIME_DEFAULT (60 * NS_PER_S)
 #define STEPS_MAX	 ((size_t)100)
 
-#define STEP_KEYS \
-	"command", "shell", "directory", "ready", "connect", "timeout", "target", "budgets"
+#define STEP_KEYS                                                                          \
+	"command", "shell", "directory", "ready", "connect", "timeout", "prepare", "load", \
+		"target", "budgets"
 
 static int no_memory(const struct reader *r)
 {
@@ -176,6 +177,8 @@ int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret)
 		e = read_heap(r, mapping, ret);
 	if (e == 0)
 		e = read_stacks(r, mapping, ret);
+	if (e == 0)
+		e = surroundings_read(r, mapping, ret);
 	return e < 0 ? e : take_texts(r, mapping, "inputs", "a path", &ret->inputs);
 }
 
@@ -229,7 +232,7 @@ static int read_ready(struct reader *r, node *mapping, struct step *ret)
 	return e;
 }
 
-static int read_step_alone(struct reader *r, node *mapping, struct step *ret)
+int step_read_alone(struct reader *r, node *mapping, struct step *ret)
 {
 	ret->line = node_line(mapping);
 	int e = read_command(r, mapping, ret);
@@ -240,13 +243,21 @@ static int read_step_alone(struct reader *r, node *mapping, struct step *ret)
 	return e < 0 ? e : take_text(r, mapping, "directory", "a directory", &ret->directory);
 }
 
+static int read_whole_step(struct reader *r, node *mapping, const struct scenario *s,
+			   struct step *ret)
+{
+	ret->environment = s->environment;
+	const int e = step_read_alone(r, mapping, ret);
+	return e < 0 ? e : helpers_read(r, mapping, ret);
+}
+
 /* The command of a base is run as the one that it is compared with. */
 static int read_only_step(struct reader *r, node *mapping, struct scenario *ret)
 {
 	bool has_shell = false;
 	ret->n_steps = 1;
 	ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
-	int e = ret->steps != NULL ? read_step_alone(r, mapping, ret->steps) : no_memory(r);
+	int e = ret->steps != NULL ? read_whole_step(r, mapping, ret, ret->steps) : no_memory(r);
 	if (e == 0)
 		e = take_bool(r, mapping, "shell", &has_shell);
 	if (e < 0 || !has_shell || ret->base_kind != BASE_COMMAND)
@@ -307,14 +318,18 @@ int scenario_gate_metrics(struct arena *arena, const struct scenario *s, struct 
 
 static int read_step(struct reader *r, node *n, const struct scenario *s, struct step *ret)
 {
-	static const char *const keys[] = { "name", STEP_KEYS, NULL };
-	int e = node_check_keys(r, n, "a step", keys);
+	static const char *const keys[] = { "name", STEP_KEYS, "env", NULL };
+	int e = retries_refuse(r, n);
+	if (e == 0)
+		e = node_check_keys(r, n, "a step", keys);
 	if (e == 0 && node_find(r, n, "name") == NULL)
 		return node_error(r, n, "`name` is missing: a step has a name");
 	if (e == 0)
 		e = take_text(r, n, "name", "a name", &ret->name);
 	if (e == 0)
-		e = read_step_alone(r, n, ret);
+		e = read_whole_step(r, n, s, ret);
+	if (e == 0)
+		e = environment_read(r, n, &ret->environment);
 	const struct budget_place place = {
 		.scenario = s,
 		.main_metric = main_metric_of(ret),
@@ -335,8 +350,9 @@ static int check_gate_of_sum(struct reader *r, node *mapping, const struct scena
 
 static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 {
-	static const char *const not_here[] = { "command", "shell",   "directory", "ready",
-						"connect", "timeout", NULL };
+	static const char *const not_here[] = { "command", "shell",   "directory",
+						"ready",   "connect", "timeout",
+						"prepare", "load",    NULL };
 	node *list = node_find(r, mapping, "steps");
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
@@ -368,11 +384,12 @@ static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 
 static int read_results(struct reader *r, node *mapping, struct scenario *ret)
 {
-	static const char *const not_here[] = { "command", "shell",    "directory",   "ready",
-						"connect", "timeout",  "steps",	      "runs",
-						"warmup",  "max_time", "base",	      "inputs",
-						"heap",	   "stacks",   "wait_stacks", "debuginfod",
-						"target",  NULL };
+	static const char *const not_here[] = {
+		"command", "shell",  "directory",   "ready",	     "connect",	   "timeout",
+		"steps",   "runs",   "warmup",	    "max_time",	     "base",	   "inputs",
+		"heap",	   "stacks", "wait_stacks", "debuginfod",    "target",	   "prepare",
+		"load",	   "env",    "background",  "follow_cgroup", "containers", NULL
+	};
 	for (const char *const *key = not_here; *key != NULL; key++) {
 		if (node_find(r, mapping, *key) != NULL)
 			return node_error(r, node_find(r, mapping, *key),
@@ -407,7 +424,9 @@ int scenario_read(struct reader *r, node *mapping, struct scenario *ret,
 {
 	static const char *const keys[] = { "name",    STEP_KEYS, COMMON_KEYS, "steps",
 					    "results", "matrix",  NULL };
-	int e = node_check_keys(r, mapping, "a scenario", keys);
+	int e = retries_refuse(r, mapping);
+	if (e == 0)
+		e = node_check_keys(r, mapping, "a scenario", keys);
 	ret->line = node_line(mapping);
 	ret->parameters =
 		arena_memdup(r->arena, r->parameters, r->n_parameters * sizeof(*r->parameters));

@@ -252,6 +252,7 @@ struct run {
 	/* exit */
 	int64_t exit_code, exit_signal;
 	const char *exit_reason; /* "exit" "signal" "ready" "timeout" "duration" "interrupted",
+				  * "failed", "loaded": the load that was put on it had ended;
 				  * "truncated": the recording ends before it */
 
 	bool is_complete;	   /* no record was lost, proven by sequence numbers */

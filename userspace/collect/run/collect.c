@@ -292,7 +292,7 @@ static int on_ready(struct run *r)
 		if (e >= 0)
 			e = source_bpf_ready(c->bpf);
 		/* Where the run ends now, it would take longer than it saves. */
-		if (e >= 0 && r->spec->until != UNTIL_READY)
+		if (e >= 0 && (r->spec->until != UNTIL_READY || r->spec->load != NULL))
 			e = source_bpf_thin_out(c->bpf, collector_sink(c));
 	}
 	if (e >= 0 && !source_bpf_tells(c->bpf, TOLD_TASKS))
@@ -341,7 +341,8 @@ static int dispatch(struct run *r, enum wake wake)
 	case WAKE_ERROR_OUTPUT:
 		on_output(r, wake == WAKE_OUTPUT ? 0 : 1);
 		return 0;
-	case WAKE_PROBES: /* every turn of the loop looks at the probes */
+	case WAKE_PROBES: /* every turn of the loop looks at these */
+	case WAKE_LOAD:
 		return 0;
 	case WAKE_BPF:
 	case WAKE_SHIM:
@@ -398,6 +399,8 @@ static int run_turn(struct run *r, uint64_t now)
 	run_sample(r, now);
 	if (e >= 0 && r->is_ready && !r->ready_is_done)
 		e = on_ready(r);
+	if (e >= 0)
+		e = run_load_step(r, now_ns());
 	return e < 0 ? e : run_step(r, now_ns());
 }
 
@@ -441,21 +444,34 @@ static void name_missing(const struct run *r, char *ret, size_t size)
 	}
 }
 
+/* A load on a server that has crashed fails as well, or does not notice. */
+static bool has_failed_first(const struct run *r)
+{
+	return r->is_reaped && r->status != 0 && (r->stop == 0 || r->reaped_ns < r->stop_ns);
+}
+
 static void fill_result(const struct run *r, struct collect_result *ret)
 {
 	*ret = (struct collect_result){
 		.status = r->status,
 		.exec_errno = r->target.exec_errno,
 		.signal = r->end_signal,
+		.was_ready = r->is_ready,
+		.has_begun = r->spawn_ns != 0,
 	};
+	(void)snprintf(ret->helper, sizeof(ret->helper), "%s", r->helper_failure);
 	name_missing(r, ret->missing, sizeof(ret->missing));
 	if (ret->exec_errno != 0)
 		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
 				   ? COLLECT_NOT_FOUND
 				   : COLLECT_NOT_EXECUTABLE;
-	else if (r->is_interrupted)
+	else if (r->is_interrupted || r->stop == SL_STOP_SIGNAL)
 		ret->end = COLLECT_INTERRUPTED;
-	else if (r->stop == SL_STOP_READY)
+	else if (r->load_ns != 0 && has_failed_first(r))
+		ret->end = COLLECT_EXITED;
+	else if (r->helper_failure[0] != '\0')
+		ret->end = COLLECT_HELPER_FAILED;
+	else if (r->stop == SL_STOP_READY || r->stop == SL_STOP_LOADED)
 		ret->end = COLLECT_READY;
 	else if (r->stop == SL_STOP_TIMEOUT)
 		ret->end = COLLECT_TIMEOUT;
@@ -468,7 +484,10 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 static int run_record(struct run *r)
 {
 	struct collector *c = r->c;
-	int e = run_launch(r);
+	int e = run_make_ready(r);
+	if (e < 0 || r->is_interrupted || r->helper_failure[0] != '\0')
+		return e;
+	e = run_launch(r);
 	if (e >= 0 && r->target.exec_errno == 0)
 		e = run_loop(r);
 	if (e < 0 || r->target.exec_errno != 0)
@@ -494,6 +513,7 @@ static void run_done(struct run *r)
 	if (r->c->perf != NULL) /* no longer there, if the run has succeeded */
 		(void)source_perf_end(r->c->perf, collector_sink(r->c));
 	r->probes = probes_free(r->probes);
+	run_helpers_done(r);
 	logpipe_done(&r->logpipe);
 	target_done(&r->target);
 	cgroup_leave(&r->cgroup);
@@ -507,10 +527,13 @@ int collector_run(struct collector *c, const struct collect_spec *spec, struct c
 		.c = c,
 		.spec = spec,
 		.target = { .pidfd = -1, .go_fd = -1, .report_fd = -1 },
+		.cgroup = { .procs_fd = -1 },
 		.drained_ns = now_ns(),
 		.flushed_ns = now_ns(),
 	};
 	logpipe_init(&r.logpipe);
+	aside_init(&r.prepare);
+	aside_init(&r.load);
 	tree_init(&r.tree, c->bpf != NULL);
 	c->run = &r;
 	int e = run_record(&r);

@@ -34,6 +34,7 @@ struct collect_spec {
 	bool is_warmup;
 	const char *arm;       /* of an interleaved comparison that this run belongs to, or NULL */
 	const char *directory; /* that the command starts in; NULL: the current one */
+	char *const *environment; /* that the command gets; NULL: ours */
 	/* Bytes put on the command's stack, to vary where things lie from run to run. Only with the
 	 * shim, which keeps them out of the environment that the program sees. */
 	size_t pad_bytes;
@@ -52,6 +53,10 @@ struct collect_spec {
 	const struct rights_user *user; /* run as this one; NULL: as ourselves */
 	const char *follow_cgroup;	/* also record tasks of this cgroup, or NULL */
 	const regex_t *redact;		/* mask this in all texts, or NULL */
+	/* Shell commands, run where and as the command is, and not recorded; NULL: none. Each may take
+	 * as long as timeout_ns, or 60 s. */
+	const char *prepare; /* before the command */
+	const char *load;    /* UNTIL_READY: once it is ready; the run ends with it */
 	bool null_stdin;
 	bool no_connect; /* make no connection to a listener of the command's to see if it accepts */
 	enum output output;
@@ -59,12 +64,13 @@ struct collect_spec {
 
 enum collect_end {
 	COLLECT_EXITED,	  /* by itself; status as wait(2) */
-	COLLECT_READY,	  /* startline stopped it because it was ready */
+	COLLECT_READY,	  /* startline stopped it because it was ready, and the load done */
 	COLLECT_DURATION, /* … because the time asked for was over */
 	COLLECT_TIMEOUT,
 	COLLECT_INTERRUPTED,	/* a second Ctrl-C, TERM or HUP */
 	COLLECT_NOT_FOUND,	/* 127 */
 	COLLECT_NOT_EXECUTABLE, /* 126 */
+	COLLECT_HELPER_FAILED,	/* what prepares it, or the load; see `helper` */
 };
 
 struct collect_result {
@@ -72,7 +78,10 @@ struct collect_result {
 	int status;	   /* wait status of the command; meaningful when it was reaped */
 	char missing[512]; /* what --ready conditions did not hold, "accept, file:/x"; and
 			 * of probed ones why, "http://x/ (status 403)"; "" */
-	int exec_errno;	   /* NOT_FOUND, NOT_EXECUTABLE */
+	char helper[512];  /* HELPER_FAILED: which, and how: "load './smoke': exit status 1" */
+	bool was_ready;
+	bool has_begun; /* there is a run in the recording */
+	int exec_errno; /* NOT_FOUND, NOT_EXECUTABLE */
 	int signal; /* that asked startline or the command to end (Ctrl-C, TERM, HUP); 0: none */
 };
 

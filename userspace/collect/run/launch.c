@@ -212,6 +212,7 @@ static int run_spawn(struct run *r)
 		.cgroup_fd = r->cgroup.procs_fd,
 		.argv = spec->argv,
 		.directory = spec->directory,
+		.environment = spec->environment,
 		.user = spec->user,
 		.null_stdin = spec->null_stdin,
 		.output = spec->output,
@@ -253,8 +254,13 @@ static int run_release(struct run *r)
 	const struct shim_environment *shim = NULL;
 	if (c->shim != NULL) {
 		source_shim_begin(c->shim);
-		shim = source_shim_environment(c->shim, r->target.path, r->spec->argv,
-					       r->spec->pad_bytes, collector_sink(c));
+		const struct shim_program program = {
+			.path = r->target.path,
+			.argv = r->spec->argv,
+			.environment = r->spec->environment,
+			.pad_bytes = r->spec->pad_bytes,
+		};
+		shim = source_shim_environment(c->shim, &program, collector_sink(c));
 	}
 	int e = check_rules(r, shim != NULL);
 	/* From here on its time counts. */

@@ -9,6 +9,7 @@
 #include "userspace/collect/proc/cgroup.h"
 #include "userspace/collect/ready/logpipe.h"
 #include "userspace/collect/ready/probe.h"
+#include "userspace/collect/run/aside.h"
 #include "userspace/collect/run/collect.h"
 #include "userspace/collect/run/overhead.h"
 #include "userspace/collect/run/redact.h"
@@ -28,6 +29,7 @@ enum wake {
 	WAKE_PROBES,
 	WAKE_OUTPUT,
 	WAKE_ERROR_OUTPUT,
+	WAKE_LOAD,
 };
 
 struct collector {
@@ -60,6 +62,11 @@ struct run {
 	uint64_t told_lines;  /* bit N: MARK READY told that rule N, a log: one, held */
 	bool is_ready;	      /* the watch says so */
 	bool ready_is_done;   /* … and it has been acted upon */
+
+	struct aside prepare, load;
+	uint64_t load_ns; /* when the load began; 0: it has not */
+	bool load_is_over;
+	char helper_failure[512]; /* of these two; "" */
 
 	uint64_t spawn_ns;
 	uint64_t drained_ns; /* when the sources were last read */
@@ -115,6 +122,16 @@ uint64_t run_idle_since(void *data);
 int emit_design(struct sink sink, const struct collect_spec *spec);
 /* How many processes or threads of the tree still live. */
 size_t run_alive(struct run *r);
+
+/* helpers.c: runs what prepares the run, if anything does. Afterwards it may be interrupted, or
+ * helper_failure be set. */
+int run_make_ready(struct run *r);
+/* Begins the load when it is time, and notes its end. */
+int run_load_step(struct run *r, uint64_t now);
+/* When a load has taken too long; 0: none is under way. */
+uint64_t run_load_deadline(const struct run *r);
+bool run_is_under_load(const struct run *r);
+void run_helpers_done(struct run *r);
 
 /* suspend.c: if the command has stopped itself, stops startline as well until it goes on. */
 void run_suspend(struct run *r);

@@ -171,6 +171,15 @@ bool signals_next(struct signals *s, struct signal_news *ret)
 	return false;
 }
 
+void signals_choose_end(sigset_t *ret)
+{
+	(void)sigemptyset(ret);
+	for (size_t i = 0; i < N_END_SIGNALS; i++) {
+		if (!is_ignored(end_signals[i]))
+			(void)sigaddset(ret, end_signals[i]);
+	}
+}
+
 bool signals_end_is_pending(void)
 {
 	sigset_t pending;

@@ -5,6 +5,7 @@
 #ifndef USERSPACE_COLLECT_RUN_SIGNALS_H
 #define USERSPACE_COLLECT_RUN_SIGNALS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,6 +32,8 @@ struct signal_news {
 int signals_open(struct signals *s);
 /* The next one; false: there is none. A request to end that is sent twice at once is one. */
 bool signals_next(struct signals *s, struct signal_news *ret);
+/* Those that ask to end and are not ignored. */
+void signals_choose_end(sigset_t *ret);
 /* Whether one that asks to end is waiting to be read. */
 bool signals_end_is_pending(void);
 void signals_done(struct signals *s);

@@ -167,14 +167,22 @@ struct shim_environment {
 	bool is_in_front;
 };
 
+/* What is to be executed. */
+struct shim_program {
+	const char *path;
+	char *const *argv;
+	char *const *environment; /* NULL: ours */
+	size_t pad_bytes;
+};
+
 /* Makes the private directory on tmpfs and removes stale ones of dead startlines. */
 int source_shim_open(const struct shim_settings *settings, char *why, size_t why_size,
 		     struct source_shim **ret);
-/* What to add to the environment of a command that was found as @path, the user's own LD_PRELOAD joined
- * to ours. Its texts have @pad_bytes more than they need. NULL, with the reason in a COVER event sent to
+/* What to add to the environment of @program, the LD_PRELOAD that is in there joined to ours. Its texts
+ * have pad_bytes more than they need. NULL, with the reason in a COVER event sent to
  * @sink, when it must not be preloaded (static, sanitizer, 32-bit, setuid …). Owned by @s. */
-const struct shim_environment *source_shim_environment(struct source_shim *s, const char *path,
-						       char *const *argv, size_t pad_bytes,
+const struct shim_environment *source_shim_environment(struct source_shim *s,
+						       const struct shim_program *program,
 						       struct sink sink);
 /* A run begins: the peak of the tree is of that alone. */
 void source_shim_begin(struct source_shim *s);

@@ -22,6 +22,8 @@
 /* A command that ended by itself: its last children get this long, so that a pipeline's tail is
  * seen to its end. What runs on after that is a daemon, and is left alone. */
 #define GRACE_NS (200 * NS_PER_MS)
+/* A load whose server has gone notices it, or else does not end. */
+#define LOAD_GRACE_NS (1 * NS_PER_S)
 /* Without kernel events deaths in the tree are found by looking. */
 #define LOOK_NS (20 * NS_PER_MS)
 
@@ -106,20 +108,30 @@ int run_step(struct run *r, uint64_t now)
 	}
 
 	int e = 0;
-	if (r->stop == 0 && r->ready_is_done && r->spec->until == UNTIL_READY)
+	/* The command may take Ctrl-C for something else, a load has no terminal that tells it. */
+	if (r->stop == 0 && r->load_ns != 0 && r->end_signal != 0)
+		e = run_stop(r, SL_STOP_SIGNAL, now);
+	else if (r->stop == 0 && r->load_is_over)
+		e = run_stop(r, r->helper_failure[0] != '\0' ? SL_STOP_FAILED : SL_STOP_LOADED,
+			     now);
+	else if (r->stop == 0 && r->ready_is_done && r->spec->until == UNTIL_READY &&
+		 r->spec->load == NULL)
 		e = run_stop(r, SL_STOP_READY, now);
 	else if (r->stop == 0 && r->spec->until == UNTIL_DURATION &&
 		 is_past(r->spawn_ns, r->spec->duration_ns, now))
 		e = run_stop(r, SL_STOP_DURATION, now);
 	else if (r->stop == 0 && r->failure != 0)
 		e = run_stop(r, SL_STOP_FAILED, now);
-	else if (r->stop == 0 && is_past(r->spawn_ns, r->spec->timeout_ns, now))
+	else if (r->stop == 0 && r->load_ns == 0 && is_past(r->spawn_ns, r->spec->timeout_ns, now))
 		e = run_stop(r, SL_STOP_TIMEOUT, now);
 	if (e < 0)
 		return e;
 
 	if (r->stop != 0)
 		insist(r, now);
+	/* The load may be what made the command end. */
+	if (r->is_reaped && run_is_under_load(r) && now < r->reaped_ns + LOAD_GRACE_NS)
+		return 0;
 	if (r->is_reaped && ((run_alive(r) == 0 && !may_come(r, now)) || !is_worth_waiting(r, now)))
 		r->is_over = true;
 	/* A process in uninterruptible sleep does not die of SIGKILL: do not hang with it. */
@@ -141,7 +153,8 @@ uint64_t run_deadline(const struct run *r)
 	uint64_t at = 0;
 	if (r->stop == 0 && spec->until == UNTIL_DURATION)
 		at = run_sooner(at, r->spawn_ns + spec->duration_ns);
-	if (r->stop == 0 && spec->timeout_ns != 0)
+	at = run_sooner(at, run_load_deadline(r));
+	if (r->stop == 0 && spec->timeout_ns != 0 && r->load_ns == 0)
 		at = run_sooner(at, r->spawn_ns + spec->timeout_ns);
 	if (r->stop != 0)
 		at = run_sooner(at, r->killed_ns != 0 ? r->killed_ns + KILLED_NS

@@ -27,6 +27,7 @@
 
 #include "preload/settings.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/environment.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/collect/run/inheritance.h"
@@ -84,7 +85,7 @@ static int check_executable(const char *path)
 
 /* As execvp(3) searches: an entry that exists but may not be executed is remembered, and is the
  * answer only when nothing better follows. */
-static int find_program(const char *name, char path[static PATH_MAX])
+static int find_program(const char *name, char *const *environment, char path[static PATH_MAX])
 {
 	if (*name == '\0')
 		return -ENOENT;
@@ -95,7 +96,7 @@ static int find_program(const char *name, char path[static PATH_MAX])
 		return check_executable(path);
 	}
 
-	const char *search = getenv("PATH");
+	const char *search = environment_find(environment, "PATH");
 	if (search == NULL)
 		search = "/bin:/usr/bin";
 	int error = -ENOENT;
@@ -166,7 +167,7 @@ static int child_main(void *data)
 	if (r == 0 && l->spec.directory != NULL && chdir(l->spec.directory) < 0)
 		r = -errno;
 	if (r == 0)
-		r = find_program(l->spec.argv[0], l->path);
+		r = find_program(l->spec.argv[0], l->spec.environment, l->path);
 	l->error = -r;
 	if (r == 0) {
 		child_redirect(&l->spec);
@@ -316,32 +317,28 @@ static size_t count_strings(char *const *strings)
 	return n;
 }
 
-static bool is_same_variable(const char *a, const char *b)
-{
-	const size_t n = strcspn(a, "=");
-	return strncmp(a, b, n) == 0 && b[n] == '=';
-}
-
 static void append_shim(const struct shim_environment *shim, char **to, size_t *n)
 {
 	for (size_t i = 0; i < sizeof(shim->variables) / sizeof(shim->variables[0]); i++)
 		to[(*n)++] = shim->variables[i];
 }
 
-/* Our own environment with @notify in place of a variable of the same name, and with the shim's
- * variables, which it cuts off again at its start (preload/settings.h). */
-static char **merge_environment(const struct shim_environment *shim, const char *notify)
+/* The environment of @spec with its notify_text in place of a variable of the same name, and with the
+ * shim's variables, which it cuts off again at its start (preload/settings.h). */
+static char **merge_environment(const struct shim_environment *shim, const struct target_spec *spec)
 {
+	char *const *environment = spec->environment != NULL ? spec->environment : environ;
+	const char *notify = spec->notify_text;
 	char *own = (char *)(uintptr_t)notify; /* only ever read by execve */
-	char **merged = calloc(count_strings(environ) + 6, sizeof(*merged));
+	char **merged = calloc(count_strings(environment) + 6, sizeof(*merged));
 	size_t n = 0;
 	bool is_placed = notify == NULL;
 	if (merged == NULL)
 		return NULL;
 	if (shim != NULL && shim->is_in_front)
 		append_shim(shim, merged, &n);
-	for (char **item = environ; item != NULL && *item != NULL; item++) {
-		const bool is_own = notify != NULL && is_same_variable(notify, *item);
+	for (char *const *item = environment; item != NULL && *item != NULL; item++) {
+		const bool is_own = notify != NULL && environment_is_same(notify, *item);
 		is_placed |= is_own;
 		/* Of another startline, which is not to be reported to by this one's. */
 		if (shim == NULL || strncmp(*item, SHIM_VARIABLE, strlen(SHIM_VARIABLE)) != 0)
@@ -362,7 +359,7 @@ void target_await(const struct target *t)
 int target_release(struct target *t, const struct shim_environment *shim)
 {
 	const char byte = 0;
-	t->environment = merge_environment(shim, t->launch->spec.notify_text);
+	t->environment = merge_environment(shim, &t->launch->spec);
 	if (t->environment == NULL)
 		return -ENOMEM;
 	t->launch->environment = t->environment;

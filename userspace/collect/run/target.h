@@ -18,9 +18,10 @@ struct target_spec {
 	const struct rights_user *user; /* NULL: stay as we are */
 	bool null_stdin;
 	enum output output;
-	int cgroup_fd;		 /* "0" is written here, which may take long; -1: nowhere */
-	const int *output_fds;	 /* two, for descriptors 1 and 2 (-1: as ours are); NULL: both */
-	const char *notify_text; /* "NOTIFY_SOCKET=…" or NULL */
+	int cgroup_fd;		  /* "0" is written here, which may take long; -1: nowhere */
+	const int *output_fds;	  /* two, for descriptors 1 and 2 (-1: as ours are); NULL: both */
+	char *const *environment; /* NULL: ours */
+	const char *notify_text;  /* "NOTIFY_SOCKET=…" or NULL */
 };
 
 struct target {
@@ -43,7 +44,7 @@ int target_spawn(const struct target_spec *spec, struct target *ret);
 /* Waits until it has nothing left to do but to execute, the joining of its cgroup done. To be called
  * once. */
 void target_await(const struct target *t);
-/* Lets it execute, with @shim in addition to our own environment (NULL: nothing). */
+/* Lets it execute, with @shim in addition to its environment (NULL: nothing). */
 int target_release(struct target *t, const struct shim_environment *shim);
 /* Call when report_fd is readable. True: it executed; else exec_errno says why not. */
 bool target_read_report(struct target *t);

@@ -16,6 +16,7 @@
 #include "preload/settings.h"
 #include "preload/target_check.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/environment.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/rights.h"
@@ -104,12 +105,6 @@ static int find_shim(struct source_shim *s, char *why, size_t why_size)
 		return r;
 	}
 	(void)snprintf(s->path, sizeof(s->path), "%s", path);
-	const char *users = getenv("LD_PRELOAD");
-	if (asprintf(&s->environment.variables[1], LOAD_VARIABLE "%s%s%s", path,
-		     users == NULL ? "" : ":", users == NULL ? "" : users) < 0) {
-		s->environment.variables[1] = NULL;
-		return -ENOMEM;
-	}
 	return 0;
 }
 
@@ -149,29 +144,32 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 }
 
 /* The padding is made of leading zeros. */
-static int set_variable(struct source_shim *s, size_t pad_bytes)
+static int set_variables(struct source_shim *s, size_t pad_bytes, const char *users_load)
 {
-	char **variable = &s->environment.variables[0];
+	char **variables = s->environment.variables;
 
-	free(take_ptr(*variable));
-	if (asprintf(variable, SHIM_VARIABLE "%0*x:%s", (int)pad_bytes + 1, s->settings.flags,
-		     s->dir.path) < 0) {
-		*variable = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	free(take_ptr(variables[0]));
+	free(take_ptr(variables[1]));
+	if (asprintf(&variables[0], SHIM_VARIABLE "%0*x:%s", (int)pad_bytes + 1, s->settings.flags,
+		     s->dir.path) < 0)
+		variables[0] = NULL;
+	if (asprintf(&variables[1], LOAD_VARIABLE "%s%s%s", s->path, users_load == NULL ? "" : ":",
+		     users_load == NULL ? "" : users_load) < 0)
+		variables[1] = NULL;
+	return variables[0] != NULL && variables[1] != NULL ? 0 : -ENOMEM;
 }
 
-const struct shim_environment *source_shim_environment(struct source_shim *s, const char *path,
-						       char *const *argv, size_t pad_bytes,
-						       struct sink sink)
+const struct shim_environment *
+source_shim_environment(struct source_shim *s, const struct shim_program *program, struct sink sink)
 {
-	const struct execution e = { AT_FDCWD, path, argv, environ };
+	char *const *environment = program->environment != NULL ? program->environment : environ;
+	const char *users_load = environment_find(environment, "LD_PRELOAD");
+	const struct execution e = { AT_FDCWD, program->path, program->argv, environment };
 	struct reader reader = { 0 };
 	const enum target target = target_check_exec(&e, &reader, NULL);
 
-	if (target_fits(target) && set_variable(s, pad_bytes) == 0) {
-		s->environment.is_in_front = target != TARGET_FITS && getenv("LD_PRELOAD") != NULL;
+	if (target_fits(target) && set_variables(s, program->pad_bytes, users_load) == 0) {
+		s->environment.is_in_front = target != TARGET_FITS && users_load != NULL;
 		return &s->environment;
 	}
 	if (target_reason(target) == 0)

@@ -27,7 +27,7 @@ static void set_exit(struct builder *b)
 	static const char *const reasons[] = {
 		[SL_STOP_READY] = "ready",	 [SL_STOP_TIMEOUT] = "timeout",
 		[SL_STOP_DURATION] = "duration", [SL_STOP_SIGNAL] = "interrupted",
-		[SL_STOP_FAILED] = "failed",
+		[SL_STOP_FAILED] = "failed",	 [SL_STOP_LOADED] = "loaded",
 	};
 	struct run *run = b->run;
 	const struct process *command = &b->procs.items[0].out;
@@ -211,6 +211,7 @@ void ending_finish(struct builder *b)
 	if (b->end_ns < b->zero_ns)
 		b->end_ns = b->zero_ns;
 	b->run->startup_total_ns = rel(b, b->end_ns);
-	const uint64_t wall_end_ns = tree_end(b);
+	/* A load is what such a run is about, not how long it takes to end afterwards. */
+	const uint64_t wall_end_ns = b->stop_reason == SL_STOP_LOADED ? b->stop_ns : tree_end(b);
 	b->run->wall_ns = wall_end_ns >= b->zero_ns ? rel(b, wall_end_ns) : UNKNOWN;
 }

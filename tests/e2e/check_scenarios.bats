@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What a scenario has beside its command: environment, preparation, load, services, containers.
+bats_require_minimum_version 1.5.0
+load helpers
+load check_helpers
+
+setup() {
+	setup_workdir
+	require_bpf
+	port=$(free_port)
+	# ask [TEXT]: one request, which is noted in ./asked.
+	cat >ask <<-END
+		#!/bin/bash
+		exec 3<>/dev/tcp/127.0.0.1/\${PORT:-$port} || exit 9
+		read -r answer <&3 && echo "\$answer" >>"$PWD/asked"
+		printf '%s' "\$1" >&3
+	END
+	chmod +x ask
+}
+
+# left-over NAME: no process of this test is called that.
+none_left() {
+	for i in $(seq 50); do
+		grep -lzx "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ 2>/dev/null |
+			grep -v -e "/$$/" | while IFS=/ read -r _ _ pid _; do
+			tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -F "$1" || true
+		done >left
+		[ -s left ] || return 0
+		sleep 0.1
+	done
+	cat left
+	return 1
+}
+
+# --- env, prepare ---------------------------------------------------------------------------------
+
+@test "env: the command, what prepares it and the load have it, per cell and per step" {
+	cat >startline.yml <<-'END'
+		env: { OUTER: top, MODE: top }
+		matrix: { m: [fast, slow] }
+		scenarios:
+		  - name: modes
+		    command: sh -c 'echo "$OUTER $MODE [$EMPTY]" >>seen'
+		    env: { MODE: "{m}", EMPTY: "" }
+		    prepare: echo "$MODE" >>prepared
+		    runs: 2
+		    budgets: { time.wall: "< 60 s" }
+		  - name: steps
+		    env: { MODE: scenario }
+		    runs: 1
+		    steps:
+		      - { name: one, command: "sh -c 'echo $MODE >>steps'" }
+		      - { name: two, command: "program", env: { MODE: step, PATH: "bin:/usr/bin:/bin" }, prepare: "echo prepared {m} >>steps" }
+		    target: "< 60 s"
+		    matrix: { m: [here] }
+	END
+	mkdir bin
+	# Found in the PATH that it gets.
+	printf '#!/bin/sh\necho $MODE >>steps\n' >bin/program
+	chmod +x bin/program
+	check
+	[ "$status" -eq 0 ]
+	[ "$(paste -sd, seen)" = "top fast [],top fast [],top slow [],top slow []" ]
+	[ "$(paste -sd, prepared)" = "fast,fast,slow,slow" ]
+	[ "$(paste -sd, steps)" = "scenario,prepared here,step" ]
+}
+
+@test "env: an LD_PRELOAD of the scenario is joined to ours" {
+	cat >marked.c <<-'END'
+		#include <fcntl.h>
+		#include <unistd.h>
+		__attribute__((constructor)) static void mark(void) { close(open("marked", O_CREAT, 0600)); }
+	END
+	cc -shared -fPIC -o marked.so marked.c
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: a
+		    command: sh -c "$WORKLOADS/heap_counts || exit 0"
+		    env: { LD_PRELOAD: "$PWD/marked.so" }
+		    runs: 1
+		    budgets: { heap.allocs: ">= 64" }
+	END
+	check
+	[ "$status" -eq 0 ]
+	says 'heap.allocs >= 64: green'
+	[ -e marked ]
+}
+
+@test "prepare: before each run of both sides, where each is, and not measured" {
+	mkdir old
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: naps
+		    command: sh -c 'sleep $(cat nap)'
+		    base: { directory: old }
+		    prepare: "[ -e startline.yml ] && n=0.08 || n=0.04; echo $n >nap; echo x >>runs; sleep 0.05"
+		    gate: time.wall
+	END
+	check
+	[ "$status" -eq 1 ]
+	# A preparation of 50 ms is in neither.
+	[ "$(v '.outcomes[0].judgements[0].verdict')" = regressed ]
+	pairs=$(v '.outcomes[0].interleaved.pairs')
+	[ "$(wc -l <runs)" -ge "$pairs" ]
+	[ "$(wc -l <old/runs)" -gt "$(wc -l <runs)" ]
+}
+
+@test "prepare: fails or takes too long: said with its status, and nothing is run" {
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: broken
+		    command: touch never
+		    prepare: exit 3
+		    budgets: { time.wall: "< 5 s" }
+		  - name: slow
+		    command: touch never
+		    timeout: 300 ms
+		    prepare: sleep 23.17 & sleep 23.17
+		    budgets: { time.wall: "< 5 s" }
+		  - name: interleaved
+		    command: touch never
+		    prepare: kill -9 $$
+		    base: { command: touch never }
+	END
+	check
+	[ "$status" -eq 3 ]
+	[ "$(v '.outcomes[0].reason')" = "run 1: prepare 'exit 3': exit status 3; -v shows its output" ]
+	v '.outcomes[1].reason' | grep -q "run 1: prepare 'sleep 23.17 & sleep 23.17': not done after 300 ms: stopped it"
+	v '.outcomes[2].reason' | grep -q "prepare 'kill -9 \$\$': killed by signal 9 (Killed)"
+	[ ! -e never ]
+	none_left 'sleep 23.17'
+}
+
+# --- load -----------------------------------------------------------------------------------------
+
+@test "load: runs once it is ready, ends the run, and is not in what is measured" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: served
+		    command: $WORKLOADS/served $port
+		    ready: accept
+		    load: for i in 1 2 3 4 5; do ./ask; done; sleep 0.3
+		    runs: 2
+		    budgets: { time.wall: "0.3-5 s", startup.ready: "< 0.3 s", heap.allocs: [">= 115", "<= 115"], proc.execs: "<= 1" }
+	END
+	check
+	cat messages
+	[ "$status" -eq 0 ]
+	says 'time.wall 0.3-5 s: green' 'startup.ready < 0.3 s: green' 'heap.allocs >= 115: green' \
+		'heap.allocs <= 115: green' 'proc.execs <= 1: green'
+	[ "$(grep -c served asked)" = 10 ]
+	none_left "served $port"
+}
+
+@test "load: both sides of a comparison have it" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: served
+		    command: $WORKLOADS/served $port
+		    ready: accept
+		    load: ./ask; ./ask
+		    base: { command: $WORKLOADS/served $port }
+		    gate: heap.allocs
+	END
+	check
+	[ "$status" -eq 0 ]
+	[ "$(v '.outcomes[0].judgements[0].verdict')" = unchanged ]
+	[ "$(v '.outcomes[0].judgements[0] | "\(.base) \(.actual)"')" = "46 46" ]
+	[ "$(($(wc -l <asked) % 2))" = 0 ]
+}
+
+@test "load: its failure and a crash under it are told apart" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: load fails
+		    command: $WORKLOADS/served $port
+		    ready: accept
+		    load: ./ask; exit 4
+		    budgets: { time.wall: "< 5 s" }
+		  - name: it crashes
+		    command: $WORKLOADS/served $port
+		    ready: accept
+		    load: ./ask die; sleep 0.1; ./ask
+		    budgets: { time.wall: "< 5 s" }
+		  - name: too long
+		    command: $WORKLOADS/served $port
+		    ready: accept
+		    timeout: 400 ms
+		    load: sleep 23.19
+		    budgets: { time.wall: "< 5 s" }
+	END
+	check
+	[ "$status" -eq 3 ]
+	[ "$(v '.outcomes[0].reason')" = "run 1: load './ask; exit 4': exit status 4; -v shows its output" ]
+	[ "$(v '.outcomes[1].reason')" = "run 1: exit status 7, while the load was on it; -v shows its output" ]
+	[ "$(v '.outcomes[2].reason')" = "run 1: load 'sleep 23.19': not done after 400 ms: stopped it; -v shows its output" ]
+	none_left "served $port"
+	none_left "sleep 23.19"
+}
+
+@test "load: Ctrl-C ends it, and what it started" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: served
+		    command: $WORKLOADS/served $port
+		    ready: accept
+		    load: setsid -f sleep 23.23; touch begun; sleep 23.23
+		    budgets: { time.wall: "< 5 s" }
+	END
+	"$STARTLINE" check >out 2>messages &
+	pid=$!
+	for i in $(seq 100); do [ -e begun ] && break; sleep 0.05; done
+	[ -e begun ]
+	kill -INT "$pid"
+	wait "$pid" || true
+	none_left "served $port"
+	none_left "sleep 23.23"
+}
+
+@test "retries: there are none, and why" {
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - { name: a, command: "true", retries: 3 }
+	END
+	run -2 "$STARTLINE" check --list
+	[[ "$output" == *'startline.yml:2:'*'nothing but luck'* ]]
+}
