@@ -248,7 +248,7 @@ static void read_line(struct reading *r, const char *text, size_t length)
 		read_configuration(r, text, length);
 }
 
-void go_read(struct gathering *g, const char *text, size_t length)
+void go_read_output(struct gathering *g, const char *package, const char *text, size_t length)
 {
 	_cleanup_free_ struct reading *r = calloc(1, sizeof(*r));
 	const char *at = text, *end = text + length, *begin = NULL;
@@ -258,11 +258,17 @@ void go_read(struct gathering *g, const char *text, size_t length)
 		return;
 	}
 	r->g = g;
+	r->package = package;
 	buf_init(&r->line.text, MAX_LINE);
-	gather_note(r->g, "results of go test -bench");
 	while (r->g->error == 0 && foreign_line(&at, end, &begin, &n)) {
 		r->number++;
 		read_line(r, begin, n);
 	}
 	buf_done(&r->line.text);
+}
+
+void go_read(struct gathering *g, const char *text, size_t length)
+{
+	gather_note(g, "results of go test -bench");
+	go_read_output(g, NULL, text, length);
 }

@@ -30,12 +30,23 @@ FOREIGN_JSON_READER(gbench);
 FOREIGN_READER(go);
 FOREIGN_JSON_READER(k6);
 FOREIGN_READER(junit);
+FOREIGN_JSON_READER(vitest);
+FOREIGN_JSON_READER(tinybench);
+FOREIGN_JSON_READER(jmh);
+FOREIGN_JSON_READER(dotnet);
+FOREIGN_JSON_READER(asv);
+FOREIGN_JSON_READER(bmf);
+FOREIGN_READER(go_json);
+FOREIGN_READER(catch2);
 FOREIGN_READER(perf_stat);
 FOREIGN_READER(gnu_time);
 FOREIGN_READER(hyperfine_csv);
 FOREIGN_READER(gbench_csv);
 FOREIGN_READER(rows_csv);
 FOREIGN_READER(rows_json);
+
+/* What a package, NULL where the output tells it, printed with its benchmarks. */
+void go_read_output(struct gathering *g, const char *package, const char *text, size_t length);
 
 /* --- gathering ------------------------------------------------------------------------------- */
 

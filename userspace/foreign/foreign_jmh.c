@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* JMH -rf json: an array of benchmarks. The score of each iteration, of all forks, is a sample. */
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/foreign/internal.h"
+
+#define MAX_NAME ((size_t)8192)
+#define MAX_STEM 128
+
+bool jmh_sniff(const char *text, size_t length, const char *path)
+{
+	static const char metric[] = "\"primaryMetric\"", benchmark[] = "\"benchmark\"";
+	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
+	(void)path;
+	return foreign_first_byte(text, n) == '[' &&
+	       memmem(text, n, metric, sizeof(metric) - 1) != NULL &&
+	       memmem(text, n, benchmark, sizeof(benchmark) - 1) != NULL;
+}
+
+/* "ops/ms" is a rate of another second. */
+static struct foreign_unit score_unit(const char *text)
+{
+	static const char rate[] = "ops/";
+	struct foreign_unit u = foreign_unit(text);
+	if (strncmp(text, rate, sizeof(rate) - 1) != 0)
+		return u;
+	const struct foreign_unit per = foreign_unit(text + sizeof(rate) - 1);
+	u.like.better = BETTER_HIGHER;
+	u.scale = per.like.unit == UNIT_NS ? 1e9 / per.scale : 1;
+	return u;
+}
+
+static const char *stem_of(const char *mode, const struct foreign_unit *unit)
+{
+	if (unit->like.better == BETTER_HIGHER)
+		return "bench.ops_per_second";
+	if (mode != NULL && strcmp(mode, "sample") == 0)
+		return "bench.sample";
+	return mode != NULL && strcmp(mode, "ss") == 0 ? "bench.single" : "bench";
+}
+
+static void add_name(struct buf *name, const cJSON *benchmark)
+{
+	const cJSON *p = NULL;
+	size_t n = 0;
+	(void)buf_adds(name, foreign_json_text(benchmark, "benchmark"));
+	cJSON_ArrayForEach(p, foreign_json_get(benchmark, "params"))
+	{
+		if (cJSON_IsString(p))
+			(void)buf_addf(name, "%s%s = %s", n++ == 0 ? " (" : ", ", p->string,
+				       p->valuestring);
+	}
+	(void)buf_adds(name, n > 0 ? ")" : "");
+}
+
+/* Numbers in arrays of a fork each. */
+static size_t add_samples(struct gathering *g, const char *id, const struct foreign_unit *unit,
+			  const cJSON *forks)
+{
+	const cJSON *fork = NULL, *value = NULL;
+	size_t n = 0;
+	cJSON_ArrayForEach(fork, forks)
+	{
+		cJSON_ArrayForEach(value, fork)
+		{
+			if (!cJSON_IsNumber(value))
+				continue;
+			gather_value(g, id, &unit->like, value->valuedouble * unit->scale);
+			n++;
+		}
+	}
+	return n;
+}
+
+static void add_statistics(struct gathering *g, const char *id, const struct foreign_unit *unit,
+			   const cJSON *metric)
+{
+	const cJSON *percentiles = foreign_json_get(metric, "scorePercentiles");
+	struct summary *s = gather_summary(g, id, &unit->like);
+	if (s == NULL)
+		return;
+	s->mean = foreign_json_number(metric, "score") * unit->scale;
+	s->min = foreign_json_number(percentiles, "0.0") * unit->scale;
+	s->median = foreign_json_number(percentiles, "50.0") * unit->scale;
+	s->p95 = foreign_json_number(percentiles, "95.0") * unit->scale;
+	s->p99 = foreign_json_number(percentiles, "99.0") * unit->scale;
+	s->max = foreign_json_number(percentiles, "100.0") * unit->scale;
+}
+
+static void add_metric(struct gathering *g, const char *stem, const struct foreign_unit *unit,
+		       const char *name, const cJSON *metric)
+{
+	const char *id = gather_id(g, stem, name);
+	if (gather_has(g, id))
+		gather_fail(g, "'%.200s' is there twice", name);
+	else if (add_samples(g, id, unit, foreign_json_get(metric, "rawData")) == 0)
+		add_statistics(g, id, unit, metric);
+}
+
+/* What a profiler adds: "gc.alloc.rate.norm", which older ones begin with a dot of their own. Rates
+ * there are what it happened to do. */
+static void add_secondary(struct gathering *g, const char *name, const cJSON *metric)
+{
+	static const char dot[] = "\xc2\xb7";
+	const char *unit = foreign_json_text(metric, "scoreUnit");
+	const char *title = metric->string;
+	struct foreign_unit u = score_unit(unit != NULL ? unit : "");
+	char stem[MAX_STEM];
+	if (strncmp(title, dot, sizeof(dot) - 1) == 0)
+		title += sizeof(dot) - 1;
+	if (u.like.better == BETTER_HIGHER)
+		u.like.better = BETTER_NEITHER;
+	if (snprintf(stem, sizeof(stem), "bench.%s", title) >= (int)sizeof(stem))
+		gather_fail(g, "%.40s: '%.40s...' is too long a name", name, title);
+	else
+		add_metric(g, stem, &u, name, metric);
+}
+
+static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t index)
+{
+	_cleanup_(buf_done) struct buf name = { .limit = MAX_NAME };
+	const cJSON *primary = foreign_json_get(benchmark, "primaryMetric");
+	const char *unit = foreign_json_text(primary, "scoreUnit");
+	const cJSON *secondary = NULL;
+	if (foreign_json_text(benchmark, "benchmark") == NULL || unit == NULL) {
+		gather_fail(g, "[%zu]: it has no %s", index,
+			    unit == NULL ? "primaryMetric with a scoreUnit" : "benchmark");
+		return;
+	}
+	add_name(&name, benchmark);
+	if (name.error < 0) {
+		gather_fail(g, "[%zu]: a name that is too long", index);
+		return;
+	}
+	const struct foreign_unit u = score_unit(unit);
+	add_metric(g, stem_of(foreign_json_text(benchmark, "mode"), &u), &u, buf_str(&name),
+		   primary);
+	cJSON_ArrayForEach(secondary, foreign_json_get(benchmark, "secondaryMetrics"))
+		add_secondary(g, buf_str(&name), secondary);
+}
+
+void jmh_read(struct gathering *g, const cJSON *json)
+{
+	const cJSON *benchmark = NULL;
+	size_t index = 0;
+	const char *version = foreign_json_text(cJSON_GetArrayItem(json, 0), "jmhVersion");
+	gather_note(g, "results of JMH %.20s", version != NULL ? version : "");
+	cJSON_ArrayForEach(benchmark, json) add_benchmark(g, benchmark, index++);
+}
