@@ -376,3 +376,24 @@ nap() {
 	says 'proc.execs old +10.0 %: green'
 	[ "$(v '.outcomes[0].judgements[0].verdict')" = unchanged ]
 }
+
+@test "busy neighbours make nothing red by themselves" {
+	printf '#!/bin/sh\ni=0\nwhile [ $i -lt 4000 ]; do i=$((i + 1)); done\n' >work && chmod +x work
+	echo 'scenarios: [{ name: work, command: ./work, runs: 12, baseline: main, gate: time.wall }]' \
+		>startline.yml
+	check --save
+	local pids=() i
+	for ((i = 0; i < 3 * $(nproc); i++)); do
+		timeout 20 sh -c 'while :; do :; done' &
+		pids+=($!)
+	done
+	check
+	kill "${pids[@]}"
+	[ "$status" = 0 ]
+	# Where the neighbours made it slower, that is said.
+	case $(v '.outcomes[0].judgements[0].level') in
+	inconclusive) v '.outcomes[0].judgements[0].reason' | grep -qE 'busy in|waiting for a CPU|neither a change|more certainty' ;;
+	green) ;;
+	*) false ;;
+	esac
+}

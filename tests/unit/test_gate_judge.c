@@ -317,6 +317,104 @@ static void steps_add_up_run_by_run(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Sides of which head takes 40 % more wall time, in runs of which @n_tainted were disturbed. */
+static struct run runs[2][N];
+
+static void slower_beside_neighbours(size_t n_tainted)
+{
+	static const char *wall[] = { "time.wall" };
+	struct session *const sides[] = { base, head };
+	for (size_t side = 0; side < 2; side++) {
+		memset(runs[side], 0, sizeof(runs[side]));
+		sides[side]->runs = runs[side];
+		sides[side]->n_runs = N;
+	}
+	for (size_t i = 0; i < n_tainted; i++)
+		runs[1][i].tainted = "tasks waited for a CPU during 60 % of the run (PSI)";
+	scenario.gate = (struct text_list){ wall, 1 };
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 140 * MS);
+	add(base, "cpu.user", 80 * MS);
+}
+
+static void expect(enum level level, const char *reason)
+{
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_JUDGED);
+	assert_int_equal(outcome.n_judgements, 1);
+	assert_int_equal(outcome.judgements[0].level, level);
+	assert_non_null(strstr(outcome.judgements[0].reason, reason));
+}
+
+static void neighbours_are_no_regression(void **state)
+{
+	(void)state;
+	slower_beside_neighbours(N / 2);
+	add(head, "cpu.user", 84 * MS);
+	expect(LEVEL_INCONCLUSIVE, "the machine was busy in 10 of 20 runs of head (tasks waited");
+}
+
+static void a_few_disturbed_runs_excuse_nothing(void **state)
+{
+	(void)state;
+	slower_beside_neighbours(N / 5);
+	add(head, "cpu.user", 80 * MS);
+	expect(LEVEL_RED, "regressed +40.0 %");
+}
+
+static void what_cpu_time_carries_is_red_on_a_busy_machine(void **state)
+{
+	(void)state;
+	slower_beside_neighbours(N);
+	add(head, "cpu.user", 110 * MS);
+	expect(LEVEL_RED, "regressed +40.0 %");
+}
+
+static void what_counts_carry_is_red_on_a_busy_machine(void **state)
+{
+	const double one[] = { 1, 1, 1 }, two[] = { 2, 2, 2 };
+	(void)state;
+	slower_beside_neighbours(N);
+	add(head, "cpu.user", 80 * MS);
+	assert_int_equal(session_add_values(base, "proc.execs", metrics_row("proc.execs"), one, 3),
+			 0);
+	assert_int_equal(session_add_values(head, "proc.execs", metrics_row("proc.execs"), two, 3),
+			 0);
+	expect(LEVEL_RED, "regressed +40.0 %");
+}
+
+static void what_was_interleaved_met_the_same_neighbours(void **state)
+{
+	(void)state;
+	slower_beside_neighbours(N);
+	add(head, "cpu.user", 80 * MS);
+	with_baseline();
+	against.name = NULL;
+	judge();
+	assert_int_equal(outcome.judgements[0].level, LEVEL_RED);
+}
+
+static void a_budget_against_a_baseline_is_not_over_by_neighbours(void **state)
+{
+	static struct budget budget;
+	const char *error;
+	size_t at;
+	(void)state;
+	slower_beside_neighbours(N);
+	add(head, "cpu.user", 80 * MS);
+	with_baseline();
+	assert_int_equal(budget_parse(arena, "time.wall", UNIT_NS, "+10 %", &budget, &error, &at),
+			 0);
+	scenario.budgets = &budget;
+	scenario.n_budgets = 1;
+	evidence.gate = &against;
+	judge();
+	for (size_t i = 0; i < outcome.n_judgements; i++)
+		assert_int_equal(outcome.judgements[i].level, LEVEL_INCONCLUSIVE);
+	assert_int_equal(outcome.n_judgements, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +430,17 @@ int main(void)
 		TEST(screening_suspects_what_may_be_worse),
 		TEST(below_a_range_the_missing_connections_are_named),
 		TEST(steps_add_up_run_by_run),
+		TEST(neighbours_are_no_regression),
+		cmocka_unit_test_setup_teardown(a_few_disturbed_runs_excuse_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_cpu_time_carries_is_red_on_a_busy_machine,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_counts_carry_is_red_on_a_busy_machine, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_was_interleaved_met_the_same_neighbours, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_budget_against_a_baseline_is_not_over_by_neighbours, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,7 @@ static void bisecting_asks_only_whether_it_may_be_as_bad_as_to_fail(void **state
 	assert_int_equal(outcomes_bisect_status(nothing, 2), 125);
 	/* Otherwise it is as inconclusive as before. */
 	assert_int_equal(outcomes_status(&good, 1, true), 5);
-	judgement_withhold(&below);
+	judgement_withhold(&below, "");
 	assert_int_equal(outcomes_bisect_status(&good, 1), 125);
 }
 

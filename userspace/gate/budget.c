@@ -400,9 +400,9 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 			     format_percent_signed(share, change->ratio - 1), how);
 }
 
-void judgement_withhold(struct judgement *j)
+void judgement_withhold(struct judgement *j, const char *reason)
 {
 	j->more_runs = 0;
 	j->excludes_fail = false;
-	j->reason = "withheld: the control, base against itself, shows a difference as well";
+	j->reason = reason;
 }

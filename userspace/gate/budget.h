@@ -106,8 +106,8 @@ int budget_judge_scaling(struct arena *arena, const struct budget *b, const doub
 int judge_change(struct arena *arena, const char *base_name, const struct change *change,
 		 enum verdict verdict, const struct levels *levels, struct judgement *ret);
 
-/* Of an interleaved comparison whose control shows a difference, too: nothing is concluded. */
-void judgement_withhold(struct judgement *j);
+/* Nothing is concluded, for that reason. */
+void judgement_withhold(struct judgement *j, const char *reason);
 
 /* A value of @j->actual's kind for people: "812 ms", "8.5 MB", "80.0 %", "1.04". */
 char *judgement_format(char text[static UNITS_BYTES], const struct judgement *j, double value);

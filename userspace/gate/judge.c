@@ -202,6 +202,8 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 		return r;
 	r = budget_judge(g->arena, b, head, base != NULL ? &change : NULL,
 			 &g->e->scenario->budget_levels, j);
+	if (r >= 0 && a != NULL && base != NULL && head != NULL)
+		r = judging_distrust(g, a, &change, j);
 	if (r >= 0 && a != NULL && a->comparison->incomparable != NULL) {
 		j->verdict = VERDICT_INCOMPARABLE;
 		j->level = LEVEL_INCONCLUSIVE;

@@ -8,6 +8,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/gate/disturbance.h"
 #include "userspace/gate/judge_internal.h"
 #include "userspace/gate/sequence.h"
 
@@ -104,6 +105,24 @@ static void accept_screened(struct gate *gate)
 	}
 }
 
+int judging_distrust(struct judging *g, const struct against *a, const struct change *change,
+		     struct judgement *j)
+{
+	const char *reason = NULL;
+	const bool is_claim = j->is_budget ? j->level == LEVEL_RED || j->level == LEVEL_YELLOW
+					   : verdict_is_change(j->verdict);
+	/* What was interleaved met the same machine. */
+	if (!is_claim || a->name == NULL)
+		return 0;
+	const int r = disturbance_of(g->arena, a->comparison, change, &reason);
+	if (r < 0 || reason == NULL)
+		return r;
+	j->verdict = VERDICT_INCONCLUSIVE;
+	j->level = LEVEL_INCONCLUSIVE;
+	judgement_withhold(j, reason);
+	return 0;
+}
+
 static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
 			enum verdict verdict)
 {
@@ -121,8 +140,11 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 	} else if (r >= 0 && g->e->is_screened && verdict == VERDICT_UNCHANGED) {
 		j.reason = "no sign that it got worse";
 	} else if (r >= 0 && sequence_control_differs(control)) {
-		judgement_withhold(&j);
+		judgement_withhold(&j, "withheld: the control, base against itself, shows a "
+				       "difference as well");
 		g->o->control_differs = true;
+	} else if (r >= 0) {
+		r = judging_distrust(g, a, c, &j);
 	}
 	return r < 0 ? r : judging_add(g, &j);
 }

@@ -24,6 +24,10 @@ const char *judging_say_incomparable(struct judging *g, const struct against *a)
 
 /* --- judge_gate.c --- */
 
+/* Takes back a claim about @change that may be of the machine, where @a was not measured beside head.
+ * -ENOMEM. */
+int judging_distrust(struct judging *g, const struct against *a, const struct change *change,
+		     struct judgement *j);
 /* Adds a judgement for each metric of the gate. */
 int judging_gate(struct judging *g);
 

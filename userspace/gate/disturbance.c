@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* The suspicion: a quarter of the runs of the slower side were tainted, or what is proven of the
+ * difference is waiting for a CPU. The defence: whatever does not wait for neighbours. */
+
+#include "userspace/gate/disturbance.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "userspace/base/units.h"
+#include "userspace/gate/verdict.h"
+
+/* Of the difference, what carries it or what makes it suspect. */
+#define MOST 0.5
+/* As few tainted runs do not move a median by much. */
+#define TAINTED_SHARE 0.25
+
+struct suspicion {
+	const struct comparison *whole;
+	const struct change *change;
+	double ns; /* the difference; positive: slower */
+};
+
+static bool is_most(const struct suspicion *s, double part_ns)
+{
+	return part_ns / s->ns >= MOST;
+}
+
+/* Of proven rows in the direction of the difference: those that wait for a CPU, or the others. */
+static double proven_rows(const struct suspicion *s, bool of_waits)
+{
+	const struct comparison *c = s->whole;
+	double sum = 0;
+	for (size_t i = 0; c->has_contributions && i < c->n_contributions; i++) {
+		const struct contribution *row = &c->contributions[i];
+		const bool waits = row->cause == CAUSE_RUNQUEUE || row->cause == CAUSE_THROTTLED;
+		const bool is_along = s->ns > 0 ? row->low_ns > 0 : row->high_ns < 0;
+		if (waits == of_waits && is_along && row->counterpart == NULL)
+			sum += (double)row->delta_ns;
+	}
+	return sum;
+}
+
+static double proven_cpu(const struct suspicion *s)
+{
+	static const char *const ids[] = { "cpu.user", "cpu.system" };
+	double sum = 0;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		const struct change *c = comparison_find(s->whole, ids[i]);
+		if (c != NULL && verdict_is_change(verdict_of(c)))
+			sum += c->head_estimate - c->base_estimate;
+	}
+	return sum;
+}
+
+/* One more exec among two is much, one more file among a thousand is not. */
+static bool is_carried_by_counts(const struct suspicion *s)
+{
+	const double share = ratios_of(s->change).value - 1;
+	for (size_t i = 0; i < s->whole->n_changes; i++) {
+		const struct change *c = &s->whole->changes[i];
+		if (c->basis == BASIS_EXACT && (ratios_of(c).value - 1) / share >= MOST)
+			return true;
+	}
+	return false;
+}
+
+static const char *taint_of(struct arena *arena, const struct suspicion *s)
+{
+	const bool is_slower = s->ns > 0;
+	const struct session *side = is_slower ? s->whole->head : s->whole->base;
+	const char *what = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < side->n_runs; i++) {
+		n += side->runs[i].tainted != NULL;
+		what = side->runs[i].tainted != NULL ? side->runs[i].tainted : what;
+	}
+	if (what == NULL || (double)n < TAINTED_SHARE * (double)side->n_runs)
+		return NULL;
+	return arena_printf(arena, "the machine was busy in %zu of %zu runs of %s (%s)", n,
+			    side->n_runs, is_slower ? "head" : "base", what);
+}
+
+int disturbance_of(struct arena *arena, const struct comparison *c, const struct change *change,
+		   const char **ret)
+{
+	char waited[UNITS_BYTES];
+	const struct suspicion s = { c, change, change->head_estimate - change->base_estimate };
+	*ret = NULL;
+	/* CPU time has no part in what others do, or little. */
+	if (change->metric->class != CLASS_TIME || strncmp(change->id, "cpu.", 4) == 0 ||
+	    !isfinite(s.ns) || s.ns == 0)
+		return 0;
+	const bool is_total = metric_is(change->id, METRIC_TOTAL);
+	const double waits_ns = is_total ? proven_rows(&s, true) : 0;
+	const bool is_waiting = is_most(&s, waits_ns);
+	const char *taint = taint_of(arena, &s);
+	if ((taint == NULL && !is_waiting) || is_most(&s, proven_cpu(&s)) ||
+	    is_carried_by_counts(&s) || (is_total && is_most(&s, proven_rows(&s, false))))
+		return 0;
+	if (taint == NULL)
+		taint = arena_printf(arena, "%s of it is waiting for a CPU that others had",
+				     format_ns(waited, fabs(waits_ns)));
+	*ret = arena_printf(arena,
+			    "withheld: %s, and neither CPU time nor counts carry the difference; a "
+			    "`base` to interleave with would tell, or another time",
+			    taint != NULL ? taint : "");
+	return *ret != NULL ? 0 : -ENOMEM;
+}
