@@ -127,6 +127,45 @@ static void what_is_quoted_is_one_word_again(void **state)
 	assert_string_equal(shellwords_quote(arena, "./a-b_c.yml"), "./a-b_c.yml");
 }
 
+static void what_only_a_shell_understands_is_found(void **state)
+{
+	static const struct {
+		const char *text, *found; /* NULL: nothing */
+	} rows[] = {
+		{ "echo hi && sleep 1", "&&" },
+		{ "make||true", "||" },
+		{ "make | tee log", "|" },
+		{ "cd app; make", ";" },
+		{ "./server &", "&" },
+		{ "make >log", ">" },
+		{ "make 2>&1", "2>&" },
+		{ "sort < in", "<" },
+		{ "$HOME/bin/a", "$HOME" },
+		{ "a $(cat b)", "$(" },
+		{ "a `cat b`", "`" },
+		{ "~/bin/a", "~" },
+		{ "MODE=fast ./server", "MODE=" },
+		{ "sh -c 'a && b | c; d > e &'", NULL },
+		{ "sh -c \"a && \\\" $b\"", NULL },
+		{ "find . -exec rm {} \\; -name a\\&\\&b", NULL },
+		{ "curl http://h/?a=1&b=2 --opt=a;b -k a|b", NULL },
+		{ "awk $1 --define a=b", NULL },
+		{ "a b~c ~user", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t n = 0;
+		const char *at = shellwords_needs_shell(rows[i].text, &n);
+		if (rows[i].found == NULL) {
+			assert_null(at);
+			continue;
+		}
+		assert_non_null(at);
+		assert_int_equal(n, strlen(rows[i].found));
+		assert_memory_equal(at, rows[i].found, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +179,7 @@ int main(void)
 		cmocka_unit_test(no_more_words_than_the_limit),
 		cmocka_unit_test(a_text_that_is_too_long_is_refused),
 		cmocka_unit_test(what_is_quoted_is_one_word_again),
+		cmocka_unit_test(what_only_a_shell_understands_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

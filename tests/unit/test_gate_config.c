@@ -225,7 +225,7 @@ static void a_matrix_gives_a_scenario_per_cell(void **state)
 		loaded("matrix: { workers: [1, 2], mode: [fast, slow] }\n"
 		       "scenarios:\n"
 		       "  - name: plain\n    command: ./a\n"
-		       "  - name: suite\n    command: pytest -n {workers} {other}\n"
+		       "  - name: suite\n    command: pytest -n {workers} '{other}'\n"
 		       "    budgets:\n      time.wall: [\"< {workers} min\", \"cv < 5 %\", "
 		       "\"scaling(workers) <= -0.5\"]\n"
 		       "  - name: \"{mode} {size}\"\n    matrix: { size: [3] }\n"
@@ -264,8 +264,8 @@ static void keys_that_nobody_reads_are_mistakes(void **state)
 	refused("scenarios:\n  - name: a\n    steps:\n      - { name: s, command: x, runs: 3 }\n",
 		"4:32", "'runs' is not a key of a step");
 	refused(A_SCENARIO "    base: { tree: x }\n", "4:13", "worktree");
-	refused("scenarios:\n  - [1]\n", "2:5", "a scenario: keys and values");
-	refused("- 1\n", "1:1", "this file: keys and values");
+	refused("scenarios:\n  - [1]\n", "2:5", "keys and values of a scenario");
+	refused("- 1\n", "1:1", "keys and values of this file");
 }
 
 static void what_is_missing_is_said(void **state)
@@ -283,6 +283,35 @@ static void what_is_missing_is_said(void **state)
 	refused("scenarios:\n  - name: a\n    steps: []\n", "3:12", "a list of 1 to");
 }
 
+static void what_is_for_a_shell_needs_one(void **state)
+{
+	(void)state;
+	refused("scenarios:\n  - { name: a, command: echo hi && sleep 1 }\n", "2:33",
+		"'&&' is for a shell");
+	refused("scenarios:\n  - { name: a, command: '  MODE=x ./a' }\n", "2:28", "'MODE=' is for");
+	refused("base: { command: $HOME/a }\n" A_SCENARIO, "3:5", "'$HOME' is for");
+	refused(A_SCENARIO "    base: { command: a > b }\n", "4:24", "`shell: true`");
+	(void)config_free(loaded("scenarios:\n  - { name: a, command: a && b, shell: true }\n"));
+	(void)config_free(loaded("scenarios:\n  - { name: a, command: sh -c 'a && b' }\n"));
+}
+
+static void braces_name_a_parameter_of_a_matrix(void **state)
+{
+	(void)state;
+	refused("matrix: { workers: [1, 2] }\nscenarios:\n  - name: a\n"
+		"    command: pytest -n {worker}\n",
+		"4:24", "no matrix has a parameter {worker}; did you mean {workers}?");
+	refused("scenarios:\n  - name: a\n    command: x {n}\n", "3:16",
+		"define it under `matrix`");
+	refused("scenarios:\n  - name: a {sizes}\n    matrix: { size: [1] }\n"
+		"    command: x {size}\n",
+		"2:13", "did you mean {size}?");
+	(void)config_free(
+		loaded("scenarios:\n  - name: a\n"
+		       "    command: awk '{print}' ${A} %{http_code} x{{b}} {} {1,2} \\{c}\n"
+		       "    shell: true\n"));
+}
+
 static void budgets_point_at_the_wrong_word(void **state)
 {
 	(void)state;
@@ -291,7 +320,8 @@ static void budgets_point_at_the_wrong_word(void **state)
 	refused(A_SCENARIO "    target: \"<\\u0020 1 parsec\"\n", "4:13", "150 ms");
 	refused(A_SCENARIO "    budgets: { time.wal: \"< 1 s\" }\n", "4:16",
 		"did you mean 'time.wall'");
-	refused(A_SCENARIO "    budgets: { net.connect: \"< 1 s\" }\n", "4:16", "no metric");
+	refused(A_SCENARIO "    budgets: { net.connect: \"< 1 s\" }\n", "4:16",
+		"did you mean 'net.connect[PATTERN]'");
 	refused(A_SCENARIO "    budgets: { \"net.connect[]\": \"< 1 s\" }\n", "4:16",
 		"net.connect[PATTERN]");
 	refused(A_SCENARIO "    budgets: { time.wall: \"< 1 s\", time.wall: \"< 2 s\" }\n", "4:36",
@@ -333,7 +363,7 @@ static void values_point_at_themselves(void **state)
 	refused("levels: { budget: { warn: 10 } }\n" A_SCENARIO, "1:27", "'10 %'");
 	refused("levels: { budget: { warn: 20 %, fail: 10 % } }\n" A_SCENARIO, "1:19", "above");
 	refused(A_SCENARIO "    gate: [time.wall, nothing]\n", "4:23", "no metric 'nothing'");
-	refused(A_SCENARIO "    base: { worktree: x, command: y }\n", "4:11", "only one");
+	refused(A_SCENARIO "    base: { worktree: x, command: y }\n", "4:11", "is one of");
 	refused(A_SCENARIO "  - name: a\n    command: ./a\n", "4:5", "already, in line 2");
 	refused("matrix: { n: [1, 1] }\nscenarios:\n  - name: a\n    command: x {n}\n", "3:5",
 		"already");
@@ -391,6 +421,8 @@ int main(void)
 		cmocka_unit_test(a_matrix_gives_a_scenario_per_cell),
 		cmocka_unit_test(keys_that_nobody_reads_are_mistakes),
 		cmocka_unit_test(what_is_missing_is_said),
+		cmocka_unit_test(what_is_for_a_shell_needs_one),
+		cmocka_unit_test(braces_name_a_parameter_of_a_matrix),
 		cmocka_unit_test(budgets_point_at_the_wrong_word),
 		cmocka_unit_test(values_point_at_themselves),
 		cmocka_unit_test(what_is_not_yaml_says_how_to_mend_it),

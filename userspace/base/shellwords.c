@@ -145,6 +145,77 @@ int shellwords_split(struct arena *arena, const char *text, char ***ret_words, s
 	return 0;
 }
 
+/* --- what is for a shell ---------------------------------------------------------------------- */
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+#define DIGITS	"0123456789"
+
+static size_t length_of_name(const char *text)
+{
+	return strspn(text, LETTERS) > 0 ? strspn(text, LETTERS DIGITS) : 0;
+}
+
+/* Of what stands in quotes or behind a backslash; 0: nothing does. */
+static size_t length_of_quoted(const char *at)
+{
+	const char *end = at + 1;
+	if (*at == '\\')
+		return at[1] != '\0' ? 2 : 1;
+	if (*at != '\'' && *at != '"')
+		return 0;
+	while (*end != '\0' && *end != *at)
+		end += *at == '"' && *end == '\\' && end[1] != '\0' ? 2 : 1;
+	return (size_t)(end - at) + (*end != '\0');
+}
+
+static size_t length_of_expansion(const char *at, bool is_start)
+{
+	if (*at == '`')
+		return 1;
+	if (*at == '~')
+		return is_start && (at[1] == '\0' || strchr(BLANKS "/", at[1]) != NULL) ? 1 : 0;
+	if (*at != '$')
+		return 0;
+	if (at[1] == '(' || at[1] == '{')
+		return 2;
+	const size_t n = length_of_name(at + 1);
+	return n > 0 ? n + 1 : 0;
+}
+
+/* 0: none begins here. @is_start: of a word. */
+static size_t length_of_operator(const char *at, bool is_start)
+{
+	const size_t digits = strspn(at, DIGITS);
+	if (is_start && (at[digits] == '>' || at[digits] == '<'))
+		return digits + strspn(at + digits, "<>&");
+	if ((*at == '&' || *at == '|') && at[1] == *at)
+		return 2;
+	const bool is_one = *at != '\0' && strchr("|;&", *at) != NULL;
+	const bool is_end = is_one && (at[1] == '\0' || strchr(BLANKS, at[1]) != NULL);
+	return is_one && (is_start || is_end) ? 1 : 0;
+}
+
+const char *shellwords_needs_shell(const char *text, size_t *ret_n)
+{
+	const char *at = text + strspn(text, BLANKS);
+	const size_t name = length_of_name(at);
+	bool is_start = true;
+	*ret_n = name + 1;
+	if (name > 0 && at[name] == '=')
+		return at;
+	while (*at != '\0') {
+		const size_t quoted = length_of_quoted(at);
+		*ret_n = length_of_operator(at, is_start);
+		if (quoted == 0 && *ret_n == 0)
+			*ret_n = length_of_expansion(at, is_start);
+		if (quoted == 0 && *ret_n > 0)
+			return at;
+		is_start = strchr(BLANKS, *at) != NULL;
+		at += quoted > 0 ? quoted : 1;
+	}
+	return NULL;
+}
+
 const char *shellwords_quote(struct arena *arena, const char *word)
 {
 	static const char plain[] =

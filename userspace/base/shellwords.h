@@ -23,6 +23,11 @@
 int shellwords_split(struct arena *arena, const char *text, char ***ret_words, size_t *ret_n,
 		     const char **ret_error, size_t *ret_at);
 
+/* Where the first thing begins that only a shell would understand: an operator (&&, |, ;, &, >), a $NAME, a
+ * ~ or an assignment before the command, outside of quotes; *ret_n is its length. NULL: there is none. What
+ * a program may well be given in the middle of a word (a;b, ?a=1&b=2) is none. */
+const char *shellwords_needs_shell(const char *text, size_t *ret_n);
+
 /* One word as it is typed into a shell: as it is, or in quotes where it has to be. In @arena; NULL: no
  * memory. */
 const char *shellwords_quote(struct arena *arena, const char *word);

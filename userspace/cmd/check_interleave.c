@@ -29,6 +29,12 @@ static const char failed[] = "startline failed, as said above";
 
 /* --- the other place ------------------------------------------------------------------------ */
 
+static bool is_directory(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int check_base_open(struct check *c, const struct scenario *s, struct check_base *ret,
 		    const char **ret_reason)
 {
@@ -44,6 +50,7 @@ int check_base_open(struct check *c, const struct scenario *s, struct check_base
 		break;
 	case BASE_DIRECTORY:
 		ret->arm.directory = s->base;
+		r = is_directory(s->base) ? 0 : -EINVAL;
 		break;
 	case BASE_WORKTREE:
 		r = worktree_add(s->base, step->directory, &ret->worktree);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
@@ -117,6 +118,19 @@ static bool read_results(struct trial *t)
 	return true;
 }
 
+/* Only now: what ran before may have made it. */
+static bool has_directory(struct trial *t, const struct step *step)
+{
+	struct stat st;
+	if (step->directory == NULL || (stat(step->directory, &st) == 0 && S_ISDIR(st.st_mode)))
+		return true;
+	return end_with(t->outcome, OUTCOME_MISCONFIGURED,
+			arena_printf(t->check->arena,
+				     "%s:%s: there is no directory '%s' here; `directory` is "
+				     "relative to where startline is called",
+				     t->check->config->path, step->directory_at, step->directory));
+}
+
 static bool measure_steps(struct trial *t)
 {
 	const struct scenario *s = t->scenario;
@@ -129,6 +143,8 @@ static bool measure_steps(struct trial *t)
 	t->evidence.steps = t->steps;
 	for (size_t i = 0; i < s->n_steps; i++) {
 		const char *failure = NULL;
+		if (!has_directory(t, &s->steps[i]))
+			return false;
 		const int r = check_measure(c, s, &s->steps[i], &t->steps[i], &failure);
 		/* Also of a command that failed: what was seen of it. */
 		t->outcome->session = t->steps[i];
@@ -197,6 +213,8 @@ static bool gather(struct trial *t, const struct check_base *base)
 {
 	const struct scenario *s = t->scenario;
 	if (is_measured_alone(s) && (!measure_steps(t) || !compare_all(t)))
+		return false;
+	if (s->base_kind != BASE_NONE && !has_directory(t, &s->steps[0]))
 		return false;
 	if (s->base_kind != BASE_NONE && confirm(t, base) < 0)
 		return false;

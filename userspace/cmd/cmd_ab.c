@@ -16,6 +16,7 @@
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/cmd/ab.h"
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/record_options.h"
@@ -202,6 +203,13 @@ static int split(struct task *t, const char *option, const char *text, char *con
 		return fail(r, "%s '%s': %s, at character %zu", option, text, error, at + 1);
 	if (r < 0)
 		return fail(r, "not enough memory for the commands");
+	size_t n = 0;
+	const char *found = shellwords_needs_shell(text, &n);
+	if (found != NULL)
+		return fail(-EINVAL,
+			    "%s '%s': '%.*s' is for a shell, and none is used: write \"sh -c "
+			    "'…'\", or put it into quotes",
+			    option, text, (int)n, found);
 	*ret = words;
 	return 0;
 }
@@ -324,7 +332,7 @@ static int run(struct task *t)
 int cmd_ab(int argc, char **argv)
 {
 	struct ab_options o = { .pairs = AB_PAIRS };
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, ARGP_IN_ORDER, &o) != 0)
 		return EXIT_USAGE;
 	struct task t = { .o = &o, .arena = arena_new() };
 	const int status = t.arena != NULL ? run(&t) : EXIT_STARTLINE;

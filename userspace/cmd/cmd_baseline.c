@@ -12,8 +12,10 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/log.h"
+#include "userspace/base/nearest.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
@@ -164,6 +166,35 @@ static int wrong(const char *text)
 		text);
 }
 
+/* What other tools call their metrics is theirs, but not in the families of the table. */
+static bool is_of_family(const char *id)
+{
+	const size_t n = strcspn(id, ".") + 1;
+	for (const struct metric *metric = metrics; id[n - 1] != '\0' && metric->id != NULL;
+	     metric++) {
+		if (strncmp(metric->id, id, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int check_metric(const char *id, const char *text)
+{
+	if (metrics_row(id) != NULL)
+		return 0;
+	char word[METRIC_WORD_BYTES];
+	const char *meant = metrics_nearest(id, word);
+	if (meant != NULL)
+		return fail(-EINVAL, "--value '%s': there is no metric '%s'; did you mean '%s'?",
+			    text, id, meant);
+	if (is_of_family(id))
+		return fail(-EINVAL,
+			    "--value '%s': there is no metric '%s'; docs/metrics.md has them, and "
+			    "`startline report --view metrics` those of a recording",
+			    text, id);
+	return 0;
+}
+
 static int add_range(struct session *s, const char *id, const struct metric *like, double low,
 		     double high)
 {
@@ -201,6 +232,8 @@ static int add_value(struct session *s, const char *text)
 	id[equals - text] = '\0';
 	const char *value = equals + 1, *dots = strstr(value, "..");
 	const char *high_text = dots != NULL ? dots + 2 : value;
+	if (check_metric(id, text) < 0)
+		return -EINVAL;
 	const struct metric *known = metrics_row(id);
 	const struct metric like = known != NULL ? *known : metric_like(high_text);
 	double low = NAN, high = NAN;
@@ -234,7 +267,8 @@ static int save(const struct opts *o)
 	struct session *s = NULL;
 	const bool by_hand = o->values.n > 0;
 	if (by_hand && o->words[2] != NULL)
-		return status_of(fail(-EINVAL, "a REF or --value, not both"));
+		return status_of(
+			fail(-EINVAL, "'%s' or --value: a REF or numbers, not both", o->words[2]));
 	int r = by_hand ? load_values(o, &s) : ref_load(o->words[2], &s);
 	int status = by_hand ? status_of(r) : ref_status(o->words[2], r);
 	if (status == 0 && !o->is_forced)
@@ -398,10 +432,21 @@ static int run_action(struct opts *o, const struct action *action)
 	return status_of(r < 0 ? r : closed);
 }
 
+static int refuse_action(const char *name)
+{
+	const char *names[sizeof(actions) / sizeof(*actions) + 1] = { NULL };
+	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++)
+		names[i] = actions[i].name;
+	const char *meant = nearest_word(name, names);
+	if (meant != NULL)
+		return fail(-EINVAL, "baseline '%s': did you mean 'baseline %s'?", name, meant);
+	return fail(-EINVAL, "baseline '%s': there are save, list, show, export, rm, prune", name);
+}
+
 int cmd_baseline(int argc, char **argv)
 {
 	struct opts o = { 0 };
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, 0, &o) != 0)
 		return EXIT_USAGE;
 	const struct action *action = NULL;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
@@ -410,8 +455,7 @@ int cmd_baseline(int argc, char **argv)
 	}
 	int status = EXIT_USAGE;
 	if (action == NULL)
-		(void)fail(-EINVAL, "baseline '%s': there are save, list, show, export, rm, prune",
-			   o.words[0]);
+		(void)refuse_action(o.words[0]);
 	else if (o.n_words < action->least || o.n_words > action->most)
 		(void)fail(-EINVAL, "baseline %s: %s; see `startline help baseline`", action->name,
 			   o.n_words < action->least ? "the NAME is missing"

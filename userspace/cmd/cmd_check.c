@@ -12,6 +12,8 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/nearest.h"
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/git_facts.h"
@@ -125,6 +127,21 @@ struct choice {
 	bool *has; /* by scenario */
 };
 
+static int refuse_name(const struct config *c, const char *wanted)
+{
+	const char **names = arena_alloc_array(c->arena, 2 * c->n_scenarios + 1, sizeof(*names));
+	for (size_t i = 0; names != NULL && i < c->n_scenarios; i++) {
+		names[2 * i] = c->scenarios[i].name;
+		names[2 * i + 1] = c->scenarios[i].group;
+	}
+	const char *meant = names != NULL ? nearest_word(wanted, names) : NULL;
+	if (meant != NULL)
+		return fail(-EINVAL, "'%s': there is no such scenario; did you mean '%s'?", wanted,
+			    meant);
+	return fail(-EINVAL, "'%s': there is no such scenario; `startline check --list` shows them",
+		    wanted);
+}
+
 /* In the order of the file; -EINVAL, logged: nothing is called that. */
 static int choose(const struct opts *o, const struct config *c, struct choice *ret)
 {
@@ -145,11 +162,7 @@ static int choose(const struct opts *o, const struct config *c, struct choice *r
 	}
 	for (size_t k = 0; k < o->n_wanted; k++) {
 		if (!is_found[k])
-			return fail(
-				-EINVAL,
-				"'%s': there is no such scenario; `startline check --list` shows "
-				"them",
-				o->wanted[k]);
+			return refuse_name(c, o->wanted[k]);
 	}
 	return 0;
 }
@@ -298,7 +311,7 @@ static int load_trusted(const struct opts *o, char commit[static GIT_COMMIT_BYTE
 int cmd_check(int argc, char **argv)
 {
 	struct opts o = { .file = CONFIG_FILE };
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, 0, &o) != 0)
 		return EXIT_USAGE;
 	struct config *config = NULL;
 	struct choice choice = { 0 };

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
@@ -58,7 +59,7 @@ static const struct argp argp = {
 int cmd_compare(int argc, char **argv)
 {
 	struct opts o = { 0 };
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, 0, &o) != 0)
 		return EXIT_USAGE;
 	struct session *base = NULL, *head = NULL;
 	struct comparison *comparison = NULL;

@@ -22,6 +22,7 @@
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/cmd/ab.h"
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/collect/proc/survey.h"
@@ -469,7 +470,7 @@ int cmd_doctor(int argc, char **argv)
 		selftest_work(rounds);
 		return 0;
 	}
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, 0, &o) != 0)
 		return EXIT_USAGE;
 	struct table *table = NULL;
 	bool holds = true;

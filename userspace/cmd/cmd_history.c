@@ -13,6 +13,7 @@
 #include "userspace/base/stats_changepoint.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/store_access.h"
@@ -460,7 +461,7 @@ static int open_and_run(struct work *w)
 int cmd_history(int argc, char **argv)
 {
 	struct opts o = { 0 };
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, 0, &o) != 0)
 		return EXIT_USAGE;
 	struct work w = { .o = &o, .arena = arena_new() };
 	const int r = w.arena != NULL ? open_and_run(&w) : -ENOMEM;

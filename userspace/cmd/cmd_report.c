@@ -8,6 +8,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
@@ -107,7 +108,7 @@ static void list_views(FILE *f)
 int cmd_report(int argc, char **argv)
 {
 	struct opts o = { 0 };
-	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, 0, &o) != 0)
 		return EXIT_USAGE;
 	if (o.view != NULL && strcmp(o.view, "events") == 0)
 		return print_events(&o) < 0 ? EXIT_USAGE : 0;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
@@ -237,7 +238,7 @@ static bool has_to_report(const struct recorder *r)
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = { .runs = 1 };
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
+	if (arguments_parse(&argp, argc, argv, ARGP_IN_ORDER, &o) != 0)
 		return EXIT_TROUBLE;
 	struct recorder r = { .o = &o };
 	int e = record_options_spec(&o.record, &r.spec);

@@ -444,7 +444,9 @@ int budget_parse(struct arena *arena, const char *metric, enum unit unit, const 
 		is_good = scan_budget(&s, ret);
 	skip_blanks(&s);
 	if (is_good && *s.at != '\0')
-		is_good = wrong(&s, s.at, "the budget was complete before this");
+		is_good = wrong(&s, s.at,
+				"the budget was complete before this: write one "
+				"limit, as in '< 1 s'");
 	ret->unit = s.unit;
 	if (is_good)
 		return 0;

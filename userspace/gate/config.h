@@ -18,15 +18,16 @@
 #define CONFIG_MAX ((size_t)256 << 10)
 
 struct step {
-	const char *name;	/* NULL: the only one */
-	const char *command;	/* as written, parameters put in */
-	char **argv;		/* split by shell quoting, NULL-terminated; or sh -c COMMAND */
-	const char *directory;	/* NULL: where startline was called */
-	struct text_list ready; /* --ready SPECs */
-	bool no_connect;	/* as --no-connect */
-	uint64_t timeout_ns;	/* 0: default of `run` */
-	char **environment;	/* NAME=VALUE, added to ours, NULL-terminated; NULL: nothing */
-	const char *prepare;	/* shell command before each run, not measured; or NULL */
+	const char *name;	  /* NULL: the only one */
+	const char *command;	  /* as written, parameters put in */
+	char **argv;		  /* split by shell quoting, NULL-terminated; or sh -c COMMAND */
+	const char *directory;	  /* NULL: where startline was called */
+	const char *directory_at; /* "LINE:COLUMN" of it, for a mistake that only running shows */
+	struct text_list ready;	  /* --ready SPECs */
+	bool no_connect;	  /* as --no-connect */
+	uint64_t timeout_ns;	  /* 0: default of `run` */
+	char **environment;	  /* NAME=VALUE, added to ours, NULL-terminated; NULL: nothing */
+	const char *prepare;	  /* shell command before each run, not measured; or NULL */
 	const char *load; /* shell command once it is ready, with which the run ends; or NULL */
 	struct budget *budgets; /* of this step alone; none when it is the only one */
 	size_t n_budgets;

@@ -6,12 +6,9 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/base/log.h"
-#include "userspace/base/nearest.h"
 #include "userspace/gate/config_internal.h"
 
 #define BUDGETS_MAX ((size_t)1000)
-/* More than the table of metrics has. */
-#define METRICS_MAX ((size_t)128)
 
 struct budget_list VEC(struct budget);
 
@@ -20,7 +17,6 @@ struct budget_list VEC(struct budget);
 int metric_check(struct reader *r, node *at, const char *id)
 {
 	const struct metric *row = metrics_row(id);
-	const char *names[METRICS_MAX + 1] = { NULL };
 	if (row != NULL && row->collect == NULL)
 		return 0;
 	if (row != NULL) {
@@ -30,9 +26,8 @@ int metric_check(struct reader *r, node *at, const char *id)
 			       : node_error(r, at, "'%s': of what? write '%.*s[PATTERN]'", id,
 					    (int)prefix - 1, row->id);
 	}
-	for (size_t i = 0; i < METRICS_MAX && metrics[i].id != NULL; i++)
-		names[i] = metrics[i].id;
-	const char *meant = nearest_word(id, names);
+	char word[METRIC_WORD_BYTES];
+	const char *meant = metrics_nearest(id, word);
 	if (meant != NULL)
 		return node_error(r, at, "there is no metric '%s'; did you mean '%s'?", id, meant);
 	return node_error(r, at,

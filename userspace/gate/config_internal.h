@@ -55,6 +55,10 @@ int budgets_read(struct reader *r, node *mapping, const struct budget_place *pla
 /* The row of a metric that may be named, or an error. */
 int metric_check(struct reader *r, node *at, const char *id);
 
+/* Whether every {NAME} in the scenario is a parameter of one of the matrices, as far as that can be told from
+ * other braces; each may be NULL. */
+int braces_check(struct reader *r, node *top, node *own, node *scenario);
+
 /* `matrix` at the top (NULL: none) and in the scenario: appends a scenario per cell. */
 int matrix_read(struct reader *r, node *top, node *mapping, const struct scenario *defaults,
 		struct scenario_list *ret, struct span_list *ret_spans);

@@ -103,13 +103,18 @@ static int read_axes(struct reader *r, node *matrix, node *scenario, bool is_own
 		if (e < 0)
 			return e;
 		if (axis.values.n == 0)
-			return node_error(r, value, "'%s' has no values", axis.name);
+			return node_error(
+				r, value,
+				"'%s' has no values: write one, or a list as in '[1, 2, 4]'",
+				axis.name);
 		(void)snprintf(needle, sizeof(needle), "{%s}", axis.name);
 		e = is_used(r, scenario, needle, 0, &uses);
 		if (e < 0)
 			return e;
 		if (!uses && is_own)
-			return node_error(r, axis.key, "%s occurs nowhere in this scenario",
+			return node_error(r, axis.key,
+					  "%s occurs nowhere in this scenario: write it into the "
+					  "command",
 					  needle);
 		if (!uses || axis_find(ret, axis.name) != NULL)
 			continue;
@@ -179,9 +184,11 @@ static int read_cell(struct reader *r, node *mapping, const struct scenario *def
 		return no_memory(r);
 	for (size_t i = 0; i < ret->n; i++) {
 		if (strcmp(ret->items[i].name, s.name) == 0)
-			return node_error(r, mapping,
-					  "there is a scenario '%s' already, in line %d", s.name,
-					  ret->items[i].line);
+			return node_error(
+				r, mapping,
+				"there is a scenario '%s' already, in line %d: give one of "
+				"them another name",
+				s.name, ret->items[i].line);
 	}
 	for (size_t i = before; i < spanning->n; i++)
 		spanning->items[i].scenario = ret->n;
@@ -275,6 +282,8 @@ int matrix_read(struct reader *r, node *top, node *mapping, const struct scenari
 	int e = own != NULL ? read_axes(r, own, mapping, true, &axes) : 0;
 	if (e == 0 && top != NULL)
 		e = read_axes(r, top, mapping, false, &axes);
+	if (e == 0)
+		e = braces_check(r, top, own, mapping);
 	const size_t n = count_cells(&axes);
 	if (e == 0 && ret->n + n > SCENARIOS_MAX)
 		e = node_error(r, mapping, "more than %zu scenarios", SCENARIOS_MAX);

@@ -71,6 +71,26 @@ static int split(struct reader *r, node *at, const char *text, char ***ret)
 	return e < 0 ? node_error_at(r, at, is_raw ? offset : 0, "this command: %s", error) : 0;
 }
 
+/* Nothing would do what it says: the program would be given it as an argument. */
+static int check_no_shell(struct reader *r, node *at, const char *text)
+{
+	size_t n = 0;
+	const char *found = shellwords_needs_shell(text, &n);
+	if (found == NULL)
+		return 0;
+	const bool is_raw = at->type == YAML_SCALAR_NODE &&
+			    strcmp(text, (const char *)at->data.scalar.value) == 0;
+	if (found[n - 1] == '=')
+		return node_error_at(r, at, is_raw ? (size_t)(found - text) : 0,
+				     "this command: '%.*s' is for a shell, and none is used: write "
+				     "`env: { %.*s: … }`",
+				     (int)n, found, (int)n - 1, found);
+	return node_error_at(r, at, is_raw ? (size_t)(found - text) : 0,
+			     "this command: '%.*s' is for a shell, and none is used: write `shell: "
+			     "true` beside it, or put it into quotes",
+			     (int)n, found);
+}
+
 static int read_base(struct reader *r, node *mapping, struct scenario *ret)
 {
 	static const struct {
@@ -92,7 +112,9 @@ static int read_base(struct reader *r, node *mapping, struct scenario *ret)
 		if (node_find(r, n, kinds[i].key) == NULL)
 			continue;
 		if (ret->base_kind != BASE_NONE)
-			return node_error(r, n, "worktree, command or directory: only one of them");
+			return node_error(r, n,
+					  "a base is one of `worktree`, `command` and `directory`: "
+					  "remove the others");
 		ret->base_kind = kinds[i].kind;
 		e = take_text(r, n, kinds[i].key, kinds[i].what, &ret->base);
 	}
@@ -201,12 +223,15 @@ static int read_command(struct reader *r, node *mapping, struct step *ret)
 	node *n = node_find(r, mapping, "command");
 	bool has_shell = false;
 	if (n == NULL)
-		return node_error(r, mapping, "`command` is missing");
+		return node_error(r, mapping,
+				  "`command` is missing: what to run, as in 'command: ./server'");
 	int e = node_text(r, n, "a command such as \"./server --port 8080\"", &ret->command);
 	if (e == 0)
 		e = take_bool(r, mapping, "shell", &has_shell);
+	if (e == 0 && !has_shell)
+		e = split(r, n, ret->command, &ret->argv);
 	if (e < 0 || !has_shell)
-		return e < 0 ? e : split(r, n, ret->command, &ret->argv);
+		return e < 0 ? e : check_no_shell(r, n, ret->command);
 	ret->argv = shell_argv(r, ret->command);
 	return ret->argv != NULL ? 0 : no_memory(r);
 }
@@ -222,7 +247,8 @@ static int read_ready(struct reader *r, node *mapping, struct step *ret)
 		struct ready_rule rule;
 		if (ready_rule_parse(ret->ready.items[i], &rule) < 0)
 			e = node_error(r, node_is_list(n) ? node_item(r, n, i) : n,
-				       "`ready` is written as --ready");
+				       "ready '%s' is not understood, as said above",
+				       ret->ready.items[i]);
 		else
 			ready_rule_done(&rule);
 	}
@@ -230,6 +256,18 @@ static int read_ready(struct reader *r, node *mapping, struct step *ret)
 		e = take_bool(r, mapping, "connect", &may_connect);
 	ret->no_connect = !may_connect;
 	return e;
+}
+
+static int read_directory(struct reader *r, node *mapping, struct step *ret)
+{
+	node *n = node_find(r, mapping, "directory");
+	if (n == NULL)
+		return 0;
+	ret->directory_at =
+		arena_printf(r->arena, "%d:%zu", node_line(n), n->start_mark.column + 1);
+	return ret->directory_at == NULL
+		       ? no_memory(r)
+		       : take_text(r, mapping, "directory", "a directory", &ret->directory);
 }
 
 int step_read_alone(struct reader *r, node *mapping, struct step *ret)
@@ -240,7 +278,14 @@ int step_read_alone(struct reader *r, node *mapping, struct step *ret)
 		e = read_ready(r, mapping, ret);
 	if (e == 0)
 		e = take_duration(r, mapping, "timeout", &ret->timeout_ns);
-	return e < 0 ? e : take_text(r, mapping, "directory", "a directory", &ret->directory);
+	return e < 0 ? e : read_directory(r, mapping, ret);
+}
+
+/* Where the command of a base stands: in the scenario or at the top, which is not at hand. */
+static node *base_command_of(struct reader *r, node *mapping)
+{
+	node *base = node_find(r, mapping, "base");
+	return base != NULL ? node_find(r, base, "command") : mapping;
 }
 
 static int read_whole_step(struct reader *r, node *mapping, const struct scenario *s,
@@ -260,8 +305,10 @@ static int read_only_step(struct reader *r, node *mapping, struct scenario *ret)
 	int e = ret->steps != NULL ? read_whole_step(r, mapping, ret, ret->steps) : no_memory(r);
 	if (e == 0)
 		e = take_bool(r, mapping, "shell", &has_shell);
-	if (e < 0 || !has_shell || ret->base_kind != BASE_COMMAND)
+	if (e < 0 || ret->base_kind != BASE_COMMAND)
 		return e;
+	if (!has_shell)
+		return check_no_shell(r, base_command_of(r, mapping), ret->base);
 	ret->base_argv = shell_argv(r, ret->base);
 	return ret->base_argv != NULL ? 0 : no_memory(r);
 }
@@ -323,7 +370,7 @@ static int read_step(struct reader *r, node *n, const struct scenario *s, struct
 	if (e == 0)
 		e = node_check_keys(r, n, "a step", keys);
 	if (e == 0 && node_find(r, n, "name") == NULL)
-		return node_error(r, n, "`name` is missing: a step has a name");
+		return node_error(r, n, "`name` is missing: a step has one, as in 'name: build'");
 	if (e == 0)
 		e = take_text(r, n, "name", "a name", &ret->name);
 	if (e == 0)
@@ -415,7 +462,8 @@ static int read_name(struct reader *r, node *mapping, struct scenario *ret)
 	without.n_parameters = 0;
 	node *n = node_find(r, mapping, "name");
 	if (n == NULL)
-		return node_error(r, mapping, "`name` is missing: a scenario has a name");
+		return node_error(r, mapping,
+				  "`name` is missing: a scenario has one, as in 'name: start'");
 	return node_text(&without, n, "a name", &ret->group);
 }
 

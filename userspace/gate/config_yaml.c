@@ -70,9 +70,20 @@ static int no_memory(const struct reader *r)
 	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
 }
 
-/* What people write when they meant text. */
-static const char *advice(const yaml_parser_t *parser)
+static bool is_indented_by_tab(const char *text, size_t line)
 {
+	for (; line > 0 && text != NULL; line--) {
+		text = strchr(text, '\n');
+		text = text != NULL ? text + 1 : NULL;
+	}
+	return text != NULL && memchr(text, '\t', strspn(text, " \t")) != NULL;
+}
+
+/* What people write when they meant text. */
+static const char *advice(const yaml_parser_t *parser, const char *text)
+{
+	if (is_indented_by_tab(text, parser->problem_mark.line))
+		return ": indent with blanks, not tabs";
 	const char *problem = parser->problem != NULL ? parser->problem : "";
 	const char *context = parser->context != NULL ? parser->context : "";
 	if (strstr(context, "block scalar") != NULL)
@@ -83,12 +94,13 @@ static const char *advice(const yaml_parser_t *parser)
 		return ": put a value that contains ': ' into quotes";
 	if (strstr(problem, "did not find expected ',' or") != NULL)
 		return ": put a value that contains { } [ ] or a comma into quotes";
-	if (strstr(problem, "found character '\\t'") != NULL)
-		return ": indent with blanks, not tabs";
+	if (strstr(problem, "did not find expected '-'") != NULL ||
+	    strstr(problem, "did not find expected key") != NULL)
+		return ": indent it as what it belongs to";
 	return "";
 }
 
-static int syntax_error(const struct reader *r, const yaml_parser_t *parser)
+static int syntax_error(const struct reader *r, const yaml_parser_t *parser, const char *text)
 {
 	const char *problem = parser->problem != NULL ? parser->problem : "not YAML";
 	if (parser->error == YAML_MEMORY_ERROR)
@@ -96,15 +108,15 @@ static int syntax_error(const struct reader *r, const yaml_parser_t *parser)
 	if (parser->error == YAML_READER_ERROR)
 		return fail(-EINVAL, "%s: byte %zu: %s", r->path, parser->problem_offset, problem);
 	return fail(-EINVAL, "%s:%zu:%zu: %s%s", r->path, parser->problem_mark.line + 1,
-		    parser->problem_mark.column + 1, problem, advice(parser));
+		    parser->problem_mark.column + 1, problem, advice(parser, text));
 }
 
 /* What stands behind the first document would be ignored. */
-static int refuse_second(const struct reader *r, yaml_parser_t *parser)
+static int refuse_second(const struct reader *r, yaml_parser_t *parser, const char *text)
 {
 	yaml_document_t second;
 	if (yaml_parser_load(parser, &second) == 0)
-		return syntax_error(r, parser);
+		return syntax_error(r, parser, text);
 	node *root = yaml_document_get_root_node(&second);
 	const int e = root == NULL ? 0 : node_error(r, root, "a second document: one file has one");
 	yaml_document_delete(&second);
@@ -117,11 +129,11 @@ int reader_open(struct reader *r, const char *text, size_t length, yaml_document
 	if (yaml_parser_initialize(&parser) == 0)
 		return no_memory(r);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-	int e = yaml_parser_load(&parser, ret) == 0 ? syntax_error(r, &parser) : 0;
+	int e = yaml_parser_load(&parser, ret) == 0 ? syntax_error(r, &parser, text) : 0;
 	if (e == 0) {
 		r->document = ret;
 		/* An empty file has no document, and that ends the parser. */
-		e = yaml_document_get_root_node(ret) != NULL ? refuse_second(r, &parser) : 0;
+		e = yaml_document_get_root_node(ret) != NULL ? refuse_second(r, &parser, text) : 0;
 		if (e < 0)
 			yaml_document_delete(ret);
 	}
@@ -167,7 +179,7 @@ void node_pair(const struct reader *r, node *mapping, size_t i, node **ret_key, 
 	*ret_value = node_at(r, pair->value);
 }
 
-static bool is_text(node *n, const char *text)
+bool node_is(node *n, const char *text)
 {
 	return n->type == YAML_SCALAR_NODE && n->data.scalar.length == strlen(text) &&
 	       memcmp(n->data.scalar.value, text, n->data.scalar.length) == 0;
@@ -178,7 +190,7 @@ node *node_find(const struct reader *r, node *mapping, const char *key)
 	for (size_t i = 0; i < node_count(mapping); i++) {
 		node *name, *value;
 		node_pair(r, mapping, i, &name, &value);
-		if (is_text(name, key))
+		if (node_is(name, key))
 			return value;
 	}
 	return NULL;
@@ -187,7 +199,7 @@ node *node_find(const struct reader *r, node *mapping, const char *key)
 static bool is_allowed(node *key, const char *const *allowed)
 {
 	for (; *allowed != NULL; allowed++) {
-		if (is_text(key, *allowed))
+		if (node_is(key, *allowed))
 			return true;
 	}
 	return false;
@@ -215,7 +227,7 @@ int node_check_keys(struct reader *r, node *n, const char *what, const char *con
 {
 	node *value;
 	if (!node_is_mapping(n))
-		return node_error(r, n, "expected %s: keys and values, as in '%s: …'", what,
+		return node_error(r, n, "expected keys and values of %s, as in '%s: …'", what,
 				  allowed[0]);
 	for (size_t i = 0; i < node_count(n); i++) {
 		node *key, *before;
@@ -225,7 +237,7 @@ int node_check_keys(struct reader *r, node *n, const char *what, const char *con
 		/* There are no more keys before it than are allowed. */
 		for (size_t k = 0; k < i; k++) {
 			node_pair(r, n, k, &before, &value);
-			if (is_text(before, (const char *)key->data.scalar.value))
+			if (node_is(before, (const char *)key->data.scalar.value))
 				return node_error(r, key, "'%s' is given twice; first in line %d",
 						  key->data.scalar.value, node_line(before));
 		}
@@ -311,9 +323,12 @@ int take_bool(struct reader *r, node *mapping, const char *key, bool *ret)
 	node *n = node_find(r, mapping, key);
 	if (n == NULL)
 		return 0;
-	if (!is_text(n, "true") && !is_text(n, "false"))
-		return node_error(r, n, "%s: write true or false", key);
-	*ret = is_text(n, "true");
+	const bool is_scalar = n->type == YAML_SCALAR_NODE;
+	if (!node_is(n, "true") && !node_is(n, "false"))
+		return node_error(r, n, "%s%s%s%s: write true or false", key, is_scalar ? " '" : "",
+				  is_scalar ? (const char *)n->data.scalar.value : "",
+				  is_scalar ? "'" : "");
+	*ret = node_is(n, "true");
 	return 0;
 }
 

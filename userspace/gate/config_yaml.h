@@ -41,6 +41,7 @@ int node_check_keys(struct reader *r, node *n, const char *what, const char *con
 /* The value of a key; NULL: there is none. */
 node *node_find(const struct reader *r, node *mapping, const char *key);
 
+bool node_is(node *n, const char *text); /* a scalar of that text */
 bool node_is_list(node *n);
 bool node_is_mapping(node *n);
 /* Of a list or mapping. */

@@ -4,8 +4,10 @@
 #include "userspace/model/metrics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "userspace/base/nearest.h"
 #include "userspace/model/build/internal.h"
 
 /* A ratio as somebody typed it. */
@@ -241,6 +243,28 @@ const struct metric *metrics_row(const char *id)
 			return metric;
 	}
 	return NULL;
+}
+
+const char *metrics_nearest(const char *id, char text[static METRIC_WORD_BYTES])
+{
+	const char *names[sizeof(metrics) / sizeof(*metrics)];
+	const char *meant = NULL;
+	const size_t n = strlen(id);
+	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++) {
+		names[i] = metrics[i].id;
+		/* Without its brackets it is nearer to others. */
+		if (names[i] != NULL && strncmp(names[i], id, n) == 0 &&
+		    strcmp(names[i] + n, "[]") == 0)
+			meant = names[i];
+	}
+	if (meant == NULL)
+		meant = nearest_word(id, names);
+	if (meant == NULL)
+		return NULL;
+	const bool has_pattern = strchr(meant, '[') != NULL;
+	(void)snprintf(text, METRIC_WORD_BYTES, "%.*s%s", (int)strcspn(meant, "["), meant,
+		       has_pattern ? "[PATTERN]" : "");
+	return text;
 }
 
 bool metric_is(const char *id, enum metric_trait trait)

@@ -90,6 +90,10 @@ const struct series *metrics_find(struct session *session, const char *id);
 
 /* The row of the table that @id belongs to ("net.connect[…]" to "net.connect[]"), or NULL. */
 const struct metric *metrics_row(const char *id);
+/* The id that was meant by one that the table does not have, as it is written ("net.connect[PATTERN]"), in
+ * @text; NULL: none is near. */
+#define METRIC_WORD_BYTES 64
+const char *metrics_nearest(const char *id, char text[static METRIC_WORD_BYTES]);
 
 /* Whether the metric of that id has the trait; ids that the table does not know have none, but that
  * "suite.time", which other tools' test suites come with, is a total. */

@@ -4,10 +4,12 @@
 #include "userspace/trace/ready.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/log.h"
+#include "userspace/base/nearest.h"
 #include "userspace/base/pattern.h"
 #include "userspace/base/units.h"
 
@@ -40,7 +42,8 @@ static const struct word words[] = {
 	[READY_CMD] = { "cmd", ARGUMENT_REQUIRED, true, true, false, "notified", "cmd:COMMAND, as in 'cmd:pg_isready -q'" },
 };
 /* clang-format on */
-#define N_WORDS (sizeof(words) / sizeof(words[0]))
+#define WORD_BYTES 64
+#define N_WORDS	   (sizeof(words) / sizeof(words[0]))
 
 static bool type_named(const char *spec, size_t length, enum ready_type *ret)
 {
@@ -159,6 +162,22 @@ static int parse_rule(const char *colon, struct ready_rule *rule)
 	return rc;
 }
 
+static int refuse_word(const char *spec, size_t length)
+{
+	const char *names[N_WORDS + 1] = { NULL };
+	char word[WORD_BYTES];
+	for (size_t i = 0; i < N_WORDS; i++)
+		names[i] = words[i].name;
+	(void)snprintf(word, sizeof(word), "%.*s", (int)length, spec);
+	const char *meant = nearest_word(word, names);
+	return fail(-EINVAL,
+		    "--ready '%s': unknown condition; %s%s%s accept[:PORT|:all], "
+		    "listen[:PORT], first-accept, first-byte, log:REGEX, notify, file:PATH, "
+		    "quiet, tcp:HOST:PORT, http:URL[=STATUS], cmd:COMMAND",
+		    spec, meant != NULL ? "did you mean '" : "", meant != NULL ? meant : "",
+		    meant != NULL ? "'? There are" : "there are");
+}
+
 int ready_rule_parse(const char *spec, struct ready_rule *ret)
 {
 	const size_t length = strcspn(spec, ":");
@@ -166,12 +185,7 @@ int ready_rule_parse(const char *spec, struct ready_rule *ret)
 	const bool is_https = strncmp(spec, "https://", 8) == 0;
 	enum ready_type type = READY_HTTP;
 	if (!is_https && !type_named(spec, length, &type))
-		return fail(
-			-EINVAL,
-			"--ready '%s': unknown condition; there are accept[:PORT|:all], "
-			"listen[:PORT], first-accept, first-byte, log:REGEX, notify, file:PATH, "
-			"quiet, tcp:HOST:PORT, http:URL[=STATUS], cmd:COMMAND",
-			spec);
+		return refuse_word(spec, length);
 
 	struct ready_rule rule = { .type = type, .spec = strdup(spec) };
 	if (rule.spec == NULL)
