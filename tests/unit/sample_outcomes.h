@@ -155,6 +155,7 @@ __attribute__((unused)) static void samples_some(struct samples *s)
 		sample_budget("memory mode", "cpu.utilization", UNIT_RATIO, "< 80 %", 0.8, 0.88,
 			      LEVEL_YELLOW),
 	};
+	first[0].cause = "+117 ms connect in main: tcp 127.0.0.1:5432";
 	first[2].more_runs = 12;
 	first[2].reason = "-1.0 to +9.8 %; about 12 more runs would decide it";
 	o[0] = (struct outcome){ .scenario = "memory mode",
@@ -203,7 +204,7 @@ __attribute__((unused)) static void samples_nasty(struct samples *s)
 			sample_budget(t, "x", UNIT_COUNT, t, NAN, NAN, LEVEL_INCONCLUSIVE),
 		};
 		for (size_t k = 0; k < N_OF_SAMPLES(judgements); k++)
-			judgements[k].reason = t;
+			judgements[k].reason = judgements[k].cause = t;
 		o[i] = (struct outcome){ .scenario = t,
 					 .command = t,
 					 .file = t,

@@ -67,7 +67,7 @@ static void a_regression_names_its_cause(void **state)
 	struct samples s;
 	samples_some(&s);
 	_cleanup_free_ char *github = printed("github", &s);
-	assert_non_null(strstr(github, "regressed; connect tcp 127.0.0.1:5432 +117 ms"));
+	assert_non_null(strstr(github, "regressed; +117 ms connect in main: tcp 127.0.0.1:5432"));
 	_cleanup_free_ char *junit = printed("junit", &s);
 	assert_non_null(strstr(junit, "\n+117 ms main connect tcp 127.0.0.1:5432</failure>"));
 	samples_done(&s);

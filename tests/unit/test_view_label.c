@@ -5,6 +5,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/model/shares.h"
 #include "userspace/view/report/label.h"
 
 #define ARGV(...) ((const char *[]){ __VA_ARGS__, NULL })
@@ -90,7 +91,7 @@ static void a_line_loses_the_folders_of_its_words(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct buf out;
 		buf_init(&out, 1024);
-		label_line(lines[i][0], &out);
+		program_label(lines[i][0], &out);
 		assert_string_equal(buf_str(&out), lines[i][1]);
 		buf_done(&out);
 	}

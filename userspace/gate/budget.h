@@ -84,6 +84,7 @@ struct judgement {
 	enum verdict verdict;		/* budgets: INCONCLUSIVE, or UNCHANGED */
 	enum level level;
 	const char *reason; /* one line for people; "" */
+	const char *cause;  /* the object behind it, gate/cause.h; NULL or "": none is known */
 	size_t more_runs;   /* INCONCLUSIVE: about how many would do; 0: not known, or too many */
 	int line;	    /* of the budget in the file; 0: none */
 };

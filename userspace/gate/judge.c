@@ -261,6 +261,8 @@ static const char *why_nothing(const struct judging *g)
 
 static int finish(struct judging *g, int r)
 {
+	for (size_t i = 0; r >= 0 && g->e != NULL && i < g->list.n; i++)
+		r = judge_explain(g->arena, g->e, &g->list.items[i]);
 	if (r >= 0 && g->list.n == g->n_waiting)
 		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE, why_nothing(g));
 	if (r >= 0 && g->list.n > 0) {

@@ -117,20 +117,6 @@ static void add_value(struct buf *out, const struct judgement *j)
 		(void)buf_addf(out, ", target %s", j->target);
 }
 
-/* What moved most; only the metric that the breakdown adds up to is explained by it. */
-static void add_cause(struct buf *out, const struct outcome *o, const struct judgement *j)
-{
-	char delta[UNITS_BYTES];
-	const struct comparison *c = o->comparison;
-	const struct contribution *most = c != NULL ? comparison_cause(c) : NULL;
-	if (j->verdict != VERDICT_REGRESSED || most == NULL || !metric_is(j->metric, METRIC_TOTAL))
-		return;
-	const char *object =
-		most->detail != NULL && *most->detail != '\0' ? most->detail : most->process;
-	(void)buf_addf(out, ", %s %s %s%s", contribution_cause(most), object != NULL ? object : "",
-		       most->delta_ns > 0 ? "+" : "", format_ns(delta, (double)most->delta_ns));
-}
-
 /* The worst, wherever it stands; where all are green how long it took, which is what people ask. */
 static const struct judgement *foremost(const struct outcome *o)
 {
@@ -156,7 +142,8 @@ const char *outcome_headline(struct arena *arena, const struct outcome *o)
 		return "nothing was judged";
 	const struct judgement *first = foremost(o);
 	add_value(&line, first);
-	add_cause(&line, o, first);
+	if (first->cause != NULL && first->cause[0] != '\0')
+		(void)buf_addf(&line, ", %s", first->cause);
 	return arena_strdup(arena, buf_str(&line));
 }
 

@@ -96,6 +96,17 @@ static double get_utilization(const struct metric *metric, const struct run *r)
 
 /* ---- counts ---- */
 
+bool image_is_executed(const struct image *image)
+{
+	return strcmp(image->result, "ok") == 0;
+}
+
+bool connection_is_made(const struct connection *c)
+{
+	/* Connecting a datagram socket only stores an address: nothing goes out. */
+	return strncmp(c->peer, "udp ", 4) != 0;
+}
+
 static double get_processes(const struct metric *metric, const struct run *r)
 {
 	(void)metric;
@@ -109,7 +120,7 @@ static double get_execs(const struct metric *metric, const struct run *r)
 	double n = 0;
 	for (size_t i = 0; i < r->n_processes; i++)
 		for (size_t k = 0; k < r->processes[i].n_images; k++)
-			n += strcmp(r->processes[i].images[k].result, "ok") == 0;
+			n += image_is_executed(&r->processes[i].images[k]);
 	return r->lost_bpf != UNKNOWN ? n : NAN;
 }
 
@@ -119,9 +130,8 @@ static double get_connects(const struct metric *metric, const struct run *r)
 	double n = 0;
 	if (r->lost_bpf == UNKNOWN && r->lost_shim == UNKNOWN)
 		return NAN;
-	/* Connecting a datagram socket only stores an address: nothing goes out. */
 	for (size_t i = 0; i < r->n_connections; i++)
-		n += strncmp(r->connections[i].peer, "udp ", 4) != 0;
+		n += connection_is_made(&r->connections[i]);
 	return n;
 }
 

@@ -113,6 +113,10 @@ int session_add_summary(struct session *s, const char *id, const struct metric *
 const struct metric *session_own_metric(struct session *s, const char *id,
 					const struct metric *like);
 
+/* What proc.execs and net.connects count. */
+bool image_is_executed(const struct image *image);
+bool connection_is_made(const struct connection *c);
+
 const char *unit_name(enum unit unit);			       /* "ns" "bytes" "count" "ratio" */
 const char *better_name(enum better better);		       /* "lower" "higher" "neither" */
 const char *metric_class_name(enum metric_class metric_class); /* "time" "size" "exact" "ratio" */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/model/build/id_map.h"
 
@@ -558,4 +559,17 @@ const char *module_label(struct arena *a, const char *module)
 	const char *so = strstr(base, ".so");
 	const bool is_versioned = so != NULL && so[3] == '.';
 	return arena_internn(a, base, is_versioned ? (size_t)(so + 3 - base) : strlen(base));
+}
+
+void program_label(const char *line, struct buf *out)
+{
+	while (*line != '\0') {
+		const size_t blanks = strspn(line, " "), n = strcspn(line + blanks, " ");
+		const char *word = line + blanks;
+		size_t from = 0;
+		for (size_t i = 0; word[0] == '/' && word[n - 1] != '/' && i < n; i++)
+			from = word[i] == '/' ? i + 1 : from;
+		(void)buf_addf(out, "%.*s%.*s", (int)blanks, line, (int)(n - from), word + from);
+		line = word + n;
+	}
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/base/vec.h"
 #include "userspace/model/session.h"
 
@@ -78,5 +79,8 @@ size_t function_length(const char *name);
 /* The last part of a module's path without the version of a library: the same in other builds of it.
  * "libfoo.so" of "/usr/lib/libfoo.so.1.2", "flask/__init__.py". Interned in @a; NULL: no memory. */
 const char *module_label(struct arena *a, const char *module);
+/* Appends a command line that is one text already, its words' absolute paths without their folders:
+ * "redis-server redis.conf" of "/usr/bin/redis-server /etc/redis.conf". */
+void program_label(const char *line, struct buf *out);
 
 #endif

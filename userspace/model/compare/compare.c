@@ -293,7 +293,7 @@ static int compare_runs(struct comparison *c)
 	if (r >= 0)
 		r = compare_memory(c, alignment);
 	if (r >= 0)
-		r = compare_files(c, alignment);
+		r = compare_objects(c, alignment);
 	alignment_done(alignment);
 	return r;
 }

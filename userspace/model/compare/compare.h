@@ -78,7 +78,7 @@ struct contribution {
 	const struct contribution *counterpart;
 };
 
-/* What one process, or several of one name, take more or less of: heap.* and mem.peak_rss. Means
+/* What one process, or several of one name, take more or less of: memory, CPU, faults, I/O. Means
  * over the runs; UNKNOWN where it was not counted. Peaks of processes need not coincide, so theirs do
  * not add up to the peak of the tree. */
 struct memory_row {
@@ -90,11 +90,12 @@ struct memory_row {
 /* For reports of heap metrics, as long as recordings hold none. */
 #define COMPARE_NO_CALL_SITES "no call sites recorded: use --heap sample"
 
-/* Opens, or failed ones, of one file: means over the runs, which differ. */
-struct file_row {
+/* What an exact count is of: files that are opened or missed, programs that are executed, processes,
+ * peers that are connected to. Means over the runs, which differ. */
+struct object_row {
 	const char *metric;
 	size_t order; /* of the metrics among these rows */
-	const char *path;
+	const char *name;
 	double base, head;
 };
 
@@ -114,8 +115,8 @@ struct comparison {
 	size_t n_contributions;
 	struct memory_row *memory; /* metric by metric, largest |delta| first */
 	size_t n_memory;
-	struct file_row *files; /* metric by metric, largest difference first */
-	size_t n_files;
+	struct object_row *objects; /* metric by metric, largest difference first */
+	size_t n_objects;
 	/* The machines: the fact that makes them different, "cpu: EPYC 7763 against EPYC 9V74", or NULL,
 	 * and lines for people: what could not be compared, what else differs. */
 	const char *incomparable;

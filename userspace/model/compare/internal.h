@@ -82,13 +82,21 @@ int checkouts_find(struct arena *arena, const struct text_list *base, const stru
 /* @text with '*' for each @prefix that begins a path; interned. NULL: no memory. */
 const char *checkout_removed(struct arena *arena, const char *text, const char *prefix);
 
-/* The name of a file that was opened; likewise. */
-const char *aligned_path(struct alignment *a, const char *path);
+/* The name of a file that was opened, or of a peer; likewise. */
+const char *aligned_name(struct alignment *a, const char *text);
+/* The command line of a program that was executed; likewise. */
+const char *aligned_image(struct alignment *a, const struct image *image);
+
+/* Against nothing at all everything is more: how a session is asked what it is made of. */
+static inline bool is_nothing(const struct session *s)
+{
+	return s->n_runs == 0 && s->n_series == 0;
+}
 
 /* Sets memory. */
 int compare_memory(struct comparison *c, struct alignment *alignment);
-/* Sets files. */
-int compare_files(struct comparison *c, struct alignment *alignment);
+/* Sets objects. */
+int compare_objects(struct comparison *c, struct alignment *alignment);
 /* Sets the contributions: of startups, and where there are none, of the tests of suites. */
 int compare_startups(struct comparison *c, struct alignment *alignment);
 int compare_suites(struct comparison *c);

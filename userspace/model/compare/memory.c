@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the difference in memory comes from, by process: sums over the processes of one name, mean
+/* Where the difference in memory, CPU, faults and I/O comes from, by process: sums over the processes of one name, mean
  * over the runs of each side. */
 
 #include <errno.h>
@@ -25,6 +25,14 @@ static const struct quantity {
 	{ "heap.ready", true, offsetof(struct process, heap.ready_bytes) },
 	{ "heap.exit", true, offsetof(struct process, heap.exit_bytes) },
 	{ "mem.peak_rss", false, offsetof(struct process, peak_rss_bytes) },
+	{ "mem.ready_rss", false, offsetof(struct process, ready_rss_bytes) },
+	{ "cpu.user", false, offsetof(struct process, user_ns) },
+	{ "cpu.system", false, offsetof(struct process, system_ns) },
+	{ "faults.minor", false, offsetof(struct process, minor_faults) },
+	{ "faults.major", false, offsetof(struct process, major_faults) },
+	{ "io.read", false, offsetof(struct process, read_bytes) },
+	{ "io.write", false, offsetof(struct process, write_bytes) },
+	{ "proc.threads_peak", false, offsetof(struct process, threads_peak) },
 };
 #define QUANTITIES (sizeof(quantities) / sizeof(*quantities))
 
@@ -152,7 +160,8 @@ int compare_memory(struct comparison *c, struct alignment *alignment)
 		for (size_t i = 0; i < sessions[side]->n_runs && r == 0; i++)
 			r = add_run(&o, alignment, &sessions[side]->runs[i], side);
 	/* Nobody to compare with is no difference. */
-	if (r == 0 && sessions[BASE]->n_runs > 0 && sessions[HEAD]->n_runs > 0)
+	const bool has_base = sessions[BASE]->n_runs > 0 || is_nothing(sessions[BASE]);
+	if (r == 0 && has_base && sessions[HEAD]->n_runs > 0)
 		r = fill(c, &o);
 	vec_done(&o.list);
 	id_map_done(&o.index);

@@ -60,27 +60,27 @@ struct alignment {
 
 /* --- names ----------------------------------------------------------------------------------- */
 
-static const char *line_of(struct arena *arena, const struct process *p)
+static const char *line_of(struct arena *arena, const char *exe, const struct text_list *argv)
 {
-	if (p->argv.n == 0)
-		return arena_intern(arena, p->exe != NULL ? p->exe : "");
+	if (argv->n == 0)
+		return arena_intern(arena, exe != NULL ? exe : "");
 	char line[LINE_BYTES];
 	size_t at = 0;
-	for (size_t i = 0; i < p->argv.n && at + 1 < sizeof(line); i++) {
+	for (size_t i = 0; i < argv->n && at + 1 < sizeof(line); i++) {
 		if (i > 0)
 			line[at++] = ' ';
-		const size_t length = strnlen(p->argv.items[i], sizeof(line) - 1 - at);
-		memcpy(line + at, p->argv.items[i], length);
+		const size_t length = strnlen(argv->items[i], sizeof(line) - 1 - at);
+		memcpy(line + at, argv->items[i], length);
 		at += length;
 	}
 	return arena_internn(arena, line, at);
 }
 
-static const char *program_of(struct arena *arena, const struct process *p)
+static const char *program_of(struct arena *arena, const char *exe, const struct text_list *argv)
 {
-	const char *path = p->argv.n > 0 ? p->argv.items[0] : p->exe != NULL ? p->exe : "";
+	const char *path = argv->n > 0 ? argv->items[0] : exe != NULL ? exe : "";
 	const char *slash = strrchr(path, '/');
-	return arena_intern(arena, p->id == 1 ? "" : slash != NULL ? slash + 1 : path);
+	return arena_intern(arena, slash != NULL ? slash + 1 : path);
 }
 
 static uint64_t key_of(const char *interned)
@@ -117,8 +117,10 @@ static void add_name(struct alignment *a, const char *text, const char *program,
 /* A segment's detail may hold only the beginning of it. */
 static void add_process(struct alignment *a, const struct process *p, int side)
 {
-	const char *line = line_of(a->arena, p);
-	add_name(a, line, program_of(a->arena, p), side);
+	const char *line = line_of(a->arena, p->exe, &p->argv);
+	const char *program =
+		p->id == 1 ? arena_intern(a->arena, "") : program_of(a->arena, p->exe, &p->argv);
+	add_name(a, line, program, side);
 	if (a->has_failed || strlen(line) <= CUT_BYTES)
 		return;
 	const char *cut = arena_internn(a->arena, line, CUT_BYTES);
@@ -126,6 +128,12 @@ static void add_process(struct alignment *a, const struct process *p, int side)
 	if (cut == NULL || (id_map_get(&a->cut_index, key_of(cut)) < 0 &&
 			    id_map_set(&a->cut_index, key_of(cut), place) < 0))
 		a->has_failed = true;
+}
+
+static void add_image(struct alignment *a, const struct image *image, int side)
+{
+	add_name(a, line_of(a->arena, image->exe, &image->argv),
+		 program_of(a->arena, image->exe, &image->argv), side);
 }
 
 bool segment_is_loading(const struct segment *s)
@@ -153,8 +161,12 @@ static void add_run(struct alignment *a, const struct run *run, int side)
 {
 	const char *last = NULL;
 	a->n_runs++;
-	for (size_t i = 0; i < run->n_processes; i++)
-		add_process(a, &run->processes[i], side);
+	for (size_t i = 0; i < run->n_processes; i++) {
+		const struct process *p = &run->processes[i];
+		add_process(a, p, side);
+		for (size_t k = 0; k < p->n_images; k++)
+			add_image(a, &p->images[k], side);
+	}
 	for (size_t i = 0; i < run->n_segments; i++) {
 		const char *detail = run->segments[i].detail;
 		if (detail != last)
@@ -163,6 +175,8 @@ static void add_run(struct alignment *a, const struct run *run, int side)
 	}
 	for (size_t i = 0; i < run->n_files; i++)
 		add_name(a, arena_intern(a->arena, run->files[i].path), NULL, side);
+	for (size_t i = 0; i < run->n_connections; i++)
+		add_name(a, arena_intern(a->arena, run->connections[i].peer), NULL, side);
 }
 
 /* --- groups ---------------------------------------------------------------------------------- */
@@ -352,7 +366,8 @@ const char *aligned_process(struct alignment *a, const struct run *run, int id)
 	const bool is_there = id >= 1 && (size_t)id <= run->n_processes;
 	a->last_run = run;
 	a->last_id = id;
-	a->last_label = is_there ? label_of(a, line_of(a->arena, &run->processes[id - 1])) : "";
+	const struct process *p = is_there ? &run->processes[id - 1] : NULL;
+	a->last_label = is_there ? label_of(a, line_of(a->arena, p->exe, &p->argv)) : "";
 	return a->last_label;
 }
 
@@ -366,7 +381,12 @@ const char *aligned_detail(struct alignment *a, const struct segment *segment)
 	return place >= 0 ? resolved(a, a->names.items[place].group)->label : label_of(a, text);
 }
 
-const char *aligned_path(struct alignment *a, const char *path)
+const char *aligned_name(struct alignment *a, const char *text)
 {
-	return label_of(a, arena_intern(a->arena, path));
+	return label_of(a, arena_intern(a->arena, text));
+}
+
+const char *aligned_image(struct alignment *a, const struct image *image)
+{
+	return label_of(a, line_of(a->arena, image->exe, &image->argv));
 }

@@ -57,6 +57,7 @@ static cJSON *judgement_row(struct json_tree *t, const struct json_rows *rows, s
 	(void)json_add(t, o, "verdict", json_text(verdict_name(j->verdict)));
 	(void)json_add(t, o, "level", json_text(level_name(j->level)));
 	(void)json_add(t, o, "reason", text_or_null(j->reason));
+	(void)json_add(t, o, "cause", text_or_null(j->cause));
 	(void)json_add(t, o, "more_runs",
 		       j->more_runs > 0 ? json_int((int64_t)j->more_runs) : cJSON_CreateNull());
 	return o;

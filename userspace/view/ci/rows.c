@@ -124,23 +124,6 @@ static void add_change(struct buf *out, const struct judgement *j)
 	}
 }
 
-/* What moved most, where the row is about what the breakdown adds up to. */
-static void add_cause(struct buf *out, const struct ci_row *row)
-{
-	const struct comparison *c = row->outcome->comparison;
-	char delta[UNITS_BYTES];
-	if (c == NULL || row->judgement->verdict != VERDICT_REGRESSED)
-		return;
-	const struct change *main = main_change(c);
-	const struct contribution *most = main != NULL ? comparison_cause(c) : NULL;
-	if (most == NULL || strcmp(row->judgement->metric, main->id) != 0)
-		return;
-	(void)buf_addf(out, "; %s ", contribution_cause(most));
-	ci_cut(out, text_of(most->detail)[0] != '\0' ? most->detail : most->process, 120);
-	(void)buf_addf(out, " %s%s", most->delta_ns > 0 ? "+" : "",
-		       format_ns(delta, (double)most->delta_ns));
-}
-
 void ci_row_words(struct buf *out, const struct ci_row *row)
 {
 	const struct judgement *j = row->judgement;
@@ -153,8 +136,10 @@ void ci_row_words(struct buf *out, const struct ci_row *row)
 		(void)buf_adds(out, ": ");
 	}
 	(void)buf_adds(out, ci_status(row));
-	if (j != NULL && !j->is_budget)
-		add_cause(out, row);
+	if (j != NULL && text_of(j->cause)[0] != '\0') {
+		(void)buf_adds(out, "; ");
+		ci_cut(out, j->cause, 400);
+	}
 	if (reason[0] != '\0') {
 		(void)buf_adds(out, "; ");
 		ci_cut(out, reason, 400);

@@ -51,10 +51,13 @@ static void say_why(struct page *page, const struct outcome *o, const struct jud
 {
 	const struct comparison *c = o->comparison;
 	const struct change *main = c != NULL ? main_change(c) : NULL;
-	if (verdict_is_change(j->verdict) && strncmp(j->metric, "heap.", strlen("heap.")) == 0)
-		page_say(page, TONE_PLAIN, HANG, "cause: " COMPARE_NO_CALL_SITES);
-	else if (main != NULL && strcmp(main->id, j->metric) == 0)
+	if (main != NULL && strcmp(main->id, j->metric) == 0) {
 		say_cause(c, j->verdict, page);
+	} else if (text_of(j->cause)[0] != '\0') {
+		_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+		(void)buf_addf(&line, "cause: %s", j->cause);
+		page_say(page, TONE_PLAIN, HANG, buf_str(&line));
+	}
 }
 
 /* Noise leaves it open: perhaps what does not vary can tell. */

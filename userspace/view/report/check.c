@@ -199,6 +199,9 @@ static struct table *build_judgements(const struct outcome *o)
 				     j->verdict == VERDICT_INCOMPARABLE;
 		if (text_of(j->reason)[0] != '\0' && !is_said && is_for_people(j, i))
 			table_note(t, "%s %s: %s", j->metric, j->target, j->reason);
+		/* That of the worst is in the headline. */
+		if (text_of(j->cause)[0] != '\0' && i > 0 && is_for_people(j, i))
+			table_note(t, "%s: %s", j->metric, j->cause);
 	}
 	if (n_left > 0)
 		table_note(t, "%zu more are neither red nor yellow", n_left);
@@ -324,9 +327,9 @@ static void print_sum(const struct outcome *outcomes, size_t n, struct page *pag
 /* --- values for programs -------------------------------------------------------------------- */
 
 static const struct column value_columns[] = {
-	{ .key = "scenario" }, { .key = "status" }, { .key = "metric" },
-	{ .key = "target" },   { .key = "unit" },   { .key = "actual" },
-	{ .key = "base" },     { .key = "ratio" },  { .key = "reason" },
+	{ .key = "scenario" }, { .key = "status" }, { .key = "metric" }, { .key = "target" },
+	{ .key = "unit" },     { .key = "actual" }, { .key = "base" },	 { .key = "ratio" },
+	{ .key = "reason" },   { .key = "cause" },
 };
 
 static void add_values(struct table *t, const struct outcome *o, const struct judgement *j)
@@ -341,6 +344,7 @@ static void add_values(struct table *t, const struct outcome *o, const struct ju
 	table_number(t, CELL_RATIO, j != NULL ? j->base_value : (double)NAN);
 	table_number(t, CELL_RATIO, j != NULL ? j->ratio : (double)NAN);
 	table_text(t, j != NULL ? j->reason : o->reason);
+	table_text(t, j != NULL ? j->cause : NULL);
 }
 
 static int print_values(const struct outcome *outcomes, size_t n, struct page *page)

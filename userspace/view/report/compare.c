@@ -10,6 +10,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/gate/cause.h"
 #include "userspace/gate/exact_changes.h"
 #include "userspace/gate/verdict.h"
 #include "userspace/view/report/label.h"
@@ -19,11 +20,10 @@
 
 #define MAX_LINE      ((size_t)16 << 10)
 #define HANG	      2
-#define WHAT_MAX      ((size_t)96) /* bytes of an object's name: three lines or so */
-#define PEOPLE_ROWS   12	   /* contributions, or metrics, that are listed one by one */
-#define DETAIL_ROWS   6		   /* of metrics that come in great number */
-#define METRICS_NAMED ((size_t)3)  /* of a side that has none in common with the other */
-#define SMALL_SHARE   0.01	   /* of the larger total: not worth a line */
+#define PEOPLE_ROWS   12	  /* contributions, or metrics, that are listed one by one */
+#define DETAIL_ROWS   6		  /* of metrics that come in great number */
+#define METRICS_NAMED ((size_t)3) /* of a side that has none in common with the other */
+#define SMALL_SHARE   0.01	  /* of the larger total: not worth a line */
 
 const struct change *main_change(const struct comparison *c)
 {
@@ -218,27 +218,6 @@ static const struct column contribution_columns[] = {
 	{ .title = "", .key = "import", .audience = FOR_PROGRAMS },
 };
 
-void contribution_what(const struct contribution *c, struct buf *out)
-{
-	const size_t begin = out->len;
-	if (c->detail[0] == '\0' || c->cause == CAUSE_CHILD)
-		label_line(c->detail[0] != '\0' ? c->detail : c->process, out);
-	else
-		(void)buf_adds(out, c->detail);
-	if (c->function != NULL && c->has_object)
-		(void)buf_addf(out, " in %s", c->function);
-	if (c->import != NULL && (c->function != NULL || c->has_object))
-		(void)buf_addf(out, ", import %s", c->import);
-	if (out->len <= begin + WHAT_MAX)
-		return;
-	/* Not in the middle of a character. */
-	size_t n = begin + WHAT_MAX;
-	while (n > begin && (out->data[n] & 0xc0) == 0x80)
-		n--;
-	buf_truncate(out, n);
-	(void)buf_adds(out, "...");
-}
-
 static void add_signed(struct buf *out, double ns)
 {
 	char text[UNITS_BYTES];
@@ -389,19 +368,6 @@ static void say_nothing_in_common(const struct comparison *c, struct page *page)
 	page_say(page, TONE_BAD, HANG, buf_str(&line));
 }
 
-static void tell_contribution(struct buf *line, const char *what, const struct contribution *most)
-{
-	char delta[UNITS_BYTES];
-	(void)buf_addf(line, "%s: %s%s %s in %s", what, most->delta_ns > 0 ? "+" : "",
-		       format_ns(delta, (double)most->delta_ns), contribution_cause(most),
-		       contribution_phase(most));
-	const size_t n = line->len;
-	(void)buf_adds(line, ": ");
-	contribution_what(most, line);
-	if (line->len == n + strlen(": "))
-		buf_truncate(line, n);
-}
-
 static void tell_moved(struct buf *line, const struct comparison *c)
 {
 	const struct contribution *to = comparison_moved(c);
@@ -423,11 +389,14 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 		return;
 	/* Of code a change may be proven where the noise of waits leaves the whole open. */
 	const bool is_named = most->module != NULL || most->import != NULL;
-	if (verdict_is_change(verdict))
-		tell_contribution(ret_cause, "cause", most);
-	else if (verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
-		 most->counterpart == NULL && is_worth_a_line(c, most))
-		tell_contribution(ret_cause, "proven part", most);
+	if (verdict_is_change(verdict)) {
+		(void)buf_adds(ret_cause, "cause: ");
+		cause_of_change(c, main_change(c)->id, ret_cause);
+	} else if (verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
+		   most->counterpart == NULL && is_worth_a_line(c, most)) {
+		(void)buf_adds(ret_cause, "proven part: ");
+		cause_of_row(most, ret_cause);
+	}
 	tell_moved(ret_moved, c);
 }
 
@@ -510,6 +479,7 @@ static int print_document(const struct comparison *c, struct page *page)
 		{ ", \"contributions\": ", build_contributions },
 		{ ", \"memory\": ", build_memory_changes },
 		{ ", \"files\": ", build_file_changes },
+		{ ", \"objects\": ", build_object_changes },
 		{ ", \"machines\": ", build_machines },
 	};
 	for (size_t i = 0; i < N_OF(parts); i++) {
@@ -526,8 +496,10 @@ int print_changes(const struct comparison *c, struct page *page)
 	(void)show(c, page, build_contributions);
 	if (memory_has_changed(c))
 		(void)show(c, page, build_memory_changes);
-	if (files_have_changed(c))
+	if (objects_have_changed(c, true))
 		(void)show(c, page, build_file_changes);
+	if (objects_have_changed(c, false))
+		(void)show(c, page, build_object_changes);
 	return page->error;
 }
 

@@ -19,7 +19,9 @@ struct table *build_memory_changes(const struct comparison *c);
 bool memory_has_changed(const struct comparison *c); /* whether there is a row for people */
 /* Which files are opened, or missed, more or less often; likewise. */
 struct table *build_file_changes(const struct comparison *c);
-bool files_have_changed(const struct comparison *c);
+/* Which programs are executed, processes made and peers connected to more or less often; likewise. */
+struct table *build_object_changes(const struct comparison *c);
+bool objects_have_changed(const struct comparison *c, bool are_files);
 /* Each fact about the two machines. For programs; people get it in words. */
 struct table *build_machines(const struct comparison *c);
 
@@ -31,8 +33,6 @@ const struct change *main_change(const struct comparison *c);
 enum tone verdict_tone(enum verdict verdict, enum tone unchanged);
 enum tone severity_tone(enum severity severity);
 
-/* Appends the object of a row, or whose it was: as much of it as tells one from the other. */
-void contribution_what(const struct contribution *c, struct buf *out);
 /* Where the difference of the totals comes from ("cause: …", or "proven part: …" where the whole is open), and what is
  * done elsewhere now ("moved: …"), as far as the rows prove it. Appended; nothing where there is nothing. */
 void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *ret_cause,
@@ -40,8 +40,8 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 /* The same, a line each. */
 void say_cause(const struct comparison *c, enum verdict verdict, struct page *page);
 
-/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "files"
- * and "machines"; CSV: the changes. Returns the page's error. */
+/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "files",
+ * "objects" and "machines"; CSV: the changes. Returns the page's error. */
 int report_compare(const struct comparison *c, struct page *page);
 /* Its tables alone, for people. */
 int print_changes(const struct comparison *c, struct page *page);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the difference in memory comes from: by process. */
+/* Where the difference in memory, CPU, faults and I/O comes from: by process. */
 
 #include <math.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/model/shares.h"
 #include "userspace/view/report/compare.h"
-#include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/value.h"
 
@@ -56,14 +56,14 @@ static void add_memory(struct table *t, const struct memory_row *row, bool is_li
 	table_text(t, row->metric);
 	table_text(t, unit_name(unit));
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
-	label_line(row->process, &line);
+	program_label(row->process, &line);
 	table_text(t, buf_str(&line));
 	table_text(t, row->process);
 }
 
 struct table *build_memory_changes(const struct comparison *c)
 {
-	struct table *t = table_new("memory by process", memory_columns, N_OF(memory_columns));
+	struct table *t = table_new("by process", memory_columns, N_OF(memory_columns));
 	bool has_heap = false;
 	size_t n_listed = 0;
 	for (size_t i = 0; i < c->n_memory; i++) {

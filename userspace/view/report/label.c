@@ -24,19 +24,6 @@ const char *label_base(const char *path)
 	return slash == NULL || slash[1] == '\0' ? path : slash + 1;
 }
 
-void label_line(const char *line, struct buf *out)
-{
-	while (*line != '\0') {
-		const size_t blanks = strspn(line, " "), n = strcspn(line + blanks, " ");
-		const char *word = line + blanks;
-		size_t from = 0;
-		for (size_t i = 0; word[0] == '/' && word[n - 1] != '/' && i < n; i++)
-			from = word[i] == '/' ? i + 1 : from;
-		(void)buf_addf(out, "%.*s%.*s", (int)blanks, line, (int)(n - from), word + from);
-		line = word + n;
-	}
-}
-
 /* Adds a word after a blank; blanks and line ends within it become one blank each. */
 static void add_word(struct buf *out, const char *word)
 {

@@ -17,10 +17,6 @@ const char *label_command(const char *exe, const struct text_list *argv, size_t 
 const char *label_image(const struct run *run, int process, const struct image *image,
 			size_t columns, struct buf *ret);
 
-/* Appends a command line that is one text already, its words' absolute paths without their folders:
- * "redis-server redis.conf" of "/usr/bin/redis-server /etc/redis.conf". */
-void label_line(const char *line, struct buf *out);
-
 /* Appends a function by its name, "libfoo.so+0x1f40" where no symbol covers it, "libfoo.so+0x..." of many
  * places (@is_one_place false), "[unknown]" where it belongs to nothing known; NULL: "[no stack]". */
 void label_frame(const struct frame *frame, bool is_one_place, struct buf *out);

@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What got worse is told with the object behind it, in every output: the file that is missed, the program
+# that is executed, the process whose memory grew.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+	setup_workdir
+}
+
+# A program that in "head" misses a file, runs another program, and takes 60 MB more in a third.
+write_app() {
+	cat >app <<-'END'
+		#!/bin/sh
+		size=4M
+		if [ "$1" = head ]; then
+			cat /nonexistent/app.conf 2>/dev/null
+			/bin/true planted
+			size=64M
+		fi
+		dd if=/dev/zero of=/dev/null bs=$size count=1 2>/dev/null
+	END
+	chmod +x app
+}
+
+# each_output WORDS: they are in all that the check wrote.
+each_output() {
+	tr -s ' \n' ' ' <text >folded # lines of a report may break anywhere
+	for output in folded json junit github markdown; do
+		grep -qF -- "$1" $output || {
+			echo "$output does not say: $1"
+			cat $output
+			return 1
+		}
+	done
+}
+
+@test "the missed file, the new program, the process that grew: in all outputs" {
+	require_bpf
+	write_app
+	cat >startline.yml <<-'END'
+		levels: { baseline: { warn: 0 %, fail: 0 % } }
+		scenarios:
+		  - name: app
+		    command: ./app head
+		    base: { command: ./app base }
+		    runs: 3
+		    gate: [files.misses, proc.execs, mem.peak_rss]
+	END
+	status=0
+	"$STARTLINE" check --out json=json --out junit=junit --out github=github \
+		--out markdown=md >text 2>messages || status=$?
+	[ $status = 1 ]
+	# What Markdown has to escape is not what this is about.
+	sed 's/\\//g' md >markdown
+	each_output 'missed /nonexistent/app.conf +1'
+	each_output 'executed true planted +1'
+	# Nobody waits for readiness, so nobody knows the phase: that is said, too.
+	jq -r '.outcomes[].judgements[].cause' json >causes
+	grep -qE '^\+6[0-9]\.[0-9] MB dd .*; when is not known \(no --ready\); heap \+6[0-9]' causes
+	each_output 'when is not known (no --ready)'
+	"$BATS_TEST_DIRNAME/validate" json
+}
+
+@test "a budget that is over names what most of it is" {
+	require_bpf
+	write_app
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: app
+		    command: ./app head
+		    runs: 2
+		    budgets: { mem.peak_rss: "< 10 MB", files.opens: "< 1" }
+	END
+	status=0
+	"$STARTLINE" check --format csv >csv 2>messages || status=$?
+	[ $status = 1 ]
+	grep -E '^app,red,mem.peak_rss,.*"?6[0-9]\.[0-9] MB dd if=' csv
+	grep -E '^app,red,files.opens,.*opened /' csv
+}

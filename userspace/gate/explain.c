@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* What was judged gets its cause: of a change from the comparison it was seen in, of a budget that is over
+ * from the session alone. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/base/arena.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/gate/cause.h"
+#include "userspace/gate/judge.h"
+
+#define MAX_LINE ((size_t)16 << 10)
+
+static const struct comparison *comparison_of(const struct evidence *e, const struct judgement *j)
+{
+	if (!j->is_budget)
+		return e->gate != NULL ? e->gate->comparison : NULL;
+	/* Which baseline a budget names is in its text only: that it was this one shows in the value. */
+	for (size_t i = 0; i < e->n_against; i++) {
+		const struct change *change = comparison_find(e->against[i].comparison, j->metric);
+		if (change != NULL && change->base_value == j->base_value)
+			return e->against[i].comparison;
+	}
+	return NULL;
+}
+
+/* Whose budget it is: one of several steps is named in front of the metric. */
+static struct session *session_of(const struct evidence *e, const char *metric, const char **ret_id)
+{
+	*ret_id = metric;
+	for (size_t i = 0; i < e->scenario->n_steps && e->scenario->n_steps > 1; i++) {
+		const char *name = e->scenario->steps[i].name;
+		const size_t n = name != NULL ? strlen(name) : 0;
+		if (n == 0 || strncmp(metric, name, n) != 0 || strncmp(metric + n, ": ", 2) != 0)
+			continue;
+		*ret_id = metric + n + 2;
+		return e->steps[i];
+	}
+	return e->session;
+}
+
+/* Of a session without a comparison. -ENOMEM. */
+static int tell_alone(const struct evidence *e, const struct judgement *j, struct buf *out)
+{
+	const char *id;
+	struct session *head = session_of(e, j->metric, &id);
+	struct session *nothing = NULL;
+	struct comparison *c = NULL;
+	if (head == NULL || head->n_runs == 0 || !cause_is_told(id))
+		return 0;
+	int r = session_new(&nothing);
+	if (r == 0)
+		r = comparison_build(nothing, head, COMPARISON_LEVEL, &c);
+	if (r == 0)
+		cause_of_value(c, id, out);
+	(void)comparison_free(c);
+	(void)session_free(nothing);
+	return r;
+}
+
+static bool is_over(const struct judgement *j)
+{
+	return j->is_budget && !j->is_below && (j->level == LEVEL_RED || j->level == LEVEL_YELLOW);
+}
+
+int judge_explain(struct arena *arena, const struct evidence *e, struct judgement *j)
+{
+	_cleanup_(buf_done) struct buf out = { .limit = MAX_LINE };
+	const bool is_change = !j->is_budget && verdict_is_change(j->verdict);
+	if (!is_change && !is_over(j))
+		return 0;
+	const struct comparison *c = comparison_of(e, j);
+	int r = 0;
+	if (c != NULL)
+		cause_of_change(c, j->metric, &out);
+	else
+		r = tell_alone(e, j, &out);
+	if (r < 0 || out.len == 0)
+		return r;
+	j->cause = arena_strdup(arena, buf_str(&out));
+	return j->cause != NULL ? 0 : -ENOMEM;
+}
