@@ -131,13 +131,24 @@ try() {
 	export STARTLINE_STORE=$url
 	"$STARTLINE" run -q --probes none -- true
 	try 0 baseline save main
-	# What schema 1 did not have.
-	psql older -c 'ALTER TABLE sl_session DROP COLUMN is_dirty' -c 'DROP TABLE sl_annotation' \
+	# What schemas 1 and 2 did not have.
+	psql older -c 'DROP VIEW session, history, metric, baseline, annotation' -c 'ALTER TABLE sl_session DROP COLUMN is_dirty' -c 'DROP TABLE sl_annotation' \
 		-c 'UPDATE sl_store SET version = 1'
 	try 0 baseline list --format json
 	[ "$(jq -r '.rows[0].name' out)" = main ]
-	[ "$(psql older -c 'SELECT version FROM sl_store')" = 2 ]
+	[ "$(psql older -c 'SELECT version FROM sl_store')" = 3 ]
 	[ "$(psql older -c 'SELECT COUNT(*) FROM sl_annotation')" = 0 ]
+	[ "$(psql older -c 'SELECT name FROM baseline')" = main ]
+}
+
+@test "PostgreSQL: the documented queries" {
+	database queries
+	"$STARTLINE" run -q --probes none -- true
+	try 0 baseline save main --store "$url"
+	sed -n '/^```sql$/,/^```$/p' "$ROOT/docs/store.md" | grep -v '^```' >queries.sql
+	"$PG_BIN/psql" -qAt -v ON_ERROR_STOP=1 -h "$PG" -U perf queries -f queries.sql >rows
+	grep -qE '^main\|.*\|[0-9.]+$' rows
+	psql queries -c "SELECT time FROM history LIMIT 1" | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2} '
 }
 
 @test "PostgreSQL: locked, newer, gone: status 6 and a remedy" {

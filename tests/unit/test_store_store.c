@@ -324,6 +324,8 @@ static void damage_is_noticed(void **state)
 	}
 }
 
+static const char *const views[] = { "session", "history", "metric", "baseline", "annotation" };
+
 static void an_older_schema_is_brought_up_to_date(void **state)
 {
 	(void)state;
@@ -331,7 +333,12 @@ static void an_older_schema_is_brought_up_to_date(void **state)
 	struct store *st = opened();
 	put(st, "s", 5, 23, id);
 	(void)store_close(st);
-	/* What schema 1 did not have. */
+	/* What schemas 1 and 2 did not have. */
+	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
+		char text[64];
+		(void)snprintf(text, sizeof(text), "DROP VIEW %s", views[i]);
+		tamper(text);
+	}
 	tamper("ALTER TABLE sl_session DROP COLUMN is_dirty");
 	tamper("DROP TABLE sl_annotation");
 	tamper("UPDATE sl_store SET version = 1");

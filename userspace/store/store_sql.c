@@ -15,36 +15,96 @@
 
 /* ---- the schema ---- */
 
+/* What people query (docs/store.md): these names and columns stay. Only their times need the words of one
+ * database. A step that changes what they read drops them first. */
+#define SQLITE_TIME(ns)	  "strftime('%Y-%m-%dT%H:%M:%SZ', " ns " / 1000000000, 'unixepoch')"
+#define POSTGRES_TIME(ns) "to_timestamp(" ns " / 1000000000)"
+#define SESSION_VIEW(TIME)                                                                              \
+	"CREATE VIEW session AS SELECT s.id, " TIME(                                                    \
+		"s.created_ns") " AS time,"                                                             \
+				" s.scenario, s.host_class AS host, s.commit_id, s.branch, s.is_dirty," \
+				" s.runs, s.note FROM sl_session s"
+#define HISTORY_VIEW(TIME)                                                                            \
+	"CREATE VIEW history AS SELECT " TIME(                                                        \
+		"p.created_ns") " AS time,"                                                           \
+				" s.scenario, s.host_class AS host, s.commit_id, s.branch, m.metric," \
+				" m.unit, m.better, p.n, p.median, p.low, p.high, s.id AS session"    \
+				" FROM sl_point p JOIN sl_session s ON s.number = p.session"          \
+				" JOIN sl_series m ON m.number = p.series"
+#define METRIC_VIEW                                                                \
+	"CREATE VIEW metric AS SELECT m.scenario, m.host_class AS host, m.metric," \
+	" m.unit, m.better, (SELECT COUNT(*) FROM sl_point p"                      \
+	" WHERE p.series = m.number) AS sessions FROM sl_series m"
+#define BASELINE_VIEW(TIME)                                                                         \
+	"CREATE VIEW baseline AS SELECT b.name, " TIME(                                             \
+		"b.created_ns") " AS time,"                                                         \
+				" s.scenario, s.host_class AS host, s.commit_id, s.branch, b.note," \
+				" s.id AS session FROM sl_baseline b"                               \
+				" JOIN sl_session s ON s.number = b.session"
+#define ANNOTATION_VIEW(TIME)                                                                       \
+	"CREATE VIEW annotation AS SELECT " TIME(                                                   \
+		"a.created_ns") " AS time,"                                                         \
+				" s.scenario, s.host_class AS host, s.commit_id, m.metric, a.text," \
+				" s.id AS session FROM sl_annotation a"                             \
+				" JOIN sl_session s ON s.number = a.session"                        \
+				" JOIN sl_series m ON m.number = a.series"
+
 /* Each step brings a store from the version before to its own. Never change one that was released:
  * add another. */
 static const struct {
 	int version;
 	const char *sql;
+	const struct driver *only; /* NULL: all */
 } steps[] = {
-	{ 1, "CREATE TABLE sl_store (version BIGINT NOT NULL)" },
-	{ 1, "CREATE TABLE sl_session (number BIGINT NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
-	     " created_ns BIGINT NOT NULL, scenario TEXT NOT NULL, host_class TEXT NOT NULL,"
-	     " commit_id TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
-	     " runs BIGINT NOT NULL)" },
-	{ 1, "CREATE INDEX sl_session_series ON sl_session"
-	     " (scenario, host_class, created_ns, number, commit_id)" },
-	{ 1, "CREATE INDEX sl_session_created ON sl_session (created_ns)" },
-	{ 1, "CREATE TABLE sl_document (session BIGINT NOT NULL PRIMARY KEY,"
-	     " bytes BIGINT NOT NULL, data BYTEA NOT NULL)" },
-	{ 1, "CREATE TABLE sl_series (number BIGINT NOT NULL PRIMARY KEY,"
-	     " scenario TEXT NOT NULL, host_class TEXT NOT NULL, metric TEXT NOT NULL,"
-	     " unit TEXT NOT NULL, better TEXT NOT NULL)" },
-	{ 1, "CREATE TABLE sl_point (series BIGINT NOT NULL, created_ns BIGINT NOT NULL,"
-	     " session BIGINT NOT NULL, n BIGINT NOT NULL, median DOUBLE PRECISION,"
-	     " low DOUBLE PRECISION, high DOUBLE PRECISION)" },
+	{ 1, "CREATE TABLE sl_store (version BIGINT NOT NULL)", NULL },
+	{ 1,
+	  "CREATE TABLE sl_session (number BIGINT NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
+	  " created_ns BIGINT NOT NULL, scenario TEXT NOT NULL, host_class TEXT NOT NULL,"
+	  " commit_id TEXT NOT NULL, branch TEXT NOT NULL, note TEXT NOT NULL,"
+	  " runs BIGINT NOT NULL)",
+	  NULL },
+	{ 1,
+	  "CREATE INDEX sl_session_series ON sl_session"
+	  " (scenario, host_class, created_ns, number, commit_id)",
+	  NULL },
+	{ 1, "CREATE INDEX sl_session_created ON sl_session (created_ns)", NULL },
+	{ 1,
+	  "CREATE TABLE sl_document (session BIGINT NOT NULL PRIMARY KEY,"
+	  " bytes BIGINT NOT NULL, data BYTEA NOT NULL)",
+	  NULL },
+	{ 1,
+	  "CREATE TABLE sl_series (number BIGINT NOT NULL PRIMARY KEY,"
+	  " scenario TEXT NOT NULL, host_class TEXT NOT NULL, metric TEXT NOT NULL,"
+	  " unit TEXT NOT NULL, better TEXT NOT NULL)",
+	  NULL },
+	{ 1,
+	  "CREATE TABLE sl_point (series BIGINT NOT NULL, created_ns BIGINT NOT NULL,"
+	  " session BIGINT NOT NULL, n BIGINT NOT NULL, median DOUBLE PRECISION,"
+	  " low DOUBLE PRECISION, high DOUBLE PRECISION)",
+	  NULL },
 	/* All columns: a trend is read from the index alone. */
-	{ 1, "CREATE INDEX sl_point_series ON sl_point"
-	     " (series, created_ns, session, n, median, low, high)" },
-	{ 1, "CREATE TABLE sl_baseline (name TEXT NOT NULL PRIMARY KEY,"
-	     " session BIGINT NOT NULL, created_ns BIGINT NOT NULL, note TEXT NOT NULL)" },
-	{ 2, "ALTER TABLE sl_session ADD COLUMN is_dirty BIGINT NOT NULL DEFAULT 0" },
-	{ 2, "CREATE TABLE sl_annotation (series BIGINT NOT NULL, session BIGINT NOT NULL,"
-	     " created_ns BIGINT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (series, session))" },
+	{ 1,
+	  "CREATE INDEX sl_point_series ON sl_point"
+	  " (series, created_ns, session, n, median, low, high)",
+	  NULL },
+	{ 1,
+	  "CREATE TABLE sl_baseline (name TEXT NOT NULL PRIMARY KEY,"
+	  " session BIGINT NOT NULL, created_ns BIGINT NOT NULL, note TEXT NOT NULL)",
+	  NULL },
+	{ 2, "ALTER TABLE sl_session ADD COLUMN is_dirty BIGINT NOT NULL DEFAULT 0", NULL },
+	{ 2,
+	  "CREATE TABLE sl_annotation (series BIGINT NOT NULL, session BIGINT NOT NULL,"
+	  " created_ns BIGINT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (series, session))",
+	  NULL },
+	{ 3, METRIC_VIEW, NULL },
+	{ 3, SESSION_VIEW(SQLITE_TIME), &driver_sqlite },
+	{ 3, HISTORY_VIEW(SQLITE_TIME), &driver_sqlite },
+	{ 3, BASELINE_VIEW(SQLITE_TIME), &driver_sqlite },
+	{ 3, ANNOTATION_VIEW(SQLITE_TIME), &driver_sqlite },
+	{ 3, SESSION_VIEW(POSTGRES_TIME), &driver_postgres },
+	{ 3, HISTORY_VIEW(POSTGRES_TIME), &driver_postgres },
+	{ 3, BASELINE_VIEW(POSTGRES_TIME), &driver_postgres },
+	{ 3, ANNOTATION_VIEW(POSTGRES_TIME), &driver_postgres },
 };
 
 static const char version_get[] = "SELECT version FROM sl_store";
@@ -222,7 +282,8 @@ static int step(struct sql *q, int64_t version)
 {
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < sizeof(steps) / sizeof(*steps); i++) {
-		if (steps[i].version > version)
+		const bool is_for_it = steps[i].only == NULL || steps[i].only == q->driver;
+		if (steps[i].version > version && is_for_it)
 			r = run_text(q, steps[i].sql, NULL, 0, NULL, NULL);
 	}
 	if (r == 0)

@@ -9,7 +9,7 @@
 
 #include "userspace/store/driver.h"
 
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
 
 enum statement {
 	SQL_SESSION_ADD, /* number, id, created, scenario, host class, commit, branch, note, dirty, runs
