@@ -25,7 +25,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 
 _startline() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands='run report compare check baseline ab history doctor help'
+	local commands='run report compare check baseline ab history init doctor help'
 	local common='--help --quiet --verbose'
 	local command=${COMP_WORDS[1]} i values options
 
@@ -85,6 +85,7 @@ _startline() {
 		options='--scenario --host-class --since --last --anchor --accept --note --store --format
 			--output'
 		;;
+	init) options='--output --force' ;;
 	doctor) options='--format --output --selftest' ;;
 	*) options= ;;
 	esac

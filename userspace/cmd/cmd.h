@@ -25,6 +25,7 @@ int cmd_check(int argc, char **argv);
 int cmd_baseline(int argc, char **argv);
 int cmd_ab(int argc, char **argv);
 int cmd_history(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* Keys of options without a letter begin here: each argp table has its own. */

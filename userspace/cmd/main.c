@@ -32,6 +32,7 @@ static const struct command {
 	{ "baseline", "measurements under names, to compare with", cmd_baseline, EXIT_USAGE },
 	{ "ab", "two commands, interleaved: a verdict, and why", cmd_ab, EXIT_USAGE },
 	{ "history", "a metric over time: changes, drift", cmd_history, EXIT_USAGE },
+	{ "init", "propose a startline.yml for the project here", cmd_init, EXIT_USAGE },
 	{ "doctor", "what this machine allows, and what is missing", cmd_doctor, EXIT_USAGE },
 	{ 0 },
 };

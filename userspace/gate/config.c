@@ -101,7 +101,9 @@ int config_load(const char *path, struct config **ret)
 	buf_init(&text, CONFIG_MAX);
 	const int r = fs_read_file(path, &text);
 	if (r == -ENOENT)
-		return fail(r, "there is no '%s' here: write one, or name another with -f", path);
+		return fail(
+			r, "there is no '%s' here: `startline init` proposes one, -f names another",
+			path);
 	if (r == -EFBIG)
 		return fail(-EINVAL, "'%s' is larger than %zu KiB: not a configuration", path,
 			    CONFIG_MAX >> 10);
