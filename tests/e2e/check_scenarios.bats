@@ -218,6 +218,82 @@ none_left() {
 	none_left "sleep 23.23"
 }
 
+# --- background -----------------------------------------------------------------------------------
+
+@test "background: services answer while it is measured, and nothing of them is left" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: client
+		    command: ./ask
+		    env: { PORT: $port }
+		    prepare: ./ask
+		    background:
+		      db: { command: $WORKLOADS/served $port, ready: "accept:$port" }
+		      idle: { command: "setsid -f sleep 24.1; echo \$NAME >named; exec sleep 24.1", shell: true, env: { NAME: idle } }
+		    runs: 2
+		    budgets: { time.wall: "< 5 s", proc.execs: "<= 1" }
+	END
+	check
+	[ "$status" -eq 0 ]
+	says 'time.wall < 5 s: green' 'proc.execs <= 1: green'
+	[ "$(grep -c served asked)" = 4 ]
+	[ "$(cat named)" = idle ]
+	none_left "served $port"
+	none_left "sleep 24.1"
+}
+
+@test "background: what does not start, does not get ready or dies is named" {
+	for service in "broken|sh -c 'exit 5'|accept:$port" "none|./nothing|accept:$port" \
+		"late|sleep 24.3|tcp:localhost:$port" "dies|$WORKLOADS/served $port|accept:$port"; do
+		IFS='|' read -r name command ready <<<"$service"
+		printf -- "  - name: %s\n    command: ./ask die\n    runs: 1\n    background: { s: { command: \"%s\", ready: \"%s\", timeout: 300 ms } }\n    budgets: { time.wall: '< 5 s' }\n" \
+			"$name" "$command" "$ready"
+	done >cases
+	{ echo scenarios:; cat cases; } >startline.yml
+	check
+	[ "$status" -eq 3 ]
+	v '.outcomes[].reason' >reasons
+	sed -n 1p reasons | grep -q "background s: 'sh -c 'exit 5'': exit status 5, before it was ready; -v"
+	sed -n 2p reasons | grep -q "background s: './nothing': cannot execute: No such file"
+	sed -n 3p reasons | grep -q "background s: 'sleep 24.3': not ready after 300 ms (Connection refused)"
+	sed -n 4p reasons | grep -q "exit status 7, while the command was measured"
+	none_left "sleep 24.3"
+	none_left "served $port"
+	# Of a port that somebody else has it is not ready.
+	"$WORKLOADS/served" "$port" &
+	other=$!
+	for i in $(seq 100); do ./ask && break; sleep 0.02; done
+	sed -i 's/tcp:localhost/accept/' startline.yml
+	check late
+	kill "$other"
+	[ "$status" -eq 3 ]
+	v '.outcomes[0].reason' | grep -q 'background s: somebody else serves there'
+	grep -q "served (process $other) serves it" messages
+}
+
+@test "background: neither Ctrl-C nor the end of startline leaves anything behind" {
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: client
+		    command: sh -c 'touch begun; sleep 3.9'
+		    background:
+		      db: { command: $WORKLOADS/served $port, ready: "accept:$port" }
+		      more: { command: setsid -f sleep 24.7; sleep 24.7, shell: true }
+		    budgets: { time.wall: "< 5 s" }
+	END
+	for signal in TERM KILL; do
+		rm -f begun
+		"$STARTLINE" check >out 2>messages &
+		pid=$!
+		for i in $(seq 100); do [ -e begun ] && break; sleep 0.05; done
+		[ -e begun ]
+		kill -$signal "$pid"
+		wait "$pid" || true
+		none_left "served $port"
+		none_left "sleep 24.7"
+	done
+}
+
 @test "retries: there are none, and why" {
 	cat >startline.yml <<-'END'
 		scenarios:

@@ -78,6 +78,34 @@ static void helpers_are_of_a_step(void **state)
 	(void)config_free(c);
 }
 
+static void services_are_steps_without_budgets(void **state)
+{
+	static const char *const of_db[] = { "X=1", "Y=2", NULL };
+	(void)state;
+	struct config *c =
+		loaded(A_SCENARIO "    env: { X: 1 }\n    background:\n"
+				  "      db: { command: db -D x, ready: \"accept:5432\", "
+				  "env: { Y: 2 }, timeout: 3 s }\n"
+				  "      queue: { command: a; b, shell: true }\n");
+	const struct scenario *a = &c->scenarios[0];
+	assert_int_equal(a->n_background, 2);
+	assert_string_equal(a->background[0].name, "db");
+	assert_string_equal(a->background[0].argv[1], "-D");
+	assert_int_equal(a->background[0].timeout_ns, 3000000000ull);
+	has_environment(&a->background[0], of_db);
+	assert_string_equal(a->background[1].argv[2], "a; b");
+	(void)config_free(c);
+	refused(A_SCENARIO "    background: [x]\n", "4:17", "services by name");
+	refused(A_SCENARIO "    background: { a: { ready: accept } }\n", "4:22",
+		"`command` is missing");
+	refused(A_SCENARIO "    background: { a: { command: x, target: 1 s } }\n", "4:36",
+		"a service");
+	refused(A_SCENARIO "    background: { a: { command: x, ready: accept } }\n", "4:43",
+		"accept:PORT, tcp:HOST:PORT");
+	refused(A_SCENARIO "    background: { a: { command: x, ready: 'log:up' } }\n", "4:43",
+		"of a service in the background");
+}
+
 static void mistakes_are_said_where_they_are(void **state)
 {
 	(void)state;
@@ -99,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_innermost_variable_comes_last),
 		cmocka_unit_test(helpers_are_of_a_step),
+		cmocka_unit_test(services_are_steps_without_budgets),
 		cmocka_unit_test(mistakes_are_said_where_they_are),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,22 @@ int check_spec(struct check *c, const struct scenario *s, const struct step *ste
 int check_measure(struct check *c, const struct scenario *s, const struct step *step,
 		  struct session **ret, const char **ret_failure);
 
+/* --- check_background.c --- */
+
+struct aside;
+/* The services of a scenario, as long as it is measured. */
+struct background {
+	struct aside *services;
+	size_t n;
+};
+/* Starts one after the other, each when the one before is ready. *ret_reason: why one is not. The caller
+ * stops them, also after a failure: -ECHILD is theirs, -EINTR the user's. */
+int background_start(struct check *c, const struct scenario *s, struct background *ret,
+		     const char **ret_reason);
+/* Why one has ended that should still run; NULL: none has. */
+const char *background_failure(struct check *c, const struct scenario *s, struct background *b);
+void background_stop(struct background *b);
+
 /* --- check_interleave.c --- */
 
 /* What a scenario is interleaved with. */

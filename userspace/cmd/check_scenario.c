@@ -307,6 +307,27 @@ static void store(struct trial *t)
 		say_awaited(t, name);
 }
 
+/* What is measured needs its services for as long. False: the outcome is what it is. */
+static bool gather_among_services(struct trial *t, const struct check_base *base)
+{
+	struct check *c = t->check;
+	struct background services;
+	const char *reason = "startline failed, as said above";
+	const int r = background_start(c, t->scenario, &services, &reason);
+	bool has_gathered = r >= 0 && gather(t, base);
+	const char *failure = r >= 0 ? background_failure(c, t->scenario, &services) : NULL;
+	background_stop(&services);
+	c->is_interrupted |= r == -EINTR;
+	if (r == -EINTR)
+		return end_with(t->outcome, OUTCOME_TROUBLE, "interrupted");
+	if (r < 0)
+		return end_with(t->outcome, r == -ECHILD ? OUTCOME_TARGET_FAILED : OUTCOME_TROUBLE,
+				reason);
+	if (failure != NULL && !c->is_interrupted)
+		return end_with(t->outcome, OUTCOME_TARGET_FAILED, failure);
+	return has_gathered;
+}
+
 int check_scenario(struct check *c, size_t index, struct outcome *ret)
 {
 	const struct scenario *s = &c->config->scenarios[index];
@@ -321,7 +342,7 @@ int check_scenario(struct check *c, size_t index, struct outcome *ret)
 		.reason = "",
 	};
 	t.evidence.scenario = s;
-	if (load_baselines(&t) && open_base(&t, &base) && gather(&t, &base)) {
+	if (load_baselines(&t) && open_base(&t, &base) && gather_among_services(&t, &base)) {
 		c->of_scenario[index] = t.evidence.session;
 		r = judge(&t);
 		store(&t);
