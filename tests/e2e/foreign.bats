@@ -80,6 +80,24 @@ values() {
 	[[ "$output" == *"only --view metrics"* ]]
 }
 
+@test "the report of benchmarks has the statistics of their tools" {
+	"$STARTLINE" report "$DATA/pytest-without-rounds.json" >out
+	grep -qE '^metric +median +n +mean +stddev +IQR +OPS$' out
+	grep -qE '5.95 us +23 +31.0 us +120 us +10.4 ns +32245.7$' out
+	"$STARTLINE" report "$DATA/pytest-without-rounds.json" --format csv | grep -qP '^id,.*,iqr,ops\r?$'
+	# One value has no spread, and a test no calls a second.
+	"$STARTLINE" report "$DATA/junit.xml" | grep -q '^metric .* min '
+}
+
+@test "every form of other tools is recognised, and compares with itself" {
+	for file in vitest.json tinybench.json tinybench-table.json jmh.json dotnet.json asv.json bmf.json go-bench.jsonl \
+		go-test.jsonl catch2.xml perf.txt perf-table.txt perf-runs.txt perf.csv perf-runs.csv perf-cpus.json \
+		perf-runs.json time-v.txt hyperfine.csv hyperfine-scan.csv gbench.csv junit-ctest.xml; do
+		"$STARTLINE" compare "$DATA/$file" "$DATA/$file" >out || { echo "$file"; false; }
+		! grep -qE ': (regressed|improved)' out || { echo "$file"; cat out; false; }
+	done
+}
+
 @test "a result is a session document, too" {
 	"$STARTLINE" report "$DATA/hyperfine.json" --format json -o document.json
 	"$STARTLINE" report document.json --format csv >again.csv

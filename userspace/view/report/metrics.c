@@ -2,32 +2,53 @@
 /* The metrics over all runs, with their statistics. */
 
 #include <math.h>
+#include <string.h>
 
+#include "userspace/base/units.h"
 #include "userspace/model/metrics.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/value.h"
 
 /* clang-format off */
-#define COLUMNS(for_mean) { \
+#define COLUMNS(for_spread, for_mean, for_statistics) { \
 	{ .title = "metric", .key = "id", .is_elastic = true }, \
 	{ .title = "unit", .key = "unit", .audience = FOR_PROGRAMS }, \
 	{ .title = "class", .key = "class", .audience = FOR_PROGRAMS }, \
 	{ .title = "better", .key = "better", .audience = FOR_PROGRAMS }, \
 	{ .title = "median", .key = "median", .align = ALIGN_RIGHT }, \
-	{ .title = "+- mad", .key = "mad", .align = ALIGN_RIGHT }, \
-	{ .title = "min", .key = "min", .align = ALIGN_RIGHT }, \
-	{ .title = "max", .key = "max", .align = ALIGN_RIGHT }, \
+	{ .title = "+- mad", .key = "mad", .align = ALIGN_RIGHT, .audience = for_spread }, \
+	{ .title = "min", .key = "min", .align = ALIGN_RIGHT, .audience = for_spread }, \
+	{ .title = "max", .key = "max", .align = ALIGN_RIGHT, .audience = for_spread }, \
 	{ .title = "n", .key = "n", .align = ALIGN_RIGHT }, \
 	{ .title = "mean", .key = "mean", .align = ALIGN_RIGHT, .audience = for_mean }, \
-	{ .title = "stddev", .key = "stddev", .audience = FOR_PROGRAMS }, \
+	{ .title = "stddev", .key = "stddev", .align = ALIGN_RIGHT, .audience = for_statistics }, \
 	{ .title = "p95", .key = "p95", .audience = FOR_PROGRAMS }, \
 	{ .title = "ci95 low", .key = "ci95_low", .audience = FOR_PROGRAMS }, \
 	{ .title = "ci95 high", .key = "ci95_high", .audience = FOR_PROGRAMS }, \
+	{ .title = "IQR", .key = "iqr", .align = ALIGN_RIGHT, .audience = for_statistics }, \
+	{ .title = "OPS", .key = "ops", .align = ALIGN_RIGHT, .audience = for_statistics }, \
 }
-static const struct column columns[] = COLUMNS(FOR_PROGRAMS);
+static const struct column columns[] = COLUMNS(FOR_ALL, FOR_PROGRAMS, FOR_PROGRAMS);
 /* Other tools give the mean of some metrics and nothing else. */
-static const struct column columns_with_mean[] = COLUMNS(FOR_ALL);
+static const struct column columns_with_mean[] = COLUMNS(FOR_ALL, FOR_ALL, FOR_PROGRAMS);
+/* Of benchmarks what those who write them look at. */
+static const struct column columns_of_benchmarks[] = COLUMNS(FOR_PROGRAMS, FOR_ALL, FOR_ALL);
 /* clang-format on */
+
+/* "bench[...]", one of the metrics that other tools' readers give. */
+static bool is_benchmark(const struct series *series)
+{
+	return series->metric->unit == UNIT_NS && strncmp(series->id, "bench", 5) == 0 &&
+	       (series->id[5] == '[' || series->id[5] == '\0');
+}
+
+/* Calls a second, at the mean time of one. */
+static double ops_of(const struct series *series)
+{
+	return is_benchmark(series) && series->summary.mean > 0
+		       ? (double)NS_PER_S / series->summary.mean
+		       : (double)NAN;
+}
 
 static void add_series(struct table *t, const struct series *series)
 {
@@ -49,6 +70,8 @@ static void add_series(struct table *t, const struct series *series)
 	table_number(t, type, sum->p95);
 	table_number(t, type, sum->ci95_low);
 	table_number(t, type, sum->ci95_high);
+	table_number(t, type, series->n_values == 1 ? (double)NAN : sum->q3 - sum->q1);
+	table_number(t, CELL_COUNT, ops_of(series));
 }
 
 static bool has_lone_mean(const struct session *s)
@@ -61,11 +84,25 @@ static bool has_lone_mean(const struct session *s)
 	return false;
 }
 
+/* With something to say of how they vary. */
+static bool has_benchmark_statistics(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_series; i++) {
+		const struct series *series = &s->series[i];
+		if (series->metric != NULL && is_benchmark(series) &&
+		    (series->summary.n > 1 || !isnan(series->summary.stddev)))
+			return true;
+	}
+	return false;
+}
+
 struct table *build_metrics(const struct session *s, size_t run)
 {
 	(void)run; /* they are of all runs */
-	struct table *t =
-		table_new("Metrics", has_lone_mean(s) ? columns_with_mean : columns, N_OF(columns));
+	const struct column *shown = has_benchmark_statistics(s) ? columns_of_benchmarks
+				     : has_lone_mean(s)		 ? columns_with_mean
+								 : columns;
+	struct table *t = table_new("Metrics", shown, N_OF(columns));
 	for (size_t i = 0; i < s->n_series; i++) {
 		if (s->series[i].metric != NULL)
 			add_series(t, &s->series[i]);
