@@ -129,7 +129,9 @@ static const char *refuse(struct check *c, const struct scenario *s, const char 
 {
 	static const char no_memory[] = "not enough memory";
 	const char *scenario = scenario_of(c->arena, base, about);
-	if (scenario != NULL && strcmp(scenario, s->name) != 0)
+	/* What has no command is stored under the baseline's own name. */
+	const bool is_named = scenario != NULL && strcmp(scenario, label + (label[0] == '@')) != 0;
+	if (is_named && strcmp(scenario, s->name) != 0)
 		return arena_printf(c->arena, "%s was measured of another scenario: '%s', not '%s'",
 				    label, scenario, s->name);
 	const char *own = command_of_scenario(c->arena, s);
