@@ -142,6 +142,11 @@ struct signal_struct {
 
 struct kernfs_node {
 	__u64 id;
+	const char *name;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
 };
 
 struct cgroup;
@@ -154,6 +159,7 @@ struct cgroup_subsys_state {
 struct cgroup {
 	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 };
 
 struct css_set {

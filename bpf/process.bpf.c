@@ -83,7 +83,7 @@ int handle_fork(__u64 *ctx)
 	__u64 now;
 	__u32 flags = 0;
 
-	if (!creator && !(followed_cgroup && cgroup_is_followed(leader_address(child))))
+	if (!creator && !(follows_cgroups && cgroup_is_followed(leader_address(child))))
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (child->tgid == parent->tgid)

@@ -73,8 +73,8 @@ int memory_reset(void);
 /* process.bpf.c: a thread more in process @tgid, which may come into being by it. */
 int process_count_thread(__u32 tgid, __u64 mm);
 
-extern const volatile __u64 followed_cgroup; /* 0: none */
-/* cgroup.bpf.c: whether the task at this address is in the control group that is followed. */
+extern const volatile bool follows_cgroups;
+/* cgroup.bpf.c: whether the task at this address is in a control group that is followed. */
 int cgroup_is_followed(__u64 task);
 
 /* ready.bpf.c: looks for listeners that were there before the current program began; descriptors

@@ -253,13 +253,12 @@ int usage_announce(struct task_state *ts)
 	return 0;
 }
 
-/* Does @task belong to the control group that is followed? Then it is recorded. */
+/* Does @task belong to a control group that is followed? Then it is recorded. */
 static __always_inline struct task_state *follow(struct task_struct *task)
 {
 	struct task_state *ts;
 
-	if (!followed_cgroup || (__u32)task->tgid == bpf_get_current_pid_tgid() >> 32 ||
-	    !cgroup_is_followed(leader_address(task)))
+	if (!follows_cgroups || !cgroup_is_followed(leader_address(task)))
 		return NULL;
 	ts = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (ts)
@@ -267,7 +266,7 @@ static __always_inline struct task_state *follow(struct task_struct *task)
 	return ts;
 }
 
-/* A process is moved; only loaded when a group is followed. It is in its new place by now. */
+/* A process is moved, or moves itself; only loaded when a group is followed. It is in its new place by now. */
 SEC("tp_btf/cgroup_attach_task")
 int handle_cgroup_attach(__u64 *ctx)
 {
@@ -326,7 +325,8 @@ int handle_walk(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	ts = task_state_of(task);
-	if (!ts && walk == WALK_ANNOUNCE)
+	/* startline itself makes the walk. */
+	if (!ts && walk == WALK_ANNOUNCE && (__u32)task->tgid != bpf_get_current_pid_tgid() >> 32)
 		ts = follow(task);
 	if (!ts)
 		return 0;

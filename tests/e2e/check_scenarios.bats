@@ -294,6 +294,101 @@ none_left() {
 	done
 }
 
+# --- containers -----------------------------------------------------------------------------------
+
+# A daemon that starts processes in cgroups of their own, and ./compose, which asks it to.
+start_daemon() {
+	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[ -n "$root" ] || skip "no cgroup of version 2 is mounted"
+	id=$(printf '%064x' "$$$RANDOM")
+	group=startline-test-$$
+	mkdir "$root/$group"
+	"$BATS_TEST_DIRNAME/container_daemon" "$root/$group" "$PWD/daemon.sock" 3>&- &
+	daemon=$!
+	for i in $(seq 100); do [ -S daemon.sock ] && break; sleep 0.02; done
+	cat >compose <<-END
+		#!/usr/bin/python3
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect("$PWD/daemon.sock")
+		s.sendall(" ".join(sys.argv[1:]).encode() + b"\n")
+		s.recv(5)
+	END
+	chmod +x compose
+}
+
+teardown() {
+	[ -n "${daemon:-}" ] || return 0
+	kill "$daemon" && wait "$daemon" || true
+	rmdir "$root/$group"
+}
+
+@test "containers: what a runtime starts for the command is the run's, up, test and down" {
+	start_daemon
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: stack
+		    command: ./compose up docker-$id.scope $WORKLOADS/served $port && until ./ask; do sleep 0.02; done; ./compose up other sleep 25.3; ./compose down other; sleep 0.2; ./compose down docker-$id.scope
+		    shell: true
+		    containers: true
+		    runs: 1
+		    budgets:
+		      "time.child[$WORKLOADS/served $port]": ["> 0.2 s", "< 10 s"]
+	END
+	check
+	cat messages
+	[ "$status" -eq 0 ]
+	says "time.child[$WORKLOADS/served $port] > 0.2 s: green" "time.child[$WORKLOADS/served $port] < 10 s: green"
+	"$STARTLINE" report '~1' --format json >session.json
+	# Another cgroup is nobody's container, and the daemon itself was there before.
+	[ "$(q '[.runs[].processes[] | select(.argv[0] == "sleep" and .argv[1] == "25.3" or .pid == '"$daemon"')] | length')" = 0 ]
+	[ "$(q '[.runs[].processes[] | select(.argv[0] | endswith("/served"))] | length')" = 1 ]
+	# Without the key it is nobody's either.
+	sed -i '/containers:/d' startline.yml
+	check
+	[ "$status" -ne 0 ]
+}
+
+@test "containers: they are waited for and loaded, and not startline's to end" {
+	start_daemon
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: served
+		    command: ./compose up $id $WORKLOADS/served $port; sleep 25.7
+		    shell: true
+		    ready: tcp:localhost:$port
+		    load: ./ask; ./ask
+		    containers: true
+		    runs: 1
+		    budgets: { startup.ready: "< 5 s" }
+	END
+	start=$SECONDS
+	check
+	cat messages
+	[ "$status" -eq 0 ]
+	# It is not killed after 5 s because it still runs.
+	[ $((SECONDS - start)) -lt 5 ]
+	pgrep -f "served $port" >/dev/null
+	[ "$(grep -c served asked)" = 2 ]
+	none_left 'sleep 25.7'
+}
+
+@test "follow_cgroup: what runs in that cgroup is the run's, also what moves itself there" {
+	start_daemon
+	cat >startline.yml <<-END
+		scenarios:
+		  - name: stack
+		    command: sh -c './compose up mine $WORKLOADS/served $port; sleep 0.2; ./compose down mine'
+		    follow_cgroup: $root/$group
+		    runs: 1
+		    budgets: { "time.child[$WORKLOADS/served $port]": "> 0.1 s" }
+	END
+	check
+	cat messages
+	[ "$status" -eq 0 ]
+	says "time.child[$WORKLOADS/served $port] > 0.1 s: green"
+}
+
 @test "retries: there are none, and why" {
 	cat >startline.yml <<-'END'
 		scenarios:

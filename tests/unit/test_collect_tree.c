@@ -6,15 +6,21 @@
 #include "tests/unit/cmocka.h"
 #include "userspace/collect/run/tree.h"
 
-static void born(struct tree *t, uint32_t pid, uint32_t flags)
+static void born_of(struct tree *t, uint32_t parent, uint32_t pid, uint32_t flags)
 {
 	const struct sl_task task = {
 		.event = { .size = sizeof(task), .kind = SL_KIND_TASK, .pid = pid, .tid = pid },
+		.parent_pid = parent,
 		.ns_pid = 2, /* in a namespace further in */
 		.own_tid = pid + 1000,
 		.flags = flags,
 	};
 	assert_int_equal(tree_feed(t, &task.event), 0);
+}
+
+static void born(struct tree *t, uint32_t pid, uint32_t flags)
+{
+	born_of(t, 0, pid, flags);
 }
 
 static void died(struct tree *t, uint32_t pid, uint32_t flags)
@@ -132,10 +138,26 @@ static void what_died_meanwhile_gets_no_signal(void **state)
 	tree_done(t);
 }
 
+static void what_others_started_is_not_of_the_tree(void **state)
+{
+	(void)state;
+	struct tree *t = fresh();
+	t->has_strangers = true;
+	assert_int_equal(tree_add(t, 41), 0);
+	born_of(t, 41, 42, 0);
+	born_of(t, 7, 23, SL_TASK_ATTACHED);
+	born_of(t, 23, 24, 0);
+	born_of(t, 42, 43, 0);
+	assert_true(tree_has(t, 42) && tree_has(t, 43));
+	assert_false(tree_has(t, 23) || tree_has(t, 24));
+	tree_done(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processes_come_and_go),
+		cmocka_unit_test(what_others_started_is_not_of_the_tree),
 		cmocka_unit_test(threads_are_not_processes),
 		cmocka_unit_test(being_born_twice_counts_once),
 		cmocka_unit_test(in_a_pid_namespace_the_ids_of_that_count),

@@ -106,6 +106,20 @@ static void services_are_steps_without_budgets(void **state)
 		"of a service in the background");
 }
 
+static void containers_are_followed_where_that_is_asked_for(void **state)
+{
+	(void)state;
+	struct config *c = loaded("containers: true\n" A_SCENARIO
+				  "    follow_cgroup: /x.slice\n    containers: false\n"
+				  "  - name: b\n    command: x\n");
+	assert_false(c->scenarios[0].has_containers);
+	assert_string_equal(c->scenarios[0].follow_cgroup, "/x.slice");
+	assert_true(c->scenarios[1].has_containers);
+	assert_null(c->scenarios[1].follow_cgroup);
+	(void)config_free(c);
+	refused(A_SCENARIO "    containers: docker\n", "4:17", "true or false");
+}
+
 static void mistakes_are_said_where_they_are(void **state)
 {
 	(void)state;
@@ -128,6 +142,7 @@ int main(void)
 		cmocka_unit_test(the_innermost_variable_comes_last),
 		cmocka_unit_test(helpers_are_of_a_step),
 		cmocka_unit_test(services_are_steps_without_budgets),
+		cmocka_unit_test(containers_are_followed_where_that_is_asked_for),
 		cmocka_unit_test(mistakes_are_said_where_they_are),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

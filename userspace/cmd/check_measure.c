@@ -40,6 +40,8 @@ int check_spec(struct check *c, const struct scenario *s, const struct step *ste
 	*ret = (struct collect_spec){
 		.argv = step->argv,
 		.directory = step->directory,
+		.follow_cgroup = s->follow_cgroup,
+		.follows_containers = s->has_containers,
 		.prepare = step->prepare,
 		.load = step->load,
 		.runs = (unsigned int)s->runs,

@@ -20,7 +20,8 @@ struct spanning_list VEC(struct spanning);
 /* The keys that may stand at the top, for all scenarios, and in each of them. */
 #define COMMON_KEYS                                                                           \
 	"runs", "warmup", "max_time", "base", "baseline", "levels", "gate", "heap", "stacks", \
-		"wait_stacks", "debuginfod", "inputs", "env", "background"
+		"wait_stacks", "debuginfod", "inputs", "env", "background", "follow_cgroup",  \
+		"containers"
 int scenario_read_common(struct reader *r, node *mapping, struct scenario *ret);
 
 /* One cell of a scenario. *ret begins as the defaults. Budgets over the matrix are appended to

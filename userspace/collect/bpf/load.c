@@ -88,10 +88,17 @@ static int ring_open(struct loading *l)
 
 /* ---- settings ---- */
 
+static bool follows_cgroups(const struct bpf_settings *settings)
+{
+	return settings->cgroup_id != 0 || settings->follows_containers;
+}
+
 static void configure(struct probes *p, const struct bpf_settings *settings, struct kernel *k)
 {
 	struct startline_bpf *skeleton = p->skeleton;
+	skeleton->rodata->follows_cgroups = follows_cgroups(settings);
 	skeleton->rodata->followed_cgroup = settings->cgroup_id;
+	skeleton->rodata->follows_containers = settings->follows_containers;
 	skeleton->rodata->want_output = settings->want_output;
 	skeleton->rodata->wake_early = settings->wake_early;
 	skeleton->rodata->ring_wake_bytes = p->ring_bytes / RING_WAKE_DIV;
@@ -134,7 +141,8 @@ static void list_programs(struct loading *l, const struct bpf_settings *settings
 		};
 	}
 	for (enum probe probe = 0; probe < PROBES; probe++)
-		p->is_asked[probe] = (probe != PROBE_GROUP || settings->cgroup_id != 0) &&
+		p->is_asked[probe] = (probe != PROBE_GROUP || follows_cgroups(settings)) &&
+				     (probe != PROBE_CONTAINERS || settings->follows_containers) &&
 				     (probe != PROBE_PYTHON || settings->want_stacks);
 }
 

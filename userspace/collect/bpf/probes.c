@@ -170,6 +170,11 @@ const struct probe_row probe_rows[PROBES] = {
 		.by = { { .programs = { "handle_cgroup_attach" } } },
 		.loss = { .text = "processes that are moved into the cgroup are not followed" },
 	},
+	[PROBE_CONTAINERS] = {
+		.name = "new cgroups of containers",
+		.by = { { .programs = { "handle_cgroup_mkdir" } } },
+		.loss = { .text = "what a container runtime starts is not followed" },
+	},
 	[PROBE_IMPORTS] = {
 		.name = "imports",
 		.is_second = true,

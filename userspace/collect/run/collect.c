@@ -220,14 +220,15 @@ struct collector *collector_free(struct collector *c)
 
 size_t run_alive(struct run *r)
 {
-	if (r->c->bpf != NULL) {
+	if (r->c->bpf != NULL && !r->tree.has_strangers) {
 		uint32_t threads = 0;
 		uint64_t idle_since = 0;
 		source_bpf_activity(r->c->bpf, &threads, &idle_since);
 		return threads;
 	}
-	(void)run_walk(r);
-	if (r->tree.pids.n == 0 && r->c->shim != NULL)
+	if (!r->tree.has_events || r->tree.use_ns_pids)
+		(void)run_walk(r);
+	if (r->c->bpf == NULL && r->tree.pids.n == 0 && r->c->shim != NULL)
 		(void)tree_add_told(&r->tree, source_shim_directory(r->c->shim));
 	return r->tree.pids.n;
 }

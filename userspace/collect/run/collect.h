@@ -52,7 +52,8 @@ struct collect_spec {
 	size_t ring_bytes;		/* 0: default */
 	const struct rights_user *user; /* run as this one; NULL: as ourselves */
 	const char *follow_cgroup;	/* also record tasks of this cgroup, or NULL */
-	const regex_t *redact;		/* mask this in all texts, or NULL */
+	bool follows_containers; /* … and of those that container runtimes make meanwhile */
+	const regex_t *redact;	 /* mask this in all texts, or NULL */
 	/* Shell commands, run where and as the command is, and not recorded; NULL: none. Each may take
 	 * as long as timeout_ns, or 60 s. */
 	const char *prepare; /* before the command */

@@ -61,6 +61,16 @@ static int tell_refused(struct collector *c, const char *why)
 	return r;
 }
 
+static int tell_unfollowed(struct collector *c, const struct collect_spec *spec)
+{
+	if (c->bpf != NULL || (spec->follow_cgroup == NULL && !spec->follows_containers))
+		return 0;
+	return emit_meta(collector_sink(c), "note",
+			 "what others start in %s is not recorded: only the kernel's probes can "
+			 "follow it",
+			 spec->follows_containers ? "containers" : "the cgroup");
+}
+
 static int open_bpf(struct collector *c, const struct collect_spec *spec)
 {
 	if (!(spec->probes & (PROBE_BPF | PROBE_AUTO)))
@@ -73,6 +83,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 	}
 	const struct bpf_settings settings = {
 		.cgroup_id = cgroup_id,
+		.follows_containers = spec->follows_containers,
 		.ring_bytes = ring_bytes(c, spec),
 		.want_output = needs_output(spec),
 		.wake_early = spec->n_rules > 0,
@@ -134,6 +145,8 @@ static int open_sources(struct collector *c, const struct collect_spec *spec)
 	if (c->has_opened)
 		return 0;
 	int r = open_bpf(c, spec);
+	if (r >= 0)
+		r = tell_unfollowed(c, spec);
 	if (r >= 0)
 		r = open_shim(c, spec);
 	if (r >= 0 && c->bpf != NULL)
@@ -311,6 +324,7 @@ int run_launch(struct run *r)
 	if (e >= 0)
 		e = tree_add(&r->tree, r->target.pid);
 	r->tree.has_events = c->bpf != NULL;
+	r->tree.has_strangers = r->spec->follow_cgroup != NULL || r->spec->follows_containers;
 	if (e >= 0 && c->bpf != NULL)
 		e = source_bpf_track(c->bpf, r->target.pidfd);
 	if (e >= 0 && c->perf != NULL)

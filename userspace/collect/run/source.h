@@ -26,13 +26,14 @@ struct sink {
 struct source_bpf;
 
 struct bpf_settings {
-	size_t ring_bytes;     /* 0: the default */
-	bool want_output;      /* capture writes on descriptors 1 and 2 (OUTPUT) */
-	bool wake_early;       /* wake the reader for events that may satisfy a readiness rule */
-	uint64_t cgroup_id;    /* also record tasks of this cgroup (v2 id); 0: none */
-	char *const *argv;     /* the command: its interpreter may tell what it loads; NULL */
-	uint64_t switch_limit; /* OFFCPU records after source_bpf_ready() before sums take over */
-	bool want_stacks;      /* snapshots may be asked for */
+	size_t ring_bytes;	 /* 0: the default */
+	bool want_output;	 /* capture writes on descriptors 1 and 2 (OUTPUT) */
+	bool wake_early;	 /* wake the reader for events that may satisfy a readiness rule */
+	uint64_t cgroup_id;	 /* also record tasks of this cgroup (v2 id); 0: none */
+	bool follows_containers; /* … and of those that container runtimes make from now on */
+	char *const *argv;	 /* the command: its interpreter may tell what it loads; NULL */
+	uint64_t switch_limit;	 /* OFFCPU records after source_bpf_ready() before sums take over */
+	bool want_stacks;	 /* snapshots may be asked for */
 };
 
 /* Loads and attaches. On failure *ret is untouched and @why (of @why_size) says in one line

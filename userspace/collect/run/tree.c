@@ -117,6 +117,9 @@ int tree_feed(struct tree *t, const struct sl_event *event)
 		const struct sl_task *task = (const struct sl_task *)event;
 		if (task->flags & SL_TASK_THREAD)
 			return 0;
+		/* Not ours to end, nor to wait for. Of other ids than ours the walk tells. */
+		if (t->has_strangers && (t->use_ns_pids || !tree_has(t, (pid_t)task->parent_pid)))
+			return 0;
 		return tree_add(t, (pid_t)(t->use_ns_pids ? task->own_tid : event->pid));
 	}
 	if (event->kind == SL_KIND_EXIT && !t->use_ns_pids) {

@@ -29,8 +29,9 @@ struct tree {
 		uint64_t time_ns;
 	} ended[TREE_ENDED]; /* a ring */
 	unsigned int n_ended;
-	bool has_events;  /* kernel events tell of births and deaths; else /proc is walked */
-	bool use_ns_pids; /* startline lives in a pid namespace: kernel ids are not ours */
+	bool has_events;    /* kernel events tell of births and deaths; else /proc is walked */
+	bool has_strangers; /* events also tell of processes that others have started */
+	bool use_ns_pids;   /* startline lives in a pid namespace: kernel ids are not ours */
 };
 
 void tree_init(struct tree *t, bool has_events);

@@ -116,6 +116,9 @@ int run_memory(struct run *r, enum sl_when when)
 bool run_has(void *data, pid_t pid)
 {
 	struct run *r = data;
+	/* A runtime serves a container's ports itself, or has others do it. */
+	if (r->spec->follows_containers)
+		return true;
 	run_refresh(r);
 	if (r->c->bpf == NULL && r->c->shim != NULL)
 		(void)tree_add_told(&r->tree, source_shim_directory(r->c->shim));
