@@ -163,3 +163,50 @@ scenario() {
 	! grep -q -e "$(printf '\033')" -e '^::error::boo' text messages gh md
 	! grep -q '<b>' md
 }
+
+@test "Ctrl-C keeps and judges what is there, and passes nothing" {
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - { name: done, command: "true", runs: 1, target: "< 5 s" }
+		  - { name: under way, command: sleep 0.2, runs: 500, max_time: 1 min, target: "< 5 s" }
+		  - { name: not begun, command: touch begun, runs: 1, target: "< 5 s" }
+	END
+	# interrupted: check, until two runs of the second scenario are over.
+	interrupted() {
+		status=0
+		"$STARTLINE" check -v --format json "$@" >verdict.json 2>messages &
+		for _ in $(seq 200); do
+			grep -q 'under way, 2 of 3: run 3 ' messages && break
+			sleep 0.05
+		done
+		kill -INT $!
+		wait $! || status=$?
+	}
+	interrupted
+	[ "$status" -eq 4 ]
+	[ "$(v '[.outcomes[].kind] | join(",")')" = 'judged,cannot judge,cannot judge' ]
+	v '.outcomes[1].reason' | grep -qE '^interrupted after [0-9]+ of 500 runs$'
+	[ "$(v '.outcomes[2].reason')" = 'interrupted before it began' ]
+	[ ! -e begun ]
+	says 'time.wall < 5 s: green' 'time.wall < 5 s: green'
+	# The run that was cut short is none of those, and its time is in no value.
+	[ "$(v '.outcomes[1].judgements[0].actual | . > 150e6')" = true ]
+	# What is red is red already.
+	sed -i '/under way/s/< 5 s/< 100 ms/' startline.yml
+	interrupted
+	[ "$status" -eq 1 ]
+	v '.outcomes[1].reason' | grep -q '^interrupted after'
+}
+
+@test "progress names the scenario, the run and the time left, on a terminal alone" {
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - { name: first, command: sleep 0.01, runs: 2, target: "< 5 s" }
+		  - { name: second, command: sleep 0.01, base: { command: sleep 0.01 }, max_time: 1 s, gate: proc.count }
+	END
+	script -qec "'$STARTLINE' check" /dev/null >terminal </dev/null
+	grep -q 'first, 1 of 2: run 2 of at most 2, at most [0-9]* s left' terminal
+	grep -qE 'second, 2 of 2: pair 2 of at most [0-9]+, (base|head|control), at most [0-9]* s left' terminal
+	"$STARTLINE" check >out 2>messages
+	[ ! -s messages ]
+}

@@ -29,7 +29,7 @@ static struct ab_spec spec_of(char *const *base, char *const *head)
 		.trace_path = trace_path,
 		.seed = 23,
 		.max_pairs = 4,
-		.is_quiet = true,
+		.waiting.is_quiet = true,
 	};
 }
 

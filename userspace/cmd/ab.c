@@ -53,14 +53,16 @@ size_t ab_pad(struct random *random, const struct ab_arm *arm, const struct ab_a
 /* ARM_COUNT: no run is under way. */
 static void show_progress(const struct ab *ab, enum arm arm, bool is_warmup)
 {
-	const bool is_shown = !ab->spec->is_quiet && ab->spec->record.output == OUTPUT_NOWHERE;
+	struct waiting waiting = ab->spec->waiting;
+	waiting.start_ns = ab->start_ns;
+	waiting.max_time_ns = ab->spec->max_time_ns;
+	/* Lines of the commands between them. */
+	waiting.is_quiet |= ab->spec->record.output != OUTPUT_NOWHERE && !log_shows(LOG_INFO);
 	if (arm == ARM_COUNT)
-		progress(is_shown, NULL);
-	else if (is_warmup)
-		progress(is_shown, "warming up: %s", arm_name(arm));
+		waiting_clear(&waiting);
 	else
-		progress(is_shown, "pair %zu of at most %zu: %s", ab->sequence.pairs + 1,
-			 ab->sequence.max_pairs, arm_name(arm));
+		waiting_say(&waiting, is_warmup ? "warming up for pair" : "pair", arm_name(arm),
+			    ab->sequence.pairs, ab->sequence.max_pairs);
 }
 
 static void say_end(struct ab *ab, enum ab_end end, const char *format, ...)

@@ -4,6 +4,7 @@
 #ifndef USERSPACE_CMD_AB_H
 #define USERSPACE_CMD_AB_H
 
+#include "userspace/cmd/waiting.h"
 #include "userspace/collect/run/collect.h"
 #include "userspace/gate/judge.h"
 #include "userspace/gate/sequence.h"
@@ -27,9 +28,9 @@ struct ab_spec {
 	/* A metric is settled, too, that for certain is not as much worse as this (`git bisect` asks for
 	 * no more); 0: it is not. */
 	double good_below;
-	size_t max_pairs;     /* 0: AB_PAIRS */
-	uint64_t max_time_ns; /* no pair begins after that; 0: no limit */
-	bool is_quiet;	      /* no progress on a terminal */
+	size_t max_pairs;	/* 0: AB_PAIRS */
+	uint64_t max_time_ns;	/* no pair begins after that; 0: no limit */
+	struct waiting waiting; /* what progress is called; times are filled in */
 };
 
 enum ab_end {

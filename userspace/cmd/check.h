@@ -30,6 +30,7 @@ struct check {
 	struct comparison_list comparisons;
 	struct session **of_scenario; /* by index in the configuration; NULL: not measured */
 	bool is_interrupted;	      /* by a signal: nothing further is begun */
+	size_t at, n;		      /* the at-th of n scenarios is measured, from 1 */
 };
 
 /* Everything that went wrong is in *ret, which is SKIPPED where nothing is to be said of a cell alone; a
@@ -48,7 +49,7 @@ int check_keep(struct check *c, struct session *s);
 int check_spec(struct check *c, const struct scenario *s, const struct step *step,
 	       struct ready_rules *rules, struct collect_spec *ret);
 
-/* All runs of a step. *ret_failure: one line why the command failed, or NULL; *ret is set where
+/* All runs of a step; one that a signal ended does not count. *ret_failure: one line why the command failed, or NULL; *ret is set where
  * at least one run was measured. */
 int check_measure(struct check *c, const struct scenario *s, const struct step *step,
 		  struct session **ret, const char **ret_failure);

@@ -63,7 +63,7 @@ int check_base_open(struct check *c, const struct scenario *s, struct check_base
 		r = worktree_setup(step->directory, s->setup);
 	if (r == -EINTR) {
 		c->is_interrupted = true;
-		*ret_reason = "interrupted";
+		*ret_reason = "interrupted in `setup`";
 	}
 	if (r == -EINVAL)
 		*ret_reason =
@@ -291,7 +291,7 @@ static int run(struct check *c, const struct scenario *s, const struct check_bas
 		.seed = random_fresh_seed(),
 		.max_pairs = s->runs > AB_PAIRS ? s->runs : AB_PAIRS,
 		.max_time_ns = s->max_time_ns,
-		.is_quiet = c->is_quiet,
+		.waiting = { .name = s->name, .at = c->at, .n = c->n, .is_quiet = c->is_quiet },
 	};
 	int r = scenario_gate_metrics(c->arena, s, &spec.gate);
 	if (r >= 0)
@@ -316,11 +316,17 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 		o->reason = arena_printf(c->arena, "%s: raise `max_time`", result.reason);
 		r = o->reason != NULL ? 0 : -ENOMEM;
 	}
+	if (r >= 0 && result.end == AB_INTERRUPTED) {
+		c->is_interrupted = true;
+		/* What there is is judged. */
+		o->kind = ret->comparison != NULL ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
+		o->reason = arena_printf(c->arena, "interrupted after %zu pairs", result.pairs);
+		r = o->reason != NULL ? 0 : -ENOMEM;
+	}
 	if (r < 0) {
 		o->kind = OUTCOME_TROUBLE;
 		o->reason = failed;
 	}
-	c->is_interrupted |= result.end == AB_INTERRUPTED;
 	ab_result_done(&result);
 	return r;
 }

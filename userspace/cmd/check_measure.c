@@ -14,6 +14,7 @@
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
+#include "userspace/cmd/waiting.h"
 
 /* --- how ------------------------------------------------------------------------------------ */
 
@@ -155,19 +156,33 @@ static int repeat_if_tainted(struct series_of_runs *m)
 static int run_all(struct series_of_runs *m)
 {
 	const struct scenario *s = m->scenario;
-	const bool is_shown = !m->check->is_quiet && m->spec.output == OUTPUT_NOWHERE;
 	const uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	const struct waiting waiting = {
+		.name = s->name,
+		.step = m->step->name,
+		.at = m->check->at,
+		.n = m->check->n,
+		.start_ns = start_ns,
+		.max_time_ns = s->max_time_ns,
+		.is_quiet = m->check->is_quiet,
+	};
 	for (size_t run = 0;
 	     run < s->warmup + s->runs + m->n_repeated && !is_time_over(m, start_ns); run++) {
 		struct collect_result result;
-		/* The name is the user's own, but a file may come from anywhere. */
-		progress(is_shown, "line %d, run %zu of at most %zu", m->step->line, run + 1,
-			 s->warmup + s->runs + m->n_repeated);
+		if (collector_is_interrupted()) {
+			m->check->is_interrupted = true;
+			return 0;
+		}
+		waiting_say(&waiting, "run", NULL, run, s->warmup + s->runs + m->n_repeated);
 		int r = measurement_run(m->measurement, &m->spec, NULL, run < s->warmup, &result);
-		progress(is_shown, NULL);
+		waiting_clear(&waiting);
 		if (r < 0)
 			return r;
-		m->check->is_interrupted |= result.signal != 0;
+		/* How it ended says nothing about the program. */
+		if (result.signal != 0) {
+			m->check->is_interrupted = true;
+			return measurement_drop(m->measurement, 1);
+		}
 		const char *how = how_it_ended(m->check->arena, &m->spec, &result);
 		const bool has_run = result.has_begun && result.end != COLLECT_NOT_FOUND &&
 				     result.end != COLLECT_NOT_EXECUTABLE;
@@ -175,7 +190,7 @@ static int run_all(struct series_of_runs *m)
 		if (how != NULL)
 			m->failure = say_failure(m->check->arena, m->step, (unsigned int)run + 1,
 						 how, has_run || result.helper[0] != '\0');
-		if (how != NULL || m->check->is_interrupted)
+		if (how != NULL)
 			return 0;
 		r = run >= s->warmup ? repeat_if_tainted(m) : 0;
 		if (r < 0)

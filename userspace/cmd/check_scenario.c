@@ -48,6 +48,7 @@ struct trial {
 	struct outcome *outcome;
 	struct evidence evidence;
 	struct session **steps;
+	const char *interrupted; /* after how much of it, or NULL: it was not */
 };
 
 /* Whether a baseline that is not there costs only the comparison: not one that a budget asks for by
@@ -131,6 +132,21 @@ static bool has_directory(struct trial *t, const struct step *step)
 				     t->check->config->path, step->directory_at, step->directory));
 }
 
+/* What there is of a scenario is judged: of each step, that is. */
+static bool note_interruption(struct trial *t, size_t step)
+{
+	const struct scenario *s = t->scenario;
+	const struct session *measured = t->steps[step];
+	if (measured == NULL || step + 1 < s->n_steps)
+		return end_with(
+			t->outcome, OUTCOME_CANNOT_JUDGE,
+			arena_printf(t->check->arena, "interrupted before %s was over",
+				     s->steps[step].name != NULL ? "each step" : "the first run"));
+	t->interrupted = arena_printf(t->check->arena, "interrupted after %zu of %zu runs",
+				      measured->n_runs, s->runs);
+	return t->interrupted != NULL || end_with(t->outcome, OUTCOME_TROUBLE, NULL);
+}
+
 static bool measure_steps(struct trial *t)
 {
 	const struct scenario *s = t->scenario;
@@ -148,9 +164,11 @@ static bool measure_steps(struct trial *t)
 		const int r = check_measure(c, s, &s->steps[i], &t->steps[i], &failure);
 		/* Also of a command that failed: what was seen of it. */
 		t->outcome->session = t->steps[i];
-		if (r < 0 || c->is_interrupted)
+		if (r < 0)
 			(void)end_with(t->outcome, OUTCOME_TROUBLE,
-				       r < 0 ? "startline failed, as said above" : "interrupted");
+				       "startline failed, as said above");
+		else if (c->is_interrupted)
+			(void)note_interruption(t, i);
 		else if (failure != NULL)
 			(void)end_with(t->outcome, OUTCOME_TARGET_FAILED, failure);
 		if (t->outcome->kind != OUTCOME_JUDGED)
@@ -205,6 +223,8 @@ static int confirm(struct trial *t, const struct check_base *base)
 		e->gate = a;
 		e->session = e->session != NULL ? e->session : a->head;
 	}
+	if (t->check->is_interrupted)
+		t->interrupted = t->outcome->reason;
 	return 0;
 }
 
@@ -216,18 +236,37 @@ static bool gather(struct trial *t, const struct check_base *base)
 		return false;
 	if (s->base_kind != BASE_NONE && !has_directory(t, &s->steps[0]))
 		return false;
+	/* Nothing further is begun. */
+	if (t->interrupted != NULL)
+		return t->evidence.session != NULL;
 	if (s->base_kind != BASE_NONE && confirm(t, base) < 0)
 		return false;
 	return t->evidence.session != NULL;
 }
 
+/* What is red is so already; that the rest would have passed is not known. */
+static void judge_interrupted(struct outcome *o, const char *reason)
+{
+	if (o->kind != OUTCOME_JUDGED)
+		return;
+	o->reason = reason;
+	if (outcome_severity(o) != SEVERITY_FAILED)
+		o->kind = OUTCOME_CANNOT_JUDGE;
+}
+
 static int judge(struct trial *t)
 {
+	if (t->scenario->is_cell_only && t->interrupted != NULL) {
+		(void)end_with(t->outcome, OUTCOME_CANNOT_JUDGE, t->interrupted);
+		return 0;
+	}
 	if (t->scenario->is_cell_only) {
 		(void)end_with(t->outcome, OUTCOME_SKIPPED, "");
 		return 0;
 	}
 	const int r = judge_scenario(t->check->arena, &t->evidence, t->outcome);
+	if (t->interrupted != NULL)
+		judge_interrupted(t->outcome, t->interrupted);
 	return r < 0 ? fail(r, "not enough memory for a verdict") : 0;
 }
 
@@ -238,9 +277,9 @@ static bool open_base(struct trial *t, struct check_base *base)
 	int r = check_base_open(t->check, t->scenario, base, &reason);
 	if (r < 0)
 		return end_with(t->outcome,
-				r == -EINVAL   ? OUTCOME_CANNOT_JUDGE
-				: r == -ECHILD ? OUTCOME_TARGET_FAILED
-					       : OUTCOME_TROUBLE,
+				r == -EINVAL || r == -EINTR ? OUTCOME_CANNOT_JUDGE
+				: r == -ECHILD		    ? OUTCOME_TARGET_FAILED
+							    : OUTCOME_TROUBLE,
 				reason);
 	r = check_base_is_same(t->check, t->scenario, base, &reason);
 	if (r != 0)
@@ -297,7 +336,7 @@ static void store(struct trial *t)
 	const struct store_entry about = { .scenario = t->scenario->name };
 	const char *name = NULL;
 	const bool is_history = t->check->is_history && t->scenario->results == NULL;
-	if (!may_be_stored(t) || !name_baseline(t, &name))
+	if (t->interrupted != NULL || !may_be_stored(t) || !name_baseline(t, &name))
 		return;
 	if ((name != NULL || (is_history && t->outcome->kind == OUTCOME_JUDGED)) &&
 	    store_access_save(t->evidence.session, name, &about) < 0)
@@ -319,7 +358,8 @@ static bool gather_among_services(struct trial *t, const struct check_base *base
 	background_stop(&services);
 	c->is_interrupted |= r == -EINTR;
 	if (r == -EINTR)
-		return end_with(t->outcome, OUTCOME_TROUBLE, "interrupted");
+		return end_with(t->outcome, OUTCOME_CANNOT_JUDGE,
+				"interrupted before its services were ready");
 	if (r < 0)
 		return end_with(t->outcome, r == -ECHILD ? OUTCOME_TARGET_FAILED : OUTCOME_TROUBLE,
 				reason);
@@ -342,6 +382,10 @@ int check_scenario(struct check *c, size_t index, struct outcome *ret)
 		.reason = "",
 	};
 	t.evidence.scenario = s;
+	if (c->is_interrupted) {
+		(void)end_with(ret, OUTCOME_CANNOT_JUDGE, "interrupted before it began");
+		return 0;
+	}
 	if (load_baselines(&t) && open_base(&t, &base) && gather_among_services(&t, &base)) {
 		c->of_scenario[index] = t.evidence.session;
 		r = judge(&t);

@@ -269,7 +269,7 @@ static int prepare(struct task *t)
 	spec->seed = o->has_seed ? o->seed : random_fresh_seed();
 	spec->max_pairs = o->pairs;
 	spec->max_time_ns = o->max_time_ns;
-	spec->is_quiet = o->output.is_quiet;
+	spec->waiting.is_quiet = o->output.is_quiet;
 	if (r >= 0 && t->o->gate.n == 0 &&
 	    vec_push(&t->o->gate,
 		     spec->record.until == UNTIL_READY ? "startup.ready" : "time.wall") < 0)

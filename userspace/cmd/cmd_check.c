@@ -217,7 +217,9 @@ static size_t count_of_name(const struct config *c, size_t first)
 static int run_all(struct check *c, const struct choice *choice, struct outcome *ret, size_t *ret_n)
 {
 	const struct config *config = c->config;
-	for (size_t i = 0; i < choice->n && !c->is_interrupted; i++) {
+	c->n = choice->n;
+	for (size_t i = 0; i < choice->n; i++) {
+		c->at = i + 1;
 		const int r = check_scenario(c, choice->items[i], &ret[*ret_n]);
 		if (r < 0)
 			return r;

@@ -245,7 +245,7 @@ static int compare(struct selftest *s, uint64_t more, struct tally *tally)
 		.trace_path = s->path,
 		.seed = random_fresh_seed(),
 		.max_time_ns = s->limit_ns > gone ? s->limit_ns - gone : 1,
-		.is_quiet = true,
+		.waiting.is_quiet = true,
 	};
 	struct ab_result result = { 0 };
 	struct outcome outcome = { 0 };
