@@ -30,6 +30,7 @@ save() {
 @test "a recording is saved, listed, shown, compared with and removed" {
 	record ls /
 	save main --note 'the first one'
+	[ "$(cat out)" = 'saved @main: 3 runs of ls /' ]
 	baseline list --format json
 	[ "$(jq -r '.rows[0] | .name + "|" + .scenario + "|" + .note' out)" = 'main|ls /|the first one' ]
 	baseline show main

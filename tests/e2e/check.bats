@@ -66,6 +66,27 @@ scenario() {
 	grep -q '^pipeline against @main: time.wall$' text
 }
 
+@test "--list shows what happens around the commands, and no value of the environment" {
+	mkdir sub
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: served
+		    command: ./server
+		    directory: sub
+		    ready: accept
+		    env: { TOKEN: secret, MODE: fast }
+		    prepare: ./reset-db
+		    load: ./smoke
+		    background: { db: { command: ./db, ready: accept:5432 } }
+		    target: "< 1 s"
+	END
+	"$STARTLINE" check --list | tr -s '\n ' ' ' >text
+	grep -qF 'served: env TOKEN, MODE; db: in the background ./db; in sub; prepare ./reset-db; load ./smoke' text
+	fails grep -q secret text
+	"$STARTLINE" check --list --format json | jq -e '.rows[0] |
+		[.prepare, .load, .background, .directory] == ["./reset-db", "./smoke", "db", "sub"]'
+}
+
 @test "a mistake has its place, and nothing runs" {
 	scenario a 'touch ran' 'time.wal: "< 1 s"'
 	run -2 "$STARTLINE" check

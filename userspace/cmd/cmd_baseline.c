@@ -262,7 +262,31 @@ static int load_values(const struct opts *o, struct session **ret)
 	return r;
 }
 
-static int save(const struct opts *o)
+/* Which recording it was: the last one may be another than was meant. */
+static int say_saved(struct opts *o, const struct session *s)
+{
+	_cleanup_(buf_done) struct buf line = { .limit = LINE_BYTES };
+	if (o->output.is_quiet || o->output.page.format != TABLE_TEXT)
+		return 0;
+	(void)buf_addf(&line, "saved @%s: ", o->words[1]);
+	if (o->values.n > 0)
+		(void)buf_addf(&line, "%zu value%s, typed by hand", o->values.n,
+			       o->values.n == 1 ? "" : "s");
+	else if (s->n_runs > 0)
+		(void)buf_addf(&line, "%zu run%s of", s->n_runs, s->n_runs == 1 ? "" : "s");
+	else
+		(void)buf_addf(&line, "%s",
+			       o->words[2] != NULL ? o->words[2] : "what was recorded");
+	for (size_t i = 0; s->n_runs > 0 && i < s->command.n; i++)
+		(void)buf_addf(&line, " %s", s->command.items[i]);
+	const int r = output_open(&o->output, stdout);
+	if (r < 0)
+		return r;
+	page_say(&o->output.page, TONE_PLAIN, 2, buf_str(&line));
+	return output_close(&o->output, o->output.page.error);
+}
+
+static int save(struct opts *o)
 {
 	struct session *s = NULL;
 	const bool by_hand = o->values.n > 0;
@@ -276,6 +300,8 @@ static int save(const struct opts *o)
 	const struct store_entry about = { .note = o->note };
 	if (status == 0)
 		status = status_of(store_access_put(s, o->words[1], &about));
+	if (status == 0)
+		status = status_of(say_saved(o, s));
 	(void)session_free(s);
 	return status;
 }

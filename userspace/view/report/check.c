@@ -24,6 +24,10 @@ static const struct column scenario_columns[] = {
 	{ .title = "", .key = "line", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "command", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "ready", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "directory", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "prepare", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "load", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "background", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "runs", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "baseline", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "base", .audience = FOR_PROGRAMS },
@@ -38,17 +42,23 @@ struct listing {
 	bool is_named; /* the name stands above */
 };
 
+/* Of the step that a row is about; of several steps together there is none. */
 static void add_command(struct table *t, const struct scenario *s, const char *step)
 {
+	const struct step none = { .name = NULL }, *own = &none;
+	_cleanup_(buf_done) struct buf services = { .limit = MAX_LINE };
 	for (size_t i = 0; i < s->n_steps; i++) {
-		if (s->n_steps == 1 || s->steps[i].name == step) {
-			table_text(t, s->steps[i].command);
-			table_text(t, s->steps[i].ready.n > 0 ? s->steps[i].ready.items[0] : NULL);
-			return;
-		}
+		if (s->n_steps == 1 || s->steps[i].name == step)
+			own = &s->steps[i];
 	}
-	table_text(t, NULL);
-	table_text(t, NULL);
+	for (size_t i = 0; i < s->n_background; i++)
+		(void)buf_addf(&services, "%s%s", i > 0 ? ", " : "", s->background[i].name);
+	table_text(t, own->command);
+	table_text(t, own->ready.n > 0 ? own->ready.items[0] : NULL);
+	table_text(t, own->directory);
+	table_text(t, own->prepare);
+	table_text(t, own->load);
+	table_text(t, services.len > 0 ? buf_str(&services) : NULL);
 }
 
 static void add_row(struct listing *l, const char *name, const char *step, const struct budget *b)
@@ -103,6 +113,47 @@ static void note_gate(struct table *t, const struct scenario *s)
 	table_note(t, "%s", buf_str(&line));
 }
 
+static void add_part(struct buf *line, const char *step, const char *what, const char *text)
+{
+	if (text != NULL)
+		(void)buf_addf(line, "%s%s%s%s %s", line->len > 0 ? "; " : "",
+			       step != NULL ? step : "", step != NULL ? ": " : "", what, text);
+}
+
+/* Names alone: a value may be a secret. */
+static void add_environment(struct buf *line, char *const *environment)
+{
+	for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
+		(void)buf_addf(line, "%s%.*s",
+			       i > 0	       ? ", "
+			       : line->len > 0 ? "; env "
+					       : "env ",
+			       (int)strcspn(environment[i], "="), environment[i]);
+	}
+}
+
+/* What happens around the commands. */
+static void note_surroundings(struct table *t, const struct scenario *s)
+{
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	add_environment(&line, s->environment);
+	for (size_t i = 0; i < s->n_background; i++)
+		add_part(&line, s->background[i].name, "in the background",
+			 s->background[i].command);
+	for (size_t i = 0; i < s->n_steps; i++) {
+		const struct step *step = &s->steps[i];
+		if (step->environment != s->environment)
+			add_environment(&line, step->environment);
+		add_part(&line, step->name, "in", step->directory);
+		add_part(&line, step->name, "prepare", step->prepare);
+		add_part(&line, step->name, "load", step->load);
+	}
+	add_part(&line, NULL, "with the cgroup", s->follow_cgroup);
+	add_part(&line, NULL, "with", s->has_containers ? "containers" : NULL);
+	if (line.len > 0)
+		table_note(t, "%s: %s", s->name, buf_str(&line));
+}
+
 /* Whether a cell of it is. */
 static bool is_chosen(const struct span *span, const size_t *chosen, size_t n)
 {
@@ -127,8 +178,10 @@ struct table *build_scenarios(const struct config *c, const size_t *chosen, size
 				     .scenario = &c->scenarios[c->spans[i].scenarios[0]] };
 		add_row(&l, c->spans[i].name, NULL, &c->spans[i].budget);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		note_gate(t, &c->scenarios[chosen[i]]);
+		note_surroundings(t, &c->scenarios[chosen[i]]);
+	}
 	table_note(t, "%zu scenario%s in %s", n, n == 1 ? "" : "s", c->path);
 	return t;
 }
