@@ -21,6 +21,9 @@ struct {
 	__type(value, __u32);
 } containers SEC(".maps");
 
+/* Cgroups of version 1 that were made for containers, several for each. */
+__u32 containers_of_v1 = 0;
+
 static __always_inline bool is_followed(struct cgroup *cgroup)
 {
 	__u64 id = BPF_CORE_READ(cgroup, kn, id);
@@ -78,8 +81,12 @@ int handle_cgroup_mkdir(__u64 *ctx)
 	__u32 one = 1;
 	__u64 id;
 
-	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != 0 || !is_of_container(cgroup))
+	if (!is_of_container(cgroup))
 		return 0;
+	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != 0) {
+		__sync_fetch_and_add(&containers_of_v1, 1);
+		return 0;
+	}
 	id = BPF_CORE_READ(cgroup, kn, id);
 	bpf_map_update_elem(&containers, &id, &one, BPF_ANY);
 	return 0;

@@ -373,6 +373,26 @@ teardown() {
 	none_left 'sleep 25.7'
 }
 
+@test "containers: what cannot be followed is said" {
+	cat >startline.yml <<-'END'
+		containers: true
+		scenarios:
+		  - { name: a, command: sh ./make, runs: 1, budgets: { time.wall: "< 5 s" } }
+	END
+	id=$(printf '%064x' "$$$RANDOM")
+	old=$(awk '$3 == "cgroup" { print $2; exit }' /proc/mounts)
+	echo "${old:+mkdir $old/docker-$id.scope; rmdir $old/docker-$id.scope}" >make
+	REFUSE_BPF=load:handle_cgroup_mkdir LD_PRELOAD="$WORKLOADS/refuse_bpf.so" \
+		"$STARTLINE" check >out 2>messages
+	"$STARTLINE" report '~1' --format json >session.json
+	q '.. | strings' | grep -q 'what a container runtime starts is not followed'
+	[ -n "$old" ] || return 0
+	check
+	[ "$status" -eq 0 ]
+	"$STARTLINE" report '~1' --format json >session.json
+	q '.. | strings' | grep -q 'containers were started in cgroups of version 1'
+}
+
 @test "follow_cgroup: what runs in that cgroup is the run's, also what moves itself there" {
 	start_daemon
 	cat >startline.yml <<-END

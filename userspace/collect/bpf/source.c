@@ -546,6 +546,15 @@ static int say_untold(struct source_bpf *s, struct sink sink)
 		n, n == 1 ? " is" : "s are");
 }
 
+static int say_unfollowed(struct source_bpf *s, struct sink sink)
+{
+	if (s->skeleton->bss->containers_of_v1 == 0)
+		return 0;
+	return emit_meta(sink, "note",
+			 "containers were started in cgroups of version 1, which are not followed: "
+			 "unless they have one of version 2 as well, what runs in them is missing");
+}
+
 int source_bpf_finish(struct source_bpf *s, struct sink sink)
 {
 	if (s->is_finished)
@@ -562,5 +571,7 @@ int source_bpf_finish(struct source_bpf *s, struct sink sink)
 		r = emit_probes(s, true, sink);
 	if (r >= 0)
 		r = say_untold(s, sink);
+	if (r >= 0)
+		r = say_unfollowed(s, sink);
 	return r < 0 ? r : emit_tallies(s, sink);
 }
