@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The critical path: who owns each instant between R0 and the end, and why. */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,35 @@ static void one_thread_runs_waits_and_queues(void **state)
 	     "13+2 p1 main running cpu read", "15+5 p1 main running cpu");
 	assert_int_equal(s->runs[0].startup_unknown_ns, 0);
 	(void)session_free(s);
+}
+
+/* Of 20 ms two were spent waiting for a CPU, which the tree's other process had for @others: NULL, nobody
+ * could tell. */
+static double undisturbed_ms(const char *others)
+{
+	char story[512];
+	(void)snprintf(story, sizeof(story),
+		       BEGIN "0 exec 1 /x argv=x\n0 task 2 parent=1\n"
+			     "10ms offcpu 1 out=6ms wake=9ms syscall=nanosleep context=hardirq\n"
+			     "12ms offcpu 1 out=11ms state=R\n"
+			     "%s%s%s"
+			     "20ms usage 1 exit run=15ms\n20ms exit 1 code=0\n",
+		       others != NULL ? "20ms exit 2 run=" : "", others != NULL ? others : "",
+		       others != NULL ? "\n" : "");
+	struct session *s = build(story);
+	const double value = metrics_find(s, "startup.undisturbed")->values[0] / 1e6;
+	(void)session_free(s);
+	return value;
+}
+
+static void waits_for_a_cpu_are_left_out_but_for_the_trees_own(void **state)
+{
+	(void)state;
+	assert_float_equal(undisturbed_ms("0"), 18, 1e-9);
+	assert_float_equal(undisturbed_ms("500us"), 18.5, 1e-9);
+	assert_float_equal(undisturbed_ms("2ms"), 20, 1e-9);
+	assert_float_equal(undisturbed_ms("9ms"), 20, 1e-9);
+	assert_true(isnan(undisturbed_ms(NULL)));
 }
 
 static void waiting_for_a_child_is_the_childs_time(void **state)
@@ -334,6 +364,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_thread_runs_waits_and_queues),
+		cmocka_unit_test(waits_for_a_cpu_are_left_out_but_for_the_trees_own),
 		cmocka_unit_test(waiting_for_a_child_is_the_childs_time),
 		cmocka_unit_test(waiting_for_a_child_that_goes_on_is_its_time_too),
 		cmocka_unit_test(only_images_on_the_path_need_their_marks),

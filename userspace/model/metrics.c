@@ -49,6 +49,26 @@ static double of_phase(const struct metric *metric, const struct run *r)
 	return sum;
 }
 
+/* A thread of the tree can have kept the path off a CPU for as long as it was on one, and no longer: only
+ * what exceeds that was the doing of others for certain. */
+static double get_undisturbed(const struct metric *metric, const struct run *r)
+{
+	double waited_ns = 0, on_path_ns = 0, tree_ns = 0;
+	(void)metric;
+	if (!r->has_segments || r->n_processes == 0)
+		return NAN;
+	for (size_t i = 0; i < r->n_segments; i++) {
+		const struct segment *s = &r->segments[i];
+		const double duration_ns = (double)s->duration_ns;
+		waited_ns += s->cause == CAUSE_RUNQUEUE ? duration_ns : 0;
+		on_path_ns += s->state == ACTIVITY_RUNNING ? duration_ns : 0;
+	}
+	for (size_t i = 0; i < r->n_processes; i++)
+		tree_ns += number(r->processes[i].run_ns);
+	const double others_ns = waited_ns - fmax(0, tree_ns - on_path_ns);
+	return isnan(tree_ns) ? NAN : number(r->startup_total_ns) - fmax(0, others_ns);
+}
+
 static double of_listener(const struct metric *metric, const struct run *r)
 {
 	const struct listener *l = run_listener(r);
@@ -165,6 +185,7 @@ const struct metric metrics[] = {
 	{ "startup.init", "init phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(INIT) },
 	{ "startup.main", "main phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(MAIN) },
 	{ "startup.child", "waiting for children", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(CHILD) },
+	{ "startup.undisturbed", "undisturbed by others", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, BY(get_undisturbed) },
 	{ "startup.listen", "listen", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(listen_ns) },
 	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(accept_ready_ns) },
 	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(first_accept_ns) },

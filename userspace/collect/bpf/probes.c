@@ -12,7 +12,7 @@
 
 #define FOLLOWS_PATH                                                         \
 	"startup.exec startup.link startup.init startup.main startup.child " \
-	"startup.library[]"
+	"startup.undisturbed startup.library[]"
 #define OF_LISTENERS                                                                   \
 	"startup.listen startup.accept_ready startup.first_accept startup.first_byte " \
 	"startup.listen_gap"
