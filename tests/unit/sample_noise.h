@@ -36,7 +36,7 @@ struct machine {
 };
 
 /* A factor around 1 for a metric of the run under way. */
-static double factor(struct machine *m, size_t metric)
+static inline double factor(struct machine *m, size_t metric)
 {
 	struct random *r = &m->random;
 	const double z = random_normal(r);
@@ -63,13 +63,13 @@ static double factor(struct machine *m, size_t metric)
 	return 1 + SIGMA * z;
 }
 
-static void machine_init(struct machine *m, enum noise noise)
+static inline void machine_init(struct machine *m, enum noise noise)
 {
 	*m = (struct machine){ .noise = noise };
 	random_seed(&m->random, 1000 + (uint64_t)noise);
 }
 
-static void machine_begin(struct machine *m, size_t max_pairs)
+static inline void machine_begin(struct machine *m, size_t max_pairs)
 {
 	memset(m->previous, 0, sizeof(m->previous));
 	m->session = SIGMA * random_normal(&m->random);
@@ -77,7 +77,7 @@ static void machine_begin(struct machine *m, size_t max_pairs)
 	m->n_runs = 2 * max_pairs + max_pairs / 3;
 }
 
-static double percent(size_t n, size_t trials)
+static inline double percent(size_t n, size_t trials)
 {
 	return 100.0 * (double)n / (double)trials;
 }

@@ -9,6 +9,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/gate/undisturbed.h"
 #include "userspace/model/shares.h"
 
 #define WHAT_MAX   ((size_t)96) /* bytes of an object's name: three lines or so */
@@ -136,9 +137,11 @@ static bool is_of_phase(const struct contribution *row, const char *phase)
 static const struct contribution *first_row(const struct telling *t, const char *phase)
 {
 	const struct contribution *first = NULL;
+	const bool is_undisturbed = strcmp(t->id, UNDISTURBED) == 0;
 	for (size_t i = 0; i < t->c->n_contributions; i++) {
 		const struct contribution *row = &t->c->contributions[i];
-		if (!is_of_phase(row, phase) || (double)row->delta_ns * t->sign <= 0)
+		if (!is_of_phase(row, phase) || (double)row->delta_ns * t->sign <= 0 ||
+		    (is_undisturbed && row->cause == CAUSE_RUNQUEUE))
 			continue;
 		if (contribution_is_proven(row) && row->counterpart == NULL)
 			return row;
@@ -153,7 +156,7 @@ static void tell_row(const struct telling *t, const char *phase)
 	if (!t->is_change || !t->c->has_contributions)
 		return;
 	const struct contribution *row = first_row(t, phase);
-	if (row == NULL && phase == NULL)
+	if (row == NULL && metric_is(t->id, METRIC_TOTAL))
 		row = comparison_cause(t->c);
 	if (row == NULL)
 		return;
@@ -309,6 +312,7 @@ static const struct {
 	{ "startup.init", tell_row, "init" },
 	{ "startup.main", tell_row, "main" },
 	{ "startup.child", tell_row, "child" },
+	{ UNDISTURBED, tell_row, NULL },
 	{ "startup.ready", tell_total, NULL },
 	{ "time.wall", tell_total, NULL },
 	{ "suite.time", tell_total, NULL },

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "userspace/base/units.h"
-#include "userspace/gate/verdict.h"
+#include "userspace/gate/undisturbed.h"
 
 /* Of the difference, what carries it or what makes it suspect. */
 #define MOST 0.5
@@ -92,7 +92,8 @@ int disturbance_of(struct arena *arena, const struct comparison *c, const struct
 	if (change->metric->class != CLASS_TIME || strncmp(change->id, "cpu.", 4) == 0 ||
 	    !isfinite(s.ns) || s.ns == 0)
 		return 0;
-	const bool is_total = metric_is(change->id, METRIC_TOTAL);
+	const bool is_total =
+		metric_is(change->id, METRIC_TOTAL) || strcmp(change->id, UNDISTURBED) == 0;
 	const double waits_ns = is_total ? proven_rows(&s, true) : 0;
 	const bool is_waiting = is_most(&s, waits_ns);
 	const char *taint = taint_of(arena, &s);

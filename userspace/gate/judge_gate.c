@@ -11,6 +11,7 @@
 #include "userspace/gate/disturbance.h"
 #include "userspace/gate/judge_internal.h"
 #include "userspace/gate/sequence.h"
+#include "userspace/gate/undisturbed.h"
 
 /* Two-sided: a tenth on the side of getting worse. */
 #define LEVEL_OF_SCREEN 0.80
@@ -48,9 +49,10 @@ static int change_between(struct session *base, struct session *head, const char
 
 static int gate_alloc(struct judging *g, size_t n, struct gate *ret)
 {
-	ret->changes = arena_alloc_array(g->arena, n, sizeof(*ret->changes));
-	ret->controls = arena_alloc_array(g->arena, n, sizeof(*ret->controls));
-	ret->verdicts = arena_alloc_array(g->arena, n, sizeof(*ret->verdicts));
+	/* One more, for the second opinion. */
+	ret->changes = arena_alloc_array(g->arena, n + 1, sizeof(*ret->changes));
+	ret->controls = arena_alloc_array(g->arena, n + 1, sizeof(*ret->controls));
+	ret->verdicts = arena_alloc_array(g->arena, n + 1, sizeof(*ret->verdicts));
 	return ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL ? -ENOMEM : 0;
 }
 
@@ -73,9 +75,17 @@ static int gather_all(struct judging *g, struct gate *ret)
 	return r;
 }
 
-static int gather(struct judging *g, struct gate *ret)
+static int gather_one(struct judging *g, const char *id, size_t at, struct gate *ret)
 {
 	const struct against *a = g->e->gate;
+	const int r = change_between(a->session, a->head, id, &ret->changes[at]);
+	return r < 0 || a->control == NULL
+		       ? r
+		       : change_between(a->session, a->control, id, &ret->controls[at]);
+}
+
+static int gather(struct judging *g, struct gate *ret)
+{
 	if (g->e->scenario->results != NULL && g->e->scenario->gate.n == 0)
 		return gather_all(g, ret);
 	struct text_list ids = { 0 };
@@ -85,11 +95,8 @@ static int gather(struct judging *g, struct gate *ret)
 	if (r >= 0)
 		r = gate_alloc(g, ids.n, ret);
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
-		struct change *c = &ret->changes[ret->n];
-		r = change_between(a->session, a->head, ids.items[i], c);
-		if (r >= 0 && a->control != NULL)
-			r = change_between(a->session, a->control, ids.items[i],
-					   &ret->controls[ret->n]);
+		const struct change *c = &ret->changes[ret->n];
+		r = gather_one(g, ids.items[i], ret->n, ret);
 		ret->n += is_chosen || c->basis != BASIS_NONE || c->is_of_other_tier;
 	}
 	return r;
@@ -124,7 +131,7 @@ int judging_distrust(struct judging *g, const struct against *a, const struct ch
 }
 
 static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
-			enum verdict verdict)
+			enum verdict verdict, bool is_settled)
 {
 	const struct against *a = g->e->gate;
 	struct judgement j;
@@ -139,6 +146,8 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE, reason);
 	} else if (r >= 0 && g->e->is_screened && verdict == VERDICT_UNCHANGED) {
 		j.reason = "no sign that it got worse";
+	} else if (r >= 0 && is_settled) {
+		undisturbed_settle(&j);
 	} else if (r >= 0 && sequence_control_differs(control)) {
 		judgement_withhold(&j, "withheld: the control, base against itself, shows a "
 				       "difference as well");
@@ -154,18 +163,21 @@ int judging_gate(struct judging *g)
 	const struct against *a = g->e->gate;
 	struct gate gate = { 0 };
 	int r = gather(g, &gate);
+	if (r >= 0)
+		r = gather_one(g, UNDISTURBED, gate.n, &gate);
 	if (r < 0)
 		return r;
+	const struct change *controls = a->control != NULL ? gate.controls : NULL;
 	if (gate.n == 0)
 		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE,
 			       arena_printf(g->arena, "nothing in common with %s", a->label));
-	(void)sequence_judge(gate.changes, a->control != NULL ? gate.controls : NULL, gate.n,
-			     gate.verdicts);
+	const size_t settled = undisturbed_judge(gate.changes, controls, gate.n, gate.verdicts);
+	const size_t n = gate.n + (settled < gate.n && !g->e->is_screened);
 	if (g->e->is_screened)
 		accept_screened(&gate);
-	for (size_t i = 0; r >= 0 && i < gate.n; i++)
-		r = add_gate_row(g, &gate.changes[i], a->control != NULL ? &gate.controls[i] : NULL,
-				 gate.verdicts[i]);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_gate_row(g, &gate.changes[i], controls != NULL ? &controls[i] : NULL,
+				 gate.verdicts[i], i == settled && n > gate.n);
 	return r;
 }
 

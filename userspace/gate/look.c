@@ -9,6 +9,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/vec.h"
+#include "userspace/gate/undisturbed.h"
 
 #define METRICS_MAX 256 /* declared by hand: more is a mistake */
 
@@ -22,7 +23,7 @@ struct looked { /* one metric */
 };
 
 struct look {
-	struct looked *items;
+	struct looked *items; /* one more: UNDISTURBED */
 	size_t n;
 	struct session *measured_base;
 	double good_below;
@@ -56,6 +57,7 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 	for (size_t i = 0; i < ids->n; i++)
 		items[i] = (struct looked){ .id = ids->items[i],
 					    .metric = metrics_row(ids->items[i]) };
+	items[ids->n] = (struct looked){ .id = UNDISTURBED, .metric = metrics_row(UNDISTURBED) };
 	*l = (struct look){ items, ids->n, measured_base, good_below };
 	*ret = l;
 	return 0;
@@ -63,7 +65,7 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 
 struct look *look_free(struct look *l)
 {
-	for (size_t i = 0; l != NULL && i < l->n; i++) {
+	for (size_t i = 0; l != NULL && i <= l->n; i++) {
 		for (int arm = 0; arm < ARM_COUNT; arm++)
 			vec_done(&l->items[i].values[arm]);
 	}
@@ -74,7 +76,7 @@ struct look *look_free(struct look *l)
 
 int look_add(struct look *l, enum arm arm, struct session *run)
 {
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i <= l->n; i++) {
 		const struct series *series = metrics_find(run, l->items[i].id);
 		for (size_t j = 0; series != NULL && j < series->n_values; j++) {
 			if (vec_push(&l->items[i].values[arm], series->values[j]) < 0)
@@ -86,7 +88,7 @@ int look_add(struct look *l, enum arm arm, struct session *run)
 
 void look_settle(struct look *l, bool counts)
 {
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i <= l->n; i++) {
 		struct looked *item = &l->items[i];
 		for (int arm = 0; arm < ARM_COUNT; arm++) {
 			if (counts)
@@ -118,12 +120,12 @@ static bool gains_by_more(const struct change *c, const struct change *control, 
 	       (fail <= 0 || sequence_control_differs(control) || !verdict_excludes(c, fail));
 }
 
-/* Fills changes[0..n) and, behind them, those of the control. They point into @series, of ARM_COUNT for
+/* Fills changes[0..n] and, behind them, those of the control. They point into @series, of ARM_COUNT for
  * each metric. */
 static int compare(const struct look *l, struct series *series, struct change *changes)
 {
 	int r = 0;
-	for (size_t i = 0; i < l->n && r >= 0; i++) {
+	for (size_t i = 0; i <= l->n && r >= 0; i++) {
 		struct series *s = series + i * ARM_COUNT;
 		const struct series *base = &s[ARM_BASE];
 		for (int arm = 0; arm < ARM_COUNT; arm++)
@@ -132,7 +134,8 @@ static int compare(const struct look *l, struct series *series, struct change *c
 			base = metrics_find(l->measured_base, l->items[i].id);
 		r = change_of(base, &s[ARM_HEAD], SEQUENCE_LEVEL, &changes[i]);
 		if (r >= 0)
-			r = change_of(base, &s[ARM_CONTROL], SEQUENCE_LEVEL, &changes[l->n + i]);
+			r = change_of(base, &s[ARM_CONTROL], SEQUENCE_LEVEL,
+				      &changes[l->n + 1 + i]);
 	}
 	return r;
 }
@@ -140,17 +143,17 @@ static int compare(const struct look *l, struct series *series, struct change *c
 int look_now(const struct look *l, bool *ret_is_decided)
 {
 	const size_t n = l->n;
-	_cleanup_free_ struct series *series = calloc(n * ARM_COUNT, sizeof(*series));
-	_cleanup_free_ struct change *changes = calloc(2 * n, sizeof(*changes));
-	_cleanup_free_ enum verdict *verdicts = calloc(n, sizeof(*verdicts));
+	_cleanup_free_ struct series *series = calloc((n + 1) * ARM_COUNT, sizeof(*series));
+	_cleanup_free_ struct change *changes = calloc(2 * (n + 1), sizeof(*changes));
+	_cleanup_free_ enum verdict *verdicts = calloc(n + 1, sizeof(*verdicts));
 	if (series == NULL || changes == NULL || verdicts == NULL ||
 	    compare(l, series, changes) < 0)
 		return fail(-ENOMEM, no_memory);
-	const struct change *controls = changes + n;
-	(void)sequence_judge(changes, controls, n, verdicts);
+	const struct change *controls = changes + n + 1;
+	const size_t settled = undisturbed_judge(changes, controls, n, verdicts);
 	*ret_is_decided = true;
 	for (size_t i = 0; i < n; i++)
-		*ret_is_decided &= verdicts[i] != VERDICT_INCONCLUSIVE ||
+		*ret_is_decided &= verdicts[i] != VERDICT_INCONCLUSIVE || i == settled ||
 				   !gains_by_more(&changes[i], &controls[i], l->good_below);
 	return 0;
 }

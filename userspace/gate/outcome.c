@@ -10,6 +10,7 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/gate/undisturbed.h"
 
 #define HEADLINE_MAX ((size_t)64 << 10)
 
@@ -117,6 +118,11 @@ static void add_value(struct buf *out, const struct judgement *j)
 		(void)buf_addf(out, ", target %s", j->target);
 }
 
+static bool is_explained(const struct judgement *j)
+{
+	return undisturbed_is_explained(j, metric_is(j->metric, METRIC_TOTAL) ? j->metric : "");
+}
+
 /* The worst, wherever it stands; where all are green how long it took, which is what people ask. */
 static const struct judgement *foremost(const struct outcome *o)
 {
@@ -126,7 +132,7 @@ static const struct judgement *foremost(const struct outcome *o)
 			worst = &o->judgements[i];
 	}
 	for (size_t i = 0; worst->level == LEVEL_GREEN && i < o->n_judgements; i++) {
-		if (metric_is(o->judgements[i].metric, METRIC_TOTAL))
+		if (is_explained(&o->judgements[i]))
 			return &o->judgements[i];
 	}
 	return worst;

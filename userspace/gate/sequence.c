@@ -20,7 +20,6 @@
 /* Where runs spread by a multiple of the margin, the margin protects from nothing, and a claim is also
  * tested against no change. */
 #define ALPHA_NONE   0.0001
-#define CALM	     0.06
 #define MAD_TO_SIGMA 1.4826
 
 const size_t sequence_looks[] = { 8, 12, 16, 20, 30, 45, 60, 90, 120, 180, 240, 0 };
@@ -136,12 +135,18 @@ static void sample_done(struct sample *s)
 	free(s->values);
 }
 
-/* As a standard deviation of normal noise would be, of runs around the median of their side. Sorts
- * both. */
-static double spread_of(struct sample *base, struct sample *head)
+double sequence_spread(const struct change *c)
 {
-	return MAD_TO_SIGMA *
-	       (stats_mad(base->values, base->n) + stats_mad(head->values, head->n)) / 2;
+	_cleanup_(sample_done) struct sample base = { 0 };
+	_cleanup_(sample_done) struct sample head = { 0 };
+	const bool is_ratio = c->basis == BASIS_SHIFT;
+	base.values = series_values(c->base, is_ratio, &base.n);
+	head.values = series_values(c->head, is_ratio, &head.n);
+	if (base.values == NULL || head.values == NULL || (!is_ratio && c->base_value == 0))
+		return INFINITY;
+	const double spread = MAD_TO_SIGMA / 2 *
+			      (stats_mad(base.values, base.n) + stats_mad(head.values, head.n));
+	return is_ratio ? spread : spread / fabs(c->base_value);
 }
 
 /* One-sided p of @more being larger than @less. */
@@ -170,7 +175,7 @@ static void claim_ps(const struct change *c, double *ret_larger, double *ret_sma
 	*ret_larger = scale * p_above(c, &base, &head, is_ratio ? log(1 + GATE_MARGIN) : margin);
 	*ret_smaller = scale * p_above(c, &head, &base, is_ratio ? -log(1 - GATE_MARGIN) : margin);
 	/* Where the base is 0 there is no margin to protect from anything. */
-	if (unit > 0 && spread_of(&base, &head) <= CALM * unit)
+	if (sequence_spread(c) <= SEQUENCE_CALM)
 		return;
 	*ret_larger = fmax(*ret_larger, ALPHA_MARGIN / ALPHA_NONE * larger);
 	*ret_smaller = fmax(*ret_smaller, ALPHA_MARGIN / ALPHA_NONE * smaller);

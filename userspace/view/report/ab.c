@@ -12,6 +12,7 @@
 #include "userspace/base/units.h"
 #include "userspace/gate/exact_changes.h"
 #include "userspace/gate/sequence.h"
+#include "userspace/gate/undisturbed.h"
 #include "userspace/view/ci/ci.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
@@ -52,7 +53,8 @@ static void say_why(struct page *page, const struct outcome *o, const struct jud
 	const struct comparison *c = o->comparison;
 	const struct change *main = c != NULL ? main_change(c) : NULL;
 	if (main != NULL && strcmp(main->id, j->metric) == 0) {
-		say_cause(c, j->verdict, page);
+		if (undisturbed_is_explained(j, main->id))
+			say_cause(c, j->verdict, page);
 	} else if (text_of(j->cause)[0] != '\0') {
 		_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 		(void)buf_addf(&line, "cause: %s", j->cause);
@@ -67,7 +69,8 @@ static void say_more(struct page *page, const struct outcome *o, const struct ju
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	if (j->verdict != VERDICT_INCONCLUSIVE)
 		return;
-	if (o->comparison != NULL &&
+	/* What something else settled passes. */
+	if (o->comparison != NULL && j->level != LEVEL_GREEN &&
 	    exact_changes_text(o->comparison, witness, sizeof(witness))[0] != '\0')
 		(void)buf_addf(&line, "time inconclusive, %s", witness);
 	if (!o->control_differs)

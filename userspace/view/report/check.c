@@ -2,6 +2,7 @@
 /* The gate's report on a terminal. */
 
 #include "userspace/view/report/check.h"
+#include "userspace/gate/undisturbed.h"
 
 #include <errno.h>
 #include <math.h>
@@ -313,7 +314,7 @@ void check_tell_cause(const struct outcome *o, struct buf *ret_cause, struct buf
 		return;
 	for (size_t i = 0; i < o->n_judgements; i++) {
 		const struct judgement *j = &o->judgements[i];
-		if (j->is_budget || strcmp(j->metric, main->id) != 0)
+		if (j->is_budget || !undisturbed_is_explained(j, main->id))
 			continue;
 		tell_cause(o->comparison, j->verdict, ret_cause, ret_moved);
 		if (j->verdict == VERDICT_REGRESSED)
