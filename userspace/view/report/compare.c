@@ -296,13 +296,23 @@ static void add_rest(struct table *t, const struct rest *rest, const char *cause
 		table_text(t, "");
 }
 
-/* Who has to wait for a CPU is chance: such rows are worth a line only when they are proven. */
-static bool is_worth_a_line(const struct comparison *c, const struct contribution *row)
+/* The larger of both sides' totals but for the waits for CPUs, which neighbours make as long as they like. */
+static double total_but_waits(const struct comparison *c)
 {
-	const int64_t larger =
-		c->base_total_ns > c->head_total_ns ? c->base_total_ns : c->head_total_ns;
+	double base_ns = 0, head_ns = 0;
+	for (size_t i = 0; i < c->n_contributions; i++) {
+		const struct contribution *row = &c->contributions[i];
+		base_ns += row->cause != CAUSE_RUNQUEUE ? (double)row->base_ns : 0;
+		head_ns += row->cause != CAUSE_RUNQUEUE ? (double)row->head_ns : 0;
+	}
+	return fmax(base_ns, head_ns);
+}
+
+/* Who has to wait for a CPU is chance: such rows are worth a line only when they are proven. */
+static bool is_worth_a_line(const struct contribution *row, double total_ns)
+{
 	const bool is_proven = contribution_is_proven(row);
-	return fabs((double)row->delta_ns) >= SMALL_SHARE * (double)larger &&
+	return fabs((double)row->delta_ns) >= SMALL_SHARE * total_ns &&
 	       (is_proven || isnan(row->low_ns) || row->cause != CAUSE_RUNQUEUE);
 }
 
@@ -316,9 +326,10 @@ struct table *build_contributions(const struct comparison *c)
 	}
 	struct rest rest = { 0 }, waits = { 0 };
 	size_t n_listed = 0;
+	const double total_ns = total_but_waits(c);
 	for (size_t i = 0; i < c->n_contributions; i++) {
 		const struct contribution *row = &c->contributions[i];
-		const bool is_listed = n_listed < PEOPLE_ROWS && is_worth_a_line(c, row);
+		const bool is_listed = n_listed < PEOPLE_ROWS && is_worth_a_line(row, total_ns);
 		n_listed += is_listed;
 		add_contribution(t, row, is_listed);
 		if (!is_listed)
@@ -372,7 +383,7 @@ static void tell_moved(struct buf *line, const struct comparison *c)
 {
 	const struct contribution *to = comparison_moved(c);
 	char delta[UNITS_BYTES];
-	if (to == NULL || !is_worth_a_line(c, to))
+	if (to == NULL || !is_worth_a_line(to, total_but_waits(c)))
 		return;
 	(void)buf_addf(line, "moved: %s %s in %s: ", format_ns(delta, (double)to->delta_ns),
 		       contribution_cause(to), contribution_phase(to));
@@ -393,7 +404,7 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 		(void)buf_adds(ret_cause, "cause: ");
 		cause_of_change(c, main_change(c)->id, ret_cause);
 	} else if (verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
-		   most->counterpart == NULL && is_worth_a_line(c, most)) {
+		   most->counterpart == NULL && is_worth_a_line(most, total_but_waits(c))) {
 		(void)buf_adds(ret_cause, "proven part: ");
 		cause_of_row(most, ret_cause);
 	}
