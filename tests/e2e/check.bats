@@ -212,6 +212,7 @@ scenario() {
 	says 'time.wall < 5 s: green' 'time.wall < 5 s: green'
 	# The run that was cut short is none of those, and its time is in no value.
 	[ "$(v '.outcomes[1].judgements[0].actual | . > 150e6')" = true ]
+	"$STARTLINE" report ~1 --format json | jq -e '[.runs[].exit.reason] | unique == ["exit"]'
 	# What is red is red already.
 	sed -i '/under way/s/< 5 s/< 100 ms/' startline.yml
 	interrupted
