@@ -8,7 +8,7 @@ WORKLOADS="${WORKLOADS:-$ROOT/build/workloads}"
 # Each test works in a directory of its own, so recordings land there and go with it.
 setup_workdir() {
 	cd "$BATS_TEST_TMPDIR" || return 1
-	unset LD_PRELOAD STARTLINE_DEBUG MAKEFLAGS MAKELEVEL
+	unset LD_PRELOAD STARTLINE_DEBUG MAKEFLAGS MAKELEVEL CI COLUMNS
 	# The distribution's own programs: version managers put shell scripts in front of them.
 	PATH=/usr/sbin:/usr/bin:/sbin:/bin
 }

@@ -81,10 +81,13 @@ static void markdown_says_all_that_a_reviewer_asks(void **state)
 	_cleanup_free_ char *text = printed("markdown", &s);
 	static const char *const wanted[] = {
 		"<!-- startline: startline.yml -->\n",
-		"| 🔴 regressed | memory mode | startup.ready | baseline &#64;&#8288;main +10 % | "
-		"575 ms | 458 ms | \\+25.5 % | - |  |\n",
-		"| 🔴 over budget | memory mode | startup.ready | &lt; 500 ms | 575 ms | - | - | "
-		"0.87 x |  |\n",
+		"- 🔴 memory mode: regressed: startup.ready 458 ms -&gt; 575 ms (+25.5 %), +117 ms "
+		"connect in main: tcp 127.0.0.1:5432\n",
+		"| 🔴 regressed | \\+117 ms connect in main: tcp 127.0.0.1:5432 | memory mode | "
+		"startup.ready | baseline &#64;&#8288;main +10 % | 575 ms | 458 ms | \\+25.5 % | - |\n",
+		"| 🔴 over budget |  | memory mode | startup.ready | &lt; 500 ms | 575 ms | - | - | "
+		"0.87 x |\n",
+		"<details><summary>2 passed</summary>\n\n| status | why |",
 		"about 12 more runs would decide it",
 		"12 interleaved pairs, 1 repeated, seed 18446744073709551615",
 		"### where it comes from",
@@ -288,10 +291,10 @@ static void names_that_come_again_are_told_apart(void **state)
 				     i % 2 != 0 ? "< 1 s" : "< 2 s", 1e9, 5e8, LEVEL_GREEN);
 	o[0] = (struct outcome){ .scenario = "s", .judgements = j, .n_judgements = AGAIN };
 	_cleanup_free_ char *junit = printed("junit", &s);
-	assert_int_equal(count_of(junit, "name=\"time.wall budget\""), 1);
-	assert_int_equal(count_of(junit, "name=\"time.wall budget 20000\""), 1);
-	assert_int_equal(count_of(junit, "name=\"cpu.user budget 10000\""), 1);
-	assert_int_equal(count_of(junit, "budget 20001\""), 0);
+	assert_int_equal(count_of(junit, "name=\"time.wall &lt; 1 s\""), 1);
+	assert_int_equal(count_of(junit, "name=\"time.wall &lt; 1 s 10000\""), 1);
+	assert_int_equal(count_of(junit, "name=\"cpu.user &lt; 2 s 5000\""), 1);
+	assert_int_equal(count_of(junit, " s 10001\""), 0);
 	_cleanup_free_ char *gitlab = printed("gitlab", &s);
 	assert_int_equal(count_of(gitlab, "startline_seconds{"), 2);
 	assert_int_equal(count_of(gitlab, "startline_verdict=\"passed\"} 1\n"), 5);
@@ -329,8 +332,13 @@ static void junit_tells_failures_errors_and_skips_apart(void **state)
 	assert_int_equal(count_of(text, "<failure type=\"budget\""), 1);
 	assert_int_equal(count_of(text, "<error type=\"target failed\""), 1);
 	assert_int_equal(count_of(text, "<skipped message=\""), 2);
-	assert_int_equal(count_of(text, "name=\"startup.ready against baseline\""), 1);
-	assert_int_equal(count_of(text, "name=\"startup.ready budget\""), 1);
+	assert_int_equal(count_of(text, "name=\"startup.ready against baseline @main +10 %\""), 1);
+	assert_int_equal(count_of(text, "name=\"startup.ready &lt; 500 ms\""), 1);
+	/* What passed says what it came to, and every comparison what bears witness. */
+	assert_int_equal(count_of(text, "<system-out>"), 4);
+	assert_non_null(
+		strstr(text, "<system-out>mem.peak_rss 25.5 MB, target &lt; 2 GB: passed<"));
+	assert_int_equal(count_of(text, "witnesses: work +100 % (net.connects)"), 3);
 	samples_done(&s);
 }
 

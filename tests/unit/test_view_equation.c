@@ -204,7 +204,7 @@ static void long_objects_are_cut(void **state)
 	assert_string_equal(
 		report_equation(s, 0),
 		"done in 9.00 ms = file_read "
-		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... 9.00");
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx 9.00");
 	session_free(s);
 }
 

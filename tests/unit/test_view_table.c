@@ -158,13 +158,35 @@ static void what_is_cut_shows_it(void **state)
 	struct table *t = table_of("a name that is cut in any case, for its length");
 	_cleanup_free_ char *plain = printed(t, TABLE_TEXT, &ascii);
 	_cleanup_free_ char *pretty = printed(t, TABLE_TEXT, &utf8);
-	assert_non_null(strstr(plain, "a name that is c... "));
-	assert_non_null(strstr(pretty, "a name that is cut… "));
+	assert_non_null(strstr(plain, "a name t...s length "));
+	assert_non_null(strstr(pretty, "a name th…ts length "));
 	assert_non_null(strstr(pretty, "█"));
 	table_free(t);
 	t = table_of("/usr/lib/x86_64-linux-gnu/libfoo.so.1");
 	_cleanup_free_ char *path = printed(t, TABLE_TEXT, &utf8);
 	assert_non_null(strstr(path, "…ux-gnu/libfoo.so.1 "));
+	table_free(t);
+}
+
+static void what_would_be_cut_to_the_same_is_continued_below(void **state)
+{
+	(void)state;
+	const struct page utf8 = { .width = 40, .is_utf8 = true };
+	struct table *t = new_table();
+	static const char *const names[] = {
+		"a long name with the word left in the middle of it",
+		"a long name with the word right in the middle of it"
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		table_text(t, names[i]);
+		table_ns(t, 1000);
+		table_bar(t, 0, 1);
+		table_count(t, 42);
+	}
+	_cleanup_free_ char *text = printed(t, TABLE_TEXT, &utf8);
+	assert_non_null(strstr(text, "left"));
+	assert_non_null(strstr(text, "right"));
+	assert_null(strstr(text, "…"));
 	table_free(t);
 }
 
@@ -390,6 +412,7 @@ int main(void)
 		cmocka_unit_test(an_empty_table_says_so),
 		cmocka_unit_test(lines_fit_the_terminal),
 		cmocka_unit_test(what_is_cut_shows_it),
+		cmocka_unit_test(what_would_be_cut_to_the_same_is_continued_below),
 		cmocka_unit_test(a_folded_column_continues_below),
 		cmocka_unit_test(several_columns_fold_and_the_widest_gives_way),
 		cmocka_unit_test(colours_only_where_asked_for),

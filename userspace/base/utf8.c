@@ -204,3 +204,19 @@ size_t text_fit(const char *s, size_t n, size_t max_columns)
 	}
 	return fit;
 }
+
+size_t text_tail(const char *s, size_t n, size_t max_columns)
+{
+	/* A column takes a byte at least, mostly one. */
+	size_t at = n > max_columns ? n - max_columns : 0;
+	while (at < n &&
+	       (((unsigned char)s[at] & 0xc0) == 0x80 || text_width(s + at, n - at) > max_columns))
+		at++;
+	return at;
+}
+
+void text_fit_ends(const char *s, size_t n, size_t max_columns, size_t *ret_head, size_t *ret_tail)
+{
+	*ret_head = text_fit(s, n, max_columns / 2);
+	*ret_tail = text_tail(s, n, max_columns - text_width(s, *ret_head));
+}

@@ -39,4 +39,10 @@ size_t text_width(const char *s, size_t n);
 /* The longest prefix of s[0..n), in bytes, whose width is at most @max_columns. */
 size_t text_fit(const char *s, size_t n, size_t max_columns);
 
+/* Where the end of s[0..n) that takes at most @max_columns begins. */
+size_t text_tail(const char *s, size_t n, size_t max_columns);
+/* Of a text that is too wide: its two ends, which together take at most @max_columns. What tells names
+ * from each other is seldom in their middle. */
+void text_fit_ends(const char *s, size_t n, size_t max_columns, size_t *ret_head, size_t *ret_tail);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/base/utf8.h"
 #include "userspace/gate/undisturbed.h"
 #include "userspace/model/shares.h"
 
@@ -34,12 +35,8 @@ static void add_name(struct buf *out, const char *name)
 		(void)buf_adds(out, name);
 		return;
 	}
-	/* Not in the middle of a character. */
-	size_t head = WHAT_MAX / 3, tail = n - (WHAT_MAX - WHAT_MAX / 3);
-	while (head > 0 && ((unsigned char)name[head] & 0xc0) == 0x80)
-		head--;
-	while (((unsigned char)name[tail] & 0xc0) == 0x80)
-		tail++;
+	size_t head, tail;
+	text_fit_ends(name, n, WHAT_MAX, &head, &tail);
 	(void)buf_add(out, name, head);
 	(void)buf_addf(out, "...%s", name + tail);
 }

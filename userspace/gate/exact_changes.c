@@ -6,7 +6,13 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/base/units.h"
+
+bool is_witness(const struct change *c)
+{
+	return c->basis == BASIS_EXACT && !metric_is(c->id, METRIC_DETAIL);
+}
 
 /* From nothing to something is more than any ratio. */
 static double strength(const struct change *c)
@@ -21,7 +27,7 @@ const char *exact_changes_text(const struct comparison *c, char *ret, size_t siz
 	size_t n = 0;
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *witness = &c->changes[i];
-		if (witness->basis != BASIS_EXACT || metric_is(witness->id, METRIC_DETAIL))
+		if (!is_witness(witness))
 			continue;
 		n++;
 		if (witness->base_value != witness->head_value &&
@@ -40,4 +46,35 @@ const char *exact_changes_text(const struct comparison *c, char *ret, size_t siz
 		(void)snprintf(ret, size, "work unchanged (%zu %s)", n,
 			       n == 1 ? "count agrees" : "counts agree");
 	return ret;
+}
+
+static double cpu_of(const struct comparison *c, bool is_head)
+{
+	const struct change *user = comparison_find(c, "cpu.user");
+	const struct change *system = comparison_find(c, "cpu.system");
+	if (user == NULL || system == NULL || user->basis == BASIS_NONE ||
+	    system->basis == BASIS_NONE || c->incomparable != NULL)
+		return NAN;
+	return is_head ? user->head_value + system->head_value
+		       : user->base_value + system->base_value;
+}
+
+void witnesses_text(const struct comparison *c, struct buf *out)
+{
+	char work[128], base[UNITS_BYTES], head[UNITS_BYTES], change[UNITS_BYTES];
+	size_t n = 0, n_differ = 0;
+	for (size_t i = 0; i < c->n_changes; i++) {
+		n += is_witness(&c->changes[i]);
+		n_differ += is_witness(&c->changes[i]) &&
+			    c->changes[i].base_value != c->changes[i].head_value;
+	}
+	(void)buf_adds(out, exact_changes_text(c, work, sizeof(work)));
+	if (n_differ > 0)
+		(void)buf_addf(out, ", %zu of %zu counts differ", n_differ, n);
+	const double base_ns = cpu_of(c, false), head_ns = cpu_of(c, true);
+	if (!isfinite(base_ns) || !isfinite(head_ns) || base_ns <= 0)
+		return;
+	(void)buf_addf(out, "%sCPU time %s -> %s (%s)", n > 0 ? "; " : "", format_ns(base, base_ns),
+		       format_ns(head, head_ns),
+		       format_percent_signed(change, head_ns / base_ns - 1));
 }

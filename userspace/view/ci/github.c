@@ -74,6 +74,10 @@ static void add_message(struct buf *line, const struct ci_rows *rows, const stru
 	}
 	if (n > LINES_PER_CASE)
 		(void)buf_addf(line, "%%0Aand %zu more", n - LINES_PER_CASE);
+	_cleanup_(buf_done) struct buf witnesses = { .limit = MAX_LINE };
+	ci_witness_words(&witnesses, o, "");
+	(void)buf_adds(line, witnesses.len > 0 ? "%0A" : "");
+	escape_command(line, buf_str(&witnesses), false);
 }
 
 static int print_annotation(const struct ci_rows *rows, const struct ci_row *worst,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* OpenMetrics text (specification 1.0) for artifacts:reports:metrics. GitLab compares values with
  * those of the target branch as strings: so they are rounded, and where nothing changed it is the
- * baseline's value that is written. No sort order but the one given: a line that moves is no change. */
+ * baseline's value that is written. No sort order but the one given: a line that moves is no change.
+ * The names and types are such that `promtool check metrics` takes it, too: it knows no state sets, so
+ * the states are gauges, 1 for the one that holds, and "_count" is a part of histograms. */
 
 #include <errno.h>
 #include <math.h>
@@ -29,7 +31,7 @@ struct family {
 static const struct family families[] = {
 	{ UNIT_NS, "startline_seconds", "seconds", "Times, to two digits.", 1e-9 },
 	{ UNIT_BYTES, "startline_bytes", "bytes", "Sizes, to two digits.", 1 },
-	{ UNIT_COUNT, "startline_count", NULL, "Counts, to two digits.", 1 },
+	{ UNIT_COUNT, "startline_counts", NULL, "Counts, to two digits.", 1 },
 	{ UNIT_RATIO, "startline_ratio", "ratio", "Ratios, to two digits.", 1 },
 };
 
@@ -165,7 +167,7 @@ static void print_metrics(const struct metrics *m, FILE *f)
 			      buf_str(&m->values[i]));
 	}
 	(void)fprintf(f,
-		      "# TYPE " VERDICTS " stateset\n# HELP " VERDICTS
+		      "# TYPE " VERDICTS " gauge\n# HELP " VERDICTS
 		      " The result of each budget and each comparison.\n%s"
 		      "# TYPE startline_left_out gauge\n# HELP startline_left_out Entries that did "
 		      "not fit.\nstartline_left_out %zu\n# EOF\n",

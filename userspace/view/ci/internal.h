@@ -30,15 +30,17 @@ size_t *ci_ordinals(const struct outcome *o, ci_alike *alike);
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (+68.0 to +77.1 %), target < 1 s: over budget". Appended to
  * @out, one line unless a text in it is not. */
 void ci_row_words(struct buf *out, const struct ci_row *row);
+/* Behind @before, "witnesses: work unchanged (7 counts agree); CPU time …"; nothing where there are none. */
+void ci_witness_words(struct buf *out, const struct outcome *o, const char *before);
 /* "2 failed, 1 inconclusive, 41 passed": how many rows of each kind there are. */
 void ci_summary(struct buf *out, const struct ci_rows *rows);
 
-/* "" for NULL; beyond @columns it is cut, which a "…" shows. Appended to @out. */
+/* "" for NULL; beyond @columns it is cut in the middle, which a "…" shows. Appended to @out. */
 void ci_cut(struct buf *out, const char *text, size_t columns);
 
 /* The status table: one line for each of rows[0..n). @columns: texts are cut to it. */
 struct table *ci_build_status(const struct ci_row *rows, size_t n, size_t columns);
-/* Counts that are compared by equality: "time inconclusive, work +8 %". No row: none there. */
+/* Counts that are compared by equality, and CPU time. No row: none there. */
 struct table *ci_build_witnesses(const struct comparison *c);
 /* "A CPU, 2 CPUs, Linux 6.1.0, glibc 2.36": appended to @out; "" when nothing is known. */
 void ci_host_words(struct buf *out, const struct session *s);

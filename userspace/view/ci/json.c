@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "userspace/base/cleanup.h"
+#include "userspace/gate/exact_changes.h"
 #include "userspace/gate/sequence.h"
 #include "userspace/model/document/json_tree.h"
 #include "userspace/model/metrics.h"
@@ -232,6 +234,10 @@ static void add_outcome(struct json_tree *t, cJSON *list, const struct outcome *
 	add_design(t, o, outcome);
 	add_control(t, o, outcome);
 	add_array(t, o, "judgements", outcome->judgements, outcome->n_judgements, judgement_row);
+	_cleanup_(buf_done) struct buf witnesses = { .limit = 4096 };
+	if (outcome->comparison != NULL)
+		witnesses_text(outcome->comparison, &witnesses);
+	(void)json_add(t, o, "witnesses", text_or_null(buf_str(&witnesses)));
 	add_comparison(t, o, outcome->comparison);
 	add_findings(t, o, outcome->session);
 }

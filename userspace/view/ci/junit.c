@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* JUnit XML, in the subset that GitLab, Jenkins and GitHub's actions agree on. A suite per scenario,
- * a case per judgement. Names hold no measured numbers, so that a case that fails can be told from
- * one that failed before. */
+ * a case per judgement. Names are the metric and its target, and hold no measured numbers, so that a
+ * case that fails can be told from one that failed before. What was measured is the output of those that
+ * pass. */
 
 #include <errno.h>
 #include <math.h>
@@ -81,8 +82,11 @@ static void add_causes(struct buf *out, const struct ci_row *row)
 
 static void add_result(struct buf *out, const struct ci_row *row)
 {
-	_cleanup_(buf_done) struct buf words = { .limit = MAX_WORDS };
+	_cleanup_(buf_done) struct buf words = { .limit = MAX_WORDS },
+				       witnesses = { .limit = MAX_WORDS };
 	ci_row_words(&words, row);
+	if (row->judgement != NULL && !row->judgement->is_budget)
+		ci_witness_words(&witnesses, row->outcome, "; ");
 	if (words.error < 0)
 		out->error = words.error;
 	switch (severities[row->severity].result) {
@@ -92,6 +96,7 @@ static void add_result(struct buf *out, const struct ci_row *row)
 										    : "budget");
 		add_escaped(out, " message=\"", buf_str(&words), "\">");
 		add_escaped(out, "", buf_str(&words), "");
+		add_escaped(out, "", buf_str(&witnesses), "");
 		add_causes(out, row);
 		(void)buf_adds(out, "</failure>");
 		break;
@@ -100,9 +105,14 @@ static void add_result(struct buf *out, const struct ci_row *row)
 		add_escaped(out, " message=\"", buf_str(&words), "\"/>");
 		break;
 	case CASE_SKIPPED:
+		(void)buf_adds(&words, buf_str(&witnesses));
 		add_escaped(out, "<skipped message=\"", buf_str(&words), "\"/>");
 		break;
 	case CASE_PASSED:
+		/* What it came to, where readers show the output of a test. */
+		(void)buf_adds(&words, buf_str(&witnesses));
+		add_escaped(out, "<system-out>", buf_str(&words), "</system-out>");
+		break;
 	case CASE_RESULTS:
 		break;
 	}
@@ -111,8 +121,10 @@ static void add_result(struct buf *out, const struct ci_row *row)
 /* Cases are named after these: names are to be unique. */
 static int by_name(const struct judgement *a, const struct judgement *b)
 {
-	return a->is_budget != b->is_budget ? a->is_budget - b->is_budget
-					    : strcmp(a->metric, b->metric);
+	if (a->is_budget != b->is_budget)
+		return a->is_budget - b->is_budget;
+	const int order = strcmp(a->metric, b->metric);
+	return order != 0 ? order : strcmp(text_of(a->target), text_of(b->target));
 }
 
 static void add_case(struct buf *out, const struct ci_row *row, size_t number)
@@ -122,7 +134,7 @@ static void add_case(struct buf *out, const struct ci_row *row, size_t number)
 	add_escaped(out, "<testcase classname=\"startline.", o->scenario, "\"");
 	add_escaped(out, " name=\"", j != NULL ? j->metric : "scenario", "");
 	if (j != NULL)
-		(void)buf_adds(out, j->is_budget ? " budget" : " against baseline");
+		add_escaped(out, j->is_budget ? " " : " against ", j->target, "");
 	if (j != NULL && number > 1)
 		(void)buf_addf(out, " %zu", number);
 	(void)buf_addc(out, '"');

@@ -18,11 +18,12 @@
 #define MAX_LINE      ((size_t)256 << 10)
 #define TAIL_BYTES    ((size_t)512) /* the last line, which says what was left out */
 /* Of the rest, for the status table: the other half is for reasons. */
-#define STATUS_SHARE   5 / 8
-#define MAX_ROWS       ((size_t)4000)
-#define TEXT_COLUMNS   60
-#define LINES_PER_CASE 5
-#define KEY_BYTES      64
+#define STATUS_SHARE	 5 / 8
+#define MAX_ROWS	 ((size_t)4000)
+#define TEXT_COLUMNS	 60
+#define LINES_PER_CASE	 5
+#define HEADLINE_COLUMNS 400
+#define KEY_BYTES	 64
 
 struct comment {
 	const struct outcome *outcomes;
@@ -38,7 +39,7 @@ struct comment {
 struct section {
 	const struct comment *c;
 	const struct outcome *o; /* NULL: it is about all */
-	size_t n;		 /* rows of the status */
+	size_t first, n;	 /* rows of the status */
 	FILE *f;
 };
 typedef int print_section(const struct section *section);
@@ -111,31 +112,73 @@ static void print_marker(const struct comment *c, FILE *f)
 	(void)fputs(" -->\n", f);
 }
 
+static int print_headline(struct arena *arena, const struct outcome *o, FILE *f)
+{
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	const char *headline = outcome_headline(arena, o);
+	ci_cut(&line, o->scenario, TEXT_COLUMNS);
+	(void)buf_adds(&line, ": ");
+	ci_cut(&line, headline, HEADLINE_COLUMNS);
+	(void)fprintf(f, "- %s ", severities[outcome_severity(o)].icon);
+	return headline == NULL ? -ENOMEM : say(f, "", buf_str(&line), "\n");
+}
+
+/* The worst scenarios in a line each, cause included; those that passed only where all did. */
+static int print_headlines(const struct comment *c, FILE *f)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	const enum severity worst = outcomes_severity(c->outcomes, c->n);
+	const enum severity end = worst < SEVERITY_SKIPPED ? SEVERITY_SKIPPED : SEVERITY_COUNT;
+	size_t n = 0;
+	int r = arena != NULL ? 0 : -ENOMEM;
+	for (int severity = (int)worst; severity < (int)end; severity++) {
+		for (size_t i = 0; r == 0 && i < c->n; i++) {
+			if ((int)outcome_severity(&c->outcomes[i]) == severity &&
+			    n++ < LINES_PER_CASE)
+				r = print_headline(arena, &c->outcomes[i], f);
+		}
+	}
+	if (n > LINES_PER_CASE)
+		(void)fprintf(f, "- and %zu more, see the table\n", n - LINES_PER_CASE);
+	(void)fputs(n > 0 ? "\n" : "", f);
+	return r;
+}
+
 static int print_head(const struct section *s)
 {
 	_cleanup_(buf_done) struct buf summary = { .limit = MAX_LINE };
 	ci_summary(&summary, &s->c->rows);
 	const struct severity_row *worst = &severities[outcomes_severity(s->c->outcomes, s->c->n)];
 	print_marker(s->c, s->f);
-	(void)fprintf(s->f, "### %s startline: %s\n\n%s\n\n", worst->icon, worst->name,
-		      buf_str(&summary));
-	return summary.error;
+	(void)fprintf(s->f, "### %s startline: %s\n\n", worst->icon, worst->name);
+	const int r = print_headlines(s->c, s->f);
+	(void)fprintf(s->f, "%s\n\n", buf_str(&summary));
+	return r < 0 ? r : summary.error;
 }
 
+/* The worst rows come first; those that passed are folded away. */
 static int print_status(const struct section *s)
 {
-	return show(ci_build_status(s->c->rows.items, s->n, TEXT_COLUMNS), s->f);
+	return show(ci_build_status(s->c->rows.items + s->first, s->n, TEXT_COLUMNS), s->f);
 }
 
-/* As many rows as have room. */
-static int add_status(struct comment *c)
+static int print_passed(const struct section *s)
 {
-	const size_t room = c->left * STATUS_SHARE;
-	size_t n = c->rows.n < MAX_ROWS ? c->rows.n : MAX_ROWS;
+	(void)fprintf(s->f, "<details><summary>%zu passed</summary>\n\n", s->n);
+	const int r = print_status(s);
+	(void)fputs("</details>\n\n", s->f);
+	return r;
+}
+
+/* As many of rows [@first, @end) as have @room. */
+static int add_rows(struct comment *c, print_section *print, size_t first, size_t end, size_t room)
+{
+	size_t n = end - first < MAX_ROWS ? end - first : MAX_ROWS;
 	while (n > 0) {
 		_cleanup_free_ char *text = NULL;
 		size_t len = 0;
-		const int r = render(print_status, (struct section){ .c = c, .n = n }, &text, &len);
+		const int r = render(print, (struct section){ .c = c, .first = first, .n = n },
+				     &text, &len);
 		if (r < 0)
 			return r;
 		if (len <= room) {
@@ -147,8 +190,21 @@ static int add_status(struct comment *c)
 		const size_t guess = n * room / len * 31 / 32;
 		n = guess < n ? guess : n - 1;
 	}
-	c->rows_left_out = c->rows.n - n;
+	c->rows_left_out += end - first - n;
 	return 0;
+}
+
+static int add_status(struct comment *c)
+{
+	const size_t room = c->left * STATUS_SHARE, left = c->left;
+	size_t n_bad = 0;
+	while (n_bad < c->rows.n && c->rows.items[n_bad].severity < SEVERITY_PASSED)
+		n_bad++;
+	int r = add_rows(c, print_status, 0, n_bad, room);
+	const size_t taken = left - c->left;
+	if (r == 0)
+		r = add_rows(c, print_passed, n_bad, c->rows.n, room > taken ? room - taken : 0);
+	return r;
 }
 
 /* --- one scenario --------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
+#include "userspace/gate/exact_changes.h"
 #include "userspace/view/ci/internal.h"
 #include "userspace/view/report/compare.h"
 #include "userspace/view/report/parts.h"
@@ -146,6 +147,15 @@ void ci_row_words(struct buf *out, const struct ci_row *row)
 	}
 }
 
+void ci_witness_words(struct buf *out, const struct outcome *o, const char *before)
+{
+	_cleanup_(buf_done) struct buf words = { .limit = MAX_TEXT };
+	if (o->comparison != NULL)
+		witnesses_text(o->comparison, &words);
+	if (words.len > 0)
+		(void)buf_addf(out, "%switnesses: %s", before, buf_str(&words));
+}
+
 void ci_summary(struct buf *out, const struct ci_rows *rows)
 {
 	size_t counts[SEVERITY_COUNT] = { 0 };
@@ -167,10 +177,16 @@ void ci_cut(struct buf *out, const char *text, size_t columns)
 	const char *s = text_of(text);
 	/* A column has few bytes: megabytes need not be looked at to be cut. */
 	const size_t n = strnlen(s, columns * 16 + 1);
-	const size_t fits = text_fit(s, n, columns);
-	(void)buf_add(out, s, fits);
-	if (fits < n)
-		(void)buf_adds(out, "…");
+	if (text_fit(s, n, columns) == n) {
+		(void)buf_add(out, s, n);
+		return;
+	}
+	size_t head, tail;
+	const size_t all = n + strlen(s + n);
+	text_fit_ends(s, all, columns, &head, &tail);
+	(void)buf_add(out, s, head);
+	(void)buf_adds(out, "…");
+	(void)buf_add(out, s + tail, all - tail);
 }
 
 void ci_host_words(struct buf *out, const struct session *s)
@@ -196,6 +212,7 @@ void ci_host_words(struct buf *out, const struct session *s)
 
 static const struct column status_columns[] = {
 	{ .title = "status", .key = "status" },
+	{ .title = "why", .key = "note" },
 	{ .title = "scenario", .key = "scenario", .is_elastic = true },
 	{ .title = "metric", .key = "metric" },
 	{ .title = "target", .key = "target" },
@@ -203,7 +220,6 @@ static const struct column status_columns[] = {
 	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
 	{ .title = "change", .key = "change", .align = ALIGN_RIGHT },
 	{ .title = "headroom", .key = "headroom", .align = ALIGN_RIGHT },
-	{ .title = "note", .key = "note" },
 };
 
 static void add_cut(struct table *t, const char *text, size_t columns)
@@ -230,11 +246,21 @@ static void add_judgement(struct table *t, const struct judgement *j, size_t col
 	value_headroom(t, j->headroom);
 }
 
+/* What the object is says more than by how much it is over, which has columns of its own. */
+static const char *why_of(const struct ci_row *row)
+{
+	const struct judgement *j = row->judgement;
+	if (j == NULL)
+		return row->outcome->reason;
+	return text_of(j->cause)[0] != '\0' ? j->cause : j->reason;
+}
+
 static void add_row(struct table *t, const struct ci_row *row, size_t columns)
 {
 	const struct judgement *j = row->judgement;
 	table_tone(t, severity_tone(row->severity));
 	table_textf(t, "%s %s", severities[row->severity].icon, ci_status(row));
+	add_cut(t, why_of(row), 2 * columns);
 	add_cut(t, row->outcome->scenario, columns);
 	if (j != NULL) {
 		add_judgement(t, j, columns);
@@ -242,7 +268,6 @@ static void add_row(struct table *t, const struct ci_row *row, size_t columns)
 		for (int i = 0; i < 6; i++)
 			table_text(t, NULL);
 	}
-	add_cut(t, j != NULL ? j->reason : row->outcome->reason, 2 * columns);
 }
 
 struct table *ci_build_status(const struct ci_row *rows, size_t n, size_t columns)
@@ -256,7 +281,7 @@ struct table *ci_build_status(const struct ci_row *rows, size_t n, size_t column
 /* --- witnesses ------------------------------------------------------------------------------ */
 
 static const struct column witness_columns[] = {
-	{ .title = "count", .key = "id" },
+	{ .title = "witness", .key = "id" },
 	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
 	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
 	{ .title = "change", .key = "change", .align = ALIGN_RIGHT },
@@ -270,7 +295,10 @@ struct table *ci_build_witnesses(const struct comparison *c)
 	struct table *t = table_new("Witnesses", witness_columns, N_OF(witness_columns));
 	for (size_t i = 0; i < c->n_changes; i++) {
 		const struct change *change = &c->changes[i];
-		if (change->basis != BASIS_EXACT)
+		const bool is_cpu =
+			change->basis != BASIS_NONE && (strcmp(change->id, "cpu.user") == 0 ||
+							strcmp(change->id, "cpu.system") == 0);
+		if (!is_witness(change) && !is_cpu)
 			continue;
 		if (change->base_value == change->head_value) {
 			n_same++;

@@ -104,6 +104,16 @@ static void say_control(struct page *page, const struct outcome *o, const struct
 	page_say(page, differs ? TONE_BAD : TONE_DIM, HANG, buf_str(&line));
 }
 
+static void say_witnesses(struct page *page, const struct outcome *o)
+{
+	_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE }, line = { .limit = MAX_LINE };
+	if (o->comparison != NULL)
+		witnesses_text(o->comparison, &words);
+	(void)buf_addf(&line, "witnesses: %s", buf_str(&words));
+	if (words.len > 0)
+		page_say(page, TONE_PLAIN, HANG, buf_str(&line));
+}
+
 static void say_design(struct page *page, const struct outcome *o)
 {
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
@@ -134,6 +144,7 @@ int report_ab(const struct outcome *o, struct page *page)
 	}
 	for (size_t i = 0; i < o->n_judgements; i++)
 		say_control(page, o, &o->judgements[i]);
+	say_witnesses(page, o);
 	say_design(page, o);
 	return o->comparison != NULL ? print_changes(o->comparison, page) : page->error;
 }

@@ -237,16 +237,24 @@ static const char *verb_of(const struct session *s, const struct run *run)
 	return strcmp(reason, "signal") == 0 ? "killed after " : "done in ";
 }
 
+/* Long ones without their middle: what tells two paths apart is at their ends. */
+static void add_detail(struct buf *line, const char *detail, size_t n)
+{
+	size_t head = n, tail = n;
+	if (text_width(detail, n) > MAX_DETAIL)
+		text_fit_ends(detail, n, MAX_DETAIL, &head, &tail);
+	(void)buf_add(line, detail, head);
+	(void)buf_adds(line, head < n ? "..." : "");
+	(void)buf_add(line, detail + tail, n - tail);
+}
+
 static void add_term(struct buf *line, const struct term *term, const struct scale *scale)
 {
 	(void)buf_adds(line, term->label);
 	if (term->detail != NULL && term->detail[0] != '\0') {
 		const size_t n = strlen(term->detail);
-		const size_t fit = text_fit(term->detail, n, MAX_DETAIL);
 		(void)buf_addc(line, ' ');
-		(void)buf_add(line, term->detail, fit);
-		if (fit < n)
-			(void)buf_adds(line, "...");
+		add_detail(line, term->detail, n);
 	}
 	(void)buf_addc(line, ' ');
 	add_units(line, term->units, scale);

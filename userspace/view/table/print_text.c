@@ -24,6 +24,7 @@ struct layout {
 	const struct table *t;
 	const struct page *page;
 	unsigned int widths[MAX_COLUMNS]; /* 0: not shown */
+	bool is_folded[MAX_COLUMNS];
 };
 
 unsigned int page_width(const struct page *page)
@@ -165,39 +166,107 @@ static void lay_out(struct layout *l, struct buf *scratch)
 
 /* --- lines ---------------------------------------------------------------------------------- */
 
-/* Where the end of text[0..n) that takes at most @width columns begins. */
-static size_t tail_at(const char *text, size_t n, size_t width)
+/* Appends text[0..n) cut to @width columns, with an ellipsis: a path in front, where it says least, all
+ * else in the middle. */
+static void add_cut(const struct page *page, struct buf *line, const char *text, size_t n,
+		    unsigned int width)
 {
-	size_t at = n > width ? n - width : 0; /* a column takes a byte at least, mostly one */
-	while (at < n &&
-	       (((unsigned char)text[at] & 0xc0) == 0x80 || text_width(text + at, n - at) > width))
-		at++;
-	return at;
+	const char *ellipsis = page->is_utf8 ? "…" : "...";
+	const unsigned int ellipsis_width = page->is_utf8 ? 1 : 3;
+	const size_t room = width > ellipsis_width ? width - ellipsis_width : 0;
+	const bool is_path = text[0] == '/' && memchr(text, ' ', n) == NULL;
+	size_t head = 0, tail = 0;
+	if (is_path)
+		tail = text_tail(text, n, room);
+	else
+		text_fit_ends(text, n, room, &head, &tail);
+	(void)buf_add(line, text, head);
+	(void)buf_adds(line, ellipsis);
+	(void)buf_add(line, text + tail, n - tail);
+	const size_t taken =
+		text_width(text, head) + ellipsis_width + text_width(text + tail, n - tail);
+	(void)buf_pad(line, ' ', taken < width ? width - taken : 0);
 }
 
-/* Appends text[0..n) in @width columns, cut with an ellipsis if need be: a path in front, where it
- * says least. */
-static void add_fitted(const struct layout *l, struct buf *line, const char *text, size_t n,
+/* Appends text[0..n) in @width columns. */
+static void add_fitted(const struct page *page, struct buf *line, const char *text, size_t n,
 		       unsigned int width, enum align align)
 {
 	const unsigned int own = width_of(text, n);
-	if (own <= width) {
-		(void)buf_pad(line, ' ', align == ALIGN_RIGHT ? width - own : 0);
-		(void)buf_add(line, text, n);
-		(void)buf_pad(line, ' ', align == ALIGN_LEFT ? width - own : 0);
+	if (own > width) {
+		add_cut(page, line, text, n, width);
 		return;
 	}
-	const char *ellipsis = l->page->is_utf8 ? "…" : "...";
-	const unsigned int ellipsis_width = l->page->is_utf8 ? 1 : 3;
-	const size_t room = width > ellipsis_width ? width - ellipsis_width : 0;
-	const bool is_path = text[0] == '/' && memchr(text, ' ', n) == NULL;
-	const size_t from = is_path ? tail_at(text, n, room) : 0;
-	const size_t to = is_path ? n : text_fit(text, n, room);
-	(void)buf_adds(line, is_path ? ellipsis : "");
-	(void)buf_add(line, text + from, to - from);
-	(void)buf_adds(line, is_path ? "" : ellipsis);
-	const unsigned int taken = width_of(text + from, to - from) + ellipsis_width;
-	(void)buf_pad(line, ' ', taken < width ? width - taken : 0);
+	(void)buf_pad(line, ' ', align == ALIGN_RIGHT ? width - own : 0);
+	(void)buf_add(line, text, n);
+	(void)buf_pad(line, ' ', align == ALIGN_LEFT ? width - own : 0);
+}
+
+/* --- names that would look alike ------------------------------------------------------------ */
+
+struct short_name {
+	char *full, *cut;
+};
+
+static int by_cut(const void *left, const void *right)
+{
+	return strcmp(((const struct short_name *)left)->cut,
+		      ((const struct short_name *)right)->cut);
+}
+
+/* What is cut to the same text is no name any more. */
+static bool has_doubles(struct short_name *names, size_t n)
+{
+	bool is_double = false;
+	if (n > 1)
+		qsort(names, n, sizeof(*names), by_cut);
+	for (size_t i = 1; i < n && !is_double; i++)
+		is_double = strcmp(names[i - 1].cut, names[i].cut) == 0 &&
+			    strcmp(names[i - 1].full, names[i].full) != 0;
+	return is_double;
+}
+
+/* Whether cutting makes two texts of the column the same. */
+static bool hides_names(const struct layout *l, size_t column, struct buf *scratch)
+{
+	struct short_name *names = calloc(l->t->rows.n + 1, sizeof(*names));
+	size_t n = 0;
+	for (size_t row = 0; names != NULL && row < l->t->rows.n; row++) {
+		const unsigned int indent = indent_of(l, row, column);
+		const unsigned int room =
+			l->widths[column] > indent ? l->widths[column] - indent : 0;
+		if (!is_for(l->t->rows.items[row].audience, TABLE_TEXT) ||
+		    table_cell(l->t, row, column)->type != CELL_TEXT)
+			continue;
+		cell_text(l, row, column, scratch);
+		if (width_of(buf_str(scratch), scratch->len) <= room)
+			continue;
+		_cleanup_(buf_done) struct buf cut = { .limit = MAX_CELL_LEN };
+		add_cut(l->page, &cut, buf_str(scratch), scratch->len, room);
+		names[n].full = strdup(buf_str(scratch));
+		names[n].cut = strdup(buf_str(&cut));
+		if (names[n].full == NULL || names[n].cut == NULL) {
+			free(names[n].full);
+			free(names[n].cut);
+			break;
+		}
+		n++;
+	}
+	const bool is_double = names != NULL && has_doubles(names, n);
+	for (size_t i = 0; i < n; i++) {
+		free(names[i].full);
+		free(names[i].cut);
+	}
+	free(names);
+	return is_double;
+}
+
+/* Then the texts are continued on the next line. */
+static void fold_names(struct layout *l, struct buf *scratch)
+{
+	for (size_t i = 0; i < l->t->n_columns && i < MAX_COLUMNS; i++)
+		l->is_folded[i] = l->widths[i] > 0 &&
+				  (l->t->columns[i].is_folded || hides_names(l, i, scratch));
 }
 
 static void add_bar(const struct layout *l, struct buf *line, const struct cell *cell,
@@ -278,7 +347,8 @@ static int print_titles(const struct layout *l, struct buf *line)
 			continue;
 		(void)buf_adds(line, gap);
 		const char *title = l->t->columns[i].title;
-		add_fitted(l, line, title, strlen(title), l->widths[i], l->t->columns[i].align);
+		add_fitted(l->page, line, title, strlen(title), l->widths[i],
+			   l->t->columns[i].align);
 		gap = "  ";
 	}
 	return print_line(l->page, TONE_DIM, line);
@@ -311,7 +381,7 @@ static int print_folded(const struct layout *l, char *const rests[static MAX_COL
 			if (l->widths[i] == 0)
 				continue;
 			const size_t n = fold_at(at[i], strlen(at[i]), l->widths[i]);
-			add_fitted(l, line, at[i], n, l->widths[i], ALIGN_LEFT);
+			add_fitted(l->page, line, at[i], n, l->widths[i], ALIGN_LEFT);
 			(void)buf_pad(line, ' ', GAP);
 			at[i] += n;
 			while (*at[i] == ' ')
@@ -346,11 +416,11 @@ static int print_row(const struct layout *l, size_t row, struct buf *line, struc
 		cell_text(l, row, i, scratch);
 		const char *text = buf_str(scratch);
 		size_t n = scratch->len;
-		if (l->t->columns[i].is_folded && room > 0) {
+		if (l->is_folded[i] && room > 0) {
 			n = fold_at(text, n, room);
 			rests.of[i] = strdup(text + n + (text[n] == ' '));
 		}
-		add_fitted(l, line, text, n, room, l->t->columns[i].align);
+		add_fitted(l->page, line, text, n, room, l->t->columns[i].align);
 		(void)buf_adds(line, is_dim ? tone_end(l->page, TONE_DIM) : "");
 	}
 	const enum tone tone = l->t->rows.items[row].tone;
@@ -407,6 +477,7 @@ int print_text(const struct table *t, const struct page *page)
 	_cleanup_(buf_done) struct buf line = { .limit = 8 * MAX_CELL_LEN };
 	_cleanup_(buf_done) struct buf scratch = { .limit = 8 * MAX_CELL_LEN };
 	lay_out(&l, &scratch);
+	fold_names(&l, &scratch);
 
 	const bool is_empty = table_rows(t) == 0;
 	if (t->title[0] != '\0')
