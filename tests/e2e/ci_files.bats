@@ -205,6 +205,76 @@ fake_gh() {
 	cmp repo/startline-verdict/comment.md posted
 }
 
+# slower_repo: two commits on main, of which the second takes 300 ms more and is what origin/main is at.
+slower_repo() {
+	git init -q -b main repo
+	cd repo
+	git config user.name Somebody
+	git config user.email somebody@example.org
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: start
+		    command: ./program
+		    runs: 2
+		    base: { worktree: origin/main }
+		    budgets: { time.wall: "< 9 s" }
+	END
+	printf '#!/bin/sh\n:\n' >program
+	chmod +x program
+	git add . && git commit -qm base
+	first=$(git rev-parse HEAD)
+	echo 'sleep 0.3' >>program
+	git commit -qam slower
+	git update-ref refs/remotes/origin/main HEAD
+	PATH="$ROOT/build:$PATH"
+}
+
+@test "GitHub: a push is compared with the commit before it" {
+	slower_repo
+	export STARTLINE="$ROOT/build/startline" KERNEL=never GITHUB_REF_NAME=main
+	status=0
+	BEFORE=$first "$action/measure" >log 2>&1 || status=$?
+	[ "$status" = 1 ]
+	grep -q '^::error file=startline.yml.*title=start%3A regressed::time.wall' log
+	# A new branch has no commit before it; what is gone cannot be compared with.
+	git update-ref refs/remotes/origin/main HEAD
+	for before in 0000000000000000000000000000000000000000 \
+		0123456789012345678901234567890123456789; do
+		BEFORE=$before "$action/measure" >log 2>&1
+	done
+	grep -q '^::notice title=startline::commit 0123' log
+	"$ROOT/build/startline" history time.wall >history
+	grep -q start history
+}
+
+@test "GitLab: the example runs, and its reports are there" {
+	slower_repo
+	python3 -c 'import yaml; print("\n".join(yaml.safe_load(open("'"$ROOT"'/docs/examples/gitlab-ci.yml"))["startline"]["script"]))' >script
+	git update-ref refs/remotes/origin/main "$first"
+	status=0
+	CI=true CI_MERGE_REQUEST_DIFF_BASE_SHA=$first bash -e script >log 2>&1 || status=$?
+	[ "$status" = 1 ]
+	xmllint --noout startline-verdict/junit.xml
+	grep -q 'startline_verdict{.*metric="time.wall".*startline_verdict="failed"} 1' startline-verdict/metrics.txt
+	"$BATS_TEST_DIRNAME/validate" startline-verdict/verdict.json
+	[ -s startline-verdict/comment.md ]
+}
+
+@test "Jenkins: the example runs, and its reports are there" {
+	slower_repo
+	python3 - "$ROOT/docs/examples/Jenkinsfile" >script <<-'END'
+		import re, sys
+		text = open(sys.argv[1]).read()
+		print(text.split("script: " + 3 * chr(39))[1].split(3 * chr(39))[0])
+	END
+	git update-ref refs/remotes/origin/main "$first"
+	status=0
+	CI=true CHANGE_TARGET=main sh -xe script >log 2>&1 || status=$?
+	[ "$status" = 1 ]
+	xmllint --noout startline-verdict/junit.xml
+	"$BATS_TEST_DIRNAME/validate" startline-verdict/verdict.json
+}
+
 @test "the commands in documents and examples are understood" {
 	yaml_files | xargs "$snippets" commands "$ROOT"/docs/examples/Jenkinsfile "$ROOT"/docs/ci.md \
 		"$ROOT"/README.md >commands
