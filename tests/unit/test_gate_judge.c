@@ -415,6 +415,74 @@ static void a_budget_against_a_baseline_is_not_over_by_neighbours(void **state)
 	assert_int_equal(outcome.n_judgements, 2);
 }
 
+static void count_of(struct session *s, const char *id, double value)
+{
+	const double values[] = { value, value, value };
+	assert_int_equal(session_add_values(s, id, metrics_row(id), values, 3), 0);
+}
+
+static enum verdict verdict_of_counts(double of_base, double of_head, double exact)
+{
+	static const char *allocs[] = { "heap.allocs" };
+	scenario.gate = (struct text_list){ allocs, 1 };
+	scenario.baseline_levels.exact = exact;
+	count_of(base, "heap.allocs", of_base);
+	count_of(head, "heap.allocs", of_head);
+	with_baseline();
+	judge();
+	return outcome.judgements[0].verdict;
+}
+
+static void one_more_of_many_is_of_no_interest(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_of_counts(60005, 60006, GATE_EXACT), VERDICT_UNCHANGED);
+}
+
+static void one_more_of_few_is(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_of_counts(1, 2, GATE_EXACT), VERDICT_REGRESSED);
+}
+
+static void how_much_is_of_interest_can_be_said(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_of_counts(60005, 60006, 0), VERDICT_REGRESSED);
+}
+
+static void what_one_side_did_not_capture_is_a_row(void **state)
+{
+	(void)state;
+	memset(runs, 0, sizeof(runs));
+	base->runs = runs[0];
+	head->runs = runs[1];
+	base->n_runs = head->n_runs = N;
+	add(base, "time.wall", 100 * MS);
+	add(head, "time.wall", 100 * MS);
+	add(head, "mem.peak_rss", 32e6);
+	with_baseline();
+	judge();
+	assert_int_equal(outcome.kind, OUTCOME_JUDGED);
+	assert_int_equal(outcome.n_judgements, 2);
+	assert_string_equal(outcome.judgements[0].metric, "mem.peak_rss");
+	assert_int_equal(outcome.judgements[0].level, LEVEL_INCONCLUSIVE);
+	assert_non_null(strstr(outcome.judgements[0].reason, "only in head"));
+}
+
+static void one_run_each_says_so(void **state)
+{
+	static const char *rss[] = { "mem.peak_rss" };
+	const double less = 10e6, more = 12.9e6;
+	(void)state;
+	scenario.gate = (struct text_list){ rss, 1 };
+	assert_int_equal(session_add_values(base, rss[0], metrics_row(rss[0]), &less, 1), 0);
+	assert_int_equal(session_add_values(head, rss[0], metrics_row(rss[0]), &more, 1), 0);
+	with_baseline();
+	judge();
+	assert_non_null(strstr(outcome.judgements[0].reason, "one run each"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +509,11 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_budget_against_a_baseline_is_not_over_by_neighbours, setup, teardown),
+		TEST(one_more_of_many_is_of_no_interest),
+		TEST(one_more_of_few_is),
+		TEST(how_much_is_of_interest_can_be_said),
+		TEST(what_one_side_did_not_capture_is_a_row),
+		TEST(one_run_each_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,7 @@ static void changes_of(const struct plan *plan, struct samples *s, enum arm arm,
 /* True: decided. */
 static bool look(const struct plan *plan, struct samples *s, struct result *ret)
 {
-	static const struct levels levels = { 0.05, 0.10 };
+	static const struct levels levels = { .warn = 0.05, .fail = 0.10 };
 	static struct series heads[MOST_METRICS][2], controls[MOST_METRICS][2];
 	struct change changes[MOST_METRICS] = { 0 }, control[MOST_METRICS] = { 0 };
 	enum verdict verdicts[MOST_METRICS];

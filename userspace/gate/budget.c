@@ -351,6 +351,8 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 
 static const char *why_open(const struct change *c)
 {
+	if (c->base != NULL && c->base->summary.n == 1 && c->head->summary.n == 1)
+		return "one run each, which has no statistics";
 	return verdict_is_change(verdict_of(c))
 		       ? "a claim needs more certainty than its interval has"
 		       : "neither a change nor its absence is proven";

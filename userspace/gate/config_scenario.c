@@ -50,13 +50,15 @@ static int read_levels_of(struct reader *r, node *mapping, const char *key, stru
 
 static int read_levels(struct reader *r, node *mapping, struct scenario *ret)
 {
-	static const char *const keys[] = { "budget", "baseline", NULL };
+	static const char *const keys[] = { "budget", "baseline", "exact", NULL };
 	node *n = node_find(r, mapping, "levels");
 	if (n == NULL)
 		return 0;
 	int e = node_check_keys(r, n, "levels", keys);
 	if (e == 0)
 		e = read_levels_of(r, n, "budget", &ret->budget_levels);
+	if (e == 0)
+		e = take_share(r, n, "exact", &ret->baseline_levels.exact);
 	return e < 0 ? e : read_levels_of(r, n, "baseline", &ret->baseline_levels);
 }
 

@@ -8,6 +8,7 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/units.h"
+#include "userspace/gate/verdict.h"
 
 bool is_witness(const struct change *c)
 {
@@ -30,7 +31,7 @@ const char *exact_changes_text(const struct comparison *c, char *ret, size_t siz
 		if (!is_witness(witness))
 			continue;
 		n++;
-		if (witness->base_value != witness->head_value &&
+		if (verdict_is_change(verdict_of(witness)) &&
 		    (most == NULL || strength(witness) > strength(most)))
 			most = witness;
 	}

@@ -10,6 +10,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/gate/disturbance.h"
 #include "userspace/gate/judge_internal.h"
+#include "userspace/gate/proven.h"
 #include "userspace/gate/sequence.h"
 #include "userspace/gate/undisturbed.h"
 
@@ -75,6 +76,13 @@ static int gather_all(struct judging *g, struct gate *ret)
 	return r;
 }
 
+/* Measured, but on one side it was not captured: that may hide what it would have shown. */
+static bool is_half(const struct against *a, const struct change *c)
+{
+	return a->session->n_runs > 0 && a->head->n_runs > 0 && c->basis == BASIS_NONE &&
+	       isnan(c->base_value) != isnan(c->head_value);
+}
+
 static int gather_one(struct judging *g, const char *id, size_t at, struct gate *ret)
 {
 	const struct against *a = g->e->gate;
@@ -89,7 +97,8 @@ static int gather(struct judging *g, struct gate *ret)
 	if (g->e->scenario->results != NULL && g->e->scenario->gate.n == 0)
 		return gather_all(g, ret);
 	struct text_list ids = { 0 };
-	/* Metrics that are judged by default may be missing; those that were named may not. */
+	/* Metrics that are judged by default may be missing on both sides; those that were named may
+	 * not. */
 	const bool is_chosen = g->e->scenario->gate.n > 0;
 	int r = scenario_gate_metrics(g->arena, g->e->scenario, &ids);
 	if (r >= 0)
@@ -97,7 +106,8 @@ static int gather(struct judging *g, struct gate *ret)
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
 		const struct change *c = &ret->changes[ret->n];
 		r = gather_one(g, ids.items[i], ret->n, ret);
-		ret->n += is_chosen || c->basis != BASIS_NONE || c->is_of_other_tier;
+		ret->n += is_chosen || c->basis != BASIS_NONE || c->is_of_other_tier ||
+			  is_half(g->e->gate, c);
 	}
 	return r;
 }
@@ -130,6 +140,44 @@ int judging_distrust(struct judging *g, const struct against *a, const struct ch
 	return 0;
 }
 
+/* Of which the breakdown tells: what it adds up to. */
+static bool is_broken_down(const struct comparison *c, const struct change *change)
+{
+	const struct change *ready = comparison_find(c, "startup.ready");
+	const bool is_ready = ready != NULL && ready->basis != BASIS_NONE;
+	return strcmp(change->id, is_ready ? "startup.ready" : "time.wall") == 0;
+}
+
+/* Where the interval of the whole leaves it open, but rows prove as much as would be a warning: they
+ * decide, and what is shown is what they prove. */
+static int judge_by_rows(struct judging *g, const struct change *c, struct judgement *j)
+{
+	char share[UNITS_BYTES], whole[UNITS_BYTES];
+	const struct comparison *comparison = g->e->gate->comparison;
+	const struct levels *levels = &g->e->scenario->baseline_levels;
+	/* Of another hour any row may have changed, with the machine. */
+	if (j->verdict != VERDICT_INCONCLUSIVE || g->e->gate->control == NULL ||
+	    c->basis != BASIS_SHIFT || !is_broken_down(comparison, c) ||
+	    verdict_excludes(c, levels->warn))
+		return 0;
+	const double proven = proven_share(comparison);
+	if (proven < levels->warn || proven <= GATE_MARGIN)
+		return 0;
+	j->verdict = VERDICT_REGRESSED;
+	j->level = proven >= levels->fail ? LEVEL_RED : LEVEL_YELLOW;
+	j->excludes_fail = false;
+	j->ratio = 1 + proven;
+	j->actual = j->base_value * j->ratio;
+	j->low = j->high = NAN;
+	j->more_runs = 0;
+	j->reason = arena_printf(
+		g->arena,
+		"%s is proven by rows of its breakdown, of the rest nothing; the whole "
+		"is estimated at %s",
+		format_percent_signed(share, proven), format_percent_signed(whole, c->ratio - 1));
+	return j->reason != NULL ? 0 : -ENOMEM;
+}
+
 static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
 			enum verdict verdict, bool is_settled)
 {
@@ -140,6 +188,9 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 		j.verdict = VERDICT_INCOMPARABLE;
 		j.level = LEVEL_INCONCLUSIVE;
 		j.reason = judging_say_incomparable(g, a);
+	} else if (r >= 0 && c->basis == BASIS_NONE && g->e->scenario->gate.n == 0 &&
+		   is_half(a, c)) {
+		j.level = LEVEL_INCONCLUSIVE;
 	} else if (r >= 0 && c->basis == BASIS_NONE) {
 		const char *reason =
 			arena_printf(g->arena, "%s against %s: %s", c->id, a->label, c->reason);
@@ -153,7 +204,9 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 				       "difference as well");
 		g->o->control_differs = true;
 	} else if (r >= 0) {
-		r = judging_distrust(g, a, c, &j);
+		r = judge_by_rows(g, c, &j);
+		if (r >= 0)
+			r = judging_distrust(g, a, c, &j);
 	}
 	return r < 0 ? r : judging_add(g, &j);
 }
@@ -173,6 +226,11 @@ int judging_gate(struct judging *g)
 			       arena_printf(g->arena, "nothing in common with %s", a->label));
 	const size_t settled = undisturbed_judge(gate.changes, controls, gate.n, gate.verdicts);
 	const size_t n = gate.n + (settled < gate.n && !g->e->is_screened);
+	for (size_t i = 0; i < gate.n; i++) {
+		if (gate.changes[i].basis == BASIS_EXACT)
+			gate.verdicts[i] = verdict_with(&gate.changes[i],
+							g->e->scenario->baseline_levels.exact);
+	}
 	if (g->e->is_screened)
 		accept_screened(&gate);
 	for (size_t i = 0; r >= 0 && i < n; i++)
@@ -188,7 +246,7 @@ static bool may_be_worse(const struct change *c, const struct levels *levels)
 	const double low = is_difference ? c->difference_low : c->low - 1;
 	const double high = is_difference ? c->difference_high : c->high - 1;
 	if (c->basis == BASIS_EXACT)
-		return c->base_value != c->head_value;
+		return verdict_is_change(verdict_with(c, levels->exact));
 	if (c->basis == BASIS_NONE || isnan(low) || isnan(high))
 		return true;
 	const double limit = is_difference ? levels->fail * fabs(c->base_value) : levels->fail;

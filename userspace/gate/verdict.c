@@ -77,11 +77,18 @@ static enum verdict better_or_worse(const struct change *c, enum verdict verdict
 
 enum verdict verdict_of(const struct change *c)
 {
+	return verdict_with(c, GATE_EXACT);
+}
+
+enum verdict verdict_with(const struct change *c, double exact)
+{
 	if (c->basis == BASIS_NONE)
 		return c->is_of_other_tier ? VERDICT_INCOMPARABLE : VERDICT_INCONCLUSIVE;
 	const struct ratios w = worsening_of(c);
 	if (c->basis == BASIS_EXACT) {
-		if (c->head_value == c->base_value)
+		const double moved = fabs(c->head_value - c->base_value);
+		const double least = c->metric->unit == UNIT_COUNT ? 1 : 0;
+		if (moved == 0 || moved < fmax(least, exact * fabs(c->base_value)))
 			return VERDICT_UNCHANGED;
 		return better_or_worse(c, w.value > 1 ? VERDICT_REGRESSED : VERDICT_IMPROVED);
 	}

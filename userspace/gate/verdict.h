@@ -35,14 +35,17 @@ const char *level_name(enum level level); /* "green" …: gate/severity.c */
 
 struct levels {
 	double warn, fail; /* 0.05 is 5 % */
+	double exact;	   /* the smallest change of an exact metric that matters */
 };
-#define LEVELS_BUDGET	((struct levels){ 0, 0 })
-#define LEVELS_BASELINE ((struct levels){ 0.05, 0.10 })
+#define LEVELS_BUDGET	((struct levels){ 0, 0, 0 })
+#define LEVELS_BASELINE ((struct levels){ 0.05, 0.10, GATE_EXACT })
 
 /* A change smaller than the margin is of no interest; an interval inside the band of equivalence
  * proves that there is none worth speaking of. */
 #define GATE_MARGIN	 0.02
 #define GATE_EQUIVALENCE 0.05
+/* An exact change by less than this share, or of counts by less than 1, is of no interest. */
+#define GATE_EXACT 0.001
 /* A change as ratios head / base, also where it is known as a difference only; never negative, INFINITY
  * where base is 0. NAN: not known. */
 struct ratios {
@@ -52,6 +55,8 @@ struct ratios ratios_of(const struct change *c);
 /* What one change says, by its interval. Direction by metric->better. BASIS_NONE, and a change
  * without an interval, is inconclusive. */
 enum verdict verdict_of(const struct change *c);
+/* The same with another share than GATE_EXACT. */
+enum verdict verdict_with(const struct change *c, double exact);
 /* The same as part of @whole: INCOMPARABLE where the machines differ, but for exact metrics,
  * which do not depend on how fast a machine is. */
 enum verdict verdict_in(const struct comparison *whole, const struct change *c);

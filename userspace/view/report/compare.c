@@ -12,6 +12,7 @@
 #include "userspace/base/units.h"
 #include "userspace/gate/cause.h"
 #include "userspace/gate/exact_changes.h"
+#include "userspace/gate/proven.h"
 #include "userspace/gate/verdict.h"
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
@@ -78,6 +79,13 @@ static void add_interval(struct buf *out, const struct change *c)
 		value_add_interval(out, c->low, c->high);
 }
 
+/* No statistics are to blame for that. */
+static bool is_one_run_each(const struct change *c)
+{
+	return (c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE) &&
+	       c->base->summary.n == 1 && c->head->summary.n == 1;
+}
+
 static void add_change_row(struct table *t, const struct change *c, enum verdict verdict,
 			   bool is_for_people)
 {
@@ -101,7 +109,9 @@ static void add_change_row(struct table *t, const struct change *c, enum verdict
 	table_count(t, c->base != NULL ? (int64_t)c->base->summary.n : UNKNOWN);
 	table_count(t, c->head != NULL ? (int64_t)c->head->summary.n : UNKNOWN);
 	table_text(t, c->basis == BASIS_NONE && !c->is_of_other_tier ? c->reason
-								     : verdict_name(verdict));
+		      : is_one_run_each(c) && verdict == VERDICT_INCONCLUSIVE
+			      ? "one run each"
+			      : verdict_name(verdict));
 }
 
 static const struct column change_columns[] = {
@@ -154,14 +164,54 @@ static bool is_of_interest(const struct comparison *c, const struct change *main
 	       verdict_is_change(verdict_of(change));
 }
 
-/* One row per metric. People get what changed and what mattered, programs get all. */
+/* How early it is listed: what got worse first, the most of it first. */
+static double badness_of(const struct comparison *c, const struct change *change)
+{
+	static const double order[VERDICT_COUNT] = {
+		[VERDICT_REGRESSED] = 3,
+		[VERDICT_CHANGED] = 2,
+		[VERDICT_IMPROVED] = 1,
+	};
+	const double rank = order[verdict_in(c, change)];
+	const double size = fabs(log(ratios_of(change).value));
+	/* A share of 1, whatever the size. */
+	return rank > 0 ? rank + (isfinite(size) ? size / (1 + size) : 1) : 0;
+}
+
+struct listed {
+	const struct change *change;
+	double badness;
+	size_t place;
+};
+
+static int worse_first(const void *left, const void *right)
+{
+	const struct listed *a = left, *b = right;
+	if (a->badness != b->badness)
+		return a->badness > b->badness ? -1 : 1;
+	return a->place < b->place ? -1 : a->place > b->place;
+}
+
+static struct listed *list_changes(const struct comparison *c)
+{
+	struct listed *list = calloc(c->n_changes + 1, sizeof(*list));
+	for (size_t i = 0; list != NULL && i < c->n_changes; i++)
+		list[i] = (struct listed){ &c->changes[i], badness_of(c, &c->changes[i]), i };
+	if (list != NULL)
+		qsort(list, c->n_changes, sizeof(*list), worse_first);
+	return list;
+}
+
+/* One row per metric, the worst first. People get what changed and what mattered, programs get all. */
 static struct table *build_changes(const struct comparison *c)
 {
 	size_t n_unchanged = 0, n_open = 0;
 	const struct change *main = main_change(c);
-	struct table *t = table_new("changes", change_columns, N_OF(change_columns));
-	for (size_t i = 0; i < c->n_changes; i++) {
-		const struct change *change = &c->changes[i];
+	_cleanup_free_ struct listed *list = list_changes(c);
+	struct table *t =
+		list != NULL ? table_new("changes", change_columns, N_OF(change_columns)) : NULL;
+	for (size_t i = 0; list != NULL && i < c->n_changes; i++) {
+		const struct change *change = list[i].change;
 		const bool is_listed = is_of_interest(c, main, change);
 		add_change_row(t, change, verdict_in(c, change), is_listed);
 		if (change->is_demoted && change->basis != BASIS_NONE)
@@ -398,13 +448,14 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 	const struct contribution *most = comparison_cause(c);
 	if (most == NULL)
 		return;
-	/* Of code a change may be proven where the noise of waits leaves the whole open. */
+	/* Of code, or of much, a change may be proven where the noise of waits leaves the whole open. */
 	const bool is_named = most->module != NULL || most->import != NULL;
 	if (verdict_is_change(verdict)) {
 		(void)buf_adds(ret_cause, "cause: ");
 		cause_of_change(c, main_change(c)->id, ret_cause);
-	} else if (verdict == VERDICT_INCONCLUSIVE && is_named && contribution_is_proven(most) &&
-		   most->counterpart == NULL && is_worth_a_line(most, total_but_waits(c))) {
+	} else if (verdict == VERDICT_INCONCLUSIVE && (is_named || proven_row(c, most)) &&
+		   contribution_is_proven(most) && most->counterpart == NULL &&
+		   is_worth_a_line(most, total_but_waits(c))) {
 		(void)buf_adds(ret_cause, "proven part: ");
 		cause_of_row(most, ret_cause);
 	}
