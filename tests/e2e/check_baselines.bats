@@ -21,7 +21,7 @@ setup() {
 		}' >"$1"
 	}
 	rows base.txt 1
-	rows head.txt 1.3
+	rows head.txt 4
 	cat >startline.yml <<-'END'
 		scenarios:
 		  - name: benchmarks
@@ -37,16 +37,16 @@ setup() {
 	[ "$status" -eq 1 ]
 	levels | grep -v bytes >found
 	cat >expected <<-'END'
-		bench[Fast-2] +5 %: green
+		bench[Fast-2] +5 %: inconclusive
 		bench[Fast-2] < 2 us: green
-		bench[Fast-2] @./base.txt +10.0 %: green
+		bench[Fast-2] @./base.txt +10.0 %: inconclusive
 		bench[Slow-2] < 2 us: red
 		bench[Slow-2] @./base.txt +10.0 %: red
 	END
 	diff expected found
 	# Also where it has to be that of a trusted commit.
 	git init -q . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
-	rows base.txt 1.3
+	rows base.txt 4
 	check --trusted HEAD
 	[ "$status" -eq 1 ]
 	levels | grep -v bytes | diff expected -

@@ -61,8 +61,14 @@ static void changes_of(const struct plan *plan, struct samples *s, enum arm arm,
 		const enum arm sides[] = { ARM_BASE, arm };
 		for (int k = 0; k < 2; k++) {
 			double *values = s->values[sides[k]][i];
-			series[i][k] = (struct series){ "time.wall", &wall, values, s->n[sides[k]],
-							false,	     { 0 }, true,   TIER_UNKNOWN };
+			series[i][k] = (struct series){ .id = "time.wall",
+							.metric = &wall,
+							.values = values,
+							.n_values = s->n[sides[k]],
+							false,
+							{ 0 },
+							true,
+							TIER_UNKNOWN };
 			summary_of(values, s->n[sides[k]], &series[i][k].summary);
 		}
 		const int r = change_of(&series[i][0], &series[i][1], SEQUENCE_LEVEL, &ret[i]);
@@ -292,8 +298,9 @@ static size_t covered(enum noise noise, struct statistic_spec spec, size_t n, si
 	const double truth = statistic_value(spec, many, MANY);
 	for (size_t i = 0; i < trials; i++) {
 		double values[MOST_PAIRS];
-		struct series series = { "time.wall", &wall, values, n,
-					 false,	      { 0 }, false,  TIER_UNKNOWN };
+		struct series series = {
+			.id = "time.wall", .metric = &wall, .values = values, .n_values = n
+		};
 		struct estimate e;
 		for (size_t k = 0; k < n; k++)
 			values[k] = factor(&m, 0);

@@ -469,9 +469,16 @@ static size_t blocks_of(size_t n_base, bool is_base_in_turns, size_t n_head)
 	enum { MOST = 64 };
 	static const struct metric wall = { .id = "time.wall", .class = CLASS_TIME };
 	double base[MOST], head[MOST];
-	struct series a = { "time.wall",      &wall,	   base, n_base, false, { 0 },
-			    is_base_in_turns, TIER_UNKNOWN };
-	struct series b = { "time.wall", &wall, head, n_head, false, { 0 }, true, TIER_UNKNOWN };
+	struct series a = { .id = "time.wall",
+			    .metric = &wall,
+			    .values = base,
+			    .n_values = n_base,
+			    .is_interleaved = is_base_in_turns };
+	struct series b = { .id = "time.wall",
+			    .metric = &wall,
+			    .values = head,
+			    .n_values = n_head,
+			    .is_interleaved = true };
 	struct change c;
 	for (size_t i = 0; i < MOST; i++)
 		base[i] = head[i] = 23 + (double)i;

@@ -79,9 +79,10 @@ static void unknown_is_null_and_never_zero(void **state)
 	assert_non_null(strstr(text, "\"segments\":\tnull"));
 	assert_non_null(strstr(text, "\"ready\":\tnull"));
 	assert_non_null(strstr(text, "\"libraries\":\tnull"));
-	assert_non_null(strstr(text, "\"id\":\"heap.peak\",\"unit\":\"bytes\",\"better\":"
-				     "\"lower\",\"class\":\"size\",\"values\":[null],\"n\":0,"
-				     "\"median\":null"));
+	assert_non_null(strstr(
+		text, "\"id\":\"heap.peak\",\"unit\":\"bytes\",\"better\":"
+		      "\"lower\",\"class\":\"size\",\"values\":[null],\"processes\":[],\"n\":0,"
+		      "\"median\":null"));
 	struct session *again = must_read(text);
 	assert_true(again->runs[0].startup_total_ns == UNKNOWN);
 	assert_true(again->runs[0].lost_bpf == UNKNOWN);

@@ -10,6 +10,7 @@
 #include "userspace/cmd/check.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/store_access.h"
+#include "userspace/gate/family.h"
 #include "userspace/gate/judge.h"
 #include "userspace/gate/sequence.h"
 
@@ -24,10 +25,10 @@ int check_keep(struct check *c, struct session *s)
 static int compare(struct check *c, struct session *base, struct session *head,
 		   struct comparison **ret)
 {
-	const int r = comparison_build(base, head, SEQUENCE_LEVEL, ret);
+	int r = comparison_build(base, head, SEQUENCE_LEVEL, ret);
 	if (r < 0)
 		return r;
-	if (vec_push(&c->comparisons, *ret) == 0)
+	if (family_set_claims(*ret) == 0 && vec_push(&c->comparisons, *ret) == 0)
 		return 0;
 	*ret = comparison_free(*ret);
 	return fail(-ENOMEM, "not enough memory for a scenario");

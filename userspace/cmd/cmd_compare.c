@@ -9,6 +9,7 @@
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/store_access.h"
+#include "userspace/gate/family.h"
 #include "userspace/model/compare/compare.h"
 #include "userspace/view/report/compare.h"
 #include "userspace/view/report/report.h"
@@ -68,6 +69,8 @@ int cmd_compare(int argc, char **argv)
 		status = ref_status(o.head, ref_load(o.head, &head));
 	if (status == 0) {
 		int r = comparison_build(base, head, COMPARISON_LEVEL, &comparison);
+		if (r >= 0)
+			r = family_set_claims(comparison);
 		if (r >= 0)
 			r = output_open(&o.output, stdout);
 		if (r >= 0)

@@ -15,28 +15,28 @@
 /* clang-format off */
 /* The first that recognises it wins: the generic ones come last. */
 const struct foreign foreigns[] = {
-	{ "hyperfine", "JSON of --export-json", false, hyperfine_sniff, NULL, hyperfine_read },
-	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", false, pytest_sniff, NULL, pytest_read },
-	{ "its tree .benchmarks/", "the newest file in it", true, pytest_tree_sniff, pytest_tree_read, NULL },
-	{ "criterion", "a directory target/criterion", true, criterion_sniff, criterion_read, NULL },
-	{ "Google Benchmark", "JSON of --benchmark_out", false, gbench_sniff, NULL, gbench_read },
-	{ "k6", "JSON of --summary-export", false, k6_sniff, NULL, k6_read },
-	{ "JUnit", "XML with the times of tests", false, junit_sniff, junit_read, NULL },
-	{ "Catch2", "XML of -r xml", false, catch2_sniff, catch2_read, NULL },
-	{ "vitest", "JSON of bench --outputJson", false, vitest_sniff, NULL, vitest_read },
-	{ "tinybench", "JSON of its tasks, or of table()", false, tinybench_sniff, NULL, tinybench_read },
-	{ "JMH", "JSON of -rf json", false, jmh_sniff, NULL, jmh_read },
-	{ "BenchmarkDotNet", "JSON of its exporters", false, dotnet_sniff, NULL, dotnet_read },
-	{ "asv", "a file of its results", false, asv_sniff, NULL, asv_read },
-	{ "go test -json", "events, a line each", false, go_json_sniff, go_json_read, NULL },
-	{ "perf stat", "text, CSV of -x or JSON of -j", false, perf_stat_sniff, perf_stat_read, NULL },
-	{ "GNU time", "text of -v", false, gnu_time_sniff, gnu_time_read, NULL },
-	{ "hyperfine CSV", "of --export-csv", false, hyperfine_csv_sniff, hyperfine_csv_read, NULL },
-	{ "Google Benchmark CSV", "of --benchmark_format=csv", false, gbench_csv_sniff, gbench_csv_read, NULL },
-	{ "JSON of name, value, unit", "an array of objects, or one object a line", false, rows_json_sniff, rows_json_read, NULL },
-	{ "Bencher's metric format", "JSON", false, bmf_sniff, NULL, bmf_read },
-	{ "CSV of name, value, unit", "with a line of titles", false, rows_csv_sniff, rows_csv_read, NULL },
-	{ "go test -bench", "its output", false, go_sniff, go_read, NULL },
+	{ "hyperfine", "JSON of --export-json", SAMPLES_OF_RUNS, false, hyperfine_sniff, NULL, hyperfine_read },
+	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", SAMPLES_OF_PROCESS, false, pytest_sniff, NULL, pytest_read },
+	{ "its tree .benchmarks/", "the newest file in it", SAMPLES_OF_PROCESS, true, pytest_tree_sniff, pytest_tree_read, NULL },
+	{ "criterion", "a directory target/criterion", SAMPLES_OF_PROCESS, true, criterion_sniff, criterion_read, NULL },
+	{ "Google Benchmark", "JSON of --benchmark_out", SAMPLES_OF_PROCESS, false, gbench_sniff, NULL, gbench_read },
+	{ "k6", "JSON of --summary-export", SAMPLES_UNKNOWN, false, k6_sniff, NULL, k6_read },
+	{ "JUnit", "XML with the times of tests", SAMPLES_UNKNOWN, false, junit_sniff, junit_read, NULL },
+	{ "Catch2", "XML of -r xml", SAMPLES_OF_PROCESS, false, catch2_sniff, catch2_read, NULL },
+	{ "vitest", "JSON of bench --outputJson", SAMPLES_OF_PROCESS, false, vitest_sniff, NULL, vitest_read },
+	{ "tinybench", "JSON of its tasks, or of table()", SAMPLES_OF_PROCESS, false, tinybench_sniff, NULL, tinybench_read },
+	{ "JMH", "JSON of -rf json", SAMPLES_OF_PROCESS, false, jmh_sniff, NULL, jmh_read },
+	{ "BenchmarkDotNet", "JSON of its exporters", SAMPLES_OF_PROCESS, false, dotnet_sniff, NULL, dotnet_read },
+	{ "asv", "a file of its results", SAMPLES_OF_PROCESS, false, asv_sniff, NULL, asv_read },
+	{ "go test -json", "events, a line each", SAMPLES_OF_PROCESS, false, go_json_sniff, go_json_read, NULL },
+	{ "perf stat", "text, CSV of -x or JSON of -j", SAMPLES_OF_RUNS, false, perf_stat_sniff, perf_stat_read, NULL },
+	{ "GNU time", "text of -v", SAMPLES_OF_RUNS, false, gnu_time_sniff, gnu_time_read, NULL },
+	{ "hyperfine CSV", "of --export-csv", SAMPLES_OF_RUNS, false, hyperfine_csv_sniff, hyperfine_csv_read, NULL },
+	{ "Google Benchmark CSV", "of --benchmark_format=csv", SAMPLES_OF_PROCESS, false, gbench_csv_sniff, gbench_csv_read, NULL },
+	{ "JSON of name, value, unit", "an array of objects, or one object a line", SAMPLES_OF_RUNS, false, rows_json_sniff, rows_json_read, NULL },
+	{ "Bencher's metric format", "JSON", SAMPLES_OF_PROCESS, false, bmf_sniff, NULL, bmf_read },
+	{ "CSV of name, value, unit", "with a line of titles", SAMPLES_OF_RUNS, false, rows_csv_sniff, rows_csv_read, NULL },
+	{ "go test -bench", "its output", SAMPLES_OF_PROCESS, false, go_sniff, go_read, NULL },
 	{ 0 },
 };
 /* clang-format on */
@@ -77,6 +77,7 @@ static int read_into(const struct foreign *foreign, const char *text, size_t len
 	_cleanup_(foreign_json_free) cJSON *json = NULL;
 	_cleanup_(gather_done) struct gathering g;
 	gather_init(&g, path, ret);
+	g.samples = foreign->samples;
 	if (foreign->read_json != NULL) {
 		json = foreign_json_parse(text, length, path);
 		if (json == NULL)

@@ -17,9 +17,17 @@
 struct gathering;
 struct cJSON;
 
+/* What the values of one metric in one result are. */
+enum samples {
+	SAMPLES_OF_PROCESS, /* rounds, iterations, repetitions within one process */
+	SAMPLES_OF_RUNS,    /* of a process each */
+	SAMPLES_UNKNOWN,    /* single values, or statistics over what is no repetition */
+};
+
 struct foreign {
 	const char *name; /* "hyperfine" */
 	const char *help; /* "JSON of --export-json" */
+	enum samples samples;
 	bool is_directory;
 	/* Whether the beginning of a file, or a directory, looks like it. */
 	bool (*sniff)(const char *text, size_t length, const char *path);

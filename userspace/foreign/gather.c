@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
@@ -228,21 +229,48 @@ static bool says_nothing(const struct summary *s)
 	return isnan(s->median) && isnan(s->mean) && isnan(s->min) && isnan(s->max);
 }
 
-static int put(struct session *s, struct gathered *item)
+/* Which values are of one process, of the series that was added last. */
+static int put_processes(struct session *s, enum samples samples, size_t n_values)
 {
-	if (!item->is_summary)
-		return session_add_values(s, item->id, &item->like, item->values.items,
-					  item->values.n);
+	const double all = (double)n_values;
+	double *ones = NULL;
+	int r = 0;
+	switch (samples) {
+	case SAMPLES_UNKNOWN:
+		return 0;
+	case SAMPLES_OF_PROCESS:
+		return session_set_processes(s, &all, 1);
+	case SAMPLES_OF_RUNS:
+		break;
+	}
+	ones = calloc(n_values + 1, sizeof(*ones));
+	for (size_t i = 0; ones != NULL && i < n_values; i++)
+		ones[i] = 1;
+	r = ones != NULL ? session_set_processes(s, ones, n_values) : -ENOMEM;
+	free(ones);
+	return r;
+}
+
+static int put(struct session *s, enum samples samples, struct gathered *item)
+{
+	if (!item->is_summary) {
+		const int r = session_add_values(s, item->id, &item->like, item->values.items,
+						 item->values.n);
+		return r == 0 ? put_processes(s, samples, item->values.n) : r;
+	}
 	drop_infinities(&item->summary);
 	if (says_nothing(&item->summary))
 		return 0;
-	return session_add_summary(s, item->id, &item->like, &item->summary);
+	const int r = session_add_summary(s, item->id, &item->like, &item->summary);
+	/* The statistics of runs have an interval that is theirs. */
+	return r == 0 && samples == SAMPLES_OF_PROCESS ? put_processes(s, samples, item->summary.n)
+						       : r;
 }
 
 int gather_finish(struct gathering *g)
 {
 	vec_foreach(item, &g->items) {
-		if (g->error == 0 && put(g->session, item) < 0)
+		if (g->error == 0 && put(g->session, g->samples, item) < 0)
 			no_memory(g);
 	}
 	if (g->error == 0 && g->session->n_series == 0)

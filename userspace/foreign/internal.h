@@ -63,6 +63,7 @@ struct gathered {
 struct gathering {
 	const char *path;
 	struct session *session;
+	enum samples samples;
 	int error;
 	struct id_map index; /* id's address -> item */
 	struct gathered_list VEC(struct gathered) items;

@@ -11,6 +11,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/gate/budget_internal.h"
+#include "userspace/gate/family.h"
 #include "userspace/gate/sequence.h"
 
 /* More than that is no advice. */
@@ -362,6 +363,8 @@ static const char *why_open(const struct change *c)
  * about twice the runs. */
 static size_t more_runs_for(const struct change *c)
 {
+	if (c->processes.n_base > 0)
+		return verdict_more_runs(c);
 	return verdict_is_change(verdict_of(c)) ? c->head->summary.n : verdict_more_runs(c);
 }
 
@@ -390,16 +393,20 @@ int judge_change(struct arena *arena, const char *base_name, const struct change
 		return judgement_say(arena, ret, "not compared: %s", change->reason);
 	if (verdict == VERDICT_INCONCLUSIVE) {
 		ret->more_runs = more_runs_for(change);
+		if (change->processes.n_base > 0)
+			how = family_more_words(arena, change);
 		return judgement_say(arena, ret, "%s%s%s%s%s%s", why_open(change),
 				     ret->excludes_fail ? ", but it is not " : "",
 				     ret->excludes_fail ? format_percent(share, levels->fail) : "",
-				     ret->excludes_fail ? " worse" : "", more_words(runs, ret),
+				     ret->excludes_fail ? " worse" : "",
+				     change->processes.n_base > 0 ? "" : more_words(runs, ret),
 				     how);
 	}
 	if (verdict == VERDICT_UNCHANGED || !isfinite(change->ratio))
 		return judgement_say(arena, ret, "%s%s", verdict_name(verdict), how);
-	return judgement_say(arena, ret, "%s %s%s", verdict_name(verdict),
-			     format_percent_signed(share, change->ratio - 1), how);
+	return judgement_say(arena, ret, "%s %s%s%s", verdict_name(verdict),
+			     format_percent_signed(share, change->ratio - 1), how,
+			     family_certain_words(arena, change));
 }
 
 void judgement_withhold(struct judgement *j, const char *reason)

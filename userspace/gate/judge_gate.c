@@ -23,8 +23,8 @@ struct gate {
 	size_t n;
 };
 
-static int change_between(struct session *base, struct session *head, const char *id,
-			  struct change *ret)
+static int change_between(const struct comparison *whole, struct session *base,
+			  struct session *head, const char *id, struct change *ret)
 {
 	/* Of another tool's results, say. */
 	static const struct metric unknown = { .unit = UNIT_COUNT,
@@ -43,6 +43,12 @@ static int change_between(struct session *base, struct session *head, const char
 					.low = NAN,
 					.high = NAN,
 					.reason = "on neither side" };
+		return 0;
+	}
+	/* By processes it was compared as one of all. */
+	const struct change *known = whole != NULL ? comparison_find(whole, id) : NULL;
+	if (known != NULL && known->processes.n_base > 0) {
+		*ret = *known;
 		return 0;
 	}
 	return change_of(b, h, SEQUENCE_LEVEL, ret);
@@ -86,10 +92,10 @@ static bool is_half(const struct against *a, const struct change *c)
 static int gather_one(struct judging *g, const char *id, size_t at, struct gate *ret)
 {
 	const struct against *a = g->e->gate;
-	const int r = change_between(a->session, a->head, id, &ret->changes[at]);
+	const int r = change_between(a->comparison, a->session, a->head, id, &ret->changes[at]);
 	return r < 0 || a->control == NULL
 		       ? r
-		       : change_between(a->session, a->control, id, &ret->controls[at]);
+		       : change_between(NULL, a->session, a->control, id, &ret->controls[at]);
 }
 
 static int gather(struct judging *g, struct gate *ret)

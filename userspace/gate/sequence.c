@@ -122,6 +122,8 @@ bool sequence_is_look(const struct sequence *s)
 /* Compared with an interval: what a claim is made of, and corrected. */
 static bool is_statistical(const struct change *c)
 {
+	if (c->processes.n_base > 0) /* gate/family.h has corrected it */
+		return false;
 	return c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE;
 }
 

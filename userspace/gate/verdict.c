@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "userspace/gate/family.h"
+
 /* A number of runs beyond that is of no use to anybody: none is given. */
 #define MORE_RUNS_MAX 1000.0
 
@@ -70,6 +72,17 @@ static struct ratios worsening_of(const struct change *c)
 	return is_turned(c) ? (struct ratios){ 1 / r.high, 1 / r.value, 1 / r.low } : r;
 }
 
+/* One of many has to be clear of the margin by a wider interval. */
+static struct ratios claimed_worsening_of(const struct change *c, const struct ratios *alone)
+{
+	struct change claim = *c;
+	if (c->claim_alpha == 0)
+		return *alone;
+	claim.low = c->claim_low;
+	claim.high = c->claim_high;
+	return worsening_of(&claim);
+}
+
 static enum verdict better_or_worse(const struct change *c, enum verdict verdict)
 {
 	return c->metric->better == BETTER_NEITHER ? VERDICT_CHANGED : verdict;
@@ -94,9 +107,10 @@ enum verdict verdict_with(const struct change *c, double exact)
 	}
 	if (isnan(w.low) || isnan(w.high))
 		return VERDICT_INCONCLUSIVE;
-	if (w.low > 1 + GATE_MARGIN)
+	const struct ratios claim = claimed_worsening_of(c, &w);
+	if (claim.low > 1 + GATE_MARGIN)
 		return better_or_worse(c, VERDICT_REGRESSED);
-	if (w.high < 1 - GATE_MARGIN)
+	if (claim.high < 1 - GATE_MARGIN)
 		return better_or_worse(c, VERDICT_IMPROVED);
 	if (w.low >= 1 - GATE_EQUIVALENCE && w.high <= 1 + GATE_EQUIVALENCE)
 		return VERDICT_UNCHANGED;
@@ -142,6 +156,8 @@ size_t verdict_more_runs(const struct change *c)
 {
 	if (c->basis != BASIS_SHIFT || c->head == NULL)
 		return 0;
+	if (c->processes.n_base > 0)
+		return family_more_processes(c);
 	const double n = (double)c->head->summary.n;
 	const double half_width = (log(c->high) - log(c->low)) / 2;
 	const double needed = n * pow(half_width / room(log(c->ratio)), 2);

@@ -93,3 +93,11 @@ int session_add_summary(struct session *s, const char *id, const struct metric *
 	s->n_series++;
 	return 0;
 }
+
+int session_set_processes(struct session *s, const double *processes, size_t n)
+{
+	struct series *series = &s->series[s->n_series - 1];
+	series->processes = arena_memdup(s->arena, processes, n * sizeof(*processes));
+	series->n_processes = series->processes != NULL ? n : 0;
+	return series->processes != NULL ? 0 : -ENOMEM;
+}

@@ -60,6 +60,13 @@ struct summary {
  * there were no values. */
 void summary_of(const double *values, size_t n, struct summary *ret);
 
+/* What the store knows about how a metric differs from one process to the next, as a standard deviation
+ * of logarithms, and how surely; n 0: nothing. */
+struct known_noise {
+	double sigma;
+	size_t n; /* sessions that it was seen in */
+};
+
 /* The values of one metric over the runs of a session, with their statistics. */
 struct series {
 	const char *id; /* "net.connect[tcp 127.0.0.1:5432]" */
@@ -71,6 +78,12 @@ struct series {
 	/* A value per run, and these runs were interleaved with those they are compared with. */
 	bool is_interleaved;
 	enum tier tier; /* TIER_UNKNOWN: it does not matter, too */
+	/* Of another tool: how many of the values each of its processes gave, in their order. Values of
+	 * one process are alike in what differs from process to process, so processes are what is
+	 * compared. None: not known, or values of our own runs. */
+	double *processes;
+	size_t n_processes;
+	struct known_noise noise;
 };
 
 /* The captured values of @series, or their logarithms; the caller frees them. NULL: no memory. */
@@ -109,6 +122,9 @@ int session_add_values(struct session *s, const char *id, const struct metric *l
 /* The same where only the statistics are known; what is not known is NAN. */
 int session_add_summary(struct session *s, const char *id, const struct metric *like,
 			const struct summary *summary);
+/* Says of the series added last which process its values are of: the first processes[0] of them of one,
+ * and so on; of a summary it is one. Copied. -ENOMEM. */
+int session_set_processes(struct session *s, const double *processes, size_t n);
 /* A metric of the session's own: for ids that the table does not know. NULL: no memory. */
 const struct metric *session_own_metric(struct session *s, const char *id,
 					const struct metric *like);

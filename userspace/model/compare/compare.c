@@ -74,6 +74,7 @@ static void estimate_by_difference(struct change *c)
 static int compare_by_shift(struct change *c, double level)
 {
 	struct stats_shift s;
+	c->level = level;
 	c->n_blocks = blocks_of(c);
 	int r = shift_of(c, false, level, &s);
 	if (r < 0)
@@ -166,6 +167,14 @@ static const char *not_comparable(const struct series *base, const struct series
 	return NULL;
 }
 
+/* Bytes and calls an operation, of another tool, more than once. */
+static bool is_counted(const struct change *c)
+{
+	return c->base->n_processes > 0 && c->head->n_processes > 0 &&
+	       c->metric->class == CLASS_SIZE && c->metric->better == BETTER_LOWER &&
+	       c->base->summary.n > 1 && c->head->summary.n > 1;
+}
+
 int change_of(const struct series *base, const struct series *head, double level,
 	      struct change *ret)
 {
@@ -193,16 +202,18 @@ int change_of(const struct series *base, const struct series *head, double level
 	/* A side that is not there has been named as the reason. */
 	if (ret->reason != NULL || base == NULL || head == NULL)
 		return 0;
-	if (base->is_summary || head->is_summary) {
-		compare_summaries(ret);
+	const bool has_values = !base->is_summary && !head->is_summary;
+	const bool is_exact = any->metric->class == CLASS_EXACT;
+	if (has_values && (is_exact || is_counted(ret)) && all_agree(base) && all_agree(head)) {
+		compare_exactly(ret);
 		return 0;
 	}
-	if (any->metric->class == CLASS_EXACT) {
-		if (all_agree(base) && all_agree(head)) {
-			compare_exactly(ret);
-			return 0;
-		}
-		ret->is_demoted = true;
+	ret->is_demoted = is_exact && has_values;
+	if (may_compare_processes(ret))
+		return compare_processes(ret, 0);
+	if (!has_values) {
+		compare_summaries(ret);
+		return 0;
 	}
 	return compare_by_shift(ret, level);
 }
@@ -310,6 +321,8 @@ int comparison_build(struct session *base, struct session *head, double level,
 	c->head = head;
 	c->level = level;
 	int r = compare_metrics(c);
+	if (r >= 0)
+		r = compare_processes_together(c);
 	if (r >= 0)
 		r = compare_hosts(c);
 	if (r >= 0)

@@ -30,6 +30,17 @@ enum basis {
  * machine is calm, more where it is slow for seconds at a time. */
 #define COMPARE_BLOCK 10
 
+/* How sure a change is that was compared by processes. */
+struct process_spread {
+	size_t n_base, n_head; /* processes; 0: it was not compared so */
+	bool is_by_rank;       /* of so many that nothing needs to be assumed */
+	double sigma, df; /* from one to the next, on the logarithms, and how surely it is known */
+	double own;	  /* what these processes themselves show; NAN: there is one a side */
+	double before;	  /* what was expected before; df_before 0: that played no part */
+	double df_before;
+	bool is_known; /* … from the store, and not the default */
+};
+
 struct change { /* of one metric */
 	const char *id;
 	const struct metric *metric;
@@ -43,8 +54,13 @@ struct change { /* of one metric */
 	double base_estimate, head_estimate;
 	double ratio, low, high;
 	double difference, difference_low, difference_high; /* in the metric's unit */
-	size_t n_blocks;    /* that are compared each for itself; of shifts and differences */
-	double p;	    /* two-sided, of no change; exact: 0 or 1 */
+	size_t n_blocks; /* that are compared each for itself; of shifts and differences */
+	double p;	 /* two-sided, of no change; exact: 0 or 1 */
+	double level;	 /* of the interval */
+	struct process_spread processes;
+	/* As one of many, it takes this interval to claim a change; set by gate/family.h. claim_alpha, on a
+	 * side, 0: it stands alone. */
+	double claim_low, claim_high, claim_alpha;
 	const char *reason; /* BASIS_NONE */
 };
 
@@ -145,6 +161,11 @@ const struct change *comparison_find(const struct comparison *c, const char *id)
 /* The change of one metric alone; @base or @head may be NULL. -ENOMEM. */
 int change_of(const struct series *base, const struct series *head, double level,
 	      struct change *ret);
+
+/* Of a change that was compared by processes: the ratios that it may have, all but @alpha on each side, and
+ * the p of it being above 1 + @margin and below 1 - @margin, one-sided. -ENOMEM. */
+int change_interval(const struct change *c, double alpha, double *ret_low, double *ret_high);
+int change_beyond(const struct change *c, double margin, double *ret_above, double *ret_below);
 
 /* @text with what differs from run to run replaced: names from mkstemp, process ids, ephemeral
  * ports, long hexadecimal and base64 digests, counters. Interned in @arena; NULL: no memory. */

@@ -6,6 +6,12 @@
 #include "userspace/base/vec.h"
 #include "userspace/model/compare/compare.h"
 
+/* @least: processes differ by no less, whatever else is expected. By processes, where both sides know of which the values are; false: not to be compared so. -ENOMEM. */
+bool may_compare_processes(const struct change *c);
+int compare_processes(struct change *c, double least);
+/* Once more with what all of them together show about the noise. */
+int compare_processes_together(struct comparison *c);
+
 /* Sets incomparable and host_notes. */
 int compare_hosts(struct comparison *c);
 /* Which name of one side is which of the other. Texts live in @arena; the rest is freed by

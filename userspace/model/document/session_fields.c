@@ -325,6 +325,7 @@ static const struct field series_fields[] = {
 	NAME(series_row, metric.better, "better", better_names, BETTER_NEITHER),
 	NAME(series_row, metric.class, "class", metric_class_names, CLASS_SIZE),
 	COUNTED(series_row, series.values, series.n_values, "values", FIELD_DOUBLES),
+	COUNTED(series_row, series.processes, series.n_processes, "processes", FIELD_DOUBLES),
 	SIZE(series_row, series.summary.n, "n"),
 	DOUBLE(series_row, series.summary.median, "median"),
 	DOUBLE(series_row, series.summary.mad, "mad"),

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
 #include "userspace/gate/cause.h"
 #include "userspace/gate/exact_changes.h"
+#include "userspace/gate/family.h"
 #include "userspace/gate/proven.h"
 #include "userspace/gate/verdict.h"
 #include "userspace/view/report/label.h"
@@ -225,6 +227,12 @@ static struct table *build_changes(const struct comparison *c)
 		else
 			n_open++;
 	}
+	if (family_size(c) > FAMILY_HOLDS_TO)
+		table_note(
+			t,
+			"%zu benchmarks: at most 0.5 %% of those called regressed are expected to be "
+			"so by chance (false discovery rate)",
+			family_size(c));
 	if (n_unchanged + n_open > 0)
 		table_note(t, "not listed: %zu unchanged, %zu inconclusive (--format csv has all)",
 			   n_unchanged, n_open);
@@ -243,8 +251,8 @@ static int print_change(const struct change *c, double level, enum verdict verdi
 	(void)format_percent_signed(change, c->ratio - 1);
 	if (c->basis == BASIS_SHIFT && interval.len > 0)
 		return snprintf(line, size, "%s %s -> %s, %s (%.3g %% interval %s): %s", c->id,
-				base, head, change, level * 100, buf_str(&interval),
-				verdict_name(verdict));
+				base, head, change, (c->level > 0 ? c->level : level) * 100,
+				buf_str(&interval), verdict_name(verdict));
 	return snprintf(line, size, "%s %s -> %s, %s: %s", c->id, base, head, change,
 			verdict_name(verdict));
 }
@@ -472,6 +480,20 @@ void say_cause(const struct comparison *c, enum verdict verdict, struct page *pa
 		page_say(page, TONE_PLAIN, HANG, buf_str(&moved));
 }
 
+/* Of benchmarks by another tool: how few processes it rests on. False: it is none. */
+static bool say_processes(const struct change *c, enum verdict verdict, struct page *page)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	if (c->processes.n_base == 0 || arena == NULL)
+		return false;
+	const char *words = verdict == VERDICT_INCONCLUSIVE ? family_more_words(arena, c)
+			    : verdict_is_change(verdict)    ? family_certain_words(arena, c)
+							    : "";
+	sayf(page, TONE_PLAIN, "compared by processes, %zu and %zu of them%s", c->processes.n_base,
+	     c->processes.n_head, words);
+	return true;
+}
+
 static void say_headline(const struct comparison *c, struct page *page)
 {
 	char line[512], witness[128];
@@ -485,7 +507,7 @@ static void say_headline(const struct comparison *c, struct page *page)
 	page_say(page, TONE_STRONG, HANG, line);
 	if (c->has_contributions)
 		say_cause(c, verdict, page);
-	if (verdict != VERDICT_INCONCLUSIVE)
+	if (say_processes(change, verdict, page) || verdict != VERDICT_INCONCLUSIVE)
 		return;
 	/* Noise leaves it open: perhaps what does not vary can tell. */
 	if (exact_changes_text(c, witness, sizeof(witness))[0] != '\0')
