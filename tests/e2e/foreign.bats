@@ -312,3 +312,49 @@ levels() {
 	run ! grep -q '^test' found
 	jq -e '.outcomes[0].comparison.contributions[0] | .phase == "test" and .cause == "changed"' verdict.json
 }
+
+# rounds FILE FACTOR: pytest-benchmark's, ten rounds a process.
+rounds() {
+	printf '{"machine_info":{},"benchmarks":[{"name":"a","fullname":"t.py::a","stats":{"data":[%s]}}]}' \
+		"$(values "$2")" >"$1"
+}
+
+@test "several files a side are several processes: a glob, or a directory" {
+	mkdir base head same
+	for i in 1 2 3 4 5; do
+		rounds base/$i.json "0.0$((100 + i))"
+		rounds same/$i.json "0.0$((103 - i % 3))"
+		rounds head/$i.json "0.0$((131 + i))"
+	done
+	planted 'base/*.json' 'head/*.json' 'bench[t.py::a]' 1.3
+	planted base head 'bench[t.py::a]' 1.3
+	"$STARTLINE" compare base head >out
+	grep -q '^compared by processes, 5 and 5 of them' out
+	grep -q '^base: 5 results put together' out
+	"$STARTLINE" compare base same --format json | jq -e '.changes.rows[0].verdict != "regressed"'
+	# Ten rounds of one process prove nothing of the kind, and it is said what would.
+	"$STARTLINE" compare base/1.json head/1.json >out
+	grep -q ': inconclusive' <(tr -s '\n ' ' ' <out)
+	grep -qE 'about [0-9]+ more processes' <(tr -s '\n ' ' ' <out)
+	run -2 "$STARTLINE" compare 'none/*.json' base
+	[[ "$output" == *"none/*.json': there is no such file"* ]]
+}
+
+@test "check and compare say the same of ten times slower, and results have a history" {
+	mkdir base head
+	for i in 1 2 3; do
+		rounds base/$i.json "0.0$((100 + i))"
+		rounds head/$i.json "0.$((100 + i))"
+	done
+	printf 'scenarios:\n  - { name: micro, results: "head/*.json", baseline: ./base.json }\n' >startline.yml
+	for files in '[1].json' '*.json'; do
+		"$STARTLINE" report "base/$files" --format json -o base.json
+		sed -i "s|head/.*.json\"|head/$files\"|" startline.yml
+		check
+		[ "$status" = 1 ]
+		[ "$(levels)" = 'bench[t.py::a] @./base.json +10.0 %: red' ]
+		planted base.json "head/$files" 'bench[t.py::a]' 10
+	done
+	"$STARTLINE" history 'bench[t.py::a]' --scenario micro --format csv >history.csv
+	[ "$(wc -l <history.csv)" = 3 ]
+}

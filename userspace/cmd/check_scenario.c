@@ -336,10 +336,9 @@ static void store(struct trial *t)
 {
 	const struct store_entry about = { .scenario = t->scenario->name };
 	const char *name = NULL;
-	const bool is_history = t->check->is_history && t->scenario->results == NULL;
 	if (t->interrupted != NULL || !may_be_stored(t) || !name_baseline(t, &name))
 		return;
-	if ((name != NULL || (is_history && t->outcome->kind == OUTCOME_JUDGED)) &&
+	if ((name != NULL || (t->check->is_history && t->outcome->kind == OUTCOME_JUDGED)) &&
 	    store_access_save(t->evidence.session, name, &about) < 0)
 		(void)end_with(t->outcome, OUTCOME_TROUBLE,
 			       "what was measured could not be stored, as said above");

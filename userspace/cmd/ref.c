@@ -5,15 +5,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
+#include "userspace/base/vec.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/recording.h"
 #include "userspace/cmd/store_access.h"
@@ -23,6 +26,9 @@
 
 /* A session document of thousands of processes is a few megabytes. */
 #define DOCUMENT_MAX (256u * 1024 * 1024)
+
+/* Files of results that are put together. */
+#define FILES_MAX 10000
 
 /* "@base" and the like. NULL: it is no arm's name. */
 static const char *arm_of(const char *suffix)
@@ -140,16 +146,78 @@ static int load_file(const char *ref, struct session **ret)
 	return ref_read(buf_str(&text), text.len, buf_str(&path), ret);
 }
 
+/* --- several files -------------------------------------------------------------------------- */
+
+struct part_list VEC(struct session *);
+
+static void parts_done(struct part_list *parts)
+{
+	vec_foreach(part, parts)
+		(void)session_free(*part);
+	vec_done(parts);
+}
+
+static int load_one(const char *file, struct session **ret)
+{
+	return is_directory(file) ? load_directory(file, ret) : load_file(file, ret);
+}
+
+static int load_part(struct part_list *parts, const char *file)
+{
+	struct session *part = NULL;
+	int r = load_one(file, &part);
+	if (r >= 0)
+		r = vec_push(parts, part);
+	if (r < 0)
+		(void)session_free(part);
+	return r;
+}
+
+/* What @pattern matches, put together; nothing in a directory: that is as it is named. */
+static int load_all(const char *file, const char *pattern, struct session **ret)
+{
+	_cleanup_(parts_done) struct part_list parts = { 0 };
+	_cleanup_(globfree) glob_t found = { 0 };
+	const int e = glob(pattern, GLOB_ERR, NULL, &found);
+	int r = 0;
+	if (e == GLOB_NOMATCH && strcmp(file, pattern) != 0)
+		return load_one(file, ret);
+	if (e != 0 || found.gl_pathc > FILES_MAX)
+		return fail(e == GLOB_NOSPACE ? -ENOMEM : -ENOENT, "cannot read '%s': %s", pattern,
+			    e == 0 ? "these are too many files" : "there is no such file");
+	for (size_t i = 0; r >= 0 && i < found.gl_pathc; i++)
+		r = load_part(&parts, found.gl_pathv[i]);
+	if (r >= 0 && parts.n > 1)
+		r = foreign_merge(parts.items[0], parts.items + 1, parts.n - 1, pattern);
+	if (r < 0)
+		return r;
+	*ret = parts.items[0];
+	parts.items[0] = NULL;
+	return 0;
+}
+
+/* A glob where nothing has that very name, or a directory that is not a tool's own: results in it. */
+static bool is_many(const char *file, struct buf *ret_pattern)
+{
+	struct stat st;
+	if (stat(file, &st) < 0)
+		return strpbrk(file, "*?[") != NULL && buf_adds(ret_pattern, file) == 0;
+	return S_ISDIR(st.st_mode) && !foreign_knows_directory(file) &&
+	       buf_addf(ret_pattern, "%s/*", file) == 0;
+}
+
 /* A file or directory, maybe only an entry of it. */
 static int load_path(const char *ref, struct session **ret)
 {
 	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
+	_cleanup_(buf_done) struct buf pattern = { .limit = PATH_MAX };
 	const char *entry = foreign_entry(ref, &path);
 	if (path.error < 0)
 		return fail(-ENAMETOOLONG, "cannot read '%s'", ref);
 	const char *file = buf_str(&path);
 	struct session *session = NULL;
-	int r = is_directory(file) ? load_directory(file, &session) : load_file(file, &session);
+	int r = is_many(file, &pattern) ? load_all(file, buf_str(&pattern), &session)
+					: load_one(file, &session);
 	if (r >= 0 && entry != NULL)
 		r = foreign_select(session, entry, file);
 	if (r >= 0)

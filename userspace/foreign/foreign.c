@@ -71,6 +71,11 @@ static const struct foreign *recognise(const char *text, size_t length, const ch
 	return NULL;
 }
 
+bool foreign_knows_directory(const char *path)
+{
+	return recognise(NULL, 0, path) != NULL;
+}
+
 static int read_into(const struct foreign *foreign, const char *text, size_t length,
 		     const char *path, struct session *ret)
 {

@@ -54,6 +54,13 @@ const char *foreign_entry(const char *ref, struct buf *ret_path);
  * "old" with a star behind is "bench[8]"). Negative errno, logged: -ENOENT with the names there are. */
 int foreign_select(struct session *s, const char *which, const char *path);
 
+/* Whether a tool writes directories such as @path. */
+bool foreign_knows_directory(const char *path);
+
+/* Puts the metrics of @parts[0..@n), which stay the caller's, into @into: the values of each are of other
+ * processes. @path is what messages call them. Negative errno, logged. */
+int foreign_merge(struct session *into, struct session *const *parts, size_t n, const char *path);
+
 /* The names of all readers, as one line, for a message. */
 const char *foreign_names(struct buf *ret);
 

@@ -33,8 +33,10 @@ void gather_init(struct gathering *g, const char *path, struct session *session)
 
 void gather_done(struct gathering *g)
 {
-	vec_foreach(item, &g->items)
+	vec_foreach(item, &g->items) {
 		vec_done(&item->values);
+		vec_done(&item->processes);
+	}
 	vec_done(&g->items);
 	id_map_done(&g->index);
 }
@@ -199,6 +201,14 @@ void gather_value(struct gathering *g, const char *id, const struct metric *like
 		no_memory(g);
 }
 
+void gather_process(struct gathering *g, const char *id, double n)
+{
+	const char *interned = NULL;
+	const int known = g->error == 0 ? find(g, id, &interned) : -1;
+	if (known >= 0 && vec_push(&g->items.items[known].processes, n) < 0)
+		no_memory(g);
+}
+
 struct summary *gather_summary(struct gathering *g, const char *id, const struct metric *like)
 {
 	struct gathered *item = item_of(g, id, like);
@@ -256,6 +266,8 @@ static int put(struct session *s, enum samples samples, struct gathered *item)
 	if (!item->is_summary) {
 		const int r = session_add_values(s, item->id, &item->like, item->values.items,
 						 item->values.n);
+		if (r == 0 && item->processes.n > 0)
+			return session_set_processes(s, item->processes.items, item->processes.n);
 		return r == 0 ? put_processes(s, samples, item->values.n) : r;
 	}
 	drop_infinities(&item->summary);

@@ -57,6 +57,7 @@ struct gathered {
 	const char *id; /* interned */
 	struct metric like;
 	struct gathered_values VEC(double) values;
+	struct gathered_processes VEC(double) processes; /* none: as the reader's row says */
 	bool is_summary;
 	struct summary summary;
 };
@@ -83,6 +84,8 @@ const char *gather_id(struct gathering *g, const char *stem, const char *name);
 
 /* One sample; not finite: not captured. */
 void gather_value(struct gathering *g, const char *id, const struct metric *like, double value);
+/* The next @n samples of @id, which there are, are of one process. */
+void gather_process(struct gathering *g, const char *id, double n);
 /* The statistics of a metric that has no samples, to be filled in: all NAN, the second time as they
  * were left. NULL after an error, and when there are samples. Valid until the next call. */
 struct summary *gather_summary(struct gathering *g, const char *id, const struct metric *like);
