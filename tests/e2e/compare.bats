@@ -85,6 +85,45 @@ c() {
 	grep -q time.wall out
 }
 
+@test "the worst comes first, and within it the most" {
+	rows() { # DIRECTORY NS...: six files of a process each
+		local directory=$1 file
+		shift
+		mkdir "$directory"
+		for file in 1 2 3 4 5 6; do
+			awk -v file=$file -v all="$*" 'BEGIN {
+				n = split(all, ns)
+				for (i = 1; i <= n; i++)
+					for (run = 0; run < 3; run++)
+						printf "Benchmark%d-2 1000 %d ns/op\n", i, ns[i] + file + run
+			}' >"$directory/$file.txt"
+		done
+	}
+	# The first improves, the second stays, the others get worse.
+	rows base 2000 2000 2000 2000
+	rows head 1000 2000 3000 8000
+	compare base head
+	[ "$(c '[.changes.rows[].id] | join(" ")')" = 'bench[4-2] bench[3-2] bench[1-2] bench[2-2]' ]
+	# As does what people read.
+	"$STARTLINE" compare base head >text
+	[ "$(sed -n '/^changes/,$ s/^bench.\([1-4]\).*/\1/p' text | paste -sd ' ')" = '4 3 1 2' ]
+}
+
+@test "an entry of a baseline, and one that it does not have" {
+	n=1000
+	for side in Old New; do
+		for i in $(seq 20); do echo "Benchmark$side-2 1000 $((n + i % 3)) ns/op"; done
+		n=2000
+	done >both.txt
+	"$STARTLINE" baseline save both both.txt
+	compare @both#Old-2 @both#New-2
+	[ "$(c '.changes.rows[] | "\(.id) \(.base | round) \(.head | round)"')" = 'bench 1001 2001' ]
+	run -2 --separate-stderr "$STARTLINE" compare @both#nothing both.txt
+	grep -qF "'both': it has no entry 'nothing'; there are 'Old-2', 'New-2'" <<<"$stderr"
+	run -2 --separate-stderr "$STARTLINE" compare @none#Old-2 both.txt
+	grep -qF "there is no baseline 'none'" <<<"$stderr"
+}
+
 @test "mistakes are one line and status 2" {
 	for arguments in "" "missing.slt" "a b c"; do
 		status=0

@@ -227,10 +227,28 @@ static int load_path(const char *ref, struct session **ret)
 	return r;
 }
 
+/* A baseline, or NAME#ENTRY where there is none of the whole name. */
+static int load_baseline(const char *name, struct session **ret)
+{
+	const char *hash = strchr(name, '#');
+	const int has = hash != NULL ? store_access_has(name) : 1;
+	if (has != 0)
+		return has < 0 ? has : store_access_load(name, ret);
+	_cleanup_free_ char *whole = strndup(name, (size_t)(hash - name));
+	struct session *session = NULL;
+	int r = whole != NULL ? store_access_load(whole, &session) : -ENOMEM;
+	if (r >= 0)
+		r = foreign_select(session, hash + 1, whole);
+	if (r < 0)
+		session = session_free(session);
+	*ret = session;
+	return r;
+}
+
 int ref_load(const char *ref, struct session **ret)
 {
 	if (ref != NULL && *ref == '@')
-		return store_access_load(ref + 1, ret);
+		return load_baseline(ref + 1, ret);
 	return ref == NULL || *ref == '~' ? load_file(ref, ret) : load_path(ref, ret);
 }
 
