@@ -114,6 +114,8 @@ nap() {
 	check bare
 	[ "$status" -eq 4 ]
 	v '.outcomes[0].reason' | grep -q "no baseline '@main' yet"
+	check bare --store "else where.db"
+	v '.outcomes[0].reason' | grep -qF "\`startline check --save --store 'else where.db' bare\`"
 	# The advice works as it stands.
 	PATH=$(dirname "$STARTLINE"):$PATH sh -ec "$(sed 's/.*`\(.*\)`.*/\1/' reason)" >text
 	grep -q "stored as the first baseline, @main:it's mine" text

@@ -148,6 +148,16 @@ static const char *refuse(struct check *c, const struct scenario *s, const char 
 
 static const char store_failed[] = "the store does not work, as said above";
 
+/* " --store elsewhere.db", or "". NULL: no memory. */
+static const char *given_store(struct check *c)
+{
+	const char *given = store_access_given();
+	const char *quoted = given != NULL ? shellwords_quote(c->arena, given) : NULL;
+	if (given == NULL || quoted == NULL)
+		return given == NULL ? "" : NULL;
+	return arena_printf(c->arena, " --store %s", quoted);
+}
+
 /* "startline check --save 'memory mode'", as it can be pasted into a shell. */
 static const char *how_to_save(struct check *c, const struct scenario *s)
 {
@@ -155,10 +165,11 @@ static const char *how_to_save(struct check *c, const struct scenario *s)
 	const bool is_usual = strcmp(path, CONFIG_FILE) == 0;
 	const char *name = shellwords_quote(c->arena, s->name);
 	const char *file = is_usual ? "" : shellwords_quote(c->arena, path);
-	if (name == NULL || file == NULL)
+	const char *store = given_store(c);
+	if (name == NULL || file == NULL || store == NULL)
 		return NULL;
-	return arena_printf(c->arena, "startline check --save%s%s %s", is_usual ? "" : " -f ", file,
-			    name);
+	return arena_printf(c->arena, "startline check --save%s%s%s %s", store,
+			    is_usual ? "" : " -f ", file, name);
 }
 
 const char *check_own_baseline(struct check *c, const struct scenario *s, const char *name)
@@ -201,12 +212,13 @@ static int say_missing(struct check *c, const struct scenario *s, const char *na
 		       const char **ret_reason)
 {
 	const char *how = may_wait ? how_to_save(c, s) : shellwords_quote(c->arena, name);
+	const char *store = given_store(c);
 	*ret_reason =
 		arena_printf(c->arena,
 			     may_wait ? "there is no baseline '@%s' yet: `%s` stores one"
 				      : "there is no baseline '@%s': `startline baseline save "
-					"%s REF` makes one of a recording",
-			     name, how != NULL ? how : "");
+					"%s REF%s` makes one of a recording",
+			     name, how != NULL ? how : "", store != NULL ? store : "");
 	return may_wait ? 0 : -ENOENT;
 }
 

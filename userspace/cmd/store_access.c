@@ -23,7 +23,7 @@
 
 enum { KEY_STORE = OPTION_FIRST_FREE };
 
-static const char *store_url;
+static const char *store_url, *store_given;
 
 static const struct argp_option options[] = {
 	{ "store", KEY_STORE, "URL", 0,
@@ -36,7 +36,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	(void)state;
 	if (key != KEY_STORE)
 		return ARGP_ERR_UNKNOWN;
-	store_url = arg;
+	store_url = store_given = arg;
 	return 0;
 }
 
@@ -49,6 +49,11 @@ void store_access_set_url(const char *url)
 {
 	if (store_url == NULL)
 		store_url = url;
+}
+
+const char *store_access_given(void)
+{
+	return store_given;
 }
 
 const char *store_access_file(void)

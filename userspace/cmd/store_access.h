@@ -15,6 +15,8 @@ extern const struct argp_child stored_children[];
 /* What the configuration says, NULL: nothing. --store goes before it. */
 void store_access_set_url(const char *url);
 
+/* What --store said, NULL: nothing. Advice has to repeat it. */
+const char *store_access_given(void);
 /* store_file() of what would be opened. */
 const char *store_access_file(void);
 /* As store_open(). -ENOENT, not logged: there is no store yet. */
