@@ -148,6 +148,7 @@ static void the_whole_format_loads(void **state)
 	assert_string_equal(s->steps[0].ready.items[0], "accept");
 	assert_int_equal(s->max_time_ns, 0); /* whoever gives a number gets it */
 	assert_true(s->baseline_levels.warn == 0.05 && s->baseline_levels.fail == 0.10);
+	assert_true(s->baseline_levels.exact == GATE_EXACT);
 	assert_string_equal(scenario_main_metric(s), "startup.ready");
 	assert_string_equal(c->scenarios[3].budgets[0].baseline, "pre");
 	s = &c->scenarios[4];
@@ -167,13 +168,13 @@ static void a_scenario_overrides_the_defaults(void **state)
 	struct config *c = loaded(
 		"baseline: main\nruns: 5\nmax_time: 2 min\nwarmup: 1\nheap: off\n"
 		"stacks: off\nwait_stacks: 5 ms\ndebuginfod: 30 s\n"
-		"levels: { budget: { warn: 10%, fail: 0.2 } }\n"
+		"levels: { budget: { warn: 10%, fail: 0.2 }, exact: 2 % }\n"
 		"scenarios:\n"
 		"  - name: a\n    command: make | tee log\n    shell: true\n"
 		"    base: { command: cc -o a $FLAGS }\n"
 		"    baseline: '@other'\n    max_time: 3 s\n    heap: count\n    stacks: 199\n"
 		"    wait_stacks: 200us\n    debuginfod: 5 s\n"
-		"    levels: { baseline: { warn: 20 % } }\n"
+		"    levels: { baseline: { warn: 20 % }, exact: 0 % }\n"
 		"    gate: [time.wall, heap.allocs]\n    inputs: server\n"
 		"    directory: sub\n    timeout: 5 s\n    ready: [accept, 'log:up']\n"
 		"  - name: b\n    command: ./b\n"
@@ -193,6 +194,7 @@ static void a_scenario_overrides_the_defaults(void **state)
 	assert_true(a->debuginfod_ns == 5 * NS_PER_S && b->debuginfod_ns == 30 * NS_PER_S);
 	assert_true(fabs(a->budget_levels.warn - 0.1) < 1e-12 && a->budget_levels.fail == 0.2);
 	assert_true(a->baseline_levels.warn == 0.2 && a->baseline_levels.fail == 0.2);
+	assert_true(a->baseline_levels.exact == 0 && b->baseline_levels.exact == 0.02);
 	/* What stands alone takes the other one along. */
 	assert_true(b->baseline_levels.warn == 0.03 && b->baseline_levels.fail == 0.03);
 	assert_int_equal(a->gate.n, 2);

@@ -449,6 +449,21 @@ static void how_much_is_of_interest_can_be_said(void **state)
 {
 	(void)state;
 	assert_int_equal(verdict_of_counts(60005, 60006, 0), VERDICT_REGRESSED);
+	assert_int_equal(outcome.judgements[0].level, LEVEL_GREEN);
+}
+
+/* Where nothing may get worse. */
+static void one_more_of_many_is_red_where_each_counts(void **state)
+{
+	(void)state;
+	scenario.baseline_levels = (struct levels){ 0, 0, 0 };
+	assert_int_equal(verdict_of_counts(60005, 60006, GATE_EXACT), VERDICT_UNCHANGED);
+	assert_int_equal(outcome.judgements[0].level, LEVEL_GREEN);
+	(void)teardown(NULL);
+	(void)setup(NULL);
+	scenario.baseline_levels = (struct levels){ 0, 0, 0 };
+	assert_int_equal(verdict_of_counts(60005, 60006, 0), VERDICT_REGRESSED);
+	assert_int_equal(outcome.judgements[0].level, LEVEL_RED);
 }
 
 static void what_one_side_did_not_capture_is_a_row(void **state)
@@ -512,6 +527,7 @@ int main(void)
 		TEST(one_more_of_many_is_of_no_interest),
 		TEST(one_more_of_few_is),
 		TEST(how_much_is_of_interest_can_be_said),
+		TEST(one_more_of_many_is_red_where_each_counts),
 		TEST(what_one_side_did_not_capture_is_a_row),
 		TEST(one_run_each_says_so),
 	};

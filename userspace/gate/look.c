@@ -150,6 +150,7 @@ int look_now(const struct look *l, bool *ret_is_decided)
 	    compare(l, series, changes) < 0)
 		return fail(-ENOMEM, no_memory);
 	const struct change *controls = changes + n + 1;
+	/* An exact change is decided, whatever share of one is of interest. */
 	const size_t settled = undisturbed_judge(changes, controls, n, verdicts);
 	*ret_is_decided = true;
 	for (size_t i = 0; i < n; i++)
