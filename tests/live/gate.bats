@@ -48,9 +48,9 @@ tries() {
 		caught=$((caught + 1))
 		for out in "${!named[@]}"; do
 			# What is said first: the rest is tables.
-			head -n "${FIRST:-12}" $out | grep -qE "$2" || {
+			head -n "${FIRST:-20}" "$out" | sed 's/[\\]//g' | grep -qE "$2" || {
 				echo "--- $out"
-				cat $out
+				cat "$out"
 				continue
 			}
 			named[$out]=$((named[$out] + 1))
@@ -73,9 +73,9 @@ all() {
 		rm -rf new
 		$1 new "$effect" "${allocations:-}"
 		case $effect in
-		cpu) configure $time && tries "$effect" "$2" ;;
-		sleep) configure $time && tries "$effect" 'retry_connect' ;;
-		library) configure $time && tries "$effect" 'libtables\.so' ;;
+		cpu) configure "$time" && tries "$effect" "$2" ;;
+		sleep) configure "$time" && tries "$effect" 'retry_connect' ;;
+		library) configure "$time" && tries "$effect" 'libtables\.so' ;;
 		memory) configure mem.peak_rss && tries "$effect" "$3" ;;
 		open) configure files.misses && tries "$effect" '/etc/missing\.conf' ;;
 		exec) configure proc.execs && tries "$effect" '/usr/bin/true|\btrue\b' ;;
@@ -95,6 +95,7 @@ all() {
 	command="$PYTHON server.py $port"
 	ready=accept
 	build_server old none 0
+	# shellcheck disable=SC2086 # words
 	allocations=$(cd old && "$STARTLINE" run -q --ready accept --trace t.slt -o /dev/null -- $command && "$STARTLINE" report t.slt --format json |
 		jq '.metrics[] | select(.id == "heap.allocs").median / 2 | floor')
 	rm -f old/t.slt
