@@ -121,7 +121,9 @@ static bool of_unit(struct found *f)
 /* --- THE table ---------------------------------------------------------------------------------- */
 
 #define NOT_AGAIN "    runs: 3                 # each builds everything\n"
-#define COMPOSE	  "    prepare: docker compose down # before each run, not measured\n"
+#define COMPOSE                                                                           \
+	"    containers: true        # what docker starts for it is measured, too\n"         \
+	"    prepare: docker compose down # before each run, not measured\n"
 
 /* clang-format off */
 static const struct kind {
