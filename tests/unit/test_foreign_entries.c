@@ -7,7 +7,7 @@
 
 static const char rows[] = "name,value,unit\n"
 			   "bench[old/8],1,ns\nbench.cpu[old/8],2,ns\nbench[old/64],3,ns\n"
-			   "bench[new/8],4,ns\nbench[a*],5,ns\nfirst,6,B\ntime.wall[x],7,s\n"
+			   "bench[new/8],4,ns\nbench[a*],5,ns\nbench[ab],9,ns\nfirst,6,B\ntime.wall[x],7,s\n"
 			   "time.wall[y],8,B\n";
 
 static struct session *chosen(const char *which)
@@ -68,7 +68,7 @@ static void what_is_not_there_is_said(void **state)
 	(void)state;
 	assert_null(chosen("none"));
 	assert_string_equal(said, "'f': it has no entry 'none'; there are 'old/8', 'old/64', "
-				  "'new/8', 'a*', 'first', 'x', 'y'");
+				  "'new/8', 'a*', 'ab', 'first', 'x', 'y'");
 	assert_null(chosen("y"));
 	assert_string_equal(said, "time.wall is measured in ns, not in bytes");
 }
