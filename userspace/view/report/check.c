@@ -233,6 +233,38 @@ static void add_judgement(struct table *t, const struct judgement *j, bool has_b
 	table_text(t, isfinite(j->ratio) ? format_percent_signed(change, j->ratio - 1) : NULL);
 }
 
+/* What the row does not show: on which machines it was is said above, and so is what the whole is about;
+ * "regressed +20 %" is the row once more. */
+static bool tells_more(const struct outcome *o, const struct judgement *j)
+{
+	const char *verdict = verdict_name(j->verdict);
+	return j->level != LEVEL_GREEN && j->reason != o->reason &&
+	       j->verdict != VERDICT_INCOMPARABLE && text_of(j->reason)[0] != '\0' &&
+	       (j->is_budget || strncmp(j->reason, verdict, strlen(verdict)) != 0);
+}
+
+/* Where much is inconclusive it is so for much the same reason. */
+#define REASONS_SHOWN ((size_t)3)
+
+static void note_reasons(struct table *t, const struct outcome *o)
+{
+	size_t n_open = 0;
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		const struct judgement *j = &o->judgements[i];
+		const bool is_open = tells_more(o, j) && j->level == LEVEL_INCONCLUSIVE;
+		n_open += is_open;
+		if (tells_more(o, j) && is_for_people(j, i) &&
+		    (!is_open || n_open <= REASONS_SHOWN))
+			table_note(t, "%s %s: %s", j->metric, j->target, j->reason);
+		/* That of the worst is in the headline. */
+		if (text_of(j->cause)[0] != '\0' && i > 0 && is_for_people(j, i))
+			table_note(t, "%s: %s", j->metric, j->cause);
+	}
+	if (n_open > REASONS_SHOWN)
+		table_note(t, "%zu more are inconclusive: --format csv has their reasons",
+			   n_open - REASONS_SHOWN);
+}
+
 /* One row per judgement. */
 static struct table *build_judgements(const struct outcome *o)
 {
@@ -247,17 +279,7 @@ static struct table *build_judgements(const struct outcome *o)
 		add_judgement(t, &o->judgements[i], has_base, is_shown);
 		n_left += !is_shown;
 	}
-	for (size_t i = 0; i < o->n_judgements; i++) {
-		const struct judgement *j = &o->judgements[i];
-		/* On which machines it was is said above, and so is what the whole is about. */
-		const bool is_said = j->level == LEVEL_GREEN || j->reason == o->reason ||
-				     j->verdict == VERDICT_INCOMPARABLE;
-		if (text_of(j->reason)[0] != '\0' && !is_said && is_for_people(j, i))
-			table_note(t, "%s %s: %s", j->metric, j->target, j->reason);
-		/* That of the worst is in the headline. */
-		if (text_of(j->cause)[0] != '\0' && i > 0 && is_for_people(j, i))
-			table_note(t, "%s: %s", j->metric, j->cause);
-	}
+	note_reasons(t, o);
 	if (n_left > 0)
 		table_note(t, "%zu more are neither red nor yellow", n_left);
 	return t;
