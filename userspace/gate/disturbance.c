@@ -88,9 +88,10 @@ int disturbance_of(struct arena *arena, const struct comparison *c, const struct
 	char waited[UNITS_BYTES];
 	const struct suspicion s = { c, change, change->head_estimate - change->base_estimate };
 	*ret = NULL;
-	/* CPU time has no part in what others do, or little. */
-	if (change->metric->class != CLASS_TIME || strncmp(change->id, "cpu.", 4) == 0 ||
-	    !isfinite(s.ns) || s.ns == 0)
+	/* CPU time has no part in what others do, or little; and what was typed is a limit that somebody
+	 * set, as that of a budget is. */
+	if (c->base->n_runs == 0 || change->metric->class != CLASS_TIME ||
+	    strncmp(change->id, "cpu.", 4) == 0 || !isfinite(s.ns) || s.ns == 0)
 		return 0;
 	const bool is_total =
 		metric_is(change->id, METRIC_TOTAL) || strcmp(change->id, UNDISTURBED) == 0;
