@@ -196,3 +196,42 @@ expect() { # expected counts, exit status, program and arguments
 	session --probes shim -- ./threads
 	[ "$(q '.runs[0].processes[0].heap | "\(.allocs) \(.bytes)"')" = "$(cat expected)" ]
 }
+
+@test "the peak of memory is known of programs that no sample meets" {
+	# Each leaves by another way: exit() or _exit(), forked or executed.
+	for line in '/bin/true; exit 0' '(:); /bin/true'; do
+		for shell in bash dash; do
+			"$STARTLINE" run -q --probes shim -n 2 --trace short.slt -- "$shell" -c "$line"
+			"$STARTLINE" report short.slt --format json >short.json
+			jq -e 'all(.runs[]; .tree.peak_rss_bytes > 500000 and .tree.peak_rss_bytes < 50000000 and
+				all(.processes[]; .peak_rss_bytes > 500000))' short.json
+		done
+	done
+}
+
+@test "30 MB more show in a program that no sample meets, whatever it calls itself" {
+	cat >grow.c <<-'EOF'
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/prctl.h>
+		#include <unistd.h>
+
+		int main(int argc, char **argv)
+		{
+			const size_t n = (size_t)atoi(argv[1]) << 20;
+			char *p = malloc(n);
+
+			memset(p, argc, n);
+			prctl(PR_SET_NAME, "VmHWM: 9 kB");
+			_exit(p[n - 1] != argc);
+		}
+	EOF
+	"${CC:-cc}" -O0 -o grow grow.c
+	for mb in 1 31; do
+		session --probes shim -- ./grow "$mb"
+		q '.runs[0].tree.peak_rss_bytes' >"$mb"
+	done
+	[ "$(cat 1)" -gt 1500000 ]
+	[ "$(($(cat 31) - $(cat 1)))" -gt 29000000 ]
+	[ "$(($(cat 31) - $(cat 1)))" -lt 34000000 ]
+}

@@ -210,12 +210,14 @@ static void counters_are_summed_and_completed(void **state)
 	slots[1].calls[SL_HEAP_FREE] = 7;
 	slots[0].requested_bytes = 1 << 20;
 	h->peak = 700;
+	h->rss_peak_bytes = 8 << 20;
 	const int fd = file_of(bytes, sizeof(bytes));
 	assert_int_equal(lane_read_header(&l, fd), 0);
 	assert_int_equal(lane_read_sums(&l, fd, &sums), 0);
 	assert_int_equal(sums.calls[SL_HEAP_MALLOC], 23 + 1 - 5);
 	assert_int_equal(sums.calls[SL_HEAP_FREE], 10);
 	assert_int_equal(sums.live_bytes, 600);
+	assert_int_equal(sums.rss_peak_bytes, 8 << 20);
 	assert_int_equal(sums.peak_bytes, 700);
 	assert_int_equal(sums.peak_error_bytes, 2 * SL_LANE_FLUSH_BYTES);
 	(void)close(fd);

@@ -167,6 +167,34 @@ static void resident_peak_is_of_the_tree(void **state)
 	(void)session_free(s);
 }
 
+#define SHORT_ONES                                                                                  \
+	"0 meta source.bpf=not root\n0 meta source.shim=ok\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n" \
+	"2ms task 10 parent=9\n3ms usage 10 exit peak=2M rss=~0 no_io no_net no_cpu\n3ms exit 10 code=0\n"
+
+/* Without kernel events: what programs say as they end, and no sample met. */
+static void peaks_that_no_sample_met_bound_the_trees(void **state)
+{
+	(void)state;
+	struct session *s = build(SHORT_ONES "4ms usage 9 exit user=3ms no_rss\n"
+					     "4ms usage 9 exit peak=1M rss=~0 no_io no_net no_cpu\n"
+					     "5ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].processes[1].peak_rss_bytes, 2 << 20);
+	assert_int_equal(value_of(s, "mem.peak_rss"), 2 << 20);
+	assert_int_equal(s->runs[0].peak_rss_error_bytes, 1 << 20);
+	/* It takes nothing else away. */
+	assert_int_equal(s->runs[0].processes[0].user_ns, 3000000);
+	(void)session_free(s);
+
+	/* A higher sum that was sampled stays; without the word of one, nothing is known. */
+	s = build(SHORT_ONES "4ms usage 9 exit peak=1M rss=~0 no_io no_net no_cpu\n"
+			     "5ms memory exit now=0 peak=7M at=3ms\n5ms exit 9 code=0\n");
+	assert_int_equal(value_of(s, "mem.peak_rss"), 7 << 20);
+	(void)session_free(s);
+	s = build(SHORT_ONES "5ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].peak_rss_bytes, UNKNOWN);
+	(void)session_free(s);
+}
+
 static void launchers_peak_is_not_the_runs(void **state)
 {
 	(void)state;
@@ -224,6 +252,7 @@ int main(void)
 		cmocka_unit_test(the_peak_of_the_tree_is_of_those_that_were_there_at_once),
 		cmocka_unit_test(the_peak_of_the_tree_is_what_was_measured_within_its_bounds),
 		cmocka_unit_test(resident_peak_is_of_the_tree),
+		cmocka_unit_test(peaks_that_no_sample_met_bound_the_trees),
 		cmocka_unit_test(launchers_peak_is_not_the_runs),
 		cmocka_unit_test(contention_taints),
 		cmocka_unit_test(losses_stay_with_the_run_they_happened_in),

@@ -46,7 +46,8 @@ struct lane_sums {
 	int64_t hidden_bytes; /* … and freed of what it inherited: its own is more by that, at most */
 	int64_t tree_bytes; /* its part of the session's live bytes */
 	uint64_t left_ns;   /* when the program ended by its own word, on our clock; 0: not said */
-	uint64_t own_ns;    /* what the shim says it spent, see bpf/lane.h */
+	uint64_t rss_peak_bytes; /* of the image, told when it ended; 0: not said */
+	uint64_t own_ns;	 /* what the shim says it spent, see bpf/lane.h */
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };
 

@@ -335,6 +335,22 @@ static int emit_overhead(const struct lane *l, const struct lane_sums *sums, enu
 	return sink.event(sink.data, &mark.event);
 }
 
+/* No sample may have met it. By then the process may be gone, so it is of the time it was said. */
+static int emit_peak(const struct lane *l, const struct lane_sums *sums, struct sink sink)
+{
+	struct sl_usage usage = {
+		.event = emit_header(SL_KIND_USAGE, sizeof(usage), sums->left_ns, (pid_t)l->ns_pid),
+		.when = SL_WHEN_EXIT,
+		.flags = SL_USAGE_NO_IO | SL_USAGE_NO_NET | SL_USAGE_NO_CPU,
+		.rss_bytes = SL_UNKNOWN,
+		.rss_peak_bytes = sums->rss_peak_bytes,
+	};
+	if (sums->rss_peak_bytes == 0 || sums->left_ns == 0)
+		return 0;
+	usage.event.flags |= SL_FLAG_NS_IDS;
+	return sink.event(sink.data, &usage.event);
+}
+
 static int emit_sums(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
 		     enum sl_when when, struct sink sink)
 {
@@ -377,6 +393,8 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
 		n += r;
 		depart(s, sums.tree_bytes);
+		if (r >= 0 && l->announces)
+			r = emit_peak(l, &sums, sink);
 		if (r >= 0 && l->announces && (l->flags & SL_LANE_NOTICES) == 0)
 			r = exit_watch_add(&s->exit_watch, l->ns_pid, l->alive_ns, sums.left_ns);
 	}

@@ -237,6 +237,24 @@ static void tree_heap(struct builder *b)
 	run->heap_peak_error_bytes = at_least(most - peak, peak - least);
 }
 
+/* Without kernel events samples may have missed short processes: no less than what the largest had, and
+ * at most what all had together. */
+static void bound_rss(struct builder *b)
+{
+	struct run *run = b->run;
+	int64_t largest = 0, sum = 0;
+	vec_foreach(p, &b->procs) {
+		if (p->out.peak_rss_bytes == UNKNOWN ||
+		    __builtin_add_overflow(sum, p->out.peak_rss_bytes, &sum))
+			return;
+		largest = at_least(largest, p->out.peak_rss_bytes);
+	}
+	if (largest <= 0 || b->facts->bpf == NULL || run->peak_rss_bytes >= largest)
+		return;
+	run->peak_rss_bytes = largest;
+	run->peak_rss_error_bytes = sum - largest;
+}
+
 static void tree_rss(struct builder *b)
 {
 	struct run *run = b->run;
@@ -254,6 +272,7 @@ static void tree_rss(struct builder *b)
 		run->peak_rss_bytes = b->procs.items[0].out.peak_rss_bytes;
 		run->peak_rss_error_bytes = 0;
 	}
+	bound_rss(b);
 	if (b->memory_ready != NULL) {
 		run->ready_rss_bytes = counter(b->memory_ready->now_bytes);
 		return;

@@ -276,8 +276,11 @@ void process_usage(struct builder *b, const struct sl_usage *e)
 	const int index = process_of(b, &e->event);
 	if (index < 0 || e->when >= WHEN_LIMIT || e->when == 0)
 		return;
+	const uint64_t all_else = SL_USAGE_NO_IO | SL_USAGE_NO_NET | SL_USAGE_NO_CPU;
 	struct proc *p = &b->procs.items[index];
-	p->usage[e->when] = e;
+	/* What a process says of its memory alone takes nothing else away. */
+	if ((e->flags & all_else) != all_else)
+		p->usage[e->when] = e;
 	b->has_ready_usage |= e->when == SL_WHEN_READY;
 	const int64_t peak = counter(e->rss_peak_bytes);
 	/* Each image has its own peak; the process's is the highest of them. */
