@@ -358,3 +358,27 @@ rounds() {
 	"$STARTLINE" history 'bench[t.py::a]' --scenario micro --format csv >history.csv
 	[ "$(wc -l <history.csv)" = 3 ]
 }
+
+@test "the store's history tells what noise there is, in check and in compare" {
+	rounds base.json 0.0100
+	rounds later.json 0.0115
+	"$STARTLINE" compare base.json later.json | tr -s '\n ' ' ' >out
+	grep -q ': inconclusive.* more processes (a file of results each) a side would decide it' out
+	printf 'scenarios:\n  - { name: micro, results: head.json, baseline: ./base.json, budgets: { "bench[t.py::a]": "< 9 s" } }\n' >startline.yml
+	for factor in 1012 1021 985 970 1004 1030 1008 993 966 981 1000 1017; do
+		rounds head.json "$(awk -v f=$factor 'BEGIN { print f / 1e5 }')"
+		check
+		[ "$status" != 1 ]
+	done
+	"$STARTLINE" compare base.json later.json | tr -s '\n ' ' ' >out
+	grep -q ': regressed.*differed by in the store' out
+	"$STARTLINE" compare base.json head.json | tr -s '\n ' ' ' >out
+	grep -q ': inconclusive.*differ by [0-9.]* % in the store' out
+	cp later.json head.json
+	check
+	[ "$status" = 1 ]
+	levels | grep -qxF 'bench[t.py::a] @./base.json +10.0 %: red'
+	# Another benchmark's history is not this one's.
+	sed -i 's/t.py::a/t.py::b/' base.json later.json
+	"$STARTLINE" compare base.json later.json | tr -s '\n ' ' ' | grep -q ': inconclusive'
+}

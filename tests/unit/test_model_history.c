@@ -226,6 +226,23 @@ static void times_are_dates_or_durations_ago(void **state)
 		assert_true(parse_since(wrong[i], 0, &ns) < 0);
 }
 
+static void noise_is_that_of_neighbours(void **state)
+{
+	(void)state;
+	struct trend *t = sample_trend(30, 4e8);
+	const struct known_noise calm = trend_noise(t);
+	assert_true(calm.n == 30 && calm.sigma > 0.014 && calm.sigma < 0.028);
+	/* A change for good is one step of many. */
+	sample_scale(t, 15, 3);
+	assert_true(trend_noise(t).sigma < 1.4 * calm.sigma);
+	for (size_t i = 0; i < t->n_points; i++)
+		t->points[i].median = 7;
+	near(trend_noise(t).sigma, 0.005, 1e-9);
+	t->n_points = 4;
+	assert_int_equal(trend_noise(t).n, 0);
+	(void)trend_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +256,7 @@ int main(void)
 		cmocka_unit_test(short_trends_say_that_they_are),
 		cmocka_unit_test(points_are_found_by_id_commit_and_date),
 		cmocka_unit_test(times_are_dates_or_durations_ago),
+		cmocka_unit_test(noise_is_that_of_neighbours),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/known_noise.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/ref.h"
 #include "userspace/cmd/store_access.h"
@@ -68,7 +69,9 @@ int cmd_compare(int argc, char **argv)
 	if (status == 0)
 		status = ref_status(o.head, ref_load(o.head, &head));
 	if (status == 0) {
-		int r = comparison_build(base, head, COMPARISON_LEVEL, &comparison);
+		int r = known_noise_of(base, NULL);
+		if (r >= 0)
+			r = comparison_build(base, head, COMPARISON_LEVEL, &comparison);
 		if (r >= 0)
 			r = family_set_claims(comparison);
 		if (r >= 0)

@@ -144,11 +144,16 @@ static const char *processes_of(const struct change *c, size_t n)
 
 const char *family_more_words(struct arena *arena, const struct change *c)
 {
+	char before[UNITS_BYTES];
 	const size_t n = family_more_processes(c);
-	const char *words =
-		n == 0 ? ""
-		       : arena_printf(arena, "; about %zu more %s a side would decide it", n,
-				      processes_of(c, n));
+	const char *known = "";
+	if (c->processes.is_known)
+		known = arena_printf(arena, "; they differ by %s in the store",
+				     format_percent(before, c->processes.before));
+	if (known == NULL || n == 0)
+		return known != NULL ? known : "";
+	const char *words = arena_printf(arena, "%s; about %zu more %s a side would decide it",
+					 known, n, processes_of(c, n));
 	return words != NULL ? words : "";
 }
 

@@ -289,13 +289,31 @@ static double noise_of_all(const struct comparison *c, enum metric_class class, 
 					: 0;
 }
 
+/* What the store knows of all of them: a spike that one has had may be the next one's. */
+static double known_of_all(const struct comparison *c, enum metric_class class)
+{
+	double squares = 0;
+	size_t n = 0;
+	for (size_t i = 0; i < c->n_changes; i++) {
+		const struct change *change = &c->changes[i];
+		const struct series *base = change->base;
+		if (change->processes.n_base == 0 || change->metric->class != class ||
+		    base->noise.n == 0)
+			continue;
+		squares += base->noise.sigma * base->noise.sigma;
+		n++;
+	}
+	return n > 0 ? sqrt(squares / (double)n) : 0;
+}
+
 int compare_processes_together(struct comparison *c)
 {
 	static const enum metric_class classes[] = { CLASS_TIME, CLASS_SIZE, CLASS_RATIO };
 	_cleanup_free_ double *shifts = calloc(c->n_changes + 1, sizeof(*shifts));
 	int r = shifts != NULL ? 0 : -ENOMEM;
 	for (size_t k = 0; r >= 0 && k < sizeof(classes) / sizeof(*classes); k++) {
-		const double least = noise_of_all(c, classes[k], shifts);
+		const double least =
+			fmax(noise_of_all(c, classes[k], shifts), known_of_all(c, classes[k]));
 		for (size_t i = 0; r >= 0 && least > 0 && i < c->n_changes; i++) {
 			struct change *change = &c->changes[i];
 			if (change->processes.df_before > 0 &&
