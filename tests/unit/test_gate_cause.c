@@ -181,12 +181,49 @@ static void long_names_are_cut_in_the_middle(void **state)
 	assert_non_null(strstr(buf_str(&b), "/b.conf"));
 }
 
+static struct contribution row_of(const char *what, double ms, double low, double high)
+{
+	return (struct contribution){
+		.phase = PHASE_MAIN,
+		.cause = CAUSE_CPU,
+		.process = "",
+		.detail = what,
+		.delta_ns = (int64_t)(ms * 1e6),
+		.low_ns = low * 1e6,
+		.high_ns = high * 1e6,
+	};
+}
+
+/* A tenth of a millisecond is no answer where thirty may be one. */
+static void a_small_row_is_no_cause_however_sure(void **state)
+{
+	(void)state;
+	compare();
+	struct contribution rows[] = {
+		row_of("getdents64", 0.12, 0.1, 0.2),
+		row_of("load_rules", 30.9, -9.4, 48.7),
+	};
+	comparison->has_contributions = true;
+	comparison->contributions = rows;
+	comparison->n_contributions = 2;
+	/* Which way the whole goes. */
+	for (size_t i = 0; i < comparison->n_changes; i++) {
+		struct change *c = &comparison->changes[i];
+		if (strcmp(c->id, "startup.ready") == 0)
+			c->head_value = c->head_estimate = c->base_value + 30000000;
+	}
+	assert_cause("startup.ready", "probably +30.9 ms cpu in main: load_rules");
+	rows[1].low_ns = 20e6;
+	assert_cause("startup.ready", "+30.9 ms cpu in main: load_rules");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(counts_name_files_programs_and_peers),
+		TEST(a_small_row_is_no_cause_however_sure),
 		TEST(without_objects_it_is_said_that_none_is_known),
 		TEST(memory_names_process_phase_and_kind),
 		TEST(what_is_not_known_of_memory_is_said),

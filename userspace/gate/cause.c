@@ -5,6 +5,7 @@
 #include "userspace/gate/cause.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
@@ -130,22 +131,36 @@ static bool is_of_phase(const struct contribution *row, const char *phase)
 	return phase == NULL || strcmp(contribution_phase(row), phase) == 0;
 }
 
-/* The first that goes the way of the whole: one that is proven, where there is one. */
+/* A proven row that is small beside what else went that way is not why. */
+#define WORTH_SHARE 0.1
+
+static bool may_be_cause(const struct telling *t, const struct contribution *row, const char *phase)
+{
+	const bool is_wait_of_others =
+		strcmp(t->id, UNDISTURBED) == 0 && row->cause == CAUSE_RUNQUEUE;
+	return is_of_phase(row, phase) && (double)row->delta_ns * t->sign > 0 && !is_wait_of_others;
+}
+
+/* Of those that go the way of the whole the first that is proven, and else the largest. */
 static const struct contribution *first_row(const struct telling *t, const char *phase)
 {
-	const struct contribution *first = NULL;
-	const bool is_undisturbed = strcmp(t->id, UNDISTURBED) == 0;
+	const struct contribution *largest = NULL, *moved = NULL;
 	for (size_t i = 0; i < t->c->n_contributions; i++) {
 		const struct contribution *row = &t->c->contributions[i];
-		if (!is_of_phase(row, phase) || (double)row->delta_ns * t->sign <= 0 ||
-		    (is_undisturbed && row->cause == CAUSE_RUNQUEUE))
+		if (!may_be_cause(t, row, phase))
 			continue;
-		if (contribution_is_proven(row) && row->counterpart == NULL)
-			return row;
-		if (first == NULL)
-			first = row;
+		const struct contribution **to = row->counterpart == NULL ? &largest : &moved;
+		if (*to == NULL || llabs(row->delta_ns) > llabs((*to)->delta_ns))
+			*to = row;
 	}
-	return first;
+	for (size_t i = 0; largest != NULL && i < t->c->n_contributions; i++) {
+		const struct contribution *row = &t->c->contributions[i];
+		if (may_be_cause(t, row, phase) && row->counterpart == NULL &&
+		    contribution_is_proven(row) &&
+		    (double)llabs(row->delta_ns) >= WORTH_SHARE * (double)llabs(largest->delta_ns))
+			return row;
+	}
+	return largest != NULL ? largest : moved;
 }
 
 static void tell_row(const struct telling *t, const char *phase)
@@ -157,6 +172,9 @@ static void tell_row(const struct telling *t, const char *phase)
 		row = comparison_cause(t->c);
 	if (row == NULL)
 		return;
+	/* Below three runs a side nothing is known about how sure it is. */
+	if (!isnan(row->low_ns) && !contribution_is_proven(row))
+		(void)buf_adds(t->out, "probably ");
 	cause_of_row(row, t->out);
 	add_library(t, row);
 }
