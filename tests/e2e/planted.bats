@@ -90,7 +90,7 @@ first() {
 	cat >startline.yml <<-'END'
 		baseline: main
 		scenarios:
-		  - { name: shop, command: /usr/bin/python3 new/app.py, runs: 6, gate: [time.wall] }
+		  - { name: shop, command: /usr/bin/python3 app.py, directory: new, runs: 6, gate: [time.wall] }
 	END
 	check --out markdown=comment.md --out junit=junit.xml
 	cat verdict.json
