@@ -3,29 +3,29 @@
 
 GATE=$ROOT/tests/live/gate
 
-# EFFECT: its object, as any output has to name it, by program in ./object.
+# DIRECTORY: a library that takes long to relocate.
 library() {
 	gcc -O2 -fPIC -shared -Wl,-soname,libtables.so -o "$1/libtables.so" "$ROOT/tests/live/planted/tables.c"
 }
 
-# DIRECTORY EFFECT: ./job in it, with the effect, or without when that is "none".
+# DIRECTORY EFFECT: ./job in it, with the effect, or without when that is "none". UNITS: how much it works (20).
 build_job() {
-	local options=()
+	local options=() units=${UNITS:-20}
 	mkdir -p "$1"
 	case $2 in
-	cpu) options=(-DUNITS=22) ;;
+	cpu) units=$((units * 11 / 10)) ;;
 	sleep) options=(-DSLEEP_MS=20) ;;
 	memory) options=(-DCACHE_MB=30) ;;
 	open) options=(-DMISSED='"/etc/missing.conf"') ;;
 	exec) options=(-DTOOL='"/usr/bin/true"') ;;
-	allocations) options=(-DORDERS=1502) ;; # and those of the C library's start
+	allocations) options=(-DORDERS=$((1000 + ${3:-500}))) ;;
 	library)
 		library "$1"
 		# shellcheck disable=SC2054,SC2016 # options, one the loader's
 		options=(-Wl,--no-as-needed "$1/libtables.so" '-Wl,-rpath,$ORIGIN')
 		;;
 	esac
-	gcc -O2 -fno-ipa-icf -o "$1/job" "$GATE/job.c" "${options[@]}"
+	gcc -O2 -fno-ipa-icf -DUNITS="$units" -o "$1/job" "$GATE/job.c" "${options[@]}"
 }
 
 # DIRECTORY EFFECT ALLOCATIONS: server.py in it; so many allocations are half of what it makes without.
@@ -64,13 +64,14 @@ build_server() {
 	"$PYTHON" -m compileall -q "$1"
 }
 
-# DIRECTORY EFFECT: a pipeline that compiles, runs ./job, and tests what it left.
+# DIRECTORY EFFECT ALLOCATIONS: a pipeline that assembles a program, runs ./job, and tests what it left.
 build_pipeline() {
-	build_job "$1" "$2"
-	echo 'int main(void) { return 0; }' >"$1/tool.c"
+	UNITS=300 build_job "$@"
+	echo 'int main(void) { return 0; }' | gcc -S -x c -o "$1/tool.s" -
 	cat >"$1/pipeline.sh" <<-'END'
 		set -e
-		cc -o tool tool.c
+		as -o tool.o tool.s
+		cc -o tool tool.o
 		./job
 		./tool
 		test -x tool

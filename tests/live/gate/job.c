@@ -45,6 +45,7 @@ __attribute__((noinline)) static void fill_cache(void)
 	char *cache = bytes > 0 ? malloc(bytes) : NULL;
 	if (cache != NULL)
 		memset(cache, 23, bytes);
+	__asm__ volatile("" : : "r"(cache) : "memory");
 }
 
 __attribute__((noinline)) static void read_orders(void)
