@@ -37,7 +37,7 @@ static void compare(void)
 static void assert_cause(const char *id, const char *text)
 {
 	_cleanup_(buf_done) struct buf out = { .limit = 4096 };
-	cause_of_change(comparison, id, &out);
+	cause_of_change(comparison, id, VERDICT_CHANGED, &out);
 	assert_string_equal(buf_str(&out), text);
 }
 
@@ -151,6 +151,30 @@ static void a_time_names_the_row_that_went_its_way(void **state)
 	assert_cause("time.wall", "");
 }
 
+/* Noise may turn the medians; rows have decided. */
+static void a_regression_names_what_grew_whatever_the_medians_say(void **state)
+{
+	(void)state;
+	_cleanup_(buf_done) struct buf out = { .limit = 4096 };
+	for (size_t i = 0; i < RUNS; i++) {
+		sample_segment(head, &head->runs[i], 20 * MS, PHASE_MAIN, CAUSE_SLEEP, "")
+			->process = 2;
+		sample_segment(base, &base->runs[i], 50 * MS, PHASE_MAIN, CAUSE_CONNECT,
+			       "tcp 127.0.0.1:6379")
+			->process = 2;
+		sample_value(&head->runs[i], "startup.ready", 400.0 * MS);
+	}
+	base->n_series = head->n_series = 0;
+	assert_int_equal(metrics_collect(base), 0);
+	assert_int_equal(metrics_collect(head), 0);
+	compare();
+	cause_of_change(comparison, "startup.ready", VERDICT_REGRESSED, &out);
+	assert_non_null(strstr(buf_str(&out), "+20.0 ms sleep in main"));
+	buf_clear(&out);
+	cause_of_change(comparison, "startup.ready", VERDICT_IMPROVED, &out);
+	assert_string_equal(buf_str(&out), "-50.0 ms connect in main: tcp 127.0.0.1:6379");
+}
+
 static void a_value_names_what_most_of_it_is_of(void **state)
 {
 	(void)state;
@@ -228,6 +252,7 @@ int main(void)
 		TEST(memory_names_process_phase_and_kind),
 		TEST(what_is_not_known_of_memory_is_said),
 		TEST(a_time_names_the_row_that_went_its_way),
+		TEST(a_regression_names_what_grew_whatever_the_medians_say),
 		TEST(a_value_names_what_most_of_it_is_of),
 		TEST(long_names_are_cut_in_the_middle),
 	};

@@ -373,11 +373,21 @@ static void tell(const struct telling *t)
 		tellers[i].tell(t, tellers[i].argument);
 }
 
-void cause_of_change(const struct comparison *c, const char *id, struct buf *out)
+/* Which way the verdict goes: medians may go the other one. */
+static bool is_less(const struct change *change, enum verdict verdict)
+{
+	const bool is_less_worse = change->metric->better == BETTER_HIGHER;
+	if (verdict == VERDICT_REGRESSED || verdict == VERDICT_IMPROVED)
+		return (verdict == VERDICT_REGRESSED) == is_less_worse;
+	return change->basis != BASIS_NONE && ratios_of(change).value < 1;
+}
+
+void cause_of_change(const struct comparison *c, const char *id, enum verdict verdict,
+		     struct buf *out)
 {
 	const struct change *change = comparison_find(c, id);
-	const bool is_less = change != NULL && change->head_value < change->base_value;
-	tell(&(struct telling){ c, id, true, is_less ? -1 : 1, out });
+	const int sign = change != NULL && is_less(change, verdict) ? -1 : 1;
+	tell(&(struct telling){ c, id, true, sign, out });
 }
 
 void cause_of_value(const struct comparison *c, const char *id, struct buf *out)

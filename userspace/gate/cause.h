@@ -6,7 +6,7 @@
 #define USERSPACE_GATE_CAUSE_H
 
 #include "userspace/base/buf.h"
-#include "userspace/model/compare/compare.h"
+#include "userspace/gate/verdict.h"
 
 /* Whether anything may be told of metric @id. */
 bool cause_is_told(const char *id);
@@ -15,8 +15,10 @@ bool cause_is_told(const char *id);
  *   "+12.1 ms cpu in link: libfoo.so (relocations 11.8 ms)"
  *   "missed /etc/app.conf +1, executed ls / +1"        an exact count
  *   "+30.1 MB python3 app.py, before it was ready; heap +30.0 MB"
+ * Of what goes the way that @verdict says, whichever way the medians go.
  * Nothing where nothing is known, or the metric's own name says it ("net.connect[…]"). */
-void cause_of_change(const struct comparison *c, const char *id, struct buf *out);
+void cause_of_change(const struct comparison *c, const char *id, enum verdict verdict,
+		     struct buf *out);
 
 /* The same for a metric that is what it is without a comparison: what most of it is of. @c: of a session
  * without runs with the session that is asked about. */

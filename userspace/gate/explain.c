@@ -74,7 +74,7 @@ int judge_explain(struct arena *arena, const struct evidence *e, struct judgemen
 	const struct comparison *c = comparison_of(e, j);
 	int r = 0;
 	if (c != NULL)
-		cause_of_change(c, j->metric, &out);
+		cause_of_change(c, j->metric, j->verdict, &out);
 	else
 		r = tell_alone(e, j, &out);
 	if (r < 0 || out.len == 0)

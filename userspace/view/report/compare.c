@@ -460,7 +460,7 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 	const bool is_named = most->module != NULL || most->import != NULL;
 	if (verdict_is_change(verdict)) {
 		(void)buf_adds(ret_cause, "cause: ");
-		cause_of_change(c, main_change(c)->id, ret_cause);
+		cause_of_change(c, main_change(c)->id, verdict, ret_cause);
 	} else if (verdict == VERDICT_INCONCLUSIVE && (is_named || proven_row(c, most)) &&
 		   contribution_is_proven(most) && most->counterpart == NULL &&
 		   is_worth_a_line(most, total_but_waits(c))) {
