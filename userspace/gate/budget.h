@@ -76,7 +76,8 @@ struct judgement {
 	bool is_below;	    /* below a range: yellow, did it do all of its work? */
 	bool is_floor;	    /* the target is a lower limit */
 	bool excludes_fail; /* against a baseline: certainly not as much worse as `fail` */
-	double actual;	    /* in unit; NAN: not captured */
+	bool is_of_rows; /* against a baseline: rows of the breakdown decide, the whole leaves it open */
+	double actual;			/* in unit; NAN: not captured */
 	double actual_low, actual_high; /* interval; NAN: none */
 	double base_value;		/* NAN: no baseline took part */
 	double ratio, low, high;	/* change against the baseline; NAN: none */

@@ -172,6 +172,7 @@ static int judge_by_rows(struct judging *g, const struct change *c, struct judge
 	j->verdict = VERDICT_REGRESSED;
 	j->level = proven >= levels->fail ? LEVEL_RED : LEVEL_YELLOW;
 	j->excludes_fail = false;
+	j->is_of_rows = true;
 	j->ratio = 1 + proven;
 	j->actual = j->base_value * j->ratio;
 	j->low = j->high = NAN;

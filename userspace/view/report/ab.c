@@ -67,6 +67,8 @@ static void say_more(struct page *page, const struct outcome *o, const struct ju
 {
 	char witness[128];
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	if (j->is_of_rows)
+		page_say(page, TONE_PLAIN, HANG, j->reason);
 	if (j->verdict != VERDICT_INCONCLUSIVE)
 		return;
 	/* What something else settled passes. */
