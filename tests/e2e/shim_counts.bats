@@ -234,4 +234,10 @@ expect() { # expected counts, exit status, program and arguments
 	[ "$(cat 1)" -gt 1500000 ]
 	[ "$(($(cat 31) - $(cat 1)))" -gt 29000000 ]
 	[ "$(($(cat 31) - $(cat 1)))" -lt 34000000 ]
+	# It is that program which has grown, not the one that waits for it.
+	session --probes shim -- bash -c './grow 31; exit 0'
+	q '.runs[0].processes | .[0].peak_rss_bytes < 20000000 and .[1].peak_rss_bytes > 32000000' | grep -q true
+	# Nobody else can tell.
+	session --probes none -- ./grow 31
+	q '.runs[0] | .processes[0].peak_rss_bytes > 32000000 and .tree.peak_rss_bytes > 32000000' | grep -q true
 }

@@ -190,6 +190,12 @@ static void peaks_that_no_sample_met_bound_the_trees(void **state)
 			     "5ms memory exit now=0 peak=7M at=3ms\n5ms exit 9 code=0\n");
 	assert_int_equal(value_of(s, "mem.peak_rss"), 7 << 20);
 	(void)session_free(s);
+	/* What the tree had is what its only process had. */
+	s = build("0 meta source.bpf=not root\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n"
+		  "4ms usage 9 exit peak=1M no_io no_net no_cpu\n"
+		  "5ms memory exit now=0 peak=7M at=3ms\n5ms exit 9 code=0\n");
+	assert_int_equal(s->runs[0].processes[0].peak_rss_bytes, 7 << 20);
+	(void)session_free(s);
 	s = build(SHORT_ONES "5ms exit 9 code=0\n");
 	assert_int_equal(s->runs[0].peak_rss_bytes, UNKNOWN);
 	(void)session_free(s);

@@ -67,20 +67,17 @@ int run_usage_ready(struct run *r)
 	return e;
 }
 
-/* The kernel's own peak of the command and the children it waited for. It is never lower than what we
- * had when the command was created, which the kernel's counters tell to some hundred KiB, and which grows
- * until the command is executed: so only a clearly higher one means anything. */
+/* The kernel's own peak of the command or a child it waited for, whichever had most, so it says nothing
+ * of one of them. It is never lower than what we had when the command was created, which the kernel's
+ * counters tell to some hundred KiB, and which grows until the command is executed: so only a clearly
+ * higher one means anything. */
 static void note_highest(struct run *r, const struct rusage *total)
 {
 	const uint64_t highest = (uint64_t)total->ru_maxrss * 1024;
-	if (highest <= r->own_peak_bytes + r->own_peak_bytes / 4 ||
-	    highest <= r->command_peak_bytes)
+	if (highest <= r->own_peak_bytes + r->own_peak_bytes / 4 || highest <= r->tree_peak_bytes)
 		return;
-	r->command_peak_bytes = highest;
-	if (highest > r->tree_peak_bytes) {
-		r->tree_peak_bytes = highest;
-		r->tree_peak_ns = now_ns();
-	}
+	r->tree_peak_bytes = highest;
+	r->tree_peak_ns = now_ns();
 }
 
 int run_usage_exit(struct run *r)

@@ -273,6 +273,10 @@ static void tree_rss(struct builder *b)
 		run->peak_rss_error_bytes = 0;
 	}
 	bound_rss(b);
+	/* … and what the tree had is its. */
+	if (b->procs.n == 1 && b->facts->bpf != NULL)
+		b->procs.items[0].out.peak_rss_bytes =
+			at_least(b->procs.items[0].out.peak_rss_bytes, run->peak_rss_bytes);
 	if (b->memory_ready != NULL) {
 		run->ready_rss_bytes = counter(b->memory_ready->now_bytes);
 		return;
