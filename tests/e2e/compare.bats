@@ -134,3 +134,17 @@ c() {
 		[ -s messages ]
 	done
 }
+
+@test "the width: COLUMNS, else that of the terminal, else 120 in a CI job and 80" {
+	python3 -c 'import json
+print(json.dumps([{"name": "x" * 300 + str(i), "value": i + 1, "unit": "ns"} for i in range(3)]))' >long.json
+	wide() { # on a terminal of 90 columns
+		script -qec "stty cols 90; $* '$STARTLINE' compare long.json long.json" /dev/null </dev/null |
+			tr -d '\r' | sed 's/\x1b\[[0-9;]*m//g' | wc -L
+	}
+	piped() {
+		env "$@" "$STARTLINE" compare long.json long.json | wc -L
+	}
+	[ "$(wide) $(wide CI=1) $(wide COLUMNS=100 CI=1)" = '90 90 100' ]
+	[ "$(piped) $(piped CI=1) $(piped COLUMNS=100) $(piped COLUMNS=100 CI=1)" = '80 120 100 100' ]
+}

@@ -415,6 +415,22 @@ static void a_budget_against_a_baseline_is_not_over_by_neighbours(void **state)
 	assert_int_equal(outcome.n_judgements, 2);
 }
 
+/* The scenario itself has none. */
+static void nor_is_one_against_a_baseline_that_it_names(void **state)
+{
+	(void)state;
+	slower_beside_neighbours(N);
+	add(head, "cpu.user", 80 * MS);
+	with_baseline();
+	against.name = "old";
+	evidence.gate = NULL;
+	give_budget("time.wall", "<= 100 % of @old");
+	judge();
+	assert_int_equal(outcome.n_judgements, 1);
+	assert_int_equal(outcome.judgements[0].level, LEVEL_INCONCLUSIVE);
+	assert_non_null(strstr(outcome.judgements[0].reason, "the machine was busy in 20 of 20"));
+}
+
 static void count_of(struct session *s, const char *id, double value)
 {
 	const double values[] = { value, value, value };
@@ -524,6 +540,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_budget_against_a_baseline_is_not_over_by_neighbours, setup, teardown),
+		TEST(nor_is_one_against_a_baseline_that_it_names),
 		TEST(one_more_of_many_is_of_no_interest),
 		TEST(one_more_of_few_is),
 		TEST(how_much_is_of_interest_can_be_said),

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* No run was tainted, but what is proven of a difference is waiting for a CPU: is that the program's? */
+
+#include <string.h>
+
+#include "tests/unit/cmocka.h"
+#include "userspace/gate/disturbance.h"
+
+#define MS 1000000
+
+static struct arena *arena;
+static struct session *side;
+static struct change change;
+static struct contribution rows[2];
+static struct comparison whole;
+static struct run runs[4];
+
+static void add_row(size_t at, enum cause cause, int64_t delta_ns)
+{
+	rows[at] = (struct contribution){ .cause = cause,
+					  .delta_ns = delta_ns,
+					  .low_ns = 0.9 * (double)delta_ns,
+					  .high_ns = 1.1 * (double)delta_ns };
+	whole.n_contributions = at + 1;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	arena = arena_new();
+	change = (struct change){ .id = "time.wall",
+				  .metric = metrics_row("time.wall"),
+				  .basis = BASIS_SHIFT,
+				  .base_estimate = 100 * MS,
+				  .head_estimate = 140 * MS,
+				  .ratio = 1.4,
+				  .low = 1.3,
+				  .high = 1.5 };
+	whole = (struct comparison){
+		.changes = &change, .n_changes = 1, .contributions = rows, .has_contributions = true
+	};
+	const int r = session_new(&side);
+	if (r == 0) {
+		side->runs = runs;
+		side->n_runs = sizeof(runs) / sizeof(*runs);
+	}
+	whole.base = whole.head = side;
+	return arena == NULL || r < 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	side = session_free(side);
+	arena = arena_free(arena);
+	return 0;
+}
+
+static const char *disturbed(void)
+{
+	const char *reason = NULL;
+	assert_int_equal(disturbance_of(arena, &whole, &change, &reason), 0);
+	return reason;
+}
+
+static void most_of_it_is_waiting(void **state)
+{
+	(void)state;
+	add_row(0, CAUSE_RUNQUEUE, 30 * MS);
+	assert_non_null(disturbed());
+	assert_non_null(strstr(disturbed(), "withheld: 30.0 ms of it is waiting for a CPU that"));
+}
+
+static void less_than_half_of_it_is(void **state)
+{
+	(void)state;
+	add_row(0, CAUSE_RUNQUEUE, 15 * MS);
+	assert_null(disturbed());
+}
+
+/* What is not proven is no reason, and as little one that went the other way. */
+static void the_waits_may_be_chance(void **state)
+{
+	(void)state;
+	add_row(0, CAUSE_RUNQUEUE, 30 * MS);
+	rows[0].low_ns = -1 * MS;
+	assert_null(disturbed());
+	add_row(0, CAUSE_RUNQUEUE, -30 * MS);
+	assert_null(disturbed());
+}
+
+static void another_row_carries_it(void **state)
+{
+	(void)state;
+	add_row(0, CAUSE_RUNQUEUE, 30 * MS);
+	add_row(1, CAUSE_SLEEP, 25 * MS);
+	assert_null(disturbed());
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(most_of_it_is_waiting),
+		TEST(less_than_half_of_it_is),
+		TEST(the_waits_may_be_chance),
+		TEST(another_row_carries_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
