@@ -382,3 +382,21 @@ rounds() {
 	sed -i 's/t.py::a/t.py::b/' base.json later.json
 	"$STARTLINE" compare base.json later.json | tr -s '\n ' ' ' | grep -q ': inconclusive'
 }
+
+@test "a budget by glob is a row for each benchmark that it matches, the worst first" {
+	printf 'BenchmarkX/a-2 10 1000 ns/op\nBenchmarkX/b-2 10 5000 ns/op\nBenchmarkX/c-2 10 9000 ns/op\nBenchmarkY-2 10 7 ns/op\n' >go.txt
+	printf 'scenarios:\n  - { name: micro, results: go.txt, budgets: { "bench[X/*]": "< 2 us" } }\n' >startline.yml
+	check
+	[ "$status" = 1 ]
+	jq -r '.outcomes[].judgements[] | "\(.metric) \(.level)"' verdict.json >found
+	printf '%s\n' 'bench[X/c-2] red' 'bench[X/b-2] red' 'bench[X/a-2] green' | diff - found
+	# The name itself is no glob.
+	sed -i 's/X.\*/X\/a-2/' startline.yml
+	check
+	[ "$status" = 0 ]
+	sed -i 's/X.a-2/Z*/' startline.yml
+	check
+	[ "$status" = 4 ]
+	jq -r '.outcomes[0].reason' verdict.json >reason
+	grep -F 'there is bench[X/a-2], bench[X/b-2], bench[X/c-2], bench[Y-2]' reason
+}

@@ -5,6 +5,7 @@
 #include "userspace/gate/judge.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -228,26 +229,67 @@ static bool is_too_large_sum(const struct judging *g, const struct judgement *j)
 	       (j->level == LEVEL_YELLOW || j->level == LEVEL_RED);
 }
 
+static int add_budget(struct judging *g, const struct budget *b, struct session *s,
+		      const char *step)
+{
+	struct judgement j;
+	int r = judge_one_budget(g, b, s, &j);
+	if (r >= 0 && j.is_below && s->n_runs > 0)
+		r = explain(g, s, "", &j);
+	if (r >= 0 && is_too_large_sum(g, &j) && step == NULL)
+		r = steps_explain(g->arena, g->e->scenario, g->e->steps, &j);
+	if (r >= 0 && step != NULL) {
+		j.metric = arena_printf(g->arena, "%s: %s", step, j.metric);
+		r = j.metric == NULL ? -ENOMEM : 0;
+	}
+	return r < 0 ? r : judging_add(g, &j);
+}
+
+/* "bench[*]": ids of the table that take a glob have their own meaning of it, and a name that has a star in it
+ * is a name. */
+static bool is_glob(const struct budget *b, struct session *s)
+{
+	return metrics_row(b->metric) == NULL && strpbrk(b->metric, "*?") != NULL &&
+	       metrics_find(s, b->metric) == NULL;
+}
+
+/* Brackets stand for themselves, as names have them: "bench[test_get[*]]". */
+static bool is_meant(const char *glob, const char *id)
+{
+	_cleanup_(buf_done) struct buf pattern;
+	buf_init(&pattern, WORDS_MAX);
+	for (const char *at = glob; *at != '\0'; at++)
+		(void)buf_addf(&pattern, "%s%c", *at == '[' || *at == '\\' ? "\\" : "", *at);
+	return pattern.error == 0 && fnmatch(buf_str(&pattern), id, 0) == 0;
+}
+
+/* A row for each benchmark that a glob matches: which one is over is what is asked. */
+static int judge_matching(struct judging *g, const struct budget *b, struct session *s,
+			  const char *step)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_series; i++) {
+		struct budget one = *b;
+		if (!is_meant(b->metric, s->series[i].id))
+			continue;
+		one.metric = s->series[i].id;
+		const int r = add_budget(g, &one, s, step);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	/* Of none it is missing. */
+	return n == 0 ? add_budget(g, b, s, step) : 0;
+}
+
 static int judge_budgets(struct judging *g, const struct budget *budgets, size_t n,
 			 struct session *s, const char *step)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct judgement j;
-		int r = judge_one_budget(g, &budgets[i], s, &j);
-		if (r >= 0 && j.is_below && s->n_runs > 0)
-			r = explain(g, s, "", &j);
-		if (r >= 0 && is_too_large_sum(g, &j) && step == NULL)
-			r = steps_explain(g->arena, g->e->scenario, g->e->steps, &j);
-		if (r >= 0 && step != NULL) {
-			j.metric = arena_printf(g->arena, "%s: %s", step, j.metric);
-			r = j.metric == NULL ? -ENOMEM : 0;
-		}
-		if (r >= 0)
-			r = judging_add(g, &j);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = is_glob(&budgets[i], s) ? judge_matching(g, &budgets[i], s, step)
+					    : add_budget(g, &budgets[i], s, step);
+	return r;
 }
 
 /* --- the outcome ---------------------------------------------------------------------------- */
