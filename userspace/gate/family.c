@@ -14,9 +14,13 @@
 #include "userspace/base/stats.h"
 #include "userspace/base/stats_student.h"
 #include "userspace/base/units.h"
+#include "userspace/gate/sequence.h"
 
 #define ALPHA_ALONE   0.025 /* of the interval that "unchanged" is about, on a side */
 #define PROCESSES_MAX ((size_t)100)
+/* Where processes spread by more than SEQUENCE_CALM their noise has tails, slow minutes and modes, of which few
+ * processes show nothing: claims are that much rarer there. */
+#define RARER 5
 
 bool family_has(const struct change *c)
 {
@@ -44,6 +48,11 @@ static size_t claimable(const double *p, size_t n)
 	return 0;
 }
 
+static double rarer(const struct change *c)
+{
+	return c->processes.seen > SEQUENCE_CALM ? RARER : 1;
+}
+
 static int alpha_of_many(const struct comparison *c, size_t n_family, double *ret)
 {
 	_cleanup_free_ double *p = calloc(n_family + 1, sizeof(*p));
@@ -57,7 +66,7 @@ static int alpha_of_many(const struct comparison *c, size_t n_family, double *re
 		const int r = change_beyond(&c->changes[i], GATE_MARGIN, &above, &below);
 		if (r < 0)
 			return r;
-		p[n++] = fmin(above, below);
+		p[n++] = fmin(1, fmin(above, below) * rarer(&c->changes[i]));
 	}
 	stats_sort(p, n);
 	const size_t k = claimable(p, n);
@@ -74,8 +83,9 @@ int family_set_claims(struct comparison *c)
 		struct change *change = &c->changes[i];
 		if (!family_has(change))
 			continue;
-		r = change_interval(change, alpha, &change->claim_low, &change->claim_high);
-		change->claim_alpha = r >= 0 ? alpha : 0;
+		const double own = alpha / rarer(change);
+		r = change_interval(change, own, &change->claim_low, &change->claim_high);
+		change->claim_alpha = r >= 0 ? own : 0;
 	}
 	return r;
 }

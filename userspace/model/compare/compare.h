@@ -39,6 +39,7 @@ struct process_spread {
 	double before;	  /* what was expected before; df_before 0: that played no part */
 	double df_before;
 	bool is_known; /* … from the store, and not the default */
+	double seen; /* the most that was seen: of these, of all others together, within one, or in the store */
 };
 
 struct change { /* of one metric */

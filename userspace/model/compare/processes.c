@@ -152,6 +152,7 @@ static void expect(const struct change *c, const struct sides *s, double least,
 		ret->is_known = true;
 		ret->before = known->sigma;
 		ret->df_before = fmax(1, DF_PER_SESSION * (double)known->n);
+		ret->seen = fmax(ret->seen, known->sigma);
 	}
 	ret->before = fmax(ret->before, least);
 }
@@ -164,10 +165,14 @@ static void spread_of(const struct change *c, const struct sides *s, double base
 		squares_around(&s->base, base_mean) + squares_around(&s->head, head_mean);
 	*ret = (struct process_spread){ .n_base = s->base.n, .n_head = s->head.n };
 	ret->own = df > 0 ? sqrt(squares / df) : (double)NAN;
+	ret->seen = fmax(fmax(least, ret->own), fmax(s->base.within, s->head.within));
 	if (s->base.n < PROCESSES_ALONE || s->head.n < PROCESSES_ALONE)
 		expect(c, s, least, ret);
 	ret->df = df + ret->df_before;
 	ret->sigma = sqrt((squares + ret->df_before * ret->before * ret->before) / ret->df);
+	/* A few may look calmer than all benchmarks together, and are not. */
+	if (ret->df_before > 0)
+		ret->sigma = fmax(ret->sigma, least);
 	ret->is_by_rank = s->base.n >= PROCESSES_RANKED && s->head.n >= PROCESSES_RANKED;
 }
 
@@ -319,6 +324,8 @@ int compare_processes_together(struct comparison *c)
 			if (change->processes.df_before > 0 &&
 			    change->metric->class == classes[k] && least > change->processes.before)
 				r = compare_processes(change, least);
+			if (change->metric->class == classes[k])
+				change->processes.seen = fmax(change->processes.seen, least);
 		}
 	}
 	return r;
