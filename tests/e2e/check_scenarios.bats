@@ -417,3 +417,28 @@ teardown() {
 	run -2 "$STARTLINE" check --list
 	[[ "$output" == *'startline.yml:2:'*'nothing but luck'* ]]
 }
+
+@test "a signal in setup ends it with all that it started, and is told" {
+	mkdir base
+	cat >startline.yml <<-'END'
+		scenarios:
+		  - name: a
+		    command: "true"
+		    base: { directory: base, setup: "echo $$ >../setup.pid; sleep 41; true" }
+	END
+	# Asynchronous commands of a shell ignore SIGINT.
+	"$STARTLINE" check >out 2>&1 &
+	pid=$!
+	for ((i = 0; i < 500; i++)); do
+		[ ! -s setup.pid ] || break
+		sleep 0.02
+	done
+	kill -TERM $pid
+	status=0
+	wait $pid || status=$?
+	cat out
+	[ "$status" = 4 ]
+	grep -qF 'interrupted in' out
+	run ! kill -0 "$(cat setup.pid)"
+	[ -z "$(pgrep -f 'sleep 41' || true)" ]
+}

@@ -5,10 +5,11 @@
 
 #include "tests/unit/foreign_files.h"
 
-static const char rows[] = "name,value,unit\n"
-			   "bench[old/8],1,ns\nbench.cpu[old/8],2,ns\nbench[old/64],3,ns\n"
-			   "bench[new/8],4,ns\nbench[a*],5,ns\nbench[ab],9,ns\nfirst,6,B\ntime.wall[x],7,s\n"
-			   "time.wall[y],8,B\n";
+static const char rows[] =
+	"name,value,unit\n"
+	"bench[old/8],1,ns\nbench.cpu[old/8],2,ns\nbench[old/64],3,ns\n"
+	"bench[new/8],4,ns\nbench[a*],5,ns\nbench[ab],9,ns\nfirst,6,B\ntime.wall[x],7,s\n"
+	"time.wall[y],8,B\n";
 
 static struct session *chosen(const char *which)
 {

@@ -121,8 +121,8 @@ static bool of_unit(struct found *f)
 /* --- THE table ---------------------------------------------------------------------------------- */
 
 #define NOT_AGAIN "    runs: 3                 # each builds everything\n"
-#define COMPOSE                                                                           \
-	"    containers: true        # what docker starts for it is measured, too\n"         \
+#define COMPOSE                                                                      \
+	"    containers: true        # what docker starts for it is measured, too\n" \
 	"    prepare: docker compose down # before each run, not measured\n"
 
 /* clang-format off */

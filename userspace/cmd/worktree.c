@@ -20,9 +20,11 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/rights.h"
+#include "userspace/collect/run/aside.h"
 #include "userspace/collect/run/inheritance.h"
 
 #define OUTPUT_MAX ((size_t)64 << 10)
+#define WHY_MAX	   256
 #define NAME	   "startline-base-"
 #define RANDOM	   "XXXXXX" /* mkdtemp */
 
@@ -234,13 +236,24 @@ void worktree_remove(struct worktree *w)
 
 int worktree_setup(const char *directory, const char *command)
 {
-	char shell[] = "/bin/sh", dash_c[] = "-c";
-	_cleanup_free_ char *copy = strdup(command);
-	if (copy == NULL)
-		return -ENOMEM;
-	char *argv[] = { shell, dash_c, copy, NULL };
-	const int r = run(argv, directory, NULL);
-	if (r == -ECHILD)
-		return fail(r, "'%s' failed in '%s'", command, directory != NULL ? directory : ".");
-	return r;
+	const struct aside_spec spec = {
+		.argv = ASIDE_SHELL(command),
+		.directory = directory,
+		.user = rights_invoking(),
+		.is_shown = true,
+	};
+	struct aside shell;
+	char why[WHY_MAX];
+	aside_init(&shell);
+	aside_hold_signals();
+	int r = aside_start(&spec, &shell);
+	if (r >= 0)
+		r = aside_wait(&shell, INT64_MAX);
+	aside_stop(&shell);
+	if (r < 0)
+		return r;
+	aside_explain(&shell, why, sizeof(why));
+	return why[0] == '\0' ? 0
+			      : fail(-ECHILD, "'%s' failed in '%s': %s", command,
+				     directory != NULL ? directory : ".", why);
 }
