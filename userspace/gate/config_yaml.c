@@ -70,17 +70,27 @@ static int no_memory(const struct reader *r)
 	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
 }
 
-static bool is_indented_by_tab(const char *text, size_t line)
+/* A text that ends where it ends, and not with a NUL. */
+struct extent {
+	const char *at, *end;
+};
+
+static bool is_indented_by_tab(struct extent text, size_t line)
 {
-	for (; line > 0 && text != NULL; line--) {
-		text = strchr(text, '\n');
-		text = text != NULL ? text + 1 : NULL;
+	for (; line > 0 && text.at != NULL; line--) {
+		const char *newline = memchr(text.at, '\n', (size_t)(text.end - text.at));
+		text.at = newline != NULL ? newline + 1 : NULL;
 	}
-	return text != NULL && memchr(text, '\t', strspn(text, " \t")) != NULL;
+	bool has_tab = false;
+	if (text.at == NULL)
+		return false;
+	for (; text.at < text.end && (*text.at == ' ' || *text.at == '\t'); text.at++)
+		has_tab |= *text.at == '\t';
+	return has_tab;
 }
 
 /* What people write when they meant text. */
-static const char *advice(const yaml_parser_t *parser, const char *text)
+static const char *advice(const yaml_parser_t *parser, struct extent text)
 {
 	if (is_indented_by_tab(text, parser->problem_mark.line))
 		return ": indent with blanks, not tabs";
@@ -100,7 +110,7 @@ static const char *advice(const yaml_parser_t *parser, const char *text)
 	return "";
 }
 
-static int syntax_error(const struct reader *r, const yaml_parser_t *parser, const char *text)
+static int syntax_error(const struct reader *r, const yaml_parser_t *parser, struct extent text)
 {
 	const char *problem = parser->problem != NULL ? parser->problem : "not YAML";
 	if (parser->error == YAML_MEMORY_ERROR)
@@ -112,7 +122,7 @@ static int syntax_error(const struct reader *r, const yaml_parser_t *parser, con
 }
 
 /* What stands behind the first document would be ignored. */
-static int refuse_second(const struct reader *r, yaml_parser_t *parser, const char *text)
+static int refuse_second(const struct reader *r, yaml_parser_t *parser, struct extent text)
 {
 	yaml_document_t second;
 	if (yaml_parser_load(parser, &second) == 0)
@@ -126,14 +136,15 @@ static int refuse_second(const struct reader *r, yaml_parser_t *parser, const ch
 int reader_open(struct reader *r, const char *text, size_t length, yaml_document_t *ret)
 {
 	yaml_parser_t parser;
+	const struct extent all = { text, text + length };
 	if (yaml_parser_initialize(&parser) == 0)
 		return no_memory(r);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-	int e = yaml_parser_load(&parser, ret) == 0 ? syntax_error(r, &parser, text) : 0;
+	int e = yaml_parser_load(&parser, ret) == 0 ? syntax_error(r, &parser, all) : 0;
 	if (e == 0) {
 		r->document = ret;
 		/* An empty file has no document, and that ends the parser. */
-		e = yaml_document_get_root_node(ret) != NULL ? refuse_second(r, &parser, text) : 0;
+		e = yaml_document_get_root_node(ret) != NULL ? refuse_second(r, &parser, all) : 0;
 		if (e < 0)
 			yaml_document_delete(ret);
 	}
