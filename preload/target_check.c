@@ -192,8 +192,9 @@ static bool defines(const struct elf_file *f, uint64_t table, const char *name)
 
 static bool contains_sanitizer(const struct elf_file *f)
 {
-	static const char *const marks[] = { "__asan_init", "__tsan_init", "__hwasan_init",
-					     "__msan_init", "__lsan_init" };
+	/* Not pointers, which the loader would write: no room in the page of what a start writes. */
+	static const char marks[][16] = { "__asan_init", "__tsan_init", "__hwasan_init",
+					  "__msan_init", "__lsan_init" };
 	uint64_t table = 0;
 
 	if (f->gnu_hash == 0 || !offset_of(f, f->gnu_hash, &table))
@@ -402,7 +403,7 @@ static enum target check_loaders_program(const char *program, struct reader *rea
 /* What a loader is run for, perhaps only to print something: "ld.so --list PROGRAM". */
 static enum target check_loader(char *const *argv, struct reader *reader, struct sl_tree *cache)
 {
-	static const char *const shows[] = { "--list", "--verify", "--help", "--version" };
+	static const char shows[][16] = { "--list", "--verify", "--help", "--version" };
 	bool is_readable = true;
 	size_t i = 1;
 
