@@ -4,7 +4,7 @@
 # rows of the breakdown: what they prove is the headline, with its cause, and of the rest it is said that
 # nothing is.
 bats_require_minimum_version 1.5.0
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir
