@@ -198,7 +198,8 @@ bool node_is(node *n, const char *text)
 
 node *node_find(const struct reader *r, node *mapping, const char *key)
 {
-	for (size_t i = 0; i < node_count(mapping); i++) {
+	/* A list in its place is found to be a mistake later. */
+	for (size_t i = 0; node_is_mapping(mapping) && i < node_count(mapping); i++) {
 		node *name, *value;
 		node_pair(r, mapping, i, &name, &value);
 		if (node_is(name, key))
