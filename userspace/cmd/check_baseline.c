@@ -276,7 +276,7 @@ static int load_file(struct check *c, const struct scenario *s, const char *path
 	}
 	if (r < 0)
 		return r;
-	*ret_reason = is_own ? refuse(c, s, path, *ret, NULL) : NULL;
+	*ret_reason = is_own && *ret != NULL ? refuse(c, s, path, *ret, NULL) : NULL;
 	if (*ret_reason == NULL)
 		return 0;
 	*ret = session_free(*ret);

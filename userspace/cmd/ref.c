@@ -189,8 +189,8 @@ static int load_all(const char *file, const char *pattern, struct session **ret)
 		r = load_part(&parts, found.gl_pathv[i]);
 	if (r >= 0 && parts.n > 1)
 		r = foreign_merge(parts.items[0], parts.items + 1, parts.n - 1, pattern);
-	if (r < 0)
-		return r;
+	if (r < 0 || parts.n == 0)
+		return r < 0 ? r : -ENOENT;
 	*ret = parts.items[0];
 	parts.items[0] = NULL;
 	return 0;

@@ -92,9 +92,9 @@ static void add_name(struct buf *name, const struct benchmark *b, int i)
 		i /= n_values;
 	}
 	for (int p = 0; p < n && p < MAX_PARAMS; p++) {
-		const bool is_text = cJSON_IsString(chosen[p]);
-		(void)buf_addf(name, "%s%s%s", p == 0 ? "(" : ", ",
-			       is_text ? chosen[p]->valuestring : "?", p == n - 1 ? ")" : "");
+		const char *text = cJSON_GetStringValue(chosen[p]);
+		(void)buf_addf(name, "%s%s%s", p == 0 ? "(" : ", ", text != NULL ? text : "?",
+			       p == n - 1 ? ")" : "");
 	}
 }
 

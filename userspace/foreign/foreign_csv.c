@@ -173,8 +173,10 @@ static bool add_row(struct gathering *g, const struct form *form, const struct c
 {
 	cJSON *row = cJSON_CreateObject();
 	bool is_good = row != NULL && cJSON_AddItemToArray(rows, row);
-	if (is_good && c->n > n_titles)
+	if (is_good && c->n > n_titles) {
 		gather_fail(g, "line %zu: more fields than titles", c->line);
+		return false;
+	}
 	for (size_t i = 0; i < c->n && is_good && g->error == 0; i++)
 		is_good = add_field(g, form, c, titles[i], csv_field(c, (int)i), row);
 	return is_good && g->error == 0;

@@ -249,7 +249,7 @@ static void begin_text(struct reading *r, char *what)
 	r->n_runs = (size_t)n;
 	r->place = COUNTERS;
 	r->is_table = r->has_table = false;
-	if (what[0] != '\'' || end == what)
+	if (end == NULL || what[0] != '\'' || end == what)
 		return;
 	*end = '\0';
 	if (r->g->session->command.n == 0 && strcmp(what + 1, "system wide") != 0)

@@ -26,6 +26,6 @@ void cause_of_value(const struct comparison *c, const char *id, struct buf *out)
 
 /* Appends one row of the breakdown, and its object, or whose it was: as much as tells one from the other. */
 void cause_of_row(const struct contribution *row, struct buf *out);
-void contribution_what(const struct contribution *row, struct buf *out);
+void contribution_what(const struct contribution *c, struct buf *out);
 
 #endif

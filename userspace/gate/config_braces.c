@@ -64,7 +64,7 @@ static int check_text(const struct braces *b, node *n, bool is_command)
 	char name[NAME_BYTES], quote = '\0';
 	for (const char *at = text; *at != '\0'; at++) {
 		if (strchr("'\"", *at) != NULL && (quote == '\0' || quote == *at))
-			quote = quote == '\0' ? *at : '\0';
+			quote = (char)(quote == '\0' ? *at : '\0');
 		if (name_at(text, at, name) == 0 || is_parameter(b, name))
 			continue;
 		const char *meant = nearest_word(name, b->names);

@@ -2,6 +2,7 @@
 /* Which objects are behind a difference in an exact count: files opened and missed, programs executed,
  * processes, peers connected to. By name, mean over the runs of each side. */
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static void count(struct counted *all, const char *name, enum count which, doubl
 		all->error = -ENOMEM;
 		return;
 	}
+	assert(all->list.items != NULL);
 	struct name_counts *counts = place >= 0 ? &all->list.items[place] : vec_last(&all->list);
 	counts->sums[all->side][which] += n;
 }

@@ -84,8 +84,8 @@ static void add_interval(struct buf *out, const struct change *c)
 /* No statistics are to blame for that. */
 static bool is_one_run_each(const struct change *c)
 {
-	return (c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE) &&
-	       c->base->summary.n == 1 && c->head->summary.n == 1;
+	return (c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE) && c->base != NULL &&
+	       c->head != NULL && c->base->summary.n == 1 && c->head->summary.n == 1;
 }
 
 static void add_change_row(struct table *t, const struct change *c, enum verdict verdict,
