@@ -136,7 +136,7 @@ static void a_suite_against_itself_is_not_red(void **state)
 	}
 }
 
-static void restless_machines_are_no_reason_either(void **state)
+static void noisy_machines_are_no_reason_either(void **state)
 {
 	(void)state;
 	static const size_t processes[] = { 1, 2, 3, 5, 10 };
@@ -176,7 +176,7 @@ static double level_at(double sigma, double within)
 }
 
 /* What is seen between processes, or within one. */
-static void claims_are_rarer_where_processes_are_restless(void **state)
+static void claims_are_rarer_where_processes_are_noisy(void **state)
 {
 	(void)state;
 	const double calm = level_at(0.02, 0.01);
@@ -266,14 +266,14 @@ static void what_the_store_knows_counts(void **state)
 	(void)state;
 	struct arena *arena = arena_new();
 	const double base = 100, head = 130;
-	const struct known_noise none = { 0 }, calm = { 0.01, 20 }, restless = { 0.2, 20 };
+	const struct known_noise none = { 0 }, quiet = { 0.01, 20 }, noisy = { 0.2, 20 };
 	struct change c = change_between(&base, &head, 1, none, arena);
 	assert_int_equal(verdict_of(&c), VERDICT_INCONCLUSIVE);
 	assert_false(c.processes.is_known);
-	c = change_between(&base, &head, 1, calm, arena);
+	c = change_between(&base, &head, 1, quiet, arena);
 	assert_int_equal(verdict_of(&c), VERDICT_REGRESSED);
 	assert_true(c.processes.is_known);
-	c = change_between(&base, &head, 1, restless, arena);
+	c = change_between(&base, &head, 1, noisy, arena);
 	assert_int_equal(verdict_of(&c), VERDICT_INCONCLUSIVE);
 	assert_int_equal(arena_free(arena), 0);
 }
@@ -373,8 +373,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_suite_against_itself_is_not_red),
-		cmocka_unit_test(restless_machines_are_no_reason_either),
-		cmocka_unit_test(claims_are_rarer_where_processes_are_restless),
+		cmocka_unit_test(noisy_machines_are_no_reason_either),
+		cmocka_unit_test(claims_are_rarer_where_processes_are_noisy),
 		cmocka_unit_test(changes_are_found),
 		cmocka_unit_test(of_thousands_the_rate_of_false_ones_is_held),
 		cmocka_unit_test(what_the_store_knows_counts),

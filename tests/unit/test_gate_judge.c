@@ -431,6 +431,22 @@ static void nor_is_one_against_a_baseline_that_it_names(void **state)
 	assert_non_null(strstr(outcome.judgements[0].reason, "the machine was busy in 20 of 20"));
 }
 
+/* Medians of noisy values are not what its ratio is of: which comparison it is does not show in them. */
+static void a_budget_over_its_baseline_has_the_cause_of_that_comparison(void **state)
+{
+	(void)state;
+	add(base, "heap.bytes", 1e6);
+	add(head, "heap.bytes", 1.5e6);
+	base->series[0].values[0] *= 1.01;
+	with_baseline();
+	evidence.gate = NULL;
+	give_budget("heap.bytes", "<= 100 % of @main");
+	judge();
+	assert_int_equal(outcome.judgements[0].level, LEVEL_RED);
+	assert_ptr_equal(outcome.judgements[0].comparison, comparison);
+	assert_string_equal(outcome.judgements[0].cause, "which process is not known");
+}
+
 static void count_of(struct session *s, const char *id, double value)
 {
 	const double values[] = { value, value, value };
@@ -541,6 +557,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_budget_against_a_baseline_is_not_over_by_neighbours, setup, teardown),
 		TEST(nor_is_one_against_a_baseline_that_it_names),
+		TEST(a_budget_over_its_baseline_has_the_cause_of_that_comparison),
 		TEST(one_more_of_many_is_of_no_interest),
 		TEST(one_more_of_few_is),
 		TEST(how_much_is_of_interest_can_be_said),

@@ -79,7 +79,7 @@ static const char head[] =
 	"# What each scenario is compared with. `startline check --save` stores the first one of each.\n"
 	"baseline: main\n"
 	"\n"
-	"# Or with another commit, both run in turns: what decides in a pull request.\n"
+	"# Or with another commit, both interleaved: what decides in a pull request.\n"
 	"# base: { worktree: origin/main, setup: make }\n"
 	"\n"
 	"scenarios:\n";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* REF, as all commands understand it: a trace file, a session document, a file or directory of
- * another tool (foreign/), @NAME for a baseline, ~N, or nothing for the last recording. Of a comparison
- * in turns these are the runs of head; FILE@base and FILE@control, ~N@base … are the others. FILE#ENTRY
+ * another tool (foreign/), @NAME for a baseline, ~N, or nothing for the last recording. Of an interleaved
+ * comparison these are the runs of head; FILE@base and FILE@control, ~N@base … are the others. FILE#ENTRY
  * is only that entry of another tool's result. */
 #ifndef USERSPACE_CMD_REF_H
 #define USERSPACE_CMD_REF_H

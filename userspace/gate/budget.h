@@ -84,10 +84,11 @@ struct judgement {
 	double headroom;		/* target / actual for limits; NAN */
 	enum verdict verdict;		/* budgets: INCONCLUSIVE, or UNCHANGED */
 	enum level level;
-	const char *reason; /* one line for people; "" */
-	const char *cause;  /* the object behind it, gate/cause.h; NULL or "": none is known */
-	size_t more_runs;   /* INCONCLUSIVE: about how many would do; 0: not known, or too many */
-	int line;	    /* of the budget in the file; 0: none */
+	const char *reason;		     /* one line for people; "" */
+	const struct comparison *comparison; /* that it was judged by, borrowed; NULL: by itself */
+	const char *cause; /* the object behind it, gate/cause.h; NULL or "": none is known */
+	size_t more_runs;  /* INCONCLUSIVE: about how many would do; 0: not known, or too many */
+	int line;	   /* of the budget in the file; 0: none */
 };
 
 /* Judges one budget by the values of @head. @change: against the budget's baseline, NULL when it

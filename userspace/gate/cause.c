@@ -168,8 +168,6 @@ static void tell_row(const struct telling *t, const char *phase)
 	if (!t->is_change || !t->c->has_contributions)
 		return;
 	const struct contribution *row = first_row(t, phase);
-	if (row == NULL && metric_is(t->id, METRIC_TOTAL))
-		row = comparison_cause(t->c);
 	if (row == NULL)
 		return;
 	/* Below three runs a side nothing is known about how sure it is. */
@@ -182,8 +180,8 @@ static void tell_row(const struct telling *t, const char *phase)
 static void tell_total(const struct telling *t, const char *phase)
 {
 	/* The breakdown ends where the command was ready. */
-	const struct change *ready = comparison_find(t->c, "startup.ready");
-	if (strcmp(t->id, "time.wall") == 0 && ready != NULL && ready->basis != BASIS_NONE)
+	const struct change *total = comparison_total(t->c);
+	if (t->is_change && (total == NULL || strcmp(total->id, t->id) != 0))
 		return;
 	tell_row(t, phase);
 }

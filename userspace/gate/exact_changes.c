@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "userspace/base/buf.h"
 #include "userspace/base/units.h"
 #include "userspace/gate/verdict.h"
 

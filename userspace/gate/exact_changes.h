@@ -4,6 +4,7 @@
 #ifndef USERSPACE_GATE_EXACT_CHANGES_H
 #define USERSPACE_GATE_EXACT_CHANGES_H
 
+#include "userspace/base/buf.h"
 #include "userspace/model/compare/compare.h"
 
 /* "work +8.0 % (heap.allocs)": the exact metric that changed most, "work unchanged (7 counts agree)",
@@ -12,7 +13,6 @@ const char *exact_changes_text(const struct comparison *c, char *ret, size_t siz
 
 /* Appends these and the CPU time, which neighbours disturb less than they do wall time: "work +8.0 %
  * (heap.allocs), 2 of 7 counts differ; CPU time 33.1 -> 34.0 ms (+2.7 %)". Nothing where neither is known. */
-struct buf;
 void witnesses_text(const struct comparison *c, struct buf *out);
 /* Whether a change is one of those counts. */
 bool is_witness(const struct change *c);

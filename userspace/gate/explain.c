@@ -13,19 +13,6 @@
 
 #define MAX_LINE ((size_t)16 << 10)
 
-static const struct comparison *comparison_of(const struct evidence *e, const struct judgement *j)
-{
-	if (!j->is_budget)
-		return e->gate != NULL ? e->gate->comparison : NULL;
-	/* Which baseline a budget names is in its text only: that it was this one shows in the value. */
-	for (size_t i = 0; i < e->n_against; i++) {
-		const struct change *change = comparison_find(e->against[i].comparison, j->metric);
-		if (change != NULL && change->base_value == j->base_value)
-			return e->against[i].comparison;
-	}
-	return NULL;
-}
-
 /* Whose budget it is: one of several steps is named in front of the metric. */
 static struct session *session_of(const struct evidence *e, const char *metric, const char **ret_id)
 {
@@ -71,10 +58,9 @@ int judge_explain(struct arena *arena, const struct evidence *e, struct judgemen
 	const bool is_change = !j->is_budget && verdict_is_change(j->verdict);
 	if (!is_change && !is_over(j))
 		return 0;
-	const struct comparison *c = comparison_of(e, j);
 	int r = 0;
-	if (c != NULL)
-		cause_of_change(c, j->metric, j->verdict, &out);
+	if (j->comparison != NULL && comparison_find(j->comparison, j->metric) != NULL)
+		cause_of_change(j->comparison, j->metric, j->verdict, &out);
 	else
 		r = tell_alone(e, j, &out);
 	if (r < 0 || out.len == 0)

@@ -18,14 +18,13 @@
 
 #define ALPHA_ALONE   0.025 /* of the interval that "unchanged" is about, on a side */
 #define PROCESSES_MAX ((size_t)100)
-/* Where processes spread by more than SEQUENCE_CALM their noise has tails, slow minutes and modes, of which few
+/* Where processes spread by more than SEQUENCE_QUIET their noise has tails, slow minutes and modes, of which few
  * processes show nothing: claims are that much rarer there. */
 #define RARER 5
 
 bool family_has(const struct change *c)
 {
-	return c->processes.n_base > 0 && c->metric->better != BETTER_NEITHER &&
-	       strncmp(c->id, "test[", 5) != 0;
+	return c->processes.n_base > 0 && verdict_may_be_worse(c);
 }
 
 size_t family_size(const struct comparison *c)
@@ -50,7 +49,7 @@ static size_t claimable(const double *p, size_t n)
 
 static double rarer(const struct change *c)
 {
-	return c->processes.seen > SEQUENCE_CALM ? RARER : 1;
+	return c->processes.seen > SEQUENCE_QUIET ? RARER : 1;
 }
 
 static int alpha_of_many(const struct comparison *c, size_t n_family, double *ret)

@@ -14,7 +14,7 @@
 #define FAMILY_ALPHA	0.005
 #define FAMILY_HOLDS_TO 50
 
-/* A benchmark for which there is a better and a worse; the tests of a suite are parts of its time. */
+/* A benchmark that was compared by processes, and may be worse. */
 bool family_has(const struct change *c);
 /* To be called once a comparison is built. -ENOMEM. */
 int family_set_claims(struct comparison *c);

@@ -203,6 +203,7 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 		return r;
 	r = budget_judge(g->arena, b, head, base != NULL ? &change : NULL,
 			 &g->e->scenario->budget_levels, j);
+	j->comparison = a != NULL ? a->comparison : NULL;
 	if (r >= 0 && a != NULL && base != NULL && head != NULL)
 		r = judging_distrust(g, a, &change, j);
 	if (r >= 0 && a != NULL && a->comparison->incomparable != NULL) {

@@ -63,12 +63,10 @@ static int gate_alloc(struct judging *g, size_t n, struct gate *ret)
 	return ret->changes == NULL || ret->controls == NULL || ret->verdicts == NULL ? -ENOMEM : 0;
 }
 
-/* Results of another tool are benchmarks, each of which somebody wrote: all count for which there is
- * a better and a worse. The tests of a suite are parts of its time. */
+/* Results of another tool are benchmarks, each of which somebody wrote: all count. */
 static bool is_judged(const struct change *c)
 {
-	return c->basis != BASIS_NONE && c->metric->better != BETTER_NEITHER &&
-	       strncmp(c->id, "test[", 5) != 0;
+	return c->basis != BASIS_NONE && verdict_may_be_worse(c);
 }
 
 static int gather_all(struct judging *g, struct gate *ret)
@@ -146,24 +144,17 @@ int judging_distrust(struct judging *g, const struct against *a, const struct ch
 	return 0;
 }
 
-/* Of which the breakdown tells: what it adds up to. */
-static bool is_broken_down(const struct comparison *c, const struct change *change)
-{
-	const struct change *ready = comparison_find(c, "startup.ready");
-	const bool is_ready = ready != NULL && ready->basis != BASIS_NONE;
-	return strcmp(change->id, is_ready ? "startup.ready" : "time.wall") == 0;
-}
-
 /* Where the interval of the whole leaves it open, but rows prove as much as would be a warning: they
  * decide, and what is shown is what they prove. */
 static int judge_by_rows(struct judging *g, const struct change *c, struct judgement *j)
 {
 	char share[UNITS_BYTES], whole[UNITS_BYTES];
 	const struct comparison *comparison = g->e->gate->comparison;
+	const struct change *total = comparison_total(comparison);
 	const struct levels *levels = &g->e->scenario->baseline_levels;
 	/* Of another hour any row may have changed, with the machine. */
 	if (j->verdict != VERDICT_INCONCLUSIVE || g->e->gate->control == NULL ||
-	    c->basis != BASIS_SHIFT || !is_broken_down(comparison, c) ||
+	    c->basis != BASIS_SHIFT || total == NULL || strcmp(total->id, c->id) != 0 ||
 	    verdict_excludes(c, levels->warn))
 		return 0;
 	const double proven = proven_share(comparison);
@@ -215,6 +206,7 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 		if (r >= 0)
 			r = judging_distrust(g, a, c, &j);
 	}
+	j.comparison = a->comparison;
 	return r < 0 ? r : judging_add(g, &j);
 }
 

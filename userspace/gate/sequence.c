@@ -177,7 +177,7 @@ static void claim_ps(const struct change *c, double *ret_larger, double *ret_sma
 	*ret_larger = scale * p_above(c, &base, &head, is_ratio ? log(1 + GATE_MARGIN) : margin);
 	*ret_smaller = scale * p_above(c, &head, &base, is_ratio ? -log(1 - GATE_MARGIN) : margin);
 	/* Where the base is 0 there is no margin to protect from anything. */
-	if (sequence_spread(c) <= SEQUENCE_CALM)
+	if (sequence_spread(c) <= SEQUENCE_QUIET)
 		return;
 	*ret_larger = fmax(*ret_larger, ALPHA_MARGIN / ALPHA_NONE * larger);
 	*ret_smaller = fmax(*ret_smaller, ALPHA_MARGIN / ALPHA_NONE * smaller);

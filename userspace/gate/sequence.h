@@ -52,8 +52,8 @@ bool sequence_done(struct sequence *s, bool is_tainted);
 bool sequence_is_look(const struct sequence *s);
 bool sequence_is_over(const struct sequence *s);
 
-/* Runs that spread by more are restless: the margin protects from nothing there. */
-#define SEQUENCE_CALM 0.06
+/* Runs that spread by more are noisy: the margin protects from nothing there. */
+#define SEQUENCE_QUIET 0.06
 /* How much the runs of a side spread around their median, as a standard deviation of normal noise, in shares
  * of it; the mean of both sides. INFINITY: not known. */
 double sequence_spread(const struct change *c);

@@ -8,7 +8,7 @@
 #include "userspace/gate/sequence.h"
 
 /* Of the spread of the time itself: else the waits are the program's own, or not what varies. */
-#define CALMER 0.5
+#define QUIETER 0.5
 
 /* The place of the time that @undisturbed is asked for; @n: it is not asked. */
 static size_t place_of_time(const struct change *gate, size_t n, const struct change *undisturbed)
@@ -25,7 +25,7 @@ static size_t place_of_time(const struct change *gate, size_t n, const struct ch
 		return n;
 	const double spread = sequence_spread(&gate[place]);
 	const bool is_asked =
-		spread > SEQUENCE_CALM && sequence_spread(undisturbed) <= CALMER * spread;
+		spread > SEQUENCE_QUIET && sequence_spread(undisturbed) <= QUIETER * spread;
 	return is_asked ? place : n;
 }
 
@@ -45,7 +45,7 @@ void undisturbed_settle(struct judgement *time)
 {
 	time->level = LEVEL_GREEN;
 	time->more_runs = 0;
-	time->reason = "left to " UNDISTURBED ": others on the machine make it too restless";
+	time->reason = "left to " UNDISTURBED ": others on the machine make it too noisy";
 }
 
 bool undisturbed_is_explained(const struct judgement *j, const char *total)

@@ -2,7 +2,7 @@
 /* The second opinion on a busy machine. Where others want the CPUs, too, the time from start to end says
  * more about them than about the program: one run may take ten times what the next one takes.
  * `startup.undisturbed` is the same time without the waits that others caused, to the nanosecond. So where
- * the time is restless and that is much calmer, it joins the family that is judged, and what it decides
+ * the time is noisy and that is much quieter, it joins the family that is judged, and what it decides
  * settles the time. All that the program does is in it: work, sleep, files, peers, and waiting for CPUs
  * that its own threads are on. */
 #ifndef USERSPACE_GATE_UNDISTURBED_H

@@ -4,6 +4,7 @@
 #include "userspace/gate/verdict.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "userspace/gate/family.h"
 
@@ -18,6 +19,11 @@ const char *verdict_name(enum verdict verdict)
 		[VERDICT_INCONCLUSIVE] = "inconclusive", [VERDICT_INCOMPARABLE] = "incomparable",
 	};
 	return verdict < VERDICT_COUNT ? names[verdict] : "";
+}
+
+bool verdict_may_be_worse(const struct change *c)
+{
+	return c->metric->better != BETTER_NEITHER && strncmp(c->id, "test[", 5) != 0;
 }
 
 bool verdict_is_change(enum verdict verdict)

@@ -19,6 +19,9 @@ enum verdict {
 	VERDICT_COUNT
 };
 const char *verdict_name(enum verdict verdict); /* "improved" … */
+/* Whether there is a better and a worse, and it is no part of something that is judged as a whole: the tests
+ * of a suite are parts of its time. */
+bool verdict_may_be_worse(const struct change *c);
 /* IMPROVED, REGRESSED or CHANGED. */
 bool verdict_is_change(enum verdict verdict);
 

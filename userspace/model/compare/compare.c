@@ -379,3 +379,14 @@ const struct change *comparison_find(const struct comparison *c, const char *id)
 	}
 	return NULL;
 }
+
+const struct change *comparison_total(const struct comparison *c)
+{
+	static const char *const ids[] = { "startup.ready", "time.wall", "suite.time" };
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		const struct change *change = comparison_find(c, ids[i]);
+		if (change != NULL && change->basis != BASIS_NONE)
+			return change;
+	}
+	return NULL;
+}

@@ -27,7 +27,7 @@ enum basis {
 #define COMPARE_HOST_NOTES 3
 
 /* The least number of runs of a side in a block: fewer find small differences less surely where the
- * machine is calm, more where it is slow for seconds at a time. */
+ * machine is quiet, more where it is slow for seconds at a time. */
 #define COMPARE_BLOCK 10
 
 /* How sure a change is that was compared by processes. */
@@ -156,6 +156,9 @@ const struct contribution *comparison_moved(const struct comparison *c);
 const char *contribution_phase(const struct contribution *c);
 const char *contribution_cause(const struct contribution *c);
 
+/* The change of what the contributions add up to: readiness, else the end; of two suites their time.
+ * NULL: none was compared. */
+const struct change *comparison_total(const struct comparison *c);
 /* NULL: no such metric on either side. */
 const struct change *comparison_find(const struct comparison *c, const char *id);
 

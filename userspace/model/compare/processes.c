@@ -139,7 +139,7 @@ static double squares_around(const struct side *s, double mean)
 	return sum;
 }
 
-/* A process that is restless within will hardly be calmer from one to the next. */
+/* A process that is noisy within will hardly be less so from one to the next. */
 static void expect(const struct change *c, const struct sides *s, double least,
 		   struct process_spread *ret)
 {
@@ -170,7 +170,7 @@ static void spread_of(const struct change *c, const struct sides *s, double base
 		expect(c, s, least, ret);
 	ret->df = df + ret->df_before;
 	ret->sigma = sqrt((squares + ret->df_before * ret->before * ret->before) / ret->df);
-	/* A few may look calmer than all benchmarks together, and are not. */
+	/* A few may look quieter than all benchmarks together, and are not. */
 	if (ret->df_before > 0)
 		ret->sigma = fmax(ret->sigma, least);
 	ret->is_by_rank = s->base.n >= PROCESSES_RANKED && s->head.n >= PROCESSES_RANKED;

@@ -30,12 +30,9 @@
 
 const struct change *main_change(const struct comparison *c)
 {
-	static const char *const ids[] = { "startup.ready", "time.wall", "suite.time" };
-	for (size_t i = 0; i < N_OF(ids); i++) {
-		const struct change *change = comparison_find(c, ids[i]);
-		if (change != NULL && change->basis != BASIS_NONE)
-			return change;
-	}
+	const struct change *total = comparison_total(c);
+	if (total != NULL)
+		return total;
 	/* Of another tool's benchmarks a time, if there is one. */
 	const struct change *first = NULL;
 	for (size_t i = 0; i < c->n_changes; i++) {
