@@ -113,9 +113,28 @@ static void fitting_never_cuts_a_character(void **state)
 	assert_int_equal(text_fit("abc", 3, 0), 0);
 }
 
+/* In columns, whatever a letter takes. */
+static void both_ends_fit_and_are_as_long_as_they_may(void **state)
+{
+	(void)state;
+	char letters[2 * 60 + 1] = "";
+	for (size_t i = 0; i < 60; i++)
+		memcpy(letters + 2 * i, "\xd0\xb6", 2);
+	assert_int_equal(text_tail("abcdef", 6, 2), 4);
+	assert_int_equal(text_tail("abc", 3, 10), 0);
+	assert_int_equal(text_tail(letters, 120, 20), 80);
+	/* Never half of one that takes more. */
+	assert_int_equal(text_tail("ab\x01z", 4, 3), 3);
+	size_t head, tail;
+	text_fit_ends(letters, 120, 40, &head, &tail);
+	assert_int_equal(head, 40);
+	assert_int_equal(tail, 80);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_ends_fit_and_are_as_long_as_they_may),
 		cmocka_unit_test(printable_text_is_kept),
 		cmocka_unit_test(controls_are_escaped),
 		cmocka_unit_test(invalid_utf8_is_escaped_byte_by_byte),

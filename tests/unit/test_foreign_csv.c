@@ -72,6 +72,27 @@ static void damage_is_named_with_its_line(void **state)
 	check_refused("command,mean,stddev,median,user,system\n", "'x': there is no result in it");
 }
 
+/* What is sniffed is the beginning. */
+static void a_byte_of_zeroes_far_behind_is_no_text(void **state)
+{
+	(void)state;
+	static const char *const titles[] = { "name,value,unit\n",
+					      "command,mean,stddev,median,user,system,min,max\n" };
+	const size_t length = 2 << 20;
+	char *text = malloc(length);
+	assert_non_null(text);
+	for (size_t i = 0; i < 2; i++) {
+		struct session *s = NULL;
+		for (size_t at = 0; at < length; at++)
+			text[at] = at % 8 == 7 ? '\n' : "a,1,ms  "[at % 8];
+		memcpy(text, titles[i], strlen(titles[i]));
+		text[length - 100] = '\0';
+		assert_int_equal(foreign_read(text, length, "x", &s), -EBADMSG);
+		assert_null(s);
+	}
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -79,6 +100,7 @@ int main(void)
 		cmocka_unit_test(google_benchmark_keeps_its_repetitions),
 		cmocka_unit_test(google_benchmark_may_give_statistics_only),
 		cmocka_unit_test(damage_is_named_with_its_line),
+		cmocka_unit_test(a_byte_of_zeroes_far_behind_is_no_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,9 +107,39 @@ static void a_name_that_exists_is_not_split(void **state)
 	(void)rmdir(directory);
 }
 
+/* A session document has room for its own notes, and no more. */
+static void results_are_put_together_and_recordings_are_not(void **state)
+{
+	(void)state;
+	struct session *into = NULL, *other = NULL;
+	struct run run = { 0 };
+	const double value = 23;
+	assert_int_equal(session_new(&into), 0);
+	assert_int_equal(session_new(&other), 0);
+	assert_int_equal(session_add_note(into, "a note"), 0);
+	assert_int_equal(session_add_values(into, "time.wall", metrics_row("time.wall"), &value, 1),
+			 0);
+	assert_int_equal(
+		session_add_values(other, "time.wall", metrics_row("time.wall"), &value, 1), 0);
+	assert_int_equal(foreign_merge(into, &other, 1, "x"), 0);
+	assert_int_equal(into->n_notes, 2);
+	assert_string_equal(into->notes[0], "a note");
+	for (int side = 0; side < 2; side++) {
+		struct session *of_runs = side == 0 ? into : other;
+		of_runs->runs = &run;
+		of_runs->n_runs = 1;
+		assert_int_equal(foreign_merge(into, &other, 1, "x"), -EBADMSG);
+		of_runs->runs = NULL;
+		of_runs->n_runs = 0;
+	}
+	(void)session_free(into);
+	(void)session_free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(results_are_put_together_and_recordings_are_not),
 		cmocka_unit_test(of_one_entry_the_name_leaves_the_ids),
 		cmocka_unit_test(of_several_the_fixed_part_of_the_glob_does),
 		cmocka_unit_test(what_is_not_there_is_said),

@@ -120,9 +120,27 @@ static void what_is_no_result_of_a_run_is_refused(void **state)
 	check_not_recognised("1,2,3\n4,5,6\n");
 }
 
+static void what_was_not_counted_keeps_its_unit(void **state)
+{
+	(void)state;
+	static const char text[] = " Performance counter stats for './a':\n\n"
+				   "     <not counted> msec task-clock\n"
+				   "                75      page-faults\n\n"
+				   " Performance counter stats for './a':\n\n"
+				   "              1.50 msec task-clock\n"
+				   "                75      page-faults\n\n"
+				   "       0.002000000 seconds time elapsed\n";
+	struct session *s = NULL;
+	assert_int_equal(read_text(text, &s), 0);
+	check_values(s, "perf[task-clock]", NAN, 1.5e6);
+	check_values(s, "perf[page-faults]", 75, 75);
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_not_counted_keeps_its_unit),
 		cmocka_unit_test(a_text_is_read),
 		cmocka_unit_test(means_of_several_runs_are_means),
 		cmocka_unit_test(csv_and_json_say_the_same),

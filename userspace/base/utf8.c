@@ -207,11 +207,11 @@ size_t text_fit(const char *s, size_t n, size_t max_columns)
 
 size_t text_tail(const char *s, size_t n, size_t max_columns)
 {
-	/* A column takes a byte at least, mostly one. */
-	size_t at = n > max_columns ? n - max_columns : 0;
-	while (at < n &&
-	       (((unsigned char)s[at] & 0xc0) == 0x80 || text_width(s + at, n - at) > max_columns))
-		at++;
+	const size_t width = text_width(s, n);
+	size_t at = width > max_columns ? text_fit(s, n, width - max_columns) : 0;
+	/* One that takes several columns may lie across. */
+	while (at < n && text_width(s + at, n - at) > max_columns)
+		at += next_piece(s + at, n - at).n_bytes;
 	return at;
 }
 

@@ -98,6 +98,10 @@ bool csv_begin(struct csv *c, const char *text, size_t length, const char *const
 {
 	*c = (struct csv){ .line = 1 };
 	buf_init(&c->fields, MAX_ROW);
+	if (memchr(text, '\0', length) != NULL) {
+		c->error = "a byte of zeroes: it is not text";
+		return false;
+	}
 	for (const char *separator = ",;\t"; *separator != '\0'; separator++) {
 		c->at = text;
 		c->end = text + length;
@@ -107,6 +111,7 @@ bool csv_begin(struct csv *c, const char *text, size_t length, const char *const
 		if (csv_next(c) && has_titles(c, titles))
 			return true;
 	}
+	c->error = NULL;
 	return false;
 }
 
@@ -119,5 +124,5 @@ bool csv_sniff(const char *text, size_t length, const char *const *titles)
 {
 	_cleanup_(csv_done) struct csv c;
 	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	return csv_begin(&c, text, n, titles) && memchr(text, '\0', n) == NULL;
+	return csv_begin(&c, text, n, titles);
 }

@@ -201,8 +201,11 @@ static void read_form(struct gathering *g, const struct form *form, const char *
 	_cleanup_(foreign_json_free) cJSON *json = cJSON_CreateObject();
 	_cleanup_(csv_done) struct csv c;
 	cJSON *rows = cJSON_AddArrayToObject(json, form->rows);
-	const bool is_good =
-		csv_begin(&c, text, length, form->titles) && add_rows(g, form, &c, rows);
+	bool is_good = csv_begin(&c, text, length, form->titles);
+	if (is_good)
+		is_good = add_rows(g, form, &c, rows);
+	else
+		gather_fail(g, "%s", c.error != NULL ? c.error : "line 1: its titles are missing");
 	if (g->error < 0)
 		return;
 	if (!is_good) {

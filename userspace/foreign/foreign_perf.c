@@ -291,9 +291,12 @@ static void read_counter(struct reading *r, double error)
 	if (r->n < at + 2 || !is_value(r->fields[at]))
 		return;
 	const bool is_missing = strcmp(r->fields[at], MISSING) == 0;
-	const bool has_unit = r->n > at + 2;
+	/* "<not" and "counted>" are two words. */
+	const size_t unit = at + 1 + is_missing;
+	if (r->n <= unit)
+		return;
 	const struct counter c = { at > 0 ? r->fields[0] : NULL, r->fields[r->n - 1],
-				   has_unit && !is_missing ? r->fields[at + 1] : "", r->fields[at],
+				   r->n > unit + 1 ? r->fields[unit] : "", r->fields[at],
 				   /* Of a mean of 0 none is printed. */
 				   isnan(error) && r->n_runs > 1 ? 0 : error };
 	add_counter(r, &c);

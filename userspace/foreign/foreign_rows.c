@@ -91,10 +91,10 @@ static void read_csv(struct gathering *g, struct csv *c)
 void rows_csv_read(struct gathering *g, const char *text, size_t length)
 {
 	_cleanup_(csv_done) struct csv c;
-	if (memchr(text, '\0', length) != NULL)
-		gather_fail(g, "a byte of zeroes: it is not text");
-	else if (!csv_begin(&c, text, length, titles))
-		gather_fail(g, "line 1: it names no columns name and value");
+	if (!csv_begin(&c, text, length, titles))
+		gather_fail(g, "%s",
+			    c.error != NULL ? c.error
+					    : "line 1: it names no columns name and value");
 	else
 		read_csv(g, &c);
 }

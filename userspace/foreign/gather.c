@@ -64,18 +64,14 @@ void gather_note(struct gathering *g, const char *format, ...)
 	char line[512];
 	va_list args;
 	struct session *s = g->session;
-	if (g->error < 0 || s->n_notes == MAX_NOTES)
+	if (g->error < 0 || s->n_notes >= MAX_NOTES)
 		return;
 	va_start(args, format);
 	(void)vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	if (s->notes == NULL)
-		s->notes = arena_alloc_array(s->arena, MAX_NOTES, sizeof(*s->notes));
 	const char *copy = arena_strdup(s->arena, line);
-	if (s->notes == NULL || copy == NULL)
+	if (copy == NULL || session_add_note(s, copy) < 0)
 		no_memory(g);
-	else
-		s->notes[s->n_notes++] = copy;
 }
 
 const char *gather_textn(struct gathering *g, const char *text, size_t n)

@@ -46,6 +46,7 @@ int foreign_merge(struct session *into, struct session *const *parts, size_t n, 
 	const struct series *own = into->series;
 	const size_t n_own = into->n_series;
 	size_t n_strange = 0;
+	bool has_runs = into->n_runs > 0;
 	gather_init(&g, path, into);
 	g.samples = SAMPLES_UNKNOWN;
 	into->series = NULL;
@@ -53,12 +54,13 @@ int foreign_merge(struct session *into, struct session *const *parts, size_t n, 
 	for (size_t i = 0; i < n_own; i++)
 		take_series(&g, &own[i]);
 	for (size_t k = 0; k < n; k++) {
-		if (parts[k]->n_runs > 0)
-			gather_fail(&g, "recordings among the results are not put together");
+		has_runs |= parts[k]->n_runs > 0;
 		for (size_t i = 0; i < parts[k]->n_series; i++)
 			take_series(&g, &parts[k]->series[i]);
 		n_strange += !is_of_same_cpu(into, parts[k]);
 	}
+	if (has_runs)
+		gather_fail(&g, "recordings among the results are not put together");
 	gather_note(&g, "%zu results put together, of a process each", n + 1);
 	if (n_strange > 0)
 		gather_note(&g, "%zu of them are of another processor", n_strange);
