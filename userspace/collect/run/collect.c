@@ -342,8 +342,12 @@ static int dispatch(struct run *r, enum wake wake)
 	case WAKE_ERROR_OUTPUT:
 		on_output(r, wake == WAKE_OUTPUT ? 0 : 1);
 		return 0;
-	case WAKE_PROBES: /* every turn of the loop looks at these */
 	case WAKE_LOAD:
+		/* Read whatever else ends the run: news that nobody reads would wake each turn. */
+		if (aside_ended(&r->load))
+			(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->load.fd, NULL);
+		return 0;
+	case WAKE_PROBES: /* every turn of the loop looks at these */
 		return 0;
 	case WAKE_BPF:
 	case WAKE_SHIM:

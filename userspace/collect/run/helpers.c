@@ -91,7 +91,6 @@ int run_load_step(struct run *r, uint64_t now)
 	}
 	r->load_is_over = aside_ended(&r->load);
 	if (r->load_is_over) {
-		(void)epoll_ctl(r->c->epoll_fd, EPOLL_CTL_DEL, r->load.fd, NULL);
 		aside_explain(&r->load, how, sizeof(how));
 		if (how[0] != '\0')
 			say(r, "load", command, how);
@@ -104,7 +103,7 @@ int run_load_step(struct run *r, uint64_t now)
 
 uint64_t run_load_deadline(const struct run *r)
 {
-	return r->load_ns != 0 && !r->load_is_over && r->stop == 0 ? r->load_ns + timeout_of(r) : 0;
+	return run_is_under_load(r) ? r->load_ns + timeout_of(r) : 0;
 }
 
 bool run_is_under_load(const struct run *r)
