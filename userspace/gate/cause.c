@@ -14,7 +14,7 @@
 #include "userspace/gate/undisturbed.h"
 #include "userspace/model/shares.h"
 
-#define WHAT_MAX   ((size_t)96) /* bytes of an object's name: three lines or so */
+#define WHAT_MAX   ((size_t)96) /* columns of an object's name: a line or so */
 #define NAMED_MAX  3		/* objects of a count */
 #define MOST_SHARE 0.8		/* of a growth: nearly all of it */
 
@@ -32,7 +32,7 @@ struct telling {
 static void add_name(struct buf *out, const char *name)
 {
 	const size_t n = strlen(name);
-	if (n <= WHAT_MAX) {
+	if (text_width(name, n) <= WHAT_MAX) {
 		(void)buf_adds(out, name);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "userspace/base/units.h"
+#include "userspace/gate/exact_changes.h"
 #include "userspace/gate/undisturbed.h"
 
 /* Of the difference, what carries it or what makes it suspect. */
@@ -60,7 +61,8 @@ static bool is_carried_by_counts(const struct suspicion *s)
 	const double share = ratios_of(s->change).value - 1;
 	for (size_t i = 0; i < s->whole->n_changes; i++) {
 		const struct change *c = &s->whole->changes[i];
-		if (c->basis == BASIS_EXACT && (ratios_of(c).value - 1) / share >= MOST)
+		if (is_witness(c) && verdict_is_change(verdict_of(c)) &&
+		    (ratios_of(c).value - 1) / share >= MOST)
 			return true;
 	}
 	return false;

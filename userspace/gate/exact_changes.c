@@ -65,8 +65,8 @@ void witnesses_text(const struct comparison *c, struct buf *out)
 	size_t n = 0, n_differ = 0;
 	for (size_t i = 0; i < c->n_changes; i++) {
 		n += is_witness(&c->changes[i]);
-		n_differ += is_witness(&c->changes[i]) &&
-			    c->changes[i].base_value != c->changes[i].head_value;
+		n_differ +=
+			is_witness(&c->changes[i]) && verdict_is_change(verdict_of(&c->changes[i]));
 	}
 	(void)buf_adds(out, exact_changes_text(c, work, sizeof(work)));
 	if (n_differ > 0)

@@ -39,13 +39,13 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 			    METRICS_MAX);
 	for (size_t i = 0; i < ids->n; i++) {
 		char word[METRIC_WORD_BYTES];
+		if (metrics_row(ids->items[i]) != NULL)
+			continue;
 		const char *meant = metrics_nearest(ids->items[i], word);
-		if (metrics_row(ids->items[i]) == NULL)
-			return fail(-EINVAL, "there is no metric '%s'; %s%s%s", ids->items[i],
-				    meant != NULL ? "did you mean '" : "",
-				    meant != NULL ? meant
-						  : "`startline report --view metrics` names them",
-				    meant != NULL ? "'?" : "");
+		return fail(-EINVAL, "there is no metric '%s'; %s%s%s", ids->items[i],
+			    meant != NULL ? "did you mean '" : "",
+			    meant != NULL ? meant : "`startline report --view metrics` names them",
+			    meant != NULL ? "'?" : "");
 	}
 	struct look *l = calloc(1, sizeof(*l));
 	struct looked *items = calloc(ids->n + 1, sizeof(*items));

@@ -340,7 +340,7 @@ void check_tell_cause(const struct outcome *o, struct buf *ret_cause, struct buf
 		if (j->is_budget || !undisturbed_is_explained(j, main->id))
 			continue;
 		tell_cause(o->comparison, j->verdict, ret_cause, ret_moved);
-		if (j->verdict == VERDICT_REGRESSED)
+		if (verdict_is_change(j->verdict))
 			buf_clear(ret_cause);
 		return;
 	}

@@ -14,7 +14,7 @@ struct table *build_scenarios(const struct config *c, const size_t *chosen, size
 /* "ready in 1.4 s = …" of a run in the middle where a budget of time is over, else NULL. Lives as long
  * as the session. */
 const char *check_where_time_goes(const struct outcome *o);
-/* As tell_cause(), of what was compared: without the cause of a regression, which the headline has. */
+/* As tell_cause(), of what was compared: without the cause of a change, which its judgement has. */
 void check_tell_cause(const struct outcome *o, struct buf *ret_cause, struct buf *ret_moved);
 
 /* Text: each outcome with its headline, its judgements and, where something regressed, where that

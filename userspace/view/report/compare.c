@@ -456,8 +456,10 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 	/* Of code, or of much, a change may be proven where the noise of waits leaves the whole open. */
 	const bool is_named = most->module != NULL || most->import != NULL;
 	if (verdict_is_change(verdict)) {
-		(void)buf_adds(ret_cause, "cause: ");
-		cause_of_change(c, main_change(c)->id, verdict, ret_cause);
+		_cleanup_(buf_done) struct buf cause = { .limit = MAX_LINE };
+		cause_of_change(c, main_change(c)->id, verdict, &cause);
+		if (cause.len > 0)
+			(void)buf_addf(ret_cause, "cause: %s", buf_str(&cause));
 	} else if (verdict == VERDICT_INCONCLUSIVE && (is_named || proven_row(c, most)) &&
 		   contribution_is_proven(most) && most->counterpart == NULL &&
 		   is_worth_a_line(most, total_but_waits(c))) {
