@@ -232,10 +232,16 @@ slower_repo() {
 @test "GitHub: a push is compared with the commit before it" {
 	slower_repo
 	export STARTLINE="$ROOT/build/startline" KERNEL=never GITHUB_REF_NAME=main
+	# A first baseline is stored for the scenario that names one, whatever its command looks like.
+	cat >>startline.yml <<-'END'
+		  - { name: stored, command: "sh -c ': a, b'", runs: 2, baseline: main, prepare: ":" }
+	END
 	status=0
 	BEFORE=$first "$action/measure" >log 2>&1 || status=$?
 	[ "$status" = 1 ]
 	grep -q '^::error file=startline.yml.*title=start%3A regressed::time.wall' log
+	"$STARTLINE" baseline list | grep -q 'main:stored'
+	[ "$("$STARTLINE" baseline list | grep -c 'main:start')" = 0 ]
 	# A new branch has no commit before it; what is gone cannot be compared with.
 	git update-ref refs/remotes/origin/main HEAD
 	for before in 0000000000000000000000000000000000000000 \
@@ -243,7 +249,7 @@ slower_repo() {
 		BEFORE=$before "$action/measure" >log 2>&1
 	done
 	grep -q '^::notice title=startline::commit 0123' log
-	"$ROOT/build/startline" history time.wall >history
+	"$ROOT/build/startline" history --scenario start time.wall >history
 	grep -q start history
 }
 
