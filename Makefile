@@ -278,7 +278,7 @@ corpus: all workloads unit-tests
 
 # What ab claims, on this machine: LIVE comparisons of programs with themselves, and planted
 # differences. Ten minutes on two processors; make live LIVE=20. What was planted in code takes
-# another ten (LIVE_PLANTED=20), and what check catches of seven kinds of change half an hour (LIVE_GATE=10).
+# another ten (LIVE_PLANTED=20), comparisons beside busy loops too (LIVE_BUSY=20), and what check catches of seven kinds of change half an hour (LIVE_GATE=10).
 LIVE ?= 200
 export LIVE
 live: all
@@ -374,7 +374,7 @@ help:
 	@echo 'make demo          install what is missing, build, profile a real server'
 	@echo 'make test          install what the tests need, build, run the tests'
 	@echo 'make test-unit, test-e2e, test-all, lint, format, fuzz, bench'
-	@echo 'make live          false alarms and misses of ab on this machine (LIVE=200)'
+	@echo 'make live          false alarms and misses of ab and check on this machine (LIVE=200)'
 	@echo 'make kernels       checks under other kernels, in virtual machines'
 	@echo 'make distros       builds and runs the demo on other distributions, in chroots'
 	@echo 'make install       what is built; uninstall: PREFIX=$(PREFIX) DESTDIR='

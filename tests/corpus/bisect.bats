@@ -55,7 +55,7 @@ finds_the_sixth() {
 	[ "$(git worktree list | wc -l)" = 1 ]
 }
 
-# planted AT: eight commits of the same tool, which works longer from one of them on.
+# eight_commits AT: eight commits of the same tool, which works longer from one of them on.
 eight_commits() {
 	git checkout -q --orphan "from-$1"
 	for i in 1 2 3 4 5 6 7 8; do

@@ -6,18 +6,13 @@ load ../e2e/helpers
 
 setup() {
 	setup_workdir
-	promtool=$(command -v promtool) || {
-		# The package would start a server: its tool alone is wanted.
-		apt-get download -q prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb unpacked ||
-			skip "promtool is not there, and package prometheus cannot be fetched"
-		promtool=$PWD/unpacked/usr/bin/promtool
-	}
+	command -v promtool >/dev/null || skip 'promtool is not installed'
 }
 
 @test "promtool takes every output, and has nothing to say about it" {
 	for which in some nasty many none; do
 		"$ROOT/build/tests/tools/ci_samples" gitlab $which >$which
-		"$promtool" check metrics <$which >said 2>&1
+		promtool check metrics <$which >said 2>&1
 		[ ! -s said ]
 	done
 }

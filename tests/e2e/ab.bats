@@ -8,6 +8,10 @@ setup() {
 	setup_workdir
 }
 
+teardown() {
+	neighbours_end
+}
+
 ab() {
 	status=0
 	"$STARTLINE" ab --seed 23 "$@" >out 2>messages || status=$?
@@ -56,13 +60,9 @@ repository() { # SECONDS-AT-HEAD SECONDS-NOW
 
 @test "neighbours on all CPUs: 20 % more work is proven, and the time left to that" {
 	require_bpf
-	busy=()
-	for ((i = 0; i <= $(nproc); i++)); do
-		(while :; do :; done) 3>&- &
-		busy+=($!)
-	done
+	neighbours $(($(nproc) + 1))
 	ab --format json --base "$WORKLOADS/burn 20" --head "$WORKLOADS/burn 24"
-	kill "${busy[@]}"
+	neighbours_end
 	[ "$status" = 0 ]
 	[ "$(v '.judgements[0].verdict')" = regressed ]
 	[ "$(v '.judgements[0].ratio > 1.1 and .judgements[0].ratio < 1.3')" = true ]

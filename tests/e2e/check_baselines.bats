@@ -11,6 +11,10 @@ setup() {
 	require_bpf
 }
 
+teardown() {
+	neighbours_end
+}
+
 @test "the gate serves results of other tools" {
 	rows() { # NAME FACTOR
 		awk -v f="$2" 'BEGIN {
@@ -384,13 +388,9 @@ nap() {
 	echo 'scenarios: [{ name: work, command: ./work, runs: 12, baseline: main, gate: time.wall }]' \
 		>startline.yml
 	check --save
-	local pids=() i
-	for ((i = 0; i < 3 * $(nproc); i++)); do
-		timeout 20 sh -c 'while :; do :; done' &
-		pids+=($!)
-	done
+	neighbours $((3 * $(nproc)))
 	check
-	kill "${pids[@]}"
+	neighbours_end
 	[ "$status" = 0 ]
 	# Where the neighbours made it slower, that is said.
 	case $(v '.outcomes[0].judgements[0].level') in

@@ -19,7 +19,7 @@ setup() {
 	chmod +x ask
 }
 
-# left-over NAME: no process of this test is called that.
+# none_left NAME: no process of this test is called that.
 none_left() {
 	for i in $(seq 50); do
 		grep -lzx "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ 2>/dev/null |
@@ -440,5 +440,5 @@ teardown() {
 	[ "$status" = 4 ]
 	grep -qF 'interrupted in' out
 	run ! kill -0 "$(cat setup.pid)"
-	[ -z "$(pgrep -f 'sleep 41' || true)" ]
+	none_left 'sleep 41'
 }

@@ -63,14 +63,14 @@ n_runs() { # of the scenario in the store
 	"$STARTLINE" baseline save main "$(head -n 1 files)"
 }
 
-# The queries of docs/store.md, of that store, a row a line with tabs, "-- N" before the N-th.
+# documented_queries OLD NEW: the queries of docs/store.md about two commits, of that store, a row a line with tabs, "-- N" before the N-th.
 documented_queries() {
-	python3 - "$ROOT/docs/store.md" <<-'EOF'
+	python3 - "$ROOT/docs/store.md" "$@" <<-'EOF'
 		import re, sqlite3, sys
 		store = sqlite3.connect(".startline/history.db")
 		for n, query in enumerate(re.findall(r"```sql\n(.*?)```", open(sys.argv[1]).read(), re.S), 1):
 		    print("--", n)
-		    for row in store.execute(query):
+		    for row in store.execute(query.replace("0a1b", sys.argv[2]).replace("2c3d", sys.argv[3])):
 		        print(*row, sep="\t")
 	EOF
 }
@@ -81,6 +81,10 @@ documented_queries() {
 	for n in 1 2; do printf '[{"name":"time.wall","unit":"ms","values":[%s]}]' "$((n * 20))" >"$n.json"; done
 	printf 'scenarios:\n  - { name: server, command: ls /, runs: 2, budgets: { time.wall: "< 1 h" } }\n' >startline.yml
 	check
+	git -c user.name=x -c user.email=x@x commit -q --allow-empty -m y
+	later=$(git rev-parse HEAD)
+	check
+	git checkout -q "$commit"
 	"$STARTLINE" baseline save main 1.json
 	# As if a change had been accepted.
 	python3 - <<-'EOF'
@@ -90,11 +94,12 @@ documented_queries() {
 		              " JOIN sl_series ON number = series WHERE scenario = 'server' AND metric = 'time.wall'")
 		store.commit()
 	EOF
-	documented_queries >rows
+	documented_queries "$commit" "$later" >rows
 	[ "$(grep -c '^-- ' rows)" = 6 ]
 	sed -n '/^-- 1$/,/^-- 2$/p' rows | grep -qP "^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\t$commit\t2\t[0-9.]+$"
 	sed -n '/^-- 2$/,/^-- 3$/p' rows | grep -qP '^proc.count\t1.0\tcount$'
-	sed -n '/^-- 4$/,/^-- 5$/p' rows | grep -qP '^server\t1\t1\t'
+	sed -n '/^-- 3$/,/^-- 4$/p' rows | grep -qP '^[a-z._]+(\t[0-9.e-]+){3}$'
+	sed -n '/^-- 4$/,/^-- 5$/p' rows | grep -qP '^server\t2\t1\t'
 	sed -n '/^-- 5$/,/^-- 6$/p' rows | grep -qP "^main\t$commit\t20.0$"
 	sed -n '/^-- 6$/,$p' rows | grep -qP '\tserver\ttime.wall\ta new disk$'
 }

@@ -140,3 +140,18 @@ attempts() {
 	cat events log messages 2>/dev/null
 	return 1
 }
+
+# neighbours N: as many busy loops, until neighbours_end, which teardown calls, or for five minutes.
+busy=()
+neighbours() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		timeout 300 sh -c 'while :; do :; done' 3>&- &
+		busy+=($!)
+	done
+}
+
+neighbours_end() {
+	[ ${#busy[@]} = 0 ] || kill "${busy[@]}" 2>/dev/null || true
+	busy=()
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # A start of 300 ms beside two busy loops: 10 % more work is caught in at least 17 of LIVE_BUSY (20) comparisons
-# of at most 30 pairs, and of twice as many with itself none is called a change. Takes LIVE_BUSY minutes, and
+# of at most 30 pairs, and of twice as many with itself none is called a change. Takes two minutes for each of LIVE_BUSY, and
 # more the busier the machine is besides.
 bats_require_minimum_version 1.5.0
 export BATS_TEST_TIMEOUT=14400
@@ -15,16 +15,12 @@ setup() {
 	require_bpf
 	build_start old
 	build_start new -DWORK_13=45
-	busy=()
-	for ((i = 0; i < ${LIVE_NEIGHBOURS:-2}; i++)); do
-		(while :; do :; done) 3>&- &
-		busy+=($!)
-	done
+	neighbours "${LIVE_NEIGHBOURS:-2}"
 	SECONDS=0
 }
 
 teardown() {
-	kill "${busy[@]}" 2>/dev/null || true
+	neighbours_end
 }
 
 # compare N HEAD: N comparisons of ./old with HEAD: a line "VERDICTS PAIRS METRICS" for each in ./verdicts.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A start beside neighbours, as 320 recorded ones were: the same work within 2 %, and waits for a CPU that
+/* A start beside neighbours, as recorded ones were: the same work within 2 %, and waits for a CPU that
  * come in waves and take from a tenth of it to ten times as long. What is claimed there, and how soon. */
 
 #include <math.h>
