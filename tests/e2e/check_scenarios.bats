@@ -244,9 +244,9 @@ none_left() {
 
 @test "background: what does not start, does not get ready or dies is named" {
 	for service in "broken|sh -c 'exit 5'|accept:$port" "none|./nothing|accept:$port" \
-		"late|sleep 24.3|tcp:localhost:$port" "dies|$WORKLOADS/served $port|accept:$port"; do
+		"late|sleep 24.3|cmd:true\", \"tcp:localhost:$port" "dies|$WORKLOADS/served $port|accept:$port"; do
 		IFS='|' read -r name command ready <<<"$service"
-		printf -- "  - name: %s\n    command: ./ask die\n    runs: 1\n    background: { s: { command: \"%s\", ready: \"%s\", timeout: 300 ms } }\n    budgets: { time.wall: '< 5 s' }\n" \
+		printf -- "  - name: %s\n    command: ./ask die\n    runs: 1\n    background: { s: { command: \"%s\", ready: [\"%s\"], timeout: 300 ms } }\n    budgets: { time.wall: '< 5 s' }\n" \
 			"$name" "$command" "$ready"
 	done >cases
 	{ echo scenarios:; cat cases; } >startline.yml
@@ -255,7 +255,7 @@ none_left() {
 	v '.outcomes[].reason' >reasons
 	sed -n 1p reasons | grep -q "background s: 'sh -c 'exit 5'': exit status 5, before it was ready; -v"
 	sed -n 2p reasons | grep -q "background s: './nothing': cannot execute: No such file"
-	sed -n 3p reasons | grep -q "background s: 'sleep 24.3': not ready after 300 ms (Connection refused)"
+	sed -n 3p reasons | grep -q "background s: 'sleep 24.3': not ready after 300 ms, without tcp:localhost:$port (Connection refused)"
 	sed -n 4p reasons | grep -q "exit status 7, while the command was measured"
 	none_left "sleep 24.3"
 	none_left "served $port"

@@ -450,3 +450,22 @@ struct probes *probes_free(struct probes *p)
 	free(p);
 	return NULL;
 }
+
+void probes_missing(struct probes *p, const struct ready_watch *watch,
+		    const struct ready_rule *rules, size_t n_rules, char *ret, size_t size)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < n_rules && n < size; i++) {
+		char explained[256];
+		const char *failure = p != NULL ? probes_failure(p, &rules[i]) : "";
+		if (ready_watch_point(watch, i) != NULL)
+			continue;
+		ready_watch_explain(watch, i, explained, sizeof(explained));
+		if (failure[0] == '\0')
+			failure = explained;
+		const int added = snprintf(ret + n, size - n, "%s%s%s%s%s", n > 0 ? ", " : "",
+					   rules[i].spec, failure[0] != '\0' ? " (" : "", failure,
+					   failure[0] != '\0' ? ")" : "");
+		n += added > 0 ? (size_t)added : 0;
+	}
+}

@@ -42,6 +42,10 @@ int probes_step(struct probes *p, uint64_t now);
 uint64_t probes_deadline(const struct probes *p);
 /* How probing for @rule failed the last time, or "". Valid until the next call for it. */
 const char *probes_failure(struct probes *p, const struct ready_rule *rule);
+/* Names the conditions that do not hold, each with how it failed: "accept:80, tcp:db:5432 (Connection refused)".
+ * @p: NULL where nothing is probed. */
+void probes_missing(struct probes *p, const struct ready_watch *watch,
+		    const struct ready_rule *rules, size_t n_rules, char *ret, size_t size);
 struct probes *probes_free(struct probes *p); /* NULL */
 
 /* ---- one attempt over the network; ready_net.c ---- */

@@ -74,11 +74,10 @@ static bool has_failed(struct aside *service)
 static int say_late(const struct service_spec *spec, const struct waiting *w, char *why,
 		    size_t size)
 {
-	char time[UNITS_BYTES];
-	const char *last = probes_failure(w->probes, &spec->rules[0]);
-	(void)snprintf(why, size, "not ready after %s%s%s%s",
-		       format_ns(time, (double)spec->timeout_ns), last[0] != '\0' ? " (" : "", last,
-		       last[0] != '\0' ? ")" : "");
+	char time[UNITS_BYTES], missing[512] = "";
+	probes_missing(w->probes, w->watch, spec->rules, spec->n_rules, missing, sizeof(missing));
+	(void)snprintf(why, size, "not ready after %s, without %s",
+		       format_ns(time, (double)spec->timeout_ns), missing);
 	return -ECHILD;
 }
 
@@ -91,7 +90,8 @@ static int await(const struct service_spec *spec, struct aside *service, struct 
 		probes_start(w->probes, start);
 	for (;;) {
 		struct pollfd fds[] = {
-			{ .fd = service->fd, .events = service->has_ended ? 0 : POLLIN },
+			/* Once it has ended its descriptor is always readable. */
+			{ .fd = service->has_ended ? -1 : service->fd, .events = POLLIN },
 			{ .fd = w->probes != NULL ? probes_fd(w->probes) : -1, .events = POLLIN },
 		};
 		const int r = w->probes != NULL ? probes_step(w->probes, now_ns()) : 0;
@@ -105,8 +105,7 @@ static int await(const struct service_spec *spec, struct aside *service, struct 
 		}
 		if (now_ns() >= start + limit)
 			return w->probes != NULL ? say_late(spec, w, why, size) : 0;
-		/* Once it has ended its descriptor is always readable. */
-		(void)poll(fds + service->has_ended, 2 - service->has_ended, LOOK_MS);
+		(void)poll(fds, 2, LOOK_MS);
 	}
 }
 

@@ -427,28 +427,6 @@ static int run_loop(struct run *r)
 	return 0;
 }
 
-/* Which conditions did not hold, and why: what the last probe of each met, or what listens. */
-static void name_missing(const struct run *r, char *ret, size_t size)
-{
-	size_t n = 0;
-	if (r->watch == NULL || r->is_ready)
-		return;
-	for (size_t i = 0; i < r->spec->n_rules && n < size; i++) {
-		const struct ready_rule *rule = &r->spec->rules[i];
-		char explained[256];
-		const char *failure = r->probes != NULL ? probes_failure(r->probes, rule) : "";
-		ready_watch_explain(r->watch, i, explained, sizeof(explained));
-		if (failure[0] == '\0')
-			failure = explained;
-		if (ready_watch_point(r->watch, i) != NULL)
-			continue;
-		const int added = snprintf(ret + n, size - n, "%s%s%s%s%s", n > 0 ? ", " : "",
-					   rule->spec, failure[0] != '\0' ? " (" : "", failure,
-					   failure[0] != '\0' ? ")" : "");
-		n += added > 0 ? (size_t)added : 0;
-	}
-}
-
 /* A load on a server that has crashed fails as well, or does not notice. */
 static bool has_failed_first(const struct run *r)
 {
@@ -465,7 +443,9 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 		.has_begun = r->spawn_ns != 0,
 	};
 	(void)snprintf(ret->helper, sizeof(ret->helper), "%s", r->helper_failure);
-	name_missing(r, ret->missing, sizeof(ret->missing));
+	if (r->watch != NULL && !r->is_ready)
+		probes_missing(r->probes, r->watch, r->spec->rules, r->spec->n_rules, ret->missing,
+			       sizeof(ret->missing));
 	if (ret->exec_errno != 0)
 		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
 				   ? COLLECT_NOT_FOUND
