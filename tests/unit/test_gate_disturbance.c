@@ -68,7 +68,7 @@ static void most_of_it_is_waiting(void **state)
 	(void)state;
 	add_row(0, CAUSE_RUNQUEUE, 30 * MS);
 	assert_non_null(disturbed());
-	assert_non_null(strstr(disturbed(), "withheld: 30.0 ms of it is waiting for a CPU that"));
+	assert_non_null(strstr(disturbed(), "withheld: 30.0 ms of it is waiting for a CPU, "));
 }
 
 static void less_than_half_of_it_is(void **state)

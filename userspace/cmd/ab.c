@@ -274,11 +274,11 @@ int ab_run(const struct ab_spec *spec, struct ab_result *ret)
 static enum outcome_kind kind_of(const struct ab_result *r)
 {
 	static const enum outcome_kind without_verdict[] = {
-		[AB_INTERRUPTED] = OUTCOME_TROUBLE,
 		[AB_FAILED] = OUTCOME_TARGET_FAILED,
 		[AB_CANNOT_RUN] = OUTCOME_TARGET_FAILED,
 	};
-	if (r->end >= AB_INTERRUPTED)
+	/* Of what was interrupted there may be enough. */
+	if (r->end >= AB_FAILED)
 		return without_verdict[r->end];
 	return r->comparison != NULL ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
 }

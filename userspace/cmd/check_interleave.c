@@ -306,20 +306,19 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 		     struct against *ret, struct outcome *o)
 {
 	struct ab_result result = { 0 };
-	*ret = (struct against){ .label = s->base };
 	int r = run(c, s, base, &result);
 	if (r >= 0)
 		r = ab_evidence(&result, s->base, c->arena, ret, o);
-	if (r >= 0 && result.comparison != NULL)
+	if (r >= 0 && result.comparison != NULL) {
+		verdict_set_exact(result.comparison, s->baseline_levels.exact);
 		r = keep_all(c, &result);
+	}
 	if (r >= 0 && result.end == AB_OUT_OF_TIME) {
 		o->reason = arena_printf(c->arena, "%s: raise `max_time`", result.reason);
 		r = o->reason != NULL ? 0 : -ENOMEM;
 	}
 	if (r >= 0 && result.end == AB_INTERRUPTED) {
 		c->is_interrupted = true;
-		/* What there is is judged. */
-		o->kind = ret->comparison != NULL ? OUTCOME_JUDGED : OUTCOME_CANNOT_JUDGE;
 		o->reason = arena_printf(c->arena, "interrupted after %zu pairs", result.pairs);
 		r = o->reason != NULL ? 0 : -ENOMEM;
 	}

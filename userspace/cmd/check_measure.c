@@ -15,6 +15,7 @@
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/waiting.h"
+#include "userspace/gate/sequence.h"
 
 /* --- how ------------------------------------------------------------------------------------ */
 
@@ -133,15 +134,13 @@ static bool is_time_over(const struct series_of_runs *m, uint64_t start_ns)
 	       clock_ns(CLOCK_MONOTONIC) - start_ns >= m->scenario->max_time_ns;
 }
 
-#define RUNS_PER_REPEAT 5
-
 /* A stored baseline met another machine: a run that was disturbed is measured once more, by the same
  * rule as a pair is, whatever came out. */
 static int repeat_if_tainted(struct series_of_runs *m)
 {
 	struct session *last = NULL;
-	if (m->scenario->baseline == NULL ||
-	    m->n_repeated >= 1 + m->scenario->runs / RUNS_PER_REPEAT)
+	if (m->scenario->baseline == NULL || m->n_measured == 0 ||
+	    !sequence_may_repeat(m->n_repeated, m->n_measured - 1))
 		return 0;
 	int r = measurement_last(m->measurement, &last);
 	if (r >= 0 && last->n_runs > 0 && last->runs[0].tainted != NULL) {

@@ -23,15 +23,16 @@ int check_keep(struct check *c, struct session *s)
 	return fail(-ENOMEM, "not enough memory for a scenario");
 }
 
-static int compare(struct check *c, const char *scenario, struct session *base,
+static int compare(struct check *c, const struct scenario *scenario, struct session *base,
 		   struct session *head, struct comparison **ret)
 {
 	/* What judges a change must not come with it: a store may. */
-	int r = c->trusted == NULL ? known_noise_of(base, scenario) : 0;
+	int r = c->trusted == NULL ? known_noise_of(base, scenario->name) : 0;
 	if (r >= 0)
 		r = comparison_build(base, head, SEQUENCE_LEVEL, ret);
 	if (r < 0)
 		return r;
+	verdict_set_exact(*ret, scenario->baseline_levels.exact);
 	if (family_set_claims(*ret) == 0 && vec_push(&c->comparisons, *ret) == 0)
 		return 0;
 	*ret = comparison_free(*ret);
@@ -191,7 +192,7 @@ static bool compare_all(struct trial *t)
 	for (size_t i = 0; i < t->evidence.n_against; i++) {
 		struct against *a = &t->evidence.against[i];
 		a->head = t->evidence.session;
-		if (compare(t->check, t->scenario->name, a->session, a->head, &a->comparison) < 0)
+		if (compare(t->check, t->scenario, a->session, a->head, &a->comparison) < 0)
 			return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	}
 	if (t->scenario->baseline != NULL && t->evidence.awaits == NULL) {

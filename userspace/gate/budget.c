@@ -352,7 +352,7 @@ int budget_judge(struct arena *arena, const struct budget *b, const struct serie
 
 static const char *why_open(const struct change *c)
 {
-	if (c->base != NULL && c->base->summary.n == 1 && c->head->summary.n == 1)
+	if (verdict_is_of_one_run_each(c))
 		return "one run each, which has no statistics";
 	return verdict_is_change(verdict_of(c))
 		       ? "a claim needs more certainty than its interval has"

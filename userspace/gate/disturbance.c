@@ -104,7 +104,7 @@ int disturbance_of(struct arena *arena, const struct comparison *c, const struct
 	    is_carried_by_counts(&s) || (is_total && is_most(&s, proven_rows(&s, false))))
 		return 0;
 	if (taint == NULL)
-		taint = arena_printf(arena, "%s of it is waiting for a CPU that others had",
+		taint = arena_printf(arena, "%s of it is waiting for a CPU",
 				     format_ns(waited, fabs(waits_ns)));
 	*ret = arena_printf(arena,
 			    "withheld: %s, and neither CPU time nor counts carry the difference; a "

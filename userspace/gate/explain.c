@@ -9,30 +9,13 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/gate/cause.h"
-#include "userspace/gate/judge.h"
+#include "userspace/gate/judge_internal.h"
 
 #define MAX_LINE ((size_t)16 << 10)
 
-/* Whose budget it is: one of several steps is named in front of the metric. */
-static struct session *session_of(const struct evidence *e, const char *metric, const char **ret_id)
-{
-	*ret_id = metric;
-	for (size_t i = 0; i < e->scenario->n_steps && e->scenario->n_steps > 1; i++) {
-		const char *name = e->scenario->steps[i].name;
-		const size_t n = name != NULL ? strlen(name) : 0;
-		if (n == 0 || strncmp(metric, name, n) != 0 || strncmp(metric + n, ": ", 2) != 0)
-			continue;
-		*ret_id = metric + n + 2;
-		return e->steps[i];
-	}
-	return e->session;
-}
-
 /* Of a session without a comparison. -ENOMEM. */
-static int tell_alone(const struct evidence *e, const struct judgement *j, struct buf *out)
+static int tell_alone(struct session *head, const char *id, struct buf *out)
 {
-	const char *id;
-	struct session *head = session_of(e, j->metric, &id);
 	struct session *nothing = NULL;
 	struct comparison *c = NULL;
 	if (head == NULL || head->n_runs == 0 || !cause_is_told(id))
@@ -52,19 +35,19 @@ static bool is_over(const struct judgement *j)
 	return j->is_budget && !j->is_below && (j->level == LEVEL_RED || j->level == LEVEL_YELLOW);
 }
 
-int judge_explain(struct arena *arena, const struct evidence *e, struct judgement *j)
+int judging_explain(struct judging *g, struct session *s, struct judgement *j)
 {
 	_cleanup_(buf_done) struct buf out = { .limit = MAX_LINE };
 	const bool is_change = !j->is_budget && verdict_is_change(j->verdict);
 	if (!is_change && !is_over(j))
 		return 0;
 	int r = 0;
-	if (j->comparison != NULL && comparison_find(j->comparison, j->metric) != NULL)
+	if (j->comparison != NULL)
 		cause_of_change(j->comparison, j->metric, j->verdict, &out);
 	else
-		r = tell_alone(e, j, &out);
+		r = tell_alone(s, j->metric, &out);
 	if (r < 0 || out.len == 0)
 		return r;
-	j->cause = arena_strdup(arena, buf_str(&out));
+	j->cause = arena_strdup(g->arena, buf_str(&out));
 	return j->cause != NULL ? 0 : -ENOMEM;
 }

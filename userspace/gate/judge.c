@@ -239,6 +239,8 @@ static int add_budget(struct judging *g, const struct budget *b, struct session 
 		r = explain(g, s, "", &j);
 	if (r >= 0 && is_too_large_sum(g, &j) && step == NULL)
 		r = steps_explain(g->arena, g->e->scenario, g->e->steps, &j);
+	if (r >= 0)
+		r = judging_explain(g, s, &j);
 	if (r >= 0 && step != NULL) {
 		j.metric = arena_printf(g->arena, "%s: %s", step, j.metric);
 		r = j.metric == NULL ? -ENOMEM : 0;
@@ -304,8 +306,6 @@ static const char *why_nothing(const struct judging *g)
 
 static int finish(struct judging *g, int r)
 {
-	for (size_t i = 0; r >= 0 && g->e != NULL && i < g->list.n; i++)
-		r = judge_explain(g->arena, g->e, &g->list.items[i]);
 	if (r >= 0 && g->list.n == g->n_waiting)
 		judging_worsen(g->o, OUTCOME_CANNOT_JUDGE, why_nothing(g));
 	if (r >= 0 && g->list.n > 0) {

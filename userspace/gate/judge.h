@@ -34,9 +34,6 @@ struct evidence {
  * judged; a graver kind that it has already stays. Everything lives in @arena. -ENOMEM, -EIO. */
 int judge_scenario(struct arena *arena, const struct evidence *e, struct outcome *ret);
 
-/* Sets the cause of @j, which lives in @arena. -ENOMEM. */
-int judge_explain(struct arena *arena, const struct evidence *e, struct judgement *j);
-
 /* Whether the screening by a stored baseline leaves nothing to be confirmed: no gate metric looks
  * worse, with a chance of 10 % to suspect one that is not, and none may be so much worse that it would
  * fail. Stored values are of another day, so more is not concluded from them where interleaving can

@@ -91,6 +91,7 @@ static int gather_one(struct judging *g, const char *id, size_t at, struct gate 
 {
 	const struct against *a = g->e->gate;
 	const int r = change_between(a->comparison, a->session, a->head, id, &ret->changes[at]);
+	ret->changes[at].exact_share = g->e->scenario->baseline_levels.exact;
 	return r < 0 || a->control == NULL
 		       ? r
 		       : change_between(NULL, a->session, a->control, id, &ret->controls[at]);
@@ -207,6 +208,8 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 			r = judging_distrust(g, a, c, &j);
 	}
 	j.comparison = a->comparison;
+	if (r >= 0)
+		r = judging_explain(g, g->e->session, &j);
 	return r < 0 ? r : judging_add(g, &j);
 }
 
@@ -225,11 +228,6 @@ int judging_gate(struct judging *g)
 			       arena_printf(g->arena, "nothing in common with %s", a->label));
 	const size_t settled = undisturbed_judge(gate.changes, controls, gate.n, gate.verdicts);
 	const size_t n = gate.n + (settled < gate.n && !g->e->is_screened);
-	for (size_t i = 0; i < gate.n; i++) {
-		if (gate.changes[i].basis == BASIS_EXACT)
-			gate.verdicts[i] = verdict_with(&gate.changes[i],
-							g->e->scenario->baseline_levels.exact);
-	}
 	if (g->e->is_screened)
 		accept_screened(&gate);
 	for (size_t i = 0; r >= 0 && i < n; i++)
@@ -245,7 +243,7 @@ static bool may_be_worse(const struct change *c, const struct levels *levels)
 	const double low = is_difference ? c->difference_low : c->low - 1;
 	const double high = is_difference ? c->difference_high : c->high - 1;
 	if (c->basis == BASIS_EXACT)
-		return verdict_is_change(verdict_with(c, levels->exact));
+		return verdict_is_change(verdict_of(c));
 	if (c->basis == BASIS_NONE || isnan(low) || isnan(high))
 		return true;
 	const double limit = is_difference ? levels->fail * fabs(c->base_value) : levels->fail;
@@ -263,8 +261,10 @@ bool judge_screen(const struct evidence *e)
 	for (size_t i = 0; i < gate.n; i++) {
 		struct change *c = &gate.changes[i];
 		if (c->base == NULL || c->head == NULL ||
-		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0 ||
-		    may_be_worse(c, &e->scenario->baseline_levels))
+		    change_of(c->base, c->head, LEVEL_OF_SCREEN, c) < 0)
+			return false;
+		c->exact_share = e->scenario->baseline_levels.exact;
+		if (may_be_worse(c, &e->scenario->baseline_levels))
 			return false;
 	}
 	return gate.n > 0;

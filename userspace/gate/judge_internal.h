@@ -22,6 +22,11 @@ int judging_add(struct judging *g, const struct judgement *j);
 /* Why nothing is concluded from @a; in the arena. */
 const char *judging_say_incomparable(struct judging *g, const struct against *a);
 
+/* --- explain.c --- */
+
+/* Sets the cause of @j, which was judged by what it refers to, else by @s alone. -ENOMEM. */
+int judging_explain(struct judging *g, struct session *s, struct judgement *j);
+
 /* --- judge_gate.c --- */
 
 /* Takes back a claim about @change that may be of the machine, where @a was not measured beside head.

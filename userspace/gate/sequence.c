@@ -82,13 +82,18 @@ enum arm sequence_next(struct sequence *s, bool *ret_discard)
 	return s->order[s->at];
 }
 
+bool sequence_may_repeat(size_t repeats, size_t n_done)
+{
+	return repeats < 1 + n_done / PAIRS_PER_REPEAT;
+}
+
 bool sequence_done(struct sequence *s, bool is_tainted)
 {
 	s->is_tainted |= is_tainted;
 	if (++s->at < s->n_order)
 		return false;
 	bool counts = !s->is_warmup;
-	if (counts && s->is_tainted && s->repeats < 1 + s->pairs / PAIRS_PER_REPEAT) {
+	if (counts && s->is_tainted && sequence_may_repeat(s->repeats, s->pairs)) {
 		s->repeats++;
 		counts = false;
 	}

@@ -48,6 +48,8 @@ enum arm sequence_next(struct sequence *s, bool *ret_discard);
 /* It ran. True when a pair is complete and its values count; false also when the pair has to be
  * repeated: drop what was measured in it. */
 bool sequence_done(struct sequence *s, bool is_tainted);
+/* Whether one more that the machine disturbed is measured again, after @n_done that count. */
+bool sequence_may_repeat(size_t repeats, size_t n_done);
 /* Whether this is the time to look, and whether it is the last time. */
 bool sequence_is_look(const struct sequence *s);
 bool sequence_is_over(const struct sequence *s);

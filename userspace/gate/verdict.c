@@ -21,6 +21,19 @@ const char *verdict_name(enum verdict verdict)
 	return verdict < VERDICT_COUNT ? names[verdict] : "";
 }
 
+void verdict_set_exact(struct comparison *c, double share)
+{
+	for (size_t i = 0; i < c->n_changes; i++)
+		c->changes[i].exact_share = share;
+}
+
+bool verdict_is_of_one_run_each(const struct change *c)
+{
+	return (c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE) &&
+	       c->processes.n_base == 0 && c->base != NULL && c->head != NULL &&
+	       c->base->summary.n == 1 && c->head->summary.n == 1;
+}
+
 bool verdict_may_be_worse(const struct change *c)
 {
 	return c->metric->better != BETTER_NEITHER && strncmp(c->id, "test[", 5) != 0;
@@ -96,18 +109,14 @@ static enum verdict better_or_worse(const struct change *c, enum verdict verdict
 
 enum verdict verdict_of(const struct change *c)
 {
-	return verdict_with(c, GATE_EXACT);
-}
-
-enum verdict verdict_with(const struct change *c, double exact)
-{
 	if (c->basis == BASIS_NONE)
 		return c->is_of_other_tier ? VERDICT_INCOMPARABLE : VERDICT_INCONCLUSIVE;
 	const struct ratios w = worsening_of(c);
 	if (c->basis == BASIS_EXACT) {
 		const double moved = fabs(c->head_value - c->base_value);
 		const double least = c->metric->unit == UNIT_COUNT ? 1 : 0;
-		if (moved == 0 || moved < fmax(least, exact * fabs(c->base_value)))
+		const double share = isnan(c->exact_share) ? GATE_EXACT : c->exact_share;
+		if (moved == 0 || moved < fmax(least, share * fabs(c->base_value)))
 			return VERDICT_UNCHANGED;
 		return better_or_worse(c, w.value > 1 ? VERDICT_REGRESSED : VERDICT_IMPROVED);
 	}

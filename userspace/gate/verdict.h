@@ -58,9 +58,12 @@ struct ratios ratios_of(const struct change *c);
 /* What one change says, by its interval. Direction by metric->better. BASIS_NONE, and a change
  * without an interval, is inconclusive. */
 enum verdict verdict_of(const struct change *c);
-/* The same with another share than GATE_EXACT. */
-enum verdict verdict_with(const struct change *c, double exact);
-/* The same as part of @whole: INCOMPARABLE where the machines differ, but for exact metrics,
+/* For all that is said of @c from now on: the share to use in place of GATE_EXACT. */
+void verdict_set_exact(struct comparison *c, double share);
+/* One value a side, of two runs: no statistics are to blame for that. Processes of another tool are judged by what is
+ * known of them. */
+bool verdict_is_of_one_run_each(const struct change *c);
+/* As verdict_of(), as part of @whole: INCOMPARABLE where the machines differ, but for exact metrics,
  * which do not depend on how fast a machine is. */
 enum verdict verdict_in(const struct comparison *whole, const struct change *c);
 /* … and how bad that is: yellow or red when the interval reaches warn or fail; CHANGED either way. */

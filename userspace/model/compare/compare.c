@@ -194,6 +194,7 @@ int change_of(const struct series *base, const struct series *head, double level
 		.difference_low = NAN,
 		.difference_high = NAN,
 		.p = NAN,
+		.exact_share = NAN,
 		.reason = not_comparable(base, head),
 	};
 	ret->base_estimate = ret->base_value;

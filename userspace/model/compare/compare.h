@@ -59,6 +59,8 @@ struct change { /* of one metric */
 	double p;	 /* two-sided, of no change; exact: 0 or 1 */
 	double level;	 /* of the interval */
 	struct process_spread processes;
+	/* BASIS_EXACT: a smaller share is of no interest; set by gate/verdict.h, NAN: the default. */
+	double exact_share;
 	/* As one of many, it takes this interval to claim a change; set by gate/family.h. claim_alpha, on a
 	 * side, 0: it stands alone. */
 	double claim_low, claim_high, claim_alpha;

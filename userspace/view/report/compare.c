@@ -78,13 +78,6 @@ static void add_interval(struct buf *out, const struct change *c)
 		value_add_interval(out, c->low, c->high);
 }
 
-/* No statistics are to blame for that. */
-static bool is_one_run_each(const struct change *c)
-{
-	return (c->basis == BASIS_SHIFT || c->basis == BASIS_DIFFERENCE) && c->base != NULL &&
-	       c->head != NULL && c->base->summary.n == 1 && c->head->summary.n == 1;
-}
-
 static void add_change_row(struct table *t, const struct change *c, enum verdict verdict,
 			   bool is_for_people)
 {
@@ -108,7 +101,7 @@ static void add_change_row(struct table *t, const struct change *c, enum verdict
 	table_count(t, c->base != NULL ? (int64_t)c->base->summary.n : UNKNOWN);
 	table_count(t, c->head != NULL ? (int64_t)c->head->summary.n : UNKNOWN);
 	table_text(t, c->basis == BASIS_NONE && !c->is_of_other_tier ? c->reason
-		      : is_one_run_each(c) && verdict == VERDICT_INCONCLUSIVE
+		      : verdict_is_of_one_run_each(c) && verdict == VERDICT_INCONCLUSIVE
 			      ? "one run each"
 			      : verdict_name(verdict));
 }
