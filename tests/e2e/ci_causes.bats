@@ -63,6 +63,49 @@ each_output() {
 	"$BATS_TEST_DIRNAME/validate" json
 }
 
+@test "a pipeline names the step that moved, and of that what moved: in all outputs" {
+	require_bpf
+	printf '#!/bin/sh\nsleep 0.03\n' >build
+	cp build start
+	chmod +x build start
+	cat >startline.yml <<-'END'
+		baseline: main
+		scenarios:
+		  - name: pipeline
+		    runs: 8
+		    gate: [time.wall, proc.execs]
+		    steps:
+		      - { name: build, command: ./build }
+		      - { name: start, command: ./start }
+	END
+	"$STARTLINE" check --save >/dev/null 2>messages
+	printf '#!/bin/sh\n/bin/true planted\nsleep 0.03\nsleep 0.1\n' >start
+	status=0
+	"$STARTLINE" check --out json=json --out junit=junit --out github=github \
+		--out markdown=md >text 2>messages || status=$?
+	[ $status = 1 ]
+	sed 's/\\//g' md >markdown
+	jq -r '.outcomes[0].judgements[] | select(.metric == "time.wall") | .cause' json | tee cause
+	grep -qE '^step start \+1[0-4][0-9] ms: \+(9[5-9]|10[0-9])[.0-9]* ms sleep in child: sleep 0.1$' cause
+	each_output "$(cat cause)"
+	jq -r '.outcomes[0].judgements[] | select(.metric == "proc.execs") | .cause' json | tee cause
+	grep -q '^step start +2: executed .*true planted +1' cause
+	each_output "$(cat cause)"
+	# The rows of all steps are the difference, to the nanosecond.
+	jq -e '.outcomes[0].comparison | .head_total_ns - .base_total_ns ==
+		([.contributions[].delta_ns] | add)' json
+	jq -e '[.outcomes[0].comparison.contributions[] | select(.step == "start").delta_ns] | add |
+		. > 95e6 and . < 150e6' json
+	jq -e '[.outcomes[0].comparison.contributions[] | select(.step == "build").delta_ns] | add |
+		. > -30e6 and . < 30e6' json
+	grep -qE '^step +delta' text
+	"$BATS_TEST_DIRNAME/validate" json
+	# What is stored has the steps, and no steps in these.
+	"$STARTLINE" baseline export main:pipeline -o stored.json
+	"$BATS_TEST_DIRNAME/validate" stored.json
+	[ "$(jq -c '[.steps[].name, .steps[1].session.steps]' stored.json)" = '["build","start",null]' ]
+}
+
 @test "a budget that is over names what most of it is" {
 	require_bpf
 	write_app

@@ -5,6 +5,7 @@
 #include "tests/unit/sample_session.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/gate/cause.h"
+#include "userspace/gate/steps.h"
 
 #define RUNS 3
 #define MB   1000000LL
@@ -151,6 +152,42 @@ static void a_time_names_the_row_that_went_its_way(void **state)
 	assert_cause("time.wall", "");
 }
 
+static void of_a_pipeline_the_step_is_named(void **state)
+{
+	struct step steps[] = { { .name = "build" }, { .name = "start" }, { .name = "test" } };
+	struct scenario scenario = { .steps = steps, .n_steps = 2 };
+	struct session *before[] = { base, base }, *after[] = { base, head, head };
+	struct session *sums[2] = { NULL, NULL };
+	(void)state;
+	for (size_t i = 0; i < RUNS; i++)
+		sample_segment(head, &head->runs[i], 117 * MS, PHASE_MAIN, CAUSE_CONNECT,
+			       "tcp 127.0.0.1:6379")
+			->process = 2;
+	assert_int_equal(steps_sum(&scenario, before, &sums[0]), 0);
+	assert_int_equal(steps_sum(&scenario, after, &sums[1]), 0);
+	assert_int_equal(comparison_build(sums[0], sums[1], 0.99, &comparison), 0);
+	assert_true(comparison->has_contributions);
+	assert_int_equal(comparison->head_total_ns - comparison->base_total_ns, 117 * MS);
+	int64_t sum = 0;
+	for (size_t i = 0; i < comparison->n_contributions; i++)
+		sum += comparison->contributions[i].delta_ns;
+	assert_int_equal(sum, 117 * MS);
+	assert_cause("time.wall",
+		     "step start +117 ms: +117 ms connect in main: tcp 127.0.0.1:6379");
+	comparison = comparison_free(comparison);
+	/* One more step is all that it took. */
+	scenario.n_steps = 3;
+	sums[1] = session_free(sums[1]);
+	assert_int_equal(steps_sum(&scenario, after, &sums[1]), 0);
+	assert_int_equal(comparison_build(sums[0], sums[1], 0.99, &comparison), 0);
+	assert_non_null(strstr(comparison->what_rows_are, "build 0 ns, start +117 ms, test +"));
+	assert_false(comparison->contributions[0].step->comparison != NULL);
+	assert_false(comparison->contributions[0].is_in_base);
+	comparison = comparison_free(comparison);
+	(void)session_free(sums[0]);
+	(void)session_free(sums[1]);
+}
+
 /* Noise may turn the medians; rows have decided. */
 static void a_regression_names_what_grew_whatever_the_medians_say(void **state)
 {
@@ -252,6 +289,7 @@ int main(void)
 		TEST(memory_names_process_phase_and_kind),
 		TEST(what_is_not_known_of_memory_is_said),
 		TEST(a_time_names_the_row_that_went_its_way),
+		TEST(of_a_pipeline_the_step_is_named),
 		TEST(a_regression_names_what_grew_whatever_the_medians_say),
 		TEST(a_value_names_what_most_of_it_is_of),
 		TEST(long_names_are_cut_in_the_middle),

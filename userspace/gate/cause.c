@@ -364,11 +364,72 @@ bool cause_is_told(const char *id)
 	return teller_of(id) >= 0;
 }
 
-static void tell(const struct telling *t)
+static void tell_here(const struct telling *t)
 {
 	const int i = teller_of(t->id);
 	if (i >= 0)
 		tellers[i].tell(t, tellers[i].argument);
+}
+
+/* --- steps ---------------------------------------------------------------------------------- */
+
+/* How the step's part in the metric changed; NAN: not known. */
+static double delta_in(const struct telling *t, const struct step_change *step)
+{
+	if (metric_is(t->id, METRIC_TOTAL))
+		return t->c->has_contributions ? (double)step->delta_ns : (double)NAN;
+	const struct change *change =
+		step->comparison != NULL ? comparison_find(step->comparison, t->id) : NULL;
+	return change != NULL ? change->head_estimate - change->base_estimate : (double)NAN;
+}
+
+static const struct step_change *most_changed(const struct telling *t)
+{
+	const struct step_change *most = NULL;
+	for (size_t i = 0; i < t->c->n_steps; i++) {
+		const struct step_change *step = &t->c->steps[i];
+		const double delta = delta_in(t, step) * t->sign;
+		if (delta > 0 && (most == NULL || delta > delta_in(t, most) * t->sign))
+			most = step;
+	}
+	return most;
+}
+
+/* What a step calls it that is a total: it may end when it is ready. */
+static const char *id_in(const struct telling *t, const struct step_change *step)
+{
+	const struct change *total = comparison_total(step->comparison);
+	return metric_is(t->id, METRIC_TOTAL) && total != NULL ? total->id : t->id;
+}
+
+/* Which step it is, and of that what it is. */
+static void tell_step(const struct telling *t)
+{
+	_cleanup_(buf_done) struct buf own = { .limit = (size_t)64 << 10 };
+	const struct step_change *step = most_changed(t);
+	const struct metric *metric = metrics_row(t->id);
+	if (step == NULL || metric == NULL)
+		return;
+	(void)buf_adds(t->out, "step ");
+	add_name(t->out, step->name);
+	(void)buf_addc(t->out, ' ');
+	add_amount(t, metric->unit, delta_in(t, step));
+	if (step->comparison == NULL)
+		(void)buf_adds(t->out, step->delta_ns > 0 ? ", which was not there before"
+							  : ", which is not there any more");
+	else
+		tell_here(
+			&(struct telling){ step->comparison, id_in(t, step), true, t->sign, &own });
+	if (own.len > 0)
+		(void)buf_addf(t->out, ": %s", buf_str(&own));
+}
+
+static void tell(const struct telling *t)
+{
+	if (t->c->n_steps > 0)
+		tell_step(t);
+	else
+		tell_here(t);
 }
 
 /* Which way the verdict goes: medians may go the other one. */

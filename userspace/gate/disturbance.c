@@ -43,15 +43,24 @@ static double proven_rows(const struct suspicion *s, bool of_waits)
 	return sum;
 }
 
-static double proven_cpu(const struct suspicion *s)
+static double proven_cpu_of(const struct comparison *whole)
 {
 	static const char *const ids[] = { "cpu.user", "cpu.system" };
 	double sum = 0;
-	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
-		const struct change *c = comparison_find(s->whole, ids[i]);
+	for (size_t i = 0; whole != NULL && i < sizeof(ids) / sizeof(*ids); i++) {
+		const struct change *c = comparison_find(whole, ids[i]);
 		if (c != NULL && verdict_is_change(verdict_of(c)))
 			sum += c->head_estimate - c->base_estimate;
 	}
+	return sum;
+}
+
+/* Of a pipeline it is in its steps. */
+static double proven_cpu(const struct suspicion *s)
+{
+	double sum = s->whole->n_steps == 0 ? proven_cpu_of(s->whole) : 0;
+	for (size_t i = 0; i < s->whole->n_steps; i++)
+		sum += proven_cpu_of(s->whole->steps[i].comparison);
 	return sum;
 }
 
@@ -68,20 +77,31 @@ static bool is_carried_by_counts(const struct suspicion *s)
 	return false;
 }
 
+/* Adds the runs of @s, and how many of them were tainted; returns by what the last one was, else @before. */
+static const char *count_tainted(const struct session *s, const char *before, size_t *n,
+				 size_t *n_runs)
+{
+	const char *what = before;
+	for (size_t i = 0; i < s->n_runs; i++) {
+		*n += s->runs[i].tainted != NULL;
+		what = s->runs[i].tainted != NULL ? s->runs[i].tainted : what;
+	}
+	*n_runs += s->n_runs;
+	return what;
+}
+
 static const char *taint_of(struct arena *arena, const struct suspicion *s)
 {
 	const bool is_slower = s->ns > 0;
 	const struct session *side = is_slower ? s->whole->head : s->whole->base;
-	const char *what = NULL;
-	size_t n = 0;
-	for (size_t i = 0; i < side->n_runs; i++) {
-		n += side->runs[i].tainted != NULL;
-		what = side->runs[i].tainted != NULL ? side->runs[i].tainted : what;
-	}
-	if (what == NULL || (double)n < TAINTED_SHARE * (double)side->n_runs)
+	size_t n = 0, n_runs = 0;
+	const char *what = count_tainted(side, NULL, &n, &n_runs);
+	for (size_t i = 0; i < side->n_steps; i++)
+		what = count_tainted(&side->steps[i].session, what, &n, &n_runs);
+	if (what == NULL || (double)n < TAINTED_SHARE * (double)n_runs)
 		return NULL;
-	return arena_printf(arena, "the machine was busy in %zu of %zu runs of %s (%s)", n,
-			    side->n_runs, is_slower ? "head" : "base", what);
+	return arena_printf(arena, "the machine was busy in %zu of %zu runs of %s (%s)", n, n_runs,
+			    is_slower ? "head" : "base", what);
 }
 
 int disturbance_of(struct arena *arena, const struct comparison *c, const struct change *change,
@@ -92,8 +112,9 @@ int disturbance_of(struct arena *arena, const struct comparison *c, const struct
 	*ret = NULL;
 	/* CPU time has no part in what others do, or little; and what was typed is a limit that somebody
 	 * set, as that of a budget is. */
-	if (c->base->n_runs == 0 || change->metric->class != CLASS_TIME ||
-	    strncmp(change->id, "cpu.", 4) == 0 || !isfinite(s.ns) || s.ns == 0)
+	if ((c->base->n_runs == 0 && c->base->n_steps == 0) ||
+	    change->metric->class != CLASS_TIME || strncmp(change->id, "cpu.", 4) == 0 ||
+	    !isfinite(s.ns) || s.ns == 0)
 		return 0;
 	const bool is_total =
 		metric_is(change->id, METRIC_TOTAL) || strcmp(change->id, UNDISTURBED) == 0;

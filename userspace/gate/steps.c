@@ -53,6 +53,17 @@ static bool is_added(const struct session *s, const char *id)
 	return false;
 }
 
+static int keep_steps(const struct scenario *s, struct session *const *steps, struct session *ret)
+{
+	ret->steps = arena_alloc_array(ret->arena, s->n_steps, sizeof(*ret->steps));
+	if (ret->steps == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_steps; i++)
+		ret->steps[i] = (struct session_step){ s->steps[i].name, *steps[i] };
+	ret->n_steps = s->n_steps;
+	return 0;
+}
+
 int steps_sum(const struct scenario *s, struct session *const *steps, struct session **ret)
 {
 	struct session *sum = NULL;
@@ -62,7 +73,9 @@ int steps_sum(const struct scenario *s, struct session *const *steps, struct ses
 		return r;
 	sum->host = steps[0]->host;
 	sum->design = steps[0]->design;
-	r = add_sum(s, steps, "time.wall", n_runs, sum);
+	r = keep_steps(s, steps, sum);
+	if (r >= 0)
+		r = add_sum(s, steps, "time.wall", n_runs, sum);
 	for (size_t i = 0; r >= 0 && i < s->n_budgets; i++) {
 		if (!is_added(sum, s->budgets[i].metric))
 			r = add_sum(s, steps, s->budgets[i].metric, n_runs, sum);

@@ -7,7 +7,8 @@
 #include "userspace/gate/outcome.h"
 
 /* Run by run, the sum of what @steps took; of each step's time up to its end, ready or exit. The
- * facts about machine and design are those of the first, which must live as long. -ENOMEM. */
+ * facts about machine and design are those of the first. It holds the steps themselves, too, so that a
+ * difference of sums has their breakdowns; they and @s must live as long. -ENOMEM. */
 int steps_sum(const struct scenario *s, struct session *const *steps, struct session **ret);
 
 /* Appends to the reason of @j, about such a sum, what each step has in it. -ENOMEM. */

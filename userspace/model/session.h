@@ -365,6 +365,14 @@ struct session {
 	size_t n_notes;
 	struct series *series; /* one per row of metrics[] and per peer; see metrics.h */
 	size_t n_series;
+	struct session_step
+		*steps; /* of a pipeline, whose metrics are their sums; it has no runs */
+	size_t n_steps;
+};
+
+struct session_step {
+	const char *name;
+	struct session session; /* in the arena of the pipeline's, or borrowed */
 };
 
 /* Builds the meaning of @trace, which may be freed afterwards. Never fails on what a target

@@ -330,8 +330,12 @@ int comparison_build(struct session *base, struct session *head, double level,
 		r = compare_runs(c);
 	if (r >= 0)
 		r = compare_suites(c);
-	if (r < 0)
+	if (r >= 0)
+		r = compare_steps(c);
+	if (r < 0) {
+		steps_free(c);
 		return fail(r, "not enough memory for a comparison");
+	}
 	arena = NULL;
 	*ret = c;
 	return 0;
@@ -339,8 +343,10 @@ int comparison_build(struct session *base, struct session *head, double level,
 
 struct comparison *comparison_free(struct comparison *c)
 {
-	if (c != NULL)
+	if (c != NULL) {
+		steps_free(c);
 		(void)arena_free(c->arena);
+	}
 	return NULL;
 }
 
@@ -384,7 +390,8 @@ const struct change *comparison_find(const struct comparison *c, const char *id)
 const struct change *comparison_total(const struct comparison *c)
 {
 	static const char *const ids[] = { "startup.ready", "time.wall", "suite.time" };
-	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+	/* Of a pipeline the sum, be it that each step is waited for until it is ready. */
+	for (size_t i = c->n_steps > 0; i < sizeof(ids) / sizeof(*ids); i++) {
 		const struct change *change = comparison_find(c, ids[i]);
 		if (change != NULL && change->basis != BASIS_NONE)
 			return change;

@@ -2,8 +2,9 @@
 /* Two sessions set against each other. This only measures; gate/ judges.
  *
  * A change is a ratio head / base with an interval, worked out on the logarithms (base/stats_shift.h).
- * The contributions say where the time went: the difference of the two startup breakdowns, or of the
- * tests of two suites, row by row, adding up to the difference of their totals to the nanosecond. */
+ * The contributions say where the time went: the difference of the two startup breakdowns, of those of all
+ * steps of two pipelines, or of the tests of two suites, row by row, adding up to the difference of their
+ * totals to the nanosecond. */
 #ifndef USERSPACE_MODEL_COMPARE_COMPARE_H
 #define USERSPACE_MODEL_COMPARE_COMPARE_H
 
@@ -67,7 +68,8 @@ struct change { /* of one metric */
 	const char *reason; /* BASIS_NONE */
 };
 
-/* What a row of two suites is about; 0: it is of two startups. */
+/* What a row of two suites is about, or that it is a step of a pipeline as a whole; 0: it is of two
+ * startups. */
 enum test_kind {
 	TEST_NONE,
 	TEST_ADDED,
@@ -75,6 +77,7 @@ enum test_kind {
 	TEST_CHANGED,
 	TEST_SAME,
 	TEST_BESIDES, /* what the suite took besides its tests */
+	STEP_WHOLE,   /* its breakdown is not known, or it is on one side only */
 	TEST_KINDS
 };
 
@@ -95,6 +98,14 @@ struct contribution {
 	/* What takes as much less as this takes more, or the other way round, for the same cause: work or
 	 * a wait that went from one to the other. NULL: none. */
 	const struct contribution *counterpart;
+	const struct step_change *step; /* of the pipeline that it belongs to, or NULL */
+};
+
+/* A step of two pipelines: the rows of its own comparison are among those of the whole. */
+struct step_change {
+	const char *name;
+	struct comparison *comparison; /* NULL: it is on one side only */
+	int64_t base_ns, head_ns, delta_ns;
 };
 
 /* What one process, or several of one name, take more or less of: memory, CPU, faults, I/O. Means
@@ -132,6 +143,8 @@ struct comparison {
 	/* What is proven to have changed most first (the nearer end of its interval), then by |delta|. */
 	struct contribution *contributions;
 	size_t n_contributions;
+	struct step_change *steps; /* of two pipelines; else none */
+	size_t n_steps;
 	struct memory_row *memory; /* metric by metric, largest |delta| first */
 	size_t n_memory;
 	struct object_row *objects; /* metric by metric, largest difference first */
@@ -154,12 +167,13 @@ const struct contribution *comparison_cause(const struct comparison *c);
 bool contribution_is_proven(const struct contribution *c);
 /* The largest that has a counterpart, where it takes more now; NULL: nothing moved. */
 const struct contribution *comparison_moved(const struct comparison *c);
-/* The names of its phase and cause; "test" and "added", ..., "suite" and "besides" of suites. */
+/* The names of its phase and cause; "test" and "added", ..., "suite" and "besides" of suites; "step" and
+ * "whole". */
 const char *contribution_phase(const struct contribution *c);
 const char *contribution_cause(const struct contribution *c);
 
-/* The change of what the contributions add up to: readiness, else the end; of two suites their time.
- * NULL: none was compared. */
+/* The change of what the contributions add up to: readiness, else the end; of two pipelines the sum of what
+ * their steps took, of two suites their time. NULL: none was compared. */
 const struct change *comparison_total(const struct comparison *c);
 /* NULL: no such metric on either side. */
 const struct change *comparison_find(const struct comparison *c, const char *id);

@@ -106,7 +106,10 @@ int compare_objects(struct comparison *c, struct alignment *alignment);
 /* Sets the contributions: of startups, and where there are none, of the tests of suites. */
 int compare_startups(struct comparison *c, struct alignment *alignment);
 int compare_suites(struct comparison *c);
-/* The largest first. */
+/* … of pipelines those of their steps, and sets these. */
+int compare_steps(struct comparison *c);
+void steps_free(struct comparison *c);
+/* The largest first; what only moved is found. */
 void sort_contributions(struct comparison *c);
 
 #endif

@@ -195,12 +195,6 @@ static int by_delta(const void *left, const void *right)
 	return strcmp(a->detail, b->detail);
 }
 
-void sort_contributions(struct comparison *c)
-{
-	if (c->n_contributions > 1)
-		qsort(c->contributions, c->n_contributions, sizeof(*c->contributions), by_delta);
-}
-
 /* Rows of different objects, which is known where code is named. */
 static bool may_be_moved(const struct contribution *from, const struct contribution *to)
 {
@@ -228,6 +222,13 @@ static void find_moves(struct comparison *c)
 			break;
 		}
 	}
+}
+
+void sort_contributions(struct comparison *c)
+{
+	if (c->n_contributions > 1)
+		qsort(c->contributions, c->n_contributions, sizeof(*c->contributions), by_delta);
+	find_moves(c);
 }
 
 static int fill(struct breakdowns *b)
@@ -265,7 +266,6 @@ static int fill(struct breakdowns *b)
 	if (b->n[BASE] >= BOOTSTRAP_MIN_RUNS && b->n[HEAD] >= BOOTSTRAP_MIN_RUNS)
 		r = bootstrap(b);
 	sort_contributions(c);
-	find_moves(c);
 	/* One slow run must not carry them. */
 	c->what_rows_are = "means of the middle half of each side's runs";
 	c->has_contributions = true;

@@ -20,14 +20,14 @@
 /* More than any suite takes: 30 years. Sums of that many can be told apart from overflow. */
 #define MAX_TOTAL_NS 1e18
 
-static const char *const kind_names[TEST_KINDS] = { "",	       "added", "removed",
-						    "changed", "same",	"besides" };
+static const char *const kind_names[TEST_KINDS] = { "",	    "added",   "removed", "changed",
+						    "same", "besides", "whole" };
 
 const char *contribution_phase(const struct contribution *c)
 {
 	if (c->kind == TEST_NONE)
 		return phase_name(c->phase);
-	return c->kind == TEST_BESIDES ? "suite" : "test";
+	return c->kind == STEP_WHOLE ? "step" : c->kind == TEST_BESIDES ? "suite" : "test";
 }
 
 const char *contribution_cause(const struct contribution *c)
@@ -138,12 +138,12 @@ static int add_besides(struct suite *s)
 /* "2 tests added +1.20 s, 1 removed -400 ms, 3 changed +2.10 s, besides them +30 ms" */
 static int say_sums(struct suite *s)
 {
-	static const char *const words[TEST_KINDS] = {
+	static const char *const words[] = {
 		"", " added", " removed", " changed", " of the same time", "besides them"
 	};
 	_cleanup_(buf_done) struct buf line;
 	buf_init(&line, 1000);
-	for (int kind = TEST_ADDED; kind < TEST_KINDS; kind++) {
+	for (int kind = TEST_ADDED; kind <= TEST_BESIDES; kind++) {
 		char delta[UNITS_BYTES];
 		if (s->n[kind] == 0)
 			continue;

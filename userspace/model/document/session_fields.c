@@ -398,18 +398,30 @@ RECORD(no_stacks_record, session, "no_stacks", true,
 	TEXT(session, no_stacks, "reason"),
 	TEXT(session, no_stacks_remedy, "remedy"));
 
+#define OF_ONE_COMMAND \
+	TEXT(session, version, "version"), \
+	TEXTS(session, command, "command"), \
+	WITHIN(session, host, "host", host_record), \
+	WITHIN(session, design, "design", design_record), \
+	GROUP("coverage", probes_record), \
+	{ .key = "metrics", .kind = FIELD_METRICS }, \
+	COUNTED(session, notes, n_notes, "notes", FIELD_TEXTS), \
+	ARRAY(session, frames, "frames", frame_record), \
+	ARRAY(session, stacks, "stacks", stack_record), \
+	GROUP("no_stacks", no_stacks_record), \
+	ARRAY(session, runs, "runs", run_record)
+
+/* A step has no steps: a document cannot be nested without end. */
+RECORD(one_record, session, "session", false,
+	OF_ONE_COMMAND);
+
+RECORD(step_record, session_step, "step", false,
+	DETAIL(session_step, name, "name"),
+	WITHIN(session_step, session, "session", one_record));
+
 static const struct field session_fields[] = {
-	TEXT(session, version, "version"),
-	TEXTS(session, command, "command"),
-	WITHIN(session, host, "host", host_record),
-	WITHIN(session, design, "design", design_record),
-	GROUP("coverage", probes_record),
-	{ .key = "metrics", .kind = FIELD_METRICS },
-	COUNTED(session, notes, n_notes, "notes", FIELD_TEXTS),
-	ARRAY(session, frames, "frames", frame_record),
-	ARRAY(session, stacks, "stacks", stack_record),
-	GROUP("no_stacks", no_stacks_record),
-	ARRAY(session, runs, "runs", run_record),
+	OF_ONE_COMMAND,
+	ARRAY(session, steps, "steps", step_record),
 	{ .key = NULL },
 };
 /* clang-format on */

@@ -314,16 +314,16 @@ static void series_item(struct reading *r, const struct record *record, const cJ
 		summary_of(series->values, series->n_values, &series->summary);
 }
 
-static void read_metrics(struct reading *r, const cJSON *json)
+static void read_metrics(struct reading *r, const cJSON *json, struct session *s)
 {
 	size_t n = 0;
 	struct series *series =
 		read_items(r, &series_record, json, series_item, sizeof(*series), &n);
-	r->session->series = series;
-	r->session->n_series = 0;
+	s->series = series;
+	s->n_series = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (series[i].metric != NULL) /* else memory was short */
-			series[r->session->n_series++] = series[i];
+			series[s->n_series++] = series[i];
 	}
 }
 
@@ -387,7 +387,7 @@ static void read_field(struct reading *r, const struct field *field, const cJSON
 		read_histogram(r, json, value);
 		break;
 	case FIELD_METRICS:
-		read_metrics(r, json);
+		read_metrics(r, json, value);
 		break;
 	case FIELD_NOTHING:
 		break;
@@ -428,7 +428,7 @@ static void check_references(const struct record *record, void *object, size_t n
 	}
 }
 
-static void finish_run(struct reading *r, struct run *run, size_t index)
+static void finish_run(struct reading *r, struct session *s, struct run *run, size_t index)
 {
 	for (size_t i = 0; i < run->n_processes; i++) {
 		struct process *p = &run->processes[i];
@@ -436,7 +436,7 @@ static void finish_run(struct reading *r, struct run *run, size_t index)
 			set_error(r, "the ids of the processes are not in order");
 		p->id = (int)i + 1;
 	}
-	run->session = r->session;
+	run->session = s;
 	check_references(&run_record, run, run->n_processes);
 	const size_t n = metrics_count();
 	run->values = arena_alloc_array(r->session->arena, n, sizeof(*run->values));
@@ -446,11 +446,24 @@ static void finish_run(struct reading *r, struct run *run, size_t index)
 	}
 	for (size_t i = 0; i < n; i++)
 		run->values[i] = NAN;
-	for (size_t i = 0; i < r->session->n_series; i++) {
-		const struct series *series = &r->session->series[i];
+	for (size_t i = 0; i < s->n_series; i++) {
+		const struct series *series = &s->series[i];
 		if (series->metric->get != NULL && index < series->n_values)
 			run->values[series->metric - metrics] = series->values[index];
 	}
+}
+
+static void finish_session(struct reading *r, struct session *s)
+{
+	for (size_t i = 0; i < s->n_runs && r->error == NULL; i++) {
+		step_in(r, "runs", 0);
+		step_in(r, NULL, i);
+		finish_run(r, s, &s->runs[i], i);
+		step_out(r);
+		step_out(r);
+	}
+	for (size_t i = 0; i < s->n_series; i++)
+		s->series[i].tier = metrics_tier(s, metrics_row(s->series[i].id));
 }
 
 static void read_session(struct reading *r, const cJSON *json)
@@ -458,15 +471,15 @@ static void read_session(struct reading *r, const cJSON *json)
 	struct session *s = r->session;
 	record_clear(&session_record, s);
 	read_object(r, &session_record, json, s);
-	for (size_t i = 0; i < s->n_runs && r->error == NULL; i++) {
-		step_in(r, "runs", 0);
+	finish_session(r, s);
+	for (size_t i = 0; i < s->n_steps && r->error == NULL; i++) {
+		step_in(r, "steps", 0);
 		step_in(r, NULL, i);
-		finish_run(r, &s->runs[i], i);
+		s->steps[i].session.arena = s->arena;
+		finish_session(r, &s->steps[i].session);
 		step_out(r);
 		step_out(r);
 	}
-	for (size_t i = 0; i < s->n_series; i++)
-		s->series[i].tier = metrics_tier(s, metrics_row(s->series[i].id));
 }
 
 static void json_freep(cJSON **json)

@@ -103,6 +103,7 @@ static cJSON *contribution_row(struct json_tree *t, const struct json_rows *rows
 	(void)json_add(t, o, "function", text_or_null(c->function));
 	(void)json_add(t, o, "module", text_or_null(c->module));
 	(void)json_add(t, o, "import", text_or_null(c->import));
+	(void)json_add(t, o, "step", text_or_null(c->step != NULL ? c->step->name : NULL));
 	(void)json_add(t, o, "base_ns", c->is_in_base ? json_int(c->base_ns) : cJSON_CreateNull());
 	(void)json_add(t, o, "head_ns", c->is_in_head ? json_int(c->head_ns) : cJSON_CreateNull());
 	(void)json_add(t, o, "delta_ns", json_int(c->delta_ns));

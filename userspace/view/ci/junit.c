@@ -72,9 +72,11 @@ static void add_causes(struct buf *out, const struct ci_row *row)
 			continue;
 		_cleanup_(buf_done) struct buf words = { .limit = MAX_WORDS };
 		char delta[UNITS_BYTES];
-		(void)buf_addf(&words, "%s%s %s %s ", k->delta_ns > 0 ? "+" : "",
-			       format_ns(delta, (double)k->delta_ns), contribution_phase(k),
-			       contribution_cause(k));
+		if (k->step != NULL)
+			ci_cut(&words, k->step->name, 80);
+		(void)buf_addf(&words, "%s%s%s %s %s ", k->step != NULL ? ": " : "",
+			       k->delta_ns > 0 ? "+" : "", format_ns(delta, (double)k->delta_ns),
+			       contribution_phase(k), contribution_cause(k));
 		ci_cut(&words, text_of(k->detail)[0] != '\0' ? k->detail : k->process, 200);
 		add_escaped(out, "\n", buf_str(&words), "");
 	}

@@ -249,7 +249,9 @@ static int print_change(const struct change *c, double level, enum verdict verdi
 
 /* --- contributions -------------------------------------------------------------------------- */
 
+/* The first one only of pipelines. */
 static const struct column contribution_columns[] = {
+	{ .title = "step", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
 	{ .title = "delta", .key = "delta_ns", .align = ALIGN_RIGHT },
 	{ .title = "interval", .key = "interval", .audience = FOR_PEOPLE, .is_dim = true },
 	{ .title = "", .key = "delta_low_ns", .audience = FOR_PROGRAMS },
@@ -264,6 +266,7 @@ static const struct column contribution_columns[] = {
 	{ .title = "", .key = "function", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "module", .audience = FOR_PROGRAMS },
 	{ .title = "", .key = "import", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "step", .audience = FOR_PROGRAMS },
 };
 
 static void add_signed(struct buf *out, double ns)
@@ -296,6 +299,8 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	const bool is_proven = contribution_is_proven(c);
 	table_tone(t, !is_proven ? TONE_PLAIN : c->delta_ns > 0 ? TONE_BAD : TONE_GOOD);
 	table_audience(t, is_for_people ? FOR_ALL : FOR_PROGRAMS);
+	if (c->step != NULL)
+		table_text(t, c->step->name);
 	table_ns(t, c->delta_ns);
 	table_text(t, interval.len > 0 ? buf_str(&interval) : NULL);
 	table_number(t, CELL_NS, c->low_ns);
@@ -310,6 +315,7 @@ static void add_contribution(struct table *t, const struct contribution *c, bool
 	table_text(t, c->function);
 	table_text(t, c->module);
 	table_text(t, c->import);
+	table_text(t, c->step != NULL ? c->step->name : NULL);
 }
 
 /* What is not listed one by one. */
@@ -325,12 +331,14 @@ static void add_to_rest(struct rest *rest, const struct contribution *c)
 	rest->base_ns += c->base_ns;
 }
 
-static void add_rest(struct table *t, const struct rest *rest, const char *cause)
+static void add_rest(struct table *t, const struct rest *rest, const char *cause, bool has_steps)
 {
 	if (rest->n == 0)
 		return;
 	table_tone(t, TONE_DIM);
 	table_audience(t, FOR_PEOPLE);
+	if (has_steps)
+		table_text(t, "");
 	table_ns(t, rest->delta_ns);
 	table_text(t, "");
 	table_ns(t, UNKNOWN);
@@ -340,7 +348,7 @@ static void add_rest(struct table *t, const struct rest *rest, const char *cause
 	table_text(t, "");
 	table_text(t, cause);
 	table_textf(t, "%zu more", rest->n);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		table_text(t, "");
 }
 
@@ -366,8 +374,9 @@ static bool is_worth_a_line(const struct contribution *row, double total_ns)
 
 struct table *build_contributions(const struct comparison *c)
 {
-	struct table *t =
-		table_new("where it comes from", contribution_columns, N_OF(contribution_columns));
+	const bool has_steps = c->n_steps > 0;
+	struct table *t = table_new("where it comes from", contribution_columns + !has_steps,
+				    N_OF(contribution_columns) - !has_steps);
 	if (!c->has_contributions) {
 		table_note(t, "no breakdown: %s", c->no_contributions);
 		return t;
@@ -383,8 +392,8 @@ struct table *build_contributions(const struct comparison *c)
 		if (!is_listed)
 			add_to_rest(row->cause == CAUSE_RUNQUEUE ? &waits : &rest, row);
 	}
-	add_rest(t, &waits, cause_name(CAUSE_RUNQUEUE));
-	add_rest(t, &rest, "");
+	add_rest(t, &waits, cause_name(CAUSE_RUNQUEUE), has_steps);
+	add_rest(t, &rest, "", has_steps);
 	_cleanup_(buf_done) struct buf sum = { .limit = MAX_LINE };
 	char text[UNITS_BYTES];
 	add_signed(&sum, (double)(c->head_total_ns - c->base_total_ns));
