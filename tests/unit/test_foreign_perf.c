@@ -137,9 +137,87 @@ static void what_was_not_counted_keeps_its_unit(void **state)
 	(void)session_free(s);
 }
 
+/* As perf 6.1 writes them, with --for-each-cgroup. */
+static void a_cgroup_is_no_event(void **state)
+{
+	(void)state;
+	struct session *s = NULL;
+	assert_int_equal(
+		read_text(
+			"\n Performance counter stats for 'system wide':\n\n"
+			"              6.27 msec task-clock                       web #    0.061 CPUs\n"
+			"                17      context-switches                 web #    2.711 K/sec\n"
+			"     <not counted> msec task-clock                       database           \n"
+			"               148      page-faults                      database   (83.33%)\n"
+			"                 7      page-faults                (49.90%)\n\n"
+			"       0.103396457 seconds time elapsed\n",
+			&s),
+		0);
+	check_values(s, "perf[task-clock web]", 6.27e6);
+	check_metric(s, "perf[task-clock web]", UNIT_NS, BETTER_LOWER, CLASS_TIME);
+	check_values(s, "perf[context-switches web]", 17);
+	check_metric(s, "perf[context-switches web]", UNIT_COUNT, BETTER_LOWER, CLASS_SIZE);
+	check_values(s, "perf[task-clock database]", NAN);
+	check_values(s, "perf[page-faults database]", 148);
+	check_values(s, "perf[page-faults]", 7);
+	assert_string_equal(s->notes[1], "not counted: task-clock database");
+	assert_int_equal(s->n_series, 6);
+	(void)session_free(s);
+	assert_int_equal(read_text("7.12,msec,task-clock,web,7118672,100.00,0.070,CPUs utilized\n"
+				   "25,,context-switches,12,7527813,100.00,3.321,K/sec\n"
+				   "5,,duration_time,web,10.00%,1830262,100.00,2.634,K/sec\n",
+				   &s),
+			 0);
+	check_values(s, "perf[task-clock web]", 7.12e6);
+	check_values(s, "perf[context-switches 12]", 25);
+	check_value(must_be_mean(s, "perf[duration_time web]")->mean, 5);
+	assert_int_equal(s->n_series, 3);
+	(void)session_free(s);
+	assert_int_equal(
+		read_text("{\"cpu\" : \"1\", \"counter-value\" : \"5.99\", \"unit\" : \"msec\", "
+			  "\"event\" : \"task-clock\", \"cgroup\" : \"web\"}\n"
+			  "{\"cpu\" : \"1\", \"counter-value\" : \"8.02\", \"unit\" : \"msec\", "
+			  "\"event\" : \"task-clock\", \"cgroup\" : \"database\"}\n",
+			  &s),
+		0);
+	check_values(s, "perf[task-clock CPU1 web]", 5.99e6);
+	check_values(s, "perf[task-clock CPU1 database]", 8.02e6);
+	(void)session_free(s);
+}
+
+/* As perf 6.1 writes them, with --per-socket: the second column is of how many CPUs it is the sum. */
+static void a_number_of_cpus_is_no_value(void **state)
+{
+	(void)state;
+	struct session *s = NULL;
+	assert_int_equal(
+		read_text(
+			" Performance counter stats for 'system wide':\n\n"
+			"S0        2              45.98 msec task-clock                       web #  2.0\n"
+			"S0        2                 26      context-switches                 #  572.2\n"
+			"S0        1      <not counted>      page-faults                      web      \n",
+			&s),
+		0);
+	check_values(s, "perf[task-clock S0 web]", 45.98e6);
+	check_values(s, "perf[context-switches S0]", 26);
+	check_values(s, "perf[page-faults S0 web]", NAN);
+	assert_int_equal(s->n_series, 3);
+	(void)session_free(s);
+	/* A line of CSV without a cgroup where others have one. */
+	assert_int_equal(read_text("S0,2,45.67,msec,task-clock,/,184473078,100.00,1.998,CPUs\n"
+				   "S0,2,3,,page-faults,,184473078,100.00,,\n",
+				   &s),
+			 0);
+	check_values(s, "perf[task-clock S0 /]", 45.67e6);
+	check_values(s, "perf[page-faults S0]", 3);
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cgroup_is_no_event),
+		cmocka_unit_test(a_number_of_cpus_is_no_value),
 		cmocka_unit_test(what_was_not_counted_keeps_its_unit),
 		cmocka_unit_test(a_text_is_read),
 		cmocka_unit_test(means_of_several_runs_are_means),

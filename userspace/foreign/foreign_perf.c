@@ -20,6 +20,8 @@
 #define HEADER	   "Performance counter stats for "
 #define INTERVALS  "time             counts unit events"
 #define MISSING	   "<not" /* counted, supported */
+/* The text pads the name of an event to that, since 6.2 to more; units are shorter. */
+#define NAME_WIDTH 25
 
 enum place { OUTSIDE, COUNTERS, TIMES }; /* in a text */
 
@@ -37,13 +39,25 @@ struct reading {
 };
 
 struct counter {
-	const char *label; /* "CPU0", NULL: of all */
+	const char *label;  /* "CPU0", NULL: of all */
+	const char *cgroup; /* NULL: of all */
 	const char *event, *unit;
 	const char *value;
 	double error; /* of a mean, relative to it; NAN: it is none */
 };
 
 /* --- a counter ------------------------------------------------------------------------------- */
+
+/* "EVENT CPU0 CGROUP" */
+static void add_name(struct buf *name, const struct counter *c)
+{
+	const char *const of[] = { c->label, c->cgroup };
+	(void)buf_adds(name, c->event);
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		if (of[i] != NULL)
+			(void)buf_addf(name, " %s", of[i]);
+	}
+}
 
 static const char *id_of(struct reading *r, const struct counter *c)
 {
@@ -52,16 +66,14 @@ static const char *id_of(struct reading *r, const struct counter *c)
 		{ "system_time", "cpu.system" },    { "minor-faults", "faults.minor" },
 		{ "major-faults", "faults.major" },
 	};
-	char name[512];
-	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && c->label == NULL; i++) {
+	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
+	const bool is_of_all = c->label == NULL && c->cgroup == NULL;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && is_of_all; i++) {
 		if (strcmp(ours[i][0], c->event) == 0)
 			return gather_id(r->g, ours[i][1], NULL);
 	}
-	if (c->label == NULL)
-		return gather_id(r->g, "perf", c->event);
-	if (snprintf(name, sizeof(name), "%s %s", c->event, c->label) >= (int)sizeof(name))
-		gather_fail(r->g, "line %zu: the name of an event is too long", r->number);
-	return gather_id(r->g, "perf", name);
+	add_name(&name, c);
+	return gather_id(r->g, "perf", buf_str(&name));
 }
 
 /* The error that perf prints is that of the mean. */
@@ -90,10 +102,10 @@ static void add_counter(struct reading *r, const struct counter *c)
 	const char *id = id_of(r, c);
 	double value = NAN;
 	if (strncmp(c->value, MISSING, sizeof(MISSING) - 1) == 0) {
-		if (r->missing.len < MAX_NAMES)
-			(void)buf_addf(&r->missing, "%s%s%s%s", r->missing.len > 0 ? ", " : "",
-				       c->event, c->label != NULL ? " " : "",
-				       c->label != NULL ? c->label : "");
+		if (r->missing.len < MAX_NAMES) {
+			(void)buf_adds(&r->missing, r->missing.len > 0 ? ", " : "");
+			add_name(&r->missing, c);
+		}
 		if (isnan(c->error))
 			gather_value(r->g, id, &u.like, NAN);
 	} else if (!foreign_number(c->value, &value)) {
@@ -129,7 +141,7 @@ static void refuse_intervals(struct reading *r)
 	gather_fail(r->g, "line %zu: intervals (-I) are no result of a run", r->number);
 }
 
-/* --- CSV: [label,] value, unit, event, [error,] time counted, percent of the time, ... ------- */
+/* --- CSV: [label, [CPUs,]] value, unit, event, [cgroup,] [error,] time counted, its share, ... */
 
 static bool split_at(struct reading *r, const char *line, size_t n, char separator)
 {
@@ -148,42 +160,59 @@ static bool split_at(struct reading *r, const char *line, size_t n, char separat
 	return true;
 }
 
-/* Where the value is; -1: that is no such line. */
-static int column_of_value(const struct reading *r)
+/* The time in ns, and what share of it in percent, with digits behind the point. */
+static bool is_time_counted(const struct reading *r, size_t i)
 {
-	double ignored = 0;
-	for (size_t i = 0; i + 4 < r->n && i < 3; i++) {
-		char *const *f = &r->fields[i];
-		const size_t runtime = isnan(percent(f[3])) ? 3 : 4;
-		uint64_t ns = 0;
-		if (is_value(f[0]) && !is_value(f[1]) && f[2][0] != '\0' &&
-		    i + runtime + 1 < r->n && parse_u64(f[runtime], &ns) == 0 &&
-		    parse_double(f[runtime + 1], &ignored) == 0)
-			return (int)i;
-	}
-	return -1;
+	uint64_t ns = 0;
+	double share = 0;
+	return i + 1 < r->n && parse_u64(r->fields[i], &ns) == 0 &&
+	       strchr(r->fields[i + 1], '.') != NULL && parse_double(r->fields[i + 1], &share) == 0;
 }
 
-static int split_csv(struct reading *r, const char *line, size_t n)
+/* What the fields from @i on say; false: that is no such line. */
+static bool read_fields(const struct reading *r, size_t i, struct counter *ret)
+{
+	char *const *f = &r->fields[i];
+	if (i + 4 >= r->n || !is_value(f[0]) || is_value(f[1]) || f[2][0] == '\0')
+		return false;
+	for (size_t next = i + 3; next <= i + 4; next++) {
+		const double error = percent(r->fields[next]);
+		const bool has_cgroup = next > i + 3 && f[3][0] != '\0';
+		if (!is_time_counted(r, isnan(error) ? next : next + 1))
+			continue;
+		*ret = (struct counter){ .cgroup = has_cgroup ? f[3] : NULL,
+					 .event = f[2],
+					 .unit = f[1],
+					 .value = f[0],
+					 .error = error };
+		return true;
+	}
+	return false;
+}
+
+static bool split_csv(struct reading *r, const char *line, size_t n, struct counter *ret)
 {
 	for (const char *separator = ",;|\t"; *separator != '\0'; separator++) {
-		const int at = split_at(r, line, n, *separator) ? column_of_value(r) : -1;
-		if (at >= 0)
-			return at;
+		bool is_it = false;
+		if (!split_at(r, line, n, *separator))
+			continue;
+		for (size_t i = 0; i < 3 && !is_it; i++) {
+			is_it = read_fields(r, i, ret);
+			if (is_it && i > 0 && strcmp(r->fields[0], "summary") != 0)
+				ret->label = r->fields[0];
+		}
+		if (is_it)
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 static bool read_csv_line(struct reading *r, const char *line, size_t n)
 {
-	const int at = split_csv(r, line, n);
-	if (at < 0)
-		return false;
-	char *const *f = &r->fields[at];
-	struct counter c = { NULL, f[2], f[1], f[0], percent(f[3]) };
+	struct counter c;
 	double time = 0;
-	if (at > 0 && strcmp(r->fields[0], "summary") != 0)
-		c.label = r->fields[0];
+	if (!split_csv(r, line, n, &c))
+		return false;
 	if (c.label != NULL && parse_double(c.label, &time) == 0)
 		refuse_intervals(r);
 	else
@@ -197,7 +226,7 @@ static const char *label_of(struct reading *r, const cJSON *json)
 {
 	const char *cpu = foreign_json_text(json, "cpu");
 	static const char *const keys[] = { "thread", "core",	"cache", "cluster",
-					    "die",    "socket", "node",	 "cgroup" };
+					    "die",    "socket", "node" };
 	/* The other forms write CPU0. */
 	if (cpu != NULL)
 		return arena_printf(r->g->session->arena, "CPU%s", cpu);
@@ -224,10 +253,12 @@ static void read_json_line(struct reading *r, const char *line, size_t n)
 		return;
 	}
 	const char *unit = foreign_json_text(json, "unit");
-	const struct counter c = { label_of(r, json), foreign_json_text(json, "event"),
-				   unit != NULL ? unit : "",
-				   foreign_json_text(json, "counter-value"),
-				   foreign_json_number(json, "variance") / 100 };
+	const struct counter c = { .label = label_of(r, json),
+				   .cgroup = foreign_json_text(json, "cgroup"),
+				   .event = foreign_json_text(json, "event"),
+				   .unit = unit != NULL ? unit : "",
+				   .value = foreign_json_text(json, "counter-value"),
+				   .error = foreign_json_number(json, "variance") / 100 };
 	if (foreign_json_get(json, "interval") != NULL)
 		refuse_intervals(r);
 	else if (c.event != NULL && c.value != NULL)
@@ -284,21 +315,37 @@ static void split_words(struct reading *r, char *line)
 	}
 }
 
-/* "[CPU0] 1.75 msec task-clock", "[CPU0] <not counted> cycles" */
+/* Where the value is: behind a label, and with that maybe of how many CPUs it is the sum. */
+static size_t place_of_value(const struct reading *r)
+{
+	const size_t at = !is_value(r->fields[0]);
+	const bool has_cpus =
+		at > 0 && r->n > 2 && is_value(r->fields[1]) && is_value(r->fields[2]);
+	return at + has_cpus;
+}
+
+/* "[CPU0] 1.75 msec task-clock [CGROUP]", "[S0 2] <not counted> cycles", "7 faults (83.33%)" */
 static void read_counter(struct reading *r, double error)
 {
-	const size_t at = r->n > 0 && !is_value(r->fields[0]);
+	r->n -= r->fields[r->n - 1][0] == '(';
+	const size_t at = r->n > 0 ? place_of_value(r) : 0;
 	if (r->n < at + 2 || !is_value(r->fields[at]))
 		return;
-	const bool is_missing = strcmp(r->fields[at], MISSING) == 0;
 	/* "<not" and "counted>" are two words. */
-	const size_t unit = at + 1 + is_missing;
-	if (r->n <= unit)
+	const size_t unit = at + 1 + (strcmp(r->fields[at], MISSING) == 0);
+	size_t event = r->n - 1;
+	const bool has_cgroup =
+		event > unit && r->fields[event] - r->fields[event - 1] > NAME_WIDTH;
+	event -= has_cgroup;
+	if (event < unit)
 		return;
-	const struct counter c = { at > 0 ? r->fields[0] : NULL, r->fields[r->n - 1],
-				   r->n > unit + 1 ? r->fields[unit] : "", r->fields[at],
+	const struct counter c = { .label = at > 0 ? r->fields[0] : NULL,
+				   .cgroup = has_cgroup ? r->fields[event + 1] : NULL,
+				   .event = r->fields[event],
+				   .unit = event > unit ? r->fields[unit] : "",
+				   .value = r->fields[at],
 				   /* Of a mean of 0 none is printed. */
-				   isnan(error) && r->n_runs > 1 ? 0 : error };
+				   .error = isnan(error) && r->n_runs > 1 ? 0 : error };
 	add_counter(r, &c);
 }
 
@@ -382,6 +429,7 @@ static void read_line(struct reading *r, const char *line, size_t n)
 bool perf_stat_sniff(const char *text, size_t length, const char *path)
 {
 	struct reading r = { .text = { .limit = MAX_LINE } };
+	struct counter ignored;
 	const size_t n_sniff = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
 	const char *at = text, *line = NULL;
 	size_t n = 0;
@@ -393,7 +441,7 @@ bool perf_stat_sniff(const char *text, size_t length, const char *path)
 	while (!is_it && foreign_line(&at, text + n_sniff, &line, &n)) {
 		if (n == 0 || line[0] == '#')
 			continue;
-		is_it = is_json(line, n) || split_csv(&r, line, n) >= 0;
+		is_it = is_json(line, n) || split_csv(&r, line, n, &ignored);
 		break;
 	}
 	buf_done(&r.text);
