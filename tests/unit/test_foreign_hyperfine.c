@@ -66,7 +66,7 @@ static void damage_is_named_with_its_place(void **state)
 {
 	(void)state;
 	check_refused("{\"results\":[{\"command\":\"a\",\"times\":[1,\"2\"]}]}",
-		      "'x': results[0].times: expected a number");
+		      "'x': time.wall: a value that is not a number");
 	check_refused("{\"results\":[\n{\"mean\":1,\"command\":3}]}",
 		      "'x': results[0]: it has no command");
 	check_refused("{\"results\":[\n{\"command\":\"a\",\n\"mean\":",

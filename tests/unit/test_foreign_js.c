@@ -49,7 +49,7 @@ static void damage_is_named(void **state)
 	(void)state;
 	check_refused("[{\"result\":{\"hz\":1},\"name\":3}]", "'x': [0]: it has no name");
 	check_refused("[{\"name\":\"a\",\"result\":{\"hz\":1,\"mean\":2,\"samples\":[\"x\"]}}]",
-		      "'x': a: a sample that is not a number");
+		      "'x': bench[a]: a value that is not a number");
 	check_refused("{\"files\":[{\"groups\":[{\"benchmarks\":[{\"mean\":1}]}]}]}",
 		      "'x': a benchmark without a name");
 	check_not_recognised("{\"files\":[]}");

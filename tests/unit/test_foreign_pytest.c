@@ -87,11 +87,11 @@ static void damage_is_named_with_its_place(void **state)
 	check_refused("{\"machine_info\":{},\"benchmarks\":[{\"name\":\"a\"}]}",
 		      "'x': benchmarks[0]: it has no stats");
 	check_refused("{\"machine_info\":{},\"benchmarks\":"
-		      "[{\"name\":\"a\",\"stats\":{\"data\":[1,null]}}]}",
-		      "'x': benchmarks[0].stats.data: expected a number");
+		      "[{\"name\":\"a\",\"stats\":{\"data\":[1,\"2\"]}}]}",
+		      "'x': bench[a]: a value that is not a number");
 	check_refused("{\"machine_info\":{},\"benchmarks\":[{\"name\":\"a\",\"stats\":{\"min\":1}},"
 		      "{\"name\":\"a\",\"stats\":{\"min\":1}}]}",
-		      "'x': benchmarks[1]: 'a' is there twice");
+		      "'x': 'bench[a]' is there twice");
 	check_refused("{\"machine_info\":{},\"benchmarks\":7}",
 		      "'x': it has no array of benchmarks");
 	check_refused("{\"machine_info\":{},\"benchmarks\":[]}", "'x': there is no result in it");

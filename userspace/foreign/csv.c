@@ -123,6 +123,5 @@ void csv_done(struct csv *c)
 bool csv_sniff(const char *text, size_t length, const char *const *titles)
 {
 	_cleanup_(csv_done) struct csv c;
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	return csv_begin(&c, text, n, titles);
+	return csv_begin(&c, text, length, titles);
 }

@@ -4,7 +4,6 @@
 #include "userspace/foreign/foreign.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -12,31 +11,34 @@
 #include "userspace/base/log.h"
 #include "userspace/foreign/internal.h"
 
+/* How much of a file is looked at to recognise it. */
+#define SNIFF_LENGTH ((size_t)1 << 20)
+
 /* clang-format off */
 /* The first that recognises it wins: the generic ones come last. */
 const struct foreign foreigns[] = {
-	{ "hyperfine", "JSON of --export-json", SAMPLES_OF_RUNS, false, hyperfine_sniff, NULL, hyperfine_read },
-	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", SAMPLES_OF_PROCESS, false, pytest_sniff, NULL, pytest_read },
-	{ "its tree .benchmarks/", "the newest file in it", SAMPLES_OF_PROCESS, true, pytest_tree_sniff, pytest_tree_read, NULL },
-	{ "criterion", "a directory target/criterion", SAMPLES_OF_PROCESS, true, criterion_sniff, criterion_read, NULL },
-	{ "Google Benchmark", "JSON of --benchmark_out", SAMPLES_OF_PROCESS, false, gbench_sniff, NULL, gbench_read },
-	{ "k6", "JSON of --summary-export", SAMPLES_UNKNOWN, false, k6_sniff, NULL, k6_read },
-	{ "JUnit", "XML with the times of tests", SAMPLES_UNKNOWN, false, junit_sniff, junit_read, NULL },
-	{ "Catch2", "XML of -r xml", SAMPLES_OF_PROCESS, false, catch2_sniff, catch2_read, NULL },
-	{ "vitest", "JSON of bench --outputJson", SAMPLES_OF_PROCESS, false, vitest_sniff, NULL, vitest_read },
-	{ "tinybench", "JSON of its tasks, or of table()", SAMPLES_OF_PROCESS, false, tinybench_sniff, NULL, tinybench_read },
-	{ "JMH", "JSON of -rf json", SAMPLES_OF_PROCESS, false, jmh_sniff, NULL, jmh_read },
-	{ "BenchmarkDotNet", "JSON of its exporters", SAMPLES_OF_PROCESS, false, dotnet_sniff, NULL, dotnet_read },
-	{ "asv", "a file of its results", SAMPLES_OF_PROCESS, false, asv_sniff, NULL, asv_read },
-	{ "go test -json", "events, a line each", SAMPLES_OF_PROCESS, false, go_json_sniff, go_json_read, NULL },
-	{ "perf stat", "text, CSV of -x or JSON of -j", SAMPLES_OF_RUNS, false, perf_stat_sniff, perf_stat_read, NULL },
-	{ "GNU time", "text of -v", SAMPLES_OF_RUNS, false, gnu_time_sniff, gnu_time_read, NULL },
-	{ "hyperfine CSV", "of --export-csv", SAMPLES_OF_RUNS, false, hyperfine_csv_sniff, hyperfine_csv_read, NULL },
-	{ "Google Benchmark CSV", "of --benchmark_format=csv", SAMPLES_OF_PROCESS, false, gbench_csv_sniff, gbench_csv_read, NULL },
-	{ "JSON of name, value, unit", "an array of objects, or one object a line", SAMPLES_OF_RUNS, false, rows_json_sniff, rows_json_read, NULL },
-	{ "Bencher's metric format", "JSON", SAMPLES_OF_PROCESS, false, bmf_sniff, NULL, bmf_read },
-	{ "CSV of name, value, unit", "with a line of titles", SAMPLES_OF_RUNS, false, rows_csv_sniff, rows_csv_read, NULL },
-	{ "go test -bench", "its output", SAMPLES_OF_PROCESS, false, go_sniff, go_read, NULL },
+	{ "hyperfine", "JSON of --export-json", SAMPLES_OF_RUNS, .sniff = hyperfine_sniff, .read_json = hyperfine_read },
+	{ "pytest-benchmark", "JSON of --benchmark-json or --benchmark-save", SAMPLES_OF_PROCESS, .sniff = pytest_sniff, .read_json = pytest_read },
+	{ "its tree .benchmarks/", "the newest file in it", SAMPLES_OF_PROCESS, .knows = pytest_tree_knows, .read_directory = pytest_tree_read },
+	{ "criterion", "a directory target/criterion", SAMPLES_OF_PROCESS, .knows = criterion_knows, .read_directory = criterion_read },
+	{ "Google Benchmark", "JSON of --benchmark_out", SAMPLES_OF_PROCESS, .sniff = gbench_sniff, .read_json = gbench_read },
+	{ "k6", "JSON of --summary-export", SAMPLES_UNKNOWN, .sniff = k6_sniff, .read_json = k6_read },
+	{ "JUnit", "XML with the times of tests", SAMPLES_UNKNOWN, .sniff = junit_sniff, .read = junit_read },
+	{ "Catch2", "XML of -r xml", SAMPLES_OF_PROCESS, .sniff = catch2_sniff, .read = catch2_read },
+	{ "vitest", "JSON of bench --outputJson", SAMPLES_OF_PROCESS, .sniff = vitest_sniff, .read_json = vitest_read },
+	{ "tinybench", "JSON of its tasks, or of table()", SAMPLES_OF_PROCESS, .sniff = tinybench_sniff, .read_json = tinybench_read },
+	{ "JMH", "JSON of -rf json", SAMPLES_OF_PROCESS, .sniff = jmh_sniff, .read_json = jmh_read },
+	{ "BenchmarkDotNet", "JSON of its exporters", SAMPLES_OF_PROCESS, .sniff = dotnet_sniff, .read_json = dotnet_read },
+	{ "asv", "a file of its results", SAMPLES_OF_PROCESS, .sniff = asv_sniff, .read_json = asv_read },
+	{ "go test -json", "events, a line each", SAMPLES_OF_PROCESS, .sniff = go_json_sniff, .read = go_json_read },
+	{ "perf stat", "text, CSV of -x or JSON of -j", SAMPLES_OF_RUNS, .sniff = perf_stat_sniff, .read = perf_stat_read },
+	{ "GNU time", "text of -v", SAMPLES_OF_RUNS, .sniff = gnu_time_sniff, .read = gnu_time_read },
+	{ "hyperfine CSV", "of --export-csv", SAMPLES_OF_RUNS, .sniff = hyperfine_csv_sniff, .read = hyperfine_csv_read },
+	{ "Google Benchmark CSV", "of --benchmark_format=csv", SAMPLES_OF_PROCESS, .sniff = gbench_csv_sniff, .read = gbench_csv_read },
+	{ "JSON of name, value, unit", "an array of objects, or one object a line", SAMPLES_OF_RUNS, .sniff = rows_json_sniff, .read = rows_json_read },
+	{ "Bencher's metric format", "JSON", SAMPLES_OF_PROCESS, .sniff = bmf_sniff, .read_json = bmf_read },
+	{ "CSV of name, value, unit", "with a line of titles", SAMPLES_OF_RUNS, .sniff = rows_csv_sniff, .read = rows_csv_read },
+	{ "go test -bench", "its output", SAMPLES_OF_PROCESS, .sniff = go_sniff, .read = go_read },
 	{ 0 },
 };
 /* clang-format on */
@@ -62,18 +64,26 @@ const char *foreign_names(struct buf *ret)
 	return buf_str(ret);
 }
 
-static const struct foreign *recognise(const char *text, size_t length, const char *path)
+static const struct foreign *recognise(const char *text, size_t length)
 {
-	for (const struct foreign *f = foreigns; f->name != NULL; f++) {
-		if (f->is_directory == (text == NULL) && f->sniff(text, length, path))
-			return f;
-	}
-	return NULL;
+	const size_t n = length < SNIFF_LENGTH ? length : SNIFF_LENGTH;
+	const struct foreign *f = foreigns;
+	while (f->name != NULL && (f->sniff == NULL || !f->sniff(text, n)))
+		f++;
+	return f->name != NULL ? f : NULL;
+}
+
+static const struct foreign *recognise_directory(const char *path)
+{
+	const struct foreign *f = foreigns;
+	while (f->name != NULL && (f->knows == NULL || !f->knows(path)))
+		f++;
+	return f->name != NULL ? f : NULL;
 }
 
 bool foreign_knows_directory(const char *path)
 {
-	return recognise(NULL, 0, path) != NULL;
+	return recognise_directory(path) != NULL;
 }
 
 static int read_into(const struct foreign *foreign, const char *text, size_t length,
@@ -83,13 +93,14 @@ static int read_into(const struct foreign *foreign, const char *text, size_t len
 	_cleanup_(gather_done) struct gathering g;
 	gather_init(&g, path, ret);
 	g.samples = foreign->samples;
-	if (foreign->read_json != NULL) {
-		json = foreign_json_parse(text, length, path);
-		if (json == NULL)
-			return -EBADMSG;
-		foreign->read_json(&g, json);
-	} else {
+	if (foreign->read_directory != NULL) {
+		foreign->read_directory(&g);
+	} else if (foreign->read != NULL) {
 		foreign->read(&g, text, length);
+	} else {
+		json = foreign_json_parse(&g, text, length);
+		if (json != NULL)
+			foreign->read_json(&g, json);
 	}
 	return gather_finish(&g);
 }
@@ -102,7 +113,8 @@ int foreign_read(const char *text, size_t length, const char *path, struct sessi
 		text += 3;
 		length -= 3;
 	}
-	const struct foreign *foreign = recognise(text, length, path);
+	const struct foreign *foreign =
+		text != NULL ? recognise(text, length) : recognise_directory(path);
 	if (foreign == NULL)
 		return 0;
 	if (length > FOREIGN_MAX_LENGTH)

@@ -28,12 +28,13 @@ struct foreign {
 	const char *name; /* "hyperfine" */
 	const char *help; /* "JSON of --export-json" */
 	enum samples samples;
-	bool is_directory;
-	/* Whether the beginning of a file, or a directory, looks like it. */
-	bool (*sniff)(const char *text, size_t length, const char *path);
-	/* One of the two; what is damaged is an error of @g, with its place. */
+	/* Whether the beginning of a file, or a directory, looks like it: one of the two. */
+	bool (*sniff)(const char *text, size_t length);
+	bool (*knows)(const char *path);
+	/* One of the three, of a directory the last; what is damaged is an error of @g, with its place. */
 	void (*read)(struct gathering *g, const char *text, size_t length);
 	void (*read_json)(struct gathering *g, const struct cJSON *json);
+	void (*read_directory)(struct gathering *g);
 };
 extern const struct foreign foreigns[]; /* ends with a NULL name */
 

@@ -7,12 +7,9 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
-#define MAX_NAME   ((size_t)8192)
 #define MAX_PARAMS 64
-#define NS	   ((double)NS_PER_S)
 
 static const struct metric like_track = { .unit = UNIT_COUNT,
 					  .better = BETTER_LOWER,
@@ -25,9 +22,8 @@ struct benchmark {
 	double scale;
 };
 
-bool asv_sniff(const char *text, size_t length, const char *path)
+bool asv_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return foreign_json_sniff(text, length, "commit_hash", '"') &&
 	       foreign_json_sniff(text, length, "results", '{');
 }
@@ -114,7 +110,7 @@ static void add_statistics(struct gathering *g, const char *id, const struct ben
 static void add_combination(struct gathering *g, const struct benchmark *b, int i,
 			    const cJSON *result)
 {
-	_cleanup_(buf_done) struct buf name = { .limit = MAX_NAME };
+	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 	const cJSON *samples = cJSON_GetArrayItem(column(b, "samples"), i);
 	const cJSON *value = NULL;
 	add_name(&name, b, i);

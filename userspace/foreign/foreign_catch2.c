@@ -6,14 +6,11 @@
 #include <string.h>
 
 #include "userspace/base/buf.h"
-#include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 #include "userspace/foreign/xml.h"
 
-#define MAX_NAME     ((size_t)8192)
 #define MAX_SECTIONS 64 /* in each other; xml.c allows no more elements */
-#define NS	     ((double)NS_PER_S)
 
 struct reading {
 	struct xml xml;
@@ -27,9 +24,8 @@ struct reading {
 	struct summary summary;
 };
 
-bool catch2_sniff(const char *text, size_t length, const char *path)
+bool catch2_sniff(const char *text, size_t length)
 {
-	(void)path;
 	/* Of version 3, of version 2. */
 	return xml_sniff(text, length, "<Catch2TestRun") || xml_sniff(text, length, "<Catch ");
 }
@@ -64,12 +60,11 @@ static void close_path(struct reading *r)
 
 static void begin_benchmark(struct reading *r, const char **attributes)
 {
-	const double n = number_of(attributes, "samples");
 	open_path(r, attributes);
 	r->id = gather_id(r->xml.g, "bench", buf_str(&r->path));
 	r->is_benchmark = true;
 	summary_of(NULL, 0, &r->summary);
-	r->summary.n = n >= 0 && n <= 1e15 ? (size_t)n : 0;
+	r->summary.n = foreign_count(number_of(attributes, "samples"));
 }
 
 /* Without an analysis the bounds are the mean itself, and ci is 0. */
@@ -145,7 +140,7 @@ void catch2_read(struct gathering *g, const char *text, size_t length)
 {
 	struct reading r = { .xml = { .g = g, .begin = on_begin, .end = on_end },
 			     .suite = { .time_ns = NAN },
-			     .path = { .limit = MAX_NAME } };
+			     .path = { .limit = FOREIGN_MAX_NAME } };
 	r.xml.user = &r;
 	gather_note(g, "results of Catch2");
 	xml_read(&r.xml, text, length);

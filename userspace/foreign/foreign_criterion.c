@@ -7,13 +7,11 @@
 #include <errno.h>
 #include <fts.h>
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/foreign/internal.h"
@@ -26,23 +24,12 @@
 
 /* --- one benchmark -------------------------------------------------------------------------- */
 
-/* The document DIRECTORY/NAME; *ret stays NULL when there is none. */
-static int load(struct gathering *g, const char *directory, const char *name, cJSON **ret)
+/* The document DIRECTORY/NAME; NULL when there is none, or after an error. */
+static cJSON *load(struct gathering *g, const char *directory, const char *name)
 {
-	_cleanup_(buf_done) struct buf path, text;
-	buf_init(&path, PATH_MAX);
-	buf_init(&text, FOREIGN_MAX_LENGTH);
+	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
 	(void)buf_addf(&path, "%s/%s", directory, name);
-	const int r = path.error < 0 ? path.error : fs_read_file(buf_str(&path), &text);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		g->error = fail(r, "cannot read '%s': %s", buf_str(&path), strerror(-r));
-	else
-		*ret = foreign_json_parse(buf_str(&text), text.len, buf_str(&path));
-	if (r == 0 && *ret == NULL)
-		g->error = -EBADMSG;
-	return g->error;
+	return path.error == 0 ? foreign_json_load(g, buf_str(&path)) : NULL;
 }
 
 /* {"iters":[...],"times":[...]}, in old versions [[...],[...]]. */
@@ -101,14 +88,10 @@ static void add_estimates(struct gathering *g, const char *id, const cJSON *esti
 /* @name: from the directories, for versions that wrote no benchmark.json. */
 static void add_benchmark(struct gathering *g, const char *directory, const char *name)
 {
-	_cleanup_(foreign_json_free) cJSON *benchmark = NULL;
-	_cleanup_(foreign_json_free) cJSON *sample = NULL;
-	_cleanup_(foreign_json_free) cJSON *estimates = NULL;
-	if (load(g, directory, "benchmark.json", &benchmark) < 0 ||
-	    load(g, directory, "sample.json", &sample) < 0)
-		return;
-	if (sample == NULL && load(g, directory, "estimates.json", &estimates) < 0)
-		return;
+	_cleanup_(foreign_json_free) cJSON *benchmark = load(g, directory, "benchmark.json");
+	_cleanup_(foreign_json_free) cJSON *sample = load(g, directory, "sample.json");
+	_cleanup_(foreign_json_free) cJSON *estimates =
+		sample == NULL ? load(g, directory, "estimates.json") : NULL;
 	const char *full = foreign_json_text(benchmark, "full_id");
 	const char *id = gather_id(g, "bench", full != NULL ? full : name);
 	if (gather_has(g, id))
@@ -238,22 +221,18 @@ static bool place_of(const char *path, struct buf *root, const char **ret_baseli
 	return strcmp(*ret_baseline, "change") != 0;
 }
 
-bool criterion_sniff(const char *text, size_t length, const char *path)
+bool criterion_knows(const char *path)
 {
 	_cleanup_(buf_done) struct buf root;
 	const char *baseline = NULL;
-	(void)text;
-	(void)length;
 	buf_init(&root, PATH_MAX);
 	return place_of(path, &root, &baseline) && has_baseline(buf_str(&root), baseline);
 }
 
-void criterion_read(struct gathering *g, const char *text, size_t length)
+void criterion_read(struct gathering *g)
 {
 	_cleanup_(buf_done) struct buf root;
 	const char *baseline = NULL;
-	(void)text;
-	(void)length;
 	buf_init(&root, PATH_MAX);
 	if (!place_of(g->path, &root, &baseline)) {
 		g->error = fail(-ENOTDIR, "'%s': not a directory", g->path);

@@ -2,12 +2,10 @@
 /* The CSV of tools that write JSON too: a row becomes the object that it is there, and the reader of
  * the JSON does the rest. */
 
-#include <errno.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/foreign/csv.h"
 #include "userspace/foreign/internal.h"
@@ -19,13 +17,6 @@ struct form {
 	void (*finish)(cJSON *rows); /* what only the JSON says */
 	void (*read)(struct gathering *g, const cJSON *json);
 };
-
-static bool is_one_of(const char *word, const char *const *words)
-{
-	while (*words != NULL && strcmp(*words, word) != 0)
-		words++;
-	return *words != NULL;
-}
 
 /* --- hyperfine ------------------------------------------------------------------------------- */
 
@@ -73,7 +64,7 @@ static const char *const gbench_statistics[] = { "mean", "median", "stddev", "cv
 
 static bool is_gbench_text(const char *title)
 {
-	return is_one_of(title, gbench_texts);
+	return foreign_is_one_of(title, gbench_texts);
 }
 
 /* The length of NAME in NAME_mean; 0: it does not end so. */
@@ -150,7 +141,7 @@ static bool keep_titles(struct gathering *g, const struct csv *c, const char **r
 static bool is_missing(const char *text)
 {
 	static const char *const words[] = { "", "nan", "-nan", "inf", "-inf", NULL };
-	return is_one_of(text, words);
+	return foreign_is_one_of(text, words);
 }
 
 static bool add_field(struct gathering *g, const struct form *form, const struct csv *c,
@@ -209,16 +200,15 @@ static void read_form(struct gathering *g, const struct form *form, const char *
 	if (g->error < 0)
 		return;
 	if (!is_good) {
-		g->error = fail(-ENOMEM, "'%s': memory is short", g->path);
+		gather_no_memory(g);
 		return;
 	}
 	form->finish(rows);
 	form->read(g, json);
 }
 
-bool hyperfine_csv_sniff(const char *text, size_t length, const char *path)
+bool hyperfine_csv_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return csv_sniff(text, length, hyperfine_titles);
 }
 
@@ -227,9 +217,8 @@ void hyperfine_csv_read(struct gathering *g, const char *text, size_t length)
 	read_form(g, &hyperfine, text, length);
 }
 
-bool gbench_csv_sniff(const char *text, size_t length, const char *path)
+bool gbench_csv_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return csv_sniff(text, length, gbench_titles);
 }
 

@@ -2,13 +2,11 @@
 /* BenchmarkDotNet's JSON exporters, brief and full: nanoseconds an operation, a value an iteration. */
 
 #include <math.h>
-#include <string.h>
 
 #include "userspace/foreign/internal.h"
 
-bool dotnet_sniff(const char *text, size_t length, const char *path)
+bool dotnet_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return foreign_json_sniff(text, length, "Benchmarks", '[') &&
 	       foreign_json_sniff(text, length, "HostEnvironmentInfo", '{');
 }
@@ -16,10 +14,9 @@ bool dotnet_sniff(const char *text, size_t length, const char *path)
 static void add_statistics(struct gathering *g, const char *id, const cJSON *statistics)
 {
 	struct summary *s = gather_summary(g, id, &like_time);
-	const double n = foreign_json_number(statistics, "N");
 	if (s == NULL)
 		return;
-	s->n = n >= 0 && n <= 1e15 ? (size_t)n : 0;
+	s->n = foreign_count(foreign_json_number(statistics, "N"));
 	s->min = foreign_json_number(statistics, "Min");
 	s->q1 = foreign_json_number(statistics, "Q1");
 	s->median = foreign_json_number(statistics, "Median");
@@ -44,7 +41,6 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 	const char *name = name_of(g, benchmark);
 	const cJSON *statistics = foreign_json_get(benchmark, "Statistics");
 	const cJSON *values = foreign_json_get(statistics, "OriginalValues");
-	const cJSON *value = NULL;
 	const double bytes = foreign_json_number(foreign_json_get(benchmark, "Memory"),
 						 "BytesAllocatedPerOperation");
 	if (name == NULL) {
@@ -55,13 +51,10 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 		gather_note(g, "%.200s: failed", name);
 		return;
 	}
-	const char *id = gather_id(g, "bench", name);
-	if (gather_has(g, id))
-		gather_fail(g, "'%.200s' is there twice", name);
-	else if (cJSON_GetArraySize(values) == 0)
+	const char *id = gather_once(g, gather_id(g, "bench", name));
+	if (cJSON_GetArraySize(values) == 0)
 		add_statistics(g, id, statistics);
-	cJSON_ArrayForEach(value, values) gather_value(
-		g, id, &like_time, cJSON_IsNumber(value) ? value->valuedouble : (double)NAN);
+	gather_values(g, id, &like_time, values, 1);
 	if (!isnan(bytes))
 		gather_value(g, gather_id(g, "bench.bytes", name), &like_size, bytes);
 }
@@ -70,13 +63,11 @@ void dotnet_read(struct gathering *g, const cJSON *json)
 {
 	const cJSON *host = foreign_json_get(json, "HostEnvironmentInfo");
 	const char *version = foreign_json_text(host, "BenchmarkDotNetVersion");
-	const double n_cpus = foreign_json_number(host, "LogicalCoreCount");
 	const cJSON *benchmark = NULL;
 	size_t index = 0;
 	gather_note(g, "results of BenchmarkDotNet %.40s", version != NULL ? version : "");
 	g->session->host.cpu = gather_text(g, foreign_json_text(host, "ProcessorName"));
-	if (n_cpus >= 1 && n_cpus <= 1e6)
-		g->session->host.cpus = (int64_t)n_cpus;
+	gather_cpus(g, foreign_json_number(host, "LogicalCoreCount"));
 	cJSON_ArrayForEach(benchmark, foreign_json_get(json, "Benchmarks"))
 		add_benchmark(g, benchmark, index++);
 }

@@ -7,14 +7,11 @@
 
 #include "userspace/foreign/internal.h"
 
-bool gbench_sniff(const char *text, size_t length, const char *path)
+bool gbench_sniff(const char *text, size_t length)
 {
-	static const char num_cpus[] = "\"num_cpus\"";
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	(void)path;
 	return foreign_json_sniff(text, length, "context", '{') &&
 	       (foreign_json_sniff(text, length, "benchmarks", '[') ||
-		memmem(text, n, num_cpus, sizeof(num_cpus) - 1) != NULL);
+		foreign_holds(text, length, "\"num_cpus\""));
 }
 
 /* What a row says about itself, all but the counters. */
@@ -30,29 +27,22 @@ static const char *const own_keys[] = {
 	"real_coefficient",
 	"cpu_coefficient",
 	"rms",
+	NULL,
 };
 
 static bool is_counter(const cJSON *member)
 {
-	if (!cJSON_IsNumber(member))
-		return false;
-	for (size_t i = 0; i < sizeof(own_keys) / sizeof(*own_keys); i++) {
-		if (strcmp(own_keys[i], member->string) == 0)
-			return false;
-	}
-	return true;
+	return cJSON_IsNumber(member) && !foreign_is_one_of(member->string, own_keys);
 }
 
 static struct metric like_counter(const char *key)
 {
 	static const char *const bytes[] = { "max_bytes_used", "total_allocated_bytes",
-					     "net_heap_growth" };
+					     "net_heap_growth", NULL };
 	const size_t n = strlen(key);
-	for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++) {
-		if (strcmp(bytes[i], key) == 0)
-			return like_size;
-	}
 	struct metric like = like_count;
+	if (foreign_is_one_of(key, bytes))
+		return like_size;
 	if (strcmp(key, "allocs_per_iter") == 0)
 		like.better = BETTER_LOWER;
 	if (n > 11 && strcmp(key + n - 11, "_per_second") == 0)
@@ -67,14 +57,11 @@ static void add_counters(struct gathering *g, const cJSON *row, const char *name
 	const cJSON *member = NULL;
 	cJSON_ArrayForEach(member, row)
 	{
-		char stem[128];
 		if (!is_counter(member))
 			continue;
 		const struct metric like = like_counter(member->string);
-		if (snprintf(stem, sizeof(stem), "bench.%s", member->string) >= (int)sizeof(stem))
-			gather_fail(g, "%.40s: its counter '%.40s...' has too long a name", name,
-				    member->string);
-		gather_value(g, gather_id(g, stem, name), &like, member->valuedouble);
+		gather_value(g, gather_bench_id(g, member->string, name), &like,
+			     member->valuedouble);
 	}
 }
 
@@ -103,11 +90,9 @@ static void add_statistic(struct gathering *g, const cJSON *row, const char *id,
 {
 	const char *which = foreign_json_text(row, "aggregate_name");
 	struct summary *s = gather_summary(g, id, &like_time);
-	const double n = foreign_json_number(row, "repetitions");
 	if (s == NULL)
 		return;
-	if (n >= 0 && n <= 1e15)
-		s->n = (size_t)n;
+	s->n = foreign_count(foreign_json_number(row, "repetitions"));
 	if (strcmp(which, "mean") == 0)
 		s->mean = value;
 	else if (strcmp(which, "median") == 0)
@@ -118,9 +103,9 @@ static void add_statistic(struct gathering *g, const cJSON *row, const char *id,
 
 static bool is_statistic(const cJSON *row)
 {
+	static const char *const read[] = { "mean", "median", "stddev", NULL };
 	const char *which = foreign_json_text(row, "aggregate_name");
-	return which != NULL && (strcmp(which, "mean") == 0 || strcmp(which, "median") == 0 ||
-				 strcmp(which, "stddev") == 0);
+	return which != NULL && foreign_is_one_of(which, read);
 }
 
 static void add_aggregate(struct gathering *g, const cJSON *row)
@@ -165,11 +150,9 @@ static void add_row(struct gathering *g, const cJSON *row, size_t index)
 
 static void add_context(struct gathering *g, const cJSON *context)
 {
-	const double n_cpus = foreign_json_number(context, "num_cpus");
 	gather_note(g, "results of Google Benchmark");
 	gather_command(g, foreign_json_text(context, "executable"));
-	if (n_cpus >= 1 && n_cpus <= 1e6)
-		g->session->host.cpus = (int64_t)n_cpus;
+	gather_cpus(g, foreign_json_number(context, "num_cpus"));
 }
 
 void gbench_read(struct gathering *g, const cJSON *json)

@@ -4,7 +4,6 @@
  * what is known of a unit. All other lines are somebody's output. */
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,14 +12,13 @@
 #include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
-#define MAX_LINE   ((size_t)64 << 10)
 #define MAX_FIELDS 256
 #define MAX_UNITS  64
 #define BENCHMARK  "Benchmark"
 
 struct line {
 	struct buf text; /* fields end with a NUL */
-	char *fields[MAX_FIELDS];
+	char *fields[MAX_FIELDS + 1];
 	size_t n;
 	bool is_cut; /* there are more fields */
 };
@@ -44,28 +42,17 @@ static void split(struct line *line, const char *text, size_t length)
 {
 	buf_clear(&line->text);
 	line->n = 0;
-	line->is_cut = length > MAX_LINE;
-	if (buf_add(&line->text, text, line->is_cut ? MAX_LINE : length) < 0)
+	line->is_cut = length > FOREIGN_MAX_LINE;
+	if (length == 0 || buf_add(&line->text, text, line->is_cut ? FOREIGN_MAX_LINE : length) < 0)
 		return;
-	for (char *at = line->text.data; at != NULL && *at != '\0';) {
-		at += strspn(at, " \t\r");
-		if (*at == '\0')
-			return;
-		if (line->n == MAX_FIELDS) {
-			line->is_cut = true;
-			return;
-		}
-		line->fields[line->n++] = at;
-		at += strcspn(at, " \t\r");
-		if (*at != '\0')
-			*at++ = '\0';
-	}
+	line->n = foreign_words(line->text.data, line->fields, MAX_FIELDS + 1);
+	line->is_cut |= line->n > MAX_FIELDS;
 }
 
 /* --- what a line is ------------------------------------------------------------------------- */
 
 /* "Benchmark", or that and anything but a lower-case letter. */
-static bool is_name(const char *field)
+bool go_is_benchmark(const char *field)
 {
 	const size_t n = sizeof(BENCHMARK) - 1;
 	return strncmp(field, BENCHMARK, n) == 0 && !islower((unsigned char)field[n]);
@@ -74,20 +61,18 @@ static bool is_name(const char *field)
 static bool is_result(const struct line *line)
 {
 	uint64_t iterations = 0;
-	return line->n >= 3 && is_name(line->fields[0]) &&
+	return line->n >= 3 && go_is_benchmark(line->fields[0]) &&
 	       parse_u64(line->fields[1], &iterations) == 0;
 }
 
-bool go_sniff(const char *text, size_t length, const char *path)
+bool go_sniff(const char *text, size_t length)
 {
 	struct line line = { .n = 0 };
 	const char *begin = NULL;
 	size_t n = 0;
-	const size_t n_sniff = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	const char *at = text, *end = text + n_sniff;
+	const char *at = text, *end = text + length;
 	bool is_it = false;
-	(void)path;
-	buf_init(&line.text, MAX_LINE);
+	buf_init(&line.text, FOREIGN_MAX_LINE);
 	while (!is_it && foreign_line(&at, end, &begin, &n)) {
 		if (n < sizeof(BENCHMARK) || memcmp(begin, BENCHMARK, sizeof(BENCHMARK) - 1) != 0)
 			continue;
@@ -134,13 +119,8 @@ static void read_unit_line(struct reading *r)
 	}
 }
 
-struct column {
-	const char *unit, *stem;
-	struct foreign_unit is;
-};
-
 /* The words of the testing package; others keep theirs. */
-static const char *stem_of(const char *unit, char *own, size_t size)
+static const char *id_of(struct gathering *g, const char *unit, const char *name)
 {
 	static const char *const words[][2] = {
 		{ "ns/op", "bench" },
@@ -152,9 +132,9 @@ static const char *stem_of(const char *unit, char *own, size_t size)
 	};
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcmp(words[i][0], unit) == 0)
-			return words[i][1];
+			return gather_id(g, words[i][1], name);
 	}
-	return snprintf(own, size, "bench.%s", unit) < (int)size ? own : NULL;
+	return gather_bench_id(g, unit, name);
 }
 
 /* Units of ReportMetric are often words that end in one: "p99-ns", "peak-RSS-bytes". */
@@ -169,29 +149,22 @@ static struct foreign_unit unit_of_words(const char *unit)
 
 static void add_value(struct reading *r, const char *name, const char *unit, double value)
 {
-	char own[128];
-	const char *stem = stem_of(unit, own, sizeof(own));
 	const struct unit_facts *facts = facts_of(r, unit);
 	struct foreign_unit u = unit_of_words(unit);
-	if (stem == NULL) {
-		gather_fail(r->g, "line %zu: the unit '%.40s...' is too long", r->number, unit);
-		return;
-	}
 	if (facts != NULL && facts->is_exact)
 		u.like.class = CLASS_EXACT;
 	if (facts != NULL && facts->has_better)
 		u.like.better = facts->better;
-	gather_value(r->g, gather_id(r->g, stem, name), &u.like, value * u.scale);
+	gather_value(r->g, id_of(r->g, unit, name), &u.like, value * u.scale);
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */
 
 static void read_result(struct reading *r)
 {
-	_cleanup_(buf_done) struct buf name;
+	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 	const struct line *line = &r->line;
 	const char *rest = line->fields[0] + sizeof(BENCHMARK) - 1;
-	buf_init(&name, MAX_LINE);
 	if (r->package != NULL)
 		(void)buf_addf(&name, "%s.", r->package);
 	(void)buf_adds(&name, rest[0] != '\0' ? rest : BENCHMARK);
@@ -205,7 +178,7 @@ static void read_result(struct reading *r)
 			gather_fail(r->g, "line %zu: '%.40s' is not a number", r->number,
 				    line->fields[i]);
 		else
-			add_value(r, buf_str(&name), line->fields[i + 1], value);
+			add_value(r, gather_name(r->g, &name), line->fields[i + 1], value);
 	}
 }
 
@@ -254,12 +227,12 @@ void go_read_output(struct gathering *g, const char *package, const char *text, 
 	const char *at = text, *end = text + length, *begin = NULL;
 	size_t n = 0;
 	if (r == NULL) {
-		g->error = -ENOMEM;
+		gather_no_memory(g);
 		return;
 	}
 	r->g = g;
 	r->package = package;
-	buf_init(&r->line.text, MAX_LINE);
+	buf_init(&r->line.text, FOREIGN_MAX_LINE);
 	while (r->g->error == 0 && foreign_line(&at, end, &begin, &n)) {
 		r->number++;
 		read_line(r, begin, n);

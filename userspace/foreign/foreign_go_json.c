@@ -2,22 +2,15 @@
 /* go test -json (cmd/test2json): an event a line. Tests end with their time; the output of a package,
  * put together again, holds its benchmarks. */
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
-#include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/foreign/internal.h"
 
-#define NS	     ((double)NS_PER_S)
-#define MAX_NAME     ((size_t)8192)
 #define MAX_PACKAGES 20000
 
 struct package {
@@ -34,13 +27,11 @@ struct reading {
 	double package_ns;
 };
 
-bool go_json_sniff(const char *text, size_t length, const char *path)
+bool go_json_sniff(const char *text, size_t length)
 {
 	const char *at = text, *line = NULL;
-	const size_t n_sniff = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
 	size_t n = 0;
-	(void)path;
-	return foreign_line(&at, text + n_sniff, &line, &n) &&
+	return foreign_line(&at, text + length, &line, &n) &&
 	       foreign_json_sniff(line, n, "Action", '"') &&
 	       (foreign_json_sniff(line, n, "Package", '"') ||
 		foreign_json_sniff(line, n, "ImportPath", '"'));
@@ -61,7 +52,7 @@ static struct package *package_of(struct reading *r, const char *name)
 	}
 	if (interned == NULL || vec_push(&r->packages, fresh) < 0 ||
 	    id_map_set(&r->index, key, (int)r->packages.n - 1) < 0) {
-		r->g->error = fail(-ENOMEM, "'%s': memory is short", r->g->path);
+		gather_no_memory(r->g);
 		return NULL;
 	}
 	return vec_last(&r->packages);
@@ -77,21 +68,12 @@ static void add_output(struct reading *r, const char *name, const char *output)
 static void end_test(struct reading *r, const char *package, const char *name, const char *action,
 		     double seconds)
 {
-	_cleanup_(buf_done) struct buf id = { .limit = MAX_NAME };
+	_cleanup_(buf_done) struct buf id = { .limit = FOREIGN_MAX_NAME };
 	const struct test test = { .time_ns = seconds * NS,
 				   .is_failed = strcmp(action, "fail") == 0,
 				   .is_skipped = strcmp(action, "skip") == 0 };
-	if (buf_addf(&id, "%s.%s", package, name) < 0)
-		gather_fail(r->g, "a name that is too long: '%.40s...'", name);
-	else
-		gather_test(r->g, &r->suite, buf_str(&id), &test);
-}
-
-/* Since Go 1.20 benchmarks have events, too; they end without a time. */
-static bool is_benchmark(const char *test)
-{
-	static const char word[] = "Benchmark";
-	return strncmp(test, word, sizeof(word) - 1) == 0;
+	(void)buf_addf(&id, "%s.%s", package, name);
+	gather_test(r->g, &r->suite, gather_name(r->g, &id), &test);
 }
 
 static void read_event(struct reading *r, const cJSON *event)
@@ -109,7 +91,8 @@ static void read_event(struct reading *r, const cJSON *event)
 	} else if (is_end && test == NULL) {
 		r->n_ended++;
 		r->package_ns = seconds * NS;
-	} else if (is_end && !is_benchmark(test)) {
+	} else if (is_end && !go_is_benchmark(test)) {
+		/* Since Go 1.20 benchmarks have events, too; they end without a time. */
 		end_test(r, package, test, action, seconds);
 	}
 }

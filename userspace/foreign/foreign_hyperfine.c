@@ -8,19 +8,12 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
-#define MAX_NAME ((size_t)8192)
-#define NS	 ((double)NS_PER_S)
-
-bool hyperfine_sniff(const char *text, size_t length, const char *path)
+bool hyperfine_sniff(const char *text, size_t length)
 {
-	static const char command[] = "\"command\"";
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	(void)path;
 	return foreign_json_sniff(text, length, "results", '[') &&
-	       memmem(text, n, command, sizeof(command) - 1) != NULL;
+	       foreign_holds(text, length, "\"command\"");
 }
 
 /* A name given with -n does not tell the results of a parameter scan apart: as hyperfine does when
@@ -55,27 +48,11 @@ static void number(struct gathering *g, struct id_map *last, struct buf *name)
 	(void)id_map_set(last, key, i);
 }
 
-/* An array of numbers or nulls. */
-static void add_values(struct gathering *g, const char *id, const struct metric *like,
-		       const cJSON *values, double scale, size_t index)
-{
-	const cJSON *value = NULL;
-	cJSON_ArrayForEach(value, values)
-	{
-		if (!cJSON_IsNumber(value) && !cJSON_IsNull(value)) {
-			gather_fail(g, "results[%zu].%s: expected a number", index, values->string);
-			return;
-		}
-		gather_value(g, id, like,
-			     cJSON_IsNumber(value) ? value->valuedouble * scale : (double)NAN);
-	}
-}
-
-static void add_times(struct gathering *g, const char *id, const cJSON *result, size_t index)
+static void add_times(struct gathering *g, const char *id, const cJSON *result)
 {
 	const cJSON *times = foreign_json_get(result, "times");
 	if (cJSON_GetArraySize(times) > 0) {
-		add_values(g, id, &like_time, times, NS, index);
+		gather_values(g, id, &like_time, times, NS);
 		return;
 	}
 	struct summary *s = gather_summary(g, id, &like_time);
@@ -114,9 +91,8 @@ static void note_failures(struct gathering *g, const cJSON *result, const char *
 /* @last NULL: it is the only one. */
 static void add_result(struct gathering *g, const cJSON *result, size_t index, struct id_map *last)
 {
-	_cleanup_(buf_done) struct buf name;
+	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 	const char *command = foreign_json_text(result, "command");
-	buf_init(&name, MAX_NAME);
 	if (command == NULL) {
 		gather_fail(g, "results[%zu]: it has no command", index);
 		return;
@@ -126,16 +102,12 @@ static void add_result(struct gathering *g, const cJSON *result, size_t index, s
 		add_hidden_parameters(&name, result);
 		number(g, last, &name);
 	}
-	if (name.error < 0) {
-		gather_fail(g, "results[%zu]: its command is too long", index);
-		return;
-	}
-	const char *in = buf_str(&name);
-	add_times(g, gather_id(g, "time.wall", in), result, index);
+	const char *in = gather_name(g, &name);
+	add_times(g, gather_id(g, "time.wall", in), result);
 	add_mean(g, gather_id(g, "cpu.user", in), result, "user");
 	add_mean(g, gather_id(g, "cpu.system", in), result, "system");
-	add_values(g, gather_id(g, "mem.peak_rss", in), &like_size,
-		   foreign_json_get(result, "memory_usage_byte"), 1, index);
+	gather_values(g, gather_id(g, "mem.peak_rss", in), &like_size,
+		      foreign_json_get(result, "memory_usage_byte"), 1);
 	note_failures(g, result, command);
 	if (last == NULL)
 		gather_command(g, command);

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* JMH -rf json: an array of benchmarks. The score of each iteration, of all forks, is a sample. */
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/foreign/internal.h"
 
-#define MAX_NAME ((size_t)8192)
-#define MAX_STEM 128
-
-bool jmh_sniff(const char *text, size_t length, const char *path)
+bool jmh_sniff(const char *text, size_t length)
 {
-	static const char metric[] = "\"primaryMetric\"", benchmark[] = "\"benchmark\"";
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	(void)path;
-	return foreign_first_byte(text, n) == '[' &&
-	       memmem(text, n, metric, sizeof(metric) - 1) != NULL &&
-	       memmem(text, n, benchmark, sizeof(benchmark) - 1) != NULL;
+	return foreign_first_byte(text, length) == '[' &&
+	       foreign_holds(text, length, "\"primaryMetric\"") &&
+	       foreign_holds(text, length, "\"benchmark\"");
 }
 
 /* "ops/ms" is a rate of another second. */
@@ -58,25 +50,6 @@ static void add_name(struct buf *name, const cJSON *benchmark)
 	(void)buf_adds(name, n > 0 ? ")" : "");
 }
 
-/* Numbers in arrays of a fork each. */
-static size_t add_samples(struct gathering *g, const char *id, const struct foreign_unit *unit,
-			  const cJSON *forks)
-{
-	const cJSON *fork = NULL, *value = NULL;
-	size_t n = 0;
-	cJSON_ArrayForEach(fork, forks)
-	{
-		cJSON_ArrayForEach(value, fork)
-		{
-			if (!cJSON_IsNumber(value))
-				continue;
-			gather_value(g, id, &unit->like, value->valuedouble * unit->scale);
-			n++;
-		}
-	}
-	return n;
-}
-
 static void add_statistics(struct gathering *g, const char *id, const struct foreign_unit *unit,
 			   const cJSON *metric)
 {
@@ -92,13 +65,13 @@ static void add_statistics(struct gathering *g, const char *id, const struct for
 	s->max = foreign_json_number(percentiles, "100.0") * unit->scale;
 }
 
-static void add_metric(struct gathering *g, const char *stem, const struct foreign_unit *unit,
-		       const char *name, const cJSON *metric)
+static void add_metric(struct gathering *g, const char *id, const struct foreign_unit *unit,
+		       const cJSON *metric)
 {
-	const char *id = gather_id(g, stem, name);
-	if (gather_has(g, id))
-		gather_fail(g, "'%.200s' is there twice", name);
-	else if (add_samples(g, id, unit, foreign_json_get(metric, "rawData")) == 0)
+	const cJSON *fork = NULL;
+	cJSON_ArrayForEach(fork, foreign_json_get(metric, "rawData"))
+		gather_values(g, id, &unit->like, fork, unit->scale);
+	if (!gather_has(g, id))
 		add_statistics(g, id, unit, metric);
 }
 
@@ -110,20 +83,16 @@ static void add_secondary(struct gathering *g, const char *name, const cJSON *me
 	const char *unit = foreign_json_text(metric, "scoreUnit");
 	const char *title = metric->string;
 	struct foreign_unit u = score_unit(unit != NULL ? unit : "");
-	char stem[MAX_STEM];
 	if (strncmp(title, dot, sizeof(dot) - 1) == 0)
 		title += sizeof(dot) - 1;
 	if (u.like.better == BETTER_HIGHER)
 		u.like.better = BETTER_NEITHER;
-	if (snprintf(stem, sizeof(stem), "bench.%s", title) >= (int)sizeof(stem))
-		gather_fail(g, "%.40s: '%.40s...' is too long a name", name, title);
-	else
-		add_metric(g, stem, &u, name, metric);
+	add_metric(g, gather_once(g, gather_bench_id(g, title, name)), &u, metric);
 }
 
 static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t index)
 {
-	_cleanup_(buf_done) struct buf name = { .limit = MAX_NAME };
+	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 	const cJSON *primary = foreign_json_get(benchmark, "primaryMetric");
 	const char *unit = foreign_json_text(primary, "scoreUnit");
 	const cJSON *secondary = NULL;
@@ -133,15 +102,12 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 		return;
 	}
 	add_name(&name, benchmark);
-	if (name.error < 0) {
-		gather_fail(g, "[%zu]: a name that is too long", index);
-		return;
-	}
+	const char *full = gather_name(g, &name);
 	const struct foreign_unit u = score_unit(unit);
-	add_metric(g, stem_of(foreign_json_text(benchmark, "mode"), &u), &u, buf_str(&name),
-		   primary);
+	const char *stem = stem_of(foreign_json_text(benchmark, "mode"), &u);
+	add_metric(g, gather_once(g, gather_id(g, stem, full)), &u, primary);
 	cJSON_ArrayForEach(secondary, foreign_json_get(benchmark, "secondaryMetrics"))
-		add_secondary(g, buf_str(&name), secondary);
+		add_secondary(g, full, secondary);
 }
 
 void jmh_read(struct gathering *g, const cJSON *json)

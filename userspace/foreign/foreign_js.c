@@ -12,46 +12,34 @@
 #include "userspace/foreign/internal.h"
 
 #define MS	   ((double)1e6)
-#define MAX_NAME   ((size_t)8192)
 #define TASK_NAME  "Task name"
 #define TASK_TITLE "Task Name" /* before tinybench 3 */
 
-static bool holds(const char *text, size_t length, const char *word)
+bool vitest_sniff(const char *text, size_t length)
 {
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	return memmem(text, n, word, strlen(word)) != NULL;
-}
-
-bool vitest_sniff(const char *text, size_t length, const char *path)
-{
-	(void)path;
 	return foreign_json_sniff(text, length, "files", '[') &&
-	       holds(text, length, "\"groups\"") && holds(text, length, "\"benchmarks\"");
+	       foreign_holds(text, length, "\"groups\"") &&
+	       foreign_holds(text, length, "\"benchmarks\"");
 }
 
-bool tinybench_sniff(const char *text, size_t length, const char *path)
+bool tinybench_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return foreign_first_byte(text, length) == '[' &&
-	       (holds(text, length, "\"" TASK_NAME "\"") ||
-		holds(text, length, "\"" TASK_TITLE "\"") ||
-		(holds(text, length, "\"name\"") && holds(text, length, "\"result\"") &&
-		 (holds(text, length, "\"latency\"") || holds(text, length, "\"hz\""))));
+	       (foreign_holds(text, length, "\"" TASK_NAME "\"") ||
+		foreign_holds(text, length, "\"" TASK_TITLE "\"") ||
+		(foreign_holds(text, length, "\"name\"") &&
+		 foreign_holds(text, length, "\"result\"") &&
+		 (foreign_holds(text, length, "\"latency\"") ||
+		  foreign_holds(text, length, "\"hz\""))));
 }
 
 /* --- one result ------------------------------------------------------------------------------- */
-
-static size_t count_of(const cJSON *result, const char *key)
-{
-	const double n = foreign_json_number(result, key);
-	return n >= 0 && n <= 1e15 ? (size_t)n : 0;
-}
 
 /* The first that is there: the words changed. */
 static double either(const cJSON *result, const char *key, const char *other)
 {
 	const double value = foreign_json_number(result, key);
-	return (isnan(value) ? foreign_json_number(result, other) : value) * MS;
+	return isnan(value) ? foreign_json_number(result, other) : value;
 }
 
 static void add_statistics(struct gathering *g, const char *id, const cJSON *result)
@@ -59,13 +47,12 @@ static void add_statistics(struct gathering *g, const char *id, const cJSON *res
 	struct summary *s = gather_summary(g, id, &like_time);
 	if (s == NULL)
 		return;
-	s->n = count_of(result, foreign_json_get(result, "sampleCount") != NULL ? "sampleCount"
-										: "samplesCount");
+	s->n = foreign_count(either(result, "sampleCount", "samplesCount"));
 	s->min = foreign_json_number(result, "min") * MS;
 	s->max = foreign_json_number(result, "max") * MS;
 	s->mean = foreign_json_number(result, "mean") * MS;
 	s->stddev = foreign_json_number(result, "sd") * MS;
-	s->median = either(result, "median", "p50");
+	s->median = either(result, "median", "p50") * MS;
 	s->mad = foreign_json_number(result, "mad") * MS;
 	s->q3 = foreign_json_number(result, "p75") * MS;
 	s->p99 = foreign_json_number(result, "p99") * MS;
@@ -74,45 +61,32 @@ static void add_statistics(struct gathering *g, const char *id, const cJSON *res
 static void add_result(struct gathering *g, const char *name, const cJSON *result)
 {
 	const cJSON *samples = foreign_json_get(result, "samples");
-	const cJSON *value = NULL;
-	const char *id = gather_id(g, "bench", name);
-	if (gather_has(g, id)) {
-		gather_fail(g, "'%.200s' is there twice", name);
-		return;
-	}
+	const char *id = gather_once(g, gather_id(g, "bench", name));
 	if (isnan(foreign_json_number(result, "mean"))) {
 		gather_note(g, "%.200s: failed", name);
 		return;
 	}
 	if (cJSON_GetArraySize(samples) == 0)
 		add_statistics(g, id, result);
-	cJSON_ArrayForEach(value, samples)
-	{
-		if (cJSON_IsNumber(value))
-			gather_value(g, id, &like_time, value->valuedouble * MS);
-		else
-			gather_fail(g, "%.200s: a sample that is not a number", name);
-	}
+	gather_values(g, id, &like_time, samples, MS);
 }
 
 /* --- vitest ------------------------------------------------------------------------------------ */
 
 static void add_group(struct gathering *g, const cJSON *group)
 {
-	_cleanup_(buf_done) struct buf name = { .limit = MAX_NAME };
 	const char *of = foreign_json_text(group, "fullName");
 	const cJSON *benchmark = NULL;
 	cJSON_ArrayForEach(benchmark, foreign_json_get(group, "benchmarks"))
 	{
+		_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 		const char *own = foreign_json_text(benchmark, "name");
-		buf_clear(&name);
-		if (own == NULL)
+		if (own == NULL) {
 			gather_fail(g, "a benchmark without a name");
-		else if (buf_addf(&name, "%s%s%s", of != NULL ? of : "", of != NULL ? " > " : "",
-				  own) < 0)
-			gather_fail(g, "a name that is too long: '%.40s...'", own);
-		else
-			add_result(g, buf_str(&name), benchmark);
+			return;
+		}
+		(void)buf_addf(&name, "%s%s%s", of != NULL ? of : "", of != NULL ? " > " : "", own);
+		add_result(g, gather_name(g, &name), benchmark);
 	}
 }
 
@@ -163,7 +137,7 @@ static void add_table_row(struct gathering *g, const char *name, const cJSON *ro
 		return;
 	s->mean = first_number(row, means);
 	s->median = first_number(row, medians);
-	s->n = count_of(row, "Samples");
+	s->n = foreign_count(foreign_json_number(row, "Samples"));
 }
 
 static void add_task(struct gathering *g, const cJSON *task, size_t index)

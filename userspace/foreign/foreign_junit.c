@@ -7,12 +7,8 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 #include "userspace/foreign/xml.h"
-
-#define MAX_NAME ((size_t)8192)
-#define NS	 ((double)NS_PER_S)
 
 struct reading {
 	struct xml xml;
@@ -24,9 +20,8 @@ struct reading {
 	struct test test;
 };
 
-bool junit_sniff(const char *text, size_t length, const char *path)
+bool junit_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return xml_sniff(text, length, "<testsuite");
 }
 
@@ -44,10 +39,9 @@ static double time_of(struct reading *r, const char **attributes)
 
 static void begin_test(struct reading *r, const char **attributes)
 {
-	_cleanup_(buf_done) struct buf name;
+	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 	const char *class_name = xml_attribute(attributes, "classname");
 	const char *test = xml_attribute(attributes, "name");
-	buf_init(&name, MAX_NAME);
 	if (test == NULL) {
 		xml_refuse(&r->xml, "a test without a name");
 		return;

@@ -9,15 +9,12 @@
 #include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
-bool k6_sniff(const char *text, size_t length, const char *path)
+bool k6_sniff(const char *text, size_t length)
 {
-	static const char iterations[] = "\"iterations\"", http[] = "\"http_req";
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	(void)path;
 	return foreign_json_sniff(text, length, "metrics", '{') &&
 	       (foreign_json_sniff(text, length, "root_group", '{') ||
-		memmem(text, n, iterations, sizeof(iterations) - 1) != NULL ||
-		memmem(text, n, http, sizeof(http) - 1) != NULL);
+		foreign_holds(text, length, "\"iterations\"") ||
+		foreign_holds(text, length, "\"http_req"));
 }
 
 /* --summary-export does not tell times from numbers: these are k6's own times, in ms. */
@@ -52,8 +49,7 @@ static void add_trend(struct gathering *g, const char *id, const cJSON *values, 
 	struct summary *s = gather_summary(g, id, &like);
 	if (s == NULL)
 		return;
-	const double count = foreign_json_number(values, "count");
-	s->n = count >= 0 && count <= 1e15 ? (size_t)count : 0;
+	s->n = foreign_count(foreign_json_number(values, "count"));
 	s->mean = foreign_json_number(values, "avg") * scale;
 	s->min = foreign_json_number(values, "min") * scale;
 	s->median = foreign_json_number(values, "med") * scale;

@@ -10,13 +10,10 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
-#define MAX_LINE   ((size_t)64 << 10)
 #define MAX_FIELDS 24
 #define MAX_NAMES  400 /* bytes in the note of what was not counted */
-#define NS	   ((double)NS_PER_S)
 #define HEADER	   "Performance counter stats for "
 #define INTERVALS  "time             counts unit events"
 #define MISSING	   "<not" /* counted, supported */
@@ -66,14 +63,14 @@ static const char *id_of(struct reading *r, const struct counter *c)
 		{ "system_time", "cpu.system" },    { "minor-faults", "faults.minor" },
 		{ "major-faults", "faults.major" },
 	};
-	_cleanup_(buf_done) struct buf name = { .limit = MAX_LINE };
+	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
 	const bool is_of_all = c->label == NULL && c->cgroup == NULL;
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours) && is_of_all; i++) {
 		if (strcmp(ours[i][0], c->event) == 0)
 			return gather_id(r->g, ours[i][1], NULL);
 	}
 	add_name(&name, c);
-	return gather_id(r->g, "perf", buf_str(&name));
+	return gather_id(r->g, "perf", gather_name(r->g, &name));
 }
 
 /* The error that perf prints is that of the mean. */
@@ -303,18 +300,6 @@ static double cut_comment(char *line)
 	return ret;
 }
 
-static void split_words(struct reading *r, char *line)
-{
-	r->n = 0;
-	for (char *at = line + strspn(line, " \t\r"); *at != '\0' && r->n < MAX_FIELDS;) {
-		r->fields[r->n++] = at;
-		at += strcspn(at, " \t\r");
-		if (*at != '\0')
-			*at++ = '\0';
-		at += strspn(at, " \t\r");
-	}
-}
-
 /* Where the value is: behind a label, and with that maybe of how many CPUs it is the sum. */
 static size_t place_of_value(const struct reading *r)
 {
@@ -396,7 +381,7 @@ static void read_text_line(struct reading *r, char *line)
 	if (strstr(line, "# Final result:") != NULL)
 		r->is_table = false;
 	const double error = cut_comment(line);
-	split_words(r, line);
+	r->n = foreign_words(line, r->fields, MAX_FIELDS);
 	if (r->n == 0 || r->place == OUTSIDE)
 		return;
 	if (read_time(r, error))
@@ -413,7 +398,7 @@ static void read_text_line(struct reading *r, char *line)
 
 static void read_line(struct reading *r, const char *line, size_t n)
 {
-	if (memmem(line, n, INTERVALS, sizeof(INTERVALS) - 1) != NULL) {
+	if (foreign_holds(line, n, INTERVALS)) {
 		refuse_intervals(r);
 	} else if (is_json(line, n)) {
 		read_json_line(r, line, n);
@@ -426,19 +411,17 @@ static void read_line(struct reading *r, const char *line, size_t n)
 	}
 }
 
-bool perf_stat_sniff(const char *text, size_t length, const char *path)
+bool perf_stat_sniff(const char *text, size_t length)
 {
-	struct reading r = { .text = { .limit = MAX_LINE } };
+	struct reading r = { .text = { .limit = FOREIGN_MAX_LINE } };
 	struct counter ignored;
-	const size_t n_sniff = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
 	const char *at = text, *line = NULL;
 	size_t n = 0;
-	(void)path;
-	const bool is_text = strchr("{[<", foreign_first_byte(text, n_sniff)) == NULL;
-	bool is_it = is_text && (memmem(text, n_sniff, HEADER, sizeof(HEADER) - 1) != NULL ||
-				 memmem(text, n_sniff, INTERVALS, sizeof(INTERVALS) - 1) != NULL);
+	const bool is_text = strchr("{[<", foreign_first_byte(text, length)) == NULL;
+	bool is_it = is_text && (foreign_holds(text, length, HEADER) ||
+				 foreign_holds(text, length, INTERVALS));
 	/* Only what perf writes above: what follows is decided by the first line. */
-	while (!is_it && foreign_line(&at, text + n_sniff, &line, &n)) {
+	while (!is_it && foreign_line(&at, text + length, &line, &n)) {
 		if (n == 0 || line[0] == '#')
 			continue;
 		is_it = is_json(line, n) || split_csv(&r, line, n, &ignored);
@@ -451,8 +434,8 @@ bool perf_stat_sniff(const char *text, size_t length, const char *path)
 void perf_stat_read(struct gathering *g, const char *text, size_t length)
 {
 	struct reading r = { .g = g,
-			     .text = { .limit = MAX_LINE },
-			     .missing = { .limit = MAX_LINE } };
+			     .text = { .limit = FOREIGN_MAX_LINE },
+			     .missing = { .limit = FOREIGN_MAX_LINE } };
 	const char *at = text, *line = NULL;
 	size_t n = 0;
 	gather_note(g, "results of perf stat");

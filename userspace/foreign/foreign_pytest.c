@@ -14,11 +14,9 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
-#include "userspace/base/units.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/foreign/internal.h"
 
-#define NS	     ((double)NS_PER_S)
 #define MIN_DIGITS   4 /* of the number in a file's name */
 #define MAX_DIGITS   15
 #define MAX_MACHINES 1000
@@ -27,9 +25,8 @@
 #define HALF_INTERVAL 1.821
 #define INTERVAL_MIN  6
 
-bool pytest_sniff(const char *text, size_t length, const char *path)
+bool pytest_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return foreign_json_sniff(text, length, "machine_info", '{') ||
 	       (foreign_json_sniff(text, length, "benchmarks", '[') &&
 		foreign_json_sniff(text, length, "commit_info", '{'));
@@ -47,10 +44,8 @@ static void add_statistics(struct gathering *g, const char *id, const cJSON *sta
 	struct summary *s = gather_summary(g, id, &like_time);
 	if (s == NULL)
 		return;
-	const double rounds = foreign_json_number(stats, "rounds");
-	const double outliers = foreign_json_number(stats, "iqr_outliers");
-	s->n = rounds >= 0 && rounds <= 1e15 ? (size_t)rounds : 0;
-	s->n_outliers = outliers >= 0 && outliers <= 1e15 ? (size_t)outliers : 0;
+	s->n = foreign_count(foreign_json_number(stats, "rounds"));
+	s->n_outliers = foreign_count(foreign_json_number(stats, "iqr_outliers"));
 	s->min = seconds(stats, "min");
 	s->max = seconds(stats, "max");
 	s->mean = seconds(stats, "mean");
@@ -70,7 +65,6 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 	const char *name = foreign_json_text(benchmark, "fullname");
 	const cJSON *stats = foreign_json_get(benchmark, "stats");
 	const cJSON *data = foreign_json_get(stats, "data");
-	const cJSON *value = NULL;
 	if (name == NULL)
 		name = foreign_json_text(benchmark, "name");
 	if (name == NULL || !cJSON_IsObject(stats)) {
@@ -78,19 +72,10 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 			    name == NULL ? "name" : "stats");
 		return;
 	}
-	const char *id = gather_id(g, "bench", name);
-	if (gather_has(g, id))
-		gather_fail(g, "benchmarks[%zu]: '%.200s' is there twice", index, name);
-	else if (cJSON_GetArraySize(data) == 0)
+	const char *id = gather_once(g, gather_id(g, "bench", name));
+	if (cJSON_GetArraySize(data) == 0)
 		add_statistics(g, id, stats);
-	cJSON_ArrayForEach(value, data)
-	{
-		if (!cJSON_IsNumber(value)) {
-			gather_fail(g, "benchmarks[%zu].stats.data: expected a number", index);
-			return;
-		}
-		gather_value(g, id, &like_time, value->valuedouble * NS);
-	}
+	gather_values(g, id, &like_time, data, NS);
 }
 
 static void add_machine(struct gathering *g, const cJSON *machine)
@@ -99,13 +84,11 @@ static void add_machine(struct gathering *g, const cJSON *machine)
 	const cJSON *cpu = foreign_json_get(machine, "cpu");
 	const char *brand = foreign_json_text(cpu, "brand_raw");
 	const char *system = foreign_json_text(machine, "system");
-	const double count = foreign_json_number(cpu, "count");
 	/* Before version 3.3 of py-cpuinfo it was "brand". */
 	host->cpu = gather_text(g, brand != NULL ? brand : foreign_json_text(cpu, "brand"));
 	if (system != NULL && strcmp(system, "Linux") == 0)
 		host->kernel = gather_text(g, foreign_json_text(machine, "release"));
-	if (count >= 1 && count <= 1e6)
-		host->cpus = (int64_t)count;
+	gather_cpus(g, foreign_json_number(cpu, "count"));
 }
 
 static void add_commit(struct gathering *g, const cJSON *json)
@@ -179,7 +162,7 @@ static const char *datetime_of(struct arena *arena, const char *path)
 	_cleanup_(foreign_json_free) cJSON *json = NULL;
 	struct json_error error;
 	buf_init(&text, FOREIGN_MAX_LENGTH);
-	if (fs_read_file(path, &text) < 0 || !pytest_sniff(buf_str(&text), text.len, path))
+	if (fs_read_file(path, &text) < 0 || !pytest_sniff(buf_str(&text), text.len))
 		return NULL;
 	json = json_parse(buf_str(&text), text.len, &error);
 	const char *when = json != NULL ? foreign_json_text(json, "datetime") : NULL;
@@ -241,12 +224,10 @@ static bool newest_of(const char *path, struct arena *arena, struct newest *ret)
 	return ret->when != NULL;
 }
 
-bool pytest_tree_sniff(const char *text, size_t length, const char *path)
+bool pytest_tree_knows(const char *path)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
 	struct newest newest;
-	(void)text;
-	(void)length;
 	if (arena == NULL)
 		return false;
 	const bool is_it = newest_of(path, arena, &newest);
@@ -256,31 +237,19 @@ bool pytest_tree_sniff(const char *text, size_t length, const char *path)
 
 static void read_newest(struct gathering *g, const struct newest *newest)
 {
-	_cleanup_(buf_done) struct buf text;
 	_cleanup_(foreign_json_free) cJSON *json = NULL;
-	buf_init(&text, FOREIGN_MAX_LENGTH);
 	g->path = gather_text(g, buf_str(&newest->path));
-	if (g->error < 0)
+	if (g->error == 0)
+		json = foreign_json_load(g, g->path);
+	if (json == NULL)
 		return;
-	const int r = fs_read_file(g->path, &text);
-	if (r < 0) {
-		g->error = fail(r, "cannot read '%s': %s", g->path, strerror(-r));
-		return;
-	}
-	json = foreign_json_parse(buf_str(&text), text.len, g->path);
-	if (json == NULL) {
-		g->error = -EBADMSG;
-		return;
-	}
 	pytest_read(g, json);
 	gather_note(g, "the newest one: %s", g->path);
 }
 
-void pytest_tree_read(struct gathering *g, const char *text, size_t length)
+void pytest_tree_read(struct gathering *g)
 {
 	struct newest newest;
-	(void)text;
-	(void)length;
 	if (newest_of(g->path, g->session->arena, &newest))
 		read_newest(g, &newest);
 	else

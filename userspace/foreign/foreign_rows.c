@@ -3,7 +3,6 @@
  * is the metric's id. Rows of one name are its samples. The unit may be left out, and better
  * (lower, higher, neither) and class (time, size, exact, ratio) may be given. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -57,9 +56,8 @@ static void add_row(struct gathering *g, const char *place, const struct row *ro
 
 static const char *const titles[] = { "name", "value", NULL };
 
-bool rows_csv_sniff(const char *text, size_t length, const char *path)
+bool rows_csv_sniff(const char *text, size_t length)
 {
-	(void)path;
 	return csv_sniff(text, length, titles);
 }
 
@@ -101,18 +99,14 @@ void rows_csv_read(struct gathering *g, const char *text, size_t length)
 
 /* --- JSON: an array of objects, or one object a line ------------------------------------------ */
 
-bool rows_json_sniff(const char *text, size_t length, const char *path)
+bool rows_json_sniff(const char *text, size_t length)
 {
-	static const char name[] = "\"name\"", value[] = "\"value";
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	(void)path;
-	if (foreign_first_byte(text, n) == '{')
-		return foreign_json_sniff(text, n, "name", '"') &&
-		       (foreign_json_sniff(text, n, "value", '\0') ||
-			foreign_json_sniff(text, n, "values", '['));
-	return foreign_first_byte(text, n) == '[' &&
-	       memmem(text, n, name, sizeof(name) - 1) != NULL &&
-	       memmem(text, n, value, sizeof(value) - 1) != NULL;
+	if (foreign_first_byte(text, length) == '{')
+		return foreign_json_sniff(text, length, "name", '"') &&
+		       (foreign_json_sniff(text, length, "value", '\0') ||
+			foreign_json_sniff(text, length, "values", '['));
+	return foreign_first_byte(text, length) == '[' && foreign_holds(text, length, "\"name\"") &&
+	       foreign_holds(text, length, "\"value");
 }
 
 static void add_number(struct gathering *g, const char *place, const struct row *row,
@@ -182,10 +176,8 @@ void rows_json_read(struct gathering *g, const char *text, size_t length)
 	_cleanup_(foreign_json_free) cJSON *json = NULL;
 	struct json_error error;
 	if (foreign_first_byte(text, length) == '[') {
-		json = foreign_json_parse(text, length, g->path);
-		if (json == NULL)
-			g->error = -EBADMSG;
-		else
+		json = foreign_json_parse(g, text, length);
+		if (json != NULL)
 			read_array(g, json);
 		return;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* GNU time -v. Several reports in one file (-a) are samples, if they are of one command. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -10,9 +9,7 @@
 #include "userspace/base/units.h"
 #include "userspace/foreign/internal.h"
 
-#define MAX_LINE ((size_t)64 << 10)
-#define NS	 ((double)NS_PER_S)
-#define COMMAND	 "Command being timed: "
+#define COMMAND "Command being timed: "
 
 static const struct metric like_faults = { .unit = UNIT_COUNT,
 					   .better = BETTER_LOWER,
@@ -37,13 +34,10 @@ static const struct fact facts[] = {
 };
 /* clang-format on */
 
-bool gnu_time_sniff(const char *text, size_t length, const char *path)
+bool gnu_time_sniff(const char *text, size_t length)
 {
-	static const char command[] = "\t" COMMAND, elapsed[] = "\tElapsed (wall clock) time";
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	(void)path;
-	return memmem(text, n, command, sizeof(command) - 1) != NULL &&
-	       memmem(text, n, elapsed, sizeof(elapsed) - 1) != NULL;
+	return foreign_holds(text, length, "\t" COMMAND) &&
+	       foreign_holds(text, length, "\tElapsed (wall clock) time");
 }
 
 /* "1:02:03" or "2:03.45"; NAN: something else. */
@@ -122,7 +116,7 @@ static void read_line(struct gathering *g, const char *line, size_t number)
 /* All other lines are what the program printed. */
 void gnu_time_read(struct gathering *g, const char *text, size_t length)
 {
-	_cleanup_(buf_done) struct buf copy = { .limit = MAX_LINE };
+	_cleanup_(buf_done) struct buf copy = { .limit = FOREIGN_MAX_LINE };
 	const char *at = text, *line = NULL;
 	size_t n = 0;
 	gather_note(g, "results of GNU time");

@@ -15,10 +15,9 @@
 #include "userspace/foreign/internal.h"
 
 /* A suite of a hundred thousand tests is the largest thing that is summed up in one file. */
-#define MAX_METRICS  ((size_t)250000)
-#define MAX_VALUES   ((size_t)16 << 20)
-#define MAX_ID_BYTES ((size_t)4096)
-#define MAX_NOTES    ((size_t)16)
+#define MAX_METRICS ((size_t)250000)
+#define MAX_VALUES  ((size_t)16 << 20)
+#define MAX_NOTES   ((size_t)16)
 
 const struct metric like_time = { .unit = UNIT_NS, .better = BETTER_LOWER, .class = CLASS_TIME };
 const struct metric like_size = { .unit = UNIT_BYTES, .better = BETTER_LOWER, .class = CLASS_SIZE };
@@ -41,7 +40,7 @@ void gather_done(struct gathering *g)
 	id_map_done(&g->index);
 }
 
-static void no_memory(struct gathering *g)
+void gather_no_memory(struct gathering *g)
 {
 	if (g->error == 0)
 		g->error = fail(-ENOMEM, "'%s': memory is short", g->path);
@@ -71,7 +70,7 @@ void gather_note(struct gathering *g, const char *format, ...)
 	va_end(args);
 	const char *copy = arena_strdup(s->arena, line);
 	if (copy == NULL || session_add_note(s, copy) < 0)
-		no_memory(g);
+		gather_no_memory(g);
 }
 
 const char *gather_textn(struct gathering *g, const char *text, size_t n)
@@ -80,13 +79,19 @@ const char *gather_textn(struct gathering *g, const char *text, size_t n)
 		return NULL;
 	const char *copy = arena_strndup(g->session->arena, text, n);
 	if (copy == NULL)
-		no_memory(g);
+		gather_no_memory(g);
 	return copy;
 }
 
 const char *gather_text(struct gathering *g, const char *text)
 {
 	return text != NULL ? gather_textn(g, text, strlen(text)) : NULL;
+}
+
+void gather_cpus(struct gathering *g, double n)
+{
+	if (n >= 1 && n <= 1e6)
+		g->session->host.cpus = (int64_t)n;
 }
 
 void gather_command(struct gathering *g, const char *command)
@@ -97,7 +102,7 @@ void gather_command(struct gathering *g, const char *command)
 		return;
 	list->items = arena_alloc_array(g->session->arena, 1, sizeof(*list->items));
 	if (list->items == NULL) {
-		no_memory(g);
+		gather_no_memory(g);
 		return;
 	}
 	list->items[0] = copy;
@@ -106,25 +111,50 @@ void gather_command(struct gathering *g, const char *command)
 
 /* --- by id ---------------------------------------------------------------------------------- */
 
-const char *gather_id(struct gathering *g, const char *stem, const char *name)
+const char *gather_name(struct gathering *g, const struct buf *name)
 {
-	_cleanup_(buf_done) struct buf id;
-	buf_init(&id, MAX_ID_BYTES);
+	if (name->error == -EFBIG)
+		gather_fail(g, "a name longer than %zu bytes: '%.40s...'", FOREIGN_MAX_NAME,
+			    buf_str(name));
+	else if (name->error < 0)
+		gather_no_memory(g);
+	return g->error == 0 ? buf_str(name) : NULL;
+}
+
+/* "@stem@what[@name]" */
+static const char *intern_id(struct gathering *g, const char *stem, const char *what,
+			     const char *name)
+{
+	_cleanup_(buf_done) struct buf id = { .limit = FOREIGN_MAX_NAME };
+	const bool has_name = name != NULL && name[0] != '\0';
 	if (g->error < 0)
 		return NULL;
-	if (name == NULL || name[0] == '\0')
-		(void)buf_adds(&id, stem);
-	else
-		(void)buf_addf(&id, "%s[%s]", stem, name);
-	if (id.error == -EFBIG) {
-		gather_fail(g, "a name longer than %zu bytes: '%.40s...'", MAX_ID_BYTES,
-			    name != NULL ? name : stem);
+	(void)buf_addf(&id, "%s%s", stem, what);
+	if (has_name && buf_addf(&id, "[%s]", name) == -EFBIG)
+		gather_fail(g, "a name longer than %zu bytes: '%.40s...'", FOREIGN_MAX_NAME, name);
+	if (gather_name(g, &id) == NULL)
 		return NULL;
-	}
-	const char *interned = id.error == 0 ? arena_intern(g->session->arena, buf_str(&id)) : NULL;
+	const char *interned = arena_intern(g->session->arena, buf_str(&id));
 	if (interned == NULL)
-		no_memory(g);
+		gather_no_memory(g);
 	return interned;
+}
+
+const char *gather_id(struct gathering *g, const char *stem, const char *name)
+{
+	return intern_id(g, stem, "", name);
+}
+
+const char *gather_bench_id(struct gathering *g, const char *what, const char *name)
+{
+	return intern_id(g, "bench.", what, name);
+}
+
+const char *gather_once(struct gathering *g, const char *id)
+{
+	if (gather_has(g, id))
+		gather_fail(g, "'%.200s' is there twice", id);
+	return g->error == 0 ? id : NULL;
 }
 
 static int find(struct gathering *g, const char *id, const char **ret_interned)
@@ -132,7 +162,7 @@ static int find(struct gathering *g, const char *id, const char **ret_interned)
 	*ret_interned = arena_intern(g->session->arena, id);
 	if (*ret_interned != NULL)
 		return id_map_get(&g->index, (uint64_t)(uintptr_t)*ret_interned);
-	no_memory(g);
+	gather_no_memory(g);
 	return -1;
 }
 
@@ -178,7 +208,7 @@ static struct gathered *item_of(struct gathering *g, const char *id, const struc
 	const struct gathered fresh = { .id = interned, .like = *like };
 	if (vec_push(&g->items, fresh) < 0 ||
 	    id_map_set(&g->index, (uint64_t)(uintptr_t)interned, (int)g->items.n - 1) < 0) {
-		no_memory(g);
+		gather_no_memory(g);
 		return NULL;
 	}
 	return vec_last(&g->items);
@@ -194,7 +224,24 @@ void gather_value(struct gathering *g, const char *id, const struct metric *like
 	else if (g->n_values++ == MAX_VALUES)
 		gather_fail(g, "more than %zu values", MAX_VALUES);
 	else if (vec_push(&item->values, isfinite(value) ? value : (double)NAN) < 0)
-		no_memory(g);
+		gather_no_memory(g);
+}
+
+void gather_values(struct gathering *g, const char *id, const struct metric *like,
+		   const cJSON *values, double scale)
+{
+	const cJSON *value = NULL;
+	cJSON_ArrayForEach(value, values)
+	{
+		const char *text = cJSON_GetStringValue(value);
+		const bool is_missing =
+			cJSON_IsNull(value) || (text != NULL && strcmp(text, "NaN") == 0);
+		if (!cJSON_IsNumber(value) && !is_missing) {
+			gather_fail(g, "%.200s: a value that is not a number", id);
+			return;
+		}
+		gather_value(g, id, like, is_missing ? (double)NAN : value->valuedouble * scale);
+	}
 }
 
 void gather_process(struct gathering *g, const char *id, double n)
@@ -202,7 +249,7 @@ void gather_process(struct gathering *g, const char *id, double n)
 	const char *interned = NULL;
 	const int known = g->error == 0 ? find(g, id, &interned) : -1;
 	if (known >= 0 && vec_push(&g->items.items[known].processes, n) < 0)
-		no_memory(g);
+		gather_no_memory(g);
 }
 
 struct summary *gather_summary(struct gathering *g, const char *id, const struct metric *like)
@@ -279,7 +326,7 @@ int gather_finish(struct gathering *g)
 {
 	vec_foreach(item, &g->items) {
 		if (g->error == 0 && put(g->session, g->samples, item) < 0)
-			no_memory(g);
+			gather_no_memory(g);
 	}
 	if (g->error == 0 && g->session->n_series == 0)
 		g->error = fail(-ENODATA, "'%s': there is no result in it", g->path);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the readers share: gathering samples under ids, units, JSON. */
+/* What the readers share: gathering samples under ids, text, units, JSON. */
 #ifndef USERSPACE_FOREIGN_INTERNAL_H
 #define USERSPACE_FOREIGN_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/model/build/id_map.h"
@@ -16,16 +17,19 @@
 /* --- the readers: see struct foreign --------------------------------------------------------- */
 
 struct gathering;
-#define FOREIGN_READER(name)                                                  \
-	bool name##_sniff(const char *text, size_t length, const char *path); \
+#define FOREIGN_READER(name)                                \
+	bool name##_sniff(const char *text, size_t length); \
 	void name##_read(struct gathering *g, const char *text, size_t length)
-#define FOREIGN_JSON_READER(name)                                             \
-	bool name##_sniff(const char *text, size_t length, const char *path); \
+#define FOREIGN_JSON_READER(name)                           \
+	bool name##_sniff(const char *text, size_t length); \
 	void name##_read(struct gathering *g, const cJSON *json)
+#define FOREIGN_DIRECTORY_READER(name)       \
+	bool name##_knows(const char *path); \
+	void name##_read(struct gathering *g)
 FOREIGN_JSON_READER(hyperfine);
 FOREIGN_JSON_READER(pytest);
-FOREIGN_READER(pytest_tree);
-FOREIGN_READER(criterion);
+FOREIGN_DIRECTORY_READER(pytest_tree);
+FOREIGN_DIRECTORY_READER(criterion);
 FOREIGN_JSON_READER(gbench);
 FOREIGN_READER(go);
 FOREIGN_JSON_READER(k6);
@@ -47,6 +51,13 @@ FOREIGN_READER(rows_json);
 
 /* What a package, NULL where the output tells it, printed with its benchmarks. */
 void go_read_output(struct gathering *g, const char *package, const char *text, size_t length);
+bool go_is_benchmark(const char *name);
+
+/* How long a line may be, where a limit is needed; a name and so an id. */
+#define FOREIGN_MAX_LINE ((size_t)64 << 10)
+#define FOREIGN_MAX_NAME ((size_t)4096)
+/* Most tools write seconds. */
+#define NS ((double)NS_PER_S)
 
 /* --- gathering ------------------------------------------------------------------------------- */
 
@@ -81,9 +92,18 @@ extern const struct metric like_count; /* a number without direction, by statist
 
 /* "@stem[@name]", interned; @name NULL or "": "@stem". NULL after an error. */
 const char *gather_id(struct gathering *g, const char *stem, const char *name);
+/* The same of "bench.@what". */
+const char *gather_bench_id(struct gathering *g, const char *what, const char *name);
+/* @id, or NULL and an error when there are samples of it already. */
+const char *gather_once(struct gathering *g, const char *id);
+/* What was put together with the limit FOREIGN_MAX_NAME. NULL after an error, which it may be. */
+const char *gather_name(struct gathering *g, const struct buf *name);
 
 /* One sample; not finite: not captured. */
 void gather_value(struct gathering *g, const char *id, const struct metric *like, double value);
+/* All numbers of an array: null and JMH's "NaN" are not captured, anything else is an error. */
+void gather_values(struct gathering *g, const char *id, const struct metric *like,
+		   const cJSON *values, double scale);
 /* The next @n samples of @id, which there are, are of one process. */
 void gather_process(struct gathering *g, const char *id, double n);
 /* The statistics of a metric that has no samples, to be filled in: all NAN, the second time as they
@@ -97,10 +117,12 @@ void gather_note(struct gathering *g, const char *format, ...)
 /* An error with its place: "'path': line 3: what". Sets .error to -EBADMSG. */
 void gather_fail(struct gathering *g, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+void gather_no_memory(struct gathering *g);
 /* Copies into the session. NULL and "" are NULL. */
 const char *gather_text(struct gathering *g, const char *text);
 const char *gather_textn(struct gathering *g, const char *text, size_t n);
 void gather_command(struct gathering *g, const char *command);
+void gather_cpus(struct gathering *g, double n);
 
 /* Tests and their suite. A time of 0 is none: tools write it for what they did not measure, or could
  * not with the digits that they print. A test that was skipped took no time, whatever is said. */
@@ -120,10 +142,21 @@ void gather_suite(struct gathering *g, const char *tool, const struct suite *sui
 /* Puts everything into the session. -ENODATA, logged, when there is nothing. */
 int gather_finish(struct gathering *g);
 
+/* --- text ------------------------------------------------------------------------------------ */
+
 /* The next line from *at on, without its end, which moves *at; false: there is none. */
 bool foreign_line(const char **at, const char *end, const char **ret, size_t *ret_length);
+/* Ends each word of @line with a NUL. Returns how many there are, at most @most. */
+size_t foreign_words(char *line, char **ret, size_t most);
 /* A number that people read: "1234.5" or "1,234.5". */
 bool foreign_number(const char *text, double *ret);
+/* How many that is; 0: it is no number of things. */
+size_t foreign_count(double value);
+/* @words ends with NULL. */
+bool foreign_is_one_of(const char *word, const char *const *words);
+bool foreign_holds(const char *text, size_t length, const char *word);
+/* The first byte that is no blank; 0: none. */
+char foreign_first_byte(const char *text, size_t length);
 
 /* --- units ----------------------------------------------------------------------------------- */
 
@@ -137,8 +170,10 @@ struct foreign_unit foreign_unit(const char *text);
 
 /* --- JSON ------------------------------------------------------------------------------------ */
 
-/* Parses; bare NaN and Infinity, which several tools write, are null. NULL: logged. */
-cJSON *foreign_json_parse(const char *text, size_t length, const char *path);
+/* Parses; bare NaN and Infinity, which several tools write, are null. NULL after an error. */
+cJSON *foreign_json_parse(struct gathering *g, const char *text, size_t length);
+/* The same of a file; NULL, too, when there is none. */
+cJSON *foreign_json_load(struct gathering *g, const char *path);
 static inline void foreign_json_free(cJSON **json)
 {
 	cJSON_Delete(*json);
@@ -153,10 +188,7 @@ const char *foreign_json_text(const cJSON *object, const char *key);
 /* Whether the document is an object with that member, whose value begins with @opening (0: any).
  * Looks at the beginning only and needs no valid JSON. */
 bool foreign_json_sniff(const char *text, size_t length, const char *key, char opening);
-/* The first byte that is no blank; 0: none. */
-char foreign_first_byte(const char *text, size_t length);
-
-/* How much of a file is looked at to recognise it. */
-#define FOREIGN_SNIFF_LENGTH ((size_t)1 << 20)
+/* Whether {"A": {"B": {"KEY": is how it begins, where that is @depth 3. */
+bool foreign_json_begins(const char *text, size_t length, size_t depth, const char *key);
 
 #endif

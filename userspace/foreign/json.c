@@ -8,6 +8,7 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/foreign/foreign.h"
 #include "userspace/foreign/internal.h"
@@ -66,20 +67,36 @@ static int replace_not_numbers(const char *text, size_t length, struct buf *out)
 	return buf_add(out, text + copied, length - copied);
 }
 
-cJSON *foreign_json_parse(const char *text, size_t length, const char *path)
+static cJSON *parse(struct gathering *g, const char *path, const char *text, size_t length)
 {
 	_cleanup_(buf_done) struct buf clean;
 	struct json_error error;
 	/* "inf" becomes one byte longer. */
 	buf_init(&clean, FOREIGN_MAX_LENGTH + FOREIGN_MAX_LENGTH / 3);
 	if (replace_not_numbers(text, length, &clean) < 0) {
-		(void)fail(clean.error, "'%s': memory is short", path);
+		gather_no_memory(g);
 		return NULL;
 	}
 	cJSON *json = json_parse(buf_str(&clean), clean.len, &error);
-	if (json == NULL)
-		(void)fail(-EBADMSG, "'%s': line %zu: %s", path, error.line, error.what);
+	if (json == NULL && g->error == 0)
+		g->error = fail(-EBADMSG, "'%s': line %zu: %s", path, error.line, error.what);
 	return json;
+}
+
+cJSON *foreign_json_parse(struct gathering *g, const char *text, size_t length)
+{
+	return parse(g, g->path, text, length);
+}
+
+cJSON *foreign_json_load(struct gathering *g, const char *path)
+{
+	_cleanup_(buf_done) struct buf text = { .limit = FOREIGN_MAX_LENGTH };
+	const int r = g->error == 0 ? fs_read_file(path, &text) : -ENOENT;
+	if (r == 0)
+		return parse(g, path, buf_str(&text), text.len);
+	if (r != -ENOENT)
+		g->error = fail(r, "cannot read '%s': %s", path, strerror(-r));
+	return NULL;
 }
 
 const cJSON *foreign_json_get(const cJSON *object, const char *key)
@@ -135,10 +152,29 @@ static bool is_member(const char *text, size_t length, size_t begin, size_t end,
 	return opening == '\0' || (i < length && text[i] == opening);
 }
 
+bool foreign_json_begins(const char *text, size_t length, size_t depth, const char *key)
+{
+	size_t i = 0;
+	for (size_t level = 1; level <= depth; level++) {
+		i = skip_blanks(text, length, i);
+		if (i >= length || text[i] != '{')
+			return false;
+		const size_t begin = skip_blanks(text, length, i + 1);
+		if (begin >= length || text[begin] != '"')
+			return false;
+		const size_t end = skip_string(text, length, begin);
+		if (level == depth)
+			return is_member(text, length, begin, end, key, '\0');
+		i = skip_blanks(text, length, end);
+		if (i >= length || text[i] != ':')
+			return false;
+		i++;
+	}
+	return false;
+}
+
 bool foreign_json_sniff(const char *text, size_t length, const char *key, char opening)
 {
-	if (length > FOREIGN_SNIFF_LENGTH)
-		length = FOREIGN_SNIFF_LENGTH;
 	size_t depth = 0;
 	if (foreign_first_byte(text, length) != '{')
 		return false;

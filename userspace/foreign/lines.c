@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Text line by line, and the numbers in it. */
+/* Text line by line, and the words and numbers in it. */
 
 #include <stdio.h>
 #include <string.h>
@@ -45,4 +45,35 @@ bool foreign_number(const char *text, double *ret)
 	char copy[64];
 	return snprintf(copy, sizeof(copy), "%s", text) < (int)sizeof(copy) && drop_commas(copy) &&
 	       parse_double(copy, ret) == 0;
+}
+
+size_t foreign_count(double value)
+{
+	return value >= 0 && value <= 1e15 ? (size_t)value : 0;
+}
+
+size_t foreign_words(char *line, char **ret, size_t most)
+{
+	static const char blanks[] = " \t\r";
+	size_t n = 0;
+	for (char *at = line + strspn(line, blanks); *at != '\0' && n < most;) {
+		ret[n++] = at;
+		at += strcspn(at, blanks);
+		if (*at != '\0')
+			*at++ = '\0';
+		at += strspn(at, blanks);
+	}
+	return n;
+}
+
+bool foreign_is_one_of(const char *word, const char *const *words)
+{
+	while (*words != NULL && strcmp(*words, word) != 0)
+		words++;
+	return *words != NULL;
+}
+
+bool foreign_holds(const char *text, size_t length, const char *word)
+{
+	return memmem(text, length, word, strlen(word)) != NULL;
 }

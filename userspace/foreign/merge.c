@@ -2,12 +2,10 @@
 /* Several results of one benchmark suite as one: each file is another process, which is what tells
  * how much processes differ. */
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
 #include "userspace/foreign/internal.h"
 
 /* A summary is one value of its process: that it has no others is lost where there are many processes. */

@@ -2,11 +2,9 @@
 
 #include "userspace/foreign/xml.h"
 
-#include <errno.h>
 #include <expat.h>
 #include <string.h>
 
-#include "userspace/base/log.h"
 #include "userspace/foreign/internal.h"
 
 #define MAX_DEPTH 64
@@ -14,8 +12,7 @@
 
 bool xml_sniff(const char *text, size_t length, const char *word)
 {
-	const size_t n = length < FOREIGN_SNIFF_LENGTH ? length : FOREIGN_SNIFF_LENGTH;
-	return foreign_first_byte(text, n) == '<' && memmem(text, n, word, strlen(word)) != NULL;
+	return foreign_first_byte(text, length) == '<' && foreign_holds(text, length, word);
 }
 
 const char *xml_attribute(const char **attributes, const char *name)
@@ -76,7 +73,7 @@ void xml_read(struct xml *x, const char *text, size_t length)
 	enum XML_Status status = XML_STATUS_OK;
 	x->parser = XML_ParserCreate(NULL);
 	if (x->parser == NULL) {
-		x->g->error = fail(-ENOMEM, "'%s': memory is short", x->g->path);
+		gather_no_memory(x->g);
 		return;
 	}
 	XML_SetUserData(x->parser, x);
