@@ -285,7 +285,7 @@ static struct known_noise noise_of_twelve(struct machine *m, size_t i)
 	struct trend t = { .points = points, .n_points = 12 };
 	for (size_t k = 0; k < t.n_points; k++, m->run++)
 		points[k].median = factor(m, i % MOST_METRICS);
-	return trend_noise(&t);
+	return trend_noise(&t, 1);
 }
 
 static void a_history_of_twelve_is_no_reason_for_false_ones(void **state)

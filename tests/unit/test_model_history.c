@@ -230,16 +230,18 @@ static void noise_is_that_of_neighbours(void **state)
 {
 	(void)state;
 	struct trend *t = sample_trend(30, 4e8);
-	const struct known_noise calm = trend_noise(t);
+	const struct known_noise calm = trend_noise(t, 1);
 	assert_true(calm.n == 30 && calm.sigma > 0.014 && calm.sigma < 0.028);
+	/* What four processes together still differ by is half of what one does. */
+	near(trend_noise(t, 4).sigma, 2 * calm.sigma, 1e-9);
 	/* A change for good is one step of many. */
 	sample_scale(t, 15, 3);
-	assert_true(trend_noise(t).sigma < 1.4 * calm.sigma);
+	assert_true(trend_noise(t, 1).sigma < 1.4 * calm.sigma);
 	for (size_t i = 0; i < t->n_points; i++)
 		t->points[i].median = 7;
-	near(trend_noise(t).sigma, 0.005, 1e-9);
+	near(trend_noise(t, 1).sigma, 0.005, 1e-9);
 	t->n_points = 4;
-	assert_int_equal(trend_noise(t).n, 0);
+	assert_int_equal(trend_noise(t, 1).n, 0);
 	(void)trend_free(t);
 }
 

@@ -117,6 +117,30 @@ static void ask_trends(struct answers *a, struct store *st, size_t most)
 	}
 }
 
+static int write_trend(void *context, const char *metric, const struct trend *t)
+{
+	const struct answers *a = context;
+	(void)fprintf(a->f, "%s %zu", metric, t->n_points);
+	for (size_t i = 0; i < t->n_points; i++)
+		(void)fprintf(a->f, " %lld=%a", (long long)t->points[i].created_ns,
+			      t->points[i].median);
+	(void)fprintf(a->f, "\n");
+	return 0;
+}
+
+static void ask_trends_at_once(struct answers *a, struct store *st, size_t most)
+{
+	for (size_t h = 0; h < N_OF(hosts); h++) {
+		query(a, "all trends");
+		assert_int_equal(store_trends(st, NULL, hosts[h], most, write_trend, a), 0);
+		for (size_t s = 0; s < N_OF(scenarios); s++) {
+			query(a, "trends");
+			assert_int_equal(
+				store_trends(st, scenarios[s], hosts[h], most, write_trend, a), 0);
+		}
+	}
+}
+
 static void ask_session(struct answers *a, struct store *st, const char *id, size_t digits)
 {
 	_cleanup_(arena_freep) struct arena *arena = arena_new();
@@ -174,6 +198,7 @@ static void ask_all(struct answers *a, struct store *st, char ids[][65])
 {
 	ask_trends(a, st, 0);
 	ask_trends(a, st, 3);
+	ask_trends_at_once(a, st, 3);
 	for (size_t i = 0; i < 40; i++)
 		ask_session(a, st, ids[i], 4 + 60 * i / 39);
 	for (size_t i = 0; i < 25; i++)

@@ -248,6 +248,63 @@ static void a_trend_is_oldest_first(void **state)
 	(void)store_close(st);
 }
 
+struct given {
+	size_t n;
+	struct trend trends[8];
+	struct point points[8][2];
+};
+
+/* Of startup.ready, which are different. */
+static int note_trend(void *context, const char *metric, const struct trend *t)
+{
+	struct given *g = context;
+	if (strcmp(metric, "startup.ready") != 0)
+		return 0;
+	assert_in_range(t->n_points, 1, 2);
+	memcpy(g->points[g->n], t->points, t->n_points * sizeof(*t->points));
+	g->trends[g->n] = (struct trend){ .points = g->points[g->n], .n_points = t->n_points };
+	g->n++;
+	return 0;
+}
+
+static int refuse_trend(void *context, const char *metric, const struct trend *t)
+{
+	(void)metric;
+	(void)t;
+	++*(size_t *)context;
+	return 23;
+}
+
+static void the_last_points_of_all_metrics_come_at_once(void **state)
+{
+	(void)state;
+	struct store *st = opened();
+	char id[65];
+	static const int order[] = { 2, 0, 4, 1, 3 };
+	for (size_t i = 0; i < 5; i++)
+		put(st, "s", order[i] + 1, 1000 * order[i], id);
+	put(st, "other", 3, 7, id);
+	struct given g = { 0 };
+	assert_int_equal(store_trends(st, "s", "sha256:host", 2, note_trend, &g), 0);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(g.trends[0].n_points, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(g.points[0][i].created_ns, i + 4);
+		assert_true(g.points[0][i].median == 1000 * (double)(i + 3) + 2.5);
+	}
+	g.n = 0;
+	assert_int_equal(store_trends(st, NULL, "sha256:host", 2, note_trend, &g), 0);
+	assert_int_equal(g.n, 2);
+	assert_int_equal(g.trends[0].n_points + g.trends[1].n_points, 3);
+	g.n = 0;
+	assert_int_equal(store_trends(st, NULL, "elsewhere", 2, note_trend, &g), 0);
+	assert_int_equal(g.n, 0);
+	size_t n_refused = 0;
+	assert_int_equal(store_trends(st, NULL, "sha256:host", 2, refuse_trend, &n_refused), 23);
+	assert_int_equal(n_refused, 1);
+	(void)store_close(st);
+}
+
 static void pruning_spares_what_is_named(void **state)
 {
 	(void)state;
@@ -425,6 +482,7 @@ int main(void)
 		STORE_TEST(a_refused_baseline_stores_nothing),
 		STORE_TEST(names_are_printable_and_inert),
 		STORE_TEST(a_trend_is_oldest_first),
+		STORE_TEST(the_last_points_of_all_metrics_come_at_once),
 		STORE_TEST(pruning_spares_what_is_named),
 		STORE_TEST(a_failure_leaves_nothing_behind),
 		STORE_TEST(damage_is_noticed),

@@ -2,7 +2,7 @@
 #include "userspace/cmd/known_noise.h"
 
 #include <errno.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/arena.h"
@@ -12,86 +12,67 @@
 #include "userspace/cmd/store_access.h"
 
 #define POINTS_OF_NOISE 50
-#define SCENARIOS_MAX	100
-#define LOOK_UPS_MAX	2000 /* a few queries each */
 
-struct search {
-	struct arena *arena;
-	struct session *base;
-	const char *scenario, *host_class;
-	struct names VEC(const char *) names;
+struct wanted {
+	const char *name; /* as the store has it */
+	struct series *series;
+	int64_t latest_ns; /* of the points that its noise is from */
 };
 
-static int take_scenario(void *context, const char *scenario, const char *host_class,
-			 int64_t n_sessions, int64_t latest_ns)
+struct wanted_list VEC(struct wanted);
+
+static int by_name(const void *a, const void *b)
 {
-	struct search *s = context;
-	(void)n_sessions;
-	(void)latest_ns;
-	if (strcmp(host_class, s->host_class) != 0 ||
-	    (s->scenario != NULL && strcmp(scenario, s->scenario) != 0) ||
-	    s->names.n == SCENARIOS_MAX)
-		return 0;
-	const char *name = arena_strdup(s->arena, scenario);
-	return name != NULL ? vec_push(&s->names, name) : -ENOMEM;
+	const struct wanted *left = a, *right = b;
+	return strcmp(left->name, right->name);
 }
 
-/* The results of a scenario are of as many processes as this one, and differ by less than these do. */
-static int look_up(struct store *store, const struct search *search, const char *scenario,
-		   struct series *s)
-{
-	struct trend *t = NULL;
-	const int r = store_trend(store, scenario, search->host_class, s->id, POINTS_OF_NOISE, &t);
-	if (r == 0)
-		s->noise = trend_noise(t);
-	s->noise.sigma *= sqrt((double)s->n_processes);
-	(void)trend_free(t);
-	return r;
-}
-
-static int look_up_all(struct store *store, const struct search *search)
-{
-	const struct session *s = search->base;
-	int r = 0;
-	for (size_t k = 0, n = 0; k < search->names.n; k++) {
-		for (size_t i = 0; r == 0 && i < s->n_series && n < LOOK_UPS_MAX; i++) {
-			struct series *series = &s->series[i];
-			if (series->n_processes == 0 || series->noise.n > 0)
-				continue;
-			r = look_up(store, search, search->names.items[k], series);
-			n++;
-		}
-	}
-	return r;
-}
-
-static bool has_processes(const struct session *s)
+/* What is compared by processes. */
+static int collect(struct arena *arena, struct session *s, struct wanted_list *ret)
 {
 	for (size_t i = 0; i < s->n_series; i++) {
-		if (s->series[i].n_processes > 0)
-			return true;
+		struct series *series = &s->series[i];
+		const char *name = stored_text(arena, series->id);
+		if (series->n_processes > 0 &&
+		    vec_push(ret, (struct wanted){ name, series, INT64_MIN }) < 0)
+			return -ENOMEM;
 	}
-	return false;
+	if (ret->n > 0)
+		qsort(ret->items, ret->n, sizeof(*ret->items), by_name);
+	return 0;
+}
+
+static int take_trend(void *context, const char *metric, const struct trend *t)
+{
+	const struct wanted_list *all = context;
+	const struct wanted key = { .name = metric };
+	struct wanted *w =
+		all->n > 0 ? bsearch(&key, all->items, all->n, sizeof(key), by_name) : NULL;
+	const int64_t latest_ns = t->points[t->n_points - 1].created_ns;
+	if (w == NULL || latest_ns <= w->latest_ns)
+		return 0;
+	const struct known_noise noise = trend_noise(t, w->series->n_processes);
+	if (noise.n == 0)
+		return 0;
+	w->series->noise = noise;
+	w->latest_ns = latest_ns;
+	return 0;
 }
 
 int known_noise_of(struct session *base, const char *scenario)
 {
-	_cleanup_(arena_freep) struct arena *arena = arena_new();
-	const char *fingerprint = base->host.fingerprint;
-	struct search search = {
-		arena, base, scenario, fingerprint != NULL ? fingerprint : "", { 0 }
-	};
+	const char *host = base->host.fingerprint != NULL ? base->host.fingerprint : "";
+	struct wanted_list wanted = { 0 };
 	struct store *store = NULL;
-	if (!has_processes(base))
-		return 0;
-	if (arena == NULL)
-		return fail(-ENOMEM, "not enough memory for what the store knows");
-	int r = store_access_open(false, &store);
-	if (r == 0)
-		r = store_scenarios(store, take_scenario, &search);
-	if (r == 0)
-		r = look_up_all(store, &search);
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	int r = arena != NULL ? collect(arena, base, &wanted) : -ENOMEM;
+	if (r == 0 && wanted.n > 0)
+		r = store_access_open(false, &store);
+	if (r == 0 && store != NULL)
+		r = store_trends(store, scenario, host, POINTS_OF_NOISE, take_trend, &wanted);
 	(void)store_close(store);
-	vec_done(&search.names);
+	vec_done(&wanted);
+	if (r == -ENOMEM)
+		return fail(r, "not enough memory for what the store knows of the noise");
 	return r == -ENOENT ? 0 : r;
 }

@@ -29,9 +29,6 @@ int64_t session_key(const char *id);
 int64_t series_key(struct arena *arena, const char *scenario, const char *host_class,
 		   const char *metric);
 
-/* Escaped as text is stored; NULL is "". "" also when memory is short. */
-const char *stored_text(struct arena *arena, const char *text);
-
 /* Tells a bool that there is a row. */
 int see_row(void *context, const struct sql_value *cells, size_t n);
 /* Copies a row. -ENOMEM. */

@@ -37,6 +37,8 @@ struct store_entry {		/* what is known about a stored session besides the docume
 	bool is_dirty;
 };
 
+/* Escaped as text is stored; NULL is "". "" also when memory is short. */
+const char *stored_text(struct arena *arena, const char *text);
 /* The command line of @s with what changes from run to run taken out; "" when it has none. In
  * @arena; NULL: no memory. */
 const char *store_scenario_of(const struct session *s, struct arena *arena);
@@ -79,6 +81,12 @@ int baseline_each(struct store *st,
 /* The last @most points (0: all). No such series: a trend without points. */
 int store_trend(struct store *st, const char *scenario, const char *host_class, const char *metric,
 		size_t most, struct trend **ret);
+/* Calls @each with the last @most points (1 or more) of every metric that runs of @scenario have (NULL: of
+ * any; then a metric comes once for each), until it returns non-zero; returns that. @metric is as
+ * stored_text() has it. Points have a time and a median. */
+int store_trends(struct store *st, const char *scenario, const char *host_class, size_t most,
+		 int (*each)(void *context, const char *metric, const struct trend *trend),
+		 void *context);
 /* Removes sessions that no baseline or annotation names and that are older than @before_ns
  * (INT64_MIN: none is) or beyond the last @keep of their series (SIZE_MAX: none is).
  * *ret_removed may be NULL. */

@@ -154,6 +154,17 @@ static const char *const statements[SQL_STATEMENTS] = {
 	[SQL_SERIES_GET] = "SELECT unit, better FROM sl_series WHERE number = $1",
 	[SQL_POINTS] = "SELECT session, created_ns, n, median, low, high FROM sl_point"
 		       " WHERE series = $1 ORDER BY created_ns DESC, session DESC LIMIT $2",
+	/* Of each series the index is read from the first of its last points on. The limit keeps
+	 * PostgreSQL from looking for that at each point. */
+	[SQL_POINTS_OF_ALL] =
+		"SELECT s.number, s.metric, p.created_ns, p.median FROM"
+		" (SELECT m.number, m.metric, COALESCE((SELECT q.created_ns FROM sl_point q"
+		" WHERE q.series = m.number ORDER BY q.created_ns DESC LIMIT 1 OFFSET $3), 0)"
+		" AS since FROM sl_series m"
+		" WHERE m.host_class = $2 AND (m.scenario = $1 OR $1 IS NULL)"
+		" LIMIT 9223372036854775807) AS s"
+		" JOIN sl_point p ON p.series = s.number AND p.created_ns >= s.since"
+		" ORDER BY s.number, p.created_ns, p.session",
 	[SQL_METRICS_OF] = "SELECT metric FROM sl_series WHERE scenario = $1 AND host_class = $2"
 			   " ORDER BY number",
 	[SQL_ANNOTATIONS] = "SELECT session, text FROM sl_annotation WHERE series = $1"

@@ -27,6 +27,8 @@ enum statement {
 	SQL_BASELINES,	     /* -> the columns of an entry, name */
 	SQL_SERIES_GET,	     /* series -> unit, better */
 	SQL_POINTS,	     /* series, limit -> session, created, n, median, low, high */
+	SQL_POINTS_OF_ALL,   /* scenario or NULL, host class, all but how many -> series, metric,
+			      * created, median: of each series the last, oldest first */
 	SQL_METRICS_OF,	     /* scenario, host class -> metric */
 	SQL_ANNOTATIONS,     /* series -> session, text */
 	SQL_ANNOTATION_ADD,  /* series, session, created, text */

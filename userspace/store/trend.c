@@ -2,6 +2,7 @@
 /* A metric over time. Points and commits come from two queries that indexes answer alone, in the
  * same order, and are merged here: a join of the two would take several times as long. */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,67 @@ int store_trend(struct store *st, const char *scenario, const char *host_class, 
 	vec_done(&b.spots);
 	if (r == 0)
 		*ret = take_ptr(t);
+	return r;
+}
+
+/* ---- many at once ---- */
+
+struct many {
+	int64_t series; /* whose points these are; none has this number while there are none */
+	struct buf metric;
+	struct points VEC(struct point) points;
+	int (*each)(void *context, const char *metric, const struct trend *trend);
+	void *context;
+};
+
+static int give_trend(struct many *m)
+{
+	const struct trend trend = { .points = m->points.items, .n_points = m->points.n };
+	return m->points.n > 0 ? m->each(m->context, buf_str(&m->metric), &trend) : 0;
+}
+
+static int take_any_point(void *context, const struct sql_value *cells, size_t n)
+{
+	struct many *m = context;
+	if (n < 4)
+		return -EIO;
+	const int64_t series = cell_integer(&cells[0]);
+	if (m->points.n > 0 && series != m->series) {
+		const int r = give_trend(m);
+		m->points.n = 0;
+		if (r != 0)
+			return r;
+	}
+	m->series = series;
+	if (m->points.n == 0) {
+		buf_clear(&m->metric);
+		(void)buf_adds(&m->metric, cell_text(&cells[1]));
+	}
+	const struct point point = { .created_ns = cell_integer(&cells[2]),
+				     .median = cell_real(&cells[3]) };
+	return m->metric.error < 0 ? m->metric.error : vec_push(&m->points, point);
+}
+
+int store_trends(struct store *st, const char *scenario, const char *host_class, size_t most,
+		 int (*each)(void *context, const char *metric, const struct trend *trend),
+		 void *context)
+{
+	_cleanup_(arena_freep) struct arena *arena = arena_new();
+	struct many m = { .metric = { .limit = SIZE_MAX }, .each = each, .context = context };
+	assert(most > 0 && most <= INT64_MAX);
+	if (arena == NULL)
+		return -ENOMEM;
+	const struct sql_value parameters[] = {
+		scenario != NULL ? sql_text(stored_text(arena, scenario))
+				 : (struct sql_value){ .type = SQL_NULL },
+		sql_text(stored_text(arena, host_class)),
+		sql_integer((int64_t)most - 1),
+	};
+	int r = sql_run(&st->sql, SQL_POINTS_OF_ALL, parameters, 3, take_any_point, &m);
+	if (r == 0)
+		r = give_trend(&m);
+	buf_done(&m.metric);
+	vec_done(&m.points);
 	return r;
 }
 

@@ -38,8 +38,9 @@ size_t trend_find(const struct trend *t, const char *text, size_t from);
 size_t trend_at(const struct trend *t, int64_t since_ns);
 /* Leaves out the points before @from. */
 void trend_cut(struct trend *t, size_t from);
-/* How the last points differ from one to the next, changes aside: n 0 where these are too few to tell. */
-struct known_noise trend_noise(const struct trend *t);
+/* How the last points differ from one to the next, changes aside, as noise from process to process: each
+ * point is of @n_processes, and differs by less than these do. n 0 where they are too few to tell. */
+struct known_noise trend_noise(const struct trend *t, size_t n_processes);
 /* A date as in trend_find(), or a duration before @now_ns: "90d". -EINVAL, -ERANGE. */
 int parse_since(const char *text, int64_t now_ns, int64_t *ret_ns);
 

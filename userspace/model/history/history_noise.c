@@ -36,7 +36,7 @@ static double away_from_neighbours(const double *logs, size_t n, size_t i)
 	return logs[i] - stats_median(window, WINDOW);
 }
 
-struct known_noise trend_noise(const struct trend *t)
+struct known_noise trend_noise(const struct trend *t, size_t n_processes)
 {
 	double logs[POINTS_MAX], squares = 0;
 	const size_t n = last_of(t, logs);
@@ -44,7 +44,6 @@ struct known_noise trend_noise(const struct trend *t)
 		return (struct known_noise){ 0 };
 	for (size_t i = 0; i < n; i++)
 		squares += pow(away_from_neighbours(logs, n, i), 2);
-	return (struct known_noise){
-		.sigma = fmax(sqrt(squares / (double)n / VARIANCE_LEFT), SIGMA_MIN), .n = n
-	};
+	const double sigma = fmax(sqrt(squares / (double)n / VARIANCE_LEFT), SIGMA_MIN);
+	return (struct known_noise){ .sigma = sigma * sqrt((double)n_processes), .n = n };
 }
