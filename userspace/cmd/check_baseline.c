@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a scenario is measured by: a baseline in the store, or a file, that was measured of the same. With
- * a trusted commit only what belongs to that: a file as it is in there, a baseline that was saved at it or at a commit that led
- * to it. */
+ * a trusted commit only what belongs to that: a file as it is in there, a baseline that was saved at it
+ * or at a commit that led to it. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -178,32 +178,24 @@ const char *check_own_baseline(struct check *c, const struct scenario *s, const 
 }
 
 /* What @name stands for: "main:memory mode" where there is one, since scenarios that share a name have
- * each its own; else "main". NULL: there is neither. */
-static int find_name(struct check *c, const struct scenario *s, const char *name, const char **ret)
+ * each its own; else "main". *ret_found NULL: there is neither. */
+static int load_stored(struct check *c, const struct scenario *s, const char *name,
+		       const char **ret_found, struct session **ret, struct store_entry *ret_about)
 {
 	const char *const names[] = { check_own_baseline(c, s, name), name };
-	*ret = NULL;
-	for (size_t i = 0; i < 2; i++) {
-		const int r = names[i] != NULL ? store_access_has(names[i]) : -ENOMEM;
-		if (r < 0)
-			return r;
-		if (r > 0) {
-			*ret = names[i];
-			return 0;
-		}
-	}
-	return 0;
-}
-
-static int load_stored(struct check *c, const char *name, struct session **ret,
-		       struct store_entry *ret_about)
-{
 	struct store *store = NULL;
-	int r = store_access_open(false, &store);
-	if (r >= 0)
-		r = baseline_load(store, name, ret, ret_about, c->arena);
+	*ret_found = NULL;
+	int r = names[0] != NULL ? store_access_open(false, &store) : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		r = baseline_has(store, names[i]);
+		if (r > 0)
+			*ret_found = names[i];
+	}
+	if (r > 0)
+		r = baseline_load(store, *ret_found, ret, ret_about, c->arena);
 	(void)store_close(store);
-	return r;
+	/* A store that is not there has none. */
+	return r == -ENOENT && *ret_found == NULL ? 0 : r;
 }
 
 /* That it is not there yet is no failure, but where a budget asks for it by name, or a change could have
@@ -232,13 +224,11 @@ static int load_name(struct check *c, const struct scenario *s, const char *name
 	if (c->trusted != NULL && distrust_store(c, ret_reason) < 0)
 		return -ENOENT;
 	*ret_reason = store_failed;
-	int r = find_name(c, s, name, &found);
-	if (r >= 0 && found == NULL)
-		return say_missing(c, s, name, may_wait, ret_reason);
-	if (r >= 0)
-		r = load_stored(c, found, ret, &about);
+	const int r = load_stored(c, s, name, &found, ret, &about);
 	if (r < 0)
 		return r;
+	if (found == NULL)
+		return say_missing(c, s, name, may_wait, ret_reason);
 	const char *label = arena_printf(c->arena, "@%s", found);
 	*ret_reason = c->trusted != NULL ? distrust(c, found, &about) : NULL;
 	if (*ret_reason != NULL || label == NULL) {

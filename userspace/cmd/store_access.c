@@ -179,21 +179,13 @@ int store_access_check_baseline(const struct session *s)
 	return 0;
 }
 
-static int is_it(void *context, const char *name, const struct store_entry *about)
-{
-	(void)about;
-	return strcmp(name, context) == 0;
-}
-
 int store_access_has(const char *name)
 {
 	struct store *st = NULL;
 	int r = store_access_open(false, &st);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	/* A copy, because the callback's context is not const; it changes nothing. */
-	_cleanup_free_ char *wanted = strdup(name);
-	r = wanted != NULL ? baseline_each(st, is_it, wanted) : -ENOMEM;
+	r = baseline_has(st, name);
 	(void)store_close(st);
 	return r;
 }

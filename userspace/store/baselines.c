@@ -79,6 +79,16 @@ int baseline_save(struct store *st, const char *name, const struct session *s,
 	return r;
 }
 
+int baseline_has(struct store *st, const char *name)
+{
+	const struct sql_value parameter = sql_text(name);
+	bool is_there = false;
+	const int r = is_name(name) ? sql_run(&st->sql, SQL_BASELINE_GET, &parameter, 1, see_row,
+					      &is_there)
+				    : 0;
+	return r < 0 ? r : is_there;
+}
+
 static int no_such(const struct store *st, const char *name)
 {
 	return fail(-ENOENT, "there is no baseline '%s' in '%s': see `startline baseline list`",

@@ -68,6 +68,8 @@ int baseline_check_name(const char *name);
 int baseline_taken(const char *name);
 int baseline_save(struct store *st, const char *name, const struct session *s,
 		  const struct store_entry *about);
+/* Whether there is one: 1 or 0. */
+int baseline_has(struct store *st, const char *name);
 /* @ret_about and @arena may be NULL. */
 int baseline_load(struct store *st, const char *name, struct session **ret,
 		  struct store_entry *ret_about, struct arena *arena);
