@@ -32,8 +32,6 @@
 #include "userspace/base/log.h"
 #include "userspace/collect/run/inheritance.h"
 
-extern char **environ;
-
 #define CANNOT_EXECUTE 127
 #define STACK_BYTES    (64u * 1024)
 
@@ -200,13 +198,19 @@ static void reap_now(struct target *t)
 	t->pid = 0;
 }
 
+static size_t count_strings(char *const *strings)
+{
+	size_t n = 0;
+	while (strings[n] != NULL)
+		n++;
+	return n;
+}
+
 /* A script without "#!" is run by the shell, as execvp(3) does. */
 static int prepare_script(struct launch *l)
 {
 	char *const *argv = l->spec.argv;
-	size_t n = 0;
-	while (argv[n] != NULL)
-		n++;
+	const size_t n = count_strings(argv);
 	static char shell[] = "/bin/sh";
 	l->script = calloc(n + 3, sizeof(*l->script));
 	if (l->script == NULL)
@@ -309,14 +313,6 @@ int target_spawn(const struct target_spec *spec, struct target *ret)
 	return 0;
 }
 
-static size_t count_strings(char *const *strings)
-{
-	size_t n = 0;
-	while (strings != NULL && strings[n] != NULL)
-		n++;
-	return n;
-}
-
 static void append_shim(const struct shim_environment *shim, char **to, size_t *n)
 {
 	for (size_t i = 0; i < sizeof(shim->variables) / sizeof(shim->variables[0]); i++)
@@ -327,25 +323,20 @@ static void append_shim(const struct shim_environment *shim, char **to, size_t *
  * shim's variables, which it cuts off again at its start (preload/settings.h). */
 static char **merge_environment(const struct shim_environment *shim, const struct target_spec *spec)
 {
-	char *const *environment = spec->environment != NULL ? spec->environment : environ;
-	const char *notify = spec->notify_text;
-	char *own = (char *)(uintptr_t)notify; /* only ever read by execve */
-	char **merged = calloc(count_strings(environment) + 6, sizeof(*merged));
+	/* Only ever read by execve. */
+	char *const notify[] = { (char *)(uintptr_t)spec->notify_text, NULL };
+	_cleanup_free_ char **own = environment_with(spec->environment, notify);
+	char **merged = own != NULL ? calloc(count_strings(own) + 5, sizeof(*merged)) : NULL;
 	size_t n = 0;
-	bool is_placed = notify == NULL;
 	if (merged == NULL)
 		return NULL;
 	if (shim != NULL && shim->is_in_front)
 		append_shim(shim, merged, &n);
-	for (char *const *item = environment; item != NULL && *item != NULL; item++) {
-		const bool is_own = notify != NULL && environment_is_same(notify, *item);
-		is_placed |= is_own;
+	for (char *const *item = own; *item != NULL; item++) {
 		/* Of another startline, which is not to be reported to by this one's. */
 		if (shim == NULL || strncmp(*item, SHIM_VARIABLE, strlen(SHIM_VARIABLE)) != 0)
-			merged[n++] = is_own ? own : *item;
+			merged[n++] = *item;
 	}
-	if (!is_placed)
-		merged[n++] = own;
 	if (shim != NULL)
 		append_shim(shim, merged, &n);
 	return merged;
