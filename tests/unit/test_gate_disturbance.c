@@ -69,6 +69,8 @@ static void most_of_it_is_waiting(void **state)
 	add_row(0, CAUSE_RUNQUEUE, 30 * MS);
 	assert_non_null(disturbed());
 	assert_non_null(strstr(disturbed(), "withheld: 30.0 ms of it is waiting for a CPU, "));
+	rows[0].cause = CAUSE_THROTTLED;
+	assert_non_null(disturbed());
 }
 
 static void less_than_half_of_it_is(void **state)

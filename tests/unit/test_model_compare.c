@@ -291,16 +291,14 @@ static void what_is_proven_comes_first(void **state)
 	done(c);
 }
 
-/* Of more work, and of others who want the processor too. */
-static void waiting_for_a_cpu_hides_no_work(void **state)
+static void hides_no_work(enum cause wait)
 {
 	static const struct side side = { 0 };
-	(void)state;
 	struct session *s[2] = { session_of(&side), session_of(&side) };
 	for (int k = 0; k < 2; k++)
 		for (size_t i = 0; i < RUNS; i++) {
 			sample_segment(s[k], &s[k]->runs[i], (50 + 100 * k) * MS + (int64_t)i,
-				       PHASE_MAIN, CAUSE_RUNQUEUE, "");
+				       PHASE_MAIN, wait, "");
 			sample_segment(s[k], &s[k]->runs[i], (3 + 20 * k) * MS + (int64_t)i,
 				       PHASE_MAIN, CAUSE_CPU, "");
 		}
@@ -310,6 +308,14 @@ static void waiting_for_a_cpu_hides_no_work(void **state)
 	assert_true(c->contributions[1].low_ns > 90 * MS);
 	rows_add_up(c);
 	done(c);
+}
+
+/* Of more work, and of others who want the processor, or have a share of the quota, too. */
+static void waiting_for_a_cpu_hides_no_work(void **state)
+{
+	(void)state;
+	hides_no_work(CAUSE_RUNQUEUE);
+	hides_no_work(CAUSE_THROTTLED);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

@@ -35,7 +35,8 @@ static double proven_rows(const struct suspicion *s, bool of_waits)
 	double sum = 0;
 	for (size_t i = 0; c->has_contributions && i < c->n_contributions; i++) {
 		const struct contribution *row = &c->contributions[i];
-		const bool waits = row->cause == CAUSE_RUNQUEUE || row->cause == CAUSE_THROTTLED;
+		/* A quota, too: in a container others may have used it up. */
+		const bool waits = cause_is_cpu_wait(row->cause);
 		const bool is_along = s->ns > 0 ? row->low_ns > 0 : row->high_ns < 0;
 		if (waits == of_waits && is_along && row->counterpart == NULL)
 			sum += (double)row->delta_ns;

@@ -15,8 +15,8 @@
 bool proven_row(const struct comparison *c, const struct contribution *row)
 {
 	const double nearer = row->low_ns > 0 ? row->low_ns : row->high_ns < 0 ? -row->high_ns : 0;
-	return row->counterpart == NULL && row->cause != CAUSE_RUNQUEUE &&
-	       row->cause != CAUSE_THROTTLED && nearer > GATE_MARGIN * (double)c->base_total_ns &&
+	return row->counterpart == NULL && !cause_is_cpu_wait(row->cause) &&
+	       nearer > GATE_MARGIN * (double)c->base_total_ns &&
 	       nearer >= NEARER_END * fabs((double)row->delta_ns);
 }
 

@@ -50,7 +50,7 @@ static double of_phase(const struct metric *metric, const struct run *r)
 }
 
 /* A thread of the tree can have kept the path off a CPU for as long as it was on one, and no longer: only
- * what exceeds that was the doing of others for certain. */
+ * what exceeds that was the doing of others for certain. A quota's waits are not (cause_is_cpu_wait()). */
 static double get_undisturbed(const struct metric *metric, const struct run *r)
 {
 	double waited_ns = 0, on_path_ns = 0, tree_ns = 0;

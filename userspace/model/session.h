@@ -43,6 +43,11 @@ enum cause {
 	CAUSE_COUNT
 };
 
+/* Whether it is waiting for a CPU: none was free, or the quota of its control group was used up. Neither is
+ * work, and both come and go by chance. But only of the first others are to blame for certain: a quota is
+ * the group's own limit, and mostly the command's own work has used it up. */
+bool cause_is_cpu_wait(enum cause cause);
+
 /* The names of an enumeration's values, in order. */
 struct name_table {
 	const char *const *items;

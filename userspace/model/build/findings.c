@@ -341,7 +341,7 @@ int64_t startup_own_ns(const struct run *run)
 {
 	int64_t ns = run->startup_total_ns;
 	for (size_t i = 0; i < run->n_segments; i++)
-		ns -= run->segments[i].cause == CAUSE_RUNQUEUE ? run->segments[i].duration_ns : 0;
+		ns -= cause_is_cpu_wait(run->segments[i].cause) ? run->segments[i].duration_ns : 0;
 	return ns;
 }
 

@@ -521,7 +521,7 @@ int constructors_name(struct session *s,
 		      struct run *run); /* of libraries, and in slow-constructor */
 int hot_function(struct session *s, struct run *run);
 int repeated_work(struct session *s, struct run *run);
-/* findings.c: of the startup what was no waiting for a CPU, for which a busy machine is to blame. */
+/* findings.c: of the startup what was no waiting for a CPU. */
 int64_t startup_own_ns(const struct run *run);
 /* findings.c: puts @finding behind the others; -ENOMEM, also where it has no evidence. */
 int finding_add(struct session *s, struct run *run, struct finding finding);

@@ -43,6 +43,11 @@ NAMES(cause, [CAUSE_CPU] = "cpu", [CAUSE_RUNQUEUE] = "runqueue", [CAUSE_THROTTLE
       [CAUSE_DNS] = "dns", [CAUSE_NETWORK] = "network", [CAUSE_PIPE] = "pipe",
       [CAUSE_LOCK] = "lock", [CAUSE_SLEEP] = "sleep", [CAUSE_CHILD] = "child",
       [CAUSE_SIGNAL] = "signal", [CAUSE_KERNEL] = "kernel", [CAUSE_UNKNOWN] = "unknown")
+bool cause_is_cpu_wait(enum cause cause)
+{
+	return cause == CAUSE_RUNQUEUE || cause == CAUSE_THROTTLED;
+}
+
 NAMES(unit, [UNIT_NS] = "ns", [UNIT_BYTES] = "bytes", [UNIT_COUNT] = "count",
       [UNIT_RATIO] = "ratio")
 NAMES(better, [BETTER_LOWER] = "lower", [BETTER_HIGHER] = "higher", [BETTER_NEITHER] = "neither")

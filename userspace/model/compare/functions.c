@@ -141,7 +141,7 @@ static int count_run(struct code_names *c, int side, const struct run *run)
 	return rc;
 }
 
-/* Waiting for CPUs is left out: where neighbours make it ten times the rest, that is worth no less. */
+/* Waiting for CPUs is left out: where neighbours or a quota make it ten times the rest, that is worth no less. */
 static double mean_total(const struct session *s)
 {
 	double sum = 0;
@@ -149,7 +149,7 @@ static double mean_total(const struct session *s)
 		const struct run *run = &s->runs[i];
 		sum += run->startup_total_ns > 0 ? (double)run->startup_total_ns : 0;
 		for (size_t k = 0; k < run->n_segments; k++)
-			sum -= run->segments[k].cause == CAUSE_RUNQUEUE
+			sum -= cause_is_cpu_wait(run->segments[k].cause)
 				       ? (double)run->segments[k].duration_ns
 				       : 0;
 	}

@@ -17,7 +17,7 @@
 #define BOOTSTRAP_SEED	   0x5ca1ab1e
 #define BOOTSTRAP_SAMPLES  400
 #define BOOTSTRAP_MIN_RUNS 3
-#define RUNQUEUE_DISCOUNT  10
+#define CPU_WAIT_DISCOUNT  10
 #define MOVED_TOLERANCE	   0.1 /* that two changes which cancel differ by at most */
 
 /* --- words ---------------------------------------------------------------------------------- */
@@ -171,12 +171,12 @@ static int bootstrap(struct breakdowns *b)
 /* --- the whole ------------------------------------------------------------------------------ */
 
 /* How far the change is from none at least: the end of the interval that is nearer to 0. Who works
- * longer also waits longer for a CPU, by as much for each who wants it too: that wait counts so much
- * less that it does not hide where it comes from. */
+ * longer also waits longer for a CPU, by as much for each who wants it too, and for a quota: that wait
+ * counts so much less that it does not hide where it comes from. */
 static double proven(const struct contribution *c)
 {
 	const double least = c->low_ns > 0 ? c->low_ns : c->high_ns < 0 ? -c->high_ns : 0;
-	return c->cause == CAUSE_RUNQUEUE ? least / RUNQUEUE_DISCOUNT : least;
+	return cause_is_cpu_wait(c->cause) ? least / CPU_WAIT_DISCOUNT : least;
 }
 
 /* What is proven to have changed most comes first: waiting for a CPU moves by more than many a real

@@ -352,24 +352,24 @@ static void add_rest(struct table *t, const struct rest *rest, const char *cause
 		table_text(t, "");
 }
 
-/* The larger of both sides' totals but for the waits for CPUs, which neighbours make as long as they like. */
+/* The larger of both sides' totals but for the waits for CPUs, which others make as long as they like. */
 static double total_but_waits(const struct comparison *c)
 {
 	double base_ns = 0, head_ns = 0;
 	for (size_t i = 0; i < c->n_contributions; i++) {
 		const struct contribution *row = &c->contributions[i];
-		base_ns += row->cause != CAUSE_RUNQUEUE ? (double)row->base_ns : 0;
-		head_ns += row->cause != CAUSE_RUNQUEUE ? (double)row->head_ns : 0;
+		base_ns += cause_is_cpu_wait(row->cause) ? 0 : (double)row->base_ns;
+		head_ns += cause_is_cpu_wait(row->cause) ? 0 : (double)row->head_ns;
 	}
 	return fmax(base_ns, head_ns);
 }
 
-/* Who has to wait for a CPU is chance: such rows are worth a line only when they are proven. */
+/* Who has to wait for a CPU, and when, is chance: such rows are worth a line only when they are proven. */
 static bool is_worth_a_line(const struct contribution *row, double total_ns)
 {
 	const bool is_proven = contribution_is_proven(row);
 	return fabs((double)row->delta_ns) >= SMALL_SHARE * total_ns &&
-	       (is_proven || isnan(row->low_ns) || row->cause != CAUSE_RUNQUEUE);
+	       (is_proven || isnan(row->low_ns) || !cause_is_cpu_wait(row->cause));
 }
 
 struct table *build_contributions(const struct comparison *c)

@@ -113,8 +113,8 @@ static void describe(const struct session *s, const struct stretch *stretch, siz
 	const int cause = stretch_cause(stretch);
 	const struct segment *longest = stretch->longest;
 	buf_clear(out);
-	/* On a busy machine it is mostly that, and yet one wants to know what ran. */
-	const bool is_busy = cause == CAUSE_RUNQUEUE && code[0] != '\0';
+	/* On a busy machine, or under a quota, it is mostly that, and yet one wants to know what ran. */
+	const bool is_busy = cause_is_cpu_wait((enum cause)cause) && code[0] != '\0';
 	if (!is_most(stretch->causes_ns[cause], stretch) || is_busy) {
 		add_causes(out, stretch, columns, code);
 		return;
