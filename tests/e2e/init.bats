@@ -70,6 +70,20 @@ finds() {
 	grep -q 'stored as the first baseline, @main:make test' text
 	"$STARTLINE" init --force -q
 	fails grep -q 'runs: 2' startline.yml
+	"$STARTLINE" init -o 'a file.yml' | grep -qxF "next: look at it, then \`startline check --save -f 'a file.yml'\`"
+}
+
+@test "what cannot be written costs nothing that was there" {
+	printf 'test:\n\t@true\n' >Makefile
+	echo '# mine' >startline.yml
+	chmod 640 startline.yml
+	run -6 bash -c 'ulimit -f 0 && exec "$1" init --force -q' - "$STARTLINE"
+	[[ "$output" == *"cannot write 'startline.yml'"* ]]
+	[ "$(cat startline.yml)" = '# mine' ]
+	[ "$(ls | wc -l)" = 2 ]
+	"$STARTLINE" init --force -q
+	grep -q 'make test' startline.yml
+	[ "$(stat -c %a startline.yml)" = 640 ]
 }
 
 @test "where there is nothing it says so, and hostile files stay comments" {

@@ -129,7 +129,7 @@ void test_read_bytes(struct buf *ret)
 
 void test_write_bytes(const void *data, size_t n)
 {
-	must(path_replace(test_path, data, n) == 0, "write");
+	must(path_replace(test_path, data, n, 0600) == 0, "write");
 }
 
 size_t test_block_at(const struct buf *file, int number)

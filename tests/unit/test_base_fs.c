@@ -42,7 +42,7 @@ static void files_of_proc_are_read_to_their_end(void **state)
 static void the_limit_admits_a_file_of_just_that_size(void **state)
 {
 	(void)state;
-	assert_int_equal(path_replace("limited", "12345", 5), 0);
+	assert_int_equal(path_replace("limited", "12345", 5, 0600), 0);
 	_cleanup_(buf_done) struct buf text;
 	buf_init(&text, 5);
 	assert_int_equal(fs_read_file("limited", &text), 0);

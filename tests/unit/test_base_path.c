@@ -45,7 +45,7 @@ static int remove_root(void **state)
 
 static void put(const char *path, const char *text)
 {
-	assert_int_equal(path_replace(path, text, strlen(text)), 0);
+	assert_int_equal(path_replace(path, text, strlen(text), 0600), 0);
 }
 
 static void check_content(const char *path, const char *expected)
@@ -84,9 +84,9 @@ static void a_written_file_reads_back_and_is_private(void **state)
 static void a_file_that_cannot_be_written_leaves_nothing_behind(void **state)
 {
 	(void)state;
-	assert_int_equal(path_replace("missing/file", "x", 1), -ENOENT);
+	assert_int_equal(path_replace("missing/file", "x", 1, 0600), -ENOENT);
 	assert_int_equal(mkdir("a", 0700), 0);
-	assert_int_equal(path_replace("a", "x", 1), -EISDIR);
+	assert_int_equal(path_replace("a", "x", 1, 0600), -EISDIR);
 	/* rmdir succeeds on an empty directory only. */
 	assert_int_equal(rmdir("a"), 0);
 }

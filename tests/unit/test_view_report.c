@@ -51,7 +51,7 @@ static void check_golden(const char *name, const char *text)
 	char path[200];
 	(void)snprintf(path, sizeof(path), "tests/golden/%s", name);
 	if (getenv("STARTLINE_UPDATE_GOLDEN") != NULL)
-		assert_int_equal(path_replace(path, text, strlen(text)), 0);
+		assert_int_equal(path_replace(path, text, strlen(text), 0600), 0);
 	_cleanup_(buf_done) struct buf golden;
 	buf_init(&golden, (size_t)16 << 20);
 	if (fs_read_file(path, &golden) < 0)

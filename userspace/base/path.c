@@ -262,28 +262,28 @@ static int write_synced(int fd, const void *data, size_t n)
 }
 
 /* A name that nobody can have waited for. */
-static int make_temporary(const struct end *end, char name[static PATH_NAME_SIZE])
+static int make_temporary(const struct end *end, mode_t mode, char name[static PATH_NAME_SIZE])
 {
 	for (int i = 0; i < TRIES; i++) {
 		const uint64_t number = random_fresh_seed();
 		(void)snprintf(name, PATH_NAME_SIZE, "%.*s.%08x", PATH_NAME_SIZE - 16, end->name,
 			       (unsigned int)number);
 		const int fd = openat(end->directory, name,
-				      O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
+				      O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
 		if (fd >= 0 || errno != EEXIST)
 			return fd >= 0 ? fd : -errno;
 	}
 	return -EEXIST;
 }
 
-int path_replace(const char *path, const void *data, size_t n)
+int path_replace(const char *path, const void *data, size_t n, mode_t mode)
 {
 	char temporary[PATH_NAME_SIZE];
 	_cleanup_(end_done) struct end end;
 	int r = walk(path, WALK_TO_LINK, &end);
 	if (r < 0)
 		return r;
-	const int fd = make_temporary(&end, temporary);
+	const int fd = make_temporary(&end, mode, temporary);
 	if (fd < 0)
 		return fd;
 	r = write_synced(fd, data, n);

@@ -32,9 +32,9 @@ int path_open(const char *path, int flags, mode_t mode);
  * Only the last component of @path is used when @directory is not negative: there. */
 int path_create(int directory, const char *path);
 
-/* Replaces @path: writes a temporary file beside it, mode 0600, syncs it, and renames it. Readers see the
- * old content or the new, never a part. After a failure the old file is as it was. */
-int path_replace(const char *path, const void *data, size_t n);
+/* Replaces @path: writes a temporary file beside it, syncs it, and renames it. Readers see the old content
+ * or the new, never a part. After a failure the old file is as it was. */
+int path_replace(const char *path, const void *data, size_t n, mode_t mode);
 
 /* A safe directory. @make: it and its missing parents are made, mode 0700; a new `.startline` gets a
  * `.gitignore`, so that recordings stay out of commits. -ENOTDIR: something else is in the way. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "userspace/base/arena.h"
@@ -14,6 +15,7 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/path.h"
+#include "userspace/base/shellwords.h"
 #include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
 #include "userspace/cmd/projects.h"
@@ -145,23 +147,33 @@ static int check_text(const struct buf *text, const char *path)
 	return r;
 }
 
+static int write_new(const char *path, int flags, const struct buf *text)
+{
+	_cleanup_close_ int fd = path_open(path, O_WRONLY | O_CREAT | flags, 0666);
+	return fd < 0 ? fd : write_all(fd, buf_str(text), text->len);
+}
+
+/* What somebody has written is replaced whole or not at all: the disk may be full. */
 static int write_file(const struct opts *o, const struct buf *text)
 {
-	const int flags = O_WRONLY | O_CREAT | (o->is_forced ? O_TRUNC : O_EXCL);
-	_cleanup_close_ int fd = path_open(o->path, flags, 0666);
-	if (fd == -EEXIST)
+	struct stat st;
+	const bool is_file = lstat(o->path, &st) == 0 && S_ISREG(st.st_mode);
+	const int r = o->is_forced && is_file
+			      ? path_replace(o->path, buf_str(text), text->len, st.st_mode & 0777)
+			      : write_new(o->path, o->is_forced ? O_TRUNC : O_EXCL, text);
+	if (r == -EEXIST)
 		return fail(
-			fd,
+			r,
 			"'%s' is there already and stays as it is: `startline init -o -` prints "
 			"the proposal, --force replaces the file",
 			o->path);
-	const int r = fd < 0 ? fd : write_all(fd, buf_str(text), text->len);
 	return r < 0 ? fail(r, "cannot write '%s': %s", o->path, path_strerror(r)) : 0;
 }
 
 /* --- what is said --------------------------------------------------------------------------- */
 
-static void say_found(const struct opts *o, const struct proposals *all)
+/* @quoted: the path, as it can be pasted into a shell. */
+static void say_found(const struct opts *o, const struct proposals *all, const char *quoted)
 {
 	const bool is_usual = strcmp(o->path, CONFIG_FILE) == 0;
 	(void)printf("%s: %zu scenario%s\n", o->path, all->n, all->n == 1 ? "" : "s");
@@ -172,7 +184,7 @@ static void say_found(const struct opts *o, const struct proposals *all)
 			"  nothing was found that tells how this is started or tested: write the\n"
 			"  command into it\n");
 	(void)printf("next: look at it, then `startline check --save%s%s`\n",
-		     is_usual ? "" : " -f ", is_usual ? "" : o->path);
+		     is_usual ? "" : " -f ", is_usual ? "" : quoted);
 }
 
 int cmd_init(int argc, char **argv)
@@ -194,7 +206,8 @@ int cmd_init(int argc, char **argv)
 	const int r = write_file(&o, &text);
 	if (r < 0)
 		return r == -EEXIST ? EXIT_USAGE : EXIT_STARTLINE;
+	const char *quoted = shellwords_quote(arena, o.path);
 	if (!o.is_quiet)
-		say_found(&o, &all);
+		say_found(&o, &all, quoted != NULL ? quoted : o.path);
 	return 0;
 }

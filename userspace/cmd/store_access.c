@@ -97,7 +97,7 @@ static int write_document(const struct session *s, const char *path)
 	const int r = session_write_json(s, f);
 	if (fclose(f) != 0 || r < 0)
 		return r < 0 ? r : -ENOMEM;
-	return path_replace(path, text, n);
+	return path_replace(path, text, n, 0600);
 }
 
 /* Where the recording would go, else the directory for temporary files. */
