@@ -98,10 +98,17 @@ static bool of_dockerfile(struct found *f)
 	return command != NULL;
 }
 
-/* ExecStart= without its prefixes; what a service tells systemd, startline can wait for. */
+/* When a unit is up, by its Type=: what a service tells systemd, startline can wait for. NULL: at its end. */
+static const char *ready_of_unit(const char *type)
+{
+	if (type != NULL && strncmp(type, "notify", strlen("notify")) == 0)
+		return "notify";
+	return type != NULL && strcmp(type, "oneshot") == 0 ? NULL : "accept";
+}
+
+/* ExecStart= without its prefixes. */
 static bool of_unit(struct found *f)
 {
-	const char *type = value_of(f->arena, f->text, "Type=");
 	const char *command = value_of(f->arena, f->text, "ExecStart=");
 	const char *slash = strrchr(f->path, '/');
 	f->proposal->name = slash != NULL ? slash + 1 : f->path;
@@ -109,11 +116,7 @@ static bool of_unit(struct found *f)
 		return false;
 	command += strspn(command, "@-:+!|");
 	f->proposal->command = command;
-	f->proposal->ready = "accept";
-	if (type != NULL && strncmp(type, "notify", 6) == 0)
-		f->proposal->ready = "notify";
-	if (type != NULL && (strcmp(type, "oneshot") == 0 || strcmp(type, "forking") == 0))
-		f->proposal->ready = strcmp(type, "forking") == 0 ? "accept" : NULL;
+	f->proposal->ready = ready_of_unit(value_of(f->arena, f->text, "Type="));
 	/* Specifiers and variables are systemd's. */
 	return strpbrk(command, "%$") == NULL;
 }
