@@ -65,7 +65,7 @@ static int read_root(struct reader *r, struct config *c)
 					: arena_memdup(r->arena, spans.items,
 						       spans.n * sizeof(*spans.items));
 		if (c->scenarios == NULL || (spans.n > 0 && c->spans == NULL))
-			e = fail(-ENOMEM, "not enough memory for '%s'", r->path);
+			e = reader_no_memory(r);
 	}
 	vec_done(&scenarios);
 	vec_done(&spans);

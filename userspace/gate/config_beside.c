@@ -14,11 +14,6 @@
 #define VARIABLES_MAX ((size_t)1000)
 #define SERVICES_MAX  ((size_t)32)
 
-static int no_memory(const struct reader *r)
-{
-	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
-}
-
 int retries_refuse(struct reader *r, node *mapping)
 {
 	node *n = node_is_mapping(mapping) ? node_find(r, mapping, "retries") : NULL;
@@ -52,7 +47,7 @@ static int read_variable(struct reader *r, node *key, node *value, char **ret)
 	if (e < 0)
 		return e;
 	*ret = arena_printf(r->arena, "%s=%s", name, text);
-	return *ret != NULL ? 0 : no_memory(r);
+	return *ret != NULL ? 0 : reader_no_memory(r);
 }
 
 int environment_read(struct reader *r, node *mapping, char ***environment)
@@ -69,7 +64,7 @@ int environment_read(struct reader *r, node *mapping, char ***environment)
 		outer++;
 	char **all = arena_alloc_array(r->arena, outer + node_count(n) + 1, sizeof(*all));
 	if (all == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	for (size_t i = 0; i < outer; i++)
 		all[i] = (*environment)[i];
 	for (size_t i = 0; i < node_count(n); i++) {
@@ -155,7 +150,7 @@ static int read_background(struct reader *r, node *mapping, struct scenario *ret
 	ret->n_background = node_count(n);
 	ret->background = arena_alloc_array(r->arena, ret->n_background + 1, sizeof(struct step));
 	if (ret->background == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	for (size_t i = 0; i < ret->n_background; i++) {
 		node *name, *service;
 		node_pair(r, n, i, &name, &service);

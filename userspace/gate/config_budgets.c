@@ -98,7 +98,7 @@ static int keep(struct reader *r, node *at, const struct budget_place *place,
 		return node_error(r, at, "more than %zu budgets", BUDGETS_MAX);
 	const int e =
 		budget_spans_matrix(b) ? vec_push(place->spanning, spanning) : vec_push(list, *b);
-	return e < 0 ? fail(e, "not enough memory for '%s'", r->path) : 0;
+	return e < 0 ? reader_no_memory(r) : 0;
 }
 
 static int read_one(struct reader *r, const char *metric, node *n, const struct budget_place *place,
@@ -169,7 +169,7 @@ int budgets_read(struct reader *r, node *mapping, const struct budget_place *pla
 	if (e == 0 && list.n > 0) {
 		*ret = arena_memdup(r->arena, list.items, list.n * sizeof(*list.items));
 		*ret_n = list.n;
-		e = *ret != NULL ? 0 : fail(-ENOMEM, "not enough memory for '%s'", r->path);
+		e = *ret != NULL ? 0 : reader_no_memory(r);
 	}
 	vec_done(&list);
 	return e;

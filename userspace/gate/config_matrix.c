@@ -30,11 +30,6 @@ struct axes {
 	size_t n;
 };
 
-static int no_memory(const struct reader *r)
-{
-	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
-}
-
 /* --- the parameters ------------------------------------------------------------------------- */
 
 static bool is_name(const char *text)
@@ -181,7 +176,7 @@ static int read_cell(struct reader *r, node *mapping, const struct scenario *def
 		return e;
 	s.name = cell_name(r, &s, NULL);
 	if (s.name == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	for (size_t i = 0; i < ret->n; i++) {
 		if (strcmp(ret->items[i].name, s.name) == 0)
 			return node_error(
@@ -192,7 +187,7 @@ static int read_cell(struct reader *r, node *mapping, const struct scenario *def
 	}
 	for (size_t i = before; i < spanning->n; i++)
 		spanning->items[i].scenario = ret->n;
-	return vec_push(ret, s) < 0 ? no_memory(r) : 0;
+	return vec_push(ret, s) < 0 ? reader_no_memory(r) : 0;
 }
 
 /* --- budgets over cells --------------------------------------------------------------------- */
@@ -249,7 +244,7 @@ static int add_span(struct reader *r, const struct spanning *b, const struct sce
 	span.scenarios = arena_alloc_array(r->arena, all->n - first, sizeof(*span.scenarios));
 	span.x = arena_alloc_array(r->arena, all->n - first, sizeof(*span.x));
 	if (span.name == NULL || span.scenarios == NULL || span.x == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	for (size_t i = b->scenario; i < all->n; i++) {
 		const int e = differ_in(&all->items[i], own, parameter)
 				      ? add_cell(r, b, &all->items[i], i, &span)
@@ -259,7 +254,7 @@ static int add_span(struct reader *r, const struct spanning *b, const struct sce
 	}
 	if (span.n < 2)
 		return node_error(r, b->at, "{%s} has one value: it takes at least two", parameter);
-	return vec_push(ret, span) < 0 ? no_memory(r) : 0;
+	return vec_push(ret, span) < 0 ? reader_no_memory(r) : 0;
 }
 
 /* By itself. */

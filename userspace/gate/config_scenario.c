@@ -21,11 +21,6 @@
 	"command", "shell", "directory", "ready", "connect", "timeout", "prepare", "load", \
 		"target", "budgets"
 
-static int no_memory(const struct reader *r)
-{
-	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
-}
-
 /* --- what may also stand at the top --------------------------------------------------------- */
 
 static int read_levels_of(struct reader *r, node *mapping, const char *key, struct levels *ret)
@@ -68,7 +63,7 @@ static int split(struct reader *r, node *at, const char *text, char ***ret)
 	size_t offset = 0;
 	const int e = shellwords_split(r->arena, text, ret, NULL, &error, &offset);
 	if (e == -ENOMEM)
-		return no_memory(r);
+		return reader_no_memory(r);
 	const bool is_raw = strcmp(text, (const char *)at->data.scalar.value) == 0;
 	return e < 0 ? node_error_at(r, at, is_raw ? offset : 0, "this command: %s", error) : 0;
 }
@@ -235,7 +230,7 @@ static int read_command(struct reader *r, node *mapping, struct step *ret)
 	if (e < 0 || !has_shell)
 		return e < 0 ? e : check_no_shell(r, n, ret->command);
 	ret->argv = shell_argv(r, ret->command);
-	return ret->argv != NULL ? 0 : no_memory(r);
+	return ret->argv != NULL ? 0 : reader_no_memory(r);
 }
 
 /* The same parser as that of --ready; it says what is wrong, this says where. */
@@ -268,7 +263,7 @@ static int read_directory(struct reader *r, node *mapping, struct step *ret)
 	ret->directory_at =
 		arena_printf(r->arena, "%d:%zu", node_line(n), n->start_mark.column + 1);
 	return ret->directory_at == NULL
-		       ? no_memory(r)
+		       ? reader_no_memory(r)
 		       : take_text(r, mapping, "directory", "a directory", &ret->directory);
 }
 
@@ -304,7 +299,8 @@ static int read_only_step(struct reader *r, node *mapping, struct scenario *ret)
 	bool has_shell = false;
 	ret->n_steps = 1;
 	ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
-	int e = ret->steps != NULL ? read_whole_step(r, mapping, ret, ret->steps) : no_memory(r);
+	int e = ret->steps != NULL ? read_whole_step(r, mapping, ret, ret->steps)
+				   : reader_no_memory(r);
 	if (e == 0)
 		e = take_bool(r, mapping, "shell", &has_shell);
 	if (e < 0 || ret->base_kind != BASE_COMMAND)
@@ -312,7 +308,7 @@ static int read_only_step(struct reader *r, node *mapping, struct scenario *ret)
 	if (!has_shell)
 		return check_no_shell(r, base_command_of(r, mapping), ret->base);
 	ret->base_argv = shell_argv(r, ret->base);
-	return ret->base_argv != NULL ? 0 : no_memory(r);
+	return ret->base_argv != NULL ? 0 : reader_no_memory(r);
 }
 
 static const char *main_metric_of(const struct step *step)
@@ -420,7 +416,7 @@ static int read_steps(struct reader *r, node *mapping, struct scenario *ret)
 	ret->n_steps = node_count(list);
 	ret->steps = arena_alloc_array(r->arena, ret->n_steps, sizeof(*ret->steps));
 	if (ret->steps == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	for (size_t i = 0; i < ret->n_steps; i++) {
 		const int e = read_step(r, node_item(r, list, i), ret, &ret->steps[i]);
 		if (e < 0)
@@ -449,7 +445,7 @@ static int read_results(struct reader *r, node *mapping, struct scenario *ret)
 	ret->n_steps = 1;
 	ret->steps = arena_alloc(r->arena, sizeof(*ret->steps));
 	if (ret->steps == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	ret->steps->line = node_line(mapping);
 	const int e = take_text(r, mapping, "results", "a file of results", &ret->results);
 	ret->steps->command = ret->results;

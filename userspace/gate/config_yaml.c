@@ -65,7 +65,7 @@ int node_error_at(const struct reader *r, node *n, size_t offset, const char *fo
 	return e;
 }
 
-static int no_memory(const struct reader *r)
+int reader_no_memory(const struct reader *r)
 {
 	return fail(-ENOMEM, "not enough memory for '%s'", r->path);
 }
@@ -114,7 +114,7 @@ static int syntax_error(const struct reader *r, const yaml_parser_t *parser, str
 {
 	const char *problem = parser->problem != NULL ? parser->problem : "not YAML";
 	if (parser->error == YAML_MEMORY_ERROR)
-		return no_memory(r);
+		return reader_no_memory(r);
 	if (parser->error == YAML_READER_ERROR)
 		return fail(-EINVAL, "%s: byte %zu: %s", r->path, parser->problem_offset, problem);
 	return fail(-EINVAL, "%s:%zu:%zu: %s%s", r->path, parser->problem_mark.line + 1,
@@ -138,7 +138,7 @@ int reader_open(struct reader *r, const char *text, size_t length, yaml_document
 	yaml_parser_t parser;
 	const struct extent all = { text, text + length };
 	if (yaml_parser_initialize(&parser) == 0)
-		return no_memory(r);
+		return reader_no_memory(r);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
 	int e = yaml_parser_load(&parser, ret) == 0 ? syntax_error(r, &parser, all) : 0;
 	if (e == 0) {
@@ -298,7 +298,7 @@ int node_text(struct reader *r, node *n, const char *what, const char **ret)
 	if (text.error == -EFBIG)
 		return node_error(r, n, "that text is too long");
 	*ret = arena_strdup(r->arena, buf_str(&text));
-	return text.error < 0 || *ret == NULL ? no_memory(r) : 0;
+	return text.error < 0 || *ret == NULL ? reader_no_memory(r) : 0;
 }
 
 int take_text(struct reader *r, node *mapping, const char *key, const char *what, const char **ret)
@@ -318,7 +318,7 @@ int take_texts(struct reader *r, node *mapping, const char *key, const char *wha
 	ret->n = 0;
 	ret->items = arena_alloc_array(r->arena, count, sizeof(*ret->items));
 	if (ret->items == NULL)
-		return no_memory(r);
+		return reader_no_memory(r);
 	for (size_t i = 0; i < count; i++) {
 		const int e =
 			node_text(r, is_list ? node_item(r, n, i) : n, what, &ret->items[ret->n++]);

@@ -29,6 +29,8 @@ struct reader {
 /* Parses @text into reader->document, which is the caller's to delete; -EINVAL as all here. */
 int reader_open(struct reader *r, const char *text, size_t length, yaml_document_t *ret);
 
+/* -ENOMEM, as it is said. */
+int reader_no_memory(const struct reader *r);
 /* "PATH:LINE:COLUMN: …"; -EINVAL. @offset: bytes into the text of a scalar. */
 int node_error(const struct reader *r, node *n, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
