@@ -266,7 +266,8 @@ static __always_inline struct task_state *follow(struct task_struct *task)
 	return ts;
 }
 
-/* A process is moved, or moves itself; only loaded when a group is followed. It is in its new place by now. */
+/* A process is moved, or moves itself, and is in its new place by now; only loaded when a group is
+ * followed. */
 SEC("tp_btf/cgroup_attach_task")
 int handle_cgroup_attach(__u64 *ctx)
 {

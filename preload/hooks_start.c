@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How a program begins and ends: __libc_start_main is interposed and given a main of ours, which stamps the time and
- * jumps on to the program's. Our definition has no version, so it satisfies GLIBC_2.2.5, GLIBC_2.34
- * and musl's (which passes six arguments; the seventh is then whatever is there and ignored). */
+/* How a program begins and ends: __libc_start_main is interposed and given a main of ours, which stamps
+ * the time and jumps on to the program's. Our definition has no version, so it satisfies GLIBC_2.2.5,
+ * GLIBC_2.34 and musl's (which passes six arguments; the seventh is then whatever is there and ignored). */
 #include "preload/announce.h"
 #include "preload/real.h"
 #include "preload/shim.h"

@@ -39,6 +39,9 @@ int check_scenario(struct check *c, size_t index, struct outcome *ret);
 /* Budgets over a matrix, spans[0..@n) of one name, by what check_scenario() measured. */
 int check_spans(struct check *c, const struct span *spans, size_t n, struct outcome *ret);
 
+/* The reason where what failed was logged. */
+#define AS_SAID_ABOVE "startline failed, as said above"
+
 /* Takes over what outcomes point to; frees it on failure. */
 int check_keep(struct check *c, struct session *s);
 
@@ -49,8 +52,8 @@ int check_keep(struct check *c, struct session *s);
 int check_spec(struct check *c, const struct scenario *s, const struct step *step,
 	       struct ready_rules *rules, struct collect_spec *ret);
 
-/* All runs of a step; one that a signal ended does not count. *ret_failure: one line why the command failed, or NULL; *ret is set where
- * at least one run was measured. */
+/* All runs of a step; one that a signal ended does not count. *ret_failure: one line why the command
+ * failed, or NULL; *ret is set where at least one run was measured. */
 int check_measure(struct check *c, const struct scenario *s, const struct step *step,
 		  struct session **ret, const char **ret_failure);
 

@@ -25,8 +25,6 @@
 
 struct names VEC(char *);
 
-static const char failed[] = "startline failed, as said above";
-
 /* --- the other place ------------------------------------------------------------------------ */
 
 static bool is_directory(const char *path)
@@ -40,7 +38,7 @@ int check_base_open(struct check *c, const struct scenario *s, struct check_base
 {
 	const struct step *step = &s->steps[0];
 	ret->arm = (struct ab_arm){ step->argv, step->directory };
-	*ret_reason = failed;
+	*ret_reason = AS_SAID_ABOVE;
 	int r = 0;
 	switch (s->base_kind) {
 	case BASE_NONE:
@@ -324,7 +322,7 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 	}
 	if (r < 0) {
 		o->kind = OUTCOME_TROUBLE;
-		o->reason = failed;
+		o->reason = AS_SAID_ABOVE;
 	}
 	ab_result_done(&result);
 	return r;

@@ -171,8 +171,7 @@ static bool measure_steps(struct trial *t)
 		/* Also of a command that failed: what was seen of it. */
 		t->outcome->session = t->steps[i];
 		if (r < 0)
-			(void)end_with(t->outcome, OUTCOME_TROUBLE,
-				       "startline failed, as said above");
+			(void)end_with(t->outcome, OUTCOME_TROUBLE, AS_SAID_ABOVE);
 		else if (c->is_interrupted)
 			(void)note_interruption(t, i);
 		else if (failure != NULL)
@@ -356,7 +355,7 @@ static bool gather_among_services(struct trial *t, const struct check_base *base
 {
 	struct check *c = t->check;
 	struct background services;
-	const char *reason = "startline failed, as said above";
+	const char *reason = AS_SAID_ABOVE;
 	const int r = background_start(c, t->scenario, &services, &reason);
 	bool has_gathered = r >= 0 && gather(t, base);
 	const char *failure = r >= 0 ? background_failure(c, t->scenario, &services) : NULL;
