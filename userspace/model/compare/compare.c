@@ -167,12 +167,9 @@ static const char *not_comparable(const struct series *base, const struct series
 	return NULL;
 }
 
-/* Bytes and calls an operation, of another tool, more than once. */
-static bool is_counted(const struct change *c)
+static bool has_several(const struct change *c)
 {
-	return c->base->n_processes > 0 && c->head->n_processes > 0 &&
-	       c->metric->class == CLASS_SIZE && c->metric->better == BETTER_LOWER &&
-	       c->base->summary.n > 1 && c->head->summary.n > 1;
+	return c->base->summary.n > 1 && c->head->summary.n > 1;
 }
 
 int change_of(const struct series *base, const struct series *head, double level,
@@ -205,7 +202,8 @@ int change_of(const struct series *base, const struct series *head, double level
 		return 0;
 	const bool has_values = !base->is_summary && !head->is_summary;
 	const bool is_exact = any->metric->class == CLASS_EXACT;
-	if (has_values && (is_exact || is_counted(ret)) && all_agree(base) && all_agree(head)) {
+	if (has_values && (is_exact || (is_counted(ret) && has_several(ret))) && all_agree(base) &&
+	    all_agree(head)) {
 		compare_exactly(ret);
 		return 0;
 	}

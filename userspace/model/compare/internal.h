@@ -6,8 +6,11 @@
 #include "userspace/base/vec.h"
 #include "userspace/model/compare/compare.h"
 
-/* @least: processes differ by no less, whatever else is expected. By processes, where both sides know of which the values are; false: not to be compared so. -ENOMEM. */
+/* By processes, where both sides know of which the values are. */
 bool may_compare_processes(const struct change *c);
+/* Bytes and calls an operation, of another tool. */
+bool is_counted(const struct change *c);
+/* @least: processes differ by no less, whatever else is expected. */
 int compare_processes(struct change *c, double least);
 /* Once more with what all of them together show about the noise. */
 int compare_processes_together(struct comparison *c);

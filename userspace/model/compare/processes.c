@@ -27,7 +27,7 @@
 #define SIGMA_OF_COUNTS 0.01
 #define DF_OF_DEFAULT	4.0
 #define TOGETHER_MIN	4 /* benchmarks that tell of each other */
-/* Neighbours in a series of n sessions make n - 1 differences, which are not independent. */
+/* Each session is held against a median that its neighbours are part of, so they are not independent. */
 #define DF_PER_SESSION 0.6
 #define MAD_TO_SIGMA   1.4826
 #define IQR_TO_SIGMA   (1 / 1.349)
@@ -123,10 +123,20 @@ static bool is_positive(const struct series *s)
 	return (!isnan(summary->median) ? summary->median : summary->mean) > 0;
 }
 
+static bool have_processes(const struct change *c)
+{
+	return c->base->n_processes > 0 && c->head->n_processes > 0;
+}
+
 bool may_compare_processes(const struct change *c)
 {
-	return c->base->n_processes > 0 && c->head->n_processes > 0 && is_positive(c->base) &&
-	       is_positive(c->head);
+	return have_processes(c) && is_positive(c->base) && is_positive(c->head);
+}
+
+bool is_counted(const struct change *c)
+{
+	return have_processes(c) && c->metric->class == CLASS_SIZE &&
+	       c->metric->better == BETTER_LOWER;
 }
 
 /* --- how much they differ ------------------------------------------------------------------- */
@@ -144,8 +154,7 @@ static void expect(const struct change *c, const struct sides *s, double least,
 		   struct process_spread *ret)
 {
 	const struct known_noise *known = c->base->noise.n > 0 ? &c->base->noise : &c->head->noise;
-	const bool is_count = c->metric->class == CLASS_SIZE && c->metric->better == BETTER_LOWER;
-	ret->before = fmax(is_count ? SIGMA_OF_COUNTS : SIGMA_OF_TIMES,
+	ret->before = fmax(is_counted(c) ? SIGMA_OF_COUNTS : SIGMA_OF_TIMES,
 			   fmax(s->base.within, s->head.within));
 	ret->df_before = DF_OF_DEFAULT;
 	if (known->n > 0) {
