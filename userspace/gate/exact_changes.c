@@ -78,3 +78,15 @@ void witnesses_text(const struct comparison *c, struct buf *out)
 		       format_ns(head, head_ns),
 		       format_percent_signed(change, head_ns / base_ns - 1));
 }
+
+void witnesses_line(const struct comparison *c, const char *before, struct buf *out)
+{
+	const size_t end = out->len;
+	if (c == NULL)
+		return;
+	(void)buf_addf(out, "%switnesses: ", before);
+	const size_t empty = out->len;
+	witnesses_text(c, out);
+	if (out->len == empty)
+		buf_truncate(out, end);
+}

@@ -14,6 +14,8 @@ const char *exact_changes_text(const struct comparison *c, char *ret, size_t siz
 /* Appends these and the CPU time, which neighbours disturb less than they do wall time: "work +8.0 %
  * (heap.allocs), 2 of 7 counts differ; CPU time 33.1 -> 34.0 ms (+2.7 %)". Nothing where neither is known. */
 void witnesses_text(const struct comparison *c, struct buf *out);
+/* Behind @before, "witnesses: " and these; nothing where there are none. @c may be NULL. */
+void witnesses_line(const struct comparison *c, const char *before, struct buf *out);
 /* Whether a change is one of those counts. */
 bool is_witness(const struct change *c);
 

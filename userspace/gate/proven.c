@@ -6,9 +6,9 @@
 
 #include <math.h>
 
+#include "userspace/gate/sequence.h"
 #include "userspace/gate/verdict.h"
 
-#define LEAST_RUNS 8 /* as many as at the first look */
 /* The nearer end of the interval, of the change: half of the width is then half of it, too. */
 #define NEARER_END 0.5
 
@@ -23,8 +23,9 @@ bool proven_row(const struct comparison *c, const struct contribution *row)
 double proven_share(const struct comparison *c)
 {
 	double sum = 0;
-	if (!c->has_contributions || c->base_total_ns <= 0 || c->base->n_runs < LEAST_RUNS ||
-	    c->head->n_runs < LEAST_RUNS)
+	const size_t least_runs = sequence_looks[0];
+	if (!c->has_contributions || c->base_total_ns <= 0 || c->base->n_runs < least_runs ||
+	    c->head->n_runs < least_runs)
 		return 0;
 	for (size_t i = 0; i < c->n_contributions; i++) {
 		if (proven_row(c, &c->contributions[i]))

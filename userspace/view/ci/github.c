@@ -14,6 +14,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/path.h"
+#include "userspace/gate/exact_changes.h"
 #include "userspace/view/ci/internal.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
@@ -75,7 +76,7 @@ static void add_message(struct buf *line, const struct ci_rows *rows, const stru
 	if (n > LINES_PER_CASE)
 		(void)buf_addf(line, "%%0Aand %zu more", n - LINES_PER_CASE);
 	_cleanup_(buf_done) struct buf witnesses = { .limit = MAX_LINE };
-	ci_witness_words(&witnesses, o, "");
+	witnesses_line(o->comparison, "", &witnesses);
 	(void)buf_adds(line, witnesses.len > 0 ? "%0A" : "");
 	escape_command(line, buf_str(&witnesses), false);
 }

@@ -30,8 +30,6 @@ size_t *ci_ordinals(const struct outcome *o, ci_alike *alike);
 /* "startup.ready 812 ms -> 1.40 s, +72.4 % (+68.0 to +77.1 %), target < 1 s: over budget". Appended to
  * @out, one line unless a text in it is not. */
 void ci_row_words(struct buf *out, const struct ci_row *row);
-/* Behind @before, "witnesses: work unchanged (7 counts agree); CPU time …"; nothing where there are none. */
-void ci_witness_words(struct buf *out, const struct outcome *o, const char *before);
 /* "2 failed, 1 inconclusive, 41 passed": how many rows of each kind there are. */
 void ci_summary(struct buf *out, const struct ci_rows *rows);
 

@@ -10,6 +10,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
+#include "userspace/gate/exact_changes.h"
 #include "userspace/view/ci/internal.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/internal.h"
@@ -88,9 +89,7 @@ static void add_result(struct buf *out, const struct ci_row *row)
 				       witnesses = { .limit = MAX_WORDS };
 	ci_row_words(&words, row);
 	if (row->judgement != NULL && !row->judgement->is_budget)
-		ci_witness_words(&witnesses, row->outcome, "; ");
-	if (words.error < 0)
-		out->error = words.error;
+		witnesses_line(row->outcome->comparison, "; ", &witnesses);
 	switch (severities[row->severity].result) {
 	case CASE_FAILURE:
 		(void)buf_addf(out, "<failure type=\"%s\"",
@@ -118,6 +117,8 @@ static void add_result(struct buf *out, const struct ci_row *row)
 	case CASE_RESULTS:
 		break;
 	}
+	if (words.error < 0 || witnesses.error < 0)
+		out->error = words.error < 0 ? words.error : witnesses.error;
 }
 
 /* Cases are named after these: names are to be unique. */

@@ -147,15 +147,6 @@ void ci_row_words(struct buf *out, const struct ci_row *row)
 	}
 }
 
-void ci_witness_words(struct buf *out, const struct outcome *o, const char *before)
-{
-	_cleanup_(buf_done) struct buf words = { .limit = MAX_TEXT };
-	if (o->comparison != NULL)
-		witnesses_text(o->comparison, &words);
-	if (words.len > 0)
-		(void)buf_addf(out, "%switnesses: %s", before, buf_str(&words));
-}
-
 void ci_summary(struct buf *out, const struct ci_rows *rows)
 {
 	size_t counts[SEVERITY_COUNT] = { 0 };

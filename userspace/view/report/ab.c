@@ -108,11 +108,9 @@ static void say_control(struct page *page, const struct outcome *o, const struct
 
 static void say_witnesses(struct page *page, const struct outcome *o)
 {
-	_cleanup_(buf_done) struct buf words = { .limit = MAX_LINE }, line = { .limit = MAX_LINE };
-	if (o->comparison != NULL)
-		witnesses_text(o->comparison, &words);
-	(void)buf_addf(&line, "witnesses: %s", buf_str(&words));
-	if (words.len > 0)
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
+	witnesses_line(o->comparison, "", &line);
+	if (line.len > 0)
 		page_say(page, TONE_PLAIN, HANG, buf_str(&line));
 }
 

@@ -2,13 +2,13 @@
 /* The gate's report on a terminal. */
 
 #include "userspace/view/report/check.h"
-#include "userspace/gate/undisturbed.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
 #include "userspace/gate/exact_changes.h"
+#include "userspace/gate/undisturbed.h"
 #include "userspace/view/ci/ci.h"
 #include "userspace/view/report/compare.h"
 #include "userspace/view/report/parts.h"
@@ -373,10 +373,9 @@ static void print_outcome(const struct outcome *o, struct page *page)
 	if (moved.len > 0)
 		table_note(rows, "%s", buf_str(&moved));
 	_cleanup_(buf_done) struct buf witnesses = { .limit = MAX_LINE };
-	if (o->comparison != NULL)
-		witnesses_text(o->comparison, &witnesses);
+	witnesses_line(o->comparison, "", &witnesses);
 	if (witnesses.len > 0)
-		table_note(rows, "witnesses: %s", buf_str(&witnesses));
+		table_note(rows, "%s", buf_str(&witnesses));
 	say_design(o, rows);
 	if (where != NULL)
 		table_note(rows, "where the time goes: %s", where);
