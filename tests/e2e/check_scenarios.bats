@@ -294,6 +294,65 @@ none_left() {
 	done
 }
 
+# signalled: check, ended by TERM once ./begun is there. Asynchronous commands of a shell ignore SIGINT.
+signalled() {
+	rm -f begun
+	status=0
+	"$STARTLINE" check --format json >verdict.json 2>messages &
+	pid=$!
+	for i in $(seq 100); do [ -e begun ] && break; sleep 0.05; done
+	[ -e begun ]
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+}
+
+@test "a signal while a service starts, or in prepare: what there is is judged, nothing is left" {
+	cat >startline.yml <<-END
+		runs: 3
+		scenarios:
+		  - { name: done, command: "true", target: "< 5 s" }
+		  - name: starting
+		    command: touch measured
+		    background:
+		      first: { command: sleep 25.1 }
+		      db: { command: "setsid -f sleep 25.1; touch begun; sleep 25.1", shell: true, ready: "accept:$port" }
+		    target: "< 5 s"
+		  - { name: not begun, command: touch measured, target: "< 5 s" }
+	END
+	signalled
+	[ "$status" -eq 4 ]
+	[ "$(v '[.outcomes[].kind] | join(",")')" = 'judged,cannot judge,cannot judge' ]
+	[ "$(v '.outcomes[1].reason')" = 'interrupted before its services were ready' ]
+	[ "$(v '.outcomes[2].reason')" = 'interrupted before it began' ]
+	says 'time.wall < 5 s: green'
+	none_left "sleep 25.1"
+	[ ! -e measured ]
+	# The third run is not one: it was prepared, and never began.
+	for target in "< 5 s|4" "< 1 us|1"; do
+		rm -f prepared measured
+		cat >startline.yml <<-END
+			scenarios:
+			  - name: prepared
+			    command: sh -c 'echo >>measured'
+			    prepare: echo >>prepared; [ "\$(wc -l <prepared)" -lt 3 ] || { setsid -f sleep 25.3; touch begun; sleep 25.3; }
+			    runs: 5
+			    target: "${target%|*}"
+		END
+		signalled
+		[ "$status" -eq "${target#*|}" ]
+		[ "$(v '.outcomes[0].reason')" = 'interrupted after 2 of 5 runs' ]
+		[ "$(wc -l <measured)" = 2 ]
+		none_left "sleep 25.3"
+	done
+	# In turns with a base.
+	sed -i 's/target:.*/base: { command: "true" }/; s/-lt 3/-lt 12/' startline.yml
+	rm -f prepared
+	signalled
+	[ "$status" -eq 4 ]
+	v '.outcomes[0].reason' | grep -qE '^interrupted after [1-4] pairs?$'
+	none_left "sleep 25.3"
+}
+
 # --- containers -----------------------------------------------------------------------------------
 
 # A daemon that starts processes in cgroups of their own, and ./compose, which asks it to.
