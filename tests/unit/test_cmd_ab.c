@@ -207,6 +207,8 @@ static void no_pair_begins_after_the_time(void **state)
 	assert_int_equal(ab_run(&spec, &r), 0);
 	assert_int_equal(r.end, AB_OUT_OF_TIME);
 	assert_int_equal(r.pairs, 0);
+	assert_true(r.enough_s > 0);
+	assert_non_null(strstr(r.reason, "after 0 pairs; a verdict takes "));
 	ab_result_done(&r);
 }
 

@@ -5,6 +5,7 @@
 #include "userspace/cmd/ab.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@
 
 /* Where things lie in a cache depends on the lower bits of their address: a page has them all. */
 #define PAD_SPREAD 4096
+/* Pairs that take longer than those before, and repeated ones. */
+#define SPARE_TIME 1.25
 
 struct ab {
 	const struct ab_spec *spec;
@@ -153,6 +156,30 @@ static bool is_out_of_time(const struct ab *ab)
 	return limit != 0 && clock_ns(CLOCK_MONOTONIC) - ab->start_ns >= limit;
 }
 
+/* Before the first look there is no verdict but of what is exact: how long it takes until then, by what the
+ * pairs took so far. */
+static void say_out_of_time(struct ab *ab)
+{
+	const struct sequence *s = &ab->sequence;
+	const size_t first = s->max_pairs < sequence_looks[0] ? s->max_pairs : sequence_looks[0];
+	char time[UNITS_BYTES];
+	(void)format_ns(time, (double)ab->spec->max_time_ns);
+	if (s->pairs >= first) {
+		say_end(ab, AB_OUT_OF_TIME, "the time limit of %s was reached", time);
+		return;
+	}
+	/* The first one was to warm up. */
+	const double each = (double)(clock_ns(CLOCK_MONOTONIC) - ab->start_ns) /
+			    (double)(1 + s->pairs + s->repeats);
+	const double seconds =
+		ceil(SPARE_TIME * each * (double)(1 + s->repeats + first) / NS_PER_S);
+	ab->result->enough_s = (uint64_t)seconds;
+	say_end(ab, AB_OUT_OF_TIME,
+		"the time limit of %s was reached after %zu pair%s; a verdict takes %zu, about "
+		"%.0f s",
+		time, s->pairs, s->pairs == 1 ? "" : "s", first, seconds);
+}
+
 /* Between two pairs: negative errno; 1: that was the last one. */
 static int between_pairs(struct ab *ab)
 {
@@ -171,9 +198,7 @@ static int between_pairs(struct ab *ab)
 		return 1;
 	}
 	if (is_out_of_time(ab)) {
-		char time[UNITS_BYTES];
-		say_end(ab, AB_OUT_OF_TIME, "the time limit of %s was reached",
-			format_ns(time, (double)ab->spec->max_time_ns));
+		say_out_of_time(ab);
 		return 1;
 	}
 	return 0;

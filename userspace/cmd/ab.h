@@ -47,6 +47,8 @@ struct ab_result {
 	enum ab_end end;
 	int signal;	  /* AB_INTERRUPTED */
 	char reason[256]; /* one line, why it ended before it was decided; "" */
+	uint64_t
+		enough_s; /* AB_OUT_OF_TIME before the first look: what it takes until then; or 0 */
 	struct session *base, *head,
 		*control;	       /* base is measured_base if there is one; NULL: none */
 	struct comparison *comparison; /* NULL: no pair was complete */

@@ -312,12 +312,17 @@ int check_interleave(struct check *c, const struct scenario *s, const struct che
 		r = keep_all(c, &result);
 	}
 	if (r >= 0 && result.end == AB_OUT_OF_TIME) {
-		o->reason = arena_printf(c->arena, "%s: raise `max_time`", result.reason);
+		o->reason =
+			result.enough_s == 0
+				? arena_printf(c->arena, "%s: raise `max_time`", result.reason)
+				: arena_printf(c->arena, "%s: write `max_time: %llu s`",
+					       result.reason, (unsigned long long)result.enough_s);
 		r = o->reason != NULL ? 0 : -ENOMEM;
 	}
 	if (r >= 0 && result.end == AB_INTERRUPTED) {
 		c->is_interrupted = true;
-		o->reason = arena_printf(c->arena, "interrupted after %zu pairs", result.pairs);
+		o->reason = arena_printf(c->arena, "interrupted after %zu pair%s", result.pairs,
+					 result.pairs == 1 ? "" : "s");
 		r = o->reason != NULL ? 0 : -ENOMEM;
 	}
 	if (r < 0) {

@@ -145,6 +145,13 @@ void ci_row_words(struct buf *out, const struct ci_row *row)
 		(void)buf_adds(out, "; ");
 		ci_cut(out, reason, 400);
 	}
+	/* Why the comparison ended early says more of it than how many runs are missing. */
+	const char *whole = text_of(row->outcome->reason);
+	if (j != NULL && !j->is_budget && row->severity != SEVERITY_PASSED &&
+	    row->outcome->kind == OUTCOME_JUDGED && whole[0] != '\0' && whole != reason) {
+		(void)buf_adds(out, "; ");
+		ci_cut(out, whole, 400);
+	}
 }
 
 void ci_summary(struct buf *out, const struct ci_rows *rows)
