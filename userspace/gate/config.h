@@ -4,7 +4,8 @@
  * understood is an error with its place in the file: a budget that is silently ignored never fails.
  *
  * To add a key: its name in the list of where it may stand, and a line that reads it, both in
- * config_scenario.c (config_beside.c for what is beside the command, config.c for the top level); docs/man/startline.yml.5.md. */
+ * config_scenario.c (config_beside.c for what is beside the command, config.c for the top level);
+ * docs/man/startline.yml.5.md. */
 #ifndef USERSPACE_GATE_CONFIG_H
 #define USERSPACE_GATE_CONFIG_H
 

@@ -3,9 +3,9 @@
  * evaluation frame of the native stack stands for.
  *
  * Where things lie is known for 3.11 (its internal headers), and told by 3.13 itself (_Py_DebugOffsets at
- * the beginning of _PyRuntime, "xdebugpy"); of other versions nothing is read. What is read belongs to a program that may run on
- * meanwhile, or lie: each step is bounded, a pointer is only ever followed through the reader, and a text
- * that is none is refused. */
+ * the beginning of _PyRuntime, "xdebugpy"); of other versions nothing is read. What is read belongs to a
+ * program that may run on meanwhile, or lie: each step is bounded, a pointer is only ever followed through
+ * the reader, and a text that is none is refused. */
 #ifndef USERSPACE_STACKS_PYTHON_H
 #define USERSPACE_STACKS_PYTHON_H
 

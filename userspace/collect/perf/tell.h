@@ -23,7 +23,8 @@ struct name_sources {
 	const struct hotspot_processes *jvms;
 };
 
-/* FUNCTION for each frame of @intern whose name is found before the time for that is over. *ret_unnamed: how many may not have been looked up then. */
+/* FUNCTION for each frame of @intern whose name is found before the time for that is over. *ret_unnamed:
+ * how many may not have been looked up then. */
 int tell_functions(struct modules *modules, const struct intern *intern,
 		   const struct name_sources *names, struct sink sink, size_t *ret_unnamed);
 

@@ -46,8 +46,8 @@ int report_compare(const struct comparison *c, struct page *page);
 /* Its tables alone, for people. */
 int print_changes(const struct comparison *c, struct page *page);
 
-/* What an interleaved comparison came to: the verdict, what it rests on, where a difference comes from. JSON: the document of `--out json` (startline.verdict/1); CSV: all changes.
- * Returns the page's error. */
+/* What an interleaved comparison came to: the verdict, what it rests on, where a difference comes from.
+ * JSON: the document of `--out json` (startline.verdict/1); CSV: all changes. Returns the page's error. */
 int report_ab(const struct outcome *o, struct page *page);
 
 #endif
