@@ -123,8 +123,19 @@ nap() {
 	# The advice works as it stands.
 	PATH=$(dirname "$STARTLINE"):$PATH sh -ec "$(sed 's/.*`\(.*\)`.*/\1/' reason)" >text
 	grep -q "stored as the first baseline, @main:it's mine" text
+	# In a CI job the store has to outlive it: that it is new is said, in all outputs.
+	CI=1 check bare --save --store new.db --out github=github --out markdown=md --out junit=junit
+	[ "$status" -eq 0 ]
+	for output in github md junit verdict.json; do
+		grep -q 'its store is new in this job' $output
+	done
+	sed -i 's/name: bare/name: again/' startline.yml
+	CI=1 check again --save --store new.db
+	v '.outcomes[0].reason' | grep -q 'stored as the first baseline, @main:again.* yet$'
+	sed -i 's/name: again/name: bare/' startline.yml
 	check --save
 	[ "$status" -eq 0 ]
+	run ! grep -q 'its store is new' verdict.json
 	[ "$(v '[.outcomes[].kind] | join(",")')" = judged,skipped ]
 	v '.outcomes[1].reason' | grep -q 'stored as the first baseline, @main:bare'
 	"$STARTLINE" baseline list --format json >list.json

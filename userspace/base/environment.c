@@ -43,6 +43,12 @@ static void put(char **list, size_t *n, char *variable)
 	list[(*n)++] = variable;
 }
 
+bool environment_is_ci(void)
+{
+	const char *ci = environment_find(NULL, "CI");
+	return ci != NULL && ci[0] != '\0';
+}
+
 char **environment_with(char *const *environment, char *const *added)
 {
 	if (environment == NULL)

@@ -26,6 +26,7 @@ struct check {
 	bool is_bisect;		      /* only whether it is as much worse as `fail` is asked */
 	bool is_history;	      /* what is measured goes into the store */
 	bool is_saving;		      /* … as the baseline of a scenario that has none yet */
+	bool may_lose_store;	      /* it is new in the job of a CI system */
 	struct session_list sessions; /* all that outcomes point to */
 	struct comparison_list comparisons;
 	struct session **of_scenario; /* by index in the configuration; NULL: not measured */

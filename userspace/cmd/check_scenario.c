@@ -316,6 +316,11 @@ static bool name_baseline(struct trial *t, const char **ret)
 	return *ret != NULL || end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 }
 
+/* Said of each baseline: jobs that lose it look like those of a gate that passes. */
+static const char lost_store[] =
+	"; its store is new in this job: where nothing keeps it for the next one (a cache, "
+	"STARTLINE_STORE), each job stores its own and none compares";
+
 /* That there was nothing to compare with, and what became of it. Storing the first is what was asked for,
  * and no failure where there was nothing else to do. */
 static void say_awaited(struct trial *t, const char *saved)
@@ -327,10 +332,10 @@ static void say_awaited(struct trial *t, const char *saved)
 		return;
 	o->reason = t->evidence.awaits;
 	if (saved != NULL)
-		o->reason = arena_printf(t->check->arena,
-					 "stored as the first baseline, @%s: there was nothing to "
-					 "compare with yet",
-					 saved);
+		o->reason = arena_printf(
+			t->check->arena,
+			"stored as the first baseline, @%s: there was nothing to compare with yet%s",
+			saved, t->check->may_lose_store ? lost_store : "");
 	if (o->reason == NULL)
 		(void)end_with(o, OUTCOME_TROUBLE, NULL);
 }

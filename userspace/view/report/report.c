@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "userspace/base/environment.h"
 #include "userspace/base/units.h"
 #include "userspace/view/report/parts.h"
 
@@ -103,14 +104,14 @@ static unsigned int width_of_page(int fd)
 {
 	uint64_t asked = 0;
 	struct winsize size = { 0 };
-	const char *columns = getenv("COLUMNS"), *ci = getenv("CI");
+	const char *columns = getenv("COLUMNS");
 	if (columns != NULL && parse_u64(columns, &asked) == 0 && asked > 0)
 		return asked > MAX_ASKED_WIDTH ? MAX_ASKED_WIDTH : (unsigned int)asked;
 	if (fd >= 0 && isatty(fd))
 		return ioctl(fd, TIOCGWINSZ, &size) != 0 ? 0
 		       : size.ws_col > MAX_WIDTH	 ? MAX_WIDTH
 							 : size.ws_col;
-	return ci != NULL && ci[0] != '\0' ? CI_WIDTH : 0;
+	return environment_is_ci() ? CI_WIDTH : 0;
 }
 
 void page_open(struct page *page, FILE *f)
