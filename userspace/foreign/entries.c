@@ -45,6 +45,11 @@ const char *foreign_entry(const char *ref, struct buf *ret_path)
 	return NULL;
 }
 
+static int no_memory(const char *path)
+{
+	return fail(-ENOMEM, "'%s': memory is short", path);
+}
+
 /* --- choosing -------------------------------------------------------------------------------- */
 
 /* What stands in the brackets of an id, or all of one without. */
@@ -74,12 +79,15 @@ struct choice {
 	size_t n_prefix, n_suffix; /* of the wanted text: what is not wild */
 };
 
-static bool is_chosen(struct session *s, const struct choice *c, struct entry entry)
+/* 1, 0 or -ENOMEM. */
+static int is_chosen(struct session *s, const struct choice *c, struct entry entry)
 {
 	if (!c->is_glob)
 		return is_same(entry, c->wanted);
 	const char *name = arena_strndup(s->arena, entry.text, entry.n);
-	return name != NULL && fnmatch(c->wanted.text, name, 0) == 0;
+	if (name == NULL)
+		return -ENOMEM;
+	return fnmatch(c->wanted.text, name, 0) == 0;
 }
 
 static struct choice choose(struct session *s, const char *which)
@@ -105,9 +113,10 @@ static struct entry wild_part(const struct choice *c, struct entry entry)
 	return (struct entry){ entry.text + c->n_prefix, entry.n - n_fixed };
 }
 
-static int rename_series(struct session *s, const struct choice *c, struct series *series)
+static int rename_series(struct session *s, const struct choice *c, const char *path,
+			 struct series *series)
 {
-	_cleanup_(buf_done) struct buf id = { .limit = PATH_MAX * 2 };
+	_cleanup_(buf_done) struct buf id = { .limit = strlen(series->id) + sizeof("value") };
 	const struct entry entry = entry_of(series->id);
 	const size_t n_stem = (size_t)(entry.text - series->id);
 	const struct entry rest = c->is_single ? (struct entry){ "", 0 } : wild_part(c, entry);
@@ -126,7 +135,8 @@ static int rename_series(struct session *s, const struct choice *c, struct serie
 	series->metric =
 		known != NULL ? known : session_own_metric(s, buf_str(&id), series->metric);
 	series->id = arena_intern(s->arena, buf_str(&id));
-	return id.error < 0 || series->id == NULL || series->metric == NULL ? -ENOMEM : 0;
+	const bool is_whole = id.error == 0 && series->id != NULL && series->metric != NULL;
+	return is_whole ? 0 : no_memory(path);
 }
 
 static int no_such_entry(const struct session *s, const char *which, const char *path)
@@ -160,7 +170,10 @@ int foreign_select(struct session *s, const char *which, const char *path)
 	c.is_single = true;
 	for (size_t i = 0; i < s->n_series; i++) {
 		const struct entry entry = entry_of(s->series[i].id);
-		if (!is_chosen(s, &c, entry))
+		const int chosen = is_chosen(s, &c, entry);
+		if (chosen < 0)
+			return no_memory(path);
+		if (chosen == 0)
 			continue;
 		c.is_single = c.is_single && (n == 0 || is_same(entry, first));
 		first = n == 0 ? entry : first;
@@ -171,9 +184,9 @@ int foreign_select(struct session *s, const char *which, const char *path)
 	s->n_series = n;
 	int r = 0;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = rename_series(s, &c, &s->series[i]);
+		r = rename_series(s, &c, path, &s->series[i]);
+	if (r < 0)
+		return r;
 	const char *note = arena_printf(s->arena, "only its entry '%s'", which);
-	if (r == 0)
-		r = note != NULL ? session_add_note(s, note) : -ENOMEM;
-	return r;
+	return note != NULL && session_add_note(s, note) == 0 ? 0 : no_memory(path);
 }
