@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* JMH and BenchmarkDotNet: made after what their exporters write. */
+/* JMH 1.37 wrote jmh-modes.json (-prof gc), without what is not read. The others are made after what the
+ * exporters of JMH and BenchmarkDotNet write. */
 
 #include "tests/unit/foreign_files.h"
 
@@ -27,6 +28,40 @@ static void jmh_forks_and_modes(void **state)
 	(void)session_free(s);
 }
 
+/* A sleep of 5 ms, on a machine that is not quiet: in each mode it takes that, or is done 200 times a second. */
+static void jmh_modes_and_their_profilers_are_told_apart(void **state)
+{
+	(void)state;
+	struct session *s = must_read("jmh-modes.json");
+	const char *average = "bench[com.example.Sleep.sleep (ms = 5)]";
+	const char *rate = "bench.ops_per_second[com.example.Sleep.sleep (ms = 5)]";
+	const struct series *single =
+		must_find(s, "bench.single[com.example.Sleep.sleep (ms = 5)]");
+	const struct summary *sample =
+		&must_find(s, "bench.sample[com.example.Sleep.sleep (ms = 5)]")->summary;
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(fabs(must_find(s, average)->values[i] - 5.3e6) < 0.4e6);
+		assert_true(fabs(must_find(s, rate)->values[i] - 190) < 10);
+		assert_true(fabs(single->values[i] - 5.3e6) < 0.4e6);
+	}
+	check_values(s, rate, 189.90847266205815, 195.813721936369, 183.40592073116951,
+		     194.01797945213786);
+	check_value(sample->median, 5.111808e6);
+	check_values(s, "bench.sample.p0.50[com.example.Sleep.sleep (ms = 5)]", 5.111808e6,
+		     5.103616e6, 5.111808e6, 5.107711999999999e6);
+	check_values(s, "bench.gc.alloc.rate.norm[com.example.Sleep.sleep (ms = 5)]",
+		     303.57894736842104, 286, 291.6, 286);
+	check_values(s, "bench.throughput.gc.alloc.rate.norm[com.example.Sleep.sleep (ms = 5)]",
+		     291.6, 286, 306.94736842105266, 289.2);
+	check_values(s, "bench.single.gc.alloc.rate.norm[com.example.Sleep.sleep (ms = 5)]", 5736,
+		     5688, 5736, 5688);
+	assert_int_equal(s->n_series, 13);
+	/* Forks are processes. */
+	assert_int_equal(must_find(s, average)->n_processes, 2);
+	check_value(must_find(s, average)->processes[1], 2);
+	(void)session_free(s);
+}
+
 static void dotnet_jobs_are_told_apart(void **state)
 {
 	(void)state;
@@ -51,6 +86,10 @@ static void damage_is_named(void **state)
 		      "'x': [0]: it has no primaryMetric with a scoreUnit");
 	check_refused("[{\"primaryMetric\":{\"scoreUnit\":\"s/op\"},\"benchmark\":1}]",
 		      "'x': [0]: it has no benchmark");
+	check_refused(
+		"[{\"benchmark\":\"a\",\"primaryMetric\":{\"scoreUnit\":\"s/op\",\"score\":1},"
+		"\"params\":[\"b\"],\"secondaryMetrics\":[{\"score\":1}]},{}]",
+		"'x': [1]: it has no primaryMetric with a scoreUnit");
 	check_refused("{\"HostEnvironmentInfo\":{},\"Benchmarks\":[{}]}",
 		      "'x': Benchmarks[0]: it has no FullName");
 	check_refused("{\"HostEnvironmentInfo\":{},\"Benchmarks\":[]}",
@@ -62,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jmh_forks_and_modes),
+		cmocka_unit_test(jmh_modes_and_their_profilers_are_told_apart),
 		cmocka_unit_test(dotnet_jobs_are_told_apart),
 		cmocka_unit_test(damage_is_named),
 	};

@@ -39,7 +39,7 @@ static void add_measure(struct gathering *g, const char *name, const cJSON *meas
 		unit = known[i].unit;
 	}
 	if (id == NULL)
-		id = gather_bench_id(g, measure->string, name);
+		id = gather_id_below(g, "bench", measure->string, name);
 	const struct foreign_unit u = foreign_unit(unit);
 	if (!cJSON_IsObject(measure) || isnan(value))
 		gather_fail(g, "%.200s: %.40s has no value", name, measure->string);
@@ -47,12 +47,19 @@ static void add_measure(struct gathering *g, const char *name, const cJSON *meas
 		gather_value(g, id, &u.like, value * u.scale);
 }
 
+static void add_benchmark(struct gathering *g, const cJSON *benchmark)
+{
+	const cJSON *measure = NULL;
+	if (!cJSON_IsObject(benchmark)) {
+		gather_fail(g, "%.200s: it has no measures", benchmark->string);
+		return;
+	}
+	cJSON_ArrayForEach(measure, benchmark) add_measure(g, benchmark->string, measure);
+}
+
 void bmf_read(struct gathering *g, const cJSON *json)
 {
-	const cJSON *benchmark = NULL, *measure = NULL;
+	const cJSON *benchmark = NULL;
 	gather_note(g, "results in Bencher's metric format");
-	cJSON_ArrayForEach(benchmark, json)
-	{
-		cJSON_ArrayForEach(measure, benchmark) add_measure(g, benchmark->string, measure);
-	}
+	cJSON_ArrayForEach(benchmark, json) add_benchmark(g, benchmark);
 }

@@ -60,7 +60,7 @@ static void add_counters(struct gathering *g, const cJSON *row, const char *name
 		if (!is_counter(member))
 			continue;
 		const struct metric like = like_counter(member->string);
-		gather_value(g, gather_bench_id(g, member->string, name), &like,
+		gather_value(g, gather_id_below(g, "bench", member->string, name), &like,
 			     member->valuedouble);
 	}
 }

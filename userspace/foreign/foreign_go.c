@@ -134,7 +134,7 @@ static const char *id_of(struct gathering *g, const char *unit, const char *name
 		if (strcmp(words[i][0], unit) == 0)
 			return gather_id(g, words[i][1], name);
 	}
-	return gather_bench_id(g, unit, name);
+	return gather_id_below(g, "bench", unit, name);
 }
 
 /* Units of ReportMetric are often words that end in one: "p99-ns", "peak-RSS-bytes". */

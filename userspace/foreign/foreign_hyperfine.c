@@ -21,7 +21,7 @@ bool hyperfine_sniff(const char *text, size_t length)
 static void add_hidden_parameters(struct buf *name, const cJSON *result)
 {
 	const cJSON *p = NULL;
-	cJSON_ArrayForEach(p, foreign_json_get(result, "parameters"))
+	cJSON_ArrayForEach(p, foreign_json_object(result, "parameters"))
 	{
 		if (cJSON_IsString(p) && strstr(buf_str(name), p->valuestring) == NULL)
 			(void)buf_addf(name, " (%s = %s)", p->string, p->valuestring);

@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* JMH -rf json: an array of benchmarks. The score of each iteration, of all forks, is a sample. */
+/* JMH -rf json: an array of benchmarks. The score of each iteration is a sample, each fork a process. A
+ * file may have a benchmark in several modes. */
 
 #include <string.h>
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/foreign/internal.h"
+
+struct mode {
+	const char *name;
+	const char *stem;      /* of what it measures */
+	const char *secondary; /* of what profilers measure beside that */
+};
+/* The last is average time, and any other. */
+static const struct mode modes[] = {
+	{ "thrpt", "bench.ops_per_second", "bench.throughput" },
+	{ "sample", "bench.sample", "bench.sample" },
+	{ "ss", "bench.single", "bench.single" },
+	{ NULL, "bench", "bench" },
+};
 
 bool jmh_sniff(const char *text, size_t length)
 {
@@ -27,13 +41,13 @@ static struct foreign_unit score_unit(const char *text)
 	return u;
 }
 
-static const char *stem_of(const char *mode, const struct foreign_unit *unit)
+static const struct mode *mode_of(const cJSON *benchmark)
 {
-	if (unit->like.better == BETTER_HIGHER)
-		return "bench.ops_per_second";
-	if (mode != NULL && strcmp(mode, "sample") == 0)
-		return "bench.sample";
-	return mode != NULL && strcmp(mode, "ss") == 0 ? "bench.single" : "bench";
+	const char *name = foreign_json_text(benchmark, "mode");
+	const struct mode *mode = modes;
+	while (mode->name != NULL && (name == NULL || strcmp(mode->name, name) != 0))
+		mode++;
+	return mode;
 }
 
 static void add_name(struct buf *name, const cJSON *benchmark)
@@ -41,7 +55,7 @@ static void add_name(struct buf *name, const cJSON *benchmark)
 	const cJSON *p = NULL;
 	size_t n = 0;
 	(void)buf_adds(name, foreign_json_text(benchmark, "benchmark"));
-	cJSON_ArrayForEach(p, foreign_json_get(benchmark, "params"))
+	cJSON_ArrayForEach(p, foreign_json_object(benchmark, "params"))
 	{
 		if (cJSON_IsString(p))
 			(void)buf_addf(name, "%s%s = %s", n++ == 0 ? " (" : ", ", p->string,
@@ -70,14 +84,18 @@ static void add_metric(struct gathering *g, const char *id, const struct foreign
 {
 	const cJSON *fork = NULL;
 	cJSON_ArrayForEach(fork, foreign_json_get(metric, "rawData"))
+	{
 		gather_values(g, id, &unit->like, fork, unit->scale);
+		gather_process(g, id, cJSON_GetArraySize(fork));
+	}
 	if (!gather_has(g, id))
 		add_statistics(g, id, unit, metric);
 }
 
 /* What a profiler adds: "gc.alloc.rate.norm", which older ones begin with a dot of their own. Rates
  * there are what it happened to do. */
-static void add_secondary(struct gathering *g, const char *name, const cJSON *metric)
+static void add_secondary(struct gathering *g, const struct mode *mode, const char *name,
+			  const cJSON *metric)
 {
 	static const char dot[] = "\xc2\xb7";
 	const char *unit = foreign_json_text(metric, "scoreUnit");
@@ -87,7 +105,7 @@ static void add_secondary(struct gathering *g, const char *name, const cJSON *me
 		title += sizeof(dot) - 1;
 	if (u.like.better == BETTER_HIGHER)
 		u.like.better = BETTER_NEITHER;
-	add_metric(g, gather_once(g, gather_bench_id(g, title, name)), &u, metric);
+	add_metric(g, gather_once(g, gather_id_below(g, mode->secondary, title, name)), &u, metric);
 }
 
 static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t index)
@@ -104,10 +122,10 @@ static void add_benchmark(struct gathering *g, const cJSON *benchmark, size_t in
 	add_name(&name, benchmark);
 	const char *full = gather_name(g, &name);
 	const struct foreign_unit u = score_unit(unit);
-	const char *stem = stem_of(foreign_json_text(benchmark, "mode"), &u);
-	add_metric(g, gather_once(g, gather_id(g, stem, full)), &u, primary);
-	cJSON_ArrayForEach(secondary, foreign_json_get(benchmark, "secondaryMetrics"))
-		add_secondary(g, full, secondary);
+	const struct mode *mode = mode_of(benchmark);
+	add_metric(g, gather_once(g, gather_id(g, mode->stem, full)), &u, primary);
+	cJSON_ArrayForEach(secondary, foreign_json_object(benchmark, "secondaryMetrics"))
+		add_secondary(g, mode, full, secondary);
 }
 
 void jmh_read(struct gathering *g, const cJSON *json)

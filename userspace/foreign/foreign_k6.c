@@ -106,5 +106,5 @@ void k6_read(struct gathering *g, const cJSON *json)
 {
 	const cJSON *metric = NULL;
 	gather_note(g, "summary of k6");
-	cJSON_ArrayForEach(metric, foreign_json_get(json, "metrics")) add_metric(g, metric);
+	cJSON_ArrayForEach(metric, foreign_json_object(json, "metrics")) add_metric(g, metric);
 }

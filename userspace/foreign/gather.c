@@ -121,7 +121,7 @@ const char *gather_name(struct gathering *g, const struct buf *name)
 	return g->error == 0 ? buf_str(name) : NULL;
 }
 
-/* "@stem@what[@name]" */
+/* "@stem[.@what][@name]" */
 static const char *intern_id(struct gathering *g, const char *stem, const char *what,
 			     const char *name)
 {
@@ -129,7 +129,7 @@ static const char *intern_id(struct gathering *g, const char *stem, const char *
 	const bool has_name = name != NULL && name[0] != '\0';
 	if (g->error < 0)
 		return NULL;
-	(void)buf_addf(&id, "%s%s", stem, what);
+	(void)buf_addf(&id, "%s%s%s", stem, what != NULL ? "." : "", what != NULL ? what : "");
 	if (has_name && buf_addf(&id, "[%s]", name) == -EFBIG)
 		gather_fail(g, "a name longer than %zu bytes: '%.40s...'", FOREIGN_MAX_NAME, name);
 	if (gather_name(g, &id) == NULL)
@@ -142,12 +142,13 @@ static const char *intern_id(struct gathering *g, const char *stem, const char *
 
 const char *gather_id(struct gathering *g, const char *stem, const char *name)
 {
-	return intern_id(g, stem, "", name);
+	return intern_id(g, stem, NULL, name);
 }
 
-const char *gather_bench_id(struct gathering *g, const char *what, const char *name)
+const char *gather_id_below(struct gathering *g, const char *stem, const char *what,
+			    const char *name)
 {
-	return intern_id(g, "bench.", what, name);
+	return intern_id(g, stem, what, name);
 }
 
 const char *gather_once(struct gathering *g, const char *id)

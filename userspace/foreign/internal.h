@@ -92,8 +92,9 @@ extern const struct metric like_count; /* a number without direction, by statist
 
 /* "@stem[@name]", interned; @name NULL or "": "@stem". NULL after an error. */
 const char *gather_id(struct gathering *g, const char *stem, const char *name);
-/* The same of "bench.@what". */
-const char *gather_bench_id(struct gathering *g, const char *what, const char *name);
+/* The same of "@stem.@what". */
+const char *gather_id_below(struct gathering *g, const char *stem, const char *what,
+			    const char *name);
 /* @id, or NULL and an error when there are samples of it already. */
 const char *gather_once(struct gathering *g, const char *id);
 /* What was put together with the limit FOREIGN_MAX_NAME. NULL after an error, which it may be. */
@@ -181,6 +182,8 @@ static inline void foreign_json_free(cJSON **json)
 
 /* The member, or NULL. */
 const cJSON *foreign_json_get(const cJSON *object, const char *key);
+/* The same when it is an object, whose members have names; those of an array have none. */
+const cJSON *foreign_json_object(const cJSON *object, const char *key);
 /* NAN and NULL where it is missing or something else. */
 double foreign_json_number(const cJSON *object, const char *key);
 const char *foreign_json_text(const cJSON *object, const char *key);

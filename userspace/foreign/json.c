@@ -104,6 +104,12 @@ const cJSON *foreign_json_get(const cJSON *object, const char *key)
 	return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
+const cJSON *foreign_json_object(const cJSON *object, const char *key)
+{
+	const cJSON *member = foreign_json_get(object, key);
+	return cJSON_IsObject(member) ? member : NULL;
+}
+
 double foreign_json_number(const cJSON *object, const char *key)
 {
 	const cJSON *item = foreign_json_get(object, key);
