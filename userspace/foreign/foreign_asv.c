@@ -11,15 +11,34 @@
 
 #define MAX_PARAMS 64
 
+/* Of a row, which is an array; those at its end may be left out. */
+enum column { RESULT, PARAMS, SAMPLES, REPEAT, Q25, Q75, N_COLUMNS };
+static const char *const titles[N_COLUMNS] = {
+	[RESULT] = "result",	   [PARAMS] = "params",	 [SAMPLES] = "samples",
+	[REPEAT] = "stats_repeat", [Q25] = "stats_q_25", [Q75] = "stats_q_75",
+};
+
 static const struct metric like_track = { .unit = UNIT_COUNT,
 					  .better = BETTER_LOWER,
 					  .class = CLASS_SIZE };
 
-struct benchmark {
-	const char *name;
-	const cJSON *columns, *row; /* of the file, of the benchmark */
+struct kind {
+	const char *prefix;
 	const struct metric *like;
 	double scale;
+};
+
+struct reading {
+	struct gathering *g;
+	int columns[N_COLUMNS]; /* where they are in a row; -1: nowhere */
+	/* the benchmark */
+	const char *name;
+	const struct kind *kind;
+	const cJSON *params[MAX_PARAMS]; /* the first value of each */
+	size_t n_params;
+	/* one combination of them */
+	const cJSON *chosen[MAX_PARAMS];
+	const cJSON *at[N_COLUMNS]; /* what is said of it; NULL: nothing */
 };
 
 bool asv_sniff(const char *text, size_t length)
@@ -28,122 +47,131 @@ bool asv_sniff(const char *text, size_t length)
 	       foreign_json_sniff(text, length, "results", '{');
 }
 
-static void find_kind(struct benchmark *b)
+static const struct kind *kind_of(const char *name)
 {
-	static const struct {
-		const char *prefix;
-		const struct metric *like;
-		double scale;
-	} kinds[] = {
+	static const struct kind kinds[] = {
 		{ "time_", &like_time, NS },	{ "Time", &like_time, NS },
 		{ "timeraw_", &like_time, NS }, { "Timeraw", &like_time, NS },
 		{ "mem_", &like_size, 1 },	{ "Mem", &like_size, 1 },
 		{ "peakmem_", &like_size, 1 },	{ "PeakMem", &like_size, 1 },
+		{ "", &like_track, 1 },
 	};
-	const char *dot = strrchr(b->name, '.');
-	const char *function = dot != NULL ? dot + 1 : b->name;
-	b->like = &like_track;
-	b->scale = 1;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strncmp(function, kinds[i].prefix, strlen(kinds[i].prefix)) != 0)
-			continue;
-		b->like = kinds[i].like;
-		b->scale = kinds[i].scale;
+	const char *dot = strrchr(name, '.');
+	const char *function = dot != NULL ? dot + 1 : name;
+	const struct kind *kind = kinds;
+	while (strncmp(function, kind->prefix, strlen(kind->prefix)) != 0)
+		kind++;
+	return kind;
+}
+
+/* --- combinations: the last parameter changes fastest ---------------------------------------- */
+
+static void begin_combinations(struct reading *r, const cJSON *row)
+{
+	const cJSON *param = NULL;
+	for (size_t c = 0; c < N_COLUMNS; c++) {
+		const cJSON *array = cJSON_GetArrayItem(row, r->columns[c]);
+		r->at[c] = cJSON_IsArray(array) ? array->child : NULL;
 	}
-}
-
-/* Columns at the end may be left out. */
-static const cJSON *column(const struct benchmark *b, const char *title)
-{
-	const cJSON *name = NULL;
-	int i = 0;
-	cJSON_ArrayForEach(name, b->columns)
-	{
-		if (cJSON_IsString(name) && strcmp(name->valuestring, title) == 0)
-			return cJSON_GetArrayItem(b->row, i);
-		i++;
-	}
-	return NULL;
-}
-
-static double number_at(const struct benchmark *b, const char *title, int i)
-{
-	const cJSON *value = cJSON_GetArrayItem(column(b, title), i);
-	return cJSON_IsNumber(value) ? value->valuedouble : (double)NAN;
-}
-
-/* "NAME(1, 'a')" of the @i-th combination: the last parameter changes fastest. */
-static void add_name(struct buf *name, const struct benchmark *b, int i)
-{
-	const cJSON *chosen[MAX_PARAMS] = { NULL };
-	const cJSON *params = column(b, "params");
-	const int n = cJSON_GetArraySize(params);
-	(void)buf_adds(name, b->name);
-	for (int p = n < MAX_PARAMS ? n - 1 : -1; p >= 0; p--) {
-		const cJSON *values = cJSON_GetArrayItem(params, p);
-		const int n_values = cJSON_GetArraySize(values);
-		if (n_values == 0)
+	r->n_params = 0;
+	for (param = r->at[PARAMS]; param != NULL; param = param->next) {
+		if (r->n_params == MAX_PARAMS) {
+			gather_fail(r->g, "%.200s: more than %d parameters", r->name, MAX_PARAMS);
 			return;
-		chosen[p] = cJSON_GetArrayItem(values, i % n_values);
-		i /= n_values;
-	}
-	for (int p = 0; p < n && p < MAX_PARAMS; p++) {
-		const char *text = cJSON_GetStringValue(chosen[p]);
-		(void)buf_addf(name, "%s%s%s", p == 0 ? "(" : ", ", text != NULL ? text : "?",
-			       p == n - 1 ? ")" : "");
+		}
+		r->chosen[r->n_params] = r->params[r->n_params] = param->child;
+		r->n_params++;
 	}
 }
 
-static void add_statistics(struct gathering *g, const char *id, const struct benchmark *b, int i,
-			   double result)
+static void next_combination(struct reading *r)
 {
-	struct summary *s = gather_summary(g, id, b->like);
-	const double n = number_at(b, "stats_repeat", i);
-	if (s == NULL)
-		return;
-	s->n = n >= 0 && n <= 1e15 ? (size_t)n : 1;
-	s->median = result * b->scale;
-	s->q1 = number_at(b, "stats_q_25", i) * b->scale;
-	s->q3 = number_at(b, "stats_q_75", i) * b->scale;
+	for (size_t c = 0; c < N_COLUMNS; c++)
+		r->at[c] = r->at[c] != NULL ? r->at[c]->next : NULL;
+	for (size_t p = r->n_params; p > 0; p--) {
+		const cJSON *value = r->chosen[p - 1];
+		r->chosen[p - 1] = value != NULL ? value->next : NULL;
+		if (r->chosen[p - 1] != NULL)
+			return;
+		r->chosen[p - 1] = r->params[p - 1];
+	}
 }
 
-static void add_combination(struct gathering *g, const struct benchmark *b, int i,
-			    const cJSON *result)
+/* --- one of them ----------------------------------------------------------------------------- */
+
+/* "NAME(1, 'a')" */
+static const char *id_of(struct reading *r)
 {
 	_cleanup_(buf_done) struct buf name = { .limit = FOREIGN_MAX_NAME };
-	const cJSON *samples = cJSON_GetArrayItem(column(b, "samples"), i);
-	const cJSON *value = NULL;
-	add_name(&name, b, i);
-	if (name.error < 0) {
-		gather_fail(g, "%.40s...: a name that is too long", b->name);
-		return;
+	(void)buf_adds(&name, r->name);
+	for (size_t p = 0; p < r->n_params; p++) {
+		const char *text = cJSON_GetStringValue(r->chosen[p]);
+		(void)buf_addf(&name, "%s%s", p == 0 ? "(" : ", ", text != NULL ? text : "?");
 	}
-	const char *id = gather_id(g, "bench", buf_str(&name));
-	if (!cJSON_IsNumber(result))
-		gather_value(g, id, b->like, NAN);
-	else if (cJSON_GetArraySize(samples) == 0 && isnan(number_at(b, "stats_repeat", i)))
-		gather_value(g, id, b->like, result->valuedouble * b->scale);
-	else if (cJSON_GetArraySize(samples) == 0)
-		add_statistics(g, id, b, i, result->valuedouble);
-	else
-		cJSON_ArrayForEach(value, samples) gather_value(
-			g, id, b->like,
-			cJSON_IsNumber(value) ? value->valuedouble * b->scale : (double)NAN);
+	(void)buf_adds(&name, r->n_params > 0 ? ")" : "");
+	return gather_once(r->g, gather_id(r->g, "bench", gather_name(r->g, &name)));
 }
 
-static void add_benchmark(struct gathering *g, const cJSON *columns, const cJSON *row)
+static double number_at(const struct reading *r, enum column column)
 {
-	struct benchmark b = { .name = row->string, .columns = columns, .row = row };
-	const cJSON *result = NULL;
+	return cJSON_IsNumber(r->at[column]) ? r->at[column]->valuedouble : (double)NAN;
+}
+
+static void add_statistics(struct reading *r, const char *id)
+{
+	const double scale = r->kind->scale;
+	struct summary *s = gather_summary(r->g, id, r->kind->like);
+	if (s == NULL)
+		return;
+	s->n = foreign_count(number_at(r, REPEAT));
+	s->median = number_at(r, RESULT) * scale;
+	s->q1 = number_at(r, Q25) * scale;
+	s->q3 = number_at(r, Q75) * scale;
+}
+
+static void add_combination(struct reading *r)
+{
+	const char *id = id_of(r);
+	const struct kind *kind = r->kind;
+	const double result = number_at(r, RESULT);
+	if (!isnan(result) && cJSON_GetArraySize(r->at[SAMPLES]) > 0)
+		gather_values(r->g, id, kind->like, r->at[SAMPLES], kind->scale);
+	else if (!isnan(result) && !isnan(number_at(r, REPEAT)))
+		add_statistics(r, id);
+	else
+		gather_value(r->g, id, kind->like, result * kind->scale);
+}
+
+static void add_benchmark(struct reading *r, const cJSON *row)
+{
+	r->name = row->string;
+	r->kind = kind_of(r->name);
+	begin_combinations(r, row);
+	if (r->at[RESULT] == NULL)
+		gather_note(r->g, "%.200s: failed", r->name);
+	for (; r->at[RESULT] != NULL && r->g->error == 0; next_combination(r))
+		add_combination(r);
+}
+
+static void find_columns(struct reading *r, const cJSON *columns)
+{
+	const cJSON *column = NULL;
 	int i = 0;
-	find_kind(&b);
-	if (!cJSON_IsArray(column(&b, "result")))
-		gather_note(g, "%.200s: failed", b.name);
-	cJSON_ArrayForEach(result, column(&b, "result")) add_combination(g, &b, i++, result);
+	for (size_t c = 0; c < N_COLUMNS; c++)
+		r->columns[c] = -1;
+	cJSON_ArrayForEach(column, columns)
+	{
+		for (size_t c = 0; c < N_COLUMNS && cJSON_IsString(column); c++) {
+			if (strcmp(column->valuestring, titles[c]) == 0)
+				r->columns[c] = i;
+		}
+		i++;
+	}
 }
 
 void asv_read(struct gathering *g, const cJSON *json)
 {
+	struct reading r = { .g = g };
 	const cJSON *columns = foreign_json_get(json, "result_columns");
 	const char *commit = foreign_json_text(json, "commit_hash");
 	const cJSON *machine = foreign_json_get(json, "params");
@@ -152,5 +180,6 @@ void asv_read(struct gathering *g, const cJSON *json)
 	g->session->host.cpu = gather_text(g, foreign_json_text(machine, "cpu"));
 	if (!cJSON_IsArray(columns))
 		gather_fail(g, "it has no result_columns: only version 2 of asv's files is read");
-	cJSON_ArrayForEach(row, foreign_json_get(json, "results")) add_benchmark(g, columns, row);
+	find_columns(&r, columns);
+	cJSON_ArrayForEach(row, foreign_json_object(json, "results")) add_benchmark(&r, row);
 }
