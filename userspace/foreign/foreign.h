@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Other tools' results as sessions: metrics with their raw values, no timeline. Recognised by
- * content, never by name. To add one: a row in foreign.c and a foreign_<tool>.c; tests/fuzz takes
+ * content, never by name. To add one: a row in foreign.c and a tools/<tool>.c; tests/fuzz takes
  * it from the table. The ids that it gives are described in docs/metrics.md. */
 #ifndef USERSPACE_FOREIGN_FOREIGN_H
 #define USERSPACE_FOREIGN_FOREIGN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "userspace/foreign/xml.h"
+#include "userspace/foreign/forms/xml.h"
 
 #include <expat.h>
 #include <string.h>

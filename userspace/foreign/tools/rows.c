@@ -10,7 +10,7 @@
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
-#include "userspace/foreign/csv.h"
+#include "userspace/foreign/forms/csv.h"
 #include "userspace/foreign/internal.h"
 
 struct row {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* XML as a stream, by libexpat. Documents that declare a type are refused, so there are no entities to
  * expand. */
-#ifndef USERSPACE_FOREIGN_XML_H
-#define USERSPACE_FOREIGN_XML_H
+#ifndef USERSPACE_FOREIGN_FORMS_XML_H
+#define USERSPACE_FOREIGN_FORMS_XML_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "userspace/foreign/csv.h"
+#include "userspace/foreign/forms/csv.h"
 
 #include <string.h>
 #include <strings.h>

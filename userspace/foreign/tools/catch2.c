@@ -7,8 +7,8 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/units.h"
+#include "userspace/foreign/forms/xml.h"
 #include "userspace/foreign/internal.h"
-#include "userspace/foreign/xml.h"
 
 #define MAX_SECTIONS 64 /* in each other; xml.c allows no more elements */
 

@@ -7,8 +7,8 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/foreign/forms/xml.h"
 #include "userspace/foreign/internal.h"
-#include "userspace/foreign/xml.h"
 
 struct reading {
 	struct xml xml;

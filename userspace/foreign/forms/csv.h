@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* CSV (RFC 4180) with a line of titles, separated by commas, semicolons or tabs. */
-#ifndef USERSPACE_FOREIGN_CSV_H
-#define USERSPACE_FOREIGN_CSV_H
+#ifndef USERSPACE_FOREIGN_FORMS_CSV_H
+#define USERSPACE_FOREIGN_FORMS_CSV_H
 
 #include <stdbool.h>
 #include <stddef.h>
