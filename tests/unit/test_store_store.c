@@ -133,7 +133,11 @@ static void a_baseline_stays_until_it_is_removed(void **state)
 	struct store *st = opened();
 	struct session *s = sample_measured(23), *other = sample_measured(41), *back = NULL;
 	struct store_entry about = { .note = "why", .commit = "c0ffee", .branch = "trunk" }, found;
+	assert_int_equal(baseline_has(st, "main"), 0);
 	assert_int_equal(baseline_save(st, "main", s, &about), 0);
+	assert_int_equal(baseline_has(st, "main"), 1);
+	assert_int_equal(baseline_has(st, "mai"), 0);
+	assert_int_equal(baseline_has(st, "@main\n"), 0);
 	assert_int_equal(baseline_save(st, "main", other, &about), -EEXIST);
 	assert_non_null(strstr(said, "baseline rm main"));
 	struct arena *arena = arena_new();
