@@ -11,6 +11,7 @@
 #include "tests/unit/sample_noise.h"
 #include "userspace/base/arena.h"
 #include "userspace/gate/family.h"
+#include "userspace/gate/judge.h"
 #include "userspace/model/history/history.h"
 
 enum { ROUNDS = 5, MOST_PROCESSES = 20, BENCHMARKS = 40 };
@@ -133,6 +134,65 @@ static void a_suite_against_itself_is_not_red(void **state)
 			all += trials;
 		}
 		assert_true(percent(red, all) <= 0.5);
+	}
+}
+
+/* How many benchmarks "bench[*]" with @text calls red. */
+static size_t red_by_glob(struct comparison *c, const char *text)
+{
+	struct arena *arena = arena_new();
+	const char *error = NULL;
+	size_t at = 0, n = 0;
+	struct budget budget;
+	struct step step = { .command = "results" };
+	struct scenario scenario = { .name = "suite",
+				     .results = "results",
+				     .steps = &step,
+				     .n_steps = 1,
+				     .budgets = &budget,
+				     .n_budgets = 1,
+				     .baseline_levels = LEVELS_BASELINE };
+	struct against against = { .name = "main",
+				   .label = "@main",
+				   .session = c->base,
+				   .head = c->head,
+				   .comparison = c };
+	const struct evidence evidence = { .scenario = &scenario,
+					   .session = c->head,
+					   .against = &against,
+					   .n_against = 1,
+					   .gate = &against };
+	struct outcome outcome = { .scenario = "suite", .reason = "" };
+	assert_int_equal(budget_parse(arena, "bench[*]", UNIT_NS, text, &budget, &error, &at), 0);
+	assert_int_equal(judge_scenario(arena, &evidence, &outcome), 0);
+	for (size_t i = 0; i < outcome.n_judgements; i++)
+		n += outcome.judgements[i].is_budget && outcome.judgements[i].level == LEVEL_RED;
+	(void)arena_free(arena);
+	return n;
+}
+
+static void a_budget_by_glob_is_of_the_same_family(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "+3 %", "<= 103 % of baseline" };
+	const struct suite same = {
+		.n_benchmarks = BENCHMARKS, .n_processes = 5, .sigma = 0.25, .within = 0.10
+	};
+	const size_t trials = SHARE > 1 ? 1 : 8;
+	for (size_t k = 0; k < sizeof(texts) / sizeof(*texts); k++) {
+		struct machine m;
+		struct session *sides[2];
+		size_t red = 0;
+		machine_init(&m, GAUSS);
+		for (size_t t = 0; t < trials; t++) {
+			struct comparison *c = compare(&m, &same, sides);
+			red += red_by_glob(c, texts[k]) > 0;
+			done(c, sides);
+		}
+		(void)printf("bench[*] \"%s\", %d benchmarks with themselves: %.2f %% with a red "
+			     "one\n",
+			     texts[k], BENCHMARKS, percent(red, trials));
+		assert_int_equal(red, 0);
 	}
 }
 
@@ -373,6 +433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_suite_against_itself_is_not_red),
+		cmocka_unit_test(a_budget_by_glob_is_of_the_same_family),
 		cmocka_unit_test(noisy_machines_are_no_reason_either),
 		cmocka_unit_test(claims_are_rarer_where_processes_are_noisy),
 		cmocka_unit_test(changes_are_found),

@@ -243,8 +243,11 @@ static int judge_worsening(struct arena *arena, const struct budget *b, const st
 	const bool has_interval = !isnan(ratio->low) && !isnan(ratio->high);
 	const double best = has_interval ? (is_upper ? ratio->low : ratio->high) : ratio->value;
 	const double worst = has_interval ? (is_upper ? ratio->high : ratio->low) : ratio->value;
+	/* One of many has to be clear of the margin by a wider interval. */
+	const bool is_of_many = change->claim_alpha > 0 && b->statistic == STATISTIC_MEDIAN;
+	const double sure = !is_of_many ? best : is_upper ? change->claim_low : change->claim_high;
 	const double margin = fmin(GATE_MARGIN, fabs(limit - 1));
-	const double proven = over_of(is_upper ? 1 + margin : 1 - margin, is_upper, best);
+	const double proven = over_of(is_upper ? 1 + margin : 1 - margin, is_upper, sure);
 	const double reached = over_of(limit, is_upper, worst);
 	char share[UNITS_BYTES], interval[2 * UNITS_BYTES + 8], runs[MORE_BYTES];
 	j->headroom = NAN;
@@ -300,6 +303,10 @@ static int judge_against(struct arena *arena, const struct budget *b, const stru
 	}
 	const bool is_worsening =
 		b->kind == BUDGET_CHANGE && (isfinite(b->high) ? b->high >= 1 : b->low <= 1);
+	if (!is_worsening && change->claim_alpha > 0 && b->statistic == STATISTIC_MEDIAN) {
+		ratio.low = change->claim_low;
+		ratio.high = change->claim_high;
+	}
 	return is_worsening ? judge_worsening(arena, b, change, &ratio, levels, j)
 			    : judge_value(arena, b, &ratio, levels, j);
 }

@@ -189,6 +189,19 @@ const char *judging_say_incomparable(struct judging *g, const struct against *a)
 	return reason;
 }
 
+/* What was compared by processes is one of a family, whoever asks for it: by the same change the gate and a
+ * budget cannot contradict each other, and a glob over many benchmarks has no false red one. */
+static int change_for(const struct against *a, const struct series *base, const struct series *head,
+		      struct change *ret)
+{
+	const struct change *known =
+		a->comparison != NULL ? comparison_find(a->comparison, head->id) : NULL;
+	if (known == NULL || known->processes.n_base == 0)
+		return change_of(base, head, LEVEL_OF_BUDGETS, ret);
+	*ret = *known;
+	return 0;
+}
+
 static int judge_one_budget(struct judging *g, const struct budget *b, struct session *s,
 			    struct judgement *j)
 {
@@ -197,8 +210,8 @@ static int judge_one_budget(struct judging *g, const struct budget *b, struct se
 	const struct series *base = a != NULL ? metrics_find(a->session, b->metric) : NULL;
 	struct change change;
 	int r = 0;
-	if (head != NULL && base != NULL)
-		r = change_of(base, head, LEVEL_OF_BUDGETS, &change);
+	if (a != NULL && head != NULL && base != NULL)
+		r = change_for(a, base, head, &change);
 	if (r < 0)
 		return r;
 	r = budget_judge(g->arena, b, head, base != NULL ? &change : NULL,
