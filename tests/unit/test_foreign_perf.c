@@ -213,11 +213,49 @@ static void a_number_of_cpus_is_no_value(void **state)
 	(void)session_free(s);
 }
 
+/* As perf 6.1 writes them, with --per-thread: what a thread is called has blanks and numbers in it. */
+static void a_thread_may_be_called_anything(void **state)
+{
+	(void)state;
+	struct session *s = NULL;
+	assert_int_equal(
+		read_text(
+			" Performance counter stats for process id '21373':\n\n"
+			"     my worker 1-21383                 17.90 msec task-clock           #    0.1\n"
+			"     my worker 2-21388                 14.96 msec task-clock           #    0.1\n"
+			"          7 of 9-21393                  9.74 msec task-clock           #    0.1\n"
+			"         python3-21373         <not counted> msec task-clock               \n"
+			"          7 of 9-21393                    22      context-switches     #    2.2\n"
+			"         python3-21373         <not counted>      context-switches         \n",
+			&s),
+		0);
+	check_values(s, "perf[task-clock my worker 1-21383]", 17.90e6);
+	check_values(s, "perf[task-clock my worker 2-21388]", 14.96e6);
+	check_values(s, "perf[task-clock 7 of 9-21393]", 9.74e6);
+	check_values(s, "perf[task-clock python3-21373]", NAN);
+	check_values(s, "perf[context-switches 7 of 9-21393]", 22);
+	assert_int_equal(s->n_series, 6);
+	(void)session_free(s);
+	/* As wide as its column. */
+	assert_int_equal(
+		read_text(" Performance counter stats for 'system wide':\n\n"
+			  "CPU0       112,345,678,901,234      cycles                     \n"
+			  "CPU0                      2.50 Joules power/energy-pkg/        \n",
+			  &s),
+		0);
+	check_values(s, "perf[cycles CPU0]", 112345678901234);
+	check_values(s, "perf[power/energy-pkg/ CPU0]", 2.5);
+	(void)session_free(s);
+	check_refused(" Performance counter stats for './a':\n\n  1.001  1.75 msec task-clock\n",
+		      "'x': line 3: intervals (-I) are no result of a run");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cgroup_is_no_event),
 		cmocka_unit_test(a_number_of_cpus_is_no_value),
+		cmocka_unit_test(a_thread_may_be_called_anything),
 		cmocka_unit_test(what_was_not_counted_keeps_its_unit),
 		cmocka_unit_test(a_text_is_read),
 		cmocka_unit_test(means_of_several_runs_are_means),

@@ -300,38 +300,48 @@ static double cut_comment(char *line)
 	return ret;
 }
 
-/* Where the value is: behind a label, and with that maybe of how many CPUs it is the sum. */
-static size_t place_of_value(const struct reading *r)
+/* Where the value is of which @last is the last word, "<not" and "counted>" being two; -1: that is none. */
+static int begin_of_value(const struct reading *r, int last)
 {
-	const size_t at = !is_value(r->fields[0]);
-	const bool has_cpus =
-		at > 0 && r->n > 2 && is_value(r->fields[1]) && is_value(r->fields[2]);
-	return at + has_cpus;
+	if (last > 0 && strcmp(r->fields[last - 1], MISSING) == 0)
+		return last - 1;
+	return last >= 0 && is_value(r->fields[last]) ? last : -1;
 }
 
-/* "[CPU0] 1.75 msec task-clock [CGROUP]", "[S0 2] <not counted> cycles", "7 faults (83.33%)" */
+/* The first @n words, but not the number of CPUs that end those of a socket or a core. */
+static const char *join_label(struct reading *r, int n)
+{
+	n -= n > 1 && is_value(r->fields[n - 1]);
+	for (int i = 0; i + 1 < n; i++)
+		r->fields[i][strlen(r->fields[i])] = ' ';
+	return n > 0 ? r->fields[0] : NULL;
+}
+
+/* "[CPU0] 1.75 msec task-clock [CGROUP]", "[S0 2] <not counted> cycles", "7 faults (83.33%)". Read from its
+ * end: threads are called "7 of 9-1234". */
 static void read_counter(struct reading *r, double error)
 {
 	r->n -= r->fields[r->n - 1][0] == '(';
-	const size_t at = r->n > 0 ? place_of_value(r) : 0;
-	if (r->n < at + 2 || !is_value(r->fields[at]))
-		return;
-	/* "<not" and "counted>" are two words. */
-	const size_t unit = at + 1 + (strcmp(r->fields[at], MISSING) == 0);
-	size_t event = r->n - 1;
-	const bool has_cgroup =
-		event > unit && r->fields[event] - r->fields[event - 1] > NAME_WIDTH;
+	int event = (int)r->n - 1;
+	const bool has_cgroup = event > 1 && !is_value(r->fields[event - 1]) &&
+				r->fields[event] - r->fields[event - 1] > NAME_WIDTH;
 	event -= has_cgroup;
-	if (event < unit)
+	const bool has_unit = begin_of_value(r, event - 1) < 0;
+	const int at = begin_of_value(r, event - 1 - has_unit);
+	double time = 0;
+	if (at < 0)
 		return;
-	const struct counter c = { .label = at > 0 ? r->fields[0] : NULL,
+	const struct counter c = { .label = join_label(r, at),
 				   .cgroup = has_cgroup ? r->fields[event + 1] : NULL,
 				   .event = r->fields[event],
-				   .unit = event > unit ? r->fields[unit] : "",
+				   .unit = has_unit ? r->fields[event - 1] : "",
 				   .value = r->fields[at],
 				   /* Of a mean of 0 none is printed. */
 				   .error = isnan(error) && r->n_runs > 1 ? 0 : error };
-	add_counter(r, &c);
+	if (c.label != NULL && parse_double(c.label, &time) == 0)
+		refuse_intervals(r);
+	else
+		add_counter(r, &c);
 }
 
 /* "0.0147 seconds time elapsed", "0.0147 +- 0.0007 seconds time elapsed", "0.002 seconds user" */
