@@ -165,6 +165,25 @@ nap() {
 	[[ "$output" == *'write `baseline: main`'* ]]
 }
 
+@test "too few runs for want of time: what to write, where more may decide it" {
+	nap 0.1
+	cat >startline.yml <<-'END'
+		baseline: main
+		gate: time.wall
+		scenarios:
+		  - { name: naps, command: ./nap, runs: 10, max_time: 400 ms }
+	END
+	check --save
+	check --out junit=junit
+	[ "$status" -eq 0 ]
+	v '.outcomes[0].reason' | tee reason
+	grep -qE '^the time limit of 400 ms was reached after [1-4] of 10 runs: write `max_time: [1-9] s` for all$' reason
+	grep -q 'was reached after' junit
+	sed -i 's/gate: .*/gate: proc.execs/' startline.yml
+	check
+	[ "$(v '.outcomes[0].reason')" = null ]
+}
+
 @test "scenarios that share the name of a baseline have each its own" {
 	"$STARTLINE" run -q -n 2 --trace one.slt -- sleep 0.01
 	"$STARTLINE" run -q -n 2 --trace two.slt -- sh -c 'true | cat; sleep 0.01'

@@ -53,10 +53,11 @@ int check_keep(struct check *c, struct session *s);
 int check_spec(struct check *c, const struct scenario *s, const struct step *step,
 	       struct ready_rules *rules, struct collect_spec *ret);
 
-/* All runs of a step; one that a signal ended does not count. *ret_failure: one line why the command
- * failed, or NULL; *ret is set where at least one run was measured. */
+/* All runs of a step; one that a signal ended does not count. *ret_failure: one line why the command failed,
+ * or NULL; *ret_cut: one line that time was over before all were run, or NULL. *ret is set where at least one
+ * run was measured. */
 int check_measure(struct check *c, const struct scenario *s, const struct step *step,
-		  struct session **ret, const char **ret_failure);
+		  struct session **ret, const char **ret_failure, const char **ret_cut);
 
 /* --- check_background.c --- */
 

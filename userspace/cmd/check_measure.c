@@ -2,6 +2,7 @@
 /* Runs a step as often as its scenario says, or until its time is over. */
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,6 +17,9 @@
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/waiting.h"
 #include "userspace/gate/sequence.h"
+
+/* Runs that take longer than those before, and repeated ones. */
+#define SPARE_TIME 1.25
 
 /* --- how ------------------------------------------------------------------------------------ */
 
@@ -125,13 +129,32 @@ struct series_of_runs {
 	struct collect_spec spec;
 	unsigned int n_measured;
 	size_t n_repeated; /* of those, measured again since the machine was busy */
-	const char *failure;
+	const char *failure, *cut;
 };
 
 static bool is_time_over(const struct series_of_runs *m, uint64_t start_ns)
 {
 	return m->scenario->max_time_ns != 0 && m->n_measured > 0 &&
 	       clock_ns(CLOCK_MONOTONIC) - start_ns >= m->scenario->max_time_ns;
+}
+
+/* What was asked for and not run, and how long all would take. */
+static int say_cut(struct series_of_runs *m, uint64_t start_ns)
+{
+	const struct scenario *s = m->scenario;
+	char time[UNITS_BYTES];
+	if (m->failure != NULL || m->n_measured >= s->runs || !is_time_over(m, start_ns))
+		return 0;
+	const double each = (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) /
+			    (double)(s->warmup + m->n_measured + m->n_repeated);
+	m->cut = arena_printf(m->check->arena,
+			      "the time limit of %s was reached after %u of %zu runs%s%s: write "
+			      "`max_time: %.0f s` for all",
+			      format_ns(time, (double)s->max_time_ns), m->n_measured, s->runs,
+			      m->step->name != NULL ? " of step " : "",
+			      m->step->name != NULL ? m->step->name : "",
+			      ceil(SPARE_TIME * each * (double)(s->warmup + s->runs) / NS_PER_S));
+	return m->cut != NULL ? 0 : fail(-ENOMEM, "not enough memory for a scenario");
 }
 
 /* A stored baseline met another machine: a run that was disturbed is measured once more, by the same
@@ -195,7 +218,7 @@ static int run_all(struct series_of_runs *m)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return say_cut(m, start_ns);
 }
 
 static int measure(struct series_of_runs *m, struct session **ret)
@@ -214,7 +237,7 @@ static int measure(struct series_of_runs *m, struct session **ret)
 }
 
 int check_measure(struct check *c, const struct scenario *s, const struct step *step,
-		  struct session **ret, const char **ret_failure)
+		  struct session **ret, const char **ret_failure, const char **ret_cut)
 {
 	struct series_of_runs m = { .check = c, .scenario = s, .step = step };
 	struct ready_rules rules = { 0 };
@@ -223,6 +246,7 @@ int check_measure(struct check *c, const struct scenario *s, const struct step *
 	if (r >= 0)
 		r = measure(&m, ret);
 	*ret_failure = m.failure;
+	*ret_cut = m.cut;
 	(void)measurement_free(m.measurement);
 	ready_rules_done(&rules);
 	return r;

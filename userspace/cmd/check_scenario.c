@@ -55,6 +55,7 @@ struct trial {
 	struct evidence evidence;
 	struct session **steps;
 	const char *interrupted; /* after how much of it, or NULL: it was not */
+	const char *cut;	 /* that a step had no time for all runs, or NULL */
 };
 
 /* Whether a baseline that is not there costs only the comparison: not one that a budget asks for by
@@ -164,10 +165,11 @@ static bool measure_steps(struct trial *t)
 		return end_with(t->outcome, OUTCOME_TROUBLE, NULL);
 	t->evidence.steps = t->steps;
 	for (size_t i = 0; i < s->n_steps; i++) {
-		const char *failure = NULL;
+		const char *failure = NULL, *cut = NULL;
 		if (!has_directory(t, &s->steps[i]))
 			return false;
-		const int r = check_measure(c, s, &s->steps[i], &t->steps[i], &failure);
+		const int r = check_measure(c, s, &s->steps[i], &t->steps[i], &failure, &cut);
+		t->cut = t->cut != NULL ? t->cut : cut;
 		/* Also of a command that failed: what was seen of it. */
 		t->outcome->session = t->steps[i];
 		if (r < 0)
@@ -259,6 +261,18 @@ static void judge_interrupted(struct outcome *o, const char *reason)
 		o->kind = OUTCOME_CANNOT_JUDGE;
 }
 
+/* Where more runs may decide it, that there was no time for those that were asked for. */
+static void say_cut(struct trial *t)
+{
+	struct outcome *o = t->outcome;
+	if (t->cut == NULL || t->evidence.awaits != NULL || *o->reason != '\0')
+		return;
+	for (size_t i = 0; i < o->n_judgements; i++) {
+		if (o->judgements[i].level == LEVEL_INCONCLUSIVE)
+			o->reason = t->cut;
+	}
+}
+
 static int judge(struct trial *t)
 {
 	if (t->scenario->is_cell_only && t->interrupted != NULL) {
@@ -270,6 +284,7 @@ static int judge(struct trial *t)
 		return 0;
 	}
 	const int r = judge_scenario(t->check->arena, &t->evidence, t->outcome);
+	say_cut(t);
 	if (t->interrupted != NULL)
 		judge_interrupted(t->outcome, t->interrupted);
 	return r < 0 ? fail(r, "not enough memory for a verdict") : 0;
