@@ -148,3 +148,30 @@ print(json.dumps([{"name": "x" * 300 + str(i), "value": i + 1, "unit": "ns"} for
 	[ "$(wide) $(wide CI=1) $(wide COLUMNS=100 CI=1)" = '90 90 100' ]
 	[ "$(piped) $(piped CI=1) $(piped COLUMNS=100) $(piped COLUMNS=100 CI=1)" = '80 120 100 100' ]
 }
+
+@test "steps of a document are bounded: their number, how deep they are, what they lack" {
+	python3 - <<-'END'
+		import json
+		def document(steps):
+		    return {"schema": "startline.report/1", "version": "0", "command": [], "host": {}, "design": {},
+		            "metrics": [{"id": "time.wall", "unit": "ns", "values": [1e6, 2e6, 3e6]}], "runs": [],
+		            "steps": steps}
+		def write(name, steps):
+		    with open(name, "w") as f:
+		        json.dump(document(steps), f)
+		write("many.json", [{"name": "same", "session": {}}] * 30000)
+		deep = document([{"name": "a"}])
+		for _ in range(100):
+		    deep = document([{"name": "a", "session": deep}])
+		write("deep.json", deep["steps"])
+		write("odd.json", [{}, {"name": None, "session": None}, {"session": {"runs": [{}]}}])
+	END
+	timeout 20 "$STARTLINE" compare many.json many.json >out
+	grep -q 'too many steps to be compared' out
+	timeout 20 "$STARTLINE" compare deep.json deep.json >out
+	grep -q 'together 0 ns of 2.00 ms: a 0 ns;' out
+	timeout 20 "$STARTLINE" compare odd.json odd.json >out 2>messages || grep -q 'odd.json' messages
+	sed 's/"steps": \[/"steps": [7, /' odd.json >wrong.json
+	run -2 "$STARTLINE" compare wrong.json odd.json
+	[[ "$output" == *'steps[0]'* ]]
+}

@@ -12,6 +12,7 @@
 #include "userspace/base/units.h"
 #include "userspace/model/compare/internal.h"
 
+#define STEPS_MOST  ((size_t)1000) /* a document may have any number; nobody writes as many */
 #define STEPS_NAMED ((size_t)8)
 #define MAX_LINE    ((size_t)16 << 10)
 
@@ -167,8 +168,10 @@ int compare_steps(struct comparison *c)
 	size_t n = 0;
 	if (c->base->n_steps == 0 || c->head->n_steps == 0)
 		return 0;
-	c->no_contributions = NULL;
-	int r = add_steps(c);
+	c->no_contributions = c->base->n_steps + c->head->n_steps > STEPS_MOST
+				      ? "too many steps to be compared"
+				      : NULL;
+	int r = c->no_contributions == NULL ? add_steps(c) : 0;
 	if (r < 0 || c->no_contributions != NULL)
 		return r;
 	for (size_t i = 0; i < c->n_steps; i++)
