@@ -132,6 +132,7 @@ struct task_state {
 	__u64 net_rx_bytes, net_tx_bytes; /* of this thread, kept by network.bpf.c */
 	__u64 left_ns;			  /* it returned from its last call; 0: from none yet */
 	__u64 stack_due_ns;		  /* its stack is not taken before it has run so long */
+	__u64 speed_samples, speed_sum;	  /* see struct sl_usage */
 	__u32 probe_left;		  /* runs until the next one that is timed */
 	__u32 reserved;
 	struct sched_state sched;
@@ -156,6 +157,8 @@ extern struct task_map tasks SEC(".maps");
 		*(volatile __typeof__(place) *)&(place) = (value); \
 		*(volatile __typeof__(place) *)&(place);           \
 	})
+
+extern __u64 running; /* recorded threads that are not blocked */
 
 /* NULL unless @task is recorded. */
 static __always_inline struct task_state *task_state_of(struct task_struct *task)

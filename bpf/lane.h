@@ -95,8 +95,10 @@ struct sl_lane {
 	__s64 floor;
 	__s64 own_peak;
 	__s64 inherited;
-	__u64 rss_peak_bytes; /* of the image, told with left_ns; 0: not (yet) */
-	__u64 pad[13];
+	/* Of the image, told with left_ns: its highest, and what it is made of as it ends; 0: not (yet). */
+	__u64 rss_peak_bytes;
+	__u64 rss_kinds[SL_MEMORY_KINDS];
+	__u64 pad[10];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */

@@ -10,9 +10,10 @@
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
 
-#define PAGE_BYTES   4096ull
-#define MEMBERS	     4 /* file, anonymous, swap, shared */
-#define MEMBER_SWAP  2
+#define PAGE_BYTES 4096ull
+/* As the kernel numbers them. */
+enum { MEMBER_FILE, MEMBER_ANONYMOUS, MEMBER_SWAP, MEMBER_SHARED, MEMBERS };
+
 #define CPUS_SUMMED  16 /* with more CPUs only this one's part is read */
 #define PEAK_TRIES   8
 #define THREAD_BATCH 64 /* pages a thread may hold back in its own counters, before 6.2 */
@@ -25,6 +26,10 @@ struct memory_state {
 	__u64 users;			   /* processes */
 	__u64 is_shared;		   /* by several threads, now or once */
 	__s32 parts[MEMBERS][CPUS_SUMMED]; /* each CPU's, as last seen */
+	/* By member, as read last, and then when the peak was. Two CPUs that read at the same time may mix
+	 * theirs, which differ by what changed between them. */
+	__s64 members[MEMBERS];
+	__s64 peak_members[MEMBERS];
 };
 
 struct memory_map {
@@ -125,9 +130,12 @@ __noinline int counters_read(struct memory_state *memory, __u64 mm, __u32 only_h
 		return 0;
 	seen_set(seen, bpf_core_type_exists(struct mm_rss_stat) ? 0 : mm, true);
 	if (bpf_core_type_exists(struct mm_rss_stat)) {
-		for (__u32 member = 0; member < MEMBERS; member++)
-			if (member != MEMBER_SWAP)
-				sum += counter_before_6_2(mm, member);
+		for (__u32 member = 0; member < MEMBERS; member++) {
+			if (member == MEMBER_SWAP)
+				continue;
+			memory->members[member] = counter_before_6_2(mm, member);
+			sum += memory->members[member];
+		}
 		return sum;
 	}
 	counters_load(mm, counters);
@@ -135,43 +143,47 @@ __noinline int counters_read(struct memory_state *memory, __u64 mm, __u32 only_h
 		seen[RSS_COUNTS + member] = counters[member].count;
 		if (member == MEMBER_SWAP)
 			continue;
-		sum += counters[member].count;
-		if (n_cpus > CPUS_SUMMED) {
-			sum += percpu_s32(counters[member].parts, here);
-			continue;
-		}
+		__s64 pages = counters[member].count;
+		if (n_cpus > CPUS_SUMMED)
+			pages += percpu_s32(counters[member].parts, here);
 		for (__u32 cpu = 0; cpu < CPUS_SUMMED; cpu++) {
-			if (cpu >= n_cpus)
+			if (cpu >= n_cpus || n_cpus > CPUS_SUMMED)
 				break;
 			if (!only_here || cpu == here)
 				memory->parts[member][cpu] =
 					percpu_s32(counters[member].parts, cpu);
-			sum += memory->parts[member][cpu];
+			pages += memory->parts[member][cpu];
 		}
+		memory->members[member] = pages;
+		sum += pages;
 	}
 	return sum;
 }
 
-static __always_inline void raise(__u64 *peak, __u64 value, bool is_tree)
+/* A counter's parts are not read at one instant. */
+static __always_inline __u64 at_least_none(__s64 pages)
+{
+	return pages > 0 ? pages : 0;
+}
+
+static __always_inline bool raise(__u64 *peak, __u64 value)
 {
 	for (int i = 0; i < PEAK_TRIES; i++) {
 		__u64 old = *peak;
 
 		if (value <= old)
-			return;
-		if (__sync_val_compare_and_swap(peak, old, value) == old) {
-			if (is_tree)
-				tree_peak_ns = bpf_ktime_get_ns();
-			return;
-		}
+			return false;
+		if (__sync_val_compare_and_swap(peak, old, value) == old)
+			return true;
 	}
+	return false;
 }
 
 /* The counters of @memory were read: passes the difference on to the tree. Exchanging makes the
  * differences add up whoever comes first. */
 static __always_inline void memory_set(struct memory_state *memory, __s64 pages)
 {
-	__u64 now = pages > 0 ? pages : 0;
+	__u64 now = at_least_none(pages);
 	__u64 before = __sync_lock_test_and_set(&memory->pages, now);
 	__u64 tree;
 
@@ -180,8 +192,11 @@ static __always_inline void memory_set(struct memory_state *memory, __s64 pages)
 	tree = fetch_add(&tree_pages, now - before) + now - before;
 	if (now < before)
 		return;
-	raise(&memory->peak_pages, now, false);
-	raise(&tree_peak_pages, tree, true);
+	if (raise(&memory->peak_pages, now))
+		for (__u32 member = 0; member < MEMBERS; member++)
+			memory->peak_members[member] = memory->members[member];
+	if (raise(&tree_peak_pages, tree))
+		tree_peak_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline void memory_read(struct memory_state *memory, __u64 mm, __u32 only_here)
@@ -229,33 +244,51 @@ int memory_share(__u64 mm)
 	return 0;
 }
 
-__u64 memory_leave(__u64 mm)
+static __always_inline void resident_fill(struct resident *ret, __u64 pages, const __s64 *members)
+{
+	ret->pages = pages;
+	ret->kinds[SL_MEMORY_ANONYMOUS] = at_least_none(members[MEMBER_ANONYMOUS]);
+	ret->kinds[SL_MEMORY_FILE] = at_least_none(members[MEMBER_FILE]);
+	ret->kinds[SL_MEMORY_SHARED] = at_least_none(members[MEMBER_SHARED]);
+}
+
+static __always_inline void resident_unknown(struct resident *ret)
+{
+	__builtin_memset(ret, 0, sizeof(*ret));
+	ret->pages = SL_UNKNOWN;
+}
+
+int memory_leave(__u64 mm, struct resident *peak)
 {
 	struct memory_state *memory = bpf_map_lookup_elem(&memories, &mm);
-	__u64 peak;
 
-	if (!memory || !has_rss_stat)
-		return SL_UNKNOWN;
-	peak = memory->peak_pages;
+	if (!memory || !has_rss_stat) {
+		if (peak)
+			resident_unknown(peak);
+		return 0;
+	}
+	if (peak)
+		resident_fill(peak, memory->peak_pages, memory->peak_members);
 	if (fetch_add(&memory->users, -1) != 1)
-		return peak;
+		return 0;
 	memory_set(memory, 0);
 	bpf_map_delete_elem(&memories, &mm);
-	return peak;
+	return 0;
 }
 
-__u64 memory_pages(__u64 mm)
+int memory_look(__u64 mm, struct resident *now, struct resident *peak)
 {
 	struct memory_state *memory = bpf_map_lookup_elem(&memories, &mm);
 
-	return memory && has_rss_stat ? memory->pages : SL_UNKNOWN;
-}
-
-__u64 memory_peak_pages(__u64 mm)
-{
-	struct memory_state *memory = bpf_map_lookup_elem(&memories, &mm);
-
-	return memory && has_rss_stat ? memory->peak_pages : SL_UNKNOWN;
+	if (!now || !peak)
+		return 0;
+	resident_unknown(now);
+	resident_unknown(peak);
+	if (!memory || !has_rss_stat)
+		return 0;
+	resident_fill(now, memory->pages, memory->members);
+	resident_fill(peak, memory->peak_pages, memory->peak_members);
+	return 0;
 }
 
 /* How far the sum may be off: changes that were not read, what another CPU is just adding; and

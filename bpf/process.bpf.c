@@ -238,7 +238,7 @@ static __always_inline void change_memory(__u32 tgid, __u64 mm)
 
 	if (!process || process->mm == mm)
 		return;
-	memory_leave(process->mm);
+	memory_leave(process->mm, NULL);
 	process->mm = mm;
 	memory_join(mm);
 }
@@ -465,7 +465,7 @@ int handle_exit(__u64 *ctx)
 	calls_forget(tgid);
 	if (memory_key(task) == process->mm) /* before 6.16 it is gone already */
 		memory_refresh(process->mm);
-	process->rss_peak_pages = memory_leave(process->mm);
+	memory_leave(process->mm, &process->peak);
 	process->mm = 0;
 	usage_emit_ended(tgid);
 	bpf_map_delete_elem(&processes, &tgid);

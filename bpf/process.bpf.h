@@ -15,17 +15,23 @@ struct usage_sums {
 	__u64 read_bytes, write_bytes, read_chars, write_chars;
 	__u64 net_rx_bytes, net_tx_bytes;
 	__u64 probe_ns, probe_calls, probe_hits;
+	__u64 speed_samples, speed_sum;
+};
+
+struct resident {
+	__u64 pages; /* in memory; SL_UNKNOWN: not known */
+	__u64 kinds[SL_MEMORY_KINDS];
 };
 
 struct process_state {
 	__u64 live_threads; /* counted here and not by the kernel's `live`, which two threads
 			     * that exit together both see at 0 */
 	__u64 threads_peak;
-	__u64 mm;		 /* whose pages count for it; 0: none */
-	__u64 rss_peak_pages;	 /* of its last image, once the process has ended */
-	struct usage_sums ended; /* threads that are gone */
-	struct usage_sums base;	 /* before R0: not the program's */
-	struct usage_sums now;	 /* being summed up by a snapshot */
+	__u64 mm;		   /* whose pages count for it; 0: none */
+	struct resident rss, peak; /* of its last image, as last looked at */
+	struct usage_sums ended;   /* threads that are gone */
+	struct usage_sums base;	   /* before R0: not the program's */
+	struct usage_sums now;	   /* being summed up by a snapshot */
 };
 
 struct process_map {
@@ -57,16 +63,15 @@ extern struct place_map places SEC(".maps");
 extern __u64 last_place, named_places; /* numbers: given, and printed by places_print() */
 
 /* memory.bpf.c: @mm is an address used as a key. Joining adds its pages to the tree's, once
- * however many processes share it; leaving returns the highest number of pages it had. */
+ * however many processes share it; leaving tells what it had at most (NULL: who asks?). */
 int memory_join(__u64 mm);
 /* Another thread of the same process uses it: its counters change on several CPUs at a time. */
 int memory_share(__u64 mm);
-__u64 memory_leave(__u64 mm);
+int memory_leave(__u64 mm, struct resident *peak);
 /* Reads its counters now; it must be the memory of a task at hand, so that it still exists. */
 int memory_refresh(__u64 mm);
-/* Pages now, and their peak so far; ~0: not known. */
-__u64 memory_pages(__u64 mm);
-__u64 memory_peak_pages(__u64 mm);
+/* What it has now, and had at most so far. */
+int memory_look(__u64 mm, struct resident *now, struct resident *peak);
 int memory_emit(__u32 when);
 int memory_reset(void);
 

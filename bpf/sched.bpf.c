@@ -21,7 +21,7 @@ __u64 last_place = 0, named_places = 0;
 const volatile __u32 has_prev_state = 0; /* sched_switch passes it, >= 5.18 */
 __u64 switch_limit = 0;			 /* OFFCPU records after readiness; 0: no limit */
 __u64 switch_count = 0;
-__u64 running = 0;	 /* recorded threads that are not blocked */
+__u64 running = 0;
 __u64 idle_since_ns = 0; /* when `running` fell to 0 */
 
 /* ---- is the tree idle? ---- */

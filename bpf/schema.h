@@ -227,6 +227,14 @@ enum sl_when {
 };
 
 /* Whole process, all threads living and dead. */
+/* What resident pages are of, as the kernel counts them and /proc/PID/status says. */
+enum sl_memory_kind {
+	SL_MEMORY_ANONYMOUS = 0, /* heap, stacks, what was written of private mappings */
+	SL_MEMORY_FILE = 1,	 /* mapped files: code, libraries, data */
+	SL_MEMORY_SHARED = 2,	 /* shared anonymous memory, tmpfs */
+	SL_MEMORY_KINDS = 3,
+};
+
 struct sl_usage {
 	struct sl_event event;
 	__u32 when; /* enum sl_when */
@@ -251,6 +259,12 @@ struct sl_usage {
 	__u64 probe_ns;	   /* inside probes, from samples */
 	__u64 probe_calls; /* system calls that were looked at */
 	__u64 probe_hits;  /* other occasions on which a probe ran */
+	/* What rss_bytes and rss_peak_bytes consist of, by enum sl_memory_kind; all 0: not known. */
+	__u64 rss_kinds[SL_MEMORY_KINDS];
+	__u64 rss_peak_kinds[SL_MEMORY_KINDS];
+	/* How fast the CPUs were at samples of the timer: how often that was measured, and the sum. */
+	__u64 speed_samples;
+	__u64 speed_sum; /* turns of a loop per ms */
 };
 #define SL_USAGE_NO_IO	0x1u
 #define SL_USAGE_NO_NET 0x2u
@@ -526,7 +540,7 @@ SL_SIZE_IS(sl_exec, 64);
 SL_SIZE_IS(sl_args, 48);
 SL_SIZE_IS(sl_execfail, 48);
 SL_SIZE_IS(sl_exit, 48);
-SL_SIZE_IS(sl_usage, 192);
+SL_SIZE_IS(sl_usage, 256);
 SL_SIZE_IS(sl_offcpu, 104);
 SL_SIZE_IS(sl_syscall, 56);
 SL_SIZE_IS(sl_schedsum, 64);

@@ -170,6 +170,33 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 /* The sample has got its time already, and what is told here goes before it. */
 #define BEFORE_SAMPLE_NS 100000
 
+#define SPEED_TURNS  512
+#define SPEED_MAX_NS 10000 /* what took longer was interrupted */
+
+/* How fast the CPU is just now. Others that use the same core, its other hyperthread or its caches,
+ * make a program slower by half without taking any of its time away, and nobody else tells. Additions that hardly
+ * wait for each other, as those of most programs, are slowed as these are. Not while another of its
+ * threads runs, which may be on the same core: what a program does to itself is no disturbance. */
+static __always_inline void measure_speed(struct task_state *ts)
+{
+	const __u64 begin = bpf_ktime_get_ns();
+	__u64 a = begin, b = ~begin, c = begin << 1, d = begin >> 1, ns;
+
+	for (__u64 i = 0; i < SPEED_TURNS; i++) {
+		a += i ^ d;
+		b ^= a + i;
+		c += i;
+		d ^= c;
+		a ^= i;
+	}
+	asm volatile("" ::"r"(a), "r"(b), "r"(c), "r"(d));
+	ns = bpf_ktime_get_ns() - begin;
+	if (ns <= clock_cost_ns || ns > SPEED_MAX_NS)
+		return;
+	ts->speed_samples++;
+	ts->speed_sum += SPEED_TURNS * 1000000ull / (ns - clock_cost_ns);
+}
+
 /* At each sample of the timer, which is on all that a CPU does. 1: have it taken. */
 SEC("perf_event")
 int handle_timer(void *ctx)
@@ -183,6 +210,8 @@ int handle_timer(void *ctx)
 	goroutine_take(now - BEFORE_SAMPLE_NS, 1);
 	if (has_pythons)
 		python_take(ts, now - BEFORE_SAMPLE_NS, 1);
+	if (running == 1)
+		measure_speed(ts);
 	overhead_add(ts, now, 1);
 	return 1;
 }

@@ -10,7 +10,6 @@
 #define PAGE_BYTES    4096ull
 #define TICKS_TELL_NS 100000000ull
 #define TICKS_HINT_NS 20000000ull
-#define UNKNOWN	      (~0ull)
 
 __u32 walk = 0;	     /* set by the collector before it reads the iterator */
 __u32 walk_when = 0; /* enum sl_when */
@@ -78,6 +77,8 @@ static __always_inline void sums_add(struct usage_sums *sums, struct task_struct
 	__sync_fetch_and_add(&sums->net_tx_bytes, ts->net_tx_bytes);
 	__sync_fetch_and_add(&sums->probe_ns, ts->probe_ns);
 	__sync_fetch_and_add(&sums->probe_calls, ts->probe_calls);
+	__sync_fetch_and_add(&sums->speed_samples, ts->speed_samples);
+	__sync_fetch_and_add(&sums->speed_sum, ts->speed_sum);
 	/* handle_page_fault does not count its runs: each is a fault that the kernel has counted. */
 	__sync_fetch_and_add(&sums->probe_hits,
 			     ts->probe_hits +
@@ -125,8 +126,23 @@ static __always_inline void split_run(struct sl_usage *event, __u64 run_ns, __u6
 
 #define ABOVE_BASE(field) (sums->field + process->ended.field - process->base.field)
 
+static __always_inline void fill_resident(struct sl_usage *event,
+					  const struct process_state *process)
+{
+	const struct resident *now = &process->rss, *peak = &process->peak;
+
+	event->rss_bytes = now->pages == SL_UNKNOWN ? 0 : now->pages * PAGE_BYTES;
+	event->rss_peak_bytes = peak->pages == SL_UNKNOWN ? 0 : peak->pages * PAGE_BYTES;
+	for (int i = 0; i < SL_MEMORY_KINDS; i++) {
+		event->rss_kinds[i] = now->kinds[i] * PAGE_BYTES;
+		event->rss_peak_kinds[i] = peak->kinds[i] * PAGE_BYTES;
+	}
+	if (peak->pages == SL_UNKNOWN)
+		event->flags |= SL_USAGE_NO_RSS;
+}
+
 static __always_inline void emit_usage(struct process_state *process, struct usage_sums *sums,
-				       __u64 pid_tgid, __u32 when, __u64 rss, __u64 rss_peak)
+				       __u64 pid_tgid, __u32 when)
 {
 	struct sl_usage *event =
 		sl_reserve_for(SL_KIND_USAGE, sizeof(*event), bpf_ktime_get_ns(), pid_tgid);
@@ -151,13 +167,12 @@ static __always_inline void emit_usage(struct process_state *process, struct usa
 	event->probe_ns = ABOVE_BASE(probe_ns);
 	event->probe_calls = ABOVE_BASE(probe_calls);
 	event->probe_hits = ABOVE_BASE(probe_hits);
-	event->rss_bytes = rss == UNKNOWN ? 0 : rss * PAGE_BYTES;
-	event->rss_peak_bytes = rss_peak == UNKNOWN ? 0 : rss_peak * PAGE_BYTES;
+	event->speed_samples = ABOVE_BASE(speed_samples);
+	event->speed_sum = ABOVE_BASE(speed_sum);
 	event->flags = 0;
 	if (!bpf_core_field_exists(task->ioac.read_bytes))
 		event->flags |= SL_USAGE_NO_IO;
-	if (rss_peak == UNKNOWN)
-		event->flags |= SL_USAGE_NO_RSS;
+	fill_resident(event, process);
 	sl_submit(event, false);
 }
 
@@ -202,8 +217,8 @@ int usage_emit_ended(__u32 tgid)
 		return 0;
 	/* `now` may hold half a snapshot of threads that are counted in `ended` by now. */
 	__builtin_memset(&process->now, 0, sizeof(process->now));
-	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, SL_WHEN_EXIT, 0,
-		   process->rss_peak_pages);
+	__builtin_memset(&process->rss, 0, sizeof(process->rss));
+	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, SL_WHEN_EXIT);
 	return 0;
 }
 
@@ -299,8 +314,8 @@ static __always_inline void tell(struct task_struct *task, struct task_state *ts
 		return;
 	if (memory_key(task) == process->mm)
 		memory_refresh(process->mm);
-	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, walk_when,
-		   memory_pages(process->mm), memory_peak_pages(process->mm));
+	memory_look(process->mm, &process->rss, &process->peak);
+	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, walk_when);
 	__builtin_memset(&process->now, 0, sizeof(process->now));
 }
 

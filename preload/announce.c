@@ -120,33 +120,39 @@ void announce_child(void)
 		announce_task(shim.pid);
 }
 
-/* The kernel's high-water mark of this image's memory, 0 where it cannot be asked. Nobody can once the
+enum status { STATUS_PEAK, STATUS_KINDS, STATUS_NUMBERS = STATUS_KINDS + SL_MEMORY_KINDS };
+
+/* In the order in which the kernel writes them, which is also that of enum sl_memory_kind. */
+static const char status_keys[STATUS_NUMBERS][12] = { "\nVmHWM:", "\nRssAnon:", "\nRssFile:",
+						      "\nRssShmem:" };
+
+/* What the kernel knows of this image's memory, in KiB, 0 where it cannot be asked. Nobody can once the
  * process has ended, and what a parent is told is never lower than what the image before had. A name that
  * a program gives itself stands before it, but never at the beginning of a line. */
-static __attribute__((noinline)) uint64_t peak_resident(void)
+static __attribute__((noinline)) void read_status(uint64_t numbers[static STATUS_NUMBERS])
 {
-	static const char key[] = "\nVmHWM:";
 	char text[512]; /* the stack may be a signal's */
-	size_t same = 0;
-	uint64_t kilobytes = 0;
-	bool is_read = false;
+	size_t key = 0, same = 0;
 	long n = 0;
 	const int fd = (int)sys_call4(SYS_openat, AT_FDCWD, (long)"/proc/self/status",
 				      O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
-		return 0;
-	while (!is_read && (n = sys_call3(SYS_read, fd, (long)text, sizeof(text))) > 0) {
-		for (long at = 0; at < n && !is_read; at++) {
-			if (same < sizeof(key) - 1)
-				same = text[at] == key[same] ? same + 1 : text[at] == '\n';
-			else if (text[at] >= '0' && text[at] <= '9')
-				kilobytes = kilobytes * 10 + (uint64_t)(text[at] - '0');
-			else
-				is_read = text[at] == '\n';
+		return;
+	while (key < STATUS_NUMBERS &&
+	       (n = sys_call3(SYS_read, fd, (long)text, sizeof(text))) > 0) {
+		for (long at = 0; at < n && key < STATUS_NUMBERS; at++) {
+			const char want = status_keys[key][same];
+			if (want != '\0') {
+				same = text[at] == want ? same + 1 : text[at] == '\n';
+			} else if (text[at] >= '0' && text[at] <= '9') {
+				numbers[key] = numbers[key] * 10 + (uint64_t)(text[at] - '0');
+			} else if (text[at] == '\n') {
+				key++;
+				same = 1; /* it begins the next line */
+			}
 		}
 	}
 	(void)sys_call3(SYS_close, fd, 0, 0);
-	return is_read ? kilobytes * 1024 : 0;
 }
 
 void announce_end(void)
@@ -155,6 +161,10 @@ void announce_end(void)
 		return;
 	/* Before what takes time, which is not the program's. */
 	const uint64_t left_ns = clock_ns();
-	life.lane->rss_peak_bytes = peak_resident();
+	uint64_t numbers[STATUS_NUMBERS] = { 0 };
+	read_status(numbers);
+	life.lane->rss_peak_bytes = numbers[STATUS_PEAK] * 1024;
+	for (int i = 0; i < SL_MEMORY_KINDS; i++)
+		life.lane->rss_kinds[i] = numbers[STATUS_KINDS + i] * 1024;
 	life.lane->left_ns = left_ns;
 }

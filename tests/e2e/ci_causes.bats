@@ -58,7 +58,7 @@ each_output() {
 	each_output 'executed true planted +1'
 	# Nobody waits for readiness, so nobody knows the phase: that is said, too.
 	jq -r '.outcomes[].judgements[].cause' json >causes
-	grep -qE '^\+6[0-9]\.[0-9] MB dd .*; when is not known \(no --ready\); heap \+6[0-9]' causes
+	grep -qE '^\+6[0-9]\.[0-9] MB dd .*; when is not known \(no --ready\); anonymous memory \+6[0-9]\.[0-9] MB \(heap \+6[0-9]' causes
 	each_output 'when is not known (no --ready)'
 	"$BATS_TEST_DIRNAME/validate" json
 }

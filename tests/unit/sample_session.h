@@ -133,6 +133,7 @@ static struct process sample_process(struct session *s, int id, const char *exe,
 			     .system_ns = id * 2100000LL,
 			     .run_ns = id * 7200000LL,
 			     .peak_rss_bytes = id * 8500000LL,
+			     .peak_kinds = { true, id * 5000000LL, id * 3500000LL, 0 },
 			     .ready_rss_bytes = id * 8100000LL,
 			     .minor_faults = id * 812LL,
 			     .major_faults = 0,
@@ -424,6 +425,7 @@ static void sample_fill_run(struct session *s, struct run *run, int64_t late_ns)
 	run->wall_ns = 480 * MS;
 	run->cpus = 2;
 	run->peak_rss_bytes = 25500000;
+	run->cpu_speed = 900000;
 
 	(void)sample_segment(s, run, 812000, PHASE_EXEC, CAUSE_CPU, "execve");
 	(void)sample_segment(s, run, 188000, PHASE_EXEC, CAUSE_DISK, "/usr/bin/server");

@@ -92,16 +92,25 @@ static void without_objects_it_is_said_that_none_is_known(void **state)
 	assert_cause("my.own.metric", "");
 }
 
+static void know_kinds(struct session *s, bool is_known)
+{
+	for (size_t i = 0; i < RUNS; i++)
+		s->runs[i].processes[1].peak_kinds.is_known = is_known;
+}
+
 static void memory_names_process_phase_and_kind(void **state)
 {
 	(void)state;
+	know_kinds(base, true);
+	know_kinds(head, true);
 	MORE(peak_rss_bytes, 30 * MB);
 	MORE(ready_rss_bytes, 29 * MB);
 	MORE(heap.peak_bytes, 30 * MB);
 	MORE(heap.allocs, 23);
+	MORE(peak_kinds.anonymous_bytes, 30 * MB);
 	compare();
-	assert_cause("mem.peak_rss",
-		     "+30.0 MB server --port=7777, before it was ready; heap +30.0 MB");
+	assert_cause("mem.peak_rss", "+30.0 MB server --port=7777, before it was ready; "
+				     "anonymous memory +30.0 MB (heap +30.0 MB)");
 	assert_cause("heap.allocs", "+23 server --port=7777; " COMPARE_NO_CALL_SITES);
 }
 
@@ -110,19 +119,25 @@ static void what_is_not_known_of_memory_is_said(void **state)
 	(void)state;
 	MORE(peak_rss_bytes, 30 * MB);
 	MORE(heap.peak_bytes, 1 * MB);
+	know_kinds(base, true);
+	know_kinds(head, true);
+	MORE(peak_kinds.file_bytes, 20 * MB);
+	MORE(peak_kinds.anonymous_bytes, 9 * MB);
+	MORE(peak_kinds.shared_bytes, 1 * MB);
 	for (size_t i = 0; i < RUNS; i++)
 		head->runs[i].has_ready = false;
 	compare();
-	assert_cause(
-		"mem.peak_rss",
-		"+30.0 MB server --port=7777; when is not known (no --ready); heap +1.0 MB, the "
-		"rest not through malloc: files, stacks or mappings of its own, not told apart");
+	assert_cause("mem.peak_rss",
+		     "+30.0 MB server --port=7777; when is not known (no --ready); "
+		     "anonymous memory +9.0 MB (heap +1.0 MB, the rest not through "
+		     "malloc: stacks or mappings of its own), mapped files +20.0 MB");
 	comparison = comparison_free(comparison);
 	for (size_t i = 0; i < RUNS; i++)
 		head->runs[i].processes[1].heap.is_known = false;
+	know_kinds(head, false);
 	compare();
 	assert_cause("mem.peak_rss", "+30.0 MB server --port=7777; when is not known (no --ready); "
-				     "which kind is not known: its heap was not counted");
+				     "of which kind is not known (its heap was not counted)");
 }
 
 static void a_time_names_the_row_that_went_its_way(void **state)

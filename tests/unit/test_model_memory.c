@@ -246,6 +246,29 @@ static void losses_stay_with_the_run_they_happened_in(void **state)
 	(void)session_free(s);
 }
 
+static void kinds_are_of_the_highest_moment_that_was_seen(void **state)
+{
+	(void)state;
+	/* Of an image before, at readiness, and of the peak that the kernel's probes saw. */
+	struct session *s = build(
+		BEGIN
+		"3ms usage 9 exec peak=5M rss=5M anonymous=1M file=2M\n"
+		"4ms usage 9 ready peak=8M rss=7M anonymous=4M file=2M shared=1M\n"
+		"5ms usage 9 exit peak=9M peak_anonymous=6M peak_file=3M\n5ms exit 9 code=0\n");
+	const struct process *p = &s->runs[0].processes[0];
+	assert_true(p->peak_kinds.is_known && p->ready_kinds.is_known);
+	assert_int_equal(p->peak_kinds.anonymous_bytes, 6 << 20);
+	assert_int_equal(p->peak_kinds.file_bytes, 3 << 20);
+	assert_int_equal(p->peak_kinds.shared_bytes, 0);
+	assert_int_equal(p->ready_kinds.anonymous_bytes, 4 << 20);
+	assert_int_equal(p->ready_kinds.shared_bytes, 1 << 20);
+	(void)session_free(s);
+
+	s = build(BEGIN "3ms usage 9 exit peak=5M\n5ms exit 9 code=0\n");
+	assert_false(s->runs[0].processes[0].peak_kinds.is_known);
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +281,7 @@ int main(void)
 		cmocka_unit_test(the_peak_of_the_tree_is_of_those_that_were_there_at_once),
 		cmocka_unit_test(the_peak_of_the_tree_is_what_was_measured_within_its_bounds),
 		cmocka_unit_test(resident_peak_is_of_the_tree),
+		cmocka_unit_test(kinds_are_of_the_highest_moment_that_was_seen),
 		cmocka_unit_test(peaks_that_no_sample_met_bound_the_trees),
 		cmocka_unit_test(launchers_peak_is_not_the_runs),
 		cmocka_unit_test(contention_taints),

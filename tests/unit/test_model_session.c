@@ -440,11 +440,45 @@ static void sums_in_place_of_stays_are_said(void **state)
 	(void)session_free(s);
 }
 
+/* It is moved into its group before it is released, and may wait for that. */
+static void the_next_command_is_none_of_a_runs_processes(void **state)
+{
+	(void)state;
+	struct session *s =
+		build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n"
+		      "2ms usage 9 exit user=1ms system=1ms run=2ms\n2ms exit 9 code=0 run=2ms\n"
+		      "3ms mark 0 gone\n5ms offcpu 8 out=4ms wake=5ms\n5ms host start\n"
+		      "6ms mark 8 spawn value=1\n7ms exec 8 /x argv=x\n8ms exit 8 code=0\n"
+		      "9ms mark 0 gone\n");
+	assert_int_equal(s->n_runs, 2);
+	assert_int_equal(s->runs[0].n_processes, 1);
+	assert_int_equal(metrics_find(s, "cpu.user")->values[0], MS);
+	(void)session_free(s);
+}
+
+static void the_speed_of_the_cpus_is_that_of_all_samples(void **state)
+{
+	(void)state;
+	struct session *s = build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n"
+				  "1ms task 10 parent=9\n"
+				  "2ms usage 10 exit speed_samples=1 speed_sum=900000\n"
+				  "2ms usage 9 exit speed_samples=3 speed_sum=2100000\n"
+				  "2ms exit 9 code=0\n3ms mark 0 gone\n");
+	assert_int_equal(value_of(s, METRIC_SPEED), 750000);
+	(void)session_free(s);
+	s = build("0 meta source.bpf=ok\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n"
+		  "2ms usage 9 exit user=1ms\n2ms exit 9 code=0\n3ms mark 0 gone\n");
+	assert_int_equal(s->runs[0].cpu_speed, UNKNOWN);
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(server_climbs_the_ladder),
 		cmocka_unit_test(server_has_its_metrics),
+		cmocka_unit_test(the_next_command_is_none_of_a_runs_processes),
+		cmocka_unit_test(the_speed_of_the_cpus_is_that_of_all_samples),
 		cmocka_unit_test(edge_triggered_wait_is_confirmed_by_its_accept),
 		cmocka_unit_test(what_is_said_while_it_is_stopped_is_no_readiness),
 		cmocka_unit_test(log_line_has_its_rung_and_ready_waits_for_all),

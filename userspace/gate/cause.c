@@ -14,9 +14,10 @@
 #include "userspace/gate/undisturbed.h"
 #include "userspace/model/shares.h"
 
-#define WHAT_MAX   ((size_t)96) /* columns of an object's name: a line or so */
-#define NAMED_MAX  3		/* objects of a count */
-#define MOST_SHARE 0.8		/* of a growth: nearly all of it */
+#define WHAT_MAX    ((size_t)96) /* columns of an object's name: a line or so */
+#define NAMED_MAX   3		 /* objects of a count */
+#define MOST_SHARE  0.8		 /* of a growth: nearly all of it */
+#define SMALL_SHARE 0.1		 /* … and not worth a word */
 
 struct telling {
 	const struct comparison *c;
@@ -237,7 +238,7 @@ static const struct memory_row *row_of(const struct telling *t, const char *id, 
 {
 	for (size_t i = 0; i < t->c->n_memory; i++) {
 		const struct memory_row *row = &t->c->memory[i];
-		if (strcmp(row->metric, id) == 0 && row->delta != UNKNOWN &&
+		if (strcmp(row->metric, id) == 0 && row->kind == NULL && row->delta != UNKNOWN &&
 		    (process != NULL ? strcmp(row->process, process) == 0
 				     : (double)row->delta * t->sign > 0))
 			return row;
@@ -280,20 +281,48 @@ static void add_when(const struct telling *t, const struct memory_row *grown)
 							 : ", before and after it was ready");
 }
 
-/* What malloc gave out is known by itself; of the rest nobody tells files from stacks. */
-static void add_kind(const struct telling *t, const struct memory_row *grown)
+/* Of what is anonymous malloc gave out what is known by itself. */
+static void add_heap(const struct telling *t, const struct memory_row *of)
 {
-	const struct memory_row *heap = row_of(t, "heap.peak", grown->process);
+	const struct memory_row *heap = row_of(t, "heap.peak", of->process);
 	if (heap == NULL) {
-		(void)buf_adds(t->out, "; which kind is not known: its heap was not counted");
+		(void)buf_adds(t->out, " (its heap was not counted)");
 		return;
 	}
-	const double share = (double)heap->delta / (double)grown->delta;
-	(void)buf_adds(t->out, "; heap ");
+	const double share = (double)heap->delta / (double)of->delta;
+	(void)buf_adds(t->out, " (heap ");
 	add_amount(t, UNIT_BYTES, (double)heap->delta);
-	if (share < MOST_SHARE)
-		(void)buf_adds(t->out, ", the rest not through malloc: files, stacks or mappings "
-				       "of its own, not told apart");
+	(void)buf_adds(t->out, share < MOST_SHARE ? ", the rest not through malloc: stacks or "
+						    "mappings of its own)"
+						  : ")");
+}
+
+static const char *kind_words(const char *kind)
+{
+	return strcmp(kind, "anonymous") == 0 ? "anonymous memory"
+	       : strcmp(kind, "file") == 0    ? "mapped files"
+					      : "shared memory";
+}
+
+/* What the growth is made of; small parts are left out. */
+static void add_kinds(const struct telling *t, const struct memory_row *grown)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < t->c->n_memory; i++) {
+		const struct memory_row *row = &t->c->memory[i];
+		if (row->kind == NULL || strcmp(row->metric, grown->metric) != 0 ||
+		    strcmp(row->process, grown->process) != 0 || row->delta == UNKNOWN ||
+		    (double)row->delta * t->sign < SMALL_SHARE * fabs((double)grown->delta))
+			continue;
+		(void)buf_addf(t->out, "%s %s ", n++ == 0 ? ";" : ",", kind_words(row->kind));
+		add_amount(t, UNIT_BYTES, (double)row->delta);
+		if (strcmp(row->kind, "anonymous") == 0)
+			add_heap(t, row);
+	}
+	if (n > 0)
+		return;
+	(void)buf_adds(t->out, "; of which kind is not known");
+	add_heap(t, grown);
 }
 
 static void tell_memory(const struct telling *t, const char *unused)
@@ -303,7 +332,7 @@ static void tell_memory(const struct telling *t, const char *unused)
 	if (grown == NULL)
 		return;
 	add_when(t, grown);
-	add_kind(t, grown);
+	add_kinds(t, grown);
 }
 
 static void tell_heap(const struct telling *t, const char *unused)

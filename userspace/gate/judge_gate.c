@@ -207,6 +207,8 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 		if (r >= 0)
 			r = judging_distrust(g, a, c, &j);
 	}
+	if (j.reason == NULL && c->speed_slope > 0)
+		j.reason = "compared at equal speed of the CPUs, which others made vary";
 	j.comparison = a->comparison;
 	if (r >= 0)
 		r = judging_explain(g, g->e->session, &j);

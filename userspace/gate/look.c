@@ -23,7 +23,7 @@ struct looked { /* one metric */
 };
 
 struct look {
-	struct looked *items; /* one more: UNDISTURBED */
+	struct looked *items; /* two more: UNDISTURBED, METRIC_SPEED */
 	size_t n;
 	struct session *measured_base;
 	double good_below;
@@ -48,7 +48,7 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 			    meant != NULL ? "'?" : "");
 	}
 	struct look *l = calloc(1, sizeof(*l));
-	struct looked *items = calloc(ids->n + 1, sizeof(*items));
+	struct looked *items = calloc(ids->n + 2, sizeof(*items));
 	if (l == NULL || items == NULL) {
 		free(l);
 		free(items);
@@ -58,6 +58,8 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 		items[i] = (struct looked){ .id = ids->items[i],
 					    .metric = metrics_row(ids->items[i]) };
 	items[ids->n] = (struct looked){ .id = UNDISTURBED, .metric = metrics_row(UNDISTURBED) };
+	items[ids->n + 1] =
+		(struct looked){ .id = METRIC_SPEED, .metric = metrics_row(METRIC_SPEED) };
 	*l = (struct look){ items, ids->n, measured_base, good_below };
 	*ret = l;
 	return 0;
@@ -65,7 +67,7 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 
 struct look *look_free(struct look *l)
 {
-	for (size_t i = 0; l != NULL && i <= l->n; i++) {
+	for (size_t i = 0; l != NULL && i < l->n + 2; i++) {
 		for (int arm = 0; arm < ARM_COUNT; arm++)
 			vec_done(&l->items[i].values[arm]);
 	}
@@ -76,7 +78,7 @@ struct look *look_free(struct look *l)
 
 int look_add(struct look *l, enum arm arm, struct session *run)
 {
-	for (size_t i = 0; i <= l->n; i++) {
+	for (size_t i = 0; i < l->n + 2; i++) {
 		const struct series *series = metrics_find(run, l->items[i].id);
 		for (size_t j = 0; series != NULL && j < series->n_values; j++) {
 			if (vec_push(&l->items[i].values[arm], series->values[j]) < 0)
@@ -88,7 +90,7 @@ int look_add(struct look *l, enum arm arm, struct session *run)
 
 void look_settle(struct look *l, bool counts)
 {
-	for (size_t i = 0; i <= l->n; i++) {
+	for (size_t i = 0; i < l->n + 2; i++) {
 		struct looked *item = &l->items[i];
 		for (int arm = 0; arm < ARM_COUNT; arm++) {
 			if (counts)
@@ -99,14 +101,18 @@ void look_settle(struct look *l, bool counts)
 	}
 }
 
-static struct series series_of(const struct looked *item, enum arm arm)
+static struct series series_of(const struct look *l, const struct looked *item, enum arm arm)
 {
+	const struct looked *speed = &l->items[l->n + 1];
+	const bool has_speeds = (item->metric->traits & METRIC_AT_SPEED) != 0 &&
+				speed->n_counted[arm] == item->n_counted[arm];
 	struct series s = {
 		.id = item->id,
 		.metric = item->metric,
 		.values = item->values[arm].items,
 		.n_values = item->n_counted[arm],
 		.is_interleaved = item->metric->get != NULL,
+		.speeds = has_speeds ? speed->values[arm].items : NULL,
 	};
 	summary_of(s.values, s.n_values, &s.summary);
 	return s;
@@ -129,7 +135,7 @@ static int compare(const struct look *l, struct series *series, struct change *c
 		struct series *s = series + i * ARM_COUNT;
 		const struct series *base = &s[ARM_BASE];
 		for (int arm = 0; arm < ARM_COUNT; arm++)
-			s[arm] = series_of(&l->items[i], (enum arm)arm);
+			s[arm] = series_of(l, &l->items[i], (enum arm)arm);
 		if (l->measured_base != NULL)
 			base = metrics_find(l->measured_base, l->items[i].id);
 		r = change_of(base, &s[ARM_HEAD], SEQUENCE_LEVEL, &changes[i]);

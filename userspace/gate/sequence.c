@@ -147,8 +147,8 @@ double sequence_spread(const struct change *c)
 	_cleanup_(sample_done) struct sample base = { 0 };
 	_cleanup_(sample_done) struct sample head = { 0 };
 	const bool is_ratio = c->basis == BASIS_SHIFT;
-	base.values = series_values(c->base, is_ratio, &base.n);
-	head.values = series_values(c->head, is_ratio, &head.n);
+	base.values = change_values(c, c->base, is_ratio, &base.n);
+	head.values = change_values(c, c->head, is_ratio, &head.n);
 	if (base.values == NULL || head.values == NULL || (!is_ratio && c->base_value == 0))
 		return INFINITY;
 	const double spread = MAD_TO_SIGMA / 2 *
@@ -171,8 +171,8 @@ static void claim_ps(const struct change *c, double *ret_larger, double *ret_sma
 	_cleanup_(sample_done) struct sample head = { 0 };
 	const bool is_ratio = c->basis == BASIS_SHIFT;
 	const double unit = is_ratio ? 1 : fabs(c->base_value), margin = GATE_MARGIN * unit;
-	base.values = series_values(c->base, is_ratio, &base.n);
-	head.values = series_values(c->head, is_ratio, &head.n);
+	base.values = change_values(c, c->base, is_ratio, &base.n);
+	head.values = change_values(c, c->head, is_ratio, &head.n);
 	if (base.values == NULL || head.values == NULL)
 		return;
 	/* Of a base that was measured before there may be more runs than of head. */

@@ -3,12 +3,14 @@
 
 #include "userspace/gate/undisturbed.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "userspace/gate/sequence.h"
 
 /* Of the spread of the time itself: else the waits are the program's own, or not what varies. */
-#define QUIETER 0.5
+#define QUIETER	  0.5
+#define SLOW_CPUS 0.1
 
 /* The place of the time that @undisturbed is asked for; @n: it is not asked. */
 static size_t place_of_time(const struct change *gate, size_t n, const struct change *undisturbed)
@@ -29,12 +31,20 @@ static size_t place_of_time(const struct change *gate, size_t n, const struct ch
 	return is_asked ? place : n;
 }
 
+/* That slower CPUs are to blame for all of a difference is for so much of one only: they may be slow
+ * because of the program. */
+static bool is_like(const struct change *time, const struct change *undisturbed)
+{
+	return undisturbed->speed_slope == 0 || fabs(time->ratio - 1) <= SLOW_CPUS;
+}
+
 size_t undisturbed_judge(const struct change *gate, const struct change *control, size_t n,
 			 enum verdict *ret)
 {
 	const size_t time = place_of_time(gate, n, &gate[n]);
 	(void)sequence_judge(gate, control, time < n ? n + 1 : n, ret);
-	if (time == n || ret[n] == VERDICT_INCONCLUSIVE)
+	if (time == n || ret[n] == VERDICT_INCONCLUSIVE ||
+	    (ret[n] == VERDICT_UNCHANGED && !is_like(&gate[time], &gate[n])))
 		return n;
 	/* Also where it is a change: what is not in the other is the doing of others. */
 	ret[time] = VERDICT_INCONCLUSIVE;

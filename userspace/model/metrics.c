@@ -166,6 +166,7 @@ static double get_connects(const struct metric *metric, const struct run *r)
 #define TOTAL	 METRIC_TOTAL
 #define ANY_TIER METRIC_ANY_TIER
 #define DETAIL	 METRIC_DETAIL
+#define AT_SPEED METRIC_AT_SPEED
 
 #define RUN(member)	 of_run, NULL, offsetof(struct run, member)
 #define READY(member)	 of_ready_run, NULL, offsetof(struct run, member)
@@ -185,7 +186,7 @@ const struct metric metrics[] = {
 	{ "startup.init", "init phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(INIT) },
 	{ "startup.main", "main phase", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(MAIN) },
 	{ "startup.child", "waiting for children", UNIT_NS, LOWER, CLASS_TIME, 0, PHASE(CHILD) },
-	{ "startup.undisturbed", "undisturbed by others", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, BY(get_undisturbed) },
+	{ "startup.undisturbed", "undisturbed by others", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP | AT_SPEED, BY(get_undisturbed) },
 	{ "startup.listen", "listen", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(listen_ns) },
 	{ "startup.accept_ready", "accept ready", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(accept_ready_ns) },
 	{ "startup.first_accept", "first accept", UNIT_NS, LOWER, CLASS_TIME, 0, LISTENER(first_accept_ns) },
@@ -196,6 +197,7 @@ const struct metric metrics[] = {
 	{ "cpu.user", "user CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(user_ns) },
 	{ "cpu.system", "system CPU", UNIT_NS, LOWER, CLASS_TIME, ADDS_UP, SUM(system_ns) },
 	{ "cpu.utilization", "CPU utilization", UNIT_RATIO, NEITHER, CLASS_RATIO, 0, BY(get_utilization) },
+	{ METRIC_SPEED, "speed of the CPUs", UNIT_COUNT, NEITHER, CLASS_SIZE, 0, RUN(cpu_speed) },
 	{ "cpu.function[]", "CPU time in functions", UNIT_NS, LOWER, CLASS_TIME, DETAIL, PER(series_functions) },
 	{ "mem.peak_rss", "peak resident", UNIT_BYTES, LOWER, CLASS_SIZE, GATED, RUN(peak_rss_bytes) },
 	{ "mem.peak_cgroup", "peak of the cgroup", UNIT_BYTES, LOWER, CLASS_SIZE, ANY_TIER, RUN(peak_cgroup_bytes) },

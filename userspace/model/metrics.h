@@ -24,6 +24,7 @@ enum metric_trait {
 	METRIC_TOTAL = 1u << 4,	   /* the time that a breakdown adds up to */
 	METRIC_ANY_TIER = 1u << 5, /* measured in the same way with and without kernel events */
 	METRIC_DETAIL = 1u << 6,   /* of many: says what the work was, not how much of it */
+	METRIC_AT_SPEED = 1u << 7, /* runs are compared at equal speed of the CPUs */
 };
 
 /* What told of a session's metrics. Of different tiers they are not compared: the one counts what the
@@ -77,7 +78,9 @@ struct series {
 	struct summary summary;
 	/* A value per run, and these runs were interleaved with those they are compared with. */
 	bool is_interleaved;
-	enum tier tier; /* TIER_UNKNOWN: it does not matter, too */
+	const double
+		*speeds; /* of METRIC_AT_SPEED: METRIC_SPEED of the same runs; NULL: not known */
+	enum tier tier;	 /* TIER_UNKNOWN: it does not matter, too */
 	/* Of another tool: how many of the values each of its processes gave, in their order. Values of
 	 * one process are alike in what differs from process to process, so processes are what is
 	 * compared. None: not known, or values of our own runs. */
@@ -100,6 +103,8 @@ void metrics_mark_interleaved(struct session *session);
 /* The series of @id, built on demand when it takes a parameter ("time.child[make *]", a shell
  * glob over the command line). NULL when there is no such metric. */
 const struct series *metrics_find(struct session *session, const char *id);
+
+#define METRIC_SPEED "cpu.speed"
 
 /* The row of the table that @id belongs to ("net.connect[…]" to "net.connect[]"), or NULL. */
 const struct metric *metrics_row(const char *id);

@@ -148,6 +148,14 @@ struct syscall { /* all calls of one name by one process */
 	int64_t ready_calls;	  /* until readiness */
 };
 
+/* What resident memory is made of, as the kernel counts it. */
+struct resident_kinds {
+	bool is_known;
+	int64_t anonymous_bytes; /* heap, stacks, what was written of private mappings */
+	int64_t file_bytes;	 /* mapped files */
+	int64_t shared_bytes;	 /* shared anonymous memory, tmpfs */
+};
+
 struct process {
 	int id;
 	int parent; /* id, 0: the command itself or unknown */
@@ -161,6 +169,8 @@ struct process {
 	int64_t exit_code,
 		exit_signal; /* UNKNOWN while it lives, and the one that does not apply */
 	int64_t user_ns, system_ns, run_ns, peak_rss_bytes, ready_rss_bytes;
+	struct resident_kinds peak_kinds; /* when it had most, as far as anybody looked */
+	struct resident_kinds ready_kinds;
 	int64_t minor_faults, major_faults, read_bytes, write_bytes, read_chars, write_chars;
 	int64_t voluntary_switches, involuntary_switches, net_rx_bytes, net_tx_bytes;
 	int64_t threads_peak;
@@ -313,6 +323,7 @@ struct run {
 	size_t n_losses;
 	int64_t lost_bpf, lost_shim; /* UNKNOWN: that source was not there */
 	int64_t wall_ns;	     /* R0 to the end of the tree */
+	int64_t cpu_speed;	     /* turns of a loop per ms, mean of the samples */
 	int64_t cpus;		     /* that it was allowed to use */
 
 	/* whole tree */

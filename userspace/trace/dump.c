@@ -218,6 +218,16 @@ static void print_exit(struct line *l, const struct sl_exit *e)
 	add_flag(l, e->flags, SL_EXIT_GROUP, "group");
 }
 
+static void add_kinds(struct line *l, const char *prefix, const __u64 *bytes)
+{
+	static const char *const names[SL_MEMORY_KINDS] = { "anonymous", "file", "shared" };
+	for (int i = 0; i < SL_MEMORY_KINDS; i++) {
+		char label[32];
+		(void)snprintf(label, sizeof(label), "%s%s", prefix, names[i]);
+		add_number(l, label, bytes[i]);
+	}
+}
+
 static void print_usage(struct line *l, const struct sl_usage *e)
 {
 	(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
@@ -235,11 +245,15 @@ static void print_usage(struct line *l, const struct sl_usage *e)
 	add_number(l, "wchar", e->write_chars);
 	add_number(l, "rss", e->rss_bytes);
 	add_number(l, "peak", e->rss_peak_bytes);
+	add_kinds(l, "", e->rss_kinds);
+	add_kinds(l, "peak_", e->rss_peak_kinds);
 	add_number(l, "rx", e->net_rx_bytes);
 	add_number(l, "tx", e->net_tx_bytes);
 	add_number(l, "probe_ns", e->probe_ns);
 	add_number(l, "probe_calls", e->probe_calls);
 	add_number(l, "probe_hits", e->probe_hits);
+	add_number(l, "speed_samples", e->speed_samples);
+	add_number(l, "speed_sum", e->speed_sum);
 	add_flag(l, e->flags, SL_USAGE_NO_IO, "no_io");
 	add_flag(l, e->flags, SL_USAGE_NO_NET, "no_net");
 	add_flag(l, e->flags, SL_USAGE_NO_RSS, "no_rss");

@@ -41,15 +41,15 @@ const struct probe_row probe_rows[PROBES] = {
 		.by = { { .programs = { "handle_sys_enter", "handle_sys_exit" } },
 			{ .name = "the shim",
 			  .is_shim = true,
-			  .loss = { .metrics = "startup.exec cpu.user cpu.system cpu.utilization "
+			  .loss = { .metrics = "startup.exec cpu.user cpu.system cpu.utilization cpu.speed "
 					       "net.connects net.connect[] net.reply[] sys.calls[] "
 					       "files.opens files.misses startup.module[]",
 				    .causes = OF_CALLS,
 				    .text = "no files, sockets of dynamic programs only, and waits "
 					    "only by their place in the kernel" } } },
 		.loss = {
-			.metrics = "startup.exec cpu.user cpu.system cpu.utilization net.connects "
-				   "net.connect[] "
+			.metrics = "startup.exec cpu.user cpu.system cpu.utilization cpu.speed "
+				   "net.connects net.connect[] "
 				   "net.reply[] sys.calls[] files.opens files.misses startup.module[] " OF_LISTENERS,
 			.causes = OF_CALLS,
 			.text = "no files, sockets and listeners; waits only by their place in the kernel",
@@ -161,9 +161,12 @@ const struct probe_row probe_rows[PROBES] = {
 		.name = "frames of Python and Go",
 		.is_second = true,
 		.by = { { .programs = { "handle_timer" } } },
-		.loss = { .text = "the timer begins anew in each thread: those that live shorter than its "
-				  "period have no samples, Python's show the interpreter only, and many of "
-				  "Go's end in its runtime" },
+		.loss = {
+			.metrics = "cpu.speed",
+			.text = "the timer begins anew in each thread: those that live shorter than its "
+				"period have no samples, Python's show the interpreter only, and many of "
+				"Go's end in its runtime",
+		},
 	},
 	[PROBE_GROUP] = {
 		.name = "moves into the cgroup",

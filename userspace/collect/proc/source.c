@@ -134,8 +134,9 @@ static void add_io(pid_t pid, struct sl_usage *usage)
 	usage->write_bytes = number_after(text, "write_bytes:");
 }
 
-bool source_proc_rss(pid_t pid, uint64_t *ret_rss_bytes, uint64_t *ret_peak_bytes)
+bool source_proc_rss(pid_t pid, struct resident *ret)
 {
+	static const char *const keys[SL_MEMORY_KINDS] = { "RssAnon:", "RssFile:", "RssShmem:" };
 	char text[FILE_MAX];
 	if (!read_of(pid, "status", text))
 		return false;
@@ -143,8 +144,11 @@ bool source_proc_rss(pid_t pid, uint64_t *ret_rss_bytes, uint64_t *ret_peak_byte
 	const uint64_t peak = number_after(text, "VmHWM:");
 	if (rss == SL_UNKNOWN || peak == SL_UNKNOWN)
 		return false;
-	*ret_rss_bytes = rss * 1024;
-	*ret_peak_bytes = peak * 1024;
+	*ret = (struct resident){ .now = rss * 1024, .peak = peak * 1024 };
+	for (int i = 0; i < SL_MEMORY_KINDS; i++) {
+		const uint64_t kind = number_after(text, keys[i]);
+		ret->kinds[i] = kind != SL_UNKNOWN ? kind * 1024 : 0;
+	}
 	return true;
 }
 
@@ -160,12 +164,12 @@ static void add_status(pid_t pid, struct sl_usage *usage)
 		usage->voluntary_switches = voluntary;
 		usage->involuntary_switches = involuntary;
 	}
-	uint64_t rss = 0;
-	uint64_t peak = 0;
-	if (!source_proc_rss(pid, &rss, &peak))
+	struct resident rss;
+	if (!source_proc_rss(pid, &rss))
 		return;
-	usage->rss_bytes = rss;
-	usage->rss_peak_bytes = peak;
+	usage->rss_bytes = rss.now;
+	usage->rss_peak_bytes = rss.peak;
+	memcpy(usage->rss_kinds, rss.kinds, sizeof(usage->rss_kinds));
 	usage->flags &= ~(uint64_t)SL_USAGE_NO_RSS;
 }
 
@@ -242,7 +246,7 @@ uint64_t source_proc_cpu(pid_t pid)
 }
 
 int source_proc_usage(pid_t pid, enum sl_when when, const struct rusage *total,
-		      uint64_t rss_peak_bytes, struct sink sink)
+		      const struct resident *seen, struct sink sink)
 {
 	struct sl_usage usage = {
 		.event = emit_header(SL_KIND_USAGE, sizeof(usage), now_ns(), pid),
@@ -264,8 +268,9 @@ int source_proc_usage(pid_t pid, enum sl_when when, const struct rusage *total,
 		usage.voluntary_switches = (uint64_t)total->ru_nvcsw;
 		usage.involuntary_switches = (uint64_t)total->ru_nivcsw;
 	}
-	if (rss_peak_bytes != SL_UNKNOWN) {
-		usage.rss_peak_bytes = rss_peak_bytes;
+	if (seen != NULL) {
+		usage.rss_peak_bytes = seen->peak;
+		memcpy(usage.rss_peak_kinds, seen->kinds, sizeof(usage.rss_peak_kinds));
 		usage.flags &= ~(uint64_t)SL_USAGE_NO_RSS;
 	}
 	return sink.event(sink.data, &usage.event);

@@ -262,8 +262,9 @@ static int check_rules(const struct run *r, bool has_shim)
 static int run_release(struct run *r)
 {
 	struct collector *c = r->c;
-	uint64_t rss = 0;
-	(void)source_proc_rss(getpid(), &rss, &r->own_peak_bytes);
+	struct resident own = { 0 };
+	(void)source_proc_rss(getpid(), &own);
+	r->own_peak_bytes = own.peak;
 	const struct shim_environment *shim = NULL;
 	if (c->shim != NULL) {
 		source_shim_begin(c->shim);

@@ -74,7 +74,8 @@ struct run {
 	uint64_t sampled_ns; /* … and, without kernel probes, resident memory */
 	unsigned int n_samples;
 	uint64_t own_peak_bytes; /* startline's, when it created the command */
-	uint64_t command_peak_bytes, tree_peak_bytes, tree_peak_ns;
+	struct resident command_rss;
+	uint64_t tree_peak_bytes, tree_peak_ns;
 	uint64_t idle_cpu_ns, idle_since_ns;
 	size_t idle_processes;
 	bool is_reaped;

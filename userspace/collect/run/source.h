@@ -208,12 +208,17 @@ struct source_shim *source_shim_free(struct source_shim *s);
 int source_proc_facts(struct sink sink);
 /* One HOST event. */
 int source_proc_host(enum sl_when when, struct sink sink);
+struct resident { /* bytes */
+	uint64_t now, peak;
+	uint64_t kinds[SL_MEMORY_KINDS]; /* of now */
+};
+
 /* USAGE of process @pid, for the tier without BPF; nothing when it is gone. @total (NULL: from
  * /proc, in ticks) gives CPU time, faults and switches more precisely, of the process and of the
- * children it waited for. @rss_peak_bytes, when not SL_UNKNOWN, is what was seen of a process that
- * has ended: /proc no longer knows. */
+ * children it waited for. @seen (NULL: nothing) is what was seen of the memory of a process that has
+ * ended: /proc no longer knows. */
 int source_proc_usage(pid_t pid, enum sl_when when, const struct rusage *total,
-		      uint64_t rss_peak_bytes, struct sink sink);
+		      const struct resident *seen, struct sink sink);
 /* CPU time of @pid so far, in ns (of the resolution of a scheduler's switch where the kernel keeps
  * it, else of a tick); 0 when it is gone. */
 uint64_t source_proc_cpu(pid_t pid);
@@ -221,7 +226,7 @@ uint64_t source_proc_cpu(pid_t pid);
 int source_proc_running(pid_t pid);
 /* When @pid was created, on the clock of all events, rounded down to a tick; 0: it is gone. */
 uint64_t source_proc_start(pid_t pid);
-/* Resident and highest resident bytes of @pid; false when it is gone. */
-bool source_proc_rss(pid_t pid, uint64_t *ret_rss_bytes, uint64_t *ret_peak_bytes);
+/* False when @pid is gone. */
+bool source_proc_rss(pid_t pid, struct resident *ret);
 
 #endif

@@ -3,6 +3,7 @@
  * the rest is read when it matters. What cannot be known this way is left out, not guessed. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "userspace/base/units.h"
 #include "userspace/collect/proc/synthesize.h"
@@ -23,22 +24,31 @@ int run_walk(struct run *r)
 	return e;
 }
 
+/* Its peak is the kernel's; what that was made of is known of the highest sample. */
+static void note_command(struct resident *command, const struct resident *rss)
+{
+	command->peak = rss->peak;
+	if (rss->now < command->now)
+		return;
+	command->now = rss->now;
+	memcpy(command->kinds, rss->kinds, sizeof(command->kinds));
+}
+
 /* Of all processes together. */
 static uint64_t resident_now(struct run *r)
 {
 	uint64_t sum = 0;
 	(void)run_walk(r);
 	for (size_t i = 0; i < r->tree.pids.n; i++) {
-		uint64_t rss = 0;
-		uint64_t peak = 0;
-		if (!source_proc_rss(r->tree.pids.items[i], &rss, &peak))
+		struct resident rss;
+		if (!source_proc_rss(r->tree.pids.items[i], &rss))
 			continue;
-		sum += rss;
+		sum += rss.now;
 		if (r->tree.pids.items[i] == r->target.pid)
-			r->command_peak_bytes = peak;
+			note_command(&r->command_rss, &rss);
 	}
 	/* One process: the kernel's own high-water mark, which no sample misses. */
-	return r->tree.pids.n == 1 && sum < r->command_peak_bytes ? r->command_peak_bytes : sum;
+	return r->tree.pids.n == 1 && sum < r->command_rss.peak ? r->command_rss.peak : sum;
 }
 
 void run_sample(struct run *r, uint64_t now)
@@ -62,7 +72,7 @@ int run_usage_ready(struct run *r)
 {
 	int e = run_walk(r);
 	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++)
-		e = source_proc_usage(r->tree.pids.items[i], SL_WHEN_READY, NULL, SL_UNKNOWN,
+		e = source_proc_usage(r->tree.pids.items[i], SL_WHEN_READY, NULL, NULL,
 				      collector_sink(r->c));
 	return e;
 }
@@ -91,7 +101,7 @@ int run_usage_exit(struct run *r)
 	if (r->c->bpf != NULL)
 		return 0;
 	return source_proc_usage(r->target.pid, SL_WHEN_EXIT, is_known ? &total : NULL,
-				 r->command_peak_bytes != 0 ? r->command_peak_bytes : SL_UNKNOWN,
+				 r->command_rss.peak != 0 ? &r->command_rss : NULL,
 				 collector_sink(r->c));
 }
 

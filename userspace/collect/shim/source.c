@@ -347,6 +347,7 @@ static int emit_peak(const struct lane *l, const struct lane_sums *sums, struct 
 	};
 	if (sums->rss_peak_bytes == 0 || sums->left_ns == 0)
 		return 0;
+	memcpy(usage.rss_kinds, sums->rss_kinds, sizeof(usage.rss_kinds));
 	usage.event.flags |= SL_FLAG_NS_IDS;
 	return sink.event(sink.data, &usage.event);
 }

@@ -85,7 +85,10 @@ int process_of(struct builder *b, const struct sl_event *event)
 	index = process_lookup(b, event->pid, event->time_ns);
 	if (index < 0 && source_of(event) != SL_SOURCE_BPF)
 		index = process_lookup_ns(b, event->pid, event->time_ns);
-	if (index < 0)
+	/* Between two runs the next command waits for its release. */
+	const bool is_of_next =
+		source_of(event) == SL_SOURCE_BPF && b->gone_ns != 0 && event->time_ns > b->gone_ns;
+	if (index < 0 && !is_of_next)
 		index = process_first(b, event->pid, 0, event->time_ns);
 	return index;
 }
@@ -271,6 +274,29 @@ void process_exit(struct builder *b, const struct sl_exit *e)
 		p->ender = p->main_thread;
 }
 
+static int64_t kinds_sum(const struct resident_kinds *kinds)
+{
+	int64_t sum = 0;
+	if (!kinds->is_known ||
+	    __builtin_add_overflow(kinds->anonymous_bytes, kinds->file_bytes, &sum) ||
+	    __builtin_add_overflow(sum, kinds->shared_bytes, &sum))
+		return 0;
+	return sum;
+}
+
+/* A process always has some: all 0 is not known. */
+static void note_kinds(struct resident_kinds *most, const __u64 *bytes)
+{
+	const struct resident_kinds kinds = {
+		.is_known = true,
+		.anonymous_bytes = counter(bytes[SL_MEMORY_ANONYMOUS]),
+		.file_bytes = counter(bytes[SL_MEMORY_FILE]),
+		.shared_bytes = counter(bytes[SL_MEMORY_SHARED]),
+	};
+	if (kinds_sum(&kinds) > kinds_sum(most))
+		*most = kinds;
+}
+
 void process_usage(struct builder *b, const struct sl_usage *e)
 {
 	const int index = process_of(b, &e->event);
@@ -286,6 +312,9 @@ void process_usage(struct builder *b, const struct sl_usage *e)
 	/* Each image has its own peak; the process's is the highest of them. */
 	if ((e->flags & SL_USAGE_NO_RSS) == 0 && peak > p->out.peak_rss_bytes)
 		p->out.peak_rss_bytes = peak;
+	note_kinds(&p->out.peak_kinds, e->rss_peak_kinds);
+	/* Nobody may have seen the peak itself. */
+	note_kinds(&p->out.peak_kinds, e->rss_kinds);
 }
 
 void process_name(struct builder *b, const struct sl_name *e)
@@ -385,6 +414,8 @@ static void finish_one(struct builder *b, int index)
 	const struct sl_usage *ready = p->usage[SL_WHEN_READY];
 	if (ready != NULL && (ready->flags & SL_USAGE_NO_RSS) == 0)
 		out->ready_rss_bytes = counter(ready->rss_bytes);
+	if (ready != NULL)
+		note_kinds(&out->ready_kinds, ready->rss_kinds);
 	images_finish(b, p);
 	if (b->facts->bpf != NULL)
 		name_from_cover(b, p);
@@ -393,8 +424,23 @@ static void finish_one(struct builder *b, int index)
 	set_name(b, p);
 }
 
+/* Of a run that ends with readiness both looks are about the same. */
+static void set_speed(struct builder *b)
+{
+	uint64_t samples = 0, sum = 0;
+	vec_foreach(p, &b->procs) {
+		const struct sl_usage *u = p->usage[SL_WHEN_EXIT];
+		if (u != NULL && (__builtin_add_overflow(samples, u->speed_samples, &samples) ||
+				  __builtin_add_overflow(sum, u->speed_sum, &sum)))
+			return;
+	}
+	if (samples > 0 && sum > 0)
+		b->run->cpu_speed = counter(sum / samples);
+}
+
 void processes_finish(struct builder *b)
 {
+	set_speed(b);
 	for (size_t i = 0; i < b->procs.n; i++)
 		finish_one(b, (int)i);
 	/* Without kernel events the command's own words are known all the same. */

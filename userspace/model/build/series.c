@@ -492,8 +492,14 @@ int metrics_collect(struct session *s)
 
 void metrics_mark_interleaved(struct session *s)
 {
-	for (size_t i = 0; i < s->n_series; i++)
-		s->series[i].is_interleaved = s->series[i].metric->get != NULL;
+	const struct series *speed = metrics_find(s, METRIC_SPEED);
+	for (size_t i = 0; i < s->n_series; i++) {
+		struct series *series = &s->series[i];
+		series->is_interleaved = series->metric->get != NULL;
+		if ((series->metric->traits & METRIC_AT_SPEED) != 0 && speed != NULL &&
+		    speed->n_values == series->n_values)
+			series->speeds = speed->values;
+	}
 }
 
 const struct series *metrics_find(struct session *s, const char *id)

@@ -39,8 +39,8 @@ static int shift_of(const struct change *c, bool as_logarithms, double level,
 		    struct stats_shift *ret)
 {
 	size_t n_base = 0, n_head = 0;
-	_cleanup_free_ double *base = series_values(c->base, as_logarithms, &n_base);
-	_cleanup_free_ double *head = series_values(c->head, as_logarithms, &n_head);
+	_cleanup_free_ double *base = change_values(c, c->base, as_logarithms, &n_base);
+	_cleanup_free_ double *head = change_values(c, c->head, as_logarithms, &n_head);
 	if (base == NULL || head == NULL)
 		return -ENOMEM;
 	return stats_shift_of(base, n_base, head, n_head, c->n_blocks, level, ret);
@@ -76,7 +76,9 @@ static int compare_by_shift(struct change *c, double level)
 	struct stats_shift s;
 	c->level = level;
 	c->n_blocks = blocks_of(c);
-	int r = shift_of(c, false, level, &s);
+	int r = compare_speeds(c);
+	if (r >= 0)
+		r = shift_of(c, false, level, &s);
 	if (r < 0)
 		return r;
 	c->difference = s.shift;

@@ -57,8 +57,11 @@ struct change { /* of one metric */
 	double ratio, low, high;
 	double difference, difference_low, difference_high; /* in the metric's unit */
 	size_t n_blocks; /* that are compared each for itself; of shifts and differences */
-	double p;	 /* two-sided, of no change; exact: 0 or 1 */
-	double level;	 /* of the interval */
+	/* Compared at equal speed of the CPUs: logarithms of values are corrected by so much for each by which
+	 * that of the run's speed exceeds log_speed. 0: as measured. */
+	double speed_slope, log_speed;
+	double p;     /* two-sided, of no change; exact: 0 or 1 */
+	double level; /* of the interval */
 	struct process_spread processes;
 	/* BASIS_EXACT: a smaller share is of no interest; set by gate/verdict.h, NAN: the default. */
 	double exact_share;
@@ -113,7 +116,8 @@ struct step_change {
  * not add up to the peak of the tree. */
 struct memory_row {
 	const char *metric;
-	size_t order; /* of the metrics among these rows */
+	const char *kind; /* "anonymous" "file" "shared": what of that memory; NULL: all */
+	size_t order;	  /* of the metrics and kinds among these rows */
 	const char *process;
 	int64_t base, head, delta;
 };
@@ -176,6 +180,11 @@ const char *contribution_cause(const struct contribution *c);
  * their steps took, of two suites their time. NULL: none was compared. */
 const struct change *comparison_total(const struct comparison *c);
 /* NULL: no such metric on either side. */
+/* The captured values of one side, or their logarithms, as they are compared; the caller frees them. NULL:
+ * no memory. */
+double *change_values(const struct change *c, const struct series *side, bool as_logarithms,
+		      size_t *ret_n);
+
 const struct change *comparison_find(const struct comparison *c, const char *id);
 
 /* The change of one metric alone; @base or @head may be NULL. -ENOMEM. */

@@ -15,6 +15,9 @@ int compare_processes(struct change *c, double least);
 /* Once more with what all of them together show about the noise. */
 int compare_processes_together(struct comparison *c);
 
+/* speed.c: sets speed_slope and log_speed. */
+int compare_speeds(struct change *c);
+
 /* Sets incomparable and host_notes. */
 int compare_hosts(struct comparison *c);
 /* Which name of one side is which of the other. Texts live in @arena; the rest is freed by

@@ -13,26 +13,45 @@
 
 enum { BASE, HEAD, SIDES };
 
+#define NO_GATE	   SIZE_MAX
+#define AT(member) offsetof(struct process, member)
+#define COUNTER(metric, member)                   \
+	{                                         \
+		metric, NULL, AT(member), NO_GATE \
+	}
+#define HEAP(metric, member)                                     \
+	{                                                        \
+		metric, NULL, AT(heap.member), AT(heap.is_known) \
+	}
+#define KIND(metric, member, kind)                                          \
+	{                                                                   \
+		metric, #kind, AT(member.kind##_bytes), AT(member.is_known) \
+	}
+#define KINDS(metric, member) \
+	KIND(metric, member, anonymous), KIND(metric, member, file), KIND(metric, member, shared)
+
 static const struct quantity {
-	const char *metric;
-	bool is_heap;
-	size_t offset; /* in struct process: int64_t */
+	const char *metric, *kind; /* kind: NULL, or what of the metric's memory it is */
+	size_t offset;		   /* in struct process: int64_t … */
+	size_t is_known; /* … bool that says whether it is; NO_GATE: it does by itself */
 } quantities[] = {
-	{ "heap.allocs", true, offsetof(struct process, heap.allocs) },
-	{ "heap.frees", true, offsetof(struct process, heap.frees) },
-	{ "heap.bytes", true, offsetof(struct process, heap.bytes) },
-	{ "heap.peak", true, offsetof(struct process, heap.peak_bytes) },
-	{ "heap.ready", true, offsetof(struct process, heap.ready_bytes) },
-	{ "heap.exit", true, offsetof(struct process, heap.exit_bytes) },
-	{ "mem.peak_rss", false, offsetof(struct process, peak_rss_bytes) },
-	{ "mem.ready_rss", false, offsetof(struct process, ready_rss_bytes) },
-	{ "cpu.user", false, offsetof(struct process, user_ns) },
-	{ "cpu.system", false, offsetof(struct process, system_ns) },
-	{ "faults.minor", false, offsetof(struct process, minor_faults) },
-	{ "faults.major", false, offsetof(struct process, major_faults) },
-	{ "io.read", false, offsetof(struct process, read_bytes) },
-	{ "io.write", false, offsetof(struct process, write_bytes) },
-	{ "proc.threads_peak", false, offsetof(struct process, threads_peak) },
+	HEAP("heap.allocs", allocs),
+	HEAP("heap.frees", frees),
+	HEAP("heap.bytes", bytes),
+	HEAP("heap.peak", peak_bytes),
+	HEAP("heap.ready", ready_bytes),
+	HEAP("heap.exit", exit_bytes),
+	COUNTER("mem.peak_rss", peak_rss_bytes),
+	KINDS("mem.peak_rss", peak_kinds),
+	COUNTER("mem.ready_rss", ready_rss_bytes),
+	KINDS("mem.ready_rss", ready_kinds),
+	COUNTER("cpu.user", user_ns),
+	COUNTER("cpu.system", system_ns),
+	COUNTER("faults.minor", minor_faults),
+	COUNTER("faults.major", major_faults),
+	COUNTER("io.read", read_bytes),
+	COUNTER("io.write", write_bytes),
+	COUNTER("proc.threads_peak", threads_peak),
 };
 #define QUANTITIES (sizeof(quantities) / sizeof(*quantities))
 
@@ -63,9 +82,10 @@ static struct owner *owner_of(struct owners *o, const char *process)
 
 static int64_t amount(const struct process *p, const struct quantity *q)
 {
-	if (q->is_heap && !p->heap.is_known)
+	const char *bytes = (const char *)p;
+	if (q->is_known != NO_GATE && !*(const bool *)(bytes + q->is_known))
 		return UNKNOWN;
-	return *(const int64_t *)((const char *)p + q->offset);
+	return *(const int64_t *)(bytes + q->offset);
 }
 
 static int add_run(struct owners *o, struct alignment *alignment, const struct run *run, int side)
@@ -138,6 +158,7 @@ static int fill(struct comparison *c, const struct owners *o)
 					      !__builtin_sub_overflow(head, base, &delta);
 			c->memory[c->n_memory++] = (struct memory_row){
 				.metric = quantities[q].metric,
+				.kind = quantities[q].kind,
 				.order = q,
 				.process = owner->process,
 				.base = base,

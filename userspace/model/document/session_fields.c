@@ -94,6 +94,20 @@ RECORD(syscall_record, syscall, "system call", true,
 	INT(syscall, cpu_ns, "cpu_ns"),
 	INT(syscall, ready_calls, "ready_calls"));
 
+RECORD(kinds_record, resident_kinds, "resident memory", true,
+	INT(resident_kinds, anonymous_bytes, "anonymous_bytes"),
+	INT(resident_kinds, file_bytes, "file_bytes"),
+	INT(resident_kinds, shared_bytes, "shared_bytes"));
+
+#define KINDS(member, json) \
+	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct process, member), \
+	  .record = &kinds_record, .has_gate = true, \
+	  .gate_offset = offsetof(struct process, member) + \
+			 offsetof(struct resident_kinds, is_known) }
+RECORD(resident_record, process, "resident memory", false,
+	KINDS(peak_kinds, "peak"),
+	KINDS(ready_kinds, "ready"));
+
 static const struct field process_fields[] = {
 	SCALAR(process, id, "id", FIELD_PROCESS),
 	SCALAR(process, parent, "parent", FIELD_PARENT),
@@ -128,7 +142,7 @@ static const struct field process_fields[] = {
 	{ .key = "heap", .kind = FIELD_OBJECT, .offset = offsetof(struct process, heap),
 	  .record = &heap_record, .has_gate = true,
 	  .gate_offset = offsetof(struct process, heap) + offsetof(struct heap, is_known) },
-	NOTHING("rss"),
+	GROUP("rss", resident_record),
 	GROUP("coverage", coverage_record),
 	{ .key = NULL },
 };
@@ -280,6 +294,7 @@ RECORD(losses_record, run, "losses", false,
 RECORD(tree_record, run, "tree", false,
 	INT(run, wall_ns, "wall_ns"),
 	INT(run, cpus, "cpus"),
+	INT(run, cpu_speed, "cpu_speed"),
 	INT(run, peak_rss_bytes, "peak_rss_bytes"),
 	INT(run, peak_rss_error_bytes, "peak_rss_error_bytes"),
 	INT(run, peak_cgroup_bytes, "peak_cgroup_bytes"),

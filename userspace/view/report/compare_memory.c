@@ -19,6 +19,7 @@ static const struct column memory_columns[] = {
 	{ .title = "base", .key = "base", .align = ALIGN_RIGHT },
 	{ .title = "head", .key = "head", .align = ALIGN_RIGHT },
 	{ .title = "metric", .key = "metric" },
+	{ .title = "kind", .key = "kind" },
 	{ .title = "", .key = "unit", .audience = FOR_PROGRAMS },
 	{ .title = "process", .key = "", .audience = FOR_PEOPLE, .is_folded = true },
 	{ .title = "", .key = "process", .audience = FOR_PROGRAMS },
@@ -54,6 +55,7 @@ static void add_memory(struct table *t, const struct memory_row *row, bool is_li
 	for (size_t i = 0; i < N_OF(numbers); i++)
 		table_number(t, cell, numbers[i] == UNKNOWN ? (double)NAN : (double)numbers[i]);
 	table_text(t, row->metric);
+	table_text(t, row->kind != NULL ? row->kind : "");
 	table_text(t, unit_name(unit));
 	_cleanup_(buf_done) struct buf line = { .limit = MAX_LINE };
 	program_label(row->process, &line);

@@ -17,6 +17,9 @@ static const struct column columns[] = {
 	{ .title = "id", .key = "process", .audience = FOR_PROGRAMS },
 	{ .title = "rss", .key = "peak_rss_bytes", .align = ALIGN_RIGHT },
 	{ .title = "rss when ready", .key = "ready_rss_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "anonymous", .key = "peak_anonymous_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "files", .key = "peak_file_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "shared", .key = "peak_shared_bytes", .audience = FOR_PROGRAMS },
 	{ .title = "allocs", .key = "heap_allocs", .align = ALIGN_RIGHT },
 	{ .title = "frees", .key = "heap_frees", .align = ALIGN_RIGHT },
 	{ .title = "asked", .key = "heap_bytes", .align = ALIGN_RIGHT },
@@ -60,6 +63,9 @@ static void add_process(struct table *t, const struct run *run, const struct pro
 	table_count(t, p->id);
 	table_bytes(t, p->peak_rss_bytes);
 	table_bytes(t, p->ready_rss_bytes);
+	table_bytes(t, p->peak_kinds.is_known ? p->peak_kinds.anonymous_bytes : UNKNOWN);
+	table_bytes(t, p->peak_kinds.is_known ? p->peak_kinds.file_bytes : UNKNOWN);
+	table_bytes(t, p->peak_kinds.is_known ? p->peak_kinds.shared_bytes : UNKNOWN);
 	table_count(t, heap->allocs);
 	table_count(t, heap->frees);
 	table_bytes(t, heap->bytes);
@@ -82,10 +88,12 @@ static void add_tree(struct table *t, const struct run *run)
 		const char *metric; /* NULL: nothing of the tree as a whole */
 	} cells[] = {
 		{ CELL_BYTES, "mem.peak_rss" }, { CELL_BYTES, "mem.ready_rss" },
-		{ CELL_COUNT, "heap.allocs" },	{ CELL_COUNT, "heap.frees" },
-		{ CELL_BYTES, "heap.bytes" },	{ CELL_BYTES, "heap.peak" },
-		{ CELL_RATIO, NULL },		{ CELL_BYTES, NULL },
-		{ CELL_BYTES, "heap.ready" },	{ CELL_BYTES, "heap.exit" },
+		{ CELL_BYTES, NULL },		{ CELL_BYTES, NULL },
+		{ CELL_BYTES, NULL },		{ CELL_COUNT, "heap.allocs" },
+		{ CELL_COUNT, "heap.frees" },	{ CELL_BYTES, "heap.bytes" },
+		{ CELL_BYTES, "heap.peak" },	{ CELL_RATIO, NULL },
+		{ CELL_BYTES, NULL },		{ CELL_BYTES, "heap.ready" },
+		{ CELL_BYTES, "heap.exit" },
 	};
 	table_audience(t, FOR_PEOPLE);
 	table_tone(t, TONE_STRONG);
