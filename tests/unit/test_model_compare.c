@@ -4,6 +4,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "tests/unit/sample_session.h"
+#include "userspace/base/random.h"
 #include "userspace/model/compare/compare.h"
 #include "userspace/model/hosts.h"
 
@@ -318,6 +319,46 @@ static void waiting_for_a_cpu_hides_no_work(void **state)
 	hides_no_work(CAUSE_THROTTLED);
 }
 
+/* 100 ms of work, half as much again where others use the core, too, and a sleep. */
+static struct session *on_shared_cores(int64_t work_ns)
+{
+	enum { TURNS = 10 };
+	struct session *s = sample_new(TURNS);
+	struct random random;
+	random_seed(&random, 23);
+	for (size_t i = 0; i < TURNS; i++) {
+		struct run *run = &s->runs[i];
+		const bool is_slow = random_below(&random, 2) == 0;
+		const struct process processes[] = { process_of(s, 1, "/usr/bin/server") };
+		sample_segment(s, run, is_slow ? work_ns / 2 * 3 : work_ns, PHASE_MAIN, CAUSE_CPU,
+			       "");
+		sample_segment(s, run, 50 * MS + (int64_t)i, PHASE_MAIN, CAUSE_SLEEP, "");
+		SAMPLE(s, run->processes, run->n_processes, processes);
+		run->cpu_speed = is_slow ? 600000 : 900000;
+		sample_value(run, "startup.undisturbed", (double)run->startup_total_ns);
+		sample_value(run, METRIC_SPEED, (double)run->cpu_speed);
+	}
+	assert_int_equal(metrics_collect(s), 0);
+	metrics_mark_interleaved(s);
+	return s;
+}
+
+static void interleaved_runs_are_compared_at_equal_speed(void **state)
+{
+	(void)state;
+	struct comparison *c = compare(on_shared_cores(100 * MS), on_shared_cores(110 * MS));
+	const struct change *whole = comparison_find(c, "startup.undisturbed");
+	/* The sleep feels nothing of it. */
+	assert_true(whole->speed_slope > 0.6 && whole->speed_slope < 0.8);
+	assert_true(whole->ratio > 1.05 && whole->ratio < 1.08 && whole->low > 1.04);
+	assert_int_equal(c->contributions[0].cause, CAUSE_CPU);
+	assert_true(c->contributions[0].low_ns > 7 * MS && c->contributions[0].high_ns < 14 * MS);
+	assert_true(llabs(c->contributions[1].delta_ns) < MS);
+	assert_non_null(strstr(c->what_rows_are, "at equal speed of the CPUs"));
+	rows_add_up(c);
+	done(c);
+}
+
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static void memory_is_told_by_process(void **state)
@@ -516,6 +557,7 @@ int main(void)
 		cmocka_unit_test(a_line_that_was_cut_is_its_process),
 		cmocka_unit_test(what_is_proven_comes_first),
 		cmocka_unit_test(waiting_for_a_cpu_hides_no_work),
+		cmocka_unit_test(interleaved_runs_are_compared_at_equal_speed),
 		cmocka_unit_test(memory_is_told_by_process),
 		cmocka_unit_test(memory_that_was_not_counted_is_unknown),
 		cmocka_unit_test(runs_that_took_turns_are_compared_in_blocks),

@@ -17,6 +17,10 @@ int compare_processes_together(struct comparison *c);
 
 /* speed.c: sets speed_slope and log_speed. */
 int compare_speeds(struct change *c);
+/* By how much a time of a run with that speed is longer at the speed that both sides are compared at. */
+double speed_factor(const struct change *c, double speed);
+/* The change that is compared at equal speed, NULL: none is. */
+const struct change *compared_at_speed(const struct comparison *c);
 
 /* Sets incomparable and host_notes. */
 int compare_hosts(struct comparison *c);

@@ -77,12 +77,20 @@ static struct row *row_of(struct breakdowns *b, struct row *key)
 	return &b->rows.items[b->rows.n - 1];
 }
 
+int64_t breakdowns_cpu_ns(const struct breakdowns *b, enum side side, size_t i, int64_t ns)
+{
+	return b->cpu_factors[side] != NULL
+		       ? llround(fmin((double)ns * b->cpu_factors[side][i], (double)RUN_NS_MAX))
+		       : ns;
+}
+
 static int add_time(struct breakdowns *b, enum side side, size_t place, struct row key, int64_t ns)
 {
 	struct row *row = row_of(b, &key);
 	if (row == NULL)
 		return -ENOMEM;
-	row->runs_ns[side][place] += ns;
+	row->runs_ns[side][place] +=
+		key.cause == CAUSE_CPU ? breakdowns_cpu_ns(b, side, b->order[side][place], ns) : ns;
 	row->is_in[side] = true;
 	return 0;
 }

@@ -29,11 +29,16 @@ struct breakdowns {
 	const struct session *sessions[SIDES];
 	size_t *order[SIDES]; /* indices of runs with a breakdown, by total */
 	size_t n[SIDES];
+	double *cpu_factors
+		[SIDES]; /* per run, by which its times on the CPU count; NULL: as measured */
 	struct row_list rows;
 	struct id_map index;	      /* key -> place in rows; of rows of one key the first */
 	struct code_names *code;      /* NULL: a side has no stacks */
 	struct import_names *imports; /* NULL: a side does not know of modules */
 };
+
+/* A time of run @i of @side on the CPU, as it counts. */
+int64_t breakdowns_cpu_ns(const struct breakdowns *b, enum side side, size_t i, int64_t ns);
 
 /* Fills the rows, of functions and modules only those whose change the runs prove. All else must have been
  * set. -ENOMEM. */

@@ -85,13 +85,27 @@ int compare_speeds(struct change *c)
 	return slope_of(base, head, &c->speed_slope);
 }
 
+double speed_factor(const struct change *c, double speed)
+{
+	return exp(c->speed_slope * (log(speed) - c->log_speed));
+}
+
+const struct change *compared_at_speed(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->n_changes; i++) {
+		if (c->changes[i].speed_slope != 0)
+			return &c->changes[i];
+	}
+	return NULL;
+}
+
 double *change_values(const struct change *c, const struct series *side, bool as_logarithms,
 		      size_t *ret_n)
 {
 	double *v = series_values(side, as_logarithms, ret_n);
 	for (size_t i = 0; v != NULL && c->speed_slope != 0 && i < *ret_n; i++) {
-		const double slower = c->speed_slope * (log(side->speeds[i]) - c->log_speed);
-		v[i] = as_logarithms ? v[i] + slower : v[i] * exp(slower);
+		const double factor = speed_factor(c, side->speeds[i]);
+		v[i] = as_logarithms ? v[i] + log(factor) : v[i] * factor;
 	}
 	return v;
 }

@@ -55,6 +55,40 @@ static int by_total(const void *left, const void *right)
 	return a->run < b->run ? -1 : a->run > b->run;
 }
 
+static int64_t cpu_of(const struct run *run)
+{
+	int64_t cpu_ns = 0;
+	for (size_t i = 0; i < run->n_segments; i++)
+		cpu_ns += run->segments[i].cause == CAUSE_CPU ? run->segments[i].duration_ns : 0;
+	return cpu_ns;
+}
+
+/* Where the whole is compared at equal speed of the CPUs, so is what it is made of: by as much as the whole counts
+ * more or less, what was spent on a CPU does. */
+static int set_factors(struct breakdowns *b, enum side side)
+{
+	const struct session *s = b->sessions[side];
+	const struct change *c = compared_at_speed(b->comparison);
+	const struct series *series = c == NULL ? NULL : side == BASE ? c->base : c->head;
+	if (series == NULL || series->n_values != s->n_runs)
+		return 0;
+	double *factors = arena_alloc_array(b->comparison->arena, s->n_runs, sizeof(*factors));
+	for (size_t i = 0; factors != NULL && i < s->n_runs; i++) {
+		const double more_ns = series->values[i] * (speed_factor(c, series->speeds[i]) - 1);
+		const double cpu_ns = (double)cpu_of(&s->runs[i]);
+		factors[i] = cpu_ns > 0 ? fmax(0, 1 + more_ns / cpu_ns) : 1;
+	}
+	b->cpu_factors[side] = factors;
+	return factors != NULL ? 0 : -ENOMEM;
+}
+
+static int64_t total_of(const struct breakdowns *b, enum side side, size_t i)
+{
+	const struct run *run = &b->sessions[side]->runs[i];
+	const int64_t cpu_ns = b->cpu_factors[side] != NULL ? cpu_of(run) : 0;
+	return run->startup_total_ns + breakdowns_cpu_ns(b, side, i, cpu_ns) - cpu_ns;
+}
+
 static int order_runs(struct breakdowns *b, enum side side)
 {
 	const struct session *s = b->sessions[side];
@@ -66,7 +100,7 @@ static int order_runs(struct breakdowns *b, enum side side)
 	size_t n = 0;
 	for (size_t i = 0; i < s->n_runs; i++) {
 		if (s->runs[i].has_segments && s->runs[i].startup_total_ns != UNKNOWN)
-			totals[n++] = (struct total){ s->runs[i].startup_total_ns, i };
+			totals[n++] = (struct total){ total_of(b, side, i), i };
 	}
 	qsort(totals, n, sizeof(*totals), by_total);
 	for (size_t i = 0; i < n; i++)
@@ -267,7 +301,10 @@ static int fill(struct breakdowns *b)
 		r = bootstrap(b);
 	sort_contributions(c);
 	/* One slow run must not carry them. */
-	c->what_rows_are = "means of the middle half of each side's runs";
+	c->what_rows_are = b->cpu_factors[HEAD] == NULL
+				   ? "means of the middle half of each side's runs"
+				   : "means of the middle half of each side's runs, "
+				     "at equal speed of the CPUs";
 	c->has_contributions = true;
 	return r;
 }
@@ -289,6 +326,8 @@ int compare_startups(struct comparison *c, struct alignment *alignment)
 				.alignment = alignment,
 				.sessions = { c->base, c->head } };
 	int r = 0;
+	for (int side = 0; side < SIDES && r == 0; side++)
+		r = set_factors(&b, (enum side)side);
 	for (int side = 0; side < SIDES && r == 0; side++)
 		r = order_runs(&b, (enum side)side);
 	if (r < 0)
