@@ -53,6 +53,15 @@ kernel_before() {
 	grep -aq "found program 'handle_switch'" log # what libbpf says is there to be searched
 }
 
+@test "what memory is made of, and how fast the CPU was" {
+	session -- "$WORKLOADS/resident" give file
+	[ "$status" -eq 0 ]
+	# Files of a system that is all in memory are shared memory.
+	q '.runs[0].processes[0].rss.peak | .anonymous_bytes >= 29e6 and .file_bytes + .shared_bytes >= 29e6' | grep -qx true
+	session --stacks 999 -- "$WORKLOADS/burn" 300
+	q '.runs[0].tree.cpu_speed > 0' | grep -qx true
+}
+
 @test "true: complete, adds up" {
 	session -- true
 	[ "$status" -eq 0 ]

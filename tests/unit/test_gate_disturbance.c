@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* No run was tainted, but what is proven of a difference is waiting for a CPU: is that the program's? */
+/* No run was tainted, but what is proven of a difference is waiting for a CPU, or the CPUs were slower: is that
+ * the program's? */
 
 #include <string.h>
 
@@ -10,7 +11,8 @@
 
 static struct arena *arena;
 static struct session *side;
-static struct change change;
+enum { TIME, CPU, SPEED, CHANGES };
+static struct change changes[CHANGES];
 static struct contribution rows[2];
 static struct comparison whole;
 static struct run runs[4];
@@ -28,16 +30,16 @@ static int setup(void **state)
 {
 	(void)state;
 	arena = arena_new();
-	change = (struct change){ .id = "time.wall",
-				  .metric = metrics_row("time.wall"),
-				  .basis = BASIS_SHIFT,
-				  .base_estimate = 100 * MS,
-				  .head_estimate = 140 * MS,
-				  .ratio = 1.4,
-				  .low = 1.3,
-				  .high = 1.5 };
+	changes[TIME] = (struct change){ .id = "time.wall",
+					 .metric = metrics_row("time.wall"),
+					 .basis = BASIS_SHIFT,
+					 .base_estimate = 100 * MS,
+					 .head_estimate = 140 * MS,
+					 .ratio = 1.4,
+					 .low = 1.3,
+					 .high = 1.5 };
 	whole = (struct comparison){
-		.changes = &change, .n_changes = 1, .contributions = rows, .has_contributions = true
+		.changes = changes, .n_changes = 1, .contributions = rows, .has_contributions = true
 	};
 	const int r = session_new(&side);
 	if (r == 0) {
@@ -59,7 +61,7 @@ static int teardown(void **state)
 static const char *disturbed(void)
 {
 	const char *reason = NULL;
-	assert_int_equal(disturbance_of(arena, &whole, &change, &reason), 0);
+	assert_int_equal(disturbance_of(arena, &whole, &changes[TIME], &reason), 0);
 	return reason;
 }
 
@@ -99,15 +101,52 @@ static void another_row_carries_it(void **state)
 	assert_null(disturbed());
 }
 
+/* Of 100 ms all are CPU time, and of 140 as well. */
+static void set_speed(double of_head)
+{
+	changes[CPU] = changes[TIME];
+	changes[CPU].id = "cpu.user";
+	changes[CPU].base_value = 100 * MS;
+	changes[CPU].head_value = 140 * MS;
+	changes[SPEED] = (struct change){ .id = METRIC_SPEED,
+					  .metric = metrics_row(METRIC_SPEED),
+					  .base_value = 900000,
+					  .head_value = of_head };
+	whole.n_changes = CHANGES;
+	add_row(0, CAUSE_CPU, 40 * MS);
+}
+
+static void slower_cpus_carry_nothing(void **state)
+{
+	(void)state;
+	set_speed(900000);
+	assert_null(disturbed());
+	/* A tenth more time is theirs at most, of four. */
+	set_speed(840000);
+	assert_null(disturbed());
+	set_speed(640000);
+	assert_non_null(
+		strstr(disturbed(), "the CPUs were slower (cpu.speed), by as much as 40.0 ms"));
+	/* CPU time is as long for that as the whole is. */
+	const char *reason = NULL;
+	assert_int_equal(disturbance_of(arena, &whole, &changes[CPU], &reason), 0);
+	assert_non_null(reason);
+	/* A sleep is not. */
+	add_row(1, CAUSE_SLEEP, 65 * MS);
+	assert_null(disturbed());
+	/* Faster ones make nothing slower. */
+	set_speed(1200000);
+	assert_null(disturbed());
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(most_of_it_is_waiting),
-		TEST(less_than_half_of_it_is),
-		TEST(the_waits_may_be_chance),
-		TEST(another_row_carries_it),
+		TEST(most_of_it_is_waiting),	 TEST(less_than_half_of_it_is),
+		TEST(the_waits_may_be_chance),	 TEST(another_row_carries_it),
+		TEST(slower_cpus_carry_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,10 +209,12 @@ int judge_value(struct arena *arena, const struct budget *b, const struct estima
 
 /* --- against a baseline --------------------------------------------------------------------- */
 
-/* The change of the median is that of the comparison; other statistics have only the bootstrap. */
+/* The change of the median is that of the comparison; other statistics have an interval of their own. */
 static int ratio_of(const struct budget *b, const struct change *c, struct estimate *ret)
 {
 	const struct statistic_spec spec = { b->statistic, b->quantile };
+	if (b->statistic != STATISTIC_MEDIAN && c->processes.n_base > 0)
+		return statistic_ratio_by_process(c, spec, ret);
 	if (b->statistic != STATISTIC_MEDIAN)
 		return statistic_ratio(c->head, c->base, spec, ret);
 	const struct ratios ratios = ratios_of(c);

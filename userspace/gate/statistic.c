@@ -200,3 +200,64 @@ int statistic_ratio(const struct series *head, const struct series *base,
 	stats_sort(b, n_base);
 	return bootstrap(h, n_head, b, n_base, spec, ret);
 }
+
+/* ---- by process ---- */
+
+#define ALPHA_ALONE TAIL
+
+struct by_process {
+	struct series series;
+	double *values, *ones;
+};
+
+static void by_process_done(struct by_process *p)
+{
+	free(p->values);
+	free(p->ones);
+}
+
+static int by_process_of(const struct series *s, struct statistic_spec spec, struct by_process *ret)
+{
+	size_t at = 0;
+	ret->values = calloc(s->n_processes, sizeof(*ret->values));
+	ret->ones = calloc(s->n_processes, sizeof(*ret->ones));
+	_cleanup_free_ double *v = calloc(s->n_values + 1, sizeof(*v));
+	if (ret->values == NULL || ret->ones == NULL || v == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_processes; i++) {
+		const size_t left = s->n_values - at;
+		const size_t n = s->processes[i] < (double)left ? (size_t)s->processes[i] : left;
+		memcpy(v, s->values + at, n * sizeof(*v));
+		ret->values[i] = statistic_value(spec, v, stats_drop_missing(v, n));
+		ret->ones[i] = 1;
+		at += n;
+	}
+	ret->series = *s;
+	ret->series.values = ret->values;
+	ret->series.n_values = s->n_processes;
+	ret->series.processes = ret->ones;
+	summary_of(ret->values, s->n_processes, &ret->series.summary);
+	return 0;
+}
+
+int statistic_ratio_by_process(const struct change *c, struct statistic_spec spec,
+			       struct estimate *ret)
+{
+	_cleanup_(by_process_done) struct by_process base = { 0 };
+	_cleanup_(by_process_done) struct by_process head = { 0 };
+	struct change of_statistic;
+	*ret = (struct estimate){ .value = NAN, .low = NAN, .high = NAN };
+	int r = by_process_of(c->base, spec, &base);
+	if (r >= 0)
+		r = by_process_of(c->head, spec, &head);
+	if (r >= 0)
+		r = change_of(&base.series, &head.series, c->level, &of_statistic);
+	if (r < 0)
+		return r;
+	ret->value = of_statistic.ratio;
+	ret->n = head.series.summary.n;
+	const double alpha = c->claim_alpha > 0 ? c->claim_alpha : ALPHA_ALONE;
+	return of_statistic.processes.n_base > 0
+		       ? change_interval(&of_statistic, alpha, &ret->low, &ret->high)
+		       : 0;
+}

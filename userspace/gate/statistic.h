@@ -35,6 +35,11 @@ int statistic_of(const struct series *series, struct statistic_spec spec, struct
 int statistic_ratio(const struct series *head, const struct series *base,
 		    struct statistic_spec spec, struct estimate *ret);
 
+/* The same where @c was compared by processes: the values of one are alike, so each process has one statistic, and
+ * these are compared, with the interval that a claim takes in the family of @c. -ENOMEM. */
+int statistic_ratio_by_process(const struct change *c, struct statistic_spec spec,
+			       struct estimate *ret);
+
 /* The middle 95 % of @samples[0..@n), which are sorted. */
 void statistic_interval(double *samples, size_t n, double *ret_low, double *ret_high);
 

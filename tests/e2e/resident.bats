@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What resident memory is made of, of a program that has 30 MiB of its own, 20 of a file and 10 that are
+# shared: at the peak, by each source that tells it.
+bats_require_minimum_version 1.5.0
+
+load helpers
+
+setup() {
+	setup_workdir
+	RESIDENT=$WORKLOADS/resident
+}
+
+# peak KIND LEAST MOST: so many MiB; libraries, stacks and what startline has in there come on top.
+peak() {
+	q ".runs[0].processes[0].rss.peak.$1_bytes / 1048576 | . >= $2 and . <= $3" | grep -qx true
+}
+
+made_of() {
+	[ "$status" -eq 0 ]
+	"$BATS_TEST_DIRNAME/validate" session.json
+	peak anonymous 29.8 32
+	peak file 19.8 24
+	peak shared 9.8 10.5
+	# They are the whole, but for what the kernel's counters hold back.
+	q '.runs[0].processes[0] | (.rss.peak | add) / .peak_rss_bytes | . > 0.97 and . < 1.03' | grep -qx true
+}
+
+@test "kernel probes: at the peak, whatever is left at the end" {
+	require_bpf
+	for what in keep give; do
+		session --probes bpf,shim -- "$RESIDENT" "$what" file
+		made_of
+	done
+	session --probes bpf -- "$RESIDENT.static" give file
+	made_of
+}
+
+@test "without kernel probes: as far as samples and the end tell" {
+	for probes in shim none; do
+		for what in keep give; do
+			session --probes "$probes" -- "$RESIDENT" "$what" file
+			made_of
+		done
+	done
+}
+
+@test "without samples: what a program says as it ends" {
+	# A child of a shell, of which nobody samples what it is made of.
+	session --probes shim -- sh -c '"$0" keep file; true' "$RESIDENT"
+	[ "$status" -eq 0 ]
+	q '.runs[0].processes[1].rss.peak.anonymous_bytes / 1048576 | . > 29.8 and . < 32' | grep -qx true
+	# Nobody looked: nothing, and not 0.
+	session --probes none -- true
+	[ "$(q '.runs[0].processes[0].rss.peak')" = null ]
+}
+
+@test "at readiness" {
+	session --ready cmd:'test -s file' --timeout 20 -- "$RESIDENT" keep file
+	q '.runs[0].processes[0].rss.ready | .anonymous_bytes >= 0 and .file_bytes > 0' | grep -qx true
+}
