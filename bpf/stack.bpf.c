@@ -171,7 +171,9 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 #define BEFORE_SAMPLE_NS 100000
 
 #define SPEED_TURNS  512
-#define SPEED_MAX_NS 10000 /* what took longer was interrupted */
+#define SPEED_SPREAD 16 /* times the shortest: what took longer was interrupted */
+
+__u64 speed_least_ns = ~0ull;
 
 /* How fast the CPU is just now. Others that use the same core, its other hyperthread or its caches,
  * make a program slower by half without taking any of its time away, and nobody else tells. Additions that hardly
@@ -191,7 +193,9 @@ static __always_inline void measure_speed(struct task_state *ts)
 	}
 	asm volatile("" ::"r"(a), "r"(b), "r"(c), "r"(d));
 	ns = bpf_ktime_get_ns() - begin;
-	if (ns <= clock_cost_ns || ns > SPEED_MAX_NS)
+	if (ns < speed_least_ns)
+		speed_least_ns = ns;
+	if (ns <= clock_cost_ns || ns > SPEED_SPREAD * speed_least_ns)
 		return;
 	ts->speed_samples++;
 	ts->speed_sum += SPEED_TURNS * 1000000ull / (ns - clock_cost_ns);
