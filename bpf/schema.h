@@ -226,7 +226,6 @@ enum sl_when {
 	SL_WHEN_PROBED = 5, /* just before NET PROBED */
 };
 
-/* Whole process, all threads living and dead. */
 /* What resident pages are of, as the kernel counts them and /proc/PID/status says. */
 enum sl_memory_kind {
 	SL_MEMORY_ANONYMOUS = 0, /* heap, stacks, what was written of private mappings */
@@ -235,6 +234,7 @@ enum sl_memory_kind {
 	SL_MEMORY_KINDS = 3,
 };
 
+/* Whole process, all threads living and dead. */
 struct sl_usage {
 	struct sl_event event;
 	__u32 when; /* enum sl_when */

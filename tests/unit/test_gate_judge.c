@@ -315,6 +315,35 @@ static void steps_add_up_run_by_run(void **state)
 	base->n_runs = head->n_runs = 0;
 }
 
+/* Every second run is on a core that others use, too. */
+static void on_shared_cores(struct session *s, double work_ns)
+{
+	static const char *const ids[] = { "time.wall", "startup.undisturbed", METRIC_SPEED };
+	double values[3][N];
+	for (int i = 0; i < N; i++) {
+		values[2][i] = i % 2 == 0 ? 9e5 + i : 6e5 + i;
+		values[0][i] = values[1][i] = work_ns * 9e5 / values[2][i];
+	}
+	for (size_t i = 0; i < 3; i++)
+		(void)session_add_values(s, ids[i], metrics_row(ids[i]), values[i], N);
+	metrics_mark_interleaved(s);
+}
+
+static void that_speeds_were_made_equal_is_said(void **state)
+{
+	(void)state;
+	on_shared_cores(base, 100 * MS);
+	on_shared_cores(head, 115 * MS);
+	with_baseline();
+	against.name = NULL;
+	judge();
+	const struct judgement *j = &outcome.judgements[0];
+	assert_string_equal(j->metric, "startup.undisturbed");
+	assert_int_equal(j->level, LEVEL_RED);
+	assert_non_null(strstr(j->reason, "at equal speed of the CPUs"));
+	assert_non_null(strstr(outcome.judgements[1].reason, "left to startup.undisturbed"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* Sides of which head takes 40 % more wall time, in runs of which @n_tainted were disturbed. */
@@ -545,6 +574,7 @@ int main(void)
 		TEST(screening_suspects_what_may_be_worse),
 		TEST(below_a_range_the_missing_connections_are_named),
 		TEST(steps_add_up_run_by_run),
+		TEST(that_speeds_were_made_equal_is_said),
 		TEST(neighbours_are_no_regression),
 		cmocka_unit_test_setup_teardown(a_few_disturbed_runs_excuse_nothing, setup,
 						teardown),

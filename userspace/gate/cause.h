@@ -15,7 +15,7 @@ bool cause_is_told(const char *id);
  *   "+12.1 ms cpu in link: libfoo.so (relocations 11.8 ms)"
  *   "missed /etc/app.conf +1, /etc/app.d +1"           an exact count
  *   "step start +105 ms: +104 ms sleep in main: sh"     of a pipeline
- *   "+30.1 MB python3 app.py, before it was ready; heap +30.0 MB"
+ *   "+30.1 MB python3 app.py, before it was ready; anonymous memory +30.1 MB (heap +30.0 MB)"
  * Of what goes the way that @verdict says, whichever way the medians go.
  * Nothing where nothing is known, or the metric's own name says it ("net.connect[…]"). */
 void cause_of_change(const struct comparison *c, const char *id, enum verdict verdict,

@@ -177,6 +177,16 @@ static int judge_by_rows(struct judging *g, const struct change *c, struct judge
 	return j->reason != NULL ? 0 : -ENOMEM;
 }
 
+static int say_speed(struct judging *g, const struct change *c, struct judgement *j)
+{
+	if (c->speed_slope == 0)
+		return 0;
+	j->reason = arena_printf(g->arena,
+				 "%s%scompared at equal speed of the CPUs, which others made vary",
+				 j->reason, *j->reason != '\0' ? "; " : "");
+	return j->reason != NULL ? 0 : -ENOMEM;
+}
+
 static int add_gate_row(struct judging *g, const struct change *c, const struct change *control,
 			enum verdict verdict, bool is_settled)
 {
@@ -207,8 +217,8 @@ static int add_gate_row(struct judging *g, const struct change *c, const struct 
 		if (r >= 0)
 			r = judging_distrust(g, a, c, &j);
 	}
-	if (j.reason == NULL && c->speed_slope > 0)
-		j.reason = "compared at equal speed of the CPUs, which others made vary";
+	if (r >= 0)
+		r = say_speed(g, c, &j);
 	j.comparison = a->comparison;
 	if (r >= 0)
 		r = judging_explain(g, g->e->session, &j);

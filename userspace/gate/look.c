@@ -22,8 +22,10 @@ struct looked { /* one metric */
 	size_t n_counted[ARM_COUNT]; /* the rest is of the pair under way */
 };
 
+enum { AT_UNDISTURBED, AT_SPEED, BESIDES }; /* behind those that were asked for */
+
 struct look {
-	struct looked *items; /* two more: UNDISTURBED, METRIC_SPEED */
+	struct looked *items; /* n + BESIDES */
 	size_t n;
 	struct session *measured_base;
 	double good_below;
@@ -48,7 +50,7 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 			    meant != NULL ? "'?" : "");
 	}
 	struct look *l = calloc(1, sizeof(*l));
-	struct looked *items = calloc(ids->n + 2, sizeof(*items));
+	struct looked *items = calloc(ids->n + BESIDES, sizeof(*items));
 	if (l == NULL || items == NULL) {
 		free(l);
 		free(items);
@@ -57,8 +59,9 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 	for (size_t i = 0; i < ids->n; i++)
 		items[i] = (struct looked){ .id = ids->items[i],
 					    .metric = metrics_row(ids->items[i]) };
-	items[ids->n] = (struct looked){ .id = UNDISTURBED, .metric = metrics_row(UNDISTURBED) };
-	items[ids->n + 1] =
+	items[ids->n + AT_UNDISTURBED] =
+		(struct looked){ .id = UNDISTURBED, .metric = metrics_row(UNDISTURBED) };
+	items[ids->n + AT_SPEED] =
 		(struct looked){ .id = METRIC_SPEED, .metric = metrics_row(METRIC_SPEED) };
 	*l = (struct look){ items, ids->n, measured_base, good_below };
 	*ret = l;
@@ -67,7 +70,7 @@ int look_new(const struct text_list *ids, struct session *measured_base, double 
 
 struct look *look_free(struct look *l)
 {
-	for (size_t i = 0; l != NULL && i < l->n + 2; i++) {
+	for (size_t i = 0; l != NULL && i < l->n + BESIDES; i++) {
 		for (int arm = 0; arm < ARM_COUNT; arm++)
 			vec_done(&l->items[i].values[arm]);
 	}
@@ -78,7 +81,7 @@ struct look *look_free(struct look *l)
 
 int look_add(struct look *l, enum arm arm, struct session *run)
 {
-	for (size_t i = 0; i < l->n + 2; i++) {
+	for (size_t i = 0; i < l->n + BESIDES; i++) {
 		const struct series *series = metrics_find(run, l->items[i].id);
 		for (size_t j = 0; series != NULL && j < series->n_values; j++) {
 			if (vec_push(&l->items[i].values[arm], series->values[j]) < 0)
@@ -90,7 +93,7 @@ int look_add(struct look *l, enum arm arm, struct session *run)
 
 void look_settle(struct look *l, bool counts)
 {
-	for (size_t i = 0; i < l->n + 2; i++) {
+	for (size_t i = 0; i < l->n + BESIDES; i++) {
 		struct looked *item = &l->items[i];
 		for (int arm = 0; arm < ARM_COUNT; arm++) {
 			if (counts)
@@ -103,7 +106,7 @@ void look_settle(struct look *l, bool counts)
 
 static struct series series_of(const struct look *l, const struct looked *item, enum arm arm)
 {
-	const struct looked *speed = &l->items[l->n + 1];
+	const struct looked *speed = &l->items[l->n + AT_SPEED];
 	const bool has_speeds = (item->metric->traits & METRIC_AT_SPEED) != 0 &&
 				speed->n_counted[arm] == item->n_counted[arm];
 	struct series s = {

@@ -203,8 +203,6 @@ int statistic_ratio(const struct series *head, const struct series *base,
 
 /* ---- by process ---- */
 
-#define ALPHA_ALONE TAIL
-
 struct by_process {
 	struct series series;
 	double *values, *ones;
@@ -256,7 +254,7 @@ int statistic_ratio_by_process(const struct change *c, struct statistic_spec spe
 		return r;
 	ret->value = of_statistic.ratio;
 	ret->n = head.series.summary.n;
-	const double alpha = c->claim_alpha > 0 ? c->claim_alpha : ALPHA_ALONE;
+	const double alpha = c->claim_alpha > 0 ? c->claim_alpha : TAIL;
 	return of_statistic.processes.n_base > 0
 		       ? change_interval(&of_statistic, alpha, &ret->low, &ret->high)
 		       : 0;
