@@ -121,7 +121,10 @@ struct sl_tree {
 	 * that finds none, or cannot open it, makes a file of its own. */
 	__u32 pool_claimed;
 	__u32 pool_made;
-	__u64 pad[59];
+	/* Written by startline before the first process: on average one stack for so many allocated bytes; 0:
+	 * none. */
+	__u64 sample_bytes;
+	__u64 pad[58];
 	/* What is known about files that were looked at before an exec: the upper 60 bits are a hash of
 	 * the file's identity, the lower 4 its enum target. A word is read and written whole. */
 	__u64 targets[SL_TREE_TARGETS];

@@ -52,7 +52,8 @@
 	X(28, SAMPLE, sample, "the stack of a thread at one moment")                       \
 	X(29, CALLS, calls, "system calls of a process, summed by number")                 \
 	X(30, MAPPING, mapping, "a file of code was mapped, or protected")                 \
-	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")
+	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")       \
+	X(32, SITE, site, "what one call site has allocated, at one moment")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */
@@ -462,6 +463,34 @@ struct sl_heap {
 	__u64 buckets[SL_HEAP_BUCKETS];
 };
 
+enum sl_site_part {		   /* order is frozen */
+		    SL_SITE_TOTAL, /* allocated since the image began */
+		    SL_SITE_LIVE,  /* … and not freed */
+		    SL_SITE_PEAK,  /* live when the image had most, as far as the samples tell */
+		    SL_SITE_TREE_PEAK, /* live when the whole tree had most */
+		    SL_SITE_TEMPORARY, /* freed by the next call of the thread that allocated it */
+		    SL_SITE_PARTS = 5,
+};
+
+/* Of blocks, by usable bytes. Where allocations were sampled these are estimates without bias. */
+struct sl_site_sum {
+	__u64 blocks;
+	__u64 bytes;
+	__u64 error_bytes; /* standard error of bytes; 0: exact */
+	__u64 samples;	   /* blocks that were seen */
+};
+
+/* Blocks of one image that were allocated with the same stack, at one moment. Those of a later moment
+ * replace them. Freed blocks: TOTAL less LIVE; their lifetimes add up to lifetime_ns. */
+struct sl_site {
+	struct sl_event event;
+	__u32 when;	/* enum sl_when */
+	__u32 stack;	/* STACK id of the innermost frame; 0: unknown */
+	__u64 since_ns; /* when the image was first heard of: tells those of a process apart */
+	__u64 lifetime_ns;
+	struct sl_site_sum sums[SL_SITE_PARTS];
+};
+
 enum sl_cover_reason {
 	SL_COVER_COUNTED = 1, /* the shim runs in it and counts */
 	SL_COVER_STATIC = 2,
@@ -549,6 +578,7 @@ SL_SIZE_IS(sl_open, 48);
 SL_SIZE_IS(sl_addr, 120);
 SL_SIZE_IS(sl_net, 192);
 SL_SIZE_IS(sl_heap, 552);
+SL_SIZE_IS(sl_site, 216);
 SL_SIZE_IS(sl_cover, 48);
 SL_SIZE_IS(sl_memory, 80);
 SL_SIZE_IS(sl_host, 80);

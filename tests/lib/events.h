@@ -67,6 +67,8 @@
  *	mapping S map|protect|setup|enter|done enter=TIME address=N length=N offset=N
  *		fd=N (default -1) protection=N flags=N
  *	import S begin|end name=TEXT language=python
+ *	site S exit|ready|exec stack=N since=TIME lifetime=NS, and of each of total live peak
+ *		tree_peak temporary: total=BYTES total_blocks= total_error= total_samples=
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -290,6 +290,16 @@ static const struct field import[] = {
 	FLAG("begin", import, op, SL_IMPORT_BEGIN), FLAG("end", import, op, SL_IMPORT_END),
 	NAME("language", import, language, languages), TEXT("name", import, text), LAST,
 };
+#define SUM(name, part)                                                                     \
+	NUMBER(name "_blocks", site, sums[part].blocks), NUMBER(name, site, sums[part].bytes), \
+		NUMBER(name "_error", site, sums[part].error_bytes),                           \
+		NUMBER(name "_samples", site, sums[part].samples)
+static const struct field site[] = {
+	POSITION("when", site, when, whens), NUMBER("stack", site, stack),
+	TIME("since", site, since_ns), NUMBER("lifetime", site, lifetime_ns),
+	SUM("total", SL_SITE_TOTAL), SUM("live", SL_SITE_LIVE), SUM("peak", SL_SITE_PEAK),
+	SUM("tree_peak", SL_SITE_TREE_PEAK), SUM("temporary", SL_SITE_TEMPORARY), LAST,
+};
 static const struct field mapping[] = {
 	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),
 	NUMBER("address", mapping, address), NUMBER("length", mapping, length),
@@ -337,6 +347,7 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_CALLS, SL_SOURCE_BPF, true, calls },
 	{ SL_KIND_MAPPING, SL_SOURCE_BPF, true, mapping },
 	{ SL_KIND_IMPORT, SL_SOURCE_BPF, true, import },
+	{ SL_KIND_SITE, SL_SOURCE_COLLECT, true, site },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

@@ -188,7 +188,7 @@ static void a_scenario_overrides_the_defaults(void **state)
 	assert_int_equal(a->warmup, 1);
 	assert_int_equal(a->max_time_ns, 3 * NS_PER_S);
 	assert_int_equal(b->max_time_ns, 120 * NS_PER_S);
-	assert_true(a->counts_heap && !b->counts_heap);
+	assert_true(a->heap.kind == HEAP_COUNT && b->heap.kind == HEAP_OFF);
 	assert_true(a->stacks_hz == 199 && b->stacks_hz == -1);
 	assert_true(a->wait_stacks_ns == 200000 && b->wait_stacks_ns == 5 * NS_PER_MS);
 	assert_true(a->debuginfod_ns == 5 * NS_PER_S && b->debuginfod_ns == 30 * NS_PER_S);

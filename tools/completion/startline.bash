@@ -8,7 +8,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--format) echo 'text json csv markdown' ;;
 	--until) echo 'ready exit' ;;
 	--probes) echo 'auto bpf shim none bpf,shim' ;;
-	--heap) echo 'off count' ;;
+	--heap) echo 'off count sample sample=64K' ;;
 	--stacks) echo 'off auto 99 199 499 999' ;;
 	--wait-stacks) echo '100us 1ms 10ms' ;;
 	--debuginfod) echo '10s 30s 2m' ;;

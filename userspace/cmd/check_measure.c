@@ -53,7 +53,7 @@ int check_spec(struct check *c, const struct scenario *s, const struct step *ste
 		.runs = (unsigned int)s->runs,
 		.warmup = (unsigned int)s->warmup,
 		.probes = PROBE_AUTO,
-		.count_heap = s->counts_heap,
+		.heap = s->heap,
 		.stacks_hz = s->stacks_hz,
 		.wait_stacks_ns = s->wait_stacks_ns,
 		.debuginfod_ns = s->debuginfod_ns,

@@ -235,7 +235,7 @@ static int compare(struct selftest *s, uint64_t more, struct tally *tally)
 	(void)snprintf(head_rounds, sizeof(head_rounds), "%" PRIu64, s->rounds + more);
 	const struct ab_spec spec = {
 		.record = { .probes = PROBE_AUTO,
-			    .count_heap = true,
+			    .heap = { .kind = HEAP_COUNT },
 			    .until = UNTIL_EXIT,
 			    .user = rights_invoking(),
 			    .output = OUTPUT_NOWHERE },

@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
 	  "for --ready accept, do not connect to the program to see whether it accepts", 0 },
 	{ "stop-signal", KEY_STOP_SIGNAL, "SIG", 0, "how the command is stopped (TERM)", 0 },
 	{ "probes", KEY_PROBES, "LIST", 0, "auto, none, or a list of bpf and shim (auto)", 0 },
-	{ "heap", KEY_HEAP, "MODE", 0, "off or count (count)", 0 },
+	{ "heap", KEY_HEAP, "MODE", 0, "off, count or sample[=BYTES] (count)", 0 },
 	{ "stacks", KEY_STACKS, "off|auto|HZ", 0,
 	  "sample what is on the CPU: not at all, as often as 2 % of its time allow, or HZ times a "
 	  "second of it (auto)",
@@ -188,9 +188,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct record_options *o = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		*o = (struct record_options){
-			.spec = { .stop_signal = SIGTERM, .probes = PROBE_AUTO, .count_heap = true }
-		};
+		*o = (struct record_options){ .spec = { .stop_signal = SIGTERM,
+							.probes = PROBE_AUTO,
+							.heap = { .kind = HEAP_COUNT } } };
 		return 0;
 	case ARGP_KEY_END:
 		complete(o);
@@ -217,9 +217,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->spec.probes = parse_probes(arg, state);
 		return 0;
 	case KEY_HEAP:
-		if (strcmp(arg, "off") != 0 && strcmp(arg, "count") != 0)
-			argp_error(state, "--heap '%s': off or count", arg);
-		o->spec.count_heap = strcmp(arg, "count") == 0;
+		if (parse_heap_mode(arg, &o->spec.heap) < 0)
+			argp_error(state, "--heap '%s': " HEAP_MODE_WORDS, arg);
 		return 0;
 	case KEY_STACKS:
 		o->spec.stacks_hz = parse_stacks(arg, state);

@@ -42,7 +42,7 @@ static int read_root(struct reader *r, struct config *c)
 	struct scenario defaults = {
 		.budget_levels = LEVELS_BUDGET,
 		.baseline_levels = LEVELS_BASELINE,
-		.counts_heap = true,
+		.heap = { .kind = HEAP_COUNT },
 	};
 	node *root = yaml_document_get_root_node(r->document);
 	if (root == NULL)

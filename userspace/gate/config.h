@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/base/heap_mode.h"
 #include "userspace/gate/budget.h"
 
 #define CONFIG_FILE "startline.yml"
@@ -67,7 +68,7 @@ struct scenario {
 	struct levels budget_levels, baseline_levels;
 	struct parameter *parameters;
 	size_t n_parameters;
-	bool counts_heap;
+	struct heap_mode heap;
 	int stacks_hz;		 /* as parse_rate() has it */
 	uint64_t wait_stacks_ns; /* 0: the default */
 	uint64_t debuginfod_ns;	 /* 0: nothing is fetched */

@@ -138,15 +138,14 @@ static int read_gate(struct reader *r, node *mapping, struct scenario *ret)
 static int read_heap(struct reader *r, node *mapping, struct scenario *ret)
 {
 	const char *text = NULL;
-	const int e = take_text(r, mapping, "heap", "count or off", &text);
+	const int e = take_text(r, mapping, "heap", HEAP_MODE_WORDS, &text);
 	if (e < 0 || text == NULL)
 		return e;
-	ret->counts_heap = strcmp(text, "count") == 0;
 	/* Bare `off` is a boolean to some writers of YAML. */
-	return ret->counts_heap || strcmp(text, "off") == 0 || strcmp(text, "false") == 0
+	return parse_heap_mode(strcmp(text, "false") == 0 ? "off" : text, &ret->heap) == 0
 		       ? 0
 		       : node_error(r, node_find(r, mapping, "heap"),
-				    "heap '%s': write count or off", text);
+				    "heap '%s': write " HEAP_MODE_WORDS, text);
 }
 
 static int read_stacks(struct reader *r, node *mapping, struct scenario *ret)

@@ -432,6 +432,21 @@ static void print_import(struct line *l, const struct sl_import *e)
 	add_text(l, &e->event, e->text);
 }
 
+static void print_site(struct line *l, const struct sl_site *e)
+{
+	static const char *const parts[SL_SITE_PARTS] = { "total", "live", "peak", "tree_peak",
+							  "temporary" };
+	(void)buf_addf(l->out, " stack=%u %s", e->stack, NAME_IN(whens, e->when));
+	add_time(l, "since", e->since_ns);
+	add_number(l, "lifetime", e->lifetime_ns);
+	for (size_t i = 0; i < SL_SITE_PARTS; i++)
+		(void)buf_addf(l->out, " %s=%llu/%llu+-%llu/%llu", parts[i],
+			       (unsigned long long)e->sums[i].blocks,
+			       (unsigned long long)e->sums[i].bytes,
+			       (unsigned long long)e->sums[i].error_bytes,
+			       (unsigned long long)e->sums[i].samples);
+}
+
 static void print_output(struct line *l, const struct sl_output *e)
 {
 	(void)buf_addf(l->out, " fd=%d length=%u", (int)e->fd, e->length);

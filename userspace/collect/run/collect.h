@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "userspace/base/heap_mode.h"
 #include "userspace/base/rights.h"
 #include "userspace/trace/ready.h"
 #include "userspace/trace/trace.h"
@@ -39,7 +40,7 @@ struct collect_spec {
 	 * shim, which keeps them out of the environment that the program sees. */
 	size_t pad_bytes;
 	unsigned int probes; /* enum probe_set bits; 0: none */
-	bool count_heap;
+	struct heap_mode heap;
 	int stacks_hz;		 /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
 	uint64_t wait_stacks_ns; /* a wait as long as that has its stack; 0: 1 ms */
 	uint64_t debuginfod_ns;	 /* that fetching debug information may take; 0: none is fetched */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What was asked for, as facts of the recording: the command, and how it was measured. */
 
+#include "userspace/base/buf.h"
+#include "userspace/base/cleanup.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/run.h"
 
@@ -48,6 +50,13 @@ static int emit_stacks(struct sink sink, int hz)
 	return emit_meta(sink, "design.stacks", "%s", hz == STACKS_OFF ? "off" : "auto");
 }
 
+static int emit_heap(struct sink sink, struct heap_mode mode)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	heap_mode_text(mode, &text);
+	return emit_meta(sink, "design.heap", "%s", buf_str(&text));
+}
+
 int emit_design(struct sink sink, const struct collect_spec *spec)
 {
 	int e = emit_command(sink, spec);
@@ -64,7 +73,7 @@ int emit_design(struct sink sink, const struct collect_spec *spec)
 	if (e >= 0)
 		e = emit_until(sink, spec);
 	if (e >= 0)
-		e = emit_meta(sink, "design.heap", "%s", spec->count_heap ? "count" : "off");
+		e = emit_heap(sink, spec->heap);
 	if (e >= 0)
 		e = emit_stacks(sink, spec->stacks_hz);
 	if (e >= 0 && spec->wait_stacks_ns != 0)

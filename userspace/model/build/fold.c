@@ -147,6 +147,7 @@ LEAVE(module)
 LEAVE(frame)
 LEAVE(function)
 LEAVE(stack)
+LEAVE(site)
 
 static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {
 #define FOLD_ROW(number, name, token, doc) [SL_KIND_##name] = call_##token,
