@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "userspace/base/id_map.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/foreign/foreign.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/model/document/json_tree.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"

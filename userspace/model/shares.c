@@ -10,7 +10,7 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/model/build/id_map.h"
+#include "userspace/base/id_map.h"
 
 #define Z95	  1.959963984540054
 #define REACH	  3

@@ -14,8 +14,8 @@
 
 #include "bpf/schema.h"
 #include "userspace/base/arena.h"
+#include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 #include "userspace/trace/ready.h"

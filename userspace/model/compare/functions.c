@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/id_map.h"
 #include "userspace/base/stats_shift.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/model/compare/internal.h"
 #include "userspace/model/shares.h"
 

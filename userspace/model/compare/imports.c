@@ -8,7 +8,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/model/build/id_map.h"
+#include "userspace/base/id_map.h"
 #include "userspace/model/compare/internal.h"
 
 #define MAX_NAMES 20000

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "userspace/base/arena.h"
+#include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/model/compare/internal.h"
 
 enum { BASE, HEAD, SIDES };

@@ -12,8 +12,8 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/model/compare/internal.h"
 #include "userspace/model/shares.h"
 

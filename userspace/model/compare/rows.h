@@ -4,8 +4,8 @@
 #ifndef USERSPACE_MODEL_COMPARE_ROWS_H
 #define USERSPACE_MODEL_COMPARE_ROWS_H
 
+#include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/model/compare/internal.h"
 
 enum side { BASE, HEAD, SIDES };

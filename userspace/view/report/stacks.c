@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/id_map.h"
 #include "userspace/base/utf8.h"
-#include "userspace/model/build/id_map.h"
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Open addressing with linear probing, at most half full. */
-#include "userspace/model/build/id_map.h"
+#include "userspace/base/id_map.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A map from a 64-bit id (pid, tid, socket) to an index. Grows by doubling; lookups take
  * constant time for any ids, since keys are mixed before they are placed. */
-#ifndef USERSPACE_MODEL_BUILD_ID_MAP_H
-#define USERSPACE_MODEL_BUILD_ID_MAP_H
+#ifndef USERSPACE_BASE_ID_MAP_H
+#define USERSPACE_BASE_ID_MAP_H
 
 #include <stddef.h>
 #include <stdint.h>
