@@ -353,7 +353,7 @@ static void values_point_at_themselves(void **state)
 	refused(A_SCENARIO "    runs: [1]\n", "4:11", "a number");
 	refused(A_SCENARIO "    max_time: 3 parsecs\n", "4:15", "'60 s'");
 	refused(A_SCENARIO "    shell: yes\n", "4:12", "true or false");
-	refused(A_SCENARIO "    heap: sample\n", "4:11", "count or off");
+	refused(A_SCENARIO "    heap: some\n", "4:11", "off, count, sample");
 	refused(A_SCENARIO "    stacks: on\n", "4:13", "off, auto or a rate");
 	refused(A_SCENARIO "    ready: acept\n", "4:12", "unknown condition");
 	refused(A_SCENARIO "    ready: [accept, 'tcp:x']\n", "4:21", "tcp:HOST:PORT");
