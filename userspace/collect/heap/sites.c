@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* See sites.h. */
+#include "userspace/collect/heap/sites.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "userspace/base/id_map.h"
+#include "userspace/base/vec.h"
+#include "userspace/collect/heap/blocks.h"
+#include "userspace/collect/run/emit.h"
+
+struct sum {
+	double blocks, bytes, variance;
+	uint64_t samples;
+};
+
+/* What a site had when something was at its most. It is that of the peak of number `peak`, or, if there was
+ * another one since, what the site has now. */
+struct at_peak {
+	struct sum sum;
+	uint64_t peak;
+};
+
+struct site {
+	uint32_t stack;
+	struct sum total, live, temporary;
+	double lifetime_ns;
+	struct at_peak of_image, of_tree;
+};
+
+/* Live bytes of an image, or of the tree, and how often they were more than ever. */
+struct level {
+	double live, most;
+	uint64_t peak;
+};
+
+struct image {
+	struct site_owner owner;
+	uint64_t since_ns, end_ns;
+	enum sl_when when; /* EXIT also while it lives */
+	struct level level;
+	struct blocks blocks;
+	struct id_map index; /* stack -> site */
+	struct VEC(struct site) sites;
+};
+
+struct sites {
+	struct VEC(struct image *) live, ended;
+	struct id_map of_pid; /* -> live, plus 1 */
+	struct level tree;
+	size_t n_sites;
+};
+
+double sites_probability(uint64_t bytes, uint64_t interval)
+{
+	return interval <= 1 ? 1 : -expm1(-(double)bytes / (double)interval);
+}
+
+struct sites *sites_new(void)
+{
+	return calloc(1, sizeof(struct sites));
+}
+
+static void image_free(struct image *i)
+{
+	blocks_done(&i->blocks);
+	id_map_done(&i->index);
+	vec_done(&i->sites);
+	free(i);
+}
+
+static void forget(struct sites *s)
+{
+	vec_foreach(i, &s->live)
+		image_free(*i);
+	vec_foreach(i, &s->ended)
+		image_free(*i);
+	vec_done(&s->live);
+	vec_done(&s->ended);
+	id_map_done(&s->of_pid);
+	*s = (struct sites){ 0 };
+}
+
+struct sites *sites_free(struct sites *s)
+{
+	if (s != NULL)
+		forget(s);
+	free(s);
+	return NULL;
+}
+
+/* ---- sums ---- */
+
+static void sum_add(struct sum *sum, const struct block *block, double p, int sign)
+{
+	const double bytes = (double)block->bytes / p;
+	sum->blocks += sign / p;
+	sum->bytes += sign * bytes;
+	sum->variance += sign * bytes * bytes * (1 - p);
+	sum->samples += (uint64_t)sign;
+	if (sum->samples == 0) /* no rests of rounding */
+		*sum = (struct sum){ 0 };
+}
+
+static void settle(struct at_peak *at, const struct sum *live, const struct level *level)
+{
+	if (at->peak == level->peak)
+		return;
+	at->sum = *live;
+	at->peak = level->peak;
+}
+
+static void level_add(struct level *level, double bytes)
+{
+	level->live += bytes;
+	if (level->live <= level->most)
+		return;
+	level->most = level->live;
+	level->peak++;
+}
+
+/* ---- images and their sites ---- */
+
+static struct image *image_of(const struct sites *s, pid_t pid)
+{
+	const int place = id_map_get(&s->of_pid, (uint64_t)(uint32_t)pid);
+	return place > 0 ? s->live.items[place - 1] : NULL;
+}
+
+static struct image *image_begin(struct sites *s, const struct site_owner *owner, uint64_t time_ns)
+{
+	struct image *i = calloc(1, sizeof(*i));
+	if (i == NULL)
+		return NULL;
+	*i = (struct image){ .owner = *owner, .since_ns = time_ns, .when = SL_WHEN_EXIT };
+	if (vec_push(&s->live, i) < 0) {
+		free(i);
+		return NULL;
+	}
+	if (id_map_set(&s->of_pid, (uint64_t)(uint32_t)owner->pid, (int)s->live.n) < 0) {
+		s->live.n--;
+		free(i);
+		return NULL;
+	}
+	return i;
+}
+
+/* -ENOMEM. */
+static int site_of(struct sites *s, struct image *i, uint32_t stack)
+{
+	int place = id_map_get(&i->index, stack);
+	if (place < 0 && s->n_sites >= SITES_MAX && stack != 0)
+		return site_of(s, i, 0);
+	if (place >= 0)
+		return place;
+	place = (int)i->sites.n;
+	if (vec_push(&i->sites, (struct site){ .stack = stack }) < 0)
+		return -ENOMEM;
+	if (id_map_set(&i->index, stack, place) < 0) {
+		i->sites.n--;
+		return -ENOMEM;
+	}
+	s->n_sites++;
+	return place;
+}
+
+static void settle_both(struct sites *s, const struct image *i, struct site *site)
+{
+	settle(&site->of_image, &site->live, &i->level);
+	settle(&site->of_tree, &site->live, &s->tree);
+}
+
+/* The weight of a live block is that with which it was allocated. */
+static double weight_of(const struct block *block)
+{
+	return 1 / (double)block->p;
+}
+
+static void block_ended(struct sites *s, struct image *i, const struct block *block)
+{
+	struct site *site = &i->sites.items[block->site];
+	settle_both(s, i, site);
+	sum_add(&site->live, block, (double)block->p, -1);
+	const double bytes = (double)block->bytes * weight_of(block);
+	i->level.live -= bytes;
+	s->tree.live -= bytes;
+}
+
+int sites_allocated(struct sites *s, const struct site_block *b)
+{
+	struct image *i = image_of(s, b->owner.pid);
+	/* Nobody could have seen it. */
+	if (b->address == 0 || b->bytes == 0 || !(b->p > 0))
+		return 0;
+	if (i == NULL)
+		i = image_begin(s, &b->owner, b->time_ns);
+	const int place = i != NULL ? site_of(s, i, b->stack) : -ENOMEM;
+	if (place < 0)
+		return place;
+	const struct block block = {
+		.address = b->address,
+		.bytes = b->bytes,
+		.time_ns = b->time_ns,
+		.site = (uint32_t)place,
+		.p = (float)b->p,
+	};
+	struct block before;
+	const int r = blocks_put(&i->blocks, &block, &before);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		block_ended(s, i, &before);
+	struct site *site = &i->sites.items[place];
+	settle_both(s, i, site);
+	sum_add(&site->total, &block, (double)block.p, 1);
+	sum_add(&site->live, &block, (double)block.p, 1);
+	const double bytes = (double)block.bytes * weight_of(&block);
+	level_add(&i->level, bytes);
+	level_add(&s->tree, bytes);
+	return 0;
+}
+
+void sites_freed(struct sites *s, pid_t pid, uint64_t time_ns, uint64_t address, bool is_temporary)
+{
+	struct image *i = image_of(s, pid);
+	struct block block;
+	if (i == NULL || !blocks_take(&i->blocks, address, &block))
+		return;
+	block_ended(s, i, &block);
+	struct site *site = &i->sites.items[block.site];
+	if (is_temporary)
+		sum_add(&site->temporary, &block, (double)block.p, 1);
+	if (time_ns > block.time_ns)
+		site->lifetime_ns += (double)(time_ns - block.time_ns) * weight_of(&block);
+}
+
+void sites_image_ended(struct sites *s, pid_t pid, uint64_t time_ns, enum sl_when when)
+{
+	const int place = id_map_get(&s->of_pid, (uint64_t)(uint32_t)pid) - 1;
+	if (place < 0)
+		return;
+	struct image *i = s->live.items[place];
+	i->when = when;
+	i->end_ns = time_ns;
+	vec_foreach(site, &i->sites)
+		settle_both(s, i, site);
+	s->tree.live -= i->level.live;
+	blocks_done(&i->blocks);
+	/* It is one of two lists, whatever memory there is. */
+	if (vec_push(&s->ended, i) < 0)
+		image_free(i);
+	struct image *last = s->live.items[--s->live.n];
+	(void)id_map_set(&s->of_pid, (uint64_t)(uint32_t)pid, 0);
+	if ((size_t)place == s->live.n)
+		return;
+	s->live.items[place] = last;
+	(void)id_map_set(&s->of_pid, (uint64_t)(uint32_t)last->owner.pid, place + 1);
+}
+
+/* ---- telling ---- */
+
+static uint64_t rounded(double value)
+{
+	return value <= 0 ? 0 : value >= (double)INT64_MAX ? INT64_MAX : (uint64_t)llround(value);
+}
+
+static struct sl_site_sum told(const struct sum *sum)
+{
+	return (struct sl_site_sum){
+		.blocks = rounded(sum->blocks),
+		.bytes = rounded(sum->bytes),
+		.error_bytes = rounded(sqrt(fmax(sum->variance, 0))),
+		.samples = sum->samples,
+	};
+}
+
+/* What an image that has ended had when the tree had most it noted then, if that is the last peak; if there
+ * was another since, it was not there. */
+static int tell_image(const struct sites *s, struct image *i, bool is_live, enum sl_when when,
+		      uint64_t time_ns, struct sink sink)
+{
+	int r = 0;
+	for (size_t k = 0; k < i->sites.n && r >= 0; k++) {
+		struct site *site = &i->sites.items[k];
+		const bool was_there = is_live || site->of_tree.peak == s->tree.peak;
+		static const struct sum none = { 0 };
+		settle(&site->of_image, &site->live, &i->level);
+		if (is_live)
+			settle(&site->of_tree, &site->live, &s->tree);
+		const struct sl_site e = {
+			.event = { .size = sizeof(e),
+				   .kind = SL_KIND_SITE,
+				   .flags = SL_SOURCE_COLLECT | i->owner.flags,
+				   .time_ns = time_ns,
+				   .pid = i->owner.told_pid },
+			.when = when,
+			.stack = site->stack,
+			.since_ns = i->since_ns,
+			.lifetime_ns = rounded(site->lifetime_ns),
+			.sums = { [SL_SITE_TOTAL] = told(&site->total),
+				  [SL_SITE_LIVE] = told(&site->live),
+				  [SL_SITE_PEAK] = told(&site->of_image.sum),
+				  [SL_SITE_TREE_PEAK] =
+					  told(was_there ? &site->of_tree.sum : &none),
+				  [SL_SITE_TEMPORARY] = told(&site->temporary) },
+		};
+		r = sink.event(sink.data, &e.event);
+	}
+	return r;
+}
+
+int sites_tell_ready(struct sites *s, uint64_t time_ns, struct sink sink)
+{
+	int r = 0;
+	for (size_t k = 0; k < s->live.n && r >= 0; k++)
+		r = tell_image(s, s->live.items[k], true, SL_WHEN_READY, time_ns, sink);
+	return r;
+}
+
+int sites_tell_end(struct sites *s, uint64_t time_ns, struct sink sink)
+{
+	int r = 0;
+	for (size_t k = 0; k < s->live.n && r >= 0; k++)
+		r = tell_image(s, s->live.items[k], true, SL_WHEN_EXIT, time_ns, sink);
+	for (size_t k = 0; k < s->ended.n && r >= 0; k++) {
+		struct image *i = s->ended.items[k];
+		r = tell_image(s, i, false, i->when, i->end_ns, sink);
+	}
+	forget(s);
+	return r;
+}
