@@ -8,6 +8,8 @@
  *   RDX        the bytes asked for   R10  its usable bytes
  *   R8         enum sl_block_op      R9   SL_BLOCK_* flags
  *
+ * (0 bytes with FREED.)
+ *
  * The call is told before the block is freed, and after it was allocated, so that what is told of one
  * address is in order. Where no probe listens, the shim puts the same into its lane. */
 #ifndef SL_BLOCK_H

@@ -25,7 +25,7 @@
 #include "bpf/schema.h"
 
 #define SL_LANE_MAGIC	0x656e616c2d746c73ull /* "slt-lane" */
-#define SL_LANE_VERSION 3u
+#define SL_LANE_VERSION 4u
 
 #define SL_LANE_SLOTS 31u  /* threads at a time with counters of their own */
 #define SL_LANE_PAD   512u /* keeps a bucket index of up to 63 inside the file */
@@ -98,7 +98,10 @@ struct sl_lane {
 	/* Of the image, told with left_ns: its highest, and what it is made of as it ends; 0: not (yet). */
 	__u64 rss_peak_bytes;
 	__u64 rss_kinds[SL_MEMORY_KINDS];
-	__u64 pad[10];
+	/* Blocks that were to be sampled, and frees of such, that could not be told of. */
+	__u64 samples_lost;
+	__u64 frees_lost;
+	__u64 pad[8];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */

@@ -9,7 +9,7 @@
 #include "preload/counters.h"
 
 union life_page life_page HIDDEN __attribute__((aligned(4096), section(".bss.wiped")));
-__thread struct thread_state thread_state HIDDEN = { .slot = NULL, .generation = 1 };
+__thread struct thread_state thread_state HIDDEN = { .generation = 1 };
 
 static struct sl_tree no_tree __attribute__((section(".cold")));
 struct sl_tree *tree HIDDEN = &no_tree;

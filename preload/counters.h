@@ -30,10 +30,13 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
-/* generation: even, >= 2 while counting; 0: not begun, or wiped by fork. A thread whose own value
- * equals it counts on the fast path; one whose value is generation + 1 has a slot but takes the
+/* generation: a multiple of 4 while counting; 0: not begun, or wiped by fork. A thread whose own value
+ * equals it counts on the fast path; one whose value is more by GENERATION_SLOW has a slot but takes the
  * slow path each time (the allocator is not glibc's, or not yet proven to be, or the slot is the
- * shared one). Threads start at 1, which is neither. */
+ * shared one); by GENERATION_SAMPLES, it samples too, on a fast path of its own (hooks_sampling.c), so
+ * that counting alone costs no more for it. Threads start at 1, which is none of these. */
+enum { GENERATION_SLOW = 1, GENERATION_SAMPLES = 2, GENERATION_STEP = 4 };
+
 struct life {
 	uint64_t generation;
 	uint32_t is_starting;  /* one thread is opening the lane */
@@ -58,6 +61,8 @@ extern union life_page life_page HIDDEN;
 struct thread_state {
 	struct sl_lane_slot *slot;
 	uint64_t generation;
+	__s64 until_sample; /* usable bytes; below 0: the block that was just allocated is sampled */
+	uint64_t random;    /* see sample.h */
 };
 extern __thread struct thread_state thread_state HIDDEN __attribute__((tls_model("initial-exec")));
 
@@ -71,6 +76,11 @@ static inline uint64_t generation_now(void)
 static inline bool is_counting(void)
 {
 	return likely(thread_state.generation == generation_now());
+}
+
+static inline bool is_sampling(void)
+{
+	return likely(thread_state.generation == generation_now() + GENERATION_SAMPLES);
 }
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -94,6 +104,19 @@ static inline struct sl_lane_slot *current_slot(void)
 			 : "=r"(slot));
 	return slot;
 }
+
+/* A block of @usable bytes was allocated. True: it is to be sampled. The subtraction is one instruction, like
+ * the counters'. */
+static inline bool sample_is_due(__s64 usable)
+{
+	uintptr_t at;
+	bool is_due;
+
+	__asm__ volatile("movq thread_state@gottpoff(%%rip), %1\n\tsubq %2, %%fs:%c3(%1)"
+			 : "=@ccs"(is_due), "=&r"(at)
+			 : "re"(usable), "i"(offsetof(struct thread_state, until_sample)));
+	return is_due;
+}
 #else
 static inline void slot_add(__u64 *word, __u64 value)
 {
@@ -108,6 +131,11 @@ static inline void slot_subtract(__u64 *word, __u64 value)
 static inline struct sl_lane_slot *current_slot(void)
 {
 	return thread_state.slot;
+}
+
+static inline bool sample_is_due(__s64 usable)
+{
+	return (thread_state.until_sample -= usable) < 0;
 }
 #endif
 

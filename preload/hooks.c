@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "preload/hooks_sampling.h"
 #include "preload/real.h"
 #include "preload/shim.h"
 
@@ -113,6 +114,8 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 		counters_shared_allocated(life.lane, n, usable_or_asked(p, n));
 	else
 		count_allocated(s, n, usable_or_asked(p, n));
+	if (p != NULL && shim.sample_bytes != 0)
+		sample_allocated(p, n, usable_or_asked(p, n));
 }
 
 void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
@@ -123,6 +126,16 @@ void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
 		counters_shared_freed(life.lane, call, usable);
 	else if (slot_freed(s, call, usable))
 		counters_flush(life.lane, s);
+}
+
+static void count_free(void *p)
+{
+	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
+
+	if (s == NULL)
+		return;
+	(void)sample_freed(p);
+	freed_slow(s, SL_HEAP_FREE, usable_freed(p));
 }
 
 /* Makes sure there is something to forward to. */
@@ -150,7 +163,7 @@ static void end_inside(uint64_t before)
 	thread_state.generation = before;
 }
 
-static UNUSUAL void *malloc_slow(size_t n)
+UNUSUAL void *malloc_slow(size_t n)
 {
 	if (!is_resolved())
 		return emergency_alloc(n, 16);
@@ -163,28 +176,22 @@ static UNUSUAL void *malloc_slow(size_t n)
 	return p;
 }
 
-static UNUSUAL void free_slow(void *p)
+UNUSUAL void free_slow(void *p)
 {
 	if (!is_resolved())
 		return;
-	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
-	if (s != NULL)
-		freed_slow(s, SL_HEAP_FREE, usable_freed(p));
+	count_free(p);
 	real.free(p);
 }
 
-/* For each new thread glibc's loader allocates one entry of this size for each library with thread
- * storage, of which the shim is one: what it adds is not the program's. */
-enum { THREAD_ENTRY = 16 };
-
-static UNUSUAL size_t added_by_us(size_t n, const void *caller)
+UNUSUAL size_t added_by_us(size_t n, const void *caller)
 {
 	const bool is_loader = (uintptr_t)caller - real.loader_start < real.loader_bytes;
 
 	return is_loader && n != 0 ? THREAD_ENTRY : 0;
 }
 
-static UNUSUAL void *calloc_slow(size_t n, size_t size, const void *caller)
+UNUSUAL void *calloc_slow(size_t n, size_t size, const void *caller)
 {
 	size_t total = 0;
 	const bool overflows = __builtin_mul_overflow(n, size, &total);
@@ -203,7 +210,7 @@ static UNUSUAL void *calloc_slow(size_t n, size_t size, const void *caller)
 
 /* The fast paths' exceptions. They return what the hook is to return, so that the hooks end in a
  * jump and need no stack frame for them. */
-static UNUSUAL void *failed(enum sl_heap_call call)
+UNUSUAL void *allocation_failed(enum sl_heap_call call)
 {
 	allocated_slow(thread_state.slot, call, NULL, 0);
 	return NULL;
@@ -223,7 +230,7 @@ static UNUSUAL void flush_and_free(void *p)
 
 /* A block that is resized counts as a free and an allocation. The size is read before the call, since
  * afterwards the block may be another thread's; a failed call leaves the old block alone. */
-static UNUSUAL void *realloc_slow(void *p, size_t n)
+UNUSUAL void *realloc_slow(void *p, size_t n)
 {
 	if (!is_resolved()) {
 		void *fresh = emergency_alloc(n, 16);
@@ -234,11 +241,14 @@ static UNUSUAL void *realloc_slow(void *p, size_t n)
 	}
 	struct sl_lane_slot *s = shim_slot();
 	const __s64 old = s == NULL || p == NULL ? 0 : usable_freed(p);
+	const bool was_sampled = s != NULL && p != NULL && sample_freed(p);
 	const uint64_t before = begin_inside(s);
 	void *q = real.realloc(p, n);
 	end_inside(before);
 	if (s == NULL)
 		return q;
+	if (was_sampled && q == NULL && n != 0)
+		sample_lost();
 	if (p != NULL && (q != NULL || n == 0))
 		freed_slow(s, SL_HEAP_REALLOC_FREE, old);
 	if (q != NULL || p == NULL || n != 0)
@@ -259,10 +269,10 @@ static void aligned_done(struct sl_lane_slot *s, uint64_t before, void *p, size_
 HOT void *malloc(size_t n)
 {
 	if (unlikely(!is_counting()))
-		return malloc_slow(n);
+		return malloc_sampling(n);
 	void *p = real.malloc(n);
 	if (unlikely(p == NULL))
-		return failed(SL_HEAP_MALLOC);
+		return allocation_failed(SL_HEAP_MALLOC);
 	if (slot_allocated(current_slot(), n, chunk_bytes(p)))
 		return raised(p);
 	return p;
@@ -271,7 +281,7 @@ HOT void *malloc(size_t n)
 HOT void free(void *p)
 {
 	if (unlikely(!is_counting() || p == NULL)) {
-		free_slow(p);
+		free_sampling(p);
 		return;
 	}
 	if (slot_freed(current_slot(), SL_HEAP_FREE, chunk_bytes(p))) {
@@ -284,14 +294,14 @@ HOT void free(void *p)
 HOT void *calloc(size_t n, size_t size)
 {
 	if (unlikely(!is_counting()))
-		return calloc_slow(n, size, __builtin_return_address(0));
+		return calloc_sampling(n, size, __builtin_return_address(0));
 	/* Where this overflows the call fails. */
 	size_t total = n * size;
 	if (unlikely(size == THREAD_ENTRY))
 		total -= added_by_us(n, __builtin_return_address(0));
 	void *p = real.calloc(n, size);
 	if (unlikely(p == NULL))
-		return failed(SL_HEAP_CALLOC);
+		return allocation_failed(SL_HEAP_CALLOC);
 	struct sl_lane_slot *s = current_slot();
 	slot_add(&s->calls[SL_HEAP_CALLOC], 1);
 	if (slot_allocated(s, total, chunk_bytes(p)))
@@ -302,11 +312,11 @@ HOT void *calloc(size_t n, size_t size)
 HOT void *realloc(void *p, size_t n)
 {
 	if (unlikely(!is_counting() || n == 0 || p == NULL))
-		return realloc_slow(p, n);
+		return realloc_sampling(p, n);
 	const __s64 old = chunk_bytes(p);
 	void *q = real.realloc(p, n);
 	if (unlikely(q == NULL))
-		return failed(SL_HEAP_REALLOC);
+		return allocation_failed(SL_HEAP_REALLOC);
 	struct sl_lane_slot *s = current_slot();
 	slot_add(&s->calls[SL_HEAP_REALLOC], 1);
 	if (slot_freed(s, SL_HEAP_REALLOC_FREE, old))
@@ -391,14 +401,6 @@ EXPORT void *pvalloc(size_t n)
 EXPORT void cfree(void *p)
 {
 	free(p);
-}
-
-static void count_free(void *p)
-{
-	struct sl_lane_slot *s = p == NULL ? NULL : shim_slot();
-
-	if (s != NULL)
-		freed_slow(s, SL_HEAP_FREE, usable_freed(p));
 }
 
 EXPORT void free_sized(void *p, size_t n)

@@ -11,7 +11,9 @@
 
 #include "preload/announce.h"
 #include "preload/hooks.h"
+#include "preload/hooks_sampling.h"
 #include "preload/real.h"
+#include "preload/sample.h"
 #include "preload/sys.h"
 
 #ifndef MADV_WIPEONFORK
@@ -289,7 +291,8 @@ static bool lane_begin(void)
 	const uint32_t ancestor_pid = shim.pid;
 	shim.lane = lane;
 	shim.pid = spec.ns_pid;
-	shim.last_generation += 2;
+	shim.last_generation += GENERATION_STEP;
+	shim.sample_bytes = shim.counts ? sample_bytes_of(tree) : 0;
 	life.lane = lane;
 	announce(is_forked, ancestor_pid);
 	/* What was announced must not be younger than what happened to it. */
@@ -366,15 +369,16 @@ static bool counts_in_ancestor(void)
 struct sl_lane_slot *shim_slot(void)
 {
 	const uint64_t generation = generation_now();
+	const uint64_t fast = generation + (shim.sample_bytes != 0 ? GENERATION_SAMPLES : 0);
 
-	if (thread_state.generation == generation)
+	if (thread_state.generation == fast)
 		return thread_state.slot;
 	if (thread_state.generation == GENERATION_INSIDE)
 		return NULL;
-	if (generation != 0 && thread_state.generation == generation + 1) {
+	if (generation != 0 && thread_state.generation == generation + GENERATION_SLOW) {
 		/* Upgraded as soon as the size word is trusted; the shared slot never is. */
 		if (shim.is_trusted && thread_state.slot != &life.lane->shared)
-			thread_state.generation = generation;
+			thread_state.generation = fast;
 		return thread_state.slot;
 	}
 	if (generation == 0 && counts_in_ancestor())
@@ -382,7 +386,9 @@ struct sl_lane_slot *shim_slot(void)
 	if (!shim_start() || !shim.counts)
 		return NULL;
 	thread_state.slot = counters_claim(life.lane, thread_pointer());
-	thread_state.generation = generation_now() + 1;
+	if (shim.sample_bytes != 0)
+		sample_begin();
+	thread_state.generation = generation_now() + GENERATION_SLOW;
 	return thread_state.slot;
 }
 

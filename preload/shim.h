@@ -21,6 +21,7 @@ struct shim {
 	bool is_trusted;  /* the size word was proven right often enough */
 	bool is_distrusted; /* … or wrong once */
 	uint32_t n_proofs;
+	uint64_t sample_bytes;	  /* one sample for so many, on average; 0: none are taken */
 	uint64_t last_generation; /* never given out twice, not even across fork */
 	uint32_t pid;		  /* of the process that opened life.lane */
 	struct sl_lane *lane;	  /* what is mapped: life.lane, in a forked child its parent's */

@@ -120,6 +120,7 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 		.flags = shim_flags(spec, source_bpf_tells(c->bpf, TOLD_CALLS)),
 		.uid = spec->user != NULL ? spec->user->uid : rights_uid(),
 		.gid = spec->user != NULL ? spec->user->gid : rights_gid(),
+		.sample_bytes = spec->heap.kind == HEAP_SAMPLE ? spec->heap.sample_bytes : 0,
 	};
 	char why[WHY_MAX] = "unknown reason";
 	int r = source_shim_open(&settings, why, sizeof(why), &c->shim);

@@ -160,6 +160,7 @@ struct shim_settings {
 	unsigned int flags; /* SHIM_*, see preload/settings.h */
 	uid_t uid;	    /* the target's user: owns the session directory */
 	gid_t gid;
+	uint64_t sample_bytes; /* a sample of the heap for so many, on average; 0: none */
 };
 
 /* Variables that bring the shim along: behind the command's own, and perhaps in front of them too. */

@@ -48,7 +48,8 @@ struct lane_sums {
 	uint64_t left_ns;   /* when the program ended by its own word, on our clock; 0: not said */
 	uint64_t rss_peak_bytes; /* of the image, told when it ended; 0: not said */
 	uint64_t rss_kinds[SL_MEMORY_KINDS];
-	uint64_t own_ns; /* what the shim says it spent, see bpf/lane.h */
+	uint64_t samples_lost, frees_lost; /* see bpf/lane.h */
+	uint64_t own_ns;		   /* what the shim says it spent, see bpf/lane.h */
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };
 

@@ -190,6 +190,12 @@ int session_dir_make_tree(const struct session_dir *d, int *ret)
 	return 0;
 }
 
+void session_tree_sample(int fd, uint64_t sample_bytes)
+{
+	(void)!pwrite(fd, &sample_bytes, sizeof(sample_bytes),
+		      offsetof(struct sl_tree, sample_bytes));
+}
+
 int64_t session_tree_peak(int fd)
 {
 	int64_t peak = 0;

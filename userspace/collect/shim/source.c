@@ -56,11 +56,12 @@ struct source_shim {
 	int epoll_fd;
 	uint32_t n_lanes_ever;
 	uint64_t n_lost;
-	int64_t departed;		     /* as in struct sl_tree */
-	struct heap_bound bound;	     /* of the tree's peak */
-	bool is_bound_noted;		     /* in this look */
-	struct shim_environment environment; /* its texts are owned */
-	char path[SETTING_LIMIT];	     /* of the shim */
+	uint64_t n_samples_lost, n_frees_lost; /* see struct sl_lane */
+	int64_t departed;		       /* as in struct sl_tree */
+	struct heap_bound bound;	       /* of the tree's peak */
+	bool is_bound_noted;		       /* in this look */
+	struct shim_environment environment;   /* its texts are owned */
+	char path[SETTING_LIMIT];	       /* of the shim */
 };
 
 /* In the target's directory we are the target: whatever it has put there leads nowhere else. */
@@ -125,6 +126,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 		r = session_dir_make(shim_path_is_copied(), why, why_size, &s->dir);
 	if (r == 0) {
 		r = session_dir_make_tree(&s->dir, &s->tree_fd);
+		if (r == 0)
+			session_tree_sample(s->tree_fd, settings->sample_bytes);
 		if (r == 0)
 			r = watch(s);
 		if (r < 0)
@@ -394,6 +397,9 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
 		n += r;
 		depart(s, sums.tree_bytes);
+		(void)__builtin_add_overflow(s->n_samples_lost, sums.samples_lost,
+					     &s->n_samples_lost);
+		(void)__builtin_add_overflow(s->n_frees_lost, sums.frees_lost, &s->n_frees_lost);
 		if (r >= 0 && l->announces)
 			r = emit_peak(l, &sums, sink);
 		if (r >= 0 && l->announces && (l->flags & SL_LANE_NOTICES) == 0)
@@ -510,6 +516,30 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 	return r < 0 ? r : n;
 }
 
+/* Of sampled blocks. */
+static int tell_lost(const struct source_shim *s, struct sink sink)
+{
+	const unsigned long long n_samples = s->n_samples_lost, n_frees = s->n_frees_lost;
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = SL_SOURCE_COLLECT,
+		.kind = SL_KIND_SITE,
+		.count = s->n_samples_lost,
+	};
+	int r = n_samples > 0 ? sink.event(sink.data, &drops.event) : 0;
+	if (r >= 0 && n_samples > 0)
+		r = emit_meta(sink, "note",
+			      "%llu samples of the heap could not be taken: there was no room for "
+			      "them, or a seccomp filter",
+			      n_samples);
+	if (r >= 0 && n_frees > 0)
+		r = emit_meta(sink, "note",
+			      "of %llu sampled blocks nobody could tell that they were freed: the "
+			      "program had installed a seccomp filter",
+			      n_frees);
+	return r;
+}
+
 static void remove_directory(struct source_shim *s)
 {
 	_cleanup_(rights_give_back) struct rights before;
@@ -530,6 +560,8 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 		.count = s->n_lost,
 	};
 	r = sink.event(sink.data, &drops.event);
+	if (r >= 0)
+		r = tell_lost(s, sink);
 	remove_directory(s);
 	return r;
 }
