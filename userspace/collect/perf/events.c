@@ -96,16 +96,22 @@ static void close_cpu(struct perf_cpu *c)
 	cleanup_close(&c->fd);
 }
 
+/* Of a timer, an event that only tells what processes do. */
+static void make_tracker(struct perf_event_attr *attr)
+{
+	attr->config = PERF_COUNT_SW_DUMMY;
+	attr->sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME;
+	attr->sample_regs_user = 0;
+	attr->sample_stack_user = 0;
+	attr->sample_period = 0;
+	attr->exclude_callchain_user = 0;
+	add_tracking(attr);
+}
+
 static int open_tracker(struct perf_cpu *c, const struct perf_event_attr *timer, pid_t pid, int cpu)
 {
 	struct perf_event_attr attr = *timer;
-	attr.config = PERF_COUNT_SW_DUMMY;
-	attr.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME;
-	attr.sample_regs_user = 0;
-	attr.sample_stack_user = 0;
-	attr.sample_period = 0;
-	attr.exclude_callchain_user = 0;
-	add_tracking(&attr);
+	make_tracker(&attr);
 	c->tracker_fd = open_one(&attr, pid, cpu);
 	if (c->tracker_fd < 0)
 		return c->tracker_fd;
@@ -117,7 +123,7 @@ static int open_tracker(struct perf_cpu *c, const struct perf_event_attr *timer,
 /* Its program must be there before it may see what is not ours. */
 static int start_whole(const struct perf_cpu *c, const struct perf_wish *wish)
 {
-	if (ioctl(c->fd, PERF_EVENT_IOC_SET_BPF, wish->program) < 0 ||
+	if ((wish->period_ns > 0 && ioctl(c->fd, PERF_EVENT_IOC_SET_BPF, wish->program) < 0) ||
 	    ioctl(c->fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
 		return -errno;
 	return 0;
@@ -130,15 +136,19 @@ static int open_cpu(struct perf_events *e, const struct perf_wish *wish, size_t 
 	const pid_t pid = e->is_whole ? -1 : wish->pid;
 	attr.exclude_kernel = !e->has_kernel;
 	add_reach(&attr, e->is_whole, ring_bytes);
-	if (!wish->may_pause)
+	const bool has_tracker = wish->may_pause && wish->period_ns > 0;
+	if (wish->period_ns == 0)
+		make_tracker(&attr);
+	else if (!has_tracker)
 		add_tracking(&attr);
 	c.fd = open_one(&attr, pid, cpu);
 	int r = c.fd < 0 ? c.fd : perf_ring_map(&c.ring, c.fd, ring_bytes, e->whole);
-	if (r >= 0 && wish->may_pause)
+	if (r >= 0 && has_tracker)
 		r = open_tracker(&c, &attr, pid, cpu);
 	if (r >= 0 && e->is_whole)
 		r = start_whole(&c, wish);
-	else if (r >= 0 && wish->program >= 0) /* without, Python's frames are missing */
+	else if (r >= 0 && wish->program >= 0 &&
+		 wish->period_ns > 0) /* without, Python's frames are missing */
 		(void)ioctl(c.fd, PERF_EVENT_IOC_SET_BPF, wish->program);
 	/* Edge-triggered: that its tasks have all ended is told once. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };

@@ -35,8 +35,8 @@ struct perf_events {
 
 struct perf_wish {
 	pid_t pid;
-	uint64_t period_ns;
-	size_t ring_bytes; /* of each; 0: the default */
+	uint64_t period_ns; /* 0: no timer, but the records */
+	size_t ring_bytes;  /* of each; 0: the default */
 	bool may_pause;
 	int program; /* that says at each sample whether it is taken; -1: none */
 };

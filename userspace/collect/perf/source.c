@@ -16,7 +16,9 @@
 #include "userspace/collect/perf/fetch.h"
 #include "userspace/collect/perf/goroutines.h"
 #include "userspace/collect/perf/interpreter.h"
+#include "userspace/collect/perf/processes.h"
 #include "userspace/collect/perf/tell.h"
+#include "userspace/collect/perf/told_block.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
 #include "userspace/stacks/intern.h"
@@ -47,14 +49,13 @@
 
 #define KERNEL_FRAMES 128
 
-/* Once the main thread has ended the others may have a last snapshot to give, of a wait that was ended. No
- * other process has the number that soon. */
-#define LAST_THREADS_NS NS_PER_S
-
 struct source_perf {
 	uint64_t rate_hz; /* asked for; 0: what the cost allows */
 	uint64_t wait_ns; /* shorter waits have no stack */
 	uint64_t debuginfod_ns;
+	uint64_t sample_bytes; /* of the heap; 0: no blocks are told of */
+	const char *shim_path; /* its own frames are none of the program */
+	bool has_timer;	       /* is one wanted */
 	struct cost_trial trial;
 	uint64_t period_ns; /* 0: no timer */
 	size_t ring_bytes;
@@ -66,13 +67,13 @@ struct source_perf {
 
 	/* The run in progress. */
 	bool is_on; /* … and somebody wants to know */
-	bool may_pause, is_paused;
+	bool is_endless, is_paused;
 	unsigned int thin; /* by so many halvings */
 	uint64_t begin_ns, turn_ns;
 
 	struct teller teller;
 	struct modules *modules;
-	struct spaces *spaces; /* of the run */
+	struct processes processes; /* of the run */
 	struct unwinder *unwinder;
 	struct intern *intern;
 	struct unwound unwound;
@@ -92,15 +93,21 @@ struct source_perf *source_perf_new(const struct perf_settings *settings)
 	s->wait_ns = settings->wait_ns != 0 ? settings->wait_ns : WAIT_NS;
 	s->ring_bytes = settings->ring_bytes;
 	s->debuginfod_ns = settings->debuginfod_ns;
+	s->sample_bytes = settings->sample_bytes;
+	s->has_timer = settings->rate_hz >= 0;
 	s->events.epoll_fd = -1;
-	cost_trial_start(&s->trial);
+	if (s->has_timer)
+		cost_trial_start(&s->trial);
 	return s;
 }
 
-static void forget_spaces(struct source_perf *s)
+static void forget_processes(struct source_perf *s)
 {
+	s->n_lost += s->processes.n_lost;
 	s->unwinder = unwinder_free(s->unwinder);
-	s->spaces = spaces_free(s->spaces);
+	(void)spaces_free(s->processes.spaces);
+	(void)sites_free(s->processes.sites);
+	s->processes = (struct processes){ 0 };
 }
 
 struct source_perf *source_perf_free(struct source_perf *s)
@@ -110,7 +117,7 @@ struct source_perf *source_perf_free(struct source_perf *s)
 	cost_trial_done(&s->trial);
 	perf_events_close(&s->events);
 	snapshot_ring_unmap(&s->snapshots);
-	forget_spaces(s);
+	forget_processes(s);
 	(void)intern_free(s->intern);
 	interpreters_done(&s->interpreters);
 	goroutines_done(&s->goroutines);
@@ -138,11 +145,13 @@ static int emit_refused(int error, struct sink sink)
 int source_perf_open(struct source_perf *s, struct sink sink)
 {
 	const struct intern_listener listener = tell_listener(&s->teller);
-	const struct sample_cost cost = cost_trial_finish(&s->trial);
 	s->modules = modules_new();
 	s->intern = s->modules != NULL ? intern_new(s->modules, &listener) : NULL;
 	if (s->intern == NULL)
 		return -ENOMEM;
+	if (!s->has_timer)
+		return 0;
+	const struct sample_cost cost = cost_trial_finish(&s->trial);
 	if (cost.error != 0)
 		return emit_refused(cost.error, sink);
 	s->period_ns = NS_PER_S / (s->rate_hz != 0 ? s->rate_hz : rate_for(cost.ns));
@@ -164,14 +173,15 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 		.pid = pid,
 		.period_ns = s->period_ns,
 		.ring_bytes = s->ring_bytes,
-		.may_pause = s->may_pause,
+		.may_pause = s->is_endless || s->processes.sites != NULL,
 		.program = s->bpf != NULL ? source_bpf_timer_fd(s->bpf) : -1,
 	};
-	int r = s->period_ns > 0 ? perf_events_open(&wish, &s->events) : 0;
+	const bool is_wanted = s->period_ns > 0 || !s->has_timer;
+	int r = is_wanted ? perf_events_open(&wish, &s->events) : 0;
 	/* Records are of all processes: it is the first that is ours. */
 	if (r >= 0 && s->events.is_whole)
-		r = spaces_exec(s->spaces, pid, 0);
-	if (r >= 0)
+		r = spaces_exec(s->processes.spaces, pid, 0);
+	if (r >= 0 || !s->has_timer)
 		return 0;
 	log_info("no samples of the CPU: %s", perf_events_why(r));
 	return emit_refused(r, sink);
@@ -181,16 +191,24 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 {
 	s->bpf = source_bpf_tells(target->bpf, TOLD_CALLS) ? target->bpf : NULL;
 	s->use_ns_pids = target->use_ns_pids;
-	s->may_pause = target->is_endless;
-	s->is_on = true;
+	s->is_endless = target->is_endless;
+	s->is_on = s->has_timer;
 	s->is_paused = false;
 	s->thin = 0;
 	s->begin_ns = now_ns();
-	s->spaces = spaces_new(s->modules);
-	s->unwinder = s->spaces != NULL ? unwinder_new(s->spaces) : NULL;
+	s->shim_path = target->shim_path;
+	s->processes = (struct processes){
+		.spaces = spaces_new(s->modules),
+		.interpreters = &s->interpreters,
+		.sites = s->sample_bytes != 0 ? sites_new() : NULL,
+	};
+	if (s->sample_bytes != 0 && s->processes.sites == NULL)
+		return -ENOMEM;
+	s->unwinder = s->processes.spaces != NULL ? unwinder_new(s->processes.spaces) : NULL;
 	if (s->unwinder == NULL)
 		return -ENOMEM;
 	int r = begin_timer(s, target->pid, sink);
+	s->processes.is_whole = s->events.is_whole;
 	if (r >= 0)
 		r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
 	if (r >= 0)
@@ -202,7 +220,8 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 				      source_bpf_stack_bytes(s->bpf));
 	if (r < 0)
 		return fail(r, "cannot map the ring of snapshots: %s", strerror(-r));
-	source_bpf_take_stacks(s->bpf, GAP_NS, s->wait_ns);
+	if (s->has_timer)
+		source_bpf_take_stacks(s->bpf, GAP_NS, s->wait_ns);
 	return 0;
 }
 
@@ -213,9 +232,26 @@ int source_perf_fd(const struct source_perf *s)
 
 /* ---- samples ---- */
 
-static int emit_sample(struct source_perf *s, struct snapshot *snapshot, struct sl_sample *sample)
+/* @r->unwound without the frames of the shim, which are innermost. */
+static void leave_shim(struct source_perf *s)
 {
-	const bool is_timer = sample->reason == SL_SAMPLE_TIMER;
+	struct unwound *u = &s->unwound;
+	size_t n = 0;
+	while (n < u->n && s->shim_path != NULL) {
+		const struct module *module = modules_get(s->modules, u->frames[n].module);
+		if (module == NULL || strcmp(module->path, s->shim_path) != 0)
+			break;
+		n++;
+	}
+	u->n -= n;
+	memmove(u->frames, u->frames + n, u->n * sizeof(*u->frames));
+}
+
+/* 1: *ret_stack is its stack; 0: it came too late. */
+static int stack_of(struct source_perf *s, struct snapshot *snapshot, uint16_t reason,
+		    uint32_t *ret_stack)
+{
+	const bool is_timer = reason == SL_SAMPLE_TIMER;
 	if (now_ns() > s->patience_ns) {
 		s->n_late++;
 		return 0;
@@ -225,12 +261,18 @@ static int emit_sample(struct source_perf *s, struct snapshot *snapshot, struct 
 	snapshot->goroutine = goroutines_of(&s->goroutines, snapshot, is_timer);
 	unwind(s->unwinder, snapshot, &s->unwound);
 	interpreters_merge(&s->interpreters, snapshot, is_timer, &s->unwound);
-	int r = intern_stack(s->intern, &s->unwound, &sample->stack);
-	if (r < 0)
-		return r;
-	if (sample->stack == 0 && s->unwound.n > 0)
+	if (reason == SNAPSHOT_BLOCK)
+		leave_shim(s);
+	const int r = intern_stack(s->intern, &s->unwound, ret_stack);
+	if (r >= 0 && *ret_stack == 0 && s->unwound.n > 0)
 		s->n_lost++;
-	return s->teller.sink.event(s->teller.sink.data, &sample->event);
+	return r < 0 ? r : 1;
+}
+
+static int emit_sample(struct source_perf *s, struct snapshot *snapshot, struct sl_sample *sample)
+{
+	const int r = stack_of(s, snapshot, sample->reason, &sample->stack);
+	return r <= 0 ? r : s->teller.sink.event(s->teller.sink.data, &sample->event);
 }
 
 /* Pid and tid are as those of the event's namespace: ours. */
@@ -263,6 +305,29 @@ static bool is_along(struct source_perf *s, const struct stack_snapshot *taken, 
 	}
 }
 
+static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
+		      struct snapshot *snapshot)
+{
+	struct told_block told;
+	const pid_t pid = snapshot->pid;
+	if (s->processes.sites == NULL || !told_block_read(taken, &told))
+		return 0;
+	if (told.op == SL_BLOCK_FREED) {
+		sites_freed(s->processes.sites, pid, taken->time_ns, told.address,
+			    told.is_temporary);
+		return 0;
+	}
+	struct site_block block = {
+		.owner = { .pid = pid, .told_pid = taken->pid },
+		.time_ns = taken->time_ns,
+		.address = told.address,
+		.bytes = told.bytes,
+		.p = sites_probability(told.bytes, s->sample_bytes),
+	};
+	const int r = stack_of(s, snapshot, SNAPSHOT_BLOCK, &block.stack);
+	return r <= 0 ? r : sites_allocated(s->processes.sites, &block);
+}
+
 static int take_snapshot(struct source_perf *s, const struct stack_snapshot *taken)
 {
 	int r;
@@ -275,14 +340,16 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 		.stack = taken->bytes,
 		.n_stack = taken->n_bytes,
 	};
+	memcpy(snapshot.registers, taken->registers, sizeof(snapshot.registers));
+	_Static_assert(sizeof(snapshot.registers) == sizeof(taken->registers),
+		       "the same registers");
+	if (taken->reason == SNAPSHOT_BLOCK)
+		return take_block(s, taken, &snapshot);
 	struct sl_sample sample =
 		sample_header(taken->time_ns, (pid_t)taken->pid, (pid_t)taken->tid, false);
 	sample.reason = taken->reason;
 	sample.syscall = taken->syscall;
 	sample.since_ns = taken->since_ns;
-	memcpy(snapshot.registers, taken->registers, sizeof(snapshot.registers));
-	_Static_assert(sizeof(snapshot.registers) == sizeof(taken->registers),
-		       "the same registers");
 	return emit_sample(s, &snapshot, &sample);
 }
 
@@ -336,129 +403,16 @@ static int take_timer(struct source_perf *s, const struct perf_cpu *cpu,
 	return emit_sample(s, &snapshot, &sample);
 }
 
-/* ---- other records ---- */
+/* ---- in order ---- */
 
-struct mmap2 {
-	struct perf_event_header header;
-	uint32_t pid, tid;
-	uint64_t address, length, offset;
-	union {
-		struct {
-			uint32_t major, minor;
-			uint64_t inode, generation;
-		};
-		struct {
-			uint8_t build_id_size, reserved[3];
-			uint8_t build_id[20];
-		};
-	};
-	uint32_t protection, flags;
-	char path[];
-};
-
-struct birth { /* FORK and EXIT */
-	struct perf_event_header header;
-	uint32_t pid, parent_pid, tid, parent_tid;
-	uint64_t time_ns;
-};
-
-struct named { /* COMM */
-	struct perf_event_header header;
-	uint32_t pid, tid;
-};
-
-struct lost {
-	struct perf_event_header header;
-	uint64_t id, n;
-};
-
-static int take_mapping(struct source_perf *s, const struct mmap2 *m, uint64_t time_ns)
+static int take_record(struct source_perf *s, struct perf_cpu *cpu, uint64_t time_ns)
 {
-	if (m->header.size <= sizeof(*m))
-		return 0;
-	struct mapping mapping = {
-		.address = m->address,
-		.length = m->length,
-		.offset = m->offset,
-		.path = m->path,
-	};
-	struct file_identity *identity = &mapping.identity;
-	if (m->header.misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
-		identity->n_build_id =
-			m->build_id_size <= sizeof(m->build_id) ? m->build_id_size : 0;
-		memcpy(identity->build_id, m->build_id, identity->n_build_id);
-	} else {
-		identity->device_major = m->major;
-		identity->device_minor = m->minor;
-		identity->inode = m->inode;
-	}
-	const int r = spaces_map(s->spaces, (pid_t)m->pid, time_ns, &mapping);
-	if (r >= 0)
-		interpreters_mapped(&s->interpreters, (pid_t)m->pid,
-				    spaces_find(s->spaces, (pid_t)m->pid, time_ns, m->address));
-	return r;
-}
-
-static void take_exec(struct source_perf *s, pid_t pid, uint64_t time_ns)
-{
-	(void)spaces_exec(s->spaces, pid, time_ns);
-	interpreters_gone(&s->interpreters, pid);
-}
-
-static void take_fork(struct source_perf *s, const struct birth *birth, uint64_t time_ns)
-{
-	(void)spaces_fork(s->spaces, (pid_t)birth->pid, (pid_t)birth->parent_pid, time_ns);
-	interpreters_forked(&s->interpreters, (pid_t)birth->pid, (pid_t)birth->parent_pid);
-}
-
-static void take_exit(struct source_perf *s, pid_t pid, uint64_t time_ns)
-{
-	spaces_exit(s->spaces, pid, time_ns + LAST_THREADS_NS);
-	interpreters_gone(&s->interpreters, pid);
-}
-
-/* Whose mappings are followed: the command's, those of what it creates, and of what was sampled. */
-static bool is_followed(const struct source_perf *s, pid_t pid)
-{
-	return !s->events.is_whole || spaces_have(s->spaces, pid);
-}
-
-/* What the spaces have no room for shows as code that belongs to nothing known. */
-static int take_record(struct source_perf *s, const struct perf_cpu *cpu,
-		       const struct perf_event_header *record, uint64_t time_ns)
-{
-	const struct birth *birth = (const struct birth *)record;
-	/* MMAP2, COMM, FORK and EXIT all begin with it. */
-	const pid_t pid = (pid_t)((const struct named *)record)->pid;
-	switch (record->type) {
-	case PERF_RECORD_SAMPLE:
+	const struct perf_event_header *record = perf_ring_peek(&cpu->ring);
+	if (record->type == PERF_RECORD_SAMPLE)
 		return take_timer(s, cpu, record);
-	case PERF_RECORD_MMAP2:
-		if (is_followed(s, pid))
-			(void)take_mapping(s, (const struct mmap2 *)record, time_ns);
-		break;
-	case PERF_RECORD_COMM:
-		if ((record->misc & PERF_RECORD_MISC_COMM_EXEC) && is_followed(s, pid))
-			take_exec(s, pid, time_ns);
-		break;
-	case PERF_RECORD_FORK:
-		if (birth->pid != birth->parent_pid && is_followed(s, (pid_t)birth->parent_pid))
-			take_fork(s, birth, time_ns);
-		break;
-	case PERF_RECORD_EXIT:
-		if (birth->pid == birth->tid && is_followed(s, pid))
-			take_exit(s, pid, time_ns);
-		break;
-	case PERF_RECORD_LOST:
-		s->n_lost += ((const struct lost *)record)->n;
-		break;
-	default:
-		break;
-	}
+	processes_take(&s->processes, record, time_ns);
 	return 0;
 }
-
-/* ---- in order ---- */
 
 /* The CPU whose ring has the oldest record; NULL: there is none. */
 static struct perf_cpu *oldest(const struct source_perf *s, uint64_t *ret_ns)
@@ -491,7 +445,7 @@ static int read_rings(struct source_perf *s, uint64_t until_ns)
 		} else {
 			if (cpu == NULL || time_ns > until_ns)
 				break;
-			r = take_record(s, cpu, perf_ring_peek(&cpu->ring), time_ns);
+			r = take_record(s, cpu, time_ns);
 			perf_ring_drop(&cpu->ring);
 		}
 		n++;
@@ -504,7 +458,7 @@ static void pace(struct source_perf *s, uint64_t now)
 	unsigned int thin = 0;
 	for (uint64_t age = now - s->begin_ns; age >= FULL_NS && thin < THIN_LIMIT; age /= 2)
 		thin++;
-	if (!s->may_pause || !s->is_on || thin == 0 || now < s->turn_ns)
+	if (!s->is_endless || !s->is_on || thin == 0 || now < s->turn_ns)
 		return;
 	/* Of different lengths: a program may have a rhythm of its own. */
 	const uint64_t window_ns = WINDOW_NS / 2 + now % WINDOW_NS;
@@ -521,7 +475,7 @@ int source_perf_drain(struct source_perf *s, struct sink sink)
 {
 	const uint64_t now = now_ns();
 	struct epoll_event events[16];
-	if (s->spaces == NULL)
+	if (s->processes.spaces == NULL)
 		return 0;
 	/* They have woken us, or will not have to. */
 	while (s->events.epoll_fd >= 0 && epoll_wait(s->events.epoll_fd, events, 16, 0) == 16)
@@ -540,21 +494,33 @@ bool source_perf_is_on(const struct source_perf *s)
 void source_perf_ready(struct source_perf *s)
 {
 	s->is_on = false;
-	perf_events_let_run(&s->events, false);
+	if (s->has_timer)
+		perf_events_let_run(&s->events, false);
 	if (s->bpf != NULL)
 		source_bpf_take_stacks(s->bpf, 0, 0);
 }
 
+int source_perf_tell_blocks(struct source_perf *s, struct sink sink)
+{
+	if (s->processes.sites == NULL)
+		return 0;
+	s->teller.sink = sink;
+	const int r = read_rings(s, now_ns());
+	return r < 0 ? r : sites_tell_ready(s->processes.sites, now_ns(), sink);
+}
+
 int source_perf_end(struct source_perf *s, struct sink sink)
 {
-	if (s->spaces == NULL)
+	if (s->processes.spaces == NULL)
 		return 0;
 	source_perf_ready(s);
 	s->teller.sink = sink;
-	const int r = read_rings(s, UINT64_MAX);
+	int r = read_rings(s, UINT64_MAX);
+	if (r >= 0 && s->processes.sites != NULL)
+		r = sites_tell_end(s->processes.sites, now_ns(), sink);
 	perf_events_close(&s->events);
 	interpreters_end(&s->interpreters);
-	forget_spaces(s);
+	forget_processes(s);
 	return r < 0 ? r : 0;
 }
 

@@ -143,9 +143,11 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 		overhead_trial_start(
 			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
 			&c->trial);
-	if (spec->stacks_hz != STACKS_OFF)
+	if (spec->stacks_hz != STACKS_OFF || spec->heap.kind == HEAP_SAMPLE)
 		c->perf = source_perf_new(&(struct perf_settings){
 			.rate_hz = spec->stacks_hz,
+			.sample_bytes =
+				spec->heap.kind == HEAP_SAMPLE ? spec->heap.sample_bytes : 0,
 			.wait_ns = spec->wait_stacks_ns,
 			.debuginfod_ns = spec->debuginfod_ns,
 			.ring_bytes = spec->ring_bytes,
@@ -302,6 +304,8 @@ static int on_ready(struct run *r)
 		e = run_memory(r, SL_WHEN_READY);
 	if (e >= 0 && c->shim != NULL)
 		e = source_shim_snapshot(c->shim, SL_WHEN_READY, collector_sink(c));
+	if (e >= 0 && c->perf != NULL)
+		e = source_perf_tell_blocks(c->perf, collector_sink(c));
 	if (e >= 0)
 		e = source_proc_host(SL_WHEN_READY, collector_sink(c));
 	if (e >= 0)

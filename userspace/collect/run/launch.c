@@ -308,6 +308,7 @@ static int begin_stacks(struct run *r)
 		.bpf = c->bpf,
 		.use_ns_pids = r->tree.use_ns_pids,
 		.is_endless = r->spec->n_rules == 0,
+		.shim_path = c->shim != NULL ? source_shim_path(c->shim) : NULL,
 	};
 	const int e = source_perf_begin(c->perf, &target, collector_sink(c));
 	return e < 0 ? e : collector_watch(c, source_perf_fd(c->perf), WAKE_STACKS, EPOLLET);

@@ -120,10 +120,13 @@ struct perf_target {
 	struct source_bpf *bpf; /* NULL: there are no kernel probes */
 	bool use_ns_pids;	/* startline lives in a pid namespace */
 	bool is_endless; /* nobody expects it to become ready: samples get fewer as time goes by */
+	const char *shim_path; /* borrowed for the run; NULL: there is none */
 };
 
 struct perf_settings {
-	int rate_hz; /* of the timer; 0: as high as its cost allows, which is measured until source_perf_open() */
+	int rate_hz; /* of the timer; 0: as high as its cost allows, which is measured until source_perf_open();
+		      * negative: there is none, nor snapshots but of blocks */
+	uint64_t sample_bytes;	/* of the heap, that the shim tells of a block for; 0: of none */
 	uint64_t wait_ns;	/* shorter waits have no stack; 0: the default, 1 ms */
 	size_t ring_bytes;	/* of each ring; 0: the default */
 	uint64_t debuginfod_ns; /* to fetch debug information for, at the end; 0: none is */
@@ -143,6 +146,8 @@ int source_perf_drain(struct source_perf *s, struct sink sink);
 bool source_perf_is_on(const struct source_perf *s);
 /* Nobody wants to know any longer. */
 void source_perf_ready(struct source_perf *s);
+/* It is ready: SITE of what allocated until now. */
+int source_perf_tell_blocks(struct source_perf *s, struct sink sink);
 /* The run is over: hands over the rest. */
 int source_perf_end(struct source_perf *s, struct sink sink);
 /* FUNCTION, and DROPS. */
