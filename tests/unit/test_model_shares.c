@@ -375,96 +375,12 @@ static void what_is_not_known_has_no_name(void **state)
 	(void)session_free(s);
 }
 
-static void a_place_is_where_the_program_is_not_the_library_of_everybody(void **state)
-{
-	(void)state;
-	struct session *s = program();
-	s->frames[0].module = "[kernel]";
-	s->frames[1].module = "/lib/x86_64-linux-gnu/libc.so.6";
-	const int64_t frames[] = { 0, 1, 5, FUNCTIONS };
-	s->stacks[0].frames = arena_memdup(s->arena, frames, sizeof(frames));
-	s->stacks[0].n_frames = 4;
-	assert_string_equal(stack_place(s, 0)->function, "f5");
-	s->frames[1] = (struct frame){ .function = "read@plt", .module = "/bin/x" };
-	assert_string_equal(stack_place(s, 0)->function, "f5");
-	s->frames[1] = (struct frame){ .function = "f1", .module = "/lib/libc.so.6" };
-	s->stacks[0].n_frames = 2;
-	s->frames[0].function = NULL;
-	assert_string_equal(stack_place(s, 0)->function, "f1");
-	assert_true(stack_place(s, -1) == NULL);
-	(void)session_free(s);
-}
-
-static void what_a_runtime_does_for_itself_is_where_it_began(void **state)
-{
-	(void)state;
-	struct session *s = program();
-	s->frames[0] = (struct frame){ .function = "java.lang.String.length", .module = "[JIT]" };
-	s->frames[1] =
-		(struct frame){ .function = "com.sun.tools.javac.Main.main", .module = "[JIT]" };
-	s->frames[2] =
-		(struct frame){ .function = "JavaCalls::call_helper", .module = "/lib/libjvm.so" };
-	const int64_t frames[] = { 0, 1, 2, 0 };
-	s->stacks[0].frames = arena_memdup(s->arena, frames, sizeof(frames));
-	s->stacks[0].n_frames = 4;
-	assert_string_equal(stack_place(s, 0)->function, "com.sun.tools.javac.Main.main");
-	s->frames[0].function = "org.shop.Prices.load";
-	assert_string_equal(stack_place(s, 0)->function, "org.shop.Prices.load");
-	(void)session_free(s);
-}
-
-static void a_module_keeps_its_name_in_another_build(void **state)
-{
-	(void)state;
-	struct session *s = program();
-	assert_string_equal(module_label(s->arena, "/usr/lib/libfoo.so.1.2"), "libfoo.so");
-	assert_string_equal(module_label(s->arena, "/a/b.so"), "b.so");
-	assert_string_equal(module_label(s->arena, "/usr/bin/python3.11"), "python3.11");
-	assert_string_equal(module_label(s->arena, "/srv/shop/prices.py"), "prices.py");
-	assert_string_equal(module_label(s->arena, "/srv/shop/__init__.py"), "shop/__init__.py");
-	assert_string_equal(module_label(s->arena, "shop/__init__.py"), "shop/__init__.py");
-	assert_string_equal(module_label(s->arena, "__init__.py"), "__init__.py");
-	assert_string_equal(module_label(s->arena, "/__init__.py"), "/__init__.py");
-	assert_string_equal(module_label(s->arena, "[kernel]"), "[kernel]");
-	assert_string_equal(module_label(s->arena, NULL), "");
-	(void)session_free(s);
-}
-
-static void what_comes_with_a_runtime_is_common_code(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *function;
-		bool is_common;
-	} made[] = {
-		{ "int java.util.HashMap.put(int)", true },
-		{ "int org.example.Server.index(java.lang.String)", false },
-		{ "java.util.HashMap.put", true },
-		{ "org.example.Server.index", false },
-		{ "Interpreter", true },
-		{ "new_instance Runtime1 stub", true },
-		{ "I2C/C2I adapters", true },
-		{ "org.example.Stub.stub", false },
-		{ "require node:internal/modules/helpers:119:28", true },
-		{ "buildIndex /srv/server.js:3:20", false },
-		{ NULL, true },
-	};
-	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++) {
-		const struct frame f = { .module = "[JIT]", .function = made[i].function };
-		assert_int_equal(is_common_code(&f), made[i].is_common);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_comes_with_a_runtime_is_common_code),
 		cmocka_unit_test(a_function_that_calls_itself_counts_once),
 		cmocka_unit_test(what_is_open_is_nobodys_self),
 		cmocka_unit_test(what_is_not_known_has_no_name),
-		cmocka_unit_test(a_place_is_where_the_program_is_not_the_library_of_everybody),
-		cmocka_unit_test(what_a_runtime_does_for_itself_is_where_it_began),
-		cmocka_unit_test(a_module_keeps_its_name_in_another_build),
 		cmocka_unit_test(shares_lie_inside_their_intervals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

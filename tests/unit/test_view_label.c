@@ -5,7 +5,7 @@
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 #include "userspace/view/report/label.h"
 
 #define ARGV(...) ((const char *[]){ __VA_ARGS__, NULL })

@@ -12,7 +12,7 @@
 #include "userspace/base/units.h"
 #include "userspace/base/utf8.h"
 #include "userspace/gate/undisturbed.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 
 #define WHAT_MAX    ((size_t)96) /* columns of an object's name: a line or so */
 #define NAMED_MAX   3		 /* objects of a count */

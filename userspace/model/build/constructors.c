@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 
 #define LEAST_NS      1000000 /* shorter ones nobody asks about */
 #define MAX_LIBRARIES 64

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 
 #define LEAST	 0.5	  /* of the startup, waiting for a CPU left out */
 #define LEAST_NS 20000000 /* below it nobody need look */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 
 #define CHILDREN_MIN 3
 #define COST_MIN_NS  10000000 /* of all children but one, and … */

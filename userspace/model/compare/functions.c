@@ -13,7 +13,7 @@
 #include "userspace/base/id_map.h"
 #include "userspace/base/stats_shift.h"
 #include "userspace/model/compare/internal.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 
 #define WORTH	  0.005 /* of the larger total: less is no row of its own */
 #define CERTAINTY 0.99

@@ -15,7 +15,7 @@
 #include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
 #include "userspace/model/compare/internal.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 
 #define LINE_BYTES 512 /* of a command line: what is beyond tells nobody apart */
 #define CUT_BYTES  199 /* of a command line in a segment's detail, where it was cut: build/waits.c */

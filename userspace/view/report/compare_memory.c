@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 #include "userspace/view/report/compare.h"
 #include "userspace/view/report/parts.h"
 #include "userspace/view/table/value.h"

@@ -9,6 +9,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
+#include "userspace/model/place.h"
 #include "userspace/model/shares.h"
 #include "userspace/view/report/import_share.h"
 #include "userspace/view/report/label.h"

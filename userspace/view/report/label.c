@@ -9,7 +9,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 #include "userspace/view/report/parts.h"
 
 #define MAX_WORDS 64		    /* of a command line: far more than fit */

@@ -7,7 +7,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/units.h"
-#include "userspace/model/shares.h"
+#include "userspace/model/place.h"
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 
