@@ -185,6 +185,22 @@ static void missing_values_are_dropped_in_place(void **state)
 	check(v[1], 1);
 }
 
+/* Of Wilson (1927), and where lambda solves (x - lambda)^2 = z^2 lambda. */
+static void intervals_of_samples_follow_the_score(void **state)
+{
+	(void)state;
+	struct stats_interval i = stats_share_interval(0.5, 10);
+	assert_true(fabs(i.low - 0.236593) < 1e-6 && fabs(i.high - 0.763407) < 1e-6);
+	i = stats_share_interval(0, 10);
+	assert_true(fabs(i.low) < 1e-12 && fabs(i.high - 0.277533) < 1e-6);
+	i = stats_share_interval(1, 10);
+	assert_true(fabs(i.low - 0.722467) < 1e-6 && fabs(i.high - 1) < 1e-12);
+	i = stats_count_interval(10);
+	assert_true(fabs(i.low - 5.432) < 1e-3 && fabs(i.high - 18.409) < 1e-3);
+	i = stats_count_interval(0);
+	assert_true(fabs(i.low) < 1e-12 && fabs(i.high - 3.841459) < 1e-6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +215,7 @@ int main(void)
 		cmocka_unit_test(interval_of_the_median_has_the_ranks_of_the_binomial_table),
 		cmocka_unit_test(large_values_do_not_hide_small_differences),
 		cmocka_unit_test(missing_values_are_dropped_in_place),
+		cmocka_unit_test(intervals_of_samples_follow_the_score),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

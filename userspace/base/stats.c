@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define Z95	    1.959963984540054
 #define MIN_N_CI95  6	/* 2 * 0.5^n <= 0.05 needs n >= 6 */
 #define TUKEY_FENCE 1.5 /* in interquartile ranges */
 
@@ -192,4 +193,19 @@ struct stats_interval stats_ci95_median(double *v, size_t n)
 	stats_sort(v, n);
 	const size_t k = ci95_rank(n);
 	return (struct stats_interval){ .low = v[k - 1], .high = v[n - k] };
+}
+
+struct stats_interval stats_share_interval(double p, double n)
+{
+	const double z2 = Z95 * Z95;
+	const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
+	const double half = Z95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
+	return (struct stats_interval){ fmax(0, middle - half), fmin(1, middle + half) };
+}
+
+struct stats_interval stats_count_interval(double count)
+{
+	const double middle = count + Z95 * Z95 / 2;
+	const double half = Z95 * sqrt(count + Z95 * Z95 / 4);
+	return (struct stats_interval){ fmax(0, middle - half), middle + half };
 }

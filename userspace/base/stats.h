@@ -64,4 +64,11 @@ size_t stats_count_outliers(double *v, size_t n);
  * exists. Sorts v. */
 struct stats_interval stats_ci95_median(double *v, size_t n);
 
+/* Of what was sampled, at 95 %, by the score (Wilson, 1927). @n and @count are effective numbers: (sum of
+ * weights)^2 / (their squares' sum). They need not be whole and are > 0.
+ * A share 0 <= p <= 1 of @n: */
+struct stats_interval stats_share_interval(double p, double n);
+/* What is expected of a count of independent events of which @count came: */
+struct stats_interval stats_count_interval(double count);
+
 #endif

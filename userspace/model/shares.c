@@ -10,9 +10,9 @@
 
 #include "userspace/base/buf.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/id_map.h"
+#include "userspace/base/stats.h"
+#include "userspace/model/function_table.h"
 
-#define Z95	  1.959963984540054
 #define REACH	  3
 #define N_LAST	  (REACH + 1)
 #define MAX_RATIO 1.5 /* of the variance to that of independent throws: beyond it is chance */
@@ -29,9 +29,6 @@ struct tally {
 };
 
 struct function {
-	const char *name, *module; /* interned */
-	const struct frame *frame;
-	bool is_one_place;
 	struct tally self, total;
 	int64_t open_ns;
 	size_t mark; /* the last sample that it was seen in */
@@ -49,10 +46,8 @@ struct seen {
 
 struct shares {
 	const struct session *session;
-	struct arena *arena;
-	struct function_list functions;
-	struct id_map index;
-	int *function_of; /* by frame, plus 1; 0: not asked yet */
+	struct function_table names;
+	struct function_list functions; /* of the same places */
 	struct seen last[N_LAST];
 	size_t n_last;		     /* of this thread, the newest at n_samples % N_LAST */
 	size_t n_samples, n_moments; /* of which a stack was taken */
@@ -67,9 +62,7 @@ int shares_new(const struct session *s, struct shares **ret)
 	if (shares == NULL)
 		return -ENOMEM;
 	shares->session = s;
-	shares->arena = arena_new();
-	shares->function_of = calloc(s->n_frames + 1, sizeof(*shares->function_of));
-	if (shares->arena == NULL || shares->function_of == NULL) {
+	if (function_table_init(&shares->names, s) < 0) {
 		(void)shares_free(shares);
 		return -ENOMEM;
 	}
@@ -84,76 +77,20 @@ struct shares *shares_free(struct shares *shares)
 	for (size_t i = 0; i < N_LAST; i++)
 		free(shares->last[i].functions);
 	vec_done(&shares->functions);
-	id_map_done(&shares->index);
-	free(shares->function_of);
-	(void)arena_free(shares->arena);
+	function_table_done(&shares->names);
 	free(shares);
 	return NULL;
 }
 
 /* ---- functions ---- */
 
-static const char *interned(struct shares *shares, const char *text)
+/* What was counted of a function of the table; -ENOMEM. */
+static int counted(struct shares *shares, int function)
 {
-	return text != NULL ? arena_intern(shares->arena, text) : NULL;
-}
-
-static uint64_t key_of(const char *name, const char *module)
-{
-	return ((uint64_t)(uintptr_t)name * 0x9e3779b97f4a7c15u) ^ (uintptr_t)module;
-}
-
-/* Functions of one key may be several: the first is in the index, the others follow it. */
-static int find_function(const struct shares *shares, const char *name, const char *module)
-{
-	const int first = id_map_get(&shares->index, key_of(name, module));
-	for (size_t i = first >= 0 ? (size_t)first : shares->functions.n; i < shares->functions.n;
-	     i++)
-		if (shares->functions.items[i].name == name &&
-		    shares->functions.items[i].module == module)
-			return (int)i;
-	return -1;
-}
-
-/* @frame NULL: of the time without a stack. -ENOMEM. */
-static int function_of(struct shares *shares, const struct frame *frame)
-{
-	const char *name = frame != NULL ? interned(shares, frame->function) : NULL;
-	const char *module = frame != NULL ? interned(shares, frame->module) : NULL;
-	/* A frame of nothing known is not the time without a stack. */
-	if (frame != NULL && name == NULL && module == NULL)
-		module = interned(shares, "");
-	int found = find_function(shares, name, module);
-	if (found >= 0) {
-		struct function *f = &shares->functions.items[found];
-		f->is_one_place =
-			f->is_one_place && (frame == NULL || f->frame->offset == frame->offset);
-		return found;
-	}
-	const struct function fresh = {
-		.name = name, .module = module, .frame = frame, .is_one_place = true
-	};
-	if (vec_push(&shares->functions, fresh) < 0)
-		return -ENOMEM;
-	found = (int)shares->functions.n - 1;
-	if (id_map_get(&shares->index, key_of(name, module)) < 0 &&
-	    id_map_set(&shares->index, key_of(name, module), found) < 0)
-		return -ENOMEM;
-	return found;
-}
-
-static int function_at(struct shares *shares, int64_t place)
-{
-	const struct frame *frame = session_frame(shares->session, place);
-	if (frame == NULL)
-		return -1;
-	if (shares->function_of[place] == 0) {
-		const int found = function_of(shares, frame);
-		if (found < 0)
-			return found;
-		shares->function_of[place] = found + 1;
-	}
-	return shares->function_of[place] - 1;
+	while (function >= 0 && shares->functions.n <= (size_t)function)
+		if (vec_push(&shares->functions, (struct function){ 0 }) < 0)
+			return -ENOMEM;
+	return function;
 }
 
 /* ---- samples ---- */
@@ -179,7 +116,8 @@ static int look(struct shares *shares, const struct cpu_sample *row, struct seen
 	seen->self = -1;
 	shares->mark++;
 	for (size_t i = 0; stack != NULL && i < stack->n_frames; i++) {
-		const int function = function_at(shares, stack->frames[i]);
+		const int function =
+			counted(shares, function_table_at(&shares->names, stack->frames[i]));
 		if (function == -ENOMEM)
 			return function;
 		if (function < 0)
@@ -195,7 +133,7 @@ static int look(struct shares *shares, const struct cpu_sample *row, struct seen
 	}
 	if (seen->n > 0)
 		return 0;
-	seen->self = function_of(shares, NULL);
+	seen->self = counted(shares, function_table_add(&shares->names, NULL));
 	return seen->self < 0 ? seen->self : add_function(seen, seen->self);
 }
 
@@ -235,7 +173,8 @@ static void count(struct shares *shares, const struct seen *seen, int64_t ns, bo
 	struct function *all = shares->functions.items;
 	shares->sum_ns += ns;
 	shares->squares += seen->weight_ns * seen->weight_ns;
-	const bool is_moment = !is_open && seen->self >= 0 && all[seen->self].frame != NULL;
+	const bool is_moment =
+		!is_open && seen->self >= 0 && shares->names.names.items[seen->self].frame != NULL;
 	shares->n_moments += is_moment;
 	for (size_t i = 0; i < seen->n; i++)
 		count_in(&all[seen->functions[i]].total, ns, is_moment);
@@ -298,10 +237,8 @@ int shares_add_run(struct shares *shares, const struct run *run, bool is_critica
 
 static struct share_interval wilson(double p, double n)
 {
-	const double z2 = Z95 * Z95;
-	const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
-	const double half = Z95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-	return (struct share_interval){ fmax(0, middle - half), fmin(1, middle + half) };
+	const struct stats_interval i = stats_share_interval(p, n);
+	return (struct share_interval){ i.low, i.high };
 }
 
 /* How many more neighbours are alike than chance makes, in standard deviations: the root of a count has
@@ -382,12 +319,14 @@ static int largest_first(const void *left, const void *right)
 
 int shares_finish(struct shares *shares, struct share_list *ret, int64_t *ret_ns, size_t *ret_n)
 {
-	vec_foreach(f, &shares->functions) {
+	for (size_t i = 0; i < shares->functions.n; i++) {
+		const struct function *f = &shares->functions.items[i];
+		const struct function_name *name = &shares->names.names.items[i];
 		struct share share = {
-			.function = f->frame != NULL ? f->frame->function : NULL,
-			.module = f->frame != NULL ? f->frame->module : NULL,
-			.frame = f->frame,
-			.is_one_place = f->is_one_place,
+			.function = name->frame != NULL ? name->frame->function : NULL,
+			.module = name->frame != NULL ? name->frame->module : NULL,
+			.frame = name->frame,
+			.is_one_place = name->is_one_place,
 			.self_ns = f->self.ns,
 			.total_ns = f->total.ns,
 			.open_ns = f->open_ns,
