@@ -96,7 +96,6 @@ static void fill_field(struct filling *f, const struct field *field, void *objec
 	case FIELD_SIZE:
 	case FIELD_INTERVAL:
 	case FIELD_DOUBLES:
-	case FIELD_NOTHING:
 	case FIELD_METRICS:
 		break;
 	}
@@ -182,7 +181,6 @@ static void compare_field(const struct field *field, void *a, void *b)
 	case FIELD_SIZE:
 	case FIELD_INTERVAL:
 	case FIELD_DOUBLES:
-	case FIELD_NOTHING:
 	case FIELD_METRICS:
 		break;
 	}
@@ -238,7 +236,6 @@ static size_t size_of(const struct field *field)
 	case FIELD_SIZE:
 	case FIELD_INTERVAL:
 	case FIELD_DOUBLES:
-	case FIELD_NOTHING:
 	case FIELD_METRICS:
 		break;
 	}

@@ -133,11 +133,44 @@ struct image {			    /* one execve, successful or not */
 #define HEAP_CALLS   8 /* as enum sl_heap_call */
 #define HEAP_BUCKETS 48
 
+/* Which blocks of a call site. */
+enum site_part {
+	SITE_TOTAL,	/* allocated in all */
+	SITE_READY,	/* live at readiness */
+	SITE_EXIT,	/* never freed */
+	SITE_PEAK,	/* live when the process had most */
+	SITE_TREE_PEAK, /* … the whole tree */
+	SITE_TEMPORARY, /* freed by the next call of the thread that allocated it */
+	SITE_PARTS
+};
+extern const struct name_table site_part_names;
+
+/* Blocks by usable bytes: site_sums.h says how sure. Of READY, EXIT, PEAK and TREE_PEAK those of all sites add
+ * up to what was counted. */
+struct site_sum {
+	bool is_known;
+	int64_t blocks, bytes;
+	int64_t sampled_bytes;	       /* of these, what samples stand for; the others were seen */
+	int64_t error_bytes;	       /* its standard error */
+	int64_t low_bytes, high_bytes; /* of bytes, with 95 % confidence */
+	int64_t samples;	       /* blocks that were seen */
+};
+
+struct site {	       /* what a process allocated with one stack */
+	int64_t stack; /* of session->stacks; UNKNOWN: not known, or what no sample stands for */
+	int64_t lifetime_ns; /* mean, of what was freed; UNKNOWN: nothing was */
+	struct site_sum sums[SITE_PARTS];
+};
+
 struct heap {
 	bool is_known; /* false: everything else is meaningless (null in the document) */
 	int64_t allocs, frees, bytes, peak_bytes, peak_error_bytes, ready_bytes, exit_bytes;
 	int64_t calls[HEAP_CALLS];
 	int64_t buckets[HEAP_BUCKETS];
+	struct site *sites; /* the largest first */
+	size_t n_sites;
+	bool has_sites;	   /* false: nobody took stacks (null) */
+	int64_t sites_cut; /* that are part of one without a stack: there were too many */
 };
 
 struct syscall { /* all calls of one name by one process */

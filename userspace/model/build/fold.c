@@ -125,6 +125,7 @@ FOLD(offcpu, wait_offcpu)
 FOLD(syscall, wait_syscall)
 FOLD(net, socket_event)
 FOLD(heap, memory_heap)
+FOLD(site, site_event)
 FOLD(cover, coverage_cover)
 FOLD(name, process_name)
 FOLD(calls, calls_told)
@@ -147,7 +148,6 @@ LEAVE(module)
 LEAVE(frame)
 LEAVE(function)
 LEAVE(stack)
-LEAVE(site)
 
 static void (*const calls[SL_KIND_LIMIT])(struct builder *, const struct sl_event *) = {
 #define FOLD_ROW(number, name, token, doc) [SL_KIND_##name] = call_##token,

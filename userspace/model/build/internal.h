@@ -267,6 +267,11 @@ struct taken { /* a SAMPLE */
 	int thread;
 };
 
+struct site_note { /* a SITE */
+	const struct sl_site *event;
+	int proc, node; /* of code.nodes; -1: no stack */
+};
+
 struct builder {
 	struct arena *arena;
 	struct facts *facts;
@@ -294,6 +299,7 @@ struct builder {
 	struct delivery_list VEC(struct delivery) deliveries; /* in order of time */
 	struct reap_list VEC(struct reap) reaps;	      /* in order of time */
 	struct taken_list VEC(struct taken) samples;	      /* after samples_finish() by thread */
+	struct site_note_list VEC(struct site_note) sites;
 
 	/* after ending_watch() */
 	struct ready_watch *watch;	/* all events have gone through it */
@@ -508,6 +514,8 @@ bool own_allocator_is_off(const char *setting);
 /* What @p is known to use besides malloc, or NULL. Ancestors must have their images. */
 const char *own_allocator(const struct builder *b, const struct proc *p);
 void memory_finish(struct builder *b);
+void site_event(struct builder *b, const struct sl_site *e);	  /* sites.c */
+void sites_finish(struct builder *b);				  /* after memory_finish() */
 void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */
 /* Whether @c is about an image that the shim runs in, counting or not. */
 bool coverage_is_in(const struct sl_cover *c);

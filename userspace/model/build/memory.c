@@ -90,7 +90,9 @@ static int by_beginning(const void *a, const void *b)
 static void finish_heap(struct proc *p)
 {
 	struct heap *heap = &p->out.heap;
-	*heap = (struct heap){ .ready_bytes = UNKNOWN, .exit_bytes = UNKNOWN };
+	*heap = (struct heap){ .ready_bytes = UNKNOWN,
+			       .exit_bytes = UNKNOWN,
+			       .sites_cut = UNKNOWN };
 	if (p->heaps.n == 0)
 		return;
 	heap->is_known = true;

@@ -53,3 +53,9 @@ NAMES(unit, [UNIT_NS] = "ns", [UNIT_BYTES] = "bytes", [UNIT_COUNT] = "count",
 NAMES(better, [BETTER_LOWER] = "lower", [BETTER_HIGHER] = "higher", [BETTER_NEITHER] = "neither")
 NAMES(metric_class, [CLASS_TIME] = "time", [CLASS_SIZE] = "size", [CLASS_EXACT] = "exact",
       [CLASS_RATIO] = "ratio")
+
+static const char *const site_part_items[SITE_PARTS] = {
+	[SITE_TOTAL] = "total", [SITE_READY] = "ready",		[SITE_EXIT] = "exit",
+	[SITE_PEAK] = "peak",	[SITE_TREE_PEAK] = "tree_peak", [SITE_TEMPORARY] = "temporary",
+};
+const struct name_table site_part_names = { site_part_items, SITE_PARTS };

@@ -210,6 +210,7 @@ static void finish_run(struct builder *b, bool is_last)
 	libraries_find(b);
 	critical_path(b);
 	samples_finish(b);
+	sites_finish(b);
 	libraries_finish(b);
 	phases_judge(b);
 	overhead_finish(b);
@@ -248,6 +249,7 @@ static void builder_done(struct builder *b)
 	vec_done(&b->deliveries);
 	vec_done(&b->reaps);
 	vec_done(&b->samples);
+	vec_done(&b->sites);
 	vec_done(&b->files);
 	vec_done(&b->libraries);
 	vec_done(&b->imports);

@@ -36,7 +36,6 @@
 #define WITHIN(type, member, json, of) \
 	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct type, member), \
 	  .record = &(of) }
-#define NOTHING(json) { .key = json, .kind = FIELD_NOTHING }
 #define RECORD(id, type, text, on_one_line, ...) \
 	static const struct field id##_fields[] = { __VA_ARGS__, { .key = NULL } }; \
 	static const struct record id = { text, sizeof(struct type), on_one_line, id##_fields }
@@ -69,6 +68,30 @@ RECORD(calls_record, heap, "heap calls", true,
 	INT(heap, calls[7], "unmatched"));
 _Static_assert(HEAP_CALLS == 8, "each kind of heap call has its key");
 
+RECORD(site_sum_record, site_sum, "site", true,
+	INT(site_sum, blocks, "blocks"),
+	INT(site_sum, bytes, "bytes"),
+	INT(site_sum, sampled_bytes, "sampled_bytes"),
+	INT(site_sum, error_bytes, "error_bytes"),
+	INT(site_sum, low_bytes, "low_bytes"),
+	INT(site_sum, high_bytes, "high_bytes"),
+	INT(site_sum, samples, "samples"));
+
+#define SITE_SUM(part, json) \
+	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct site, sums[part]), \
+	  .record = &site_sum_record, .has_gate = true, \
+	  .gate_offset = offsetof(struct site, sums[part]) + offsetof(struct site_sum, is_known) }
+RECORD(site_record, site, "call site", true,
+	INT(site, stack, "stack"),
+	INT(site, lifetime_ns, "lifetime_ns"),
+	SITE_SUM(SITE_TOTAL, "total"),
+	SITE_SUM(SITE_READY, "ready"),
+	SITE_SUM(SITE_EXIT, "exit"),
+	SITE_SUM(SITE_PEAK, "peak"),
+	SITE_SUM(SITE_TREE_PEAK, "tree_peak"),
+	SITE_SUM(SITE_TEMPORARY, "temporary"));
+_Static_assert(SITE_PARTS == 6, "each part of a call site has its key");
+
 RECORD(heap_record, heap, "heap", false,
 	INT(heap, allocs, "allocs"),
 	INT(heap, frees, "frees"),
@@ -79,7 +102,8 @@ RECORD(heap_record, heap, "heap", false,
 	INT(heap, exit_bytes, "exit_bytes"),
 	GROUP("calls", calls_record),
 	SCALAR(heap, buckets, "histogram", FIELD_HISTOGRAM),
-	NOTHING("sites"));
+	ARRAY_IF(heap, sites, "sites", site_record, has_sites),
+	INT(heap, sites_cut, "sites_cut"));
 
 RECORD(coverage_record, process, "coverage", true,
 	DETAIL(process, coverage_heap, "heap"),

@@ -26,7 +26,6 @@ enum field_kind {
 	FIELD_OBJECT,	 /* a struct within, or, with offset 0, members of the same struct */
 	FIELD_ARRAY,	 /* pointer to structs and their count */
 	FIELD_HISTOGRAM, /* int64_t[HEAP_BUCKETS], zeroes at the end left out */
-	FIELD_NOTHING,	 /* null: a key for later */
 	FIELD_METRICS,	 /* session->series */
 };
 

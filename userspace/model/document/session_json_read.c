@@ -389,8 +389,6 @@ static void read_field(struct reading *r, const struct field *field, const cJSON
 	case FIELD_METRICS:
 		read_metrics(r, json, value);
 		break;
-	case FIELD_NOTHING:
-		break;
 	}
 }
 

@@ -143,8 +143,6 @@ static cJSON *value_of(struct json_tree *tree, const struct field *field, const 
 		return histogram_of(tree, value);
 	case FIELD_METRICS:
 		return metrics_of(tree, object);
-	case FIELD_NOTHING:
-		break;
 	}
 	return cJSON_CreateNull();
 }
