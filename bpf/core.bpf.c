@@ -255,6 +255,9 @@ int handle_sys_enter(__u64 *ctx)
 	ts = task_state_of(task);
 	if (!ts)
 		return 0;
+	if (want_blocks && nr == __NR_read && !is_compat(task, ts) &&
+	    stack_at_block(task, ts, regs))
+		return 0;
 	ts->enter_ns = bpf_ktime_get_ns();
 	ts->offcpu_ns = 0;
 	ts->in_syscall = 1;

@@ -32,7 +32,7 @@ struct ring_map stack_ring SEC(".maps");
 
 __u64 stack_gap_ns = 0, stack_wait_ns = 0;
 __u64 stack_drops = 0; /* snapshots for which there was no room */
-const volatile __u32 want_stacks = 0;
+const volatile __u32 want_stacks = 0, want_blocks = 0;
 const volatile __u64 stack_wake_bytes = 512 << 10;
 
 /* How far the stack goes up from @sp, at most. Above the main thread's lie arguments and environment,
@@ -97,8 +97,9 @@ static __always_inline __u64 wake_flags(void)
 		       : BPF_RB_NO_WAKEUP;
 }
 
-/* Notes what it has cost since @start_ns, and when it is worth that again. */
-static __always_inline void settle(struct task_struct *task, struct task_state *ts, __u64 start_ns)
+/* Notes what it has cost since @start_ns, and when it is worth that again. Blocks are chosen by the shim. */
+static __always_inline void settle(struct task_struct *task, struct task_state *ts, __u32 reason,
+				   __u64 start_ns)
 {
 	const __u64 now = bpf_ktime_get_ns();
 	__u64 cost_ns = now - start_ns, gap_ns;
@@ -106,6 +107,8 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
 	if (cost_ns > COST_MAX_NS)
 		cost_ns = COST_MAX_NS;
 	ts->probe_ns += cost_ns;
+	if (reason == SNAPSHOT_BLOCK)
+		return;
 	gap_ns = cost_ns * COST_PART;
 	if (gap_ns < stack_gap_ns)
 		gap_ns = stack_gap_ns;
@@ -135,7 +138,9 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	struct stack_snapshot *s;
 	struct stack_room *room;
 	struct pt_regs *regs;
-	__u64 above;
+	__u64 above = 0;
+	__u32 n = 0;
+	bool is_freed;
 
 	if (!ts || is_over)
 		return 0;
@@ -144,8 +149,12 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 		__sync_fetch_and_add(&stack_drops, 1);
 		return 0;
 	}
-	above = goroutine_take(time_ns, 0);
-	if (has_pythons)
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	/* Where a block is freed nobody asks. */
+	is_freed = reason == SNAPSHOT_BLOCK && regs->r8 == SL_BLOCK_FREED;
+	if (!is_freed)
+		above = goroutine_take(time_ns, 0);
+	if (!is_freed && has_pythons)
 		python_take(ts, time_ns, 0);
 	s = (struct stack_snapshot *)room->snapshot;
 	s->time_ns = time_ns;
@@ -156,14 +165,15 @@ __noinline int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, _
 	s->own_tid = own_id(task);
 	s->reason = reason;
 	s->syscall = ts->nr;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	note_registers(s, regs);
 	if (!above)
 		above = bytes_above(task, regs->sp);
-	if (!tell(s, copy(s->bytes, regs->sp, FORGET_RANGE(room->above, above))))
+	if (!is_freed)
+		n = copy(s->bytes, regs->sp, FORGET_RANGE(room->above, above));
+	if (!tell(s, n))
 		__sync_fetch_and_add(&stack_drops, 1);
 	room->is_taken = 0;
-	settle(task, ts, start_ns);
+	settle(task, ts, reason, start_ns);
 	return 0;
 }
 

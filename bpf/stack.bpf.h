@@ -4,6 +4,7 @@
 #ifndef SL_STACK_BPF_H
 #define SL_STACK_BPF_H
 
+#include "bpf/block.h"
 #include "bpf/common.bpf.h"
 #include "bpf/process.bpf.h"
 
@@ -12,6 +13,8 @@
 extern __u64 stack_gap_ns, stack_wait_ns;
 /* Never, if it is 0: then the verifier need not look at all of it. */
 extern const volatile __u32 want_stacks;
+/* The shim tells of blocks of heap (bpf/block.h). */
+extern const volatile __u32 want_blocks;
 
 extern struct ring_map stack_ring SEC(".maps");
 
@@ -34,6 +37,22 @@ static __always_inline void stack_at_enter(struct task_struct *task, struct task
 
 	if (want_stacks && gap_ns && run_ns_of(task, ts, ts->enter_ns) >= due_ns)
 		stack_take(ts, SL_SAMPLE_CALL, ts->left_ns, ts->enter_ns);
+}
+
+/* Whether the call that begins is the shim's, which is no call of the program's. Called before anything is noted
+ * of it, so that its end, too, is that of no call. */
+static __always_inline bool stack_at_block(struct task_struct *task, struct task_state *ts,
+					   struct pt_regs *regs)
+{
+	__u64 now;
+
+	if ((__s32)regs->di != SL_BLOCK_FD)
+		return false;
+	now = bpf_ktime_get_ns();
+	ts->in_syscall = 0;
+	ts->probe_calls++;
+	stack_take(ts, SNAPSHOT_BLOCK, now, now);
+	return true;
 }
 
 /* A call that executed something has a new stack, which has not waited. */

@@ -65,7 +65,8 @@ static void count_lost(__u64 *counter)
 
 static bool may_tell(void)
 {
-	return !shim.is_off && !shim.is_sealed;
+	return !shim.is_off && !shim.is_sealed &&
+	       (shim.settings.flags & SHIM_PROBES_TAKE_STACKS) != 0;
 }
 
 static void tell(const void *p, size_t n, __s64 usable, enum sl_block_op op, unsigned int flags)

@@ -21,6 +21,8 @@
 #define SHIM_WRAPS_NETWORK 0x2u
 /* startline itself is under a seccomp filter, as in a container: that there is one says nothing. */
 #define SHIM_UNDER_FILTER 0x4u
+/* A kernel probe takes stacks where the shim tells of blocks (bpf/block.h). */
+#define SHIM_PROBES_TAKE_STACKS 0x8u
 
 enum { SETTING_LIMIT = 256 }; /* longest directory and longest path of the shim */
 

@@ -111,6 +111,7 @@ static void configure(struct probes *p, const struct bpf_settings *settings, str
 	skeleton->rodata->uring_poll_arguments = kernel_arguments(k, "io_uring_poll_arm");
 	skeleton->rodata->uring_complete_arguments = kernel_arguments(k, "io_uring_complete");
 	skeleton->rodata->want_stacks = settings->want_stacks;
+	skeleton->rodata->want_blocks = settings->want_stacks && settings->want_blocks;
 	skeleton->rodata->stack_wake_bytes = maps_stack_ring_bytes(p, settings) / RING_WAKE_DIV;
 	skeleton->bss->switch_limit = settings->switch_limit;
 }

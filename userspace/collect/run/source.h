@@ -34,6 +34,7 @@ struct bpf_settings {
 	char *const *argv;	 /* the command: its interpreter may tell what it loads; NULL */
 	uint64_t switch_limit;	 /* OFFCPU records after source_bpf_ready() before sums take over */
 	bool want_stacks;	 /* snapshots may be asked for */
+	bool want_blocks; /* … and come from the shim's samples of the heap (bpf/block.h), all of them */
 };
 
 /* Loads and attaches. On failure *ret is untouched and @why (of @why_size) says in one line
