@@ -52,7 +52,7 @@ static int emit_stacks(struct sink sink, int hz)
 
 static int emit_heap(struct sink sink, struct heap_mode mode)
 {
-	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_(buf_done) struct buf text = { .limit = 64 };
 	heap_mode_text(mode, &text);
 	return emit_meta(sink, "design.heap", "%s", buf_str(&text));
 }

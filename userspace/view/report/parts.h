@@ -32,6 +32,8 @@ struct table *build_ladder(const struct session *s, size_t run);
 struct table *build_short_ladder(const struct session *s, size_t run);
 struct table *build_costs(const struct session *s, size_t run);
 struct table *build_memory(const struct session *s, size_t run);
+struct table *build_sites(const struct session *s, size_t run);
+struct table *build_site_calls(const struct session *s, size_t run);
 struct table *build_processes(const struct session *s, size_t run);
 struct table *build_top_processes(const struct session *s, size_t run);
 struct table *build_connections(const struct session *s, size_t run);
@@ -82,6 +84,10 @@ void note_stacks(const struct session *s, const struct run *run, bool is_long, s
 
 /* The notes of what was not seen: processes without heap counts, by reason. */
 void note_coverage(const struct session *s, size_t run, struct table *t);
+struct site_functions;
+/* How call sites were sampled, what was lost, what rows add up to; why there are none. @part: what is shown. */
+void note_sites(const struct session *s, const struct run *run, const struct site_functions *f,
+		enum site_part part, struct table *t);
 
 /* The value of a fixed metric in a run; NAN when not captured. */
 double run_value(const struct run *run, const char *metric_id);

@@ -20,6 +20,8 @@ const struct report reports[] = {
 	{ "startup", "where the time from exec to ready went", build_startup },
 	{ "ladder", "the milestones, and how each was seen", build_ladder },
 	{ "memory", "resident memory, heap and faults per process", build_memory },
+	{ "sites", "which functions hold the heap, and what they allocated", build_sites },
+	{ "site-calls", "the calls that led to it, as a tree", build_site_calls },
 	{ "processes", "the tree of processes with their command lines", build_processes },
 	{ "connections", "what was connected to, and how long it took", build_connections },
 	{ "listeners", "the listening sockets and when each could be used", build_listeners },
