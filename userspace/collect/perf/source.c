@@ -292,8 +292,6 @@ static bool is_along(struct source_perf *s, const struct stack_snapshot *taken, 
 	const pid_t tid = (pid_t)taken->own_tid;
 	*ret = 0;
 	switch (taken->reason) {
-	case SNAPSHOT_BLOCK: /* not asked for here */
-		return true;
 	case SNAPSHOT_PYTHON:
 		interpreters_keep(&s->interpreters, taken, tid);
 		return true;
