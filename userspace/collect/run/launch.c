@@ -109,7 +109,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 unsigned int shim_flags(const struct collect_spec *spec, bool has_calls)
 {
 	const bool is_filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
-	const bool takes_blocks = spec->heap.kind == HEAP_SAMPLE && spec->stacks_hz != STACKS_OFF;
+	const bool takes_blocks = spec->heap.kind == HEAP_SAMPLE;
 	return (spec->heap.kind != HEAP_OFF ? SHIM_COUNTS_HEAP : 0) |
 	       (has_calls ? 0 : SHIM_WRAPS_NETWORK) | (is_filtered ? SHIM_UNDER_FILTER : 0) |
 	       (has_calls && takes_blocks ? SHIM_PROBES_TAKE_STACKS : 0);
