@@ -11,9 +11,18 @@
  * (0 bytes with FREED.)
  *
  * The call is told before the block is freed, and after it was allocated, so that what is told of one
- * address is in order. Where no probe listens, the shim puts the same into its lane. */
+ * address is in order.
+ *
+ * Where no probe listens, the shim puts the same into a ring in shared memory, with a copy of its own stack: the
+ * file "blocks-<pid>-<time_ns>" beside its lane, made with the first sample. Nothing is waited for: a new
+ * record takes the place of the oldest, read or not. Tickets are drawn from `n_records` and `n_stacks`;
+ * the place of a ticket is its remainder. A place's state says who is there: SL_BLOCK_BUSY(ticket) while it
+ * is being written, SL_BLOCK_WHOLE(ticket), written last, afterwards. Who finds one busy has lost his ticket. The
+ * reader copies, and believes only what was whole before and after, and still his ticket's. */
 #ifndef SL_BLOCK_H
 #define SL_BLOCK_H
+
+#include <linux/types.h>
 
 #define SL_BLOCK_FD (-1936487936) /* negative, so never one */
 
@@ -26,5 +35,40 @@ enum sl_block_op {
 
 /* As the reason of a snapshot (bpf/control.h). */
 #define SNAPSHOT_BLOCK 0xfffcu
+
+#define SL_BLOCKS_MAGIC	      0x6b6c622d746c73ull /* "slt-blk" */
+#define SL_BLOCKS_VERSION     1u
+#define SL_BLOCKS_PREFIX      "blocks-"
+#define SL_BLOCKS_RECORDS     1024u
+#define SL_BLOCKS_STACKS      64u
+#define SL_BLOCKS_STACK_BYTES 16384u
+
+#define SL_BLOCK_BUSY(ticket)  (2 * (ticket) + 1)
+#define SL_BLOCK_WHOLE(ticket) (2 * (ticket) + 2)
+
+struct sl_block_record {
+	__u64 state;
+	__u64 stack;	    /* its ticket + 1; 0: none */
+	__u64 snapshot[22]; /* struct stack_snapshot, without bytes */
+	__u64 pad[8];
+};
+
+struct sl_block_stack {
+	__u64 state;
+	__u64 n_bytes;
+	__u64 pad[6];
+	__u8 bytes[SL_BLOCKS_STACK_BYTES];
+};
+
+struct sl_blocks {
+	__u64 magic; /* written last, with release order */
+	__u32 version;
+	__u32 ns_pid;
+	__u64 n_records; /* tickets drawn */
+	__u64 n_stacks;
+	__u64 pad[508];
+	struct sl_block_record records[SL_BLOCKS_RECORDS];
+	struct sl_block_stack stacks[SL_BLOCKS_STACKS];
+};
 
 #endif

@@ -39,9 +39,12 @@ enum { GENERATION_SLOW = 1, GENERATION_SAMPLES = 2, GENERATION_STEP = 4 };
 
 struct life {
 	uint64_t generation;
-	uint32_t is_starting;  /* one thread is opening the lane */
-	uint32_t is_extending; /* … or the one for notices */
+	uint32_t is_starting;	       /* one thread is opening the lane */
+	uint32_t is_extending;	       /* … or the one for notices */
+	uint32_t has_asked_for_blocks; /* … or has made `blocks`, or could not */
 	struct sl_lane *lane;
+	struct sl_blocks
+		*blocks; /* where sampled blocks are told of without kernel probes; NULL: not yet */
 	struct sl_lane *notices; /* NULL until `lane` is full */
 	/* Never written: its address says "count in the ancestor's lane", where a forked child may not
 	 * open its own. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The fast path of threads that sample: what hooks.c does, and besides a countdown at each allocation
  * and a byte that is looked at at each free. What a sample costs comes on top, once in half a megabyte or
- * so: the block is noted, and told of by a system call (bpf/block.h). */
+ * so: the block is noted, and told of (bpf/block.h). */
 #include "preload/hooks_sampling.h"
 
 #include <sys/mman.h>
 
-#include "bpf/block.h"
+#include "preload/block_ring.h"
 #include "preload/hooks.h"
 #include "preload/real.h"
 #include "preload/shim.h"
@@ -63,15 +63,92 @@ static void count_lost(__u64 *counter)
 	(void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
+static bool has_probes(void)
+{
+	return (shim.settings.flags & SHIM_PROBES_TAKE_STACKS) != 0;
+}
+
+/* Made with the first block that is to be told of; asked for once, and by one thread. */
+static struct sl_blocks *blocks_made(void)
+{
+	struct sl_blocks *blocks = __atomic_load_n(&life.blocks, __ATOMIC_ACQUIRE);
+
+	if (blocks != NULL || __atomic_exchange_n(&life.has_asked_for_blocks, 1, __ATOMIC_RELAXED))
+		return blocks;
+	blocks = block_ring_open(shim.settings.directory, shim.pid, clock_ns());
+	/* Release: pairs with the load above. */
+	__atomic_store_n(&life.blocks, blocks, __ATOMIC_RELEASE);
+	return blocks;
+}
+
+/* A call to the probes also passes filters that no hook saw being installed. */
 static bool may_tell(void)
 {
-	return !shim.is_off && !shim.is_sealed &&
-	       (shim.settings.flags & SHIM_PROBES_TAKE_STACKS) != 0;
+	if (has_probes())
+		return !shim.is_off && !shim.is_sealed;
+	return shim_may_call() && blocks_made() != NULL;
+}
+
+#if defined(__x86_64__)
+/* Those that a function finds its caller's by, and where they were so; by DWARF's numbers. */
+#define NOTE_REGISTERS(to)                                                                      \
+	__asm__ volatile("movq %%rbx, 24(%0)\n\tmovq %%rbp, 48(%0)\n\tmovq %%rsp, 56(%0)\n\t"   \
+			 "movq %%r12, 96(%0)\n\tmovq %%r13, 104(%0)\n\tmovq %%r14, 112(%0)\n\t" \
+			 "movq %%r15, 120(%0)\n\tleaq (%%rip), %%rcx\n\tmovq %%rcx, 128(%0)"    \
+			 :                                                                      \
+			 : "r"(to)                                                              \
+			 : "rcx", "memory")
+#endif
+
+enum { DWARF_RSP = 7 };
+
+/* Nobody needs what lies above the stack: the thread's own variables, the environment. */
+static uint64_t stack_bytes(uintptr_t sp)
+{
+	const uintptr_t ends[] = { thread_pointer(), shim.stack_end };
+	uint64_t n = SL_BLOCKS_STACK_BYTES;
+
+	for (int i = 0; i < 2; i++) {
+		if (ends[i] > sp && ends[i] - sp < n)
+			n = ends[i] - sp;
+	}
+	return n;
+}
+
+static UNUSUAL void tell_ring(const void *p, size_t n, __s64 usable, enum sl_block_op op,
+			      unsigned int flags)
+{
+	struct sl_block_record *record = block_ring_begin(life.blocks);
+
+	if (record == NULL)
+		return;
+	struct stack_snapshot *s = block_record_snapshot(record);
+	NOTE_REGISTERS(s->registers);
+	s->time_ns = s->since_ns = clock_ns();
+	/* A vfork child's blocks are its parent's, and so is the ring. */
+	s->pid = s->own_pid = shim.pid;
+	s->tid = s->own_tid = (uint32_t)sys_call3(SYS_gettid, 0, 0, 0);
+	s->reason = SNAPSHOT_BLOCK;
+	s->syscall = SYS_read;
+	if (op == SL_BLOCK_ALLOCATED) {
+		const uintptr_t sp = s->registers[DWARF_RSP];
+		block_ring_copy_stack(life.blocks, record, (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
+				      sp, stack_bytes(sp));
+	}
+	s->registers[1] = n;
+	s->registers[4] = (uintptr_t)p;
+	s->registers[8] = op;
+	s->registers[9] = flags;
+	s->registers[10] = (uint64_t)usable;
+	block_ring_commit(record);
 }
 
 static void tell(const void *p, size_t n, __s64 usable, enum sl_block_op op, unsigned int flags)
 {
-	(void)sys_call6(SYS_read, SL_BLOCK_FD, (long)p, (long)n, (long)usable, op, flags);
+	if (has_probes())
+		(void)sys_call6(SYS_read, SL_BLOCK_FD, (long)p, (long)n, (long)usable, op, flags);
+	else
+		tell_ring(p, n, usable, op, flags);
 }
 
 void sample_begin(void)

@@ -119,11 +119,26 @@ static struct sl_lane *pool_open(const struct lane_spec *spec, uint32_t n_bytes)
 
 /* Allocated here and now: a page that cannot be had later, on a full file system, would be a
  * SIGBUS in the program. */
-static struct sl_lane *lane_map(int fd, uint32_t n_bytes)
+static void *file_map(int fd, uint32_t n_bytes)
 {
 	if (sys_call4(SYS_fallocate, fd, 0, 0, n_bytes) != 0)
 		return NULL;
 	return map_shared(fd, n_bytes);
+}
+
+void *shared_file_make(const char *path, uint32_t n_bytes)
+{
+	if (!may_grow_to(n_bytes))
+		return NULL;
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | SL_OPEN_OWN;
+	const int fd = (int)sys_call4(SYS_openat, AT_FDCWD, (long)path, flags, 0600);
+	if (fd < 0)
+		return NULL;
+	void *made = file_map(fd, n_bytes);
+	(void)sys_call3(SYS_close, fd, 0, 0);
+	if (made == NULL)
+		(void)sys_call3(SYS_unlink, (long)path, 0, 0);
+	return made;
 }
 
 static struct sl_lane *lane_create(const struct lane_spec *spec, uint32_t n_bytes)
@@ -136,18 +151,7 @@ static struct sl_lane *lane_create(const struct lane_spec *spec, uint32_t n_byte
 	at = text_append_number(at, end, spec->ns_pid);
 	at = text_append(at, end, "-");
 	at = text_append_number(at, end, spec->start_ns);
-	if (at + 1 >= end || !may_grow_to(n_bytes))
-		return NULL;
-
-	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | SL_OPEN_OWN;
-	const int fd = (int)sys_call4(SYS_openat, AT_FDCWD, (long)path, flags, 0600);
-	if (fd < 0)
-		return NULL;
-	struct sl_lane *lane = lane_map(fd, n_bytes);
-	(void)sys_call3(SYS_close, fd, 0, 0);
-	if (lane == NULL)
-		(void)sys_call3(SYS_unlink, (long)path, 0, 0);
-	return lane;
+	return at + 1 >= end ? NULL : shared_file_make(path, n_bytes);
 }
 
 struct sl_lane *lane_open(const struct lane_spec *spec)

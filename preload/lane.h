@@ -23,6 +23,9 @@ struct lane_spec {
  * is left behind then. */
 struct sl_lane *lane_open(const struct lane_spec *spec);
 
+/* Makes the file @path, all of it allocated, and maps it; NULL likewise. */
+void *shared_file_make(const char *path, uint32_t n_bytes);
+
 /* Maps the session's shared page, or returns NULL. */
 struct sl_tree *tree_open(const char *directory);
 

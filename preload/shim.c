@@ -56,6 +56,7 @@ void shim_prepare(void)
 	} else {
 		real_facts(&facts);
 		shim.is_off = facts.is_secure || !settings_read(facts.envp, &shim.settings);
+		shim.stack_end = (uintptr_t)facts.envp;
 		/* Also an image that began under a filter is left alone. */
 		shim.is_sealed |= !shim.is_off && is_filtered();
 		if (!shim.is_off)

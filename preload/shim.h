@@ -24,8 +24,9 @@ struct shim {
 	uint64_t sample_bytes;	  /* one sample for so many, on average; 0: none are taken */
 	uint64_t last_generation; /* never given out twice, not even across fork */
 	uint32_t pid;		  /* of the process that opened life.lane */
-	struct sl_lane *lane;	  /* what is mapped: life.lane, in a forked child its parent's */
-	struct sl_lane *notices;  /* in the same way: life.notices */
+	uintptr_t stack_end; /* of the first thread's: there are the variables of the environment */
+	struct sl_lane *lane;	 /* what is mapped: life.lane, in a forked child its parent's */
+	struct sl_lane *notices; /* in the same way: life.notices */
 };
 
 extern struct shim shim HIDDEN;

@@ -103,6 +103,7 @@ uint64_t source_bpf_stacks_lost(const struct source_bpf *s);
  * @python says; NULL: no longer. At samples of the timer a program takes them that has to be set on the
  * events (-1: there is none). */
 struct python_process;
+struct stack_snapshot;
 void source_bpf_take_python(struct source_bpf *s, pid_t pid, const struct python_process *python);
 int source_bpf_timer_fd(struct source_bpf *s);
 /* Names the functions that @addresses[0..@n) in the kernel are in, as far as it knows them, which takes
@@ -203,6 +204,14 @@ int source_shim_fd(const struct source_shim *s);
 /* Reads what is new in all lanes. Lanes of processes that ended are folded (HEAP, when = EXIT)
  * and removed. Returns the number of events or a negative errno. */
 int source_shim_drain(struct source_shim *s, struct sink sink);
+/* Hands over what the shims told of sampled blocks themselves, since no kernel probe does (bpf/block.h): of
+ * each process in order. Ids are those of its own pid namespace, times of its own clock. @n_bytes_max: so many
+ * bytes behind the header can be read. To be called before source_shim_drain(), which may end
+ * images. Returns how many, or what @take returned, if negative. */
+int source_shim_blocks(struct source_shim *s,
+		       int (*take)(void *data, const struct stack_snapshot *taken,
+				   size_t n_bytes_max),
+		       void *data);
 /* HEAP for each live image. */
 int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink sink);
 /* The last pass: everything left, DROPS, TALLY; removes the directory. */

@@ -23,6 +23,7 @@
 #include "userspace/base/vec.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
+#include "userspace/collect/shim/block_rings.h"
 #include "userspace/collect/shim/exit_watch.h"
 #include "userspace/collect/shim/heap_bound.h"
 #include "userspace/collect/shim/lane_pool.h"
@@ -46,6 +47,7 @@ struct source_shim {
 	struct session_dir dir;
 	struct shim_settings settings;
 	struct lane_list lanes;	      /* of images that have not ended */
+	struct block_rings rings;     /* likewise */
 	struct exit_watch exit_watch; /* without kernel probes: processes that may have ended */
 	struct lane_pool pool;
 	int tree_fd;
@@ -268,6 +270,8 @@ static int find_created(struct source_shim *s)
 	for (const struct dirent *e = readdir(d); e != NULL && r == 0; e = readdir(d)) {
 		if (lane_name_is_valid(e->d_name))
 			r = add_lane(s, e->d_name, false);
+		else if (block_ring_name_is_valid(e->d_name))
+			r = block_rings_add(&s->rings, e->d_name);
 	}
 	return r;
 }
@@ -487,6 +491,18 @@ int source_shim_drain(struct source_shim *s, struct sink sink)
 	return visit_all(s, false, sink);
 }
 
+/* ---- sampled blocks ---- */
+
+int source_shim_blocks(struct source_shim *s, block_take_fn *take, void *data)
+{
+	_cleanup_(rights_give_back) struct rights before;
+	int r = take_rights(s, &before);
+
+	if (r >= 0)
+		r = find_created(s);
+	return r < 0 ? r : block_rings_read(&s->rings, s->dir.fd, take, data);
+}
+
 const char *source_shim_directory(const struct source_shim *s)
 {
 	return s->dir.path;
@@ -516,30 +532,6 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 	return r < 0 ? r : n;
 }
 
-/* Of sampled blocks. */
-static int tell_lost(const struct source_shim *s, struct sink sink)
-{
-	const unsigned long long n_samples = s->n_samples_lost, n_frees = s->n_frees_lost;
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_COLLECT,
-		.kind = SL_KIND_SITE,
-		.count = s->n_samples_lost,
-	};
-	int r = n_samples > 0 ? sink.event(sink.data, &drops.event) : 0;
-	if (r >= 0 && n_samples > 0)
-		r = emit_meta(sink, "note",
-			      "%llu samples of the heap could not be taken: there was no room for "
-			      "them, or a seccomp filter",
-			      n_samples);
-	if (r >= 0 && n_frees > 0)
-		r = emit_meta(sink, "note",
-			      "of %llu sampled blocks nobody could tell that they were freed: the "
-			      "program had installed a seccomp filter",
-			      n_frees);
-	return r;
-}
-
 static void remove_directory(struct source_shim *s)
 {
 	_cleanup_(rights_give_back) struct rights before;
@@ -554,6 +546,8 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 		r = visit_all(s, true, sink);
 	if (r < 0)
 		return r;
+	(void)__builtin_add_overflow(s->n_samples_lost, block_rings_lost(&s->rings),
+				     &s->n_samples_lost);
 	const struct sl_drops drops = {
 		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
 		.source = SL_SOURCE_SHIM,
@@ -561,7 +555,7 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 	};
 	r = sink.event(sink.data, &drops.event);
 	if (r >= 0)
-		r = tell_lost(s, sink);
+		r = samples_tell_lost(s->n_samples_lost, s->n_frees_lost, sink);
 	remove_directory(s);
 	return r;
 }
@@ -573,6 +567,7 @@ struct source_shim *source_shim_free(struct source_shim *s)
 	vec_foreach(l, &s->lanes)
 		cleanup_close(&l->fd);
 	vec_done(&s->lanes);
+	block_rings_done(&s->rings);
 	vec_done(&s->exit_watch);
 	cleanup_close(&s->tree_fd);
 	cleanup_close(&s->inotify_fd);
