@@ -335,10 +335,37 @@ static void tell_memory(const struct telling *t, const char *unused)
 	add_kinds(t, grown);
 }
 
+/* The functions whose part in the change is proven, the largest first; then what is left. */
+static void tell_sites(const struct telling *t)
+{
+	size_t n_rows = 0, n_named = 0;
+	for (size_t i = 0; i < t->c->n_sites; i++) {
+		const struct site_row *row = &t->c->sites[i];
+		if (strcmp(row->metric, t->id) != 0)
+			continue;
+		n_rows++;
+		if (row->function == NULL || (double)row->delta * t->sign <= 0 ||
+		    n_named == NAMED_MAX)
+			continue;
+		(void)buf_adds(t->out, n_named++ == 0 ? ": " : ", ");
+		add_name(t->out, row->function);
+		(void)buf_addc(t->out, ' ');
+		add_amount(t, UNIT_BYTES, (double)row->delta);
+	}
+	if (n_rows > 0 && n_named == 0)
+		(void)buf_adds(t->out, "; no single call site is proven to hold it");
+}
+
 static void tell_heap(const struct telling *t, const char *unused)
 {
 	(void)unused;
-	if (tell_process(t, t->id) != NULL)
+	if (tell_process(t, t->id) == NULL)
+		return;
+	if (strcmp(t->id, "heap.ready") == 0)
+		(void)buf_adds(t->out, " at ready");
+	if (t->c->has_sites)
+		tell_sites(t);
+	else
 		(void)buf_adds(t->out, "; " COMPARE_NO_CALL_SITES);
 }
 

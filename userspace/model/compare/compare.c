@@ -306,6 +306,8 @@ static int compare_runs(struct comparison *c)
 		r = compare_memory(c, alignment);
 	if (r >= 0)
 		r = compare_objects(c, alignment);
+	if (r == 0)
+		r = compare_sites(c);
 	alignment_done(alignment);
 	return r;
 }

@@ -121,7 +121,16 @@ struct memory_row {
 	const char *process;
 	int64_t base, head, delta;
 };
-/* For reports of heap metrics, as long as recordings hold none. */
+/* What the call sites of one function hold more or less of, mean over the runs. The rows of a metric add up to
+ * its difference: in the last one is what is not proven. */
+struct site_row {
+	const char *metric;	       /* "heap.ready" "heap.peak" "heap.exit" */
+	size_t order;		       /* of the metrics among these rows */
+	const char *function, *module; /* NULL: all others; module "": the program itself */
+	int64_t base, head, delta;
+};
+#define SITE_OTHERS "other call sites"
+/* For reports of heap metrics, where a side has none. */
 #define COMPARE_NO_CALL_SITES "no call sites recorded: use --heap sample"
 
 /* What an exact count is of: files that are opened or missed, programs that are executed, processes,
@@ -151,6 +160,9 @@ struct comparison {
 	size_t n_steps;
 	struct memory_row *memory; /* metric by metric, largest |delta| first */
 	size_t n_memory;
+	bool has_sites;		/* both sides recorded call sites */
+	struct site_row *sites; /* metric by metric, largest |delta| first, others last */
+	size_t n_sites;
 	struct object_row *objects; /* metric by metric, largest difference first */
 	size_t n_objects;
 	/* The machines: the fact that makes them different, "cpu: EPYC 7763 against EPYC 9V74", or NULL,

@@ -55,6 +55,25 @@ static const char *base_of(const char *path)
 	return slash != NULL ? slash + 1 : path != NULL ? path : "";
 }
 
+static void name_own(const char *exe, const struct frame *f, struct code_function *function)
+{
+	if (exe != NULL && strcmp(base_of(exe), base_of(f->module)) == 0)
+		function->module = "";
+}
+
+bool code_function_of(struct arena *arena, const char *exe, const struct frame *f,
+		      struct code_function *ret)
+{
+	if (f->function == NULL)
+		return false;
+	ret->name = arena_internn(arena, f->function, function_length(f->function));
+	ret->module = module_label(arena, f->module);
+	if (ret->name == NULL || ret->module == NULL)
+		return false;
+	name_own(exe, f, ret);
+	return true;
+}
+
 /* The name of @run's frame; false: it has none, or memory is short. */
 static bool name_frame(struct code_names *c, int side, const struct run *run, int process,
 		       const struct frame *f, struct code_function *ret)
@@ -72,9 +91,7 @@ static bool name_frame(struct code_names *c, int side, const struct run *run, in
 	if (ret->name == NULL || ret->module == NULL)
 		return false;
 	const bool is_there = process >= 1 && (size_t)process <= run->n_processes;
-	const char *exe = is_there ? run->processes[process - 1].exe : NULL;
-	if (exe != NULL && strcmp(base_of(exe), base_of(f->module)) == 0)
-		ret->module = "";
+	name_own(is_there ? run->processes[process - 1].exe : NULL, f, ret);
 	return true;
 }
 

@@ -44,6 +44,10 @@ bool segment_is_loading(const struct segment *s);
 struct code_function {
 	const char *name, *module; /* interned; module "": the program itself */
 };
+/* The name of @f in a process that executes @exe (or NULL): without what is different in another build. False: it
+ * has none, or memory is short. Texts live in @arena. */
+bool code_function_of(struct arena *arena, const char *exe, const struct frame *f,
+		      struct code_function *ret);
 struct code_names;
 /* What differs by less is not worth a row: of the larger total. */
 double code_least_ns(const struct session *base, const struct session *head);
@@ -111,6 +115,8 @@ static inline bool is_nothing(const struct session *s)
 
 /* Sets memory. */
 int compare_memory(struct comparison *c, struct alignment *alignment);
+/* Sets sites. */
+int compare_sites(struct comparison *c);
 /* Sets objects. */
 int compare_objects(struct comparison *c, struct alignment *alignment);
 /* Sets the contributions: of startups, and where there are none, of the tests of suites. */

@@ -529,21 +529,18 @@ static void say_headline(const struct comparison *c, struct page *page)
 		     "samples");
 }
 
-/* What a reader of another tool's results had to say. */
-static void say_notes(const char *side, const struct session *s, struct page *page)
-{
-	for (size_t i = 0; i < s->n_notes; i++)
-		sayf(page, TONE_PLAIN, "%s: %s", side, s->notes[i]);
-}
-
+/* … and what a reader of another tool's results had to say. */
 static void say_machines(const struct comparison *c, struct page *page)
 {
+	const struct session *const sides[] = { c->base, c->head };
 	if (c->incomparable != NULL)
 		sayf(page, TONE_BAD, "incomparable machines: %s", c->incomparable);
 	for (size_t i = 0; i < c->n_host_notes; i++)
 		page_say(page, TONE_PLAIN, HANG, c->host_notes[i]);
-	say_notes("base", c->base, page);
-	say_notes("head", c->head, page);
+	for (size_t side = 0; side < N_OF(sides); side++)
+		for (size_t i = 0; i < sides[side]->n_notes; i++)
+			sayf(page, TONE_PLAIN, "%s: %s", side == 0 ? "base" : "head",
+			     sides[side]->notes[i]);
 }
 
 static int show(const struct comparison *c, struct page *page,
@@ -563,6 +560,7 @@ static int print_document(const struct comparison *c, struct page *page)
 		{ "{ \"schema\": \"startline.comparison/1\",\n\"changes\": ", build_changes },
 		{ ", \"contributions\": ", build_contributions },
 		{ ", \"memory\": ", build_memory_changes },
+		{ ", \"sites\": ", build_site_changes },
 		{ ", \"files\": ", build_file_changes },
 		{ ", \"objects\": ", build_object_changes },
 		{ ", \"machines\": ", build_machines },
@@ -581,6 +579,8 @@ int print_changes(const struct comparison *c, struct page *page)
 	(void)show(c, page, build_contributions);
 	if (memory_has_changed(c))
 		(void)show(c, page, build_memory_changes);
+	if (sites_have_changed(c))
+		(void)show(c, page, build_site_changes);
 	if (objects_have_changed(c, true))
 		(void)show(c, page, build_file_changes);
 	if (objects_have_changed(c, false))

@@ -17,6 +17,9 @@ struct table *build_contributions(const struct comparison *c);
 /* Which process takes more or less memory. People get the metrics that changed. */
 struct table *build_memory_changes(const struct comparison *c);
 bool memory_has_changed(const struct comparison *c); /* whether there is a row for people */
+/* The code that holds more or less of the heap; likewise. */
+struct table *build_site_changes(const struct comparison *c);
+bool sites_have_changed(const struct comparison *c);
 /* Which files are opened, or missed, more or less often; likewise. */
 struct table *build_file_changes(const struct comparison *c);
 /* Which programs are executed, processes made and peers connected to more or less often; likewise. */
@@ -40,7 +43,7 @@ void tell_cause(const struct comparison *c, enum verdict verdict, struct buf *re
 /* The same, a line each. */
 void say_cause(const struct comparison *c, enum verdict verdict, struct page *page);
 
-/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "files",
+/* The comparison as a whole. JSON: one object with the tables "changes", "contributions", "memory", "sites", "files",
  * "objects" and "machines"; CSV: the changes. Returns the page's error. */
 int report_compare(const struct comparison *c, struct page *page);
 /* Its tables alone, for people. */

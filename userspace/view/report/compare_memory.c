@@ -77,7 +77,7 @@ struct table *build_memory_changes(const struct comparison *c)
 		has_heap |= strncmp(row->metric, "heap.", 5) == 0;
 		add_memory(t, row, is_listed);
 	}
-	if (has_heap)
+	if (has_heap && !c->has_sites)
 		table_note(t, COMPARE_NO_CALL_SITES);
 	return t;
 }
