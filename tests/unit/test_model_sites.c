@@ -173,12 +173,33 @@ static void too_many_sites_are_one_without_a_stack(void **state)
 	buf_done(&story);
 }
 
+static void what_a_function_holds_is_a_metric(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BOTH CODE
+		"0 meta design.heap=sample=1000\n0 meta ready=accept\n0 mark 9 spawn\n"
+		"1ms exec 9 /bin/app argv=app\n"
+		"2ms net 9 listen sock=1 addr=127.0.0.1:80\n"
+		"3ms net 9 accept_ready sock=1 addr=127.0.0.1:80 how=epoll\n"
+		"4ms heap 9 ready since=1ms malloc=23 live=10000 peak=10000\n"
+		"4ms site 9 ready stack=3 since=1500us live=6000 live_error=2449 live_samples=6\n"
+		"4ms site 9 ready stack=4 since=1500us live=4000 live_error=2000 live_samples=4\n"
+		"9ms heap 9 exit since=1ms malloc=41 live=0 peak=10000\n9ms exit 9 code=0\n");
+	assert_int_equal(value_of(s, "heap.site[load_*]"), 6000);
+	assert_int_equal(value_of(s, "heap.site[main]"), 10000);
+	assert_int_equal(value_of(s, "heap.site[app!parse]"), 4000);
+	assert_true(isnan(value_of(s, "heap.site[other]")));
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sites_add_up_to_what_was_counted),
 		cmocka_unit_test(images_of_a_process_add_up_but_for_what_is_live),
 		cmocka_unit_test(what_no_sample_met_is_a_site_without_samples),
+		cmocka_unit_test(what_a_function_holds_is_a_metric),
 		cmocka_unit_test(without_sampling_there_are_no_sites),
 		cmocka_unit_test(too_many_sites_are_one_without_a_stack),
 	};

@@ -208,6 +208,7 @@ const struct metric metrics[] = {
 	{ "heap.allocs", "allocations", UNIT_COUNT, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, HEAP(allocs) },
 	{ "heap.frees", "frees", UNIT_COUNT, NEITHER, CLASS_EXACT, ADDS_UP | ANY_TIER, HEAP(frees) },
 	{ "heap.bytes", "bytes requested", UNIT_BYTES, LOWER, CLASS_EXACT, ADDS_UP | ANY_TIER, HEAP(bytes) },
+	{ "heap.site[]", "heap at ready by call site", UNIT_BYTES, LOWER, CLASS_SIZE, AT_READY | ANY_TIER | DETAIL, PER(series_sites) },
 	{ "io.read", "read from storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(read_bytes) },
 	{ "io.write", "written to storage", UNIT_BYTES, LOWER, CLASS_SIZE, ADDS_UP, SUM(write_bytes) },
 	{ "faults.minor", "minor faults", UNIT_COUNT, LOWER, CLASS_SIZE, ADDS_UP, SUM(minor_faults) },

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* cpu.function[GLOB]: time on the critical path's CPU under functions that match. */
+/* cpu.function[GLOB]: time on the critical path's CPU under functions that match; heap.site[GLOB]: what they hold of
+ * the heap. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,4 +65,28 @@ int series_functions(const struct run *run, const char *glob, struct series *ret
 		    stack_matches(s, run->samples[i].stack, is_match))
 			sum += (double)run->samples[i].weight_ns;
 	return series_add(ret, sum);
+}
+
+/* A stack's bytes are inside of all of its functions. */
+int series_sites(const struct run *run, const char *glob, struct series *ret)
+{
+	const struct session *s = run->session;
+	bool is_known = false, is_sampled = false;
+	if (s == NULL || !run->has_ready)
+		return series_add(ret, NAN);
+	_cleanup_free_ bool *is_match = match_frames(s, glob, &is_known);
+	double sum = 0;
+	if (is_match == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->n_processes && is_known; i++) {
+		const struct heap *heap = &run->processes[i].heap;
+		for (size_t k = 0; heap->is_known && k < heap->n_sites; k++) {
+			const struct site_sum *sum_of = &heap->sites[k].sums[SITE_READY];
+			is_sampled |= sum_of->is_known && sum_of->samples > 0;
+			if (sum_of->is_known && sum_of->bytes != UNKNOWN &&
+			    stack_matches(s, heap->sites[k].stack, is_match))
+				sum += (double)sum_of->bytes;
+		}
+	}
+	return series_add(ret, is_sampled ? sum : (double)NAN);
 }

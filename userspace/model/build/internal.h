@@ -548,6 +548,7 @@ int series_replies(const struct run *run, const char *glob, struct series *ret);
 int series_language_modules(const struct run *run, const char *glob, struct series *ret);
 int series_calls(const struct run *run, const char *glob, struct series *ret);
 int series_functions(const struct run *run, const char *glob, struct series *ret);
+int series_sites(const struct run *run, const char *glob, struct series *ret);
 int series_add(struct series *s, double value);
 bool series_matches(const char *glob, const char *text);
 

@@ -11,13 +11,14 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/model/build/internal.h"
 #include "userspace/model/shares.h"
+#include "userspace/model/sites.h"
 
 #define MAX_PEERS	  32 /* rows of their own, per metric; the rest on demand */
 #define MAX_PROGRAMS	  16 /* … and libraries */
 #define LIBRARY_MIN_NS	  1000000
 #define LIBRARY_SHARE	  0.02
 #define MAX_FUNCTIONS	  8
-#define BIG_FUNCTION	  0.05 /* of the critical path's time on the CPU */
+#define BIG_FUNCTION	  0.05 /* of the critical path's time on the CPU, of the heap */
 #define MAX_FUNCTION_NAME 200
 #define MAX_CANDIDATES	  4096 /* distinct peers or programs that are counted at all */
 #define LINE_BYTES	  4096 /* of a command line that is matched: fnmatch is not linear */
@@ -393,6 +394,28 @@ static int find_functions(struct session *s, struct candidate_list *list, struct
 	return rc;
 }
 
+/* Those that hold most of the heap at readiness themselves, as far as more than a few samples say so. */
+static int find_sites(struct session *s, struct candidate_list *list, struct id_map *index)
+{
+	struct site_functions f;
+	int rc = site_functions_of(s, s->runs, s->n_runs, 0, &f);
+	if (rc == 0)
+		site_functions_sort(&f, SITE_READY);
+	for (size_t i = 0; i < f.list.n && list->n < MAX_FUNCTIONS && rc == 0; i++) {
+		const struct site_function *row = &f.list.items[i];
+		const struct site_amount *self = &row->self[SITE_READY];
+		if (row->name.name == NULL || strlen(row->name.name) > MAX_FUNCTION_NAME ||
+		    self->samples < SITE_SAMPLES_MIN ||
+		    self->mass.bytes < BIG_FUNCTION * f.whole[SITE_READY].mass.bytes)
+			continue;
+		const char *glob = glob_of(s->arena, row->name.name, "");
+		rc = glob == NULL ? -ENOMEM
+				  : count_uses(s, list, index, glob, (size_t)self->mass.bytes);
+	}
+	site_functions_done(&f);
+	return rc;
+}
+
 static int find_modules(struct session *s, struct candidate_list *list, struct id_map *index)
 {
 	int rc = 0;
@@ -438,6 +461,8 @@ static int find_parameters(struct session *s, const struct metric *metric,
 		return find_calls(s, list, index);
 	if (metric->collect == series_functions)
 		return find_functions(s, list, index);
+	if (metric->collect == series_sites)
+		return find_sites(s, list, index);
 	if (metric->collect == series_libraries)
 		return find_libraries(s, list, index);
 	return find_peers(s, list, index, metric->collect == series_replies);
