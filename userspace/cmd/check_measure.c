@@ -13,6 +13,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
 #include "userspace/cmd/check.h"
+#include "userspace/cmd/heap_choice.h"
 #include "userspace/cmd/measure.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/waiting.h"
@@ -53,7 +54,7 @@ int check_spec(struct check *c, const struct scenario *s, const struct step *ste
 		.runs = (unsigned int)s->runs,
 		.warmup = (unsigned int)s->warmup,
 		.probes = PROBE_AUTO,
-		.heap = s->heap,
+		.heap = heap_mode_for(s->heap, s->has_heap, scenario_judges_heap(s)),
 		.stacks_hz = s->stacks_hz,
 		.wait_stacks_ns = s->wait_stacks_ns,
 		.debuginfod_ns = s->debuginfod_ns,

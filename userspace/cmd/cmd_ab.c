@@ -18,6 +18,7 @@
 #include "userspace/cmd/ab.h"
 #include "userspace/cmd/arguments.h"
 #include "userspace/cmd/cmd.h"
+#include "userspace/cmd/heap_choice.h"
 #include "userspace/cmd/output.h"
 #include "userspace/cmd/record_options.h"
 #include "userspace/cmd/worktree.h"
@@ -275,6 +276,8 @@ static int prepare(struct task *t)
 		     spec->record.until == UNTIL_READY ? "startup.ready" : "time.wall") < 0)
 		r = fail(-ENOMEM, "not enough memory for a comparison");
 	spec->gate = (struct text_list){ o->gate.items, o->gate.n };
+	spec->record.heap =
+		heap_mode_for(spec->record.heap, o->record.has_heap, are_of_heap(&spec->gate));
 	if (r >= 0)
 		r = find_commands(t);
 	return r < 0 ? r : find_places(t);

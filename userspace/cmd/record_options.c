@@ -217,6 +217,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->spec.probes = parse_probes(arg, state);
 		return 0;
 	case KEY_HEAP:
+		o->has_heap = true;
 		if (parse_heap_mode(arg, &o->spec.heap) < 0)
 			argp_error(state, "--heap '%s': " HEAP_MODE_WORDS, arg);
 		return 0;

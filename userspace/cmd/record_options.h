@@ -23,7 +23,7 @@ void ready_rules_done(struct ready_rules *rules);
 
 struct record_options {
 	struct collect_spec spec; /* but for what is below, the command, runs and warm-ups */
-	bool has_until, has_timeout;
+	bool has_until, has_timeout, has_heap;
 	struct ready_rules ready;
 	const char *trace_path;
 	const char *user;

@@ -141,6 +141,7 @@ static int read_heap(struct reader *r, node *mapping, struct scenario *ret)
 	const int e = take_text(r, mapping, "heap", HEAP_MODE_WORDS, &text);
 	if (e < 0 || text == NULL)
 		return e;
+	ret->has_heap = true;
 	/* Bare `off` is a boolean to some writers of YAML. */
 	return parse_heap_mode(strcmp(text, "false") == 0 ? "off" : text, &ret->heap) == 0
 		       ? 0
