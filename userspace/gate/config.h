@@ -69,7 +69,7 @@ struct scenario {
 	struct parameter *parameters;
 	size_t n_parameters;
 	struct heap_mode heap;
-	bool has_heap; /* it is said in the file */
+	bool has_heap;		 /* it is said in the file */
 	int stacks_hz;		 /* as parse_rate() has it */
 	uint64_t wait_stacks_ns; /* 0: the default */
 	uint64_t debuginfod_ns;	 /* 0: nothing is fetched */
