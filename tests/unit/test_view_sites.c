@@ -70,11 +70,29 @@ static void without_sites_it_is_said_what_to_type(void **state)
 	       "sites", TABLE_TEXT, "no call sites recorded: use --heap sample");
 }
 
+static void the_report_names_who_holds_most(void **state)
+{
+	(void)state;
+	struct session *s = build(STORY);
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	struct page page = { .f = f, .format = TABLE_TEXT, .width = 120 };
+	assert_non_null(f);
+	assert_int_equal(report_print(s, &page), 0);
+	(void)fclose(f);
+	assert_non_null(strstr(text, "when ready 3.1 MB by load_catalog (60-86 %), 1.0 MB by parse "
+				     "(14-40 %); --view sites\n"));
+	free(text);
+	(void)session_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_holds_the_heap_is_told_with_intervals),
 		cmocka_unit_test(the_calls_that_led_to_it_are_a_tree),
+		cmocka_unit_test(the_report_names_who_holds_most),
 		cmocka_unit_test(without_sites_it_is_said_what_to_type),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

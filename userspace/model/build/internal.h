@@ -529,6 +529,7 @@ int constructors_name(struct session *s,
 		      struct run *run); /* of libraries, and in slow-constructor */
 int hot_function(struct session *s, struct run *run);
 int repeated_work(struct session *s, struct run *run);
+int heap_findings(struct session *s, struct run *run);
 /* findings.c: of the startup what was no waiting for a CPU. */
 int64_t startup_own_ns(const struct run *run);
 /* findings.c: puts @finding behind the others; -ENOMEM, also where it has no evidence. */

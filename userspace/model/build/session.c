@@ -421,6 +421,8 @@ static int build(const struct trace *trace, struct session *s, struct facts *f,
 			rc = hot_function(s, &s->runs[i]);
 		if (rc == 0)
 			rc = repeated_work(s, &s->runs[i]);
+		if (rc == 0)
+			rc = heap_findings(s, &s->runs[i]);
 	}
 	if (rc == 0)
 		rc = write_notes(f, s);

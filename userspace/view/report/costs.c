@@ -192,6 +192,13 @@ struct table *build_costs(const struct session *s, size_t run_index)
 			add_heap_reason(run, &line);
 		table_text(t, costs[i].label);
 		table_text(t, line.len > 0 ? buf_str(&line) : NULL);
+		buf_clear(&line);
+		if (strcmp(costs[i].label, "heap") == 0)
+			tell_sites(s, run_index, &line);
+		if (line.len > 0) {
+			table_text(t, "");
+			table_text(t, buf_str(&line));
+		}
 	}
 	return t;
 }

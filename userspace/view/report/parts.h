@@ -85,6 +85,8 @@ void note_stacks(const struct session *s, const struct run *run, bool is_long, s
 /* The notes of what was not seen: processes without heap counts, by reason. */
 void note_coverage(const struct session *s, size_t run, struct table *t);
 struct site_functions;
+/* Appends which functions hold most of the heap, as far as samples bear that out; nothing where none do. */
+void tell_sites(const struct session *s, size_t run, struct buf *line);
 /* How call sites were sampled, what was lost, what rows add up to; why there are none. @part: what is shown. */
 void note_sites(const struct session *s, const struct run *run, const struct site_functions *f,
 		enum site_part part, struct table *t);

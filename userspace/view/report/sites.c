@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which code holds the heap: by the functions that asked for it, over all runs. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -14,8 +15,10 @@
 #include "userspace/view/report/label.h"
 #include "userspace/view/report/parts.h"
 
-#define MAX_ROWS      10 /* for people, of a section */
-#define MAX_PROCESSES 3	 /* sections of their own for people */
+#define MAX_ROWS      10  /* for people, of a section */
+#define MAX_TOLD      3	  /* in the report as a whole … */
+#define LEAST_TOLD    0.1 /* … of the heap */
+#define MAX_PROCESSES 3	  /* sections of their own for people */
 #define MAX_LABEL     ((size_t)64 << 10)
 #define LEAST	      0.005 /* of the section: below it a row says nothing to people */
 
@@ -237,6 +240,40 @@ void note_sites(const struct session *s, const struct run *run, const struct sit
 			table_note(t, "%" PRId64 " samples were lost", run->losses[i].count);
 	if (s->n_runs > 1)
 		table_note(t, "means of %zu runs", s->n_runs);
+}
+
+void tell_sites(const struct session *s, size_t run_index, struct buf *line)
+{
+	const struct run *run = &s->runs[run_index];
+	const enum site_part part = site_headline(run);
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
+	char text[UNITS_BYTES];
+	struct site_functions f;
+	size_t n = 0;
+	const int rc = run_has_sites(run) ? site_functions_of(s, run, 1, 0, &f) : -ENOENT;
+	if (rc == 0)
+		site_functions_sort(&f, part);
+	for (size_t i = 0; rc == 0 && i < f.list.n && n < MAX_TOLD; i++) {
+		const struct site_function *row = &f.list.items[i];
+		const struct site_amount *a = &row->self[part];
+		const double whole = f.whole[part].mass.bytes;
+		if (row->name.frame == NULL || a->samples < SITE_SAMPLES_MIN ||
+		    ratio_of(a->mass.bytes, whole) < LEAST_TOLD)
+			continue;
+		buf_clear(&label);
+		label_frame(row->name.frame, row->name.is_one_place, &label);
+		(void)buf_addf(line, "%s%s by %s (%.0f-%.0f %%)",
+			       n++ > 0		    ? ", "
+			       : part == SITE_READY ? "when ready "
+						    : "at the peak ",
+			       format_bytes(text, a->mass.bytes), buf_str(&label),
+			       100 * ratio_of(a->interval.low, whole),
+			       100 * ratio_of(a->interval.high, whole));
+	}
+	if (n > 0)
+		(void)buf_adds(line, "; --view sites");
+	if (rc != -ENOENT)
+		site_functions_done(&f);
 }
 
 struct table *build_sites(const struct session *s, size_t run_index)
