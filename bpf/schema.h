@@ -53,7 +53,8 @@
 	X(29, CALLS, calls, "system calls of a process, summed by number")                 \
 	X(30, MAPPING, mapping, "a file of code was mapped, or protected")                 \
 	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")       \
-	X(32, SITE, site, "what one call site has allocated, at one moment")
+	X(32, SITE, site, "what one call site has allocated, at one moment")               \
+	X(33, RESIDENT, resident, "a part of a process's resident memory, at one moment")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */
@@ -225,6 +226,7 @@ enum sl_when {
 	SL_WHEN_START = 3,
 	SL_WHEN_EXEC = 4,
 	SL_WHEN_PROBED = 5, /* just before NET PROBED */
+	SL_WHEN_PEAK = 6,   /* RESIDENT: when the tree had most, as far as anybody looked */
 };
 
 /* What resident pages are of, as the kernel counts them and /proc/PID/status says. */
@@ -586,5 +588,6 @@ SL_SIZE_IS(sl_output, 40);
 SL_SIZE_IS(sl_name, 40);
 
 #include "bpf/schema_code.h"
+#include "bpf/schema_memory.h"
 
 #endif

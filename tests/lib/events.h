@@ -69,6 +69,8 @@
  *	import S begin|end name=TEXT language=python
  *	site S exit|ready|exec stack=N since=TIME lifetime=NS, and of each of total live peak
  *		tree_peak temporary: total=BYTES total_blocks= total_error= total_samples=
+ *	resident S exit|ready|peak PART areas= size= rss= pss= private= dirty= swap= text=
+ *		result=N|EACCES (PARTs: as in bpf/schema_memory.h, in small letters: all, heap …)
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

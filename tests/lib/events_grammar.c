@@ -53,7 +53,7 @@ static const struct name stops[] = {
 };
 static const struct name whens[] = {
 	{ "exit", SL_WHEN_EXIT }, { "ready", SL_WHEN_READY }, { "start", SL_WHEN_START },
-	{ "exec", SL_WHEN_EXEC }, { NULL, 0 },
+	{ "exec", SL_WHEN_EXEC }, { "peak", SL_WHEN_PEAK }, { NULL, 0 },
 };
 static const struct name states[] = {
 	{ "R", SL_STATE_PREEMPTED }, { "S", SL_STATE_INTERRUPTIBLE },
@@ -107,6 +107,14 @@ static const struct name mapping_ops[] = {
 	{ "map", SL_MAPPING_MAP }, { "protect", SL_MAPPING_PROTECT },
 	{ "setup", SL_MAPPING_SETUP }, { "enter", SL_MAPPING_ENTER },
 	{ "done", SL_MAPPING_DONE }, { NULL, 0 },
+};
+static const struct name parts[] = {
+	{ "all", SL_PART_ALL }, { "page_tables", SL_PART_PAGE_TABLES }, { "heap", SL_PART_HEAP },
+	{ "arenas", SL_PART_ARENA }, { "malloc", SL_PART_MALLOC }, { "stack", SL_PART_STACK },
+	{ "thread_stacks", SL_PART_THREAD_STACK }, { "loader", SL_PART_LOADER },
+	{ "file", SL_PART_FILE }, { "shared", SL_PART_SHARED }, { "named", SL_PART_NAMED },
+	{ "runtime", SL_PART_RUNTIME }, { "anonymous", SL_PART_ANONYMOUS },
+	{ "kernel", SL_PART_KERNEL }, { "own", SL_PART_OWN }, { NULL, 0 },
 };
 static const struct name languages[] = { { "python", SL_LANGUAGE_PYTHON }, { NULL, 0 } };
 static const struct name kind_names[] = {
@@ -300,6 +308,14 @@ static const struct field site[] = {
 	SUM("total", SL_SITE_TOTAL), SUM("live", SL_SITE_LIVE), SUM("peak", SL_SITE_PEAK),
 	SUM("tree_peak", SL_SITE_TREE_PEAK), SUM("temporary", SL_SITE_TEMPORARY), LAST,
 };
+static const struct field resident[] = {
+	POSITION("when", resident, when, whens), POSITION("part", resident, part, parts),
+	NUMERIC("result", resident, result, errnos), NUMBER("areas", resident, areas),
+	NUMBER("size", resident, size_bytes), NUMBER("rss", resident, rss_bytes),
+	NUMBER("pss", resident, pss_bytes), NUMBER("private", resident, private_bytes),
+	NUMBER("dirty", resident, dirty_bytes), NUMBER("swap", resident, swap_bytes),
+	TEXT("text", resident, text), LAST,
+};
 static const struct field mapping[] = {
 	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),
 	NUMBER("address", mapping, address), NUMBER("length", mapping, length),
@@ -348,6 +364,7 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_MAPPING, SL_SOURCE_BPF, true, mapping },
 	{ SL_KIND_IMPORT, SL_SOURCE_BPF, true, import },
 	{ SL_KIND_SITE, SL_SOURCE_COLLECT, true, site },
+	{ SL_KIND_RESIDENT, SL_SOURCE_COLLECT, true, resident },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

@@ -107,6 +107,15 @@ static void fill(struct filling *f, const struct record *record, void *object)
 		fill_field(f, field, object);
 }
 
+static void number_processes(struct session *s)
+{
+	for (size_t run = 0; run < s->n_runs; run++)
+		for (size_t i = 0; i < s->runs[run].n_processes; i++)
+			s->runs[run].processes[i].id = (int)i + 1;
+	for (size_t i = 0; i < s->n_steps; i++)
+		number_processes(&s->steps[i].session);
+}
+
 static struct session *filled_session(void)
 {
 	struct session *s = sample_new(1);
@@ -116,8 +125,7 @@ static struct session *filled_session(void)
 	s->runs[0].values = values;
 	for (size_t i = 0; i < metrics_count(); i++)
 		values[i] = i % 3 == 0 || metrics[i].get == NULL ? NAN : (double)i * 1000.25;
-	for (size_t i = 0; i < s->runs[0].n_processes; i++)
-		s->runs[0].processes[i].id = (int)i + 1;
+	number_processes(s);
 	assert_int_equal(metrics_collect(s), 0);
 	return s;
 }

@@ -53,6 +53,7 @@ static const struct {
 	{ SL_KIND_MAPPING, "1ms mapping 100 map enter=0 address=4096 fd=3" },
 	{ SL_KIND_IMPORT, "1ms import 100 begin name=json language=python" },
 	{ SL_KIND_SITE, "1ms site 100 exit stack=1 since=0 live=4099 live_blocks=1" },
+	{ SL_KIND_RESIDENT, "1ms resident 100 ready file rss=4K text=/x" },
 };
 
 static void every_kind_can_be_told_and_printed(void **state)

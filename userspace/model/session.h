@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "userspace/base/arena.h"
+#include "userspace/model/resident.h"
 
 #define UNKNOWN INT64_MIN
 
@@ -204,6 +205,7 @@ struct process {
 	int64_t user_ns, system_ns, run_ns, peak_rss_bytes, ready_rss_bytes;
 	struct resident_kinds peak_kinds; /* when it had most, as far as anybody looked */
 	struct resident_kinds ready_kinds;
+	struct resident_look looks[LOOK_COUNT];
 	int64_t minor_faults, major_faults, read_bytes, write_bytes, read_chars, write_chars;
 	int64_t voluntary_switches, involuntary_switches, net_rx_bytes, net_tx_bytes;
 	int64_t threads_peak;
@@ -361,6 +363,10 @@ struct run {
 
 	/* whole tree */
 	int64_t peak_rss_bytes, peak_rss_error_bytes, peak_cgroup_bytes, ready_rss_bytes;
+	/* Pages counted once, however many processes have them; shared: those that several have. */
+	int64_t ready_pss_bytes, ready_pss_error_bytes, ready_shared_bytes;
+	int64_t peak_pss_bytes, peak_pss_error_bytes; /* it may be higher by that */
+	const char *pss_missing;		      /* why they are not known, or NULL */
 	int64_t heap_peak_bytes, heap_peak_error_bytes;
 	int64_t threads_peak;
 	int64_t switches_summed; /* OFFCPU records replaced by sums */

@@ -37,7 +37,7 @@ static const char *const marks[] = {
 };
 static const char *const whens[] = {
 	[SL_WHEN_EXIT] = "exit", [SL_WHEN_READY] = "ready",   [SL_WHEN_START] = "start",
-	[SL_WHEN_EXEC] = "exec", [SL_WHEN_PROBED] = "probed",
+	[SL_WHEN_EXEC] = "exec", [SL_WHEN_PROBED] = "probed", [SL_WHEN_PEAK] = "peak",
 };
 static const char *const states[] = { "preempted", "S", "D", "T", "new" };
 static const char *const contexts[] = { "?", "task", "softirq", "hardirq" };
@@ -64,6 +64,10 @@ static const char *const reasons[] = {
 };
 static const char *const sample_reasons[] = { "?", "timer", "call", "fault", "wait" };
 static const char *const mapping_ops[] = { "?", "map", "protect", "setup", "enter", "done" };
+static const char *const parts[SL_PART_LIMIT] = {
+	"?",	  "all",  "page_tables", "heap",  "arenas",  "malloc",	  "stack",  "thread_stacks",
+	"loader", "file", "shared",	 "named", "runtime", "anonymous", "kernel", "own",
+};
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 
 /* ---- pieces of a line ---- */
@@ -434,17 +438,32 @@ static void print_import(struct line *l, const struct sl_import *e)
 
 static void print_site(struct line *l, const struct sl_site *e)
 {
-	static const char *const parts[SL_SITE_PARTS] = { "total", "live", "peak", "tree_peak",
-							  "temporary" };
+	static const char *const sums[SL_SITE_PARTS] = { "total", "live", "peak", "tree_peak",
+							 "temporary" };
 	(void)buf_addf(l->out, " stack=%u %s", e->stack, NAME_IN(whens, e->when));
 	add_time(l, "since", e->since_ns);
 	add_number(l, "lifetime", e->lifetime_ns);
 	for (size_t i = 0; i < SL_SITE_PARTS; i++)
-		(void)buf_addf(l->out, " %s=%llu/%llu+-%llu/%llu", parts[i],
+		(void)buf_addf(l->out, " %s=%llu/%llu+-%llu/%llu", sums[i],
 			       (unsigned long long)e->sums[i].blocks,
 			       (unsigned long long)e->sums[i].bytes,
 			       (unsigned long long)e->sums[i].error_bytes,
 			       (unsigned long long)e->sums[i].samples);
+}
+
+static void print_resident(struct line *l, const struct sl_resident *e)
+{
+	(void)buf_addf(l->out, " %s %s", NAME_IN(whens, e->when), NAME_IN(parts, e->part));
+	if (e->result < 0)
+		(void)buf_addf(l->out, " result=%d", (int)e->result);
+	add_number(l, "areas", e->areas);
+	add_number(l, "size", e->size_bytes);
+	add_number(l, "rss", e->rss_bytes);
+	add_number(l, "pss", e->pss_bytes);
+	add_number(l, "private", e->private_bytes);
+	add_number(l, "dirty", e->dirty_bytes);
+	add_number(l, "swap", e->swap_bytes);
+	add_text(l, &e->event, e->text);
 }
 
 static void print_output(struct line *l, const struct sl_output *e)

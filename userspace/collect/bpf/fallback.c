@@ -75,6 +75,11 @@ int source_bpf_thin_out(struct source_bpf *s, struct sink sink)
 	return -ENOTSUP;
 }
 
+uint64_t source_bpf_resident(const struct source_bpf *s)
+{
+	return 0;
+}
+
 void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 			 uint64_t *ret_idle_since_ns)
 {

@@ -29,6 +29,7 @@
 #include "userspace/stacks/kallsyms.h"
 
 #define DRAIN_MAX	  200000 /* events per call: who fills the ring faster must not keep us here */
+#define PAGE_BYTES	  4096ull
 #define PLACES_LIMIT	  (8u << 20)
 #define PLACE_NAME	  128
 #define LIBBPF_TEXT_LIMIT (16u << 20) /* a verifier's log */
@@ -319,6 +320,14 @@ void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 	const volatile struct startline_bpf__bss *bss = s->skeleton->bss;
 	*ret_threads = (uint32_t)bss->live_threads;
 	*ret_idle_since_ns = bss->running == 0 ? bss->idle_since_ns : 0;
+}
+
+uint64_t source_bpf_resident(const struct source_bpf *s)
+{
+	const volatile struct startline_bpf__bss *bss = s->skeleton->bss;
+	const uint64_t pages = bss->tree_pages;
+	/* Sums of differences: they may be below 0 for a moment. */
+	return (int64_t)pages > 0 ? pages * PAGE_BYTES : 0;
 }
 
 size_t source_bpf_ring_bytes(const struct source_bpf *s)

@@ -307,6 +307,8 @@ static int on_ready(struct run *r)
 	if (e >= 0 && c->perf != NULL)
 		e = source_perf_tell_blocks(c->perf, collector_sink(c));
 	if (e >= 0)
+		e = run_look(r, SL_WHEN_READY);
+	if (e >= 0)
 		e = source_proc_host(SL_WHEN_READY, collector_sink(c));
 	if (e >= 0)
 		e = collector_drain(c);
@@ -406,6 +408,8 @@ static int run_turn(struct run *r, uint64_t now)
 		r->flushed_ns = now;
 	}
 	run_sample(r, now);
+	if (e >= 0)
+		e = run_look_up(r, now);
 	if (e >= 0 && r->is_ready && !r->ready_is_done)
 		e = on_ready(r);
 	if (e >= 0)
@@ -491,6 +495,8 @@ static int run_record(struct run *r)
 	if (e >= 0 && c->perf != NULL)
 		e = source_perf_end(c->perf, collector_sink(c));
 	if (e >= 0)
+		e = run_look_done(r);
+	if (e >= 0)
 		e = emit_mark(collector_sink(c), SL_MARK_GONE, now_ns(), 0, 0, 0, NULL);
 	if (e >= 0)
 		e = source_proc_host(SL_WHEN_EXIT, collector_sink(c));
@@ -503,6 +509,7 @@ static void run_done(struct run *r)
 		(void)source_perf_end(r->c->perf, collector_sink(r->c));
 	r->probes = probes_free(r->probes);
 	run_helpers_done(r);
+	buf_done(&r->looks.peak);
 	logpipe_done(&r->logpipe);
 	target_done(&r->target);
 	cgroup_leave(&r->cgroup);

@@ -235,6 +235,7 @@ static char *path_in(struct sl_event *event)
 		[SL_KIND_NAME] = offsetof(struct sl_name, text),
 		[SL_KIND_MODULE] = offsetof(struct sl_module, text),
 		[SL_KIND_FUNCTION] = offsetof(struct sl_function, text),
+		[SL_KIND_RESIDENT] = offsetof(struct sl_resident, text),
 	};
 	const size_t place = event->kind < SL_KIND_LIMIT ? places[event->kind] : 0;
 	return place != 0 ? (char *)event + place : NULL;

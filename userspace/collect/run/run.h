@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/base/buf.h"
 #include "userspace/collect/proc/cgroup.h"
+#include "userspace/collect/proc/resident.h"
 #include "userspace/collect/ready/logpipe.h"
 #include "userspace/collect/ready/probe.h"
 #include "userspace/collect/run/aside.h"
@@ -47,6 +49,15 @@ struct collector {
 	struct run *run;	     /* the one in progress, for the sink */
 };
 
+struct looks {			  /* at the resident memory of the tree; looks.c */
+	struct buf peak;	  /* RESIDENT of the highest so far */
+	uint64_t rss_bytes;	  /* … and what it found */
+	struct resident_sums pss; /* of the one that found most PSS, at pss_ns; 0: none */
+	uint64_t pss_ns;
+	uint64_t seen_bytes;	    /* what the tree had at the last on its way up */
+	uint64_t cost_ns, spent_ns; /* of the last; of those on the way up together */
+};
+
 struct run {
 	struct collector *c;
 	const struct collect_spec *spec;
@@ -76,6 +87,8 @@ struct run {
 	uint64_t own_peak_bytes; /* startline's, when it created the command */
 	struct resident command_rss;
 	uint64_t tree_peak_bytes, tree_peak_ns;
+	uint64_t resident_bytes; /* without kernel probes: the last sample */
+	struct looks looks;
 	uint64_t idle_cpu_ns, idle_since_ns;
 	size_t idle_processes;
 	bool is_reaped;
@@ -111,6 +124,12 @@ int run_usage_ready(struct run *r);
 int run_usage_exit(struct run *r);
 /* MEMORY of the run, when it is ready or over. */
 int run_memory(struct run *r, enum sl_when when);
+/* looks.c: tells what resident memory is made of now, of all processes of the tree (RESIDENT). */
+int run_look(struct run *r, enum sl_when when);
+/* Looks, if the tree has grown since and it is time, and keeps what stands for the peak … */
+int run_look_up(struct run *r, uint64_t now);
+/* … until the run is over. */
+int run_look_done(struct run *r);
 /* confirm.c: connects to a listener of which nothing else tells whether it is ready, if it is time. */
 int run_confirm(struct run *r, uint64_t now);
 /* When it is; 0: there is no such listener. */

@@ -90,6 +90,8 @@ void source_bpf_activity(const struct source_bpf *s, uint32_t *ret_threads,
 			 uint64_t *ret_idle_since_ns);
 /* Detaches, drains the rest, appends SYMBOL, MEMORY, DROPS and TALLY. */
 int source_bpf_finish(struct source_bpf *s, struct sink sink);
+/* Resident bytes of the tree now, as far as the kernel has told. */
+uint64_t source_bpf_resident(const struct source_bpf *s);
 size_t source_bpf_ring_bytes(const struct source_bpf *s);
 /* From now on threads leave a snapshot of their stack when they enter a system call after @gap_ns of their
  * own time, and when they return from one in which they were off the CPU for @wait_ns; 0: never. */

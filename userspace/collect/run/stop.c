@@ -52,8 +52,12 @@ void run_signal(struct run *r, int number)
 /* Asks the tree to end, and insists. */
 static int run_stop(struct run *r, enum sl_stop why, uint64_t now)
 {
+	/* Where it ends because it is ready that has just been told. */
+	const int looked = why == SL_STOP_READY ? 0 : run_look(r, SL_WHEN_EXIT);
 	r->stop = why;
 	r->stop_ns = now;
+	if (looked < 0)
+		return looked;
 	const int e = emit_mark(collector_sink(r->c), SL_MARK_STOP, now, r->target.pid,
 				(uint64_t)r->spec->stop_signal, why, NULL);
 	signal_command(r, r->spec->stop_signal);

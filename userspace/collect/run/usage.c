@@ -62,6 +62,7 @@ void run_sample(struct run *r, uint64_t now)
 	if (r->n_samples++ == 0)
 		return;
 	const uint64_t sum = resident_now(r);
+	r->resident_bytes = sum;
 	if (sum > r->tree_peak_bytes) {
 		r->tree_peak_bytes = sum;
 		r->tree_peak_ns = now;

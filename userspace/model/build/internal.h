@@ -153,6 +153,11 @@ struct heap_note { /* one image's counters */
 	const struct sl_heap *last, *ready;
 };
 
+struct look_note { /* RESIDENT of one moment */
+	const struct sl_resident *all, *tables;
+	struct resident_list VEC(const struct sl_resident *) parts;
+};
+
 struct call_counts {
 	int64_t calls, errors, total_ns, cpu_ns;
 };
@@ -175,6 +180,7 @@ struct proc {
 	bool has_own_word; /* the shim in it told what it executes */
 	struct image_list VEC(struct image_note) images;
 	struct heap_list VEC(struct heap_note) heaps;
+	struct look_note looks[LOOK_COUNT];
 	const struct sl_name *name, *title; /* of the current image */
 	const struct sl_usage *usage[WHEN_LIMIT];
 	struct call_sum_list VEC(struct call_sum) call_sums;
@@ -329,7 +335,8 @@ struct builder {
 	int64_t files_cut;	  /* opens of files that are not in there */
 	int64_t switches_summed;
 	const struct sl_memory *memory_last, *memory_ready;
-	const struct sl_heap *heap_tree; /* the highest tree peak */
+	const struct sl_resident *resident_peak; /* the look with the highest PSS */
+	const struct sl_heap *heap_tree;	 /* the highest tree peak */
 	const struct sl_host *host_first, *host_last;
 
 	struct library_list VEC(struct library) libraries;
@@ -514,9 +521,11 @@ bool own_allocator_is_off(const char *setting);
 /* What @p is known to use besides malloc, or NULL. Ancestors must have their images. */
 const char *own_allocator(const struct builder *b, const struct proc *p);
 void memory_finish(struct builder *b);
-void site_event(struct builder *b, const struct sl_site *e);	  /* sites.c */
-void sites_finish(struct builder *b);				  /* after memory_finish() */
-void coverage_cover(struct builder *b, const struct sl_cover *e); /* coverage.c */
+void site_event(struct builder *b, const struct sl_site *e);	    /* sites.c */
+void sites_finish(struct builder *b);				    /* after memory_finish() */
+void resident_told(struct builder *b, const struct sl_resident *e); /* resident.c */
+void resident_finish(struct builder *b);			    /* after memory_finish() */
+void coverage_cover(struct builder *b, const struct sl_cover *e);   /* coverage.c */
 /* Whether @c is about an image that the shim runs in, counting or not. */
 bool coverage_is_in(const struct sl_cover *c);
 void coverage_finish(struct builder *b);

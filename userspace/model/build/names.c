@@ -43,6 +43,11 @@ NAMES(cause, [CAUSE_CPU] = "cpu", [CAUSE_RUNQUEUE] = "runqueue", [CAUSE_THROTTLE
       [CAUSE_DNS] = "dns", [CAUSE_NETWORK] = "network", [CAUSE_PIPE] = "pipe",
       [CAUSE_LOCK] = "lock", [CAUSE_SLEEP] = "sleep", [CAUSE_CHILD] = "child",
       [CAUSE_SIGNAL] = "signal", [CAUSE_KERNEL] = "kernel", [CAUSE_UNKNOWN] = "unknown")
+NAMES(memory_part, [PART_HEAP] = "heap", [PART_ARENAS] = "arenas", [PART_MALLOC] = "malloc",
+      [PART_STACK] = "stack", [PART_THREAD_STACKS] = "thread_stacks", [PART_LOADER] = "loader",
+      [PART_FILE] = "file", [PART_SHARED] = "shared", [PART_NAMED] = "named",
+      [PART_RUNTIME] = "runtime", [PART_ANONYMOUS] = "anonymous", [PART_KERNEL] = "kernel",
+      [PART_OWN] = "own")
 bool cause_is_cpu_wait(enum cause cause)
 {
 	return cause == CAUSE_RUNQUEUE || cause == CAUSE_THROTTLED;

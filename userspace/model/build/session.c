@@ -204,6 +204,7 @@ static void finish_run(struct builder *b, bool is_last)
 	sockets_finish(b);
 	ending_finish(b);
 	memory_finish(b);
+	resident_finish(b);
 	coverage_finish(b);
 	phases_finish(b);
 	ladder_finish(b);
@@ -233,6 +234,8 @@ static void builder_done(struct builder *b)
 	vec_foreach(p, &b->procs) {
 		vec_done(&p->images);
 		vec_done(&p->heaps);
+		for (enum resident_when look = 0; look < LOOK_COUNT; look++)
+			vec_done(&p->looks[look].parts);
 		vec_done(&p->steps);
 		vec_done(&p->call_sums);
 		vec_done(&p->links);

@@ -128,9 +128,37 @@ RECORD(kinds_record, resident_kinds, "resident memory", true,
 	  .record = &kinds_record, .has_gate = true, \
 	  .gate_offset = offsetof(struct process, member) + \
 			 offsetof(struct resident_kinds, is_known) }
+RECORD(part_record, resident_part, "part of memory", true,
+	NAME(resident_part, part, "part", memory_part_names, PART_ANONYMOUS),
+	DETAIL(resident_part, name, "name"),
+	INT(resident_part, areas, "areas"),
+	INT(resident_part, rss_bytes, "rss_bytes"),
+	INT(resident_part, pss_bytes, "pss_bytes"),
+	INT(resident_part, private_bytes, "private_bytes"),
+	INT(resident_part, dirty_bytes, "dirty_bytes"),
+	INT(resident_part, swap_bytes, "swap_bytes"));
+
+RECORD(look_record, resident_look, "look at memory", false,
+	INT(resident_look, time_ns, "time_ns"),
+	INT(resident_look, rss_bytes, "rss_bytes"),
+	INT(resident_look, pss_bytes, "pss_bytes"),
+	INT(resident_look, private_bytes, "private_bytes"),
+	INT(resident_look, dirty_bytes, "dirty_bytes"),
+	INT(resident_look, swap_bytes, "swap_bytes"),
+	INT(resident_look, page_table_bytes, "page_table_bytes"),
+	ARRAY(resident_look, parts, "parts", part_record));
+
+#define LOOK(look, json) \
+	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct process, looks[look]), \
+	  .record = &look_record, .has_gate = true, \
+	  .gate_offset = offsetof(struct process, looks[look]) + \
+			 offsetof(struct resident_look, is_known) }
 RECORD(resident_record, process, "resident memory", false,
 	KINDS(peak_kinds, "peak"),
-	KINDS(ready_kinds, "ready"));
+	KINDS(ready_kinds, "ready"),
+	LOOK(LOOK_READY, "at_ready"),
+	LOOK(LOOK_PEAK, "at_peak"),
+	LOOK(LOOK_END, "at_end"));
 
 static const struct field process_fields[] = {
 	SCALAR(process, id, "id", FIELD_PROCESS),
@@ -323,6 +351,12 @@ RECORD(tree_record, run, "tree", false,
 	INT(run, peak_rss_error_bytes, "peak_rss_error_bytes"),
 	INT(run, peak_cgroup_bytes, "peak_cgroup_bytes"),
 	INT(run, ready_rss_bytes, "ready_rss_bytes"),
+	INT(run, ready_pss_bytes, "ready_pss_bytes"),
+	INT(run, ready_pss_error_bytes, "ready_pss_error_bytes"),
+	INT(run, ready_shared_bytes, "ready_shared_bytes"),
+	INT(run, peak_pss_bytes, "peak_pss_bytes"),
+	INT(run, peak_pss_error_bytes, "peak_pss_error_bytes"),
+	TEXT(run, pss_missing, "pss_missing"),
 	INT(run, heap_peak_bytes, "heap_peak_bytes"),
 	INT(run, heap_peak_error_bytes, "heap_peak_error_bytes"),
 	INT(run, threads_peak, "threads_peak"),

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* When the resident memory of the tree is looked at: at readiness, before startline ends the tree, and on
+ * its way up, so that there has been a look near the peak. A look takes the kernel a while, so those on the
+ * way up together take no more than a hundredth of the time; what the tree has grown by since the last one
+ * is the error of its peak. That look is kept until the run is over. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "userspace/base/units.h"
+#include "userspace/collect/proc/resident.h"
+#include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/run.h"
+
+/* Less growth than this is no reason to look again. */
+#define GROWTH_PART  50
+#define GROWTH_BYTES (256u << 10)
+/* Of the time since the command began. */
+#define COST_PART 100
+/* What a look will take before there was one: a process, and walking over its pages. */
+#define PROCESS_NS (300 * NS_PER_US)
+#define NS_PER_MIB (15 * NS_PER_US)
+#define MIB	   (1u << 20)
+/* Where a tree has very many processes, most are only looked at as a whole. */
+#define LONG_MOST 64
+/* Of one look. */
+#define KEPT_MOST ((size_t)16 << 20)
+
+struct keeping {
+	struct buf *kept;
+	struct sink sink; /* NULL: only to be kept */
+};
+
+static int keep(void *data, const struct sl_event *event)
+{
+	struct keeping *k = data;
+	(void)buf_add(k->kept, event, event->size);
+	return k->sink.event != NULL ? k->sink.event(k->sink.data, event) : 0;
+}
+
+static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
+{
+	const bool has_shim = r->c->shim != NULL;
+	struct resident_ask ask = {
+		.when = when,
+		.is_ns = r->tree.use_ns_pids,
+		.own_directory = has_shim ? source_shim_directory(r->c->shim) : NULL,
+		.own_file = has_shim ? source_shim_path(r->c->shim) : NULL,
+	};
+	const uint64_t begin_ns = now_ns();
+	int e = !r->tree.has_events || r->tree.use_ns_pids ? run_walk(r) : 0;
+	*ret = (struct resident_sums){ 0 };
+	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++) {
+		ask.is_short = i >= LONG_MOST;
+		e = source_proc_resident(r->tree.pids.items[i], &ask, ret, sink);
+	}
+	r->looks.cost_ns = now_ns() - begin_ns;
+	return e;
+}
+
+/* Whose sum is the highest is the one that stands for the peak. */
+static void keep_highest(struct run *r, struct buf *kept, const struct resident_sums *sums)
+{
+	struct looks *l = &r->looks;
+	if (sums->pss_bytes > l->pss.pss_bytes) {
+		l->pss = *sums;
+		l->pss_ns = now_ns();
+	}
+	if (sums->rss_bytes <= l->rss_bytes || kept->error < 0)
+		return;
+	l->rss_bytes = sums->rss_bytes;
+	const struct buf before = l->peak;
+	l->peak = *kept;
+	*kept = before;
+}
+
+int run_look(struct run *r, enum sl_when when)
+{
+	_cleanup_(buf_done) struct buf kept = { .limit = KEPT_MOST };
+	struct keeping keeping = { &kept, collector_sink(r->c) };
+	struct resident_sums sums;
+	/* Before it has executed the command's memory is still ours. */
+	if (r->target.report_fd >= 0)
+		return 0;
+	const int e = look(r, when, (struct sink){ keep, &keeping }, &sums);
+	if (e >= 0)
+		keep_highest(r, &kept, &sums);
+	return e;
+}
+
+static uint64_t expected_ns(const struct run *r, uint64_t bytes)
+{
+	const uint64_t guess =
+		r->tree.pids.n * (uint64_t)PROCESS_NS + bytes / MIB * (uint64_t)NS_PER_MIB;
+	return guess > r->looks.cost_ns ? guess : r->looks.cost_ns;
+}
+
+int run_look_up(struct run *r, uint64_t now)
+{
+	struct looks *l = &r->looks;
+	if (r->spawn_ns == 0 || r->stop != 0 || r->target.report_fd >= 0)
+		return 0;
+	const uint64_t bytes = source_bpf_tells(r->c->bpf, TOLD_MEMORY)
+				       ? source_bpf_resident(r->c->bpf)
+				       : r->resident_bytes;
+	if (bytes < l->seen_bytes + l->seen_bytes / GROWTH_PART + GROWTH_BYTES ||
+	    (l->spent_ns + expected_ns(r, bytes)) * COST_PART > now - r->spawn_ns)
+		return 0;
+	_cleanup_(buf_done) struct buf kept = { .limit = KEPT_MOST };
+	struct keeping keeping = { .kept = &kept };
+	struct resident_sums sums;
+	const int e = look(r, SL_WHEN_PEAK, (struct sink){ keep, &keeping }, &sums);
+	l->spent_ns += l->cost_ns;
+	l->seen_bytes = bytes;
+	if (e >= 0)
+		keep_highest(r, &kept, &sums);
+	return e;
+}
+
+int run_look_done(struct run *r)
+{
+	struct looks *l = &r->looks;
+	const struct sink sink = collector_sink(r->c);
+	if (l->pss_ns == 0)
+		return 0;
+	struct sl_resident tree = {
+		.event = emit_header(SL_KIND_RESIDENT, sizeof(tree), l->pss_ns, 0),
+		.when = SL_WHEN_PEAK,
+		.part = SL_PART_ALL,
+		.result = l->pss.n_failed > 0 ? -EACCES : 0,
+		.rss_bytes = l->pss.rss_bytes,
+		.pss_bytes = l->pss.pss_bytes,
+		.private_bytes = l->pss.private_bytes,
+	};
+	int e = sink.event(sink.data, &tree.event);
+	for (size_t at = 0; e >= 0 && at < l->peak.len;) {
+		/* Its pieces are multiples of 8, and so are their places. */
+		struct sl_resident *one = (void *)(l->peak.data + at);
+		one->when = SL_WHEN_PEAK;
+		at += one->event.size;
+		e = sink.event(sink.data, &one->event);
+	}
+	buf_done(&l->peak);
+	return e;
+}
