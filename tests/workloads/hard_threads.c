@@ -453,9 +453,11 @@ CASE(waits_for_signals)
 	for (int i = 0; i < 3; i++)
 		(void)sigqueue(getpid(), SIGRTMIN + 3, (union sigval){ .sival_int = i });
 	const int fd = signalfd(-1, &set, SFD_CLOEXEC);
-	for (int i = 0; i < 3; i++)
-		say("%zd %u %d\n", read(fd, &read_info, sizeof(read_info)),
-		    read_info.ssi_signo == (unsigned int)SIGRTMIN + 3, read_info.ssi_int);
+	for (int i = 0; i < 3; i++) {
+		const ssize_t n = read(fd, &read_info, sizeof(read_info));
+		say("%zd %u %d\n", n, read_info.ssi_signo == (unsigned int)SIGRTMIN + 3,
+		    read_info.ssi_int);
+	}
 	const struct timespec no_time = { 0, 1000 };
 	result("sigtimedwait", sigtimedwait(&set, &info, &no_time));
 }
