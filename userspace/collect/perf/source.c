@@ -306,7 +306,8 @@ static bool is_along(struct source_perf *s, const struct stack_snapshot *taken, 
 	}
 }
 
-static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
+/* @flags: of whose namespace the process's number is (SL_FLAG_NS_IDS). */
+static int take_block(struct source_perf *s, const struct stack_snapshot *taken, uint16_t flags,
 		      struct snapshot *snapshot)
 {
 	struct told_block told;
@@ -319,7 +320,7 @@ static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
 		return 0;
 	}
 	struct site_block block = {
-		.owner = { .pid = pid, .told_pid = taken->pid },
+		.owner = { .pid = pid, .told_pid = taken->pid, .flags = flags },
 		.time_ns = taken->time_ns,
 		.address = told.address,
 		.bytes = told.bytes,
@@ -329,23 +330,29 @@ static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
 	return r <= 0 ? r : sites_allocated(s->processes.sites, &block);
 }
 
-static int take_snapshot(struct source_perf *s, const struct stack_snapshot *taken)
+static struct snapshot snapshot_of(const struct stack_snapshot *taken, size_t n_bytes)
 {
-	int r;
-	if (is_along(s, taken, &r))
-		return r;
 	struct snapshot snapshot = {
 		.time_ns = taken->time_ns,
 		.pid = (pid_t)taken->own_pid,
 		.tid = (pid_t)taken->own_tid,
 		.stack = taken->bytes,
-		.n_stack = taken->n_bytes,
+		.n_stack = n_bytes,
 	};
 	memcpy(snapshot.registers, taken->registers, sizeof(snapshot.registers));
 	_Static_assert(sizeof(snapshot.registers) == sizeof(taken->registers),
 		       "the same registers");
+	return snapshot;
+}
+
+static int take_snapshot(struct source_perf *s, const struct stack_snapshot *taken)
+{
+	int r;
+	if (is_along(s, taken, &r))
+		return r;
+	struct snapshot snapshot = snapshot_of(taken, taken->n_bytes);
 	if (taken->reason == SNAPSHOT_BLOCK)
-		return take_block(s, taken, &snapshot);
+		return take_block(s, taken, 0, &snapshot);
 	struct sl_sample sample =
 		sample_header(taken->time_ns, (pid_t)taken->pid, (pid_t)taken->tid, false);
 	sample.reason = taken->reason;
@@ -472,9 +479,8 @@ static void pace(struct source_perf *s, uint64_t now)
 		source_bpf_take_stacks(s->bpf, GAP_NS << thin, s->wait_ns);
 }
 
-int source_perf_drain(struct source_perf *s, struct sink sink)
+int source_perf_drain(struct source_perf *s, uint64_t now, struct sink sink)
 {
-	const uint64_t now = now_ns();
 	struct epoll_event events[16];
 	if (s->processes.spaces == NULL)
 		return 0;
@@ -499,6 +505,19 @@ void source_perf_ready(struct source_perf *s)
 		perf_events_let_run(&s->events, false);
 	if (s->bpf != NULL)
 		source_bpf_take_stacks(s->bpf, 0, 0);
+}
+
+int source_perf_take_block(struct source_perf *s, const struct stack_snapshot *taken,
+			   size_t n_bytes_max, struct sink sink)
+{
+	if (s->processes.spaces == NULL)
+		return 0;
+	s->teller.sink = sink;
+	/* What was mapped by then comes first. */
+	const int r = read_rings(s, taken->time_ns);
+	struct snapshot snapshot =
+		snapshot_of(taken, taken->n_bytes < n_bytes_max ? taken->n_bytes : n_bytes_max);
+	return r < 0 ? r : take_block(s, taken, SL_FLAG_NS_IDS, &snapshot);
 }
 
 int source_perf_tell_blocks(struct source_perf *s, struct sink sink)

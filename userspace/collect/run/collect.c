@@ -97,15 +97,31 @@ struct sink collector_sink(struct collector *c)
 	return (struct sink){ .event = take_event, .data = c };
 }
 
+static int take_block(void *data, const struct stack_snapshot *taken, size_t n_bytes_max)
+{
+	struct collector *c = data;
+	return source_perf_take_block(c->perf, taken, n_bytes_max, collector_sink(c));
+}
+
+/* Blocks that no probe tells of, to who unwinds their stacks: before their image is found to have ended. */
+static int drain_blocks(struct collector *c)
+{
+	return c->shim != NULL && c->perf != NULL ? source_shim_blocks(c->shim, take_block, c) : 0;
+}
+
 int collector_drain(struct collector *c)
 {
+	/* What happens while the others are read, they do not know. */
+	const uint64_t begin_ns = now_ns();
 	int e = 0;
 	if (c->bpf != NULL)
 		e = source_bpf_drain(c->bpf, collector_sink(c));
+	if (e >= 0)
+		e = drain_blocks(c);
 	if (e >= 0 && c->shim != NULL)
 		e = source_shim_drain(c->shim, collector_sink(c));
 	if (e >= 0 && c->perf != NULL)
-		e = source_perf_drain(c->perf, collector_sink(c));
+		e = source_perf_drain(c->perf, begin_ns, collector_sink(c));
 	if (c->run != NULL)
 		c->run->drained_ns = now_ns();
 	return e < 0 ? e : 0;
@@ -304,6 +320,8 @@ static int on_ready(struct run *r)
 		e = run_memory(r, SL_WHEN_READY);
 	if (e >= 0 && c->shim != NULL)
 		e = source_shim_snapshot(c->shim, SL_WHEN_READY, collector_sink(c));
+	if (e >= 0)
+		e = drain_blocks(c);
 	if (e >= 0 && c->perf != NULL)
 		e = source_perf_tell_blocks(c->perf, collector_sink(c));
 	if (e >= 0)

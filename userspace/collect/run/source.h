@@ -144,12 +144,16 @@ int source_perf_open(struct source_perf *s, struct sink sink);
 int source_perf_begin(struct source_perf *s, const struct perf_target *target, struct sink sink);
 /* Poll for reading, edge-triggered; -1: nothing to poll. */
 int source_perf_fd(const struct source_perf *s);
-/* Hands over what is in the rings and some milliseconds old. Returns how much, or a negative errno. */
-int source_perf_drain(struct source_perf *s, struct sink sink);
+/* Hands over what is in the rings and was some milliseconds old at @now. Returns how much, or a negative errno. */
+int source_perf_drain(struct source_perf *s, uint64_t now, struct sink sink);
 /* Whether stacks are being taken. */
 bool source_perf_is_on(const struct source_perf *s);
 /* Nobody wants to know any longer. */
 void source_perf_ready(struct source_perf *s);
+struct stack_snapshot;
+/* Takes a block that the shim tells of by itself: as source_shim_blocks() hands it over. */
+int source_perf_take_block(struct source_perf *s, const struct stack_snapshot *taken,
+			   size_t n_bytes_max, struct sink sink);
 /* It is ready: SITE of what allocated until now. */
 int source_perf_tell_blocks(struct source_perf *s, struct sink sink);
 /* The run is over: hands over the rest. */
