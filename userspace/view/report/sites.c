@@ -30,7 +30,7 @@ struct section {
 
 static const struct section sections[] = {
 	{ SITE_READY, "live when ready", MAX_ROWS },
-	{ SITE_TREE_PEAK, "live at the peak of the tree", MAX_ROWS },
+	{ SITE_TREE_PEAK, "live at the peak", MAX_ROWS },
 	{ SITE_EXIT, "never freed", MAX_ROWS },
 	{ SITE_TOTAL, "allocated in all", MAX_ROWS },
 	{ SITE_TEMPORARY, "freed at once", MAX_ROWS / 2 },
