@@ -34,6 +34,7 @@ struct table *build_costs(const struct session *s, size_t run);
 struct table *build_memory(const struct session *s, size_t run);
 struct table *build_sites(const struct session *s, size_t run);
 struct table *build_site_calls(const struct session *s, size_t run);
+struct table *build_resident(const struct session *s, size_t run);
 struct table *build_processes(const struct session *s, size_t run);
 struct table *build_top_processes(const struct session *s, size_t run);
 struct table *build_connections(const struct session *s, size_t run);

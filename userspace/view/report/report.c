@@ -22,6 +22,7 @@ const struct report reports[] = {
 	{ "memory", "resident memory, heap and faults per process", build_memory },
 	{ "sites", "which functions hold the heap, and what they allocated", build_sites },
 	{ "site-calls", "the calls that led to it, as a tree", build_site_calls },
+	{ "resident", "what resident memory consists of, per process", build_resident },
 	{ "processes", "the tree of processes with their command lines", build_processes },
 	{ "connections", "what was connected to, and how long it took", build_connections },
 	{ "listeners", "the listening sockets and when each could be used", build_listeners },

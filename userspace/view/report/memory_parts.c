@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* What the resident memory of each process consists of: at readiness, else when the tree had most. */
+
+#include "userspace/base/units.h"
+#include "userspace/view/report/parts.h"
+
+#define MAX_LABEL ((size_t)64 << 10)
+/* People are told of parts from this on; the others are one row. */
+#define LEAST_PART 100
+/* What a worker has made its own since readiness is worth a line. */
+#define UNSHARED_LEAST (1 << 20)
+
+/* clang-format off */
+static const struct column columns[] = {
+	{ .title = "process", .key = "command" },
+	{ .title = "id", .key = "process", .audience = FOR_PROGRAMS },
+	{ .title = "at", .key = "at", .audience = FOR_PROGRAMS },
+	{ .title = "part", .key = "part" },
+	{ .title = "", .key = "name", .is_elastic = true },
+	{ .title = "rss", .key = "rss_bytes", .align = ALIGN_RIGHT },
+	{ .title = "once", .key = "pss_bytes", .align = ALIGN_RIGHT },
+	{ .title = "private", .key = "private_bytes", .align = ALIGN_RIGHT },
+	{ .title = "written", .key = "dirty_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "swapped", .key = "swap_bytes", .audience = FOR_PROGRAMS },
+};
+/* clang-format on */
+
+/* As people say. */
+static const char *const words[PART_COUNT] = {
+	[PART_HEAP] = "heap",
+	[PART_ARENAS] = "malloc's arenas",
+	[PART_MALLOC] = "large blocks",
+	[PART_STACK] = "stack",
+	[PART_THREAD_STACKS] = "thread stacks",
+	[PART_LOADER] = "TLS, loader",
+	[PART_FILE] = "file",
+	[PART_SHARED] = "shared memory",
+	[PART_NAMED] = "named",
+	[PART_RUNTIME] = "runtime",
+	[PART_ANONYMOUS] = "other anonymous",
+	[PART_KERNEL] = "kernel's",
+	[PART_OWN] = "startline's own",
+};
+
+struct adding {
+	struct table *t;
+	const struct process *process;
+	const char *label, *at;
+};
+
+static void add_row(const struct adding *a, const char *part, const struct resident_part *p)
+{
+	table_text(a->t, a->label);
+	table_count(a->t, a->process->id);
+	table_text(a->t, a->at);
+	table_text(a->t, part);
+	table_text(a->t, p->name);
+	table_bytes(a->t, p->rss_bytes);
+	table_bytes(a->t, p->pss_bytes);
+	table_bytes(a->t, p->private_bytes);
+	table_bytes(a->t, p->dirty_bytes);
+	table_bytes(a->t, p->swap_bytes);
+}
+
+/* A row of the whole goes before its parts. */
+static void add_process(const struct adding *a, const struct resident_look *look)
+{
+	const struct resident_part all = {
+		.name = "",
+		.rss_bytes = look->rss_bytes,
+		.pss_bytes = look->pss_bytes,
+		.private_bytes = look->private_bytes,
+		.dirty_bytes = look->dirty_bytes,
+		.swap_bytes = look->swap_bytes,
+	};
+	struct resident_part rest = { .name = "" };
+	table_tone(a->t, TONE_STRONG);
+	add_row(a, "all", &all);
+	for (size_t i = 0; i < look->n_parts; i++) {
+		const struct resident_part *p = &look->parts[i];
+		const bool is_large = p->rss_bytes >= look->rss_bytes / LEAST_PART;
+		table_audience(a->t, is_large ? FOR_ALL : FOR_PROGRAMS);
+		add_row(a, words[p->part % PART_COUNT], p);
+		if (is_large)
+			continue;
+		rest.rss_bytes = sum_known(rest.rss_bytes, p->rss_bytes);
+		rest.pss_bytes = sum_known(rest.pss_bytes, p->pss_bytes);
+		rest.private_bytes = sum_known(rest.private_bytes, p->private_bytes);
+		rest.dirty_bytes = sum_known(rest.dirty_bytes, p->dirty_bytes);
+		rest.swap_bytes = sum_known(rest.swap_bytes, p->swap_bytes);
+	}
+	if (rest.rss_bytes > 0) {
+		table_audience(a->t, FOR_PEOPLE);
+		add_row(a, "smaller parts", &rest);
+	}
+}
+
+/* Of what malloc has, what is live: not all of it need have been touched, so it is at most that. */
+static void note_live(const struct adding *a, const struct resident_look *look)
+{
+	char live[UNITS_BYTES], has[UNITS_BYTES];
+	const struct heap *heap = &a->process->heap;
+	const int64_t malloced = resident_malloc(look);
+	/* What a forked process has from its parent is not among what it has allocated. */
+	if (a->process->n_images == 0 || !heap->is_known || heap->ready_bytes == UNKNOWN ||
+	    malloced <= 0 || heap->ready_bytes > malloced)
+		return;
+	table_note(a->t, "%s: of %s that malloc has, %s are live, the rest is its slack", a->label,
+		   format_bytes(has, (double)malloced),
+		   format_bytes(live, (double)heap->ready_bytes));
+}
+
+/* What the process had in common with others when it was ready, and no longer has: at most what of its
+ * own it has gained. */
+static void note_unshared(const struct adding *a)
+{
+	char text[UNITS_BYTES];
+	const struct resident_look *before = &a->process->looks[LOOK_READY];
+	const struct resident_look *after = &a->process->looks[LOOK_END];
+	if (a->process->parent == 0 || !before->is_known || !after->is_known)
+		return;
+	const int64_t gained = after->private_bytes - before->private_bytes;
+	const int64_t lost = (before->rss_bytes - before->private_bytes) -
+			     (after->rss_bytes - after->private_bytes);
+	const int64_t unshared = gained < lost ? gained : lost;
+	if (unshared >= UNSHARED_LEAST)
+		table_note(a->t, "%s unshared %s after readiness", a->label,
+			   format_bytes(text, (double)unshared));
+}
+
+static void note_tree(struct table *t, const struct run *run)
+{
+	char once[UNITS_BYTES], shared[UNITS_BYTES], error[UNITS_BYTES];
+	table_note(t,
+		   "once: pages that several processes have are divided by how many; private: of "
+		   "no other process");
+	if (run->ready_pss_bytes != UNKNOWN)
+		table_note(t, "whole tree when ready: %s, of which %s are shared, once (+- %s)",
+			   format_bytes(once, (double)run->ready_pss_bytes),
+			   format_bytes(shared, (double)run->ready_shared_bytes),
+			   format_bytes(error, run->ready_pss_error_bytes == UNKNOWN
+						       ? 0
+						       : (double)run->ready_pss_error_bytes));
+	if (run->pss_missing != NULL)
+		table_note(t, "%s", run->pss_missing);
+}
+
+struct table *build_resident(const struct session *s, size_t run_index)
+{
+	const struct run *run = &s->runs[run_index];
+	struct table *t = table_new("Resident memory", columns, N_OF(columns));
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
+	bool has_any = false;
+	for (size_t i = 0; i < run->n_processes; i++) {
+		const struct process *p = &run->processes[i];
+		const bool is_ready = p->looks[LOOK_READY].is_known;
+		const struct resident_look *look = &p->looks[is_ready ? LOOK_READY : LOOK_PEAK];
+		if (!look->is_known)
+			continue;
+		const struct adding a = { t, p, process_label(run, p->id, &label),
+					  is_ready ? "ready" : "peak" };
+		add_process(&a, look);
+		if (is_ready)
+			note_live(&a, look);
+		note_unshared(&a);
+		has_any = true;
+	}
+	if (has_any)
+		note_tree(t, run);
+	else
+		table_note(t, "nobody looked: the run ended before it was time to, or an earlier "
+			      "version recorded it");
+	return t;
+}
