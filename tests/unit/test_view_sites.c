@@ -46,9 +46,9 @@ static void who_holds_the_heap_is_told_with_intervals(void **state)
 	(void)state;
 	/* 3 of 4 samples; 4.1 MB were counted. */
 	PRINTS(STORY, "sites", TABLE_TEXT,
-	       "\nlive when ready                       4.1 MB                             308  40\n"
-	       "  load_catalog                app     3.1 MB  75 % (60-86)    3.1 MB     236  30\n"
-	       "  parse                       app     1.0 MB  25 % (14-40)    1.0 MB      72  10\n",
+	       "\nlive when ready           4.1 MB                             308  40\n"
+	       "  load_catalog    app     3.1 MB  75 % (60-86)    3.1 MB     236  30\n"
+	       "  parse           app     1.0 MB  25 % (14-40)    1.0 MB      72  10\n",
 	       "\nnever freed", "\nfreed at once", ", 50 blocks;",
 	       "what was counted (heap.ready, heap.peak,\n  heap.exit)");
 	PRINTS(STORY, "sites", TABLE_CSV, "main,0,0,4100000,1,", ",main,/bin/app,ready,");

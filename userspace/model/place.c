@@ -2,7 +2,10 @@
 /* Which frame of a stack says where a program is, and what code is called by people. */
 #include "userspace/model/place.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "userspace/base/cleanup.h"
 
 /* What comes with the JVM or node is like the C library: who called it is what one wants to know. */
 static bool is_of_runtime(const char *function)
@@ -112,6 +115,24 @@ size_t function_length(const char *name)
 	return n;
 }
 
+/* Most programs have wrappers of their own: zmalloc, CRYPTO_strdup, PyMem_Malloc, sqlite3DbMallocRaw,
+ * ngx_palloc. But "allocate_buffers" is what somebody does with it. */
+static bool is_named_as_allocator(const char *name, size_t n)
+{
+	static const char *const parts[] = {
+		"malloc",   "calloc", "realloc", "valloc", "zalloc",
+		"memalign", "strdup", "strndup", "memdup", "asprintf"
+	};
+	static const char end[] = "alloc";
+	_cleanup_free_ char *text = strndup(name, n);
+	if (text == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (strcasestr(text, parts[i]) != NULL)
+			return true;
+	return n >= strlen(end) && strcasecmp(text + n - strlen(end), end) == 0;
+}
+
 /* Gives out memory on behalf of who called it: the allocator and what only wraps it, what copies a text into
  * new memory, and the containers and strings of C++ and Rust. */
 static bool is_allocator(const struct frame *f)
@@ -121,14 +142,6 @@ static bool is_allocator(const struct frame *f)
 	static const char *const begins[] = { "operator new", "std::",	  "__gnu_cxx::",
 					      "alloc::",      "<alloc::", "hashbrown::",
 					      "__rust_",      "__rdl_" };
-	static const char *const wrappers[] = { "x", "g_", "rpl_", "__libc_", "__" };
-	static const char *const names[] = {
-		"malloc",    "calloc",	       "realloc",	"reallocarray", "malloc0",
-		"memalign",  "posix_memalign", "aligned_alloc", "valloc",	"pvalloc",
-		"strdup",    "strndup",	       "memdup",	"malloc_n",	"realloc_n",
-		"nmalloc",   "nrealloc",       "zalloc",	"try_malloc",	"try_realloc",
-		"malloc0_n", "memdup2",	       "asprintf",	"vasprintf",
-	};
 	const char *slash = f->module != NULL ? strrchr(f->module, '/') : NULL;
 	const char *base = slash != NULL ? slash + 1 : f->module != NULL ? f->module : "";
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++)
@@ -144,17 +157,7 @@ static bool is_allocator(const struct frame *f)
 	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
 			return true;
-	for (size_t i = 0; i < sizeof(wrappers) / sizeof(*wrappers); i++) {
-		if (strncmp(name, wrappers[i], strlen(wrappers[i])) != 0)
-			continue;
-		name += strlen(wrappers[i]);
-		break;
-	}
-	const size_t n = function_length(name);
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strlen(names[i]) == n && strncmp(name, names[i], n) == 0)
-			return true;
-	return false;
+	return is_named_as_allocator(name, function_length(name));
 }
 
 static bool is_never_asked_for(const struct frame *f)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the resident memory of a process consists of: RESIDENT events from what /proc tells of its
- * mappings. That takes the kernel a walk over its page tables, some 10 ms for each GB, in which the process
+ * mappings. That takes the kernel a walk over its page tables, some 30 ms for each GB, in which the process
  * runs on, but can map nothing. */
 #ifndef USERSPACE_COLLECT_PROC_RESIDENT_H
 #define USERSPACE_COLLECT_PROC_RESIDENT_H

@@ -91,7 +91,7 @@ static void add_percents(const struct writer *w, const struct site_amount *a, do
 {
 	const double share = ratio_of(a->mass.bytes, whole);
 	const double low = ratio_of(a->interval.low, whole),
-		     high = ratio_of(a->interval.high, whole);
+		     high = fmin(ratio_of(a->interval.high, whole), 1);
 	if (high - low < 0.0005)
 		table_textf(w->t, "%.*f %%", share < 0.0995, 100 * share);
 	else
@@ -110,6 +110,14 @@ static const char *label_of(struct writer *w, const struct site_function *row)
 	return buf_str(&w->label);
 }
 
+/* Without the version of a library: the name of the function needs the room. */
+static void add_module(struct table *t, const struct frame *f)
+{
+	const char *base = f != NULL && f->module != NULL ? label_base(f->module) : "";
+	const char *so = strstr(base, ".so");
+	table_textf(t, "%.*s", (int)(so != NULL ? (size_t)(so - base) : strlen(base)), base);
+}
+
 static void add_row(struct writer *w, const struct site_function *row, enum site_part part)
 {
 	const struct site_amount *self = &row->self[part], *total = &row->total[part];
@@ -118,7 +126,7 @@ static void add_row(struct writer *w, const struct site_function *row, enum site
 	struct table *t = w->t;
 	table_indent(t, 1);
 	table_text(t, label_of(w, row));
-	table_text(t, f != NULL && f->module != NULL ? label_base(f->module) : "");
+	add_module(t, f);
 	table_number(t, CELL_BYTES, round(self->mass.bytes / w->n_runs));
 	table_ratio(t, ratio_of(self->mass.bytes, whole));
 	add_percents(w, self, whole);
