@@ -5,6 +5,9 @@
 
 load ../e2e/helpers
 
+# Each line is run five times.
+export BATS_TEST_TIMEOUT=600
+
 SIDE_BY_SIDE="$BATS_TEST_DIRNAME/side_by_side"
 LINES_OF="$BATS_TEST_DIRNAME/lines"
 
