@@ -95,7 +95,9 @@ static uint64_t *place_of(struct sampled *table, uint64_t address, unsigned int 
 
 static uint64_t *note_of(struct sampled *table, const uint64_t *place)
 {
-	return &table->notes[0][place - table->addresses[0]];
+	const size_t i = (size_t)(place - table->addresses[0]);
+
+	return &table->notes[i / SAMPLE_WAYS][i % SAMPLE_WAYS];
 }
 
 bool sampled_add(struct sampled *table, const void *p, uint64_t note)

@@ -371,8 +371,8 @@ static void add_unsampled(struct builder *b, struct raw_list *list, double every
 	for (int proc = 0; (size_t)proc < b->procs.n && b->error == 0; proc++) {
 		const struct heap *heap = &b->procs.items[proc].out.heap;
 		struct raw_site rest = { .proc = proc, .node = -1, .is_unsampled = true };
-		struct raw_site *raws = &list->items[at];
-		const size_t n = at < list->n && raws->proc == proc ? n_of_process(list, at) : 0;
+		struct raw_site *raws = at < list->n ? &list->items[at] : NULL;
+		const size_t n = raws != NULL && raws->proc == proc ? n_of_process(list, at) : 0;
 		at += n;
 		if (!heap->is_known || !heap->has_sites)
 			continue;
