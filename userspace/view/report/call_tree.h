@@ -45,6 +45,6 @@ struct call_rows {
 };
 
 /* Adds the rows to @t: for people merged and the large ones, for programs all. -ENOMEM. */
-int call_tree_show(struct call_tree *tree, struct table *t, const struct call_rows *rows);
+int call_tree_show(struct call_tree *tree, struct table *t, const struct call_rows *cells);
 
 #endif
