@@ -147,6 +147,8 @@ static bool process_is_known(struct builder *b, const struct sl_task *e)
 	if (p->parent < 0 && index > 0 && parent < index)
 		p->parent = parent;
 	p->has_task = true;
+	/* A sample may have been the first to tell of it, and what follows has this number. */
+	set_ns_pid(b, index, e->ns_pid);
 	return true;
 }
 
