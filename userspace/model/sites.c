@@ -156,7 +156,7 @@ static void set_interval(struct site_amount *a, const struct site_amount *whole,
 static int finish(struct adder *a)
 {
 	struct site_functions *f = a->f;
-	for (size_t i = 0; i < f->list.n && a->n_freed.items != NULL; i++) {
+	for (size_t i = 0; i < a->n_freed.n; i++) {
 		struct site_function *row = &f->list.items[i];
 		row->name = f->names.names.items[i];
 		row->lifetime_ns = a->n_freed.items[i] > 0
