@@ -75,6 +75,11 @@ uintptr_t real_beside(const char *name, const char *function);
 /* As real_next(), but only if the allocator itself, that malloc is taken from, defines it; else 0. */
 uintptr_t real_allocators(const char *name);
 
+/* Where the object lies that has @address; false: none that is known. No lock is taken. */
+bool real_object_at(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end);
+/* Where the main stack ends, at least; 0: unknown. */
+uintptr_t real_stack_end(void);
+
 /* Allocation of last resort, one mapping each, never reused: only if no libc was found. */
 void *emergency_alloc(size_t n, size_t alignment);
 size_t emergency_size(const void *p);
