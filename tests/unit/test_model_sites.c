@@ -5,21 +5,14 @@
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
+#include "tests/unit/heap_story.h"
 #include "tests/unit/stories.h"
 #include "userspace/base/buf.h"
 
-/* Stacks: 1 main, 2 load_catalog in main, 3 malloc in load_catalog, 4 parse in main. */
-#define CODE                                                                                \
-	"0 module /bin/app id=1 type=file\n0 module /lib/libc.so.6 id=2 type=file\n"        \
-	"0 frame id=1 module=1 offset=16\n0 function main frame=1\n0 stack id=1 frame=1\n"  \
-	"0 frame id=2 module=1 offset=32\n0 function load_catalog frame=2\n"                \
-	"0 stack id=2 frame=2 caller=1\n"                                                   \
-	"0 frame id=3 module=2 offset=48\n0 function malloc frame=3\n0 stack id=3 frame=3 " \
-	"caller=2\n"                                                                        \
-	"0 frame id=4 module=1 offset=64\n0 function parse frame=4\n0 stack id=4 frame=4 caller=1\n"
 #define BOTH "0 meta source.bpf=ok\n0 meta source.shim=ok\n"
-#define BEGIN \
-	BOTH CODE "0 meta design.heap=sample=1000\n0 mark 9 spawn\n1ms exec 9 /bin/app argv=app\n"
+#define BEGIN          \
+	BOTH HEAP_CODE \
+		"0 meta design.heap=sample=1000\n0 mark 9 spawn\n1ms exec 9 /bin/app argv=app\n"
 
 static const struct heap *heap_of(const struct session *s, int process)
 {
@@ -177,7 +170,7 @@ static void what_a_function_holds_is_a_metric(void **state)
 {
 	(void)state;
 	struct session *s = build(
-		BOTH CODE
+		BOTH HEAP_CODE
 		"0 meta design.heap=sample=1000\n0 meta ready=accept\n0 mark 9 spawn\n"
 		"1ms exec 9 /bin/app argv=app\n"
 		"2ms net 9 listen sock=1 addr=127.0.0.1:80\n"
