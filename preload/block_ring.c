@@ -58,7 +58,7 @@ static bool take_place(__u64 *state, __u64 ticket)
 /* Release: pairs with the reader's second look at the state. */
 static void leave_place(__u64 *state)
 {
-	__atomic_store_n(state, *state + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(state, __atomic_load_n(state, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
 }
 
 struct sl_block_record *block_ring_begin(struct sl_blocks *ring)

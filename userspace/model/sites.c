@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/capped_sum.h"
 #include "userspace/model/place.h"
 
 struct adder {
@@ -51,7 +52,7 @@ static void add_amount(struct site_amount *to, const struct site_sum *sum)
 	if (!sum->is_known)
 		return;
 	to->blocks += sum->blocks == UNKNOWN ? 0 : (double)sum->blocks;
-	to->samples += sum->samples == UNKNOWN ? 0 : sum->samples;
+	to->samples = capped_sum(to->samples, sum->samples == UNKNOWN ? 0 : sum->samples);
 }
 
 /* The place in the list of the function @id of the table; -ENOMEM. */
@@ -131,7 +132,7 @@ static int add_process(struct adder *a, const struct process *p)
 	if (!p->heap.is_known || !p->heap.has_sites)
 		return 0;
 	f->has_sites = true;
-	f->cut += p->heap.sites_cut > 0 ? p->heap.sites_cut : 0;
+	f->cut = capped_sum(f->cut, p->heap.sites_cut > 0 ? p->heap.sites_cut : 0);
 	for (size_t i = 0; i < p->heap.n_sites && rc == 0; i++) {
 		const struct site *site = &p->heap.sites[i];
 		for (int part = 0; part < SITE_PARTS; part++) {

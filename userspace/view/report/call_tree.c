@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/capped_sum.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/utf8.h"
 #include "userspace/view/report/label.h"
@@ -92,7 +93,8 @@ int call_tree_add(struct call_tree *tree, int64_t place, int64_t weight, int64_t
 							      : MAX_DEPTH;
 	size_t at = 0;
 	int rc = 0;
-	tree->nodes.items[0].total += weight;
+	struct call_node *root = &tree->nodes.items[0];
+	root->total = capped_sum(root->total, weight);
 	if (n_frames == 0)
 		rc = child_of(tree, 0, &none, &at);
 	for (size_t i = 0; i < n_frames && rc == 0; i++) {
@@ -101,15 +103,18 @@ int call_tree_add(struct call_tree *tree, int64_t place, int64_t weight, int64_t
 			continue;
 		const size_t parent = at;
 		rc = child_of(tree, parent, f, &at);
+		struct call_node *node = &tree->nodes.items[at];
 		if (rc == 0 && at != parent)
-			tree->nodes.items[at].total += weight;
+			node->total = capped_sum(node->total, weight);
 	}
 	if (rc < 0)
 		return rc;
 	struct call_node *last = &tree->nodes.items[at];
-	last->total += n_frames == 0 ? weight : 0;
-	*(is_open ? &last->open : &last->self) += weight;
-	last->n += n;
+	if (n_frames == 0)
+		last->total = capped_sum(last->total, weight);
+	int64_t *own = is_open ? &last->open : &last->self;
+	*own = capped_sum(*own, weight);
+	last->n = capped_sum(last->n, n);
 	return 0;
 }
 
