@@ -134,7 +134,7 @@ struct task_state {
 	__u64 stack_due_ns;		  /* its stack is not taken before it has run so long */
 	__u64 speed_samples, speed_sum;	  /* see struct sl_usage */
 	__u32 probe_left;		  /* runs until the next one that is timed */
-	__u32 reserved;
+	__u32 grown_pages;		  /* by the call that returns, whose stack is wanted */
 	struct sched_state sched;
 	struct net_state net;
 	__u64 python_thread;	/* see stack_python.bpf.c */
@@ -199,7 +199,7 @@ static __always_inline bool tracked(struct task_struct *task)
 
 #define CALL_CHILD 0x2000u /* child_exit() */
 #define CALL_NAME  0x4000u /* name_enter(), name_exit() */
-#define CALL_LINK  0x8000u /* link_exit() */
+#define CALL_LINK  0x8000u /* link_exit(), growth_exit() */
 
 #define CALLS 512
 extern const volatile __u16 call_table[CALLS]; /* by system call number */
@@ -219,6 +219,7 @@ int child_exit(struct task_state *ts, long result);
 int name_enter(struct task_state *ts);
 int name_exit(struct task_state *ts, long result);
 int link_exit(struct task_state *ts, long result);
+int growth_exit(struct task_state *ts, long result);
 
 /* link.bpf.c: the current thread wanted to execute what is at @address, where no page was. */
 int link_fetched(__u64 address, __u64 regs);

@@ -73,6 +73,10 @@ struct stack_snapshot {
 #define SNAPSHOT_GOROUTINE 0xfffdu
 #define GOROUTINE_BYTES	   (16u << 10)
 
+/* As its reason: the call that it leaves has added memory; since_ns: so many bytes (bpf/memory_growth.bpf.c). */
+#define SNAPSHOT_GROWTH 0xfffbu
+#define GROWTH_LEAST	(128u << 10) /* what malloc grows its heap by */
+
 /* ---- frames of CPython ---- */
 
 /* Offsets as in struct python_layout (userspace/stacks/python.h). */

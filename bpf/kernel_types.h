@@ -105,6 +105,7 @@ struct mm_struct {
 	unsigned long task_size;
 	unsigned long start_stack; /* what the kernel put on the main thread's stack begins here */
 	unsigned long arg_start, arg_end;
+	unsigned long brk, data_vm;
 	unsigned long saved_auxv[44];
 	struct percpu_counter rss_stat[4];
 	struct file *exe_file;

@@ -99,7 +99,11 @@ __noinline int link_exit(struct task_state *ts, long result)
 		return 0;
 	switch (ts->nr) {
 	case __NR_mmap:
-		return map_exit(ts, result);
+		map_exit(ts, result);
+		return growth_exit(ts, result);
+	case __NR_brk:
+	case __NR_mremap:
+		return growth_exit(ts, result);
 	case __NR_mprotect:
 		return protect_exit(ts);
 	case __NR_munmap:

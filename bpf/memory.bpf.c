@@ -5,40 +5,16 @@
  * split over the CPUs, so their parts are added up: see counters_read(). That happens at every
  * RSS_PATIENCE-th change, and at once when a change was larger than what the kernel keeps in a
  * CPU's part: see is_small(). */
-#include "bpf/common.bpf.h"
+#include "bpf/memory.bpf.h"
+
 #include "bpf/overhead.bpf.h"
 #include "bpf/percpu.bpf.h"
 #include "bpf/process.bpf.h"
 
-#define PAGE_BYTES 4096ull
-/* As the kernel numbers them. */
-enum { MEMBER_FILE, MEMBER_ANONYMOUS, MEMBER_SWAP, MEMBER_SHARED, MEMBERS };
-
-#define CPUS_SUMMED  16 /* with more CPUs only this one's part is read */
 #define PEAK_TRIES   8
 #define THREAD_BATCH 64 /* pages a thread may hold back in its own counters, before 6.2 */
 #define RSS_PATIENCE 16 /* changes of one memory on one CPU, of which one is read */
 #define CPU_BATCH    32 /* pages a CPU's part holds at most, or two per CPU if that is more */
-
-struct memory_state {
-	__u64 pages;
-	__u64 peak_pages;
-	__u64 users;			   /* processes */
-	__u64 is_shared;		   /* by several threads, now or once */
-	__s32 parts[MEMBERS][CPUS_SUMMED]; /* each CPU's, as last seen */
-	/* By member, as read last, and then when the peak was. Two CPUs that read at the same time may mix
-	 * theirs, which differ by what changed between them. */
-	__s64 members[MEMBERS];
-	__s64 peak_members[MEMBERS];
-};
-
-struct memory_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 32768);
-	__type(key, __u64); /* address of the struct mm_struct */
-	__type(value, struct memory_state);
-};
 
 struct memory_map memories SEC(".maps");
 
@@ -222,6 +198,7 @@ int memory_join(__u64 mm)
 	memory = bpf_map_lookup_elem(&memories, &mm);
 	if (memory) {
 		memory_read(memory, mm, false);
+		growth_begin(memory, mm);
 	}
 	return 0;
 }
@@ -233,6 +210,13 @@ int memory_refresh(__u64 mm)
 	if (memory && has_rss_stat)
 		memory_read(memory, mm, false);
 	return 0;
+}
+
+int memory_tell(__u64 mm, __u64 pid_tgid, __u32 when)
+{
+	struct memory_state *memory = bpf_map_lookup_elem(&memories, &mm);
+
+	return memory ? growth_tell(memory, mm, pid_tgid, when) : 0;
 }
 
 int memory_share(__u64 mm)
@@ -309,6 +293,7 @@ static __always_inline __u64 error_pages(void)
 int memory_reset(void)
 {
 	tree_pages = tree_peak_pages = tree_peak_ns = 0;
+	growth_reset();
 	return 0;
 }
 
@@ -381,6 +366,7 @@ int handle_rss_stat(__u64 *ctx)
 	}
 	percpu_learn();
 	memory_read(memory, key, !memory->is_shared);
+	growth_follow(memory, key);
 	if (!begin)
 		return 0;
 	/* Whoever changed the memory: hardly ever another than the one it belongs to. */

@@ -238,6 +238,7 @@ static __always_inline void change_memory(__u32 tgid, __u64 mm)
 
 	if (!process || process->mm == mm)
 		return;
+	memory_tell(process->mm, bpf_get_current_pid_tgid(), SL_WHEN_EXEC);
 	memory_leave(process->mm, NULL);
 	process->mm = mm;
 	memory_join(mm);
@@ -465,6 +466,7 @@ int handle_exit(__u64 *ctx)
 	calls_forget(tgid);
 	if (memory_key(task) == process->mm) /* before 6.16 it is gone already */
 		memory_refresh(process->mm);
+	memory_tell(process->mm, pid_tgid_of(task), SL_WHEN_EXIT);
 	memory_leave(process->mm, &process->peak);
 	process->mm = 0;
 	usage_emit_ended(tgid);

@@ -72,6 +72,8 @@ int memory_leave(__u64 mm, struct resident *peak);
 int memory_refresh(__u64 mm);
 /* What it has now, and had at most so far. */
 int memory_look(__u64 mm, struct resident *now, struct resident *peak);
+/* MAPPED of it, as that of process @pid_tgid. */
+int memory_tell(__u64 mm, __u64 pid_tgid, __u32 when);
 int memory_emit(__u32 when);
 int memory_reset(void);
 

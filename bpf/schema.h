@@ -54,7 +54,10 @@
 	X(30, MAPPING, mapping, "a file of code was mapped, or protected")                 \
 	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")       \
 	X(32, SITE, site, "what one call site has allocated, at one moment")               \
-	X(33, RESIDENT, resident, "a part of a process's resident memory, at one moment")
+	X(33, RESIDENT, resident, "a part of a process's resident memory, at one moment")  \
+	X(34, MAPPED, mapped, "what a memory has resident and has grown by, so far")       \
+	X(35, MAPSITE, mapsite, "what one call site has mapped")                           \
+	X(36, LIVE, live, "live bytes of the heap of the whole tree, at one moment")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */

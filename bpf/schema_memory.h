@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The part of the event schema (bpf/schema.h, which includes it) that says what resident memory is made
- * of: a look at the mappings of all processes of the tree, one record a part. */
+ * of: a look at the mappings of all processes of the tree, one record a part; and how it has grown. */
 #ifndef SL_SCHEMA_MEMORY_H
 #define SL_SCHEMA_MEMORY_H
 
@@ -42,6 +42,53 @@ struct sl_resident {
 	__u64 swap_bytes;
 	char text[];
 };
+
+/* Memory that can be used at once: anonymous, private or shared, and writable. What is made so later by
+ * mprotect (stacks of threads, glibc's arenas for these) is not told of. */
+enum sl_growth { /* order is frozen */
+		 SL_GROWTH_BRK,
+		 SL_GROWTH_MMAP,
+		 SL_GROWTH_MREMAP,
+		 SL_GROWTH_WAYS = 3
+};
+
+struct sl_growth_sum {
+	__u64 calls;
+	__u64 bytes;
+};
+
+/* One memory so far, since it was made by exec or fork; told as it changes, but not at every change, and as it
+ * ends. event.pid = a process that has it. */
+struct sl_mapped {
+	struct sl_event event;
+	__u32 when;	  /* enum sl_when: READY; EXIT, EXEC: it ends; 0: it has changed */
+	__u32 memory;	  /* numbers memories, from 1, since several processes may have one */
+	__u64 rss_bytes;  /* SL_UNKNOWN: not counted */
+	__u64 tree_bytes; /* resident, of the whole tree; likewise */
+	__u64 data_bytes; /* of private writable mappings but for the stack, touched or not */
+	struct sl_growth_sum grown[SL_GROWTH_WAYS];
+};
+
+/* Large growths of one image with one stack, told at the end. Those that were too small or too many for a stack are
+ * missing: MAPPED has them all. */
+struct sl_mapsite {
+	struct sl_event event;
+	__u32 stack; /* STACK id; 0: unknown */
+	__u32 reserved;
+	__u64 since_ns; /* the image's first one */
+	struct sl_growth_sum all;
+	struct sl_growth_sum ready; /* … until readiness; SL_UNKNOWN: there was none */
+};
+
+/* As the shims' counters say, which threads update in steps. */
+struct sl_live {
+	struct sl_event event;
+	__u64 bytes;
+};
+
 _Static_assert(sizeof(struct sl_resident) == 96, "sl_resident has padding or grew");
+_Static_assert(sizeof(struct sl_mapped) == 112, "sl_mapped has padding or grew");
+_Static_assert(sizeof(struct sl_mapsite) == 80, "sl_mapsite has padding or grew");
+_Static_assert(sizeof(struct sl_live) == 40, "sl_live has padding or grew");
 
 #endif

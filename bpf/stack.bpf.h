@@ -16,6 +16,8 @@ extern const volatile __u32 want_stacks;
 /* The shim tells of blocks of heap (bpf/block.h). */
 extern const volatile __u32 want_blocks;
 
+#define PAGE_SHIFT 12
+
 extern struct ring_map stack_ring SEC(".maps");
 
 /* 0 when it cannot be read: a null pointer ends every walk. */
@@ -59,6 +61,10 @@ static __always_inline bool stack_at_block(struct task_struct *task, struct task
 static __always_inline void stack_at_exit(struct task_state *ts, __u16 bits, __u64 now)
 {
 	ts->left_ns = now;
+	if (want_stacks && ts->grown_pages) {
+		stack_take(ts, SNAPSHOT_GROWTH, (__u64)ts->grown_pages << PAGE_SHIFT, now);
+		ts->grown_pages = 0;
+	}
 	if (want_stacks && stack_wait_ns && ts->offcpu_ns >= stack_wait_ns && !(bits & CALL_EXEC))
 		stack_take(ts, SL_SAMPLE_WAIT, ts->enter_ns, now);
 }

@@ -312,8 +312,10 @@ static __always_inline void tell(struct task_struct *task, struct task_state *ts
 	process = bpf_map_lookup_elem(&processes, &tgid);
 	if (!process)
 		return;
-	if (memory_key(task) == process->mm)
+	if (memory_key(task) == process->mm) {
 		memory_refresh(process->mm);
+		memory_tell(process->mm, (__u64)tgid << 32 | tgid, walk_when);
+	}
 	memory_look(process->mm, &process->rss, &process->peak);
 	emit_usage(process, &process->now, (__u64)tgid << 32 | tgid, walk_when);
 	__builtin_memset(&process->now, 0, sizeof(process->now));

@@ -71,6 +71,9 @@
  *		tree_peak temporary: total=BYTES total_blocks= total_error= total_samples=
  *	resident S exit|ready|peak PART areas= size= rss= pss= private= dirty= swap= text=
  *		result=N|EACCES (PARTs: as in bpf/schema_memory.h, in small letters: all, heap …)
+ *	mapped S memory=N rss= tree= data=, brk= mmap= mremap= (bytes), brk_calls= …, when=exit|ready|exec
+ *	mapsite S stack=N since=TIME calls= bytes= ready_calls= ready_bytes=
+ *	live bytes=N
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -316,6 +316,20 @@ static const struct field resident[] = {
 	NUMBER("dirty", resident, dirty_bytes), NUMBER("swap", resident, swap_bytes),
 	TEXT("text", resident, text), LAST,
 };
+#define GROWTH(name, way) \
+	NUMBER(name, mapped, grown[way].bytes), NUMBER(name "_calls", mapped, grown[way].calls)
+static const struct field mapped[] = {
+	NAME("when", mapped, when, whens), NUMBER("memory", mapped, memory),
+	NUMBER("rss", mapped, rss_bytes), NUMBER("tree", mapped, tree_bytes),
+	NUMBER("data", mapped, data_bytes), GROWTH("brk", SL_GROWTH_BRK),
+	GROWTH("mmap", SL_GROWTH_MMAP), GROWTH("mremap", SL_GROWTH_MREMAP), LAST,
+};
+static const struct field mapsite[] = {
+	NUMBER("stack", mapsite, stack), TIME("since", mapsite, since_ns),
+	NUMBER("calls", mapsite, all.calls), NUMBER("bytes", mapsite, all.bytes),
+	NUMBER("ready_calls", mapsite, ready.calls), NUMBER("ready_bytes", mapsite, ready.bytes), LAST,
+};
+static const struct field live[] = { NUMBER("bytes", live, bytes), LAST };
 static const struct field mapping[] = {
 	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),
 	NUMBER("address", mapping, address), NUMBER("length", mapping, length),
@@ -365,6 +379,9 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_IMPORT, SL_SOURCE_BPF, true, import },
 	{ SL_KIND_SITE, SL_SOURCE_COLLECT, true, site },
 	{ SL_KIND_RESIDENT, SL_SOURCE_COLLECT, true, resident },
+	{ SL_KIND_MAPPED, SL_SOURCE_BPF, true, mapped },
+	{ SL_KIND_MAPSITE, SL_SOURCE_COLLECT, true, mapsite },
+	{ SL_KIND_LIVE, SL_SOURCE_COLLECT, false, live },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

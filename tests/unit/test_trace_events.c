@@ -54,6 +54,9 @@ static const struct {
 	{ SL_KIND_IMPORT, "1ms import 100 begin name=json language=python" },
 	{ SL_KIND_SITE, "1ms site 100 exit stack=1 since=0 live=4099 live_blocks=1" },
 	{ SL_KIND_RESIDENT, "1ms resident 100 ready file rss=4K text=/x" },
+	{ SL_KIND_MAPPED, "1ms mapped 100 memory=1 rss=4K tree=8K data=4K mmap=64K mmap_calls=1" },
+	{ SL_KIND_MAPSITE, "1ms mapsite 100 stack=0 calls=1 bytes=128K" },
+	{ SL_KIND_LIVE, "1ms live bytes=4K" },
 };
 
 static void every_kind_can_be_told_and_printed(void **state)

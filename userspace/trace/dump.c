@@ -466,6 +466,36 @@ static void print_resident(struct line *l, const struct sl_resident *e)
 	add_text(l, &e->event, e->text);
 }
 
+static void print_mapped(struct line *l, const struct sl_mapped *e)
+{
+	static const char *const ways[SL_GROWTH_WAYS] = { "brk", "mmap", "mremap" };
+	(void)buf_addf(l->out, " memory=%u", e->memory);
+	if (e->when != 0)
+		(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
+	add_number(l, "rss", e->rss_bytes);
+	add_number(l, "tree", e->tree_bytes);
+	add_number(l, "data", e->data_bytes);
+	for (size_t i = 0; i < SL_GROWTH_WAYS; i++)
+		(void)buf_addf(l->out, " %s=%llu/%llu", ways[i],
+			       (unsigned long long)e->grown[i].calls,
+			       (unsigned long long)e->grown[i].bytes);
+}
+
+static void print_mapsite(struct line *l, const struct sl_mapsite *e)
+{
+	(void)buf_addf(l->out, " stack=%u", e->stack);
+	add_time(l, "since", e->since_ns);
+	add_number(l, "calls", e->all.calls);
+	add_number(l, "bytes", e->all.bytes);
+	add_number(l, "ready_calls", e->ready.calls);
+	add_number(l, "ready_bytes", e->ready.bytes);
+}
+
+static void print_live(struct line *l, const struct sl_live *e)
+{
+	add_number(l, "bytes", e->bytes);
+}
+
 static void print_output(struct line *l, const struct sl_output *e)
 {
 	(void)buf_addf(l->out, " fd=%d length=%u", (int)e->fd, e->length);

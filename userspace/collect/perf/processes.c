@@ -74,6 +74,8 @@ static void image_ended(struct processes *p, pid_t pid, uint64_t time_ns, enum s
 {
 	if (p->sites != NULL)
 		sites_image_ended(p->sites, pid, time_ns, when);
+	if (p->map_sites != NULL)
+		map_sites_image_ended(p->map_sites, pid);
 }
 
 static void take_exec(struct processes *p, pid_t pid, uint64_t time_ns)

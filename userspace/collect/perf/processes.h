@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/collect/heap/map_sites.h"
 #include "userspace/collect/heap/sites.h"
 #include "userspace/collect/perf/interpreter.h"
 #include "userspace/stacks/spaces.h"
@@ -15,9 +16,10 @@
 struct processes {
 	struct spaces *spaces;
 	struct interpreters *interpreters;
-	struct sites *sites; /* NULL: nobody wants to know of blocks */
-	bool is_whole;	     /* records are of all that the CPUs do */
-	uint64_t n_lost;     /* records for which there was no room */
+	struct sites *sites;	     /* NULL: nobody wants to know of blocks */
+	struct map_sites *map_sites; /* NULL: no probe tells of growths */
+	bool is_whole;		     /* records are of all that the CPUs do */
+	uint64_t n_lost;	     /* records for which there was no room */
 };
 
 /* Takes one that is no sample, of @time_ns. */

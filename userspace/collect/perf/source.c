@@ -18,6 +18,7 @@
 #include "userspace/collect/perf/goroutines.h"
 #include "userspace/collect/perf/interpreter.h"
 #include "userspace/collect/perf/processes.h"
+#include "userspace/collect/perf/snapshots.h"
 #include "userspace/collect/perf/tell.h"
 #include "userspace/collect/perf/told_block.h"
 #include "userspace/collect/run/emit.h"
@@ -47,8 +48,6 @@
 /* What is in the rings is read in less than that, but for files made to take time: then the samples in it
  * are lost, since other sources have rings that fill, and somebody may be waiting for the report. */
 #define PATIENCE_NS (500 * NS_PER_MS)
-
-#define KERNEL_FRAMES 128
 
 struct source_perf {
 	uint64_t rate_hz; /* asked for; 0: what the cost allows */
@@ -108,6 +107,7 @@ static void forget_processes(struct source_perf *s)
 	s->unwinder = unwinder_free(s->unwinder);
 	(void)spaces_free(s->processes.spaces);
 	(void)sites_free(s->processes.sites);
+	(void)map_sites_free(s->processes.map_sites);
 	s->processes = (struct processes){ 0 };
 }
 
@@ -174,7 +174,8 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 		.pid = pid,
 		.period_ns = s->period_ns,
 		.ring_bytes = s->ring_bytes,
-		.may_pause = s->is_endless || s->processes.sites != NULL,
+		.may_pause = s->is_endless || s->processes.sites != NULL ||
+			     s->processes.map_sites != NULL,
 		.program = s->bpf != NULL ? source_bpf_timer_fd(s->bpf) : -1,
 	};
 	const bool is_wanted = s->period_ns > 0 || !s->has_timer;
@@ -202,8 +203,10 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 		.spaces = spaces_new(s->modules),
 		.interpreters = &s->interpreters,
 		.sites = s->sample_bytes != 0 ? sites_new() : NULL,
+		.map_sites = s->bpf != NULL ? map_sites_new() : NULL,
 	};
-	if (s->sample_bytes != 0 && s->processes.sites == NULL)
+	if ((s->sample_bytes != 0 && s->processes.sites == NULL) ||
+	    (s->bpf != NULL && s->processes.map_sites == NULL))
 		return -ENOMEM;
 	s->unwinder = s->processes.spaces != NULL ? unwinder_new(s->processes.spaces) : NULL;
 	if (s->unwinder == NULL)
@@ -330,19 +333,16 @@ static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
 	return r <= 0 ? r : sites_allocated(s->processes.sites, &block);
 }
 
-static struct snapshot snapshot_of(const struct stack_snapshot *taken, size_t n_bytes)
+static int take_growth(struct source_perf *s, const struct stack_snapshot *taken,
+		       struct snapshot *snapshot)
 {
-	struct snapshot snapshot = {
-		.time_ns = taken->time_ns,
-		.pid = (pid_t)taken->own_pid,
-		.tid = (pid_t)taken->own_tid,
-		.stack = taken->bytes,
-		.n_stack = n_bytes,
-	};
-	memcpy(snapshot.registers, taken->registers, sizeof(snapshot.registers));
-	_Static_assert(sizeof(snapshot.registers) == sizeof(taken->registers),
-		       "the same registers");
-	return snapshot;
+	const struct site_owner owner = { .pid = snapshot->pid, .told_pid = taken->pid };
+	uint32_t stack = 0;
+	const int r =
+		s->processes.map_sites == NULL ? 0 : stack_of(s, snapshot, SNAPSHOT_GROWTH, &stack);
+	return r <= 0 ? r
+		      : map_sites_add(s->processes.map_sites, &owner, taken->time_ns, stack,
+				      taken->since_ns);
 }
 
 static int take_snapshot(struct source_perf *s, const struct stack_snapshot *taken)
@@ -353,6 +353,8 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 	struct snapshot snapshot = snapshot_of(taken, taken->n_bytes);
 	if (taken->reason == SNAPSHOT_BLOCK)
 		return take_block(s, taken, 0, &snapshot);
+	if (taken->reason == SNAPSHOT_GROWTH)
+		return take_growth(s, taken, &snapshot);
 	struct sl_sample sample =
 		sample_header(taken->time_ns, (pid_t)taken->pid, (pid_t)taken->tid, false);
 	sample.reason = taken->reason;
@@ -361,53 +363,20 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 	return emit_sample(s, &snapshot, &sample);
 }
 
-static void set_registers(const uint64_t *registers, struct snapshot *ret)
-{
-	static const uint8_t numbers[PERF_REGISTERS] = {
-		[0] = REGISTER_RAX,  [1] = REGISTER_RBX,  [2] = REGISTER_RCX,  [3] = REGISTER_RDX,
-		[4] = REGISTER_RSI,  [5] = REGISTER_RDI,  [6] = REGISTER_RBP,  [7] = REGISTER_RSP,
-		[8] = REGISTER_RIP,  [12] = REGISTER_R8,  [13] = REGISTER_R9,  [14] = REGISTER_R10,
-		[15] = REGISTER_R11, [16] = REGISTER_R12, [17] = REGISTER_R13, [18] = REGISTER_R14,
-		[19] = REGISTER_R15,
-	};
-	for (size_t i = 0; i < PERF_REGISTERS; i++)
-		if (i < 9 || i >= 12) /* flags and segments */
-			ret->registers[numbers[i]] = registers[i];
-}
-
-static size_t copy_kernel(const struct perf_sample *sample, uint64_t ret[static KERNEL_FRAMES])
-{
-	size_t n = 0;
-	for (size_t i = 0; i < sample->n_kernel && n < KERNEL_FRAMES; i++)
-		if (sample->kernel[i] < PERF_CONTEXT_MAX)
-			ret[n++] = sample->kernel[i];
-	return n;
-}
-
 static int take_timer(struct source_perf *s, const struct perf_cpu *cpu,
 		      const struct perf_event_header *record)
 {
 	struct perf_sample taken;
-	uint64_t kernel[KERNEL_FRAMES];
+	uint64_t kernel[SNAPSHOT_KERNEL_FRAMES];
 	/* Of a thread that has just been taken off the list of processes the kernel tells -1. */
 	if (!perf_sample_read(record, &taken) || taken.pid <= 0 || taken.tid <= 0)
 		return 0;
-	struct snapshot snapshot = {
-		.time_ns = taken.time_ns,
-		.pid = taken.pid,
-		.tid = taken.tid,
-		.stack = taken.stack,
-		.n_stack = taken.n_stack,
-		.kernel = kernel,
-		.n_kernel = copy_kernel(&taken, kernel),
-	};
+	struct snapshot snapshot = snapshot_of_timer(&taken, kernel);
 	struct sl_sample sample =
 		sample_header(taken.time_ns, taken.pid, taken.tid, s->use_ns_pids);
 	sample.reason = SL_SAMPLE_TIMER;
 	sample.syscall = SL_NO_SYSCALL;
 	sample.period_ns = cpu->period_ns << s->thin;
-	if (taken.registers != NULL)
-		set_registers(taken.registers, &snapshot);
 	return emit_sample(s, &snapshot, &sample);
 }
 
@@ -522,11 +491,15 @@ int source_perf_take_block(struct source_perf *s, const struct stack_snapshot *t
 
 int source_perf_tell_blocks(struct source_perf *s, struct sink sink)
 {
-	if (s->processes.sites == NULL)
+	if (s->processes.sites == NULL && s->processes.map_sites == NULL)
 		return 0;
 	s->teller.sink = sink;
 	const int r = read_rings(s, now_ns());
-	return r < 0 ? r : sites_tell_ready(s->processes.sites, now_ns(), sink);
+	if (r >= 0 && s->processes.map_sites != NULL)
+		map_sites_ready(s->processes.map_sites);
+	return r < 0 || s->processes.sites == NULL
+		       ? r
+		       : sites_tell_ready(s->processes.sites, now_ns(), sink);
 }
 
 int source_perf_end(struct source_perf *s, struct sink sink)
@@ -538,6 +511,8 @@ int source_perf_end(struct source_perf *s, struct sink sink)
 	int r = read_rings(s, UINT64_MAX);
 	if (r >= 0 && s->processes.sites != NULL)
 		r = sites_tell_end(s->processes.sites, now_ns(), sink);
+	if (r >= 0 && s->processes.map_sites != NULL)
+		r = map_sites_tell(s->processes.map_sites, sink);
 	perf_events_close(&s->events);
 	interpreters_end(&s->interpreters);
 	forget_processes(s);

@@ -204,6 +204,21 @@ int64_t session_tree_peak(int fd)
 											      : 0;
 }
 
+int64_t session_tree_live(int fd)
+{
+	struct {
+		int64_t live, departed;
+	} now = { 0 };
+
+	_Static_assert(offsetof(struct sl_tree, departed) ==
+			       offsetof(struct sl_tree, live) + sizeof(int64_t),
+		       "they are read together");
+	if (pread(fd, &now, sizeof(now), offsetof(struct sl_tree, live)) != sizeof(now) ||
+	    __builtin_sub_overflow(now.live, now.departed, &now.live))
+		return -1;
+	return now.live;
+}
+
 void session_tree_restart(int fd)
 {
 	const int64_t none = 0;

@@ -28,6 +28,8 @@ int session_dir_make_tree(const struct session_dir *d, int *ret);
 void session_tree_sample(int fd, uint64_t sample_bytes);
 /* The highest sum of live bytes, as the shims have it; 0 where it cannot be read. */
 int64_t session_tree_peak(int fd);
+/* What is live now, of images that are not gone; -1: not known. */
+int64_t session_tree_live(int fd);
 /* Has the shims find the highest sum anew. */
 void session_tree_restart(int fd);
 /* Tells the shims how many bytes were those of images that are gone. */

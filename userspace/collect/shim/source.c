@@ -28,6 +28,7 @@
 #include "userspace/collect/shim/heap_bound.h"
 #include "userspace/collect/shim/lane_pool.h"
 #include "userspace/collect/shim/lane_reader.h"
+#include "userspace/collect/shim/live_watch.h"
 #include "userspace/collect/shim/session_dir.h"
 #include "userspace/collect/shim/shim_path.h"
 
@@ -61,9 +62,10 @@ struct source_shim {
 	uint64_t n_samples_lost, n_frees_lost; /* see struct sl_lane */
 	int64_t departed;		       /* as in struct sl_tree */
 	struct heap_bound bound;	       /* of the tree's peak */
-	bool is_bound_noted;		       /* in this look */
-	struct shim_environment environment;   /* its texts are owned */
-	char path[SETTING_LIMIT];	       /* of the shim */
+	struct live_watch live;
+	bool is_bound_noted;		     /* in this look */
+	struct shim_environment environment; /* its texts are owned */
+	char path[SETTING_LIMIT];	     /* of the shim */
 };
 
 /* In the target's directory we are the target: whatever it has put there leads nowhere else. */
@@ -192,6 +194,7 @@ void source_shim_begin(struct source_shim *s)
 {
 	session_tree_restart(s->tree_fd);
 	s->bound = (struct heap_bound){ 0 };
+	s->live = (struct live_watch){ .begin_ns = now_ns() };
 }
 
 const char *source_shim_path(const struct source_shim *s)
@@ -488,7 +491,8 @@ int source_shim_drain(struct source_shim *s, struct sink sink)
 	uint64_t n_ticks;
 
 	(void)!read(s->timer_fd, &n_ticks, sizeof(n_ticks));
-	return visit_all(s, false, sink);
+	const int r = visit_all(s, false, sink);
+	return r < 0 ? r : live_watch_look(&s->live, s->tree_fd, sink);
 }
 
 /* ---- sampled blocks ---- */
