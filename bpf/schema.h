@@ -57,7 +57,8 @@
 	X(33, RESIDENT, resident, "a part of a process's resident memory, at one moment")  \
 	X(34, MAPPED, mapped, "what a memory has resident and has grown by, so far")       \
 	X(35, MAPSITE, mapsite, "what one call site has mapped")                           \
-	X(36, LIVE, live, "live bytes of the heap of the whole tree, at one moment")
+	X(36, LIVE, live, "live bytes of the heap of the whole tree, at one moment")       \
+	X(37, ALLOCATOR, allocator, "what an allocator of the program's own says of itself")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */

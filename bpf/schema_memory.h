@@ -91,4 +91,29 @@ _Static_assert(sizeof(struct sl_mapped) == 112, "sl_mapped has padding or grew")
 _Static_assert(sizeof(struct sl_mapsite) == 80, "sl_mapsite has padding or grew");
 _Static_assert(sizeof(struct sl_live) == 40, "sl_live has padding or grew");
 
+enum sl_allocator_kind { /* numbers are frozen */
+			 SL_ALLOCATOR_JEMALLOC = 1,
+			 SL_ALLOCATOR_MIMALLOC,
+			 SL_ALLOCATOR_TCMALLOC, /* of gperftools */
+			 SL_ALLOCATOR_LIMIT
+};
+
+/* What an allocator that is not counted says of itself: to the shim, when main is about to begin (START: what
+ * it is) and at exit; or what the collector reads of its counters when it looks at the process. ~0: it
+ * does not say. */
+struct sl_allocator {
+	struct sl_event event;
+	__u32 when;	 /* enum sl_when */
+	__u32 allocator; /* enum sl_allocator_kind */
+	__u32 threads;	 /* of how many the two sums are; 0: they are of none */
+	__u32 pad;
+	__u64 allocated_bytes, freed_bytes; /* by these threads, since they began */
+	__u64 live_bytes;	  /* of all; with START, and where only the sums are known: ~0 */
+	__u64 thread_error_bytes; /* it is too high by up to that for each thread that lives */
+	__u64 held_bytes;	  /* from the kernel, live or not */
+	__u64 allocated_at, freed_at; /* where the first thread has its counters; 0: nowhere */
+	char text[];		      /* with START: its version */
+};
+_Static_assert(sizeof(struct sl_allocator) == 104, "sl_allocator has padding or grew");
+
 #endif

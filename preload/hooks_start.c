@@ -3,6 +3,7 @@
  * the time and jumps on to the program's. Our definition has no version, so it satisfies GLIBC_2.2.5,
  * GLIBC_2.34 and musl's (which passes six arguments; the seventh is then whatever is there and ignored). */
 #include "preload/announce.h"
+#include "preload/own_allocator.h"
 #include "preload/real.h"
 #include "preload/shim.h"
 
@@ -22,6 +23,7 @@ static main_fn *programs_main;
 
 static int marked_main(int argc, char **argv, char **envp)
 {
+	own_allocator_begin(shim_has_own_malloc());
 	shim_mark_main();
 	return programs_main(argc, argv, envp);
 }

@@ -362,6 +362,25 @@ uintptr_t real_allocators(const char *name)
 	return map == list.allocator ? found : 0;
 }
 
+uintptr_t real_before(const char *name)
+{
+	const uint32_t hash = gnu_hash_of(name);
+
+	for (const struct link_map *m = list_is_known() ? list.head : NULL;
+	     m != NULL && m != list.self; m = m->l_next) {
+		const void *found = map_find(m, name, hash);
+		if (found != NULL)
+			return (uintptr_t)found;
+	}
+	return 0;
+}
+
+bool real_program_bias(uintptr_t *ret)
+{
+	*ret = list.image.bias;
+	return list.image.headers != NULL && list.loader_base != 0;
+}
+
 /* ---- what each start asks for, in one walk ---- */
 
 /* malloc last: who sees it set sees the others. The first ones are the members of struct real. */

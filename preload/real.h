@@ -75,6 +75,12 @@ uintptr_t real_beside(const char *name, const char *function);
 /* As real_next(), but only if the allocator itself, that malloc is taken from, defines it; else 0. */
 uintptr_t real_allocators(const char *name);
 
+/* The function @name of the program, or of a library in front of ours; or 0. */
+uintptr_t real_before(const char *name);
+/* What lies between the addresses of the program's file and those it has; false: it was not begun by the
+ * kernel, but by a loader that was run as a program. */
+bool real_program_bias(uintptr_t *ret);
+
 /* Allocation of last resort, one mapping each, never reused: only if no libc was found. */
 void *emergency_alloc(size_t n, size_t alignment);
 size_t emergency_size(const void *p);

@@ -12,6 +12,7 @@
 #include "preload/announce.h"
 #include "preload/hooks.h"
 #include "preload/hooks_sampling.h"
+#include "preload/own_allocator.h"
 #include "preload/real.h"
 #include "preload/sample.h"
 #include "preload/sys.h"
@@ -155,6 +156,11 @@ void shim_mark_main(void)
 {
 	if (!shim.is_off && life.lane != NULL)
 		mark_own(SL_MARK_MAIN, clock_ns());
+}
+
+bool shim_has_own_malloc(void)
+{
+	return facts.has_own_malloc && !facts.is_go;
 }
 
 /* Of a path the beginning will do. */
@@ -396,6 +402,7 @@ struct sl_lane_slot *shim_slot(void)
 /* A hint, no more: the collector notices by itself when a process has ended, only a little later. */
 __attribute__((destructor)) static void shim_destructor(void)
 {
+	own_allocator_end();
 	announce_end();
 	if (life.lane != NULL)
 		counters_leave(life.lane);

@@ -55,6 +55,8 @@ bool shim_is_same_user(void) HIDDEN;
 
 /* Records. All do nothing when there is no lane. */
 void shim_mark_main(void) HIDDEN;
+/* Whether the program has a malloc of its own, that is not Go's: no allocation comes by. */
+bool shim_has_own_malloc(void) HIDDEN;
 void shim_cover(enum sl_cover_reason reason, bool is_next, const char *text) HIDDEN;
 /* Reserves a record, fills in the header's time and ids. NULL: none. Commit with lane_commit(). */
 struct sl_event *shim_record(size_t size) HIDDEN;

@@ -74,6 +74,8 @@
  *	mapped S memory=N rss= tree= data=, brk= mmap= mremap= (bytes), brk_calls= …, when=exit|ready|exec
  *	mapsite S stack=N since=TIME calls= bytes= ready_calls= ready_bytes=
  *	live bytes=N
+ *	allocator S start|exit|ready|peak jemalloc|mimalloc|tcmalloc threads= allocated= freed= live=
+ *		thread_error= held= text=VERSION
  *	drops bpf|shim|collect kind=TOKEN count=N
  *	tally bpf|shim|collect producer=N count=N
  *	end                                  one is always added

@@ -108,6 +108,10 @@ static const struct name mapping_ops[] = {
 	{ "setup", SL_MAPPING_SETUP }, { "enter", SL_MAPPING_ENTER },
 	{ "done", SL_MAPPING_DONE }, { NULL, 0 },
 };
+static const struct name allocators[] = {
+	{ "jemalloc", SL_ALLOCATOR_JEMALLOC }, { "mimalloc", SL_ALLOCATOR_MIMALLOC },
+	{ "tcmalloc", SL_ALLOCATOR_TCMALLOC }, { NULL, 0 },
+};
 static const struct name parts[] = {
 	{ "all", SL_PART_ALL }, { "page_tables", SL_PART_PAGE_TABLES }, { "heap", SL_PART_HEAP },
 	{ "arenas", SL_PART_ARENA }, { "malloc", SL_PART_MALLOC }, { "stack", SL_PART_STACK },
@@ -330,6 +334,13 @@ static const struct field mapsite[] = {
 	NUMBER("ready_calls", mapsite, ready.calls), NUMBER("ready_bytes", mapsite, ready.bytes), LAST,
 };
 static const struct field live[] = { NUMBER("bytes", live, bytes), LAST };
+static const struct field allocator[] = {
+	POSITION("when", allocator, when, whens), POSITION("allocator", allocator, allocator, allocators),
+	NUMBER("threads", allocator, threads), NUMBER("allocated", allocator, allocated_bytes),
+	NUMBER("freed", allocator, freed_bytes), NUMBER("live", allocator, live_bytes),
+	NUMBER("thread_error", allocator, thread_error_bytes), NUMBER("held", allocator, held_bytes),
+	TEXT("text", allocator, text), LAST,
+};
 static const struct field mapping[] = {
 	POSITION("op", mapping, op, mapping_ops), TIME("enter", mapping, enter_ns),
 	NUMBER("address", mapping, address), NUMBER("length", mapping, length),
@@ -382,6 +393,7 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_MAPPED, SL_SOURCE_BPF, true, mapped },
 	{ SL_KIND_MAPSITE, SL_SOURCE_COLLECT, true, mapsite },
 	{ SL_KIND_LIVE, SL_SOURCE_COLLECT, false, live },
+	{ SL_KIND_ALLOCATOR, SL_SOURCE_SHIM, true, allocator },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

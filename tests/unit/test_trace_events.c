@@ -53,6 +53,7 @@ static const struct {
 	{ SL_KIND_MAPPING, "1ms mapping 100 map enter=0 address=4096 fd=3" },
 	{ SL_KIND_IMPORT, "1ms import 100 begin name=json language=python" },
 	{ SL_KIND_SITE, "1ms site 100 exit stack=1 since=0 live=4099 live_blocks=1" },
+	{ SL_KIND_ALLOCATOR, "1ms allocator 100 start jemalloc text=5.3.0" },
 	{ SL_KIND_RESIDENT, "1ms resident 100 ready file rss=4K text=/x" },
 	{ SL_KIND_MAPPED, "1ms mapped 100 memory=1 rss=4K tree=8K data=4K mmap=64K mmap_calls=1" },
 	{ SL_KIND_MAPSITE, "1ms mapsite 100 stack=0 calls=1 bytes=128K" },

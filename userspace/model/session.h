@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "userspace/base/arena.h"
+#include "userspace/model/allocator.h"
 #include "userspace/model/resident.h"
 
 #define UNKNOWN INT64_MIN
@@ -214,6 +215,7 @@ struct process {
 	size_t n_syscalls;
 	bool has_syscalls; /* false: nobody counted (null) */
 	struct heap heap;
+	struct allocator allocator;
 	const char *coverage_heap;   /* "counted" or why not: "static", "secure-exec", … */
 	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */
 	const char *own_allocator;   /* what it is known to use besides malloc, uncounted; NULL */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events as lines of text. One function per kind prints what is behind the common header; which
  * one, the schema's table decides, so a new kind does not build before it has its function. */
-
 #include "userspace/trace/dump.h"
 
 #include <errno.h>
@@ -494,6 +493,18 @@ static void print_mapsite(struct line *l, const struct sl_mapsite *e)
 static void print_live(struct line *l, const struct sl_live *e)
 {
 	add_number(l, "bytes", e->bytes);
+}
+
+static void print_allocator(struct line *l, const struct sl_allocator *e)
+{
+	static const char *const names[] = { "?", "jemalloc", "mimalloc", "tcmalloc" };
+	(void)buf_addf(l->out, " %s %s threads=%u allocated=%llu freed=%llu",
+		       NAME_IN(whens, e->when), NAME_IN(names, e->allocator), e->threads,
+		       (unsigned long long)e->allocated_bytes, (unsigned long long)e->freed_bytes);
+	add_number(l, "live", e->live_bytes);
+	add_number(l, "thread_error", e->thread_error_bytes);
+	add_number(l, "held", e->held_bytes);
+	add_text(l, &e->event, e->text);
 }
 
 static void print_output(struct line *l, const struct sl_output *e)

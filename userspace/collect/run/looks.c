@@ -5,9 +5,11 @@
  * is the error of its peak. That look is kept until the run is over. */
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "userspace/base/units.h"
+#include "userspace/collect/proc/own_allocator.h"
 #include "userspace/collect/proc/resident.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/run.h"
@@ -26,6 +28,9 @@
 /* Of one look. */
 #define KEPT_MOST ((size_t)16 << 20)
 
+_Static_assert(offsetof(struct sl_resident, when) == offsetof(struct sl_allocator, when),
+	       "what a look keeps says when in the same place");
+
 struct keeping {
 	struct buf *kept;
 	struct sink sink; /* NULL: only to be kept */
@@ -36,6 +41,14 @@ static int keep(void *data, const struct sl_event *event)
 	struct keeping *k = data;
 	(void)buf_add(k->kept, event, event->size);
 	return k->sink.event != NULL ? k->sink.event(k->sink.data, event) : 0;
+}
+
+static int look_at_allocator(const struct run *r, pid_t pid, enum sl_when when, struct sink sink)
+{
+	struct shim_allocator allocator;
+	return r->c->shim != NULL && source_shim_allocator(r->c->shim, pid, &allocator)
+		       ? source_proc_allocator(pid, r->tree.use_ns_pids, when, &allocator, sink)
+		       : 0;
 }
 
 static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
@@ -53,6 +66,8 @@ static int look(struct run *r, enum sl_when when, struct sink sink, struct resid
 	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++) {
 		ask.is_short = i >= LONG_MOST;
 		e = source_proc_resident(r->tree.pids.items[i], &ask, ret, sink);
+		if (e >= 0)
+			e = look_at_allocator(r, r->tree.pids.items[i], when, sink);
 	}
 	r->looks.cost_ns = now_ns() - begin_ns;
 	return e;
@@ -134,7 +149,7 @@ int run_look_done(struct run *r)
 	};
 	int e = sink.event(sink.data, &tree.event);
 	for (size_t at = 0; e >= 0 && at < l->peak.len;) {
-		/* Its pieces are multiples of 8, and so are their places. */
+		/* Its pieces are multiples of 8, and so are their places. RESIDENT and ALLOCATOR begin alike. */
 		struct sl_resident *one = (void *)(l->peak.data + at);
 		one->when = SL_WHEN_PEAK;
 		at += one->event.size;

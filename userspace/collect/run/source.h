@@ -203,6 +203,13 @@ const struct shim_environment *source_shim_environment(struct source_shim *s,
 void source_shim_begin(struct source_shim *s);
 /* The file that is preloaded, under the name by which the loader opens it. Owned by @s. */
 const char *source_shim_path(const struct source_shim *s);
+/* Where a process says that it has the counters of its own allocator; to be believed of @pid alone. */
+struct shim_allocator {
+	uint32_t kind; /* enum sl_allocator_kind */
+	uint64_t allocated_at, freed_at;
+};
+/* False: it has none, or has not said so. */
+bool source_shim_allocator(const struct source_shim *s, pid_t pid, struct shim_allocator *ret);
 /* Where the lanes are, of which each process with the shim has mapped one. Owned by @s. */
 const char *source_shim_directory(const struct source_shim *s);
 /* A descriptor that becomes readable when lanes have something (inotify, timer), or -1. */

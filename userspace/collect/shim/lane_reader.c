@@ -187,8 +187,19 @@ static bool is_welcome(const struct lane *l, const struct sl_event *event, size_
 		const __u32 mark = ((const struct sl_mark *)(const void *)event)->mark;
 		return mark == SL_MARK_LINKED || mark == SL_MARK_MAIN;
 	}
+	if (event->kind == SL_KIND_ALLOCATOR)
+		return event->pid == l->ns_pid;
 	return event->kind == SL_KIND_COVER || event->kind == SL_KIND_NET ||
 	       is_own_announcement(l, event);
+}
+
+static void note_allocator(struct lane *l, const struct sl_allocator *e)
+{
+	if (e->when != SL_WHEN_START)
+		return;
+	l->allocator = e->allocator;
+	l->allocated_at = e->allocated_at;
+	l->freed_at = e->freed_at;
 }
 
 static int hand_over(struct lane *l, struct sl_event *event, struct sink sink)
@@ -201,6 +212,8 @@ static int hand_over(struct lane *l, struct sl_event *event, struct sink sink)
 		struct sl_net *net = (struct sl_net *)(void *)event;
 		net->enter_ns = our_time(l, net->enter_ns);
 	}
+	if (event->kind == SL_KIND_ALLOCATOR)
+		note_allocator(l, (const struct sl_allocator *)(const void *)event);
 	if (event->kind == SL_KIND_EXEC)
 		((struct sl_exec *)(void *)event)->enter_ns = event->time_ns;
 	if (event->kind == SL_KIND_ARGS) {

@@ -31,6 +31,10 @@ struct lane {
 	int64_t clock_offset_ns; /* the writer's clock minus ours: a time namespace */
 	uint32_t read_to;	 /* offset of the first record not handed over */
 	uint32_t next_seq;
+	/* Where the first thread has the counters of the program's own allocator, enum sl_allocator_kind; 0:
+	 * nowhere, as far as is known. As it was said: to be read with suspicion, too. */
+	uint32_t allocator;
+	uint64_t allocated_at, freed_at;
 	uint64_t n_attempts; /* as the writer last said */
 	uint64_t n_delivered;
 };

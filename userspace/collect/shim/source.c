@@ -507,6 +507,21 @@ int source_shim_blocks(struct source_shim *s, block_take_fn *take, void *data)
 	return r < 0 ? r : block_rings_read(&s->rings, s->dir.fd, take, data);
 }
 
+/* The last that said so: an image before it may have had the same pid. */
+bool source_shim_allocator(const struct source_shim *s, pid_t pid, struct shim_allocator *ret)
+{
+	const struct lane *found = NULL;
+
+	vec_foreach(l, &s->lanes)
+		if (l->ns_pid == (uint32_t)pid && l->allocated_at != 0 && l->freed_at != 0 &&
+		    (found == NULL || l->start_ns > found->start_ns))
+			found = l;
+	if (found == NULL)
+		return false;
+	*ret = (struct shim_allocator){ found->allocator, found->allocated_at, found->freed_at };
+	return true;
+}
+
 const char *source_shim_directory(const struct source_shim *s)
 {
 	return s->dir.path;

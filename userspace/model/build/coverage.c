@@ -45,7 +45,8 @@ static const char *const reasons[] = {
 	[SL_COVER_USER] = "dropped to another user",
 };
 
-static const char *reason_text(struct builder *b, const struct sl_cover *c)
+/* @allocator: the name by which it tells of itself, or NULL. */
+static const char *reason_text(struct builder *b, const struct sl_cover *c, const char *allocator)
 {
 	if (c->reason >= sizeof(reasons) / sizeof(reasons[0]) || reasons[c->reason] == NULL)
 		return "not counted";
@@ -53,6 +54,8 @@ static const char *reason_text(struct builder *b, const struct sl_cover *c)
 	    c->reason != SL_COVER_OWN_ALLOCATOR)
 		return reasons[c->reason];
 	const char *why = text_of(b->arena, &c->event, c->text);
+	if (c->reason == SL_COVER_OWN_ALLOCATOR && allocator != NULL)
+		why = allocator;
 	const char *text =
 		why[0] == '\0' ? NULL : arena_printf(b->arena, "%s: %s", reasons[c->reason], why);
 	return text != NULL ? text : reasons[c->reason];
@@ -139,7 +142,7 @@ static const char *heap_coverage(struct builder *b, const struct proc *p)
 	if (image != NULL && kind_of_image(&image->out) != NULL)
 		return kind_of_image(&image->out);
 	if (p->cover != NULL && p->cover->reason != SL_COVER_COUNTED)
-		return reason_text(b, p->cover);
+		return reason_text(b, p->cover, p->out.allocator.name);
 	if (f->shim != NULL) {
 		const char *text = arena_printf(b->arena, "no shim: %s",
 						f->shim[0] != '\0' ? f->shim : "not recorded");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One call_<token>() per kind of event: hands it to the module that keeps such facts. The
  * table comes from the schema, so a kind without its function does not compile. */
+#include "userspace/model/build/allocator.h"
 #include "userspace/model/build/internal.h"
 
 #include <string.h>
@@ -127,6 +128,7 @@ FOLD(net, socket_event)
 FOLD(heap, memory_heap)
 FOLD(site, site_event)
 FOLD(resident, resident_told)
+FOLD(allocator, allocator_told)
 FOLD(cover, coverage_cover)
 FOLD(name, process_name)
 FOLD(calls, calls_told)

@@ -158,6 +158,11 @@ struct look_note { /* RESIDENT of one moment */
 	struct resident_list VEC(const struct sl_resident *) parts;
 };
 
+struct allocator_note { /* ALLOCATOR of the current image; NULL */
+	const struct sl_allocator *start, *looks[LOOK_COUNT];
+	int64_t n_threads, n_ended[LOOK_COUNT];
+};
+
 struct call_counts {
 	int64_t calls, errors, total_ns, cpu_ns;
 };
@@ -181,6 +186,7 @@ struct proc {
 	struct image_list VEC(struct image_note) images;
 	struct heap_list VEC(struct heap_note) heaps;
 	struct look_note looks[LOOK_COUNT];
+	struct allocator_note allocator;
 	const struct sl_name *name, *title; /* of the current image */
 	const struct sl_usage *usage[WHEN_LIMIT];
 	struct call_sum_list VEC(struct call_sum) call_sums;

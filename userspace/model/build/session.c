@@ -9,6 +9,7 @@
 
 #include "userspace/base/log.h"
 #include "userspace/base/units.h"
+#include "userspace/model/build/allocator.h"
 #include "userspace/model/build/internal.h"
 #include "userspace/model/document/session_fields.h"
 #include "userspace/model/metrics.h"
@@ -205,6 +206,7 @@ static void finish_run(struct builder *b, bool is_last)
 	ending_finish(b);
 	memory_finish(b);
 	resident_finish(b);
+	allocators_finish(b);
 	coverage_finish(b);
 	phases_finish(b);
 	ladder_finish(b);

@@ -105,6 +105,26 @@ RECORD(heap_record, heap, "heap", false,
 	ARRAY_IF(heap, sites, "sites", site_record, has_sites),
 	INT(heap, sites_cut, "sites_cut"));
 
+RECORD(allocator_look_record, allocator_look, "allocator", true,
+	INT(allocator_look, time_ns, "time_ns"),
+	INT(allocator_look, live_bytes, "live_bytes"),
+	INT(allocator_look, error_bytes, "error_bytes"),
+	INT(allocator_look, allocated_bytes, "allocated_bytes"),
+	INT(allocator_look, held_bytes, "held_bytes"),
+	INT(allocator_look, threads_ended, "threads_ended"));
+
+#define ALLOCATOR_LOOK(look, json) \
+	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct allocator, looks[look]), \
+	  .record = &allocator_look_record, .has_gate = true, \
+	  .gate_offset = offsetof(struct allocator, looks[look]) + \
+			 offsetof(struct allocator_look, is_known) }
+RECORD(allocator_record, allocator, "allocator", false,
+	TEXT(allocator, name, "name"),
+	TEXT(allocator, version, "version"),
+	ALLOCATOR_LOOK(LOOK_READY, "at_ready"),
+	ALLOCATOR_LOOK(LOOK_PEAK, "at_peak"),
+	ALLOCATOR_LOOK(LOOK_END, "at_end"));
+
 RECORD(coverage_record, process, "coverage", true,
 	DETAIL(process, coverage_heap, "heap"),
 	DETAIL(process, coverage_kernel, "kernel"),
@@ -194,6 +214,9 @@ static const struct field process_fields[] = {
 	{ .key = "heap", .kind = FIELD_OBJECT, .offset = offsetof(struct process, heap),
 	  .record = &heap_record, .has_gate = true,
 	  .gate_offset = offsetof(struct process, heap) + offsetof(struct heap, is_known) },
+	{ .key = "allocator", .kind = FIELD_OBJECT, .offset = offsetof(struct process, allocator),
+	  .record = &allocator_record, .has_gate = true,
+	  .gate_offset = offsetof(struct process, allocator) + offsetof(struct allocator, is_known) },
 	GROUP("rss", resident_record),
 	GROUP("coverage", coverage_record),
 	{ .key = NULL },

@@ -161,6 +161,47 @@ static void note_error(struct table *t, const char *what, int64_t error_bytes)
 			   format_bytes(text, (double)error_bytes));
 }
 
+static void add_figures(struct buf *line, const struct allocator_look *look, const char *when)
+{
+	char text[UNITS_BYTES];
+	if (!look->is_known || (look->live_bytes == UNKNOWN && look->held_bytes == UNKNOWN))
+		return;
+	(void)buf_addf(line, "%s ", line->len > 0 ? ";" : "");
+	if (look->live_bytes != UNKNOWN)
+		(void)buf_addf(line, "%s live %s", format_bytes(text, (double)look->live_bytes),
+			       when);
+	if (look->live_bytes != UNKNOWN && look->error_bytes > 0)
+		(void)buf_addf(line, " (at most %s of it its own)",
+			       format_bytes(text, (double)look->error_bytes));
+	if (look->threads_ended > 0)
+		(void)buf_addf(line, " (without %" PRId64 " threads that had ended)",
+			       look->threads_ended);
+	if (look->held_bytes != UNKNOWN)
+		(void)buf_addf(line, "%s %s taken from the kernel%s%s",
+			       look->live_bytes != UNKNOWN ? " of" : "",
+			       format_bytes(text, (double)look->held_bytes),
+			       look->live_bytes != UNKNOWN ? "" : " ",
+			       look->live_bytes != UNKNOWN ? "" : when);
+	if (look->allocated_bytes != UNKNOWN)
+		(void)buf_addf(line, " of %s allocated",
+			       format_bytes(text, (double)look->allocated_bytes));
+}
+
+/* What allocators say that nobody counted. */
+static void note_allocator(struct table *t, const struct process *p, const char *label)
+{
+	_cleanup_(buf_done) struct buf line = { .limit = MAX_LABEL };
+	const struct allocator *a = &p->allocator;
+	if (!a->is_known || a->name == NULL)
+		return;
+	add_figures(&line, &a->looks[LOOK_READY], "when ready");
+	add_figures(&line, &a->looks[LOOK_PEAK], "at the peak");
+	add_figures(&line, &a->looks[LOOK_END], "at the end");
+	table_note(t, "%s: by its own %s%s%s, uncounted:%s", label, a->name,
+		   text_of(a->version)[0] != '\0' ? " " : "", text_of(a->version),
+		   line.len > 0 ? buf_str(&line) : " it was not asked");
+}
+
 struct table *build_memory(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
@@ -173,6 +214,9 @@ struct table *build_memory(const struct session *s, size_t run_index)
 	table_note(t, "rss: peak resident memory. allocs to exit: the heap: calls, bytes asked "
 		      "for, and bytes live at the peak, when ready, at exit");
 	note_sizes(t, run);
+	for (size_t i = 0; i < run->n_processes; i++)
+		note_allocator(t, &run->processes[i],
+			       process_label(run, run->processes[i].id, &label));
 	note_error(t, "peak rss of the tree", run->peak_rss_error_bytes);
 	note_error(t, "heap peak of the tree", run->heap_peak_error_bytes);
 	note_coverage(s, run_index, t);
