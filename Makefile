@@ -178,7 +178,7 @@ LAYERS_foreign := foreign model trace base
 LAYERS_store   := store foreign model trace base
 LAYERS_view    := view gate model trace base
 LAYERS_cmd     := cmd view store foreign gate model collect stacks trace base
-LAYERS_preload := preload base
+LAYERS_preload := preload stacks base
 
 layers_of   = $(LAYERS_$(firstword $(subst _, ,$(1))))
 archives_of = $(foreach layer,$(layers_of),$(if $(wildcard $(if $(filter preload,$(layer)),,userspace/)$(layer)),$(B)/lib/$(layer).a))

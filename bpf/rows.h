@@ -14,9 +14,11 @@
 
 #include <linux/types.h>
 
-#define SL_ROWS_MAGIC	  0x73776f722d746c73ull /* "slt-rows" */
-#define SL_ROWS_VERSION	  1u
-#define SL_ROWS_PREFIX	  "rows-"
+#define SL_ROWS_MAGIC	0x73776f722d746c73ull /* "slt-rows" */
+#define SL_ROWS_VERSION 1u
+#define SL_ROWS_PREFIX	"rows-"
+#define SL_ROWS_CACHE \
+	"rows" /* in the session's directory: leads to where more are, named by build-id alone */
 #define SL_ROWS_SHIFT	  9
 #define SL_ROWS_PAGE	  (1u << SL_ROWS_SHIFT)
 #define SL_ROWS_MAX	  (1u << 22) /* libLLVM has 861,000 */

@@ -37,6 +37,7 @@ static struct {
 	uintptr_t loader_base;
 	struct region_image image;
 	uint32_t uid; /* the real one, as this image began; NO_UID if the effective one differed */
+	int n_at_start; /* objects */
 	bool is_secure, is_go;
 } list;
 
@@ -307,6 +308,7 @@ static bool list_find(void)
 		return false;
 	list.head = debug->r_map;
 	for (const struct link_map *m = list.head; m != NULL; m = m->l_next) {
+		list.n_at_start++;
 		if (m->l_ld == own_dynamic)
 			__atomic_store_n(&list.self, m, __ATOMIC_RELEASE);
 	}
@@ -541,27 +543,62 @@ int *real_errno(void)
 	return location == NULL ? NULL : location();
 }
 
-/* ---- the emergency functions ---- */
+/* ---- what lies where ---- */
 
-enum { EMERGENCY_HEADER = 64 };
+/* As <dlfcn.h> of glibc 2.35 has it, which need not be the one that we were built with. */
+struct object_found {
+	uint64_t flags;
+	uintptr_t start, end;
+	const struct link_map *map;
+	void *rest[12];
+};
 
-void *emergency_alloc(size_t n, size_t alignment)
+typedef int find_object_fn(void *address, struct object_found *ret);
+
+/* The objects of the start are never unloaded, and first. musl unloads none, and has no other. */
+static bool walk_to(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 {
-	const size_t lead = alignment > EMERGENCY_HEADER ? alignment : EMERGENCY_HEADER;
-	size_t total;
+	const struct link_map *m = list_is_known() ? list.head : NULL;
 
-	if (__builtin_add_overflow(n, lead + lead, &total))
-		return NULL;
-	const long at = sys_call6(SYS_mmap, 0, (long)total, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (sys_failed(at))
-		return NULL;
-	const uintptr_t p = ((uintptr_t)at + lead + lead - 1) & ~(uintptr_t)(lead - 1);
-	*(size_t *)(p - sizeof(size_t)) = n;
-	return (void *)p;
+	for (int i = 0; m != NULL && i < list.n_at_start; i++, m = m->l_next) {
+		const Elf64_Ehdr *header = (const Elf64_Ehdr *)m->l_addr;
+		/* The program's own headers are only known to lie there if it can be loaded anywhere. */
+		if (m->l_addr == 0)
+			continue;
+		const Elf64_Phdr *p = (const Elf64_Phdr *)(m->l_addr + header->e_phoff);
+		uintptr_t end = 0;
+		for (int k = 0; k < header->e_phnum; k++)
+			if (p[k].p_type == PT_LOAD)
+				end = m->l_addr + p[k].p_vaddr + p[k].p_memsz;
+		if (address - m->l_addr < end - m->l_addr) {
+			*ret_start = m->l_addr;
+			*ret_end = end;
+			return true;
+		}
+	}
+	return false;
 }
 
-size_t emergency_size(const void *p)
+bool real_object_at(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 {
-	return *(const size_t *)((uintptr_t)p - sizeof(size_t));
+	static find_object_fn *find_object;
+	static bool is_looked_up;
+	struct object_found object = { 0 };
+
+	if (!is_looked_up) {
+		find_object = (find_object_fn *)real_next("_dl_find_object");
+		is_looked_up = true;
+	}
+	if (find_object == NULL)
+		return walk_to(address, ret_start, ret_end);
+	if (find_object((void *)address, &object) != 0)
+		return false;
+	*ret_start = object.start;
+	*ret_end = object.end;
+	return true;
+}
+
+uintptr_t real_stack_end(void)
+{
+	return found.stack_end != NULL ? (uintptr_t)*found.stack_end : 0;
 }

@@ -80,6 +80,10 @@ uintptr_t real_before(const char *name);
 /* What lies between the addresses of the program's file and those it has; false: it was not begun by the
  * kernel, but by a loader that was run as a program. */
 bool real_program_bias(uintptr_t *ret);
+/* Where the object lies that has @address; false: none that is known. No lock is taken. */
+bool real_object_at(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end);
+/* Where the main stack ends, at least; 0: unknown. */
+uintptr_t real_stack_end(void);
 
 /* Allocation of last resort, one mapping each, never reused: only if no libc was found. */
 void *emergency_alloc(size_t n, size_t alignment);

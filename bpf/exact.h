@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The layout of the file in which one process image records every allocation and every free, with stacks:
+ * "exact-<pid>-<time_ns>" in the session's directory, named as the image's lane (bpf/lane.h) by pid and start.
+ *
+ *   0                      struct sl_exact
+ *   SL_EXACT_NODES_AT      struct sl_exact_node[SL_EXACT_NODES]: stacks as a tree
+ *   SL_EXACT_RINGS_AT      SL_LANE_SLOTS rings, SL_EXACT_RING_BYTES each, one per thread that counts in the
+ *                          slot of the same number
+ *
+ * The file is sparse: what was not allocated is neither read nor written. Nodes and rings have a small part,
+ * which is there from their beginning, and a large one, which is allocated when the small one is full.
+ *
+ * A ring has words. Writer and reader count those that were ever written (head, stored with release order) and
+ * read (tail). Word n is small[n % SL_EXACT_SMALL], or from grown_at on large[n % SL_EXACT_LARGE]. Records:
+ *
+ *   ALLOCATED  clock << 4 | kind, address, stack << 40 | usable bytes
+ *   FREED      clock << 4 | kind, address
+ *
+ * The clock is the processor's (TSC), so that the records of all threads can be put in order; an allocation is
+ * recorded after it was made, a free before. A realloc is both: a free with the clock of before the call,
+ * recorded after it. */
+#ifndef SL_EXACT_H
+#define SL_EXACT_H
+
+#include <linux/types.h>
+
+#include "bpf/lane.h"
+
+#define SL_EXACT_MAGIC	 0x746361782d746c73ull /* "slt-xact" */
+#define SL_EXACT_VERSION 1u
+#define SL_EXACT_PREFIX	 "exact-"
+
+#define SL_EXACT_NODES	     (1u << 17)
+#define SL_EXACT_NODES_FIRST (1u << 13)
+#define SL_EXACT_SMALL	     (1u << 13) /* words: 64 KiB */
+#define SL_EXACT_LARGE	     (1u << 19) /* words: 4 MiB */
+
+#define SL_EXACT_NODES_AT   4096ull
+#define SL_EXACT_RINGS_AT   (SL_EXACT_NODES_AT + SL_EXACT_NODES * 16ull)
+#define SL_EXACT_RING_FIRST (4096ull + SL_EXACT_SMALL * 8ull) /* bytes with the small part */
+#define SL_EXACT_RING_BYTES (SL_EXACT_RING_FIRST + SL_EXACT_LARGE * 8ull)
+#define SL_EXACT_BYTES	    (SL_EXACT_RINGS_AT + SL_LANE_SLOTS * SL_EXACT_RING_BYTES)
+
+enum sl_exact_kind {
+	SL_EXACT_ALLOCATED = 1,
+	SL_EXACT_FREED = 2,
+	SL_EXACT_REALLOC_FREED = 3, /* recorded after what the same call allocated */
+	SL_EXACT_KEPT = 4, /* a block that was told to be freed by realloc was not: it failed */
+};
+
+#define SL_EXACT_KIND_BITS  4
+#define SL_EXACT_USABLE_MAX ((1ull << 40) - 1)
+
+/* A frame and who called it. The number of the node is its index + 1. */
+struct sl_exact_node {
+	__u64 address;	/* where it goes on, SL_EXACT_INTERRUPTED */
+	__u32 caller;	/* node; SL_EXACT_OUTERMOST or …CUT */
+	__u32 is_there; /* written last, with release order */
+};
+
+#define SL_EXACT_OUTERMOST   0u
+#define SL_EXACT_CUT	     ~0u	  /* there are more, which are not known */
+#define SL_EXACT_INTERRUPTED (1ull << 63) /* by a signal: it called nothing */
+
+struct sl_exact {
+	__u64 magic; /* written last, with release order */
+	__u32 version;
+	__u32 ns_pid;
+	__u64 start_ns; /* of the lane */
+	__u64 clock;	/* an instant by the processor's clock … */
+	__u64 clock_ns; /* … and by the writer's CLOCK_MONOTONIC */
+	__u32 n_nodes;
+	__u32 nodes_room; /* that are allocated */
+	/* Threads stop recording when it is not 0. Set by the writer that found no room, for good. */
+	__u32 is_over;
+	__u32 reserved;
+	__u64 n_refused; /* nodes there was no room for: their stacks are unknown */
+	__u64 n_cut;	 /* stacks that could not be followed to their end */
+	__u64 n_lost;	 /* records that found no room */
+	__u64 n_unrecorded; /* calls of threads without a ring, and in signal handlers at a bad moment */
+};
+
+struct sl_exact_ring {
+	__u64 head;
+	__u64 grown_at; /* ~0: not */
+	__u64 n_naps;	/* for want of room, where the reader is waited for */
+	__u64 pad_writer[5];
+	__u64 tail; /* the reader's */
+	__u64 pad_reader[7];
+	__u64 pad[496];
+};
+
+SL_SIZE_IS(sl_exact_node, 16);
+SL_SIZE_IS(sl_exact_ring, 4096);
+
+#endif

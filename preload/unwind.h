@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Walking out of a thread's stack where it stands, by compiled rows (code.h), to the number of the stack it
+ * makes (stack_nodes.h).
+ *
+ * Nothing is read that is not known to be there. Of a thread's own stack the part up to its end was proved
+ * readable once, page by page, and stays so as long as the thread lives; on others (coroutines, signals) each
+ * page is asked for each time. Most of a stack is as it was the last time: from the first frame on that stands
+ * where it stood, with the same return address and RBP, the rest is taken over, where all that led there still
+ * holds the same values. */
+#ifndef PRELOAD_UNWIND_H
+#define PRELOAD_UNWIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "preload/code.h"
+#include "preload/stack_nodes.h"
+
+enum { UNWIND_FRAMES = 256, UNWIND_CACHE = 256 };
+
+/* A frame: what its registers are when what it called has returned. */
+struct unwind_frame {
+	uint64_t address; /* where it goes on, SL_EXACT_INTERRUPTED */
+	uint64_t rsp;	  /* the address stood below it */
+	uint64_t rbp;
+	uint32_t rbp_below; /* words below RSP, where that RBP stood; 0: it was in the register */
+	uint32_t node;
+};
+
+struct unwind_row {
+	uint64_t address;
+	uint32_t rule;
+};
+
+/* Of one thread; starts as zeros. */
+struct unwind_thread {
+	uintptr_t low,
+		high;	/* of its own stack, what was proved readable; high 0: not looked yet */
+	uint32_t epoch; /* of the code, that the rest is of */
+	uint32_t n_last;
+	struct unwind_row rows[UNWIND_CACHE];
+	struct unwind_frame last[UNWIND_FRAMES];  /* outermost first */
+	struct unwind_frame fresh[UNWIND_FRAMES]; /* innermost first */
+};
+
+struct unwind_start {
+	uint64_t rip; /* where the caller of the hook goes on, with these: */
+	uint64_t rsp, rbp;
+};
+
+/* Of the function that this stands in, which must not be inlined: its caller's registers. */
+#define UNWIND_START()                                                 \
+	__extension__({                                                \
+		const uint64_t *frame_ = __builtin_frame_address(0);   \
+		(struct unwind_start){ .rip = frame_[1],               \
+				       .rsp = (uintptr_t)(frame_ + 2), \
+				       .rbp = frame_[0] };             \
+	})
+
+/* The number of the stack, or 0: no room. @may_call: system calls are allowed. */
+uint32_t unwind_stack(struct code *code, struct stack_nodes *nodes, struct unwind_thread *thread,
+		      const struct unwind_start *start, bool may_call);
+
+#endif
