@@ -13,12 +13,12 @@
  * A ring has words. Writer and reader count those that were ever written (head, stored with release order) and
  * read (tail). Word n is small[n % SL_EXACT_SMALL], or from grown_at on large[n % SL_EXACT_LARGE]. Records:
  *
- *   ALLOCATED  clock << 4 | kind, address, stack << 40 | usable bytes
+ *   ALLOCATED  clock << 4 | kind, address, node << 40 | usable bytes
  *   FREED      clock << 4 | kind, address
  *
  * The clock is the processor's (TSC), so that the records of all threads can be put in order; an allocation is
- * recorded after it was made, a free before. A realloc is both: a free with the clock of before the call,
- * recorded after it. */
+ * recorded after it was made, a free before. A realloc is both; one that failed is followed by what is there
+ * still, as if it was allocated. */
 #ifndef SL_EXACT_H
 #define SL_EXACT_H
 
@@ -41,15 +41,21 @@
 #define SL_EXACT_RING_BYTES (SL_EXACT_RING_FIRST + SL_EXACT_LARGE * 8ull)
 #define SL_EXACT_BYTES	    (SL_EXACT_RINGS_AT + SL_LANE_SLOTS * SL_EXACT_RING_BYTES)
 
+/* sl_tree.exact: what becomes of a thread whose records find no room. */
+enum sl_exact_mode {
+	SL_EXACT_OFF = 0,
+	SL_EXACT_DEGRADE = 1, /* its process records no more */
+	SL_EXACT_SLOW = 2,    /* it naps until there is some */
+};
+
 enum sl_exact_kind {
 	SL_EXACT_ALLOCATED = 1,
 	SL_EXACT_FREED = 2,
-	SL_EXACT_REALLOC_FREED = 3, /* recorded after what the same call allocated */
-	SL_EXACT_KEPT = 4, /* a block that was told to be freed by realloc was not: it failed */
 };
 
-#define SL_EXACT_KIND_BITS  4
-#define SL_EXACT_USABLE_MAX ((1ull << 40) - 1)
+#define SL_EXACT_KIND_BITS   4
+#define SL_EXACT_USABLE_BITS 40
+#define SL_EXACT_USABLE_MAX  ((1ull << SL_EXACT_USABLE_BITS) - 1)
 
 /* A frame and who called it. The number of the node is its index + 1. */
 struct sl_exact_node {

@@ -127,7 +127,10 @@ struct sl_tree {
 	/* Written by startline before the first process: on average one stack for so many allocated bytes; 0:
 	 * none. */
 	__u64 sample_bytes;
-	__u64 pad[58];
+	__u64 pad[57];
+	/* Written by startline: whether every allocation is recorded (bpf/exact.h), enum sl_exact_mode. */
+	__u32 exact;
+	__u32 reserved;
 	/* What is known about files that were looked at before an exec: the upper 60 bits are a hash of
 	 * the file's identity, the lower 4 its enum target. A word is read and written whole. */
 	__u64 targets[SL_TREE_TARGETS];

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "preload/hooks_exact.h"
 #include "preload/hooks_sampling.h"
 #include "preload/real.h"
 #include "preload/shim.h"
@@ -114,7 +115,9 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 		counters_shared_allocated(life.lane, n, usable_or_asked(p, n));
 	else
 		count_allocated(s, n, usable_or_asked(p, n));
-	if (p != NULL && shim.sample_bytes != 0)
+	if (p != NULL && shim.is_exact)
+		exact_allocated_here(p, usable_or_asked(p, n));
+	else if (p != NULL && shim.sample_bytes != 0)
 		sample_allocated(p, n, usable_or_asked(p, n));
 }
 
@@ -134,7 +137,7 @@ static void count_free(void *p)
 
 	if (s == NULL)
 		return;
-	(void)sample_freed(p);
+	(void)block_freed(p);
 	freed_slow(s, SL_HEAP_FREE, usable_freed(p));
 }
 
@@ -241,14 +244,14 @@ UNUSUAL void *realloc_slow(void *p, size_t n)
 	}
 	struct sl_lane_slot *s = shim_slot();
 	const __s64 old = s == NULL || p == NULL ? 0 : usable_freed(p);
-	const bool was_sampled = s != NULL && p != NULL && sample_freed(p);
+	const bool was_sampled = s != NULL && p != NULL && block_freed(p);
 	const uint64_t before = begin_inside(s);
 	void *q = real.realloc(p, n);
 	end_inside(before);
 	if (s == NULL)
 		return q;
 	if (was_sampled && q == NULL && n != 0)
-		sample_lost();
+		block_kept(p, old);
 	if (p != NULL && (q != NULL || n == 0))
 		freed_slow(s, SL_HEAP_REALLOC_FREE, old);
 	if (q != NULL || p == NULL || n != 0)

@@ -11,12 +11,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "preload/exact.h"
 #include "preload/real.h"
 #include "preload/shim.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 typedef void *dlopen_fn(const char *path, int flags);
+typedef int dlclose_fn(void *handle);
 typedef void *dlmopen_fn(Lmid_t space, const char *path, int flags);
 
 /* Names of libraries are short; of a longer one the end is left out. */
@@ -60,4 +62,16 @@ EXPORT void *dlmopen(Lmid_t space, const char *path, int flags)
 	if (space != LM_ID_BASE || (flags & RTLD_DEEPBIND) != 0)
 		note_unseen(path, flags);
 	return real_dlmopen == NULL ? NULL : real_dlmopen(space, path, flags);
+}
+
+/* Who unwinds must know that other code may lie there. */
+EXPORT int dlclose(void *handle)
+{
+	dlclose_fn *real_dlclose = (dlclose_fn *)real_next("dlclose");
+
+	if (real_dlclose == NULL)
+		return -1;
+	const int r = real_dlclose(handle);
+	exact_code_changed();
+	return r;
 }

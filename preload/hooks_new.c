@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "preload/hooks_sampling.h"
+#include "preload/hooks_exact.h"
 #include "preload/real.h"
 #include "preload/shim.h"
 
@@ -102,7 +102,7 @@ static void *count_delete(enum function f, uintptr_t p, uintptr_t b, uintptr_t c
 	const bool is_inside = __atomic_load_n(&is_counted_inside[f], __ATOMIC_RELAXED);
 	const __s64 usable = is_inside ? 0 : usable_proven((void *)p);
 	const __u64 n_frees = s->calls[SL_HEAP_FREE];
-	(void)sample_freed((void *)p);
+	(void)block_freed((void *)p);
 	(void)counted[f](p, b, c);
 	if (!was_counted(f, s, s->calls[SL_HEAP_FREE] != n_frees))
 		freed_slow(s, SL_HEAP_FREE, usable);

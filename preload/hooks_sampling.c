@@ -8,6 +8,7 @@
 
 #include "preload/block_ring.h"
 #include "preload/hooks.h"
+#include "preload/hooks_exact.h"
 #include "preload/real.h"
 #include "preload/shim.h"
 
@@ -229,7 +230,7 @@ static inline void *allocated(struct sl_lane_slot *s, void *p, size_t n)
 HOT void *malloc_sampling(size_t n)
 {
 	if (unlikely(!is_sampling()))
-		return malloc_slow(n);
+		return malloc_exact(n);
 	void *p = real.malloc(n);
 	if (unlikely(p == NULL))
 		return allocation_failed(SL_HEAP_MALLOC);
@@ -258,7 +259,7 @@ static UNUSUAL void free_sampled(void *p)
 HOT void free_sampling(void *p)
 {
 	if (unlikely(!is_sampling() || p == NULL)) {
-		free_slow(p);
+		free_exact(p);
 		return;
 	}
 	if (sample_may_have(p)) {
@@ -275,7 +276,7 @@ HOT void free_sampling(void *p)
 HOT void *calloc_sampling(size_t n, size_t size, const void *caller)
 {
 	if (unlikely(!is_sampling()))
-		return calloc_slow(n, size, caller);
+		return calloc_exact(n, size, caller);
 	/* Where this overflows the call fails. */
 	size_t total = n * size;
 	if (unlikely(size == THREAD_ENTRY))
@@ -300,7 +301,7 @@ static UNUSUAL void *resize_failed(bool was_sampled)
 HOT void *realloc_sampling(void *p, size_t n)
 {
 	if (unlikely(!is_sampling() || n == 0 || p == NULL))
-		return realloc_slow(p, n);
+		return realloc_exact(p, n);
 	const __s64 old = chunk_bytes(p);
 	const bool was_sampled = sample_freed(p);
 	void *q = real.realloc(p, n);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "preload/announce.h"
+#include "preload/exact.h"
 #include "preload/hooks.h"
 #include "preload/hooks_sampling.h"
 #include "preload/own_allocator.h"
@@ -299,8 +300,11 @@ static bool lane_begin(void)
 	shim.lane = lane;
 	shim.pid = spec.ns_pid;
 	shim.last_generation += GENERATION_STEP;
-	shim.sample_bytes = shim.counts ? sample_bytes_of(tree) : 0;
+	shim.is_exact = shim.counts && tree->exact != 0;
+	shim.sample_bytes = shim.counts && !shim.is_exact ? sample_bytes_of(tree) : 0;
 	life.lane = lane;
+	if (shim.is_exact)
+		exact_begin();
 	announce(is_forked, ancestor_pid);
 	/* What was announced must not be younger than what happened to it. */
 	const uint64_t time_ns =
@@ -376,7 +380,9 @@ static bool counts_in_ancestor(void)
 struct sl_lane_slot *shim_slot(void)
 {
 	const uint64_t generation = generation_now();
-	const uint64_t fast = generation + (shim.sample_bytes != 0 ? GENERATION_SAMPLES : 0);
+	const uint64_t fast = generation + (shim.is_exact	     ? GENERATION_EXACT
+					    : shim.sample_bytes != 0 ? GENERATION_SAMPLES
+								     : 0);
 
 	if (thread_state.generation == fast)
 		return thread_state.slot;
@@ -393,7 +399,9 @@ struct sl_lane_slot *shim_slot(void)
 	if (!shim_start() || !shim.counts)
 		return NULL;
 	thread_state.slot = counters_claim(life.lane, thread_pointer());
-	if (shim.sample_bytes != 0)
+	if (shim.is_exact)
+		exact_thread_begin();
+	else if (shim.sample_bytes != 0)
 		sample_begin();
 	thread_state.generation = generation_now() + GENERATION_SLOW;
 	return thread_state.slot;

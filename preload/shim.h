@@ -22,6 +22,7 @@ struct shim {
 	bool is_distrusted; /* … or wrong once */
 	uint32_t n_proofs;
 	uint64_t sample_bytes;	  /* one sample for so many, on average; 0: none are taken */
+	bool is_exact;		  /* each allocation is recorded */
 	uint64_t last_generation; /* never given out twice, not even across fork */
 	uint32_t pid;		  /* of the process that opened life.lane */
 	uintptr_t stack_end; /* of the first thread's: there are the variables of the environment */
