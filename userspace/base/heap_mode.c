@@ -17,6 +17,7 @@ int parse_heap_mode(const char *text, struct heap_mode *ret)
 	} words[] = {
 		{ "off", { .kind = HEAP_OFF } },
 		{ "count", { .kind = HEAP_COUNT } },
+		{ "exact", { .kind = HEAP_EXACT } },
 		{ "sample", { .kind = HEAP_SAMPLE, .sample_bytes = HEAP_SAMPLE_BYTES } },
 	};
 	uint64_t bytes = 0;
@@ -37,7 +38,7 @@ int parse_heap_mode(const char *text, struct heap_mode *ret)
 
 void heap_mode_text(struct heap_mode mode, struct buf *out)
 {
-	static const char *const names[] = { "off", "count", "sample" };
+	static const char *const names[] = { "off", "count", "sample", "exact" };
 
 	(void)buf_addf(out, "%s", names[mode.kind]);
 	if (mode.kind == HEAP_SAMPLE)

@@ -11,6 +11,7 @@ enum heap_kind {
 	HEAP_OFF,
 	HEAP_COUNT,
 	HEAP_SAMPLE, /* … and the stacks of some allocations */
+	HEAP_EXACT,  /* … of all */
 };
 
 /* Of bytes that are allocated, one in so many brings its block's stack along. */
@@ -24,7 +25,7 @@ struct heap_mode {
 };
 
 /* What an option or a file may say, for messages. */
-#define HEAP_MODE_WORDS "off, count, sample or sample=BYTES"
+#define HEAP_MODE_WORDS "off, count, sample, sample=BYTES or exact"
 
 /* -EINVAL: it is none of these. */
 int parse_heap_mode(const char *text, struct heap_mode *ret);

@@ -27,6 +27,7 @@ enum {
 	KEY_STOP_SIGNAL,
 	KEY_PROBES,
 	KEY_HEAP,
+	KEY_ON_OVERRUN,
 	KEY_STACKS,
 	KEY_WAIT_STACKS,
 	KEY_DEBUGINFOD,
@@ -51,7 +52,11 @@ static const struct argp_option options[] = {
 	  "for --ready accept, do not connect to the program to see whether it accepts", 0 },
 	{ "stop-signal", KEY_STOP_SIGNAL, "SIG", 0, "how the command is stopped (TERM)", 0 },
 	{ "probes", KEY_PROBES, "LIST", 0, "auto, none, or a list of bpf and shim (auto)", 0 },
-	{ "heap", KEY_HEAP, "MODE", 0, "off, count or sample[=BYTES] (count)", 0 },
+	{ "heap", KEY_HEAP, "MODE", 0, "off, count, sample[=BYTES] or exact (count)", 0 },
+	{ "on-overrun", KEY_ON_OVERRUN, "slow|degrade", 0,
+	  "with --heap exact, where records come faster than they are read: slow the program down, "
+	  "or stop recording it (degrade)",
+	  0 },
 	{ "stacks", KEY_STACKS, "off|auto|HZ", 0,
 	  "sample what is on the CPU: not at all, as often as 2 % of its time allow, or HZ times a "
 	  "second of it (auto)",
@@ -220,6 +225,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->has_heap = true;
 		if (parse_heap_mode(arg, &o->spec.heap) < 0)
 			argp_error(state, "--heap '%s': " HEAP_MODE_WORDS, arg);
+		return 0;
+	case KEY_ON_OVERRUN:
+		o->spec.slows_on_overrun = strcmp(arg, "slow") == 0;
+		if (!o->spec.slows_on_overrun && strcmp(arg, "degrade") != 0)
+			argp_error(state, "--on-overrun '%s': slow or degrade", arg);
 		return 0;
 	case KEY_STACKS:
 		o->spec.stacks_hz = parse_stacks(arg, state);

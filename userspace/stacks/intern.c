@@ -135,6 +135,21 @@ int intern_stack(struct intern *n, const struct unwound *unwound, uint32_t *ret_
 	return 0;
 }
 
+int intern_called(struct intern *n, uint32_t caller, const struct code_frame *frame, bool is_cut,
+		  uint32_t *ret_stack)
+{
+	struct stack_node node = { .caller = caller, .is_cut = is_cut };
+	uint32_t id = 0;
+	int r = intern_one_frame(n, frame, &node.frame);
+	if (r == 0 && node.frame != 0)
+		r = intern_node(n, &node, &id);
+	if (r < 0)
+		return r;
+	n->n_refused += id == 0;
+	*ret_stack = id;
+	return 0;
+}
+
 size_t intern_n_frames(const struct intern *n)
 {
 	return n->frames.n;

@@ -36,6 +36,10 @@ DEFINE_FREEP(struct intern, intern_free)
 /* *ret_stack = the id of the stack; 0: it has no frames, or there is no more room, which is counted. */
 int intern_stack(struct intern *n, const struct unwound *unwound, uint32_t *ret_stack);
 
+/* The same of one frame that stack @caller (0: none) called. @is_cut: it has callers, which are not known. */
+int intern_called(struct intern *n, uint32_t caller, const struct code_frame *frame, bool is_cut,
+		  uint32_t *ret_stack);
+
 /* The frames so far: ids are 1..n. */
 size_t intern_n_frames(const struct intern *n);
 void intern_frame(const struct intern *n, uint32_t id, uint32_t *ret_module, uint64_t *ret_offset);

@@ -4,6 +4,7 @@
 
 #include <dwarf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/vec.h"
 #include "userspace/stacks/elf_open.h"
+#include "userspace/stacks/module_file.h"
 #include "userspace/stacks/row_program.h"
 
 #define EH_FRAME_MAX ((size_t)24 << 20) /* as in row_make.c */
@@ -351,4 +353,21 @@ bool row_table_check(const void *data, size_t n, const uint8_t *build_id, size_t
 		return false;
 	const void *part = checked_part(table, &n_part);
 	return table->check == check_of(part, n_part);
+}
+
+int row_table_of(struct modules *modules, struct module *module, pid_t pid, struct buf *ret)
+{
+	const struct module_file *f = modules_open(modules, module, pid);
+
+	return f == NULL ? -ENOENT : row_table_make(f->elf, ret);
+}
+
+int row_table_of_path(const char *path, struct buf *ret)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	Elf *elf = fd >= 0 ? elf_open(fd, ELF_C_READ) : NULL;
+	const int r = elf == NULL ? -ENOENT : row_table_make(elf, ret);
+
+	(void)elf_end(elf);
+	return r;
 }

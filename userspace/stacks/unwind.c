@@ -410,3 +410,14 @@ void unwind(struct unwinder *u, const struct snapshot *snapshot, struct unwound 
 	if (w.registers[REGISTER_RIP] != 0)
 		ret->end = walk_user(&w);
 }
+
+struct module *unwinder_place(struct unwinder *u, pid_t pid, uint64_t time_ns, uint64_t address,
+			      struct code_frame *ret)
+{
+	const struct snapshot snapshot = { .time_ns = time_ns, .pid = pid };
+	struct walk w = { .u = u, .snapshot = &snapshot };
+	const struct place place = find_place(&w, address);
+	*ret = (struct code_frame){ .module = place.module != NULL ? place.module->id : 0,
+				    .offset = place.offset };
+	return place.module;
+}

@@ -76,6 +76,11 @@ void unwinder_set_made(struct unwinder *u, void (*look)(void *data, struct made_
 
 void unwind(struct unwinder *u, const struct snapshot *snapshot, struct unwound *ret);
 
+/* What code a process had at @address then: fills in @ret but for .address. Returns the module, NULL: nothing
+ * that is known. */
+struct module *unwinder_place(struct unwinder *u, pid_t pid, uint64_t time_ns, uint64_t address,
+			      struct code_frame *ret);
+
 /* Rows that were looked up in files, of all that were needed. */
 void unwinder_counts(const struct unwinder *u, uint64_t *ret_rows, uint64_t *ret_missed);
 

@@ -65,13 +65,19 @@ static void take_mapping(struct processes *p, const struct mmap2 *m, uint64_t ti
 		identity->inode = m->inode;
 	}
 	/* What there is no room for shows as code that belongs to nothing known. */
-	if (spaces_map(p->spaces, (pid_t)m->pid, time_ns, &mapping) >= 0)
-		interpreters_mapped(p->interpreters, (pid_t)m->pid,
-				    spaces_find(p->spaces, (pid_t)m->pid, time_ns, m->address));
+	if (spaces_map(p->spaces, (pid_t)m->pid, time_ns, &mapping) < 0)
+		return;
+	const struct region *region = spaces_find(p->spaces, (pid_t)m->pid, time_ns, m->address);
+	interpreters_mapped(p->interpreters, (pid_t)m->pid, region);
+	if (p->exact != NULL && region != NULL)
+		exact_add_module(p->exact, spaces_modules(p->spaces), region->module,
+				 (pid_t)m->pid);
 }
 
 static void image_ended(struct processes *p, pid_t pid, uint64_t time_ns, enum sl_when when)
 {
+	if (p->exact != NULL)
+		(void)exact_image_ended(p->exact, pid, time_ns);
 	if (p->sites != NULL)
 		sites_image_ended(p->sites, pid, time_ns, when);
 	if (p->map_sites != NULL)

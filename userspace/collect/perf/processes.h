@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "userspace/collect/heap/exact.h"
 #include "userspace/collect/heap/map_sites.h"
 #include "userspace/collect/heap/sites.h"
 #include "userspace/collect/perf/interpreter.h"
@@ -17,6 +18,7 @@ struct processes {
 	struct spaces *spaces;
 	struct interpreters *interpreters;
 	struct sites *sites;	     /* NULL: nobody wants to know of blocks */
+	struct exact *exact;	     /* NULL: nobody records all */
 	struct map_sites *map_sites; /* NULL: no probe tells of growths */
 	bool is_whole;		     /* records are of all that the CPUs do */
 	uint64_t n_lost;	     /* records for which there was no room */

@@ -56,6 +56,7 @@ struct source_perf {
 	uint64_t sample_bytes; /* of the heap; 0: no blocks are told of */
 	const char *shim_path; /* its own frames are none of the program */
 	bool has_timer;	       /* is one wanted */
+	bool is_exact;	       /* every block is recorded */
 	struct cost_trial trial;
 	uint64_t period_ns; /* 0: no timer */
 	size_t ring_bytes;
@@ -79,6 +80,7 @@ struct source_perf {
 	struct unwound unwound;
 	struct interpreters interpreters;
 	struct goroutines goroutines;
+	struct exact_lost exact_lost;
 	uint64_t patience_ns; /* CLOCK_MONOTONIC; from then on samples are dropped */
 	uint64_t n_kept, n_late,
 		n_lost; /* samples; n_late: to patience, n_lost: for want of room */
@@ -95,6 +97,7 @@ struct source_perf *source_perf_new(const struct perf_settings *settings)
 	s->debuginfod_ns = settings->debuginfod_ns;
 	s->sample_bytes = settings->sample_bytes;
 	s->has_timer = settings->rate_hz >= 0;
+	s->is_exact = settings->is_exact;
 	s->events.epoll_fd = -1;
 	if (s->has_timer)
 		cost_trial_start(&s->trial);
@@ -105,6 +108,9 @@ static void forget_processes(struct source_perf *s)
 {
 	s->n_lost += s->processes.n_lost;
 	s->unwinder = unwinder_free(s->unwinder);
+	if (s->processes.exact != NULL)
+		exact_lost(s->processes.exact, &s->exact_lost);
+	(void)exact_free(s->processes.exact);
 	(void)spaces_free(s->processes.spaces);
 	(void)sites_free(s->processes.sites);
 	(void)map_sites_free(s->processes.map_sites);
@@ -189,6 +195,33 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 	return emit_refused(r, sink);
 }
 
+/* What the shim records of all blocks. */
+static int begin_exact(struct source_perf *s, const struct perf_target *target)
+{
+	if (!s->is_exact || target->shim_directory == NULL || s->processes.sites == NULL)
+		return 0;
+	const struct exact_target of = {
+		.directory = target->shim_directory,
+		.uid = target->uid,
+		.gid = target->gid,
+		.shim_path = target->shim_path,
+	};
+	const struct exact_users users = {
+		.unwinder = s->unwinder,
+		.intern = s->intern,
+		.sites = s->processes.sites,
+		.told_ns = &s->teller.time_ns,
+	};
+	const int r = exact_new(&of, &users, &s->processes.exact);
+	struct epoll_event event = { .events = EPOLLIN };
+	if (r < 0 || s->events.epoll_fd < 0)
+		return r;
+	return epoll_ctl(s->events.epoll_fd, EPOLL_CTL_ADD, exact_fd(s->processes.exact), &event) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
 int source_perf_begin(struct source_perf *s, const struct perf_target *target, struct sink sink)
 {
 	s->bpf = source_bpf_tells(target->bpf, TOLD_CALLS) ? target->bpf : NULL;
@@ -202,7 +235,7 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 	s->processes = (struct processes){
 		.spaces = spaces_new(s->modules),
 		.interpreters = &s->interpreters,
-		.sites = s->sample_bytes != 0 ? sites_new() : NULL,
+		.sites = s->sample_bytes != 0 || s->is_exact ? sites_new() : NULL,
 		.map_sites = s->bpf != NULL ? map_sites_new() : NULL,
 	};
 	if ((s->sample_bytes != 0 && s->processes.sites == NULL) ||
@@ -213,6 +246,8 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 		return -ENOMEM;
 	int r = begin_timer(s, target->pid, sink);
 	s->processes.is_whole = s->events.is_whole;
+	if (r >= 0)
+		r = begin_exact(s, target);
 	if (r >= 0)
 		r = interpreters_begin(&s->interpreters, s->modules, s->bpf);
 	if (r >= 0)
@@ -405,15 +440,29 @@ static struct perf_cpu *oldest(const struct source_perf *s, uint64_t *ret_ns)
 	return found;
 }
 
+/* What was recorded until the next of all others. */
+static int take_exact(struct source_perf *s, const struct stack_snapshot *snapshot,
+		      uint64_t time_ns, uint64_t until_ns)
+{
+	if (s->processes.exact == NULL)
+		return 0;
+	if (snapshot != NULL && snapshot->time_ns < time_ns)
+		time_ns = snapshot->time_ns;
+	return exact_take(s->processes.exact, time_ns < until_ns ? time_ns : until_ns);
+}
+
 /* What happened until @until_ns. */
 static int read_rings(struct source_perf *s, uint64_t until_ns)
 {
-	int r = 0, n = 0;
+	int r = s->processes.exact != NULL ? exact_fetch(s->processes.exact) : 0, n = 0;
 	s->patience_ns = now_ns() + PATIENCE_NS;
 	while (r >= 0) {
 		uint64_t time_ns = UINT64_MAX;
 		struct perf_cpu *cpu = oldest(s, &time_ns);
 		const struct stack_snapshot *snapshot = snapshot_ring_peek(&s->snapshots);
+		r = take_exact(s, snapshot, time_ns, until_ns);
+		if (r < 0)
+			break;
 		if (snapshot != NULL && snapshot->time_ns < time_ns) {
 			if (snapshot->time_ns > until_ns)
 				break;

@@ -159,11 +159,13 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 		overhead_trial_start(
 			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
 			&c->trial);
-	if (spec->stacks_hz != STACKS_OFF || spec->heap.kind == HEAP_SAMPLE)
+	if (spec->stacks_hz != STACKS_OFF || spec->heap.kind == HEAP_SAMPLE ||
+	    spec->heap.kind == HEAP_EXACT)
 		c->perf = source_perf_new(&(struct perf_settings){
 			.rate_hz = spec->stacks_hz,
 			.sample_bytes =
 				spec->heap.kind == HEAP_SAMPLE ? spec->heap.sample_bytes : 0,
+			.is_exact = spec->heap.kind == HEAP_EXACT,
 			.wait_ns = spec->wait_stacks_ns,
 			.debuginfod_ns = spec->debuginfod_ns,
 			.ring_bytes = spec->ring_bytes,

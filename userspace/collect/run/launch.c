@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "bpf/exact.h"
 #include "preload/settings.h"
 #include "userspace/base/log.h"
 #include "userspace/collect/run/emit.h"
@@ -124,6 +125,9 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 		.uid = spec->user != NULL ? spec->user->uid : rights_uid(),
 		.gid = spec->user != NULL ? spec->user->gid : rights_gid(),
 		.sample_bytes = spec->heap.kind == HEAP_SAMPLE ? spec->heap.sample_bytes : 0,
+		.exact = spec->heap.kind != HEAP_EXACT ? SL_EXACT_OFF
+			 : spec->slows_on_overrun      ? SL_EXACT_SLOW
+						       : SL_EXACT_DEGRADE,
 	};
 	char why[WHY_MAX] = "unknown reason";
 	int r = source_shim_open(&settings, why, sizeof(why), &c->shim);
@@ -312,6 +316,9 @@ static int begin_stacks(struct run *r)
 		.use_ns_pids = r->tree.use_ns_pids,
 		.is_endless = r->spec->n_rules == 0,
 		.shim_path = c->shim != NULL ? source_shim_path(c->shim) : NULL,
+		.shim_directory = c->shim != NULL ? source_shim_directory(c->shim) : NULL,
+		.uid = r->spec->user != NULL ? r->spec->user->uid : rights_uid(),
+		.gid = r->spec->user != NULL ? r->spec->user->gid : rights_gid(),
 	};
 	const int e = source_perf_begin(c->perf, &target, collector_sink(c));
 	return e < 0 ? e : collector_watch(c, source_perf_fd(c->perf), WAKE_STACKS, EPOLLET);

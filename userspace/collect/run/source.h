@@ -124,13 +124,17 @@ struct perf_target {
 	struct source_bpf *bpf; /* NULL: there are no kernel probes */
 	bool use_ns_pids;	/* startline lives in a pid namespace */
 	bool is_endless; /* nobody expects it to become ready: samples get fewer as time goes by */
-	const char *shim_path; /* borrowed for the run; NULL: there is none */
+	const char *shim_path;	    /* borrowed for the run; NULL: there is none */
+	const char *shim_directory; /* … of its session, which belongs to: */
+	uid_t uid;
+	gid_t gid;
 };
 
 struct perf_settings {
 	int rate_hz; /* of the timer; 0: as high as its cost allows, which is measured until source_perf_open();
 		      * negative: there is none, nor snapshots but of blocks */
 	uint64_t sample_bytes;	/* of the heap, that the shim tells of a block for; 0: of none */
+	bool is_exact;		/* the shim records every block */
 	uint64_t wait_ns;	/* shorter waits have no stack; 0: the default, 1 ms */
 	size_t ring_bytes;	/* of each ring; 0: the default */
 	uint64_t debuginfod_ns; /* to fetch debug information for, at the end; 0: none is */
@@ -173,6 +177,7 @@ struct shim_settings {
 	unsigned int flags; /* SHIM_*, see preload/settings.h */
 	uid_t uid;	    /* the target's user: owns the session directory */
 	gid_t gid;
+	uint32_t exact;	       /* enum sl_exact_mode */
 	uint64_t sample_bytes; /* a sample of the heap for so many, on average; 0: none */
 };
 

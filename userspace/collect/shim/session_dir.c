@@ -196,6 +196,11 @@ void session_tree_sample(int fd, uint64_t sample_bytes)
 		      offsetof(struct sl_tree, sample_bytes));
 }
 
+void session_tree_exact(int fd, uint32_t mode)
+{
+	(void)!pwrite(fd, &mode, sizeof(mode), offsetof(struct sl_tree, exact));
+}
+
 int64_t session_tree_peak(int fd)
 {
 	int64_t peak = 0;

@@ -131,7 +131,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	if (r == 0) {
 		r = session_dir_make_tree(&s->dir, &s->tree_fd);
 		if (r == 0)
-			session_tree_sample(s->tree_fd, settings->sample_bytes);
+			session_tree_sample(s->tree_fd, settings->sample_bytes),
+				session_tree_exact(s->tree_fd, settings->exact);
 		if (r == 0)
 			r = watch(s);
 		if (r < 0)
