@@ -82,15 +82,25 @@ int write_all(int fd, const void *data, size_t n)
 	return 0;
 }
 
-int fs_state_dir(struct buf *ret)
+static int user_dir(const char *variable, const char *usual, struct buf *ret)
 {
-	const char *state = getenv("XDG_STATE_HOME");
-	if (state != NULL && state[0] == '/')
-		return buf_addf(ret, "%s/startline", state);
+	const char *directory = getenv(variable);
+	if (directory != NULL && directory[0] == '/')
+		return buf_addf(ret, "%s/startline", directory);
 	const char *home = getenv("HOME");
 	if (home != NULL && home[0] == '/')
-		return buf_addf(ret, "%s/.local/state/startline", home);
+		return buf_addf(ret, "%s/%s/startline", home, usual);
 	return -ENOENT;
+}
+
+int fs_state_dir(struct buf *ret)
+{
+	return user_dir("XDG_STATE_HOME", ".local/state", ret);
+}
+
+int fs_cache_dir(struct buf *ret)
+{
+	return user_dir("XDG_CACHE_HOME", ".cache", ret);
 }
 
 int fs_self_dir(struct buf *ret)

@@ -27,6 +27,8 @@ int write_all(int fd, const void *data, size_t n);
  * ~/.local/state/startline (XDG Base Directory Specification; relative values are ignored as it
  * demands). Appends to @ret. -ENOENT when there is no home. */
 int fs_state_dir(struct buf *ret);
+/* The same of its cache: $XDG_CACHE_HOME/startline, else ~/.cache/startline. */
+int fs_cache_dir(struct buf *ret);
 
 /* The directory of the running executable. Appends to @ret. */
 int fs_self_dir(struct buf *ret);

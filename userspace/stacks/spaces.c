@@ -316,8 +316,8 @@ const struct region *spaces_find(struct spaces *s, pid_t pid, uint64_t time_ns, 
 	if (space == NULL)
 		return NULL;
 	const size_t at = first_behind(&space->regions, address);
-	const struct region *region = &space->regions.items[at];
-	return at < space->regions.n && region->start <= address ? region : NULL;
+	const struct region *region = at < space->regions.n ? &space->regions.items[at] : NULL;
+	return region != NULL && region->start <= address ? region : NULL;
 }
 
 struct modules *spaces_modules(const struct spaces *s)

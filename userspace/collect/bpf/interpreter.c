@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/stacks/needed.h"
 
 #define MAX_SCRIPTS 4	 /* a script's interpreter may be a script: as the kernel does */
 #define LINE_BYTES  256	 /* of its first line: BINPRM_BUF_SIZE of Linux */
@@ -69,7 +70,7 @@ static bool read_script(const char *path, char ret[static LINE_BYTES])
 	return n > 0 && snprintf(ret, LINE_BYTES, "%.*s", (int)n, word) < LINE_BYTES;
 }
 
-static int find_program(const char *argv0, char ret[static INTERPRETER_PATH])
+int interpreter_program(const char *argv0, char ret[static INTERPRETER_PATH])
 {
 	char found[INTERPRETER_PATH], name[LINE_BYTES];
 	int r = search_path(argv0, found);
@@ -127,7 +128,7 @@ static bool try_program(struct search *s, const char *path)
 	if (is_python(path))
 		r = interpreter_open(path, s->found, s->n, &s->found[s->n]);
 	_cleanup_close_ int fd = r == -ENOENT ? open_program(path) : -1;
-	if (fd >= 0 && interpreter_library(fd, path, library) == 0)
+	if (fd >= 0 && needed_find(fd, path, interpreter_is_library, library) == 0)
 		r = interpreter_open(library, s->found, s->n, &s->found[s->n]);
 	s->n += r == 0;
 	return r == 0;
@@ -139,7 +140,7 @@ static void try_word(struct search *s, const char *word, size_t n)
 	char name[LINE_BYTES], path[INTERPRETER_PATH];
 	if (n > 0 && word[0] != '-' &&
 	    snprintf(name, sizeof(name), "%.*s", (int)n, word) < LINE_BYTES &&
-	    find_program(name, path) == 0)
+	    interpreter_program(name, path) == 0)
 		(void)try_program(s, path);
 }
 
@@ -188,7 +189,7 @@ size_t interpreter_find(char *const *argv, size_t max, struct interpreter *ret)
 	char path[INTERPRETER_PATH];
 	if (argv == NULL || argv[0] == NULL)
 		return 0;
-	if (find_program(argv[0], path) == 0 && (try_program(&s, path) || is_python(path)))
+	if (interpreter_program(argv[0], path) == 0 && (try_program(&s, path) || is_python(path)))
 		return s.n;
 	for (size_t i = 1; argv[i] != NULL && s.n_tried < MAX_WORDS; i++)
 		try_words(&s, argv[i], false);

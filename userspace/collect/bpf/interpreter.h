@@ -37,9 +37,8 @@ int interpreter_open(const char *path, const struct interpreter *known, size_t n
 
 /* Whether a file of that name is a library that has the interpreter: "libpython3.11.so.1.0". */
 bool interpreter_is_library(const char *name);
-/* The one that the program @program, open as @fd, is linked with. 0; -ENOENT: it is not, or it is not known where
- * that is. */
-int interpreter_library(int fd, const char *program, char ret[static INTERPRETER_PATH]);
+/* The program that @argv0 is, or is a script for. 0; -ENOENT. */
+int interpreter_program(const char *argv0, char ret[static INTERPRETER_PATH]);
 /* The probes of the file that is open as @fd: of @to what does not say which file it is. 0; -ENOENT: it has
  * none. */
 int interpreter_probes(int fd, struct interpreter *to);
