@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "userspace/base/units.h"
 #include "userspace/model/document/session_fields.h"
 
 #define MAX_REUSES 64 /* see threads.c */
@@ -133,6 +134,16 @@ static int parent_of(struct builder *b, const struct sl_task *e, bool is_attache
 	return process_first(b, e->parent_pid, 0, e->event.time_ns);
 }
 
+/* Numbers are given out again only when all others were. */
+#define REUSE_NS (1 * NS_PER_S)
+
+/* Who is on its way out may still be found in /proc. */
+static bool is_leaving(const struct proc *p, const struct sl_task *e)
+{
+	return source_of(&e->event) == SL_SOURCE_COLLECT && p->end_ns != 0 &&
+	       e->event.time_ns < p->end_ns + REUSE_NS;
+}
+
 /* Without kernel events a process is announced by each image and found in /proc as well: whose
  * child it is may be news, that it exists is not. */
 static bool process_is_known(struct builder *b, const struct sl_task *e)
@@ -140,7 +151,8 @@ static bool process_is_known(struct builder *b, const struct sl_task *e)
 	if (source_of(&e->event) == SL_SOURCE_BPF || b->facts->bpf == NULL)
 		return false;
 	const int index = process_lookup(b, e->event.pid, e->event.time_ns);
-	if (index < 0 || b->procs.items[index].end_ns != 0)
+	if (index < 0 ||
+	    (b->procs.items[index].end_ns != 0 && !is_leaving(&b->procs.items[index], e)))
 		return false;
 	struct proc *p = &b->procs.items[index];
 	const int parent = process_lookup(b, e->parent_pid, e->event.time_ns);
