@@ -4,8 +4,8 @@
  *
  *   0                      struct sl_exact
  *   SL_EXACT_NODES_AT      struct sl_exact_node[SL_EXACT_NODES]: stacks as a tree
- *   SL_EXACT_RINGS_AT      SL_LANE_SLOTS rings, SL_EXACT_RING_BYTES each, one per thread that counts in the
- *                          slot of the same number
+ *   SL_EXACT_RINGS_AT      SL_EXACT_RINGS rings, SL_EXACT_RING_BYTES each: the first SL_LANE_SLOTS of threads
+ *                          that count in the slot of the same number, the others of those that share one
  *
  * The file is sparse: what was not allocated is neither read nor written. Nodes and rings have a small part,
  * which is there from their beginning, and a large one, which is allocated when the small one is full.
@@ -14,11 +14,15 @@
  * read (tail). Word n is small[n % SL_EXACT_SMALL], or from grown_at on large[n % SL_EXACT_LARGE]. Records:
  *
  *   ALLOCATED  clock << 4 | kind, address, node << 40 | usable bytes
+ *   SAMPLED    the same; and the block is one of those that are sampled (preload/sample.h)
  *   FREED      clock << 4 | kind, address
  *
  * The clock is the processor's (TSC), so that the records of all threads can be put in order; an allocation is
  * recorded after it was made, a free before. A realloc is both; one that failed is followed by what is there
- * still, as if it was allocated. */
+ * still, as if it was allocated.
+ *
+ * It ends when startline says so (sl_tree.exact), or for one image when it finds no room (is_over). From then
+ * on its threads tell of sampled blocks only (bpf/block.h), of frees of those that were allocated before, too. */
 #ifndef SL_EXACT_H
 #define SL_EXACT_H
 
@@ -30,6 +34,7 @@
 #define SL_EXACT_VERSION 1u
 #define SL_EXACT_PREFIX	 "exact-"
 
+#define SL_EXACT_RINGS	     256u
 #define SL_EXACT_NODES	     (1u << 17)
 #define SL_EXACT_NODES_FIRST (1u << 13)
 #define SL_EXACT_SMALL	     (1u << 13) /* words: 64 KiB */
@@ -39,18 +44,19 @@
 #define SL_EXACT_RINGS_AT   (SL_EXACT_NODES_AT + SL_EXACT_NODES * 16ull)
 #define SL_EXACT_RING_FIRST (4096ull + SL_EXACT_SMALL * 8ull) /* bytes with the small part */
 #define SL_EXACT_RING_BYTES (SL_EXACT_RING_FIRST + SL_EXACT_LARGE * 8ull)
-#define SL_EXACT_BYTES	    (SL_EXACT_RINGS_AT + SL_LANE_SLOTS * SL_EXACT_RING_BYTES)
+#define SL_EXACT_BYTES	    (SL_EXACT_RINGS_AT + SL_EXACT_RINGS * SL_EXACT_RING_BYTES)
 
 /* sl_tree.exact: what becomes of a thread whose records find no room. */
 enum sl_exact_mode {
 	SL_EXACT_OFF = 0,
-	SL_EXACT_DEGRADE = 1, /* its process records no more */
+	SL_EXACT_DEGRADE = 1, /* its process samples from then on */
 	SL_EXACT_SLOW = 2,    /* it naps until there is some */
 };
 
 enum sl_exact_kind {
 	SL_EXACT_ALLOCATED = 1,
 	SL_EXACT_FREED = 2,
+	SL_EXACT_SAMPLED = 3,
 };
 
 #define SL_EXACT_KIND_BITS   4
@@ -79,11 +85,11 @@ struct sl_exact {
 	__u32 nodes_room; /* that are allocated */
 	/* Threads stop recording when it is not 0. Set by the writer that found no room, for good. */
 	__u32 is_over;
-	__u32 reserved;
-	__u64 n_refused; /* nodes there was no room for: their stacks are unknown */
-	__u64 n_cut;	 /* stacks that could not be followed to their end */
-	__u64 n_lost;	 /* records that found no room */
-	__u64 n_unrecorded; /* calls of threads without a ring, and in signal handlers at a bad moment */
+	__u32 n_rings;	    /* that may have been begun: those below */
+	__u64 n_refused;    /* nodes there was no room for: their stacks are unknown */
+	__u64 n_cut;	    /* stacks that could not be followed to their end */
+	__u64 n_lost;	    /* records that found no room */
+	__u64 n_unrecorded; /* in signal handlers at a bad moment */
 };
 
 struct sl_exact_ring {

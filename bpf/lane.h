@@ -101,7 +101,8 @@ struct sl_lane {
 	/* Blocks that were to be sampled, and frees of such, that could not be told of. */
 	__u64 samples_lost;
 	__u64 frees_lost;
-	__u64 pad[8];
+	__u64 exact_refused; /* 1: it was to record all (bpf/exact.h), and could not begin to */
+	__u64 pad[7];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */
@@ -128,7 +129,8 @@ struct sl_tree {
 	 * none. */
 	__u64 sample_bytes;
 	__u64 pad[57];
-	/* Written by startline: whether every allocation is recorded (bpf/exact.h), enum sl_exact_mode. */
+	/* Written by startline, before the first process and when that is over: whether every allocation is
+	 * recorded (bpf/exact.h), enum sl_exact_mode. */
 	__u32 exact;
 	__u32 reserved;
 	/* What is known about files that were looked at before an exec: the upper 60 bits are a hash of

@@ -34,7 +34,8 @@
  * equals it counts on the fast path; one whose value is more by GENERATION_SLOW has a slot but takes the
  * slow path each time (the allocator is not glibc's, or not yet proven to be, or the slot is the
  * shared one); by GENERATION_SAMPLES, it samples too, on a fast path of its own (hooks_sampling.c), so
- * that counting alone costs no more for it; by GENERATION_EXACT, it records all (hooks_exact.c). Threads start at 1, which is none of these. */
+ * that counting alone costs no more for it; by GENERATION_EXACT, it records all (hooks_exact.c). Threads
+ * start at 1, which is none of these. */
 enum { GENERATION_SLOW = 1, GENERATION_SAMPLES = 2, GENERATION_EXACT = 3, GENERATION_STEP = 4 };
 
 struct life {

@@ -115,10 +115,8 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 		counters_shared_allocated(life.lane, n, usable_or_asked(p, n));
 	else
 		count_allocated(s, n, usable_or_asked(p, n));
-	if (p != NULL && shim.is_exact)
-		exact_allocated_here(p, usable_or_asked(p, n));
-	else if (p != NULL && shim.sample_bytes != 0)
-		sample_allocated(p, n, usable_or_asked(p, n));
+	if (p != NULL)
+		block_allocated(p, n, usable_or_asked(p, n));
 }
 
 void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)

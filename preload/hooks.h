@@ -27,7 +27,7 @@ enum { THREAD_ENTRY = 16 };
 /* @p is what a call for @n bytes returned, NULL: it failed. @s: of shim_slot(), not NULL. Samples, too. */
 void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n) HIDDEN;
 /* A block of @usable bytes is freed; @call is SL_HEAP_FREE or …REALLOC_FREE. Before the block is given
- * back sample_freed() must have been called. */
+ * back block_freed() must have been called. */
 void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable) HIDDEN;
 
 /* To be called once, when the real functions are known: operator new and delete stay ours where they

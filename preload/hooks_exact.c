@@ -8,12 +8,83 @@
 #include "preload/real.h"
 #include "preload/shim.h"
 
-#define HOT __attribute__((aligned(64), noinline))
+#define HOT	__attribute__((aligned(64), noinline))
+#define UNUSUAL __attribute__((noinline, cold))
 
 static inline bool is_exact(void)
 {
 	return likely(thread_state.generation == generation_now() + GENERATION_EXACT);
 }
+
+/* ---- when it is over ---- */
+
+/* Its threads go on as those that sample, each when it comes by. */
+static UNUSUAL void note_end(void)
+{
+	if (!exact_is_over())
+		return;
+	shim.is_exact = false;
+	if (is_exact())
+		thread_state.generation = generation_now() + GENERATION_SAMPLES;
+}
+
+static UNUSUAL void not_recorded(void *p, size_t n, __s64 usable, bool is_sampled)
+{
+	if (is_sampled)
+		sample_tell(p, n, usable);
+	note_end();
+}
+
+static UNUSUAL void free_not_recorded(void *p, bool was_sampled, unsigned int flags)
+{
+	if (was_sampled)
+		sample_tell_freed(p, flags);
+	note_end();
+}
+
+/* ---- what is recorded ---- */
+
+static inline void record_allocated(const struct unwind_start *start, void *p, size_t n,
+				    __s64 usable)
+{
+	const bool is_sampled = unlikely(sample_is_due(usable)) && sample_add(p);
+
+	if (unlikely(!exact_allocated(start, p, usable, is_sampled)))
+		not_recorded(p, n, usable, is_sampled);
+}
+
+static inline void record_freed(void *p)
+{
+	unsigned int flags = 0;
+	const bool was_sampled = sample_may_have(p) && sample_remove(p, &flags);
+
+	if (unlikely(!exact_freed(p)))
+		free_not_recorded(p, was_sampled, flags);
+}
+
+/* Frames of the shim are innermost. */
+UNUSUAL void exact_block_allocated(void *p, size_t n, __s64 usable)
+{
+	const struct unwind_start start = UNWIND_START();
+
+	record_allocated(&start, p, n, usable);
+}
+
+void exact_block_freed(void *p)
+{
+	record_freed(p);
+}
+
+/* Told again; as a sample it is lost. */
+UNUSUAL void exact_block_kept(void *p, __s64 usable)
+{
+	const struct unwind_start start = UNWIND_START();
+
+	if (!exact_allocated(&start, p, usable, false))
+		sample_lost();
+}
+
+/* ---- the fast path ---- */
 
 static inline void *allocated(const struct unwind_start *start, struct sl_lane_slot *s, void *p,
 			      size_t n)
@@ -22,7 +93,7 @@ static inline void *allocated(const struct unwind_start *start, struct sl_lane_s
 
 	if (slot_allocated(s, n, usable))
 		counters_raise(life.lane, s);
-	exact_allocated(start, p, usable);
+	record_allocated(start, p, n, usable);
 	return p;
 }
 
@@ -45,7 +116,7 @@ HOT void free_exact(void *p)
 		return;
 	}
 	struct sl_lane_slot *s = current_slot();
-	exact_freed(p);
+	record_freed(p);
 	if (slot_freed(s, SL_HEAP_FREE, chunk_bytes(p)))
 		counters_flush(life.lane, s);
 	real.free(p);
@@ -77,10 +148,10 @@ HOT void *realloc_exact(void *p, size_t n)
 	if (unlikely(!is_exact() || n == 0 || p == NULL))
 		return realloc_slow(p, n);
 	const __s64 old = chunk_bytes(p);
-	exact_freed(p);
+	record_freed(p);
 	void *q = real.realloc(p, n);
 	if (unlikely(q == NULL)) {
-		exact_allocated(&start, p, old);
+		exact_block_kept(p, old);
 		return allocation_failed(SL_HEAP_REALLOC);
 	}
 	struct sl_lane_slot *s = current_slot();

@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 #include "preload/counters.h"
-#include "preload/exact.h"
 #include "preload/hooks_sampling.h"
 #include "preload/shim.h"
 
@@ -16,20 +15,34 @@ void free_exact(void *p) HIDDEN;
 void *calloc_exact(size_t n, size_t size, const void *caller) HIDDEN;
 void *realloc_exact(void *p, size_t n) HIDDEN;
 
-/* On the slow side: @p is about to be given back. True: that was told. */
+/* What block_allocated() and block_freed() do where all is recorded. */
+void exact_block_allocated(void *p, size_t n, __s64 usable) HIDDEN;
+void exact_block_freed(void *p) HIDDEN;
+void exact_block_kept(void *p, __s64 usable) HIDDEN;
+
+/* On the slow side: @n bytes were asked for, and there are @usable at @p. */
+static inline void block_allocated(void *p, size_t n, __s64 usable)
+{
+	if (shim.is_exact)
+		exact_block_allocated(p, n, usable);
+	else if (shim.sample_bytes != 0)
+		sample_allocated(p, n, usable);
+}
+
+/* @p is about to be given back. True: that was told. */
 static inline bool block_freed(void *p)
 {
 	if (likely(!shim.is_exact))
 		return sample_freed(p);
-	exact_freed(p);
+	exact_block_freed(p);
 	return true;
 }
 
 /* … and was not, after all. */
-static inline void block_kept(const void *p, __s64 usable)
+static inline void block_kept(void *p, __s64 usable)
 {
 	if (shim.is_exact)
-		exact_allocated_here(p, usable);
+		exact_block_kept(p, usable);
 	else
 		sample_lost();
 }

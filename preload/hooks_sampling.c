@@ -163,7 +163,7 @@ void sample_begin(void)
 	t->until_sample = sample_draw(&t->random, shim.sample_bytes);
 }
 
-static UNUSUAL void sample(void *p, size_t n, __s64 usable)
+UNUSUAL bool sample_add(void *p)
 {
 	struct thread_state *t = &thread_state;
 
@@ -172,10 +172,21 @@ static UNUSUAL void sample(void *p, size_t n, __s64 usable)
 	struct sampled *to = may_tell() ? table_made() : NULL;
 	if (to == NULL || !sampled_add(to, p, thread_position())) {
 		sample_lost();
-		return;
+		return false;
 	}
 	sample_filter_set(to);
+	return true;
+}
+
+UNUSUAL void sample_tell(void *p, size_t n, __s64 usable)
+{
 	tell(p, n, usable, SL_BLOCK_ALLOCATED, 0);
+}
+
+static UNUSUAL void sample(void *p, size_t n, __s64 usable)
+{
+	if (sample_add(p))
+		tell(p, n, usable, SL_BLOCK_ALLOCATED, 0);
 }
 
 void sample_allocated(void *p, size_t n, __s64 usable)
@@ -190,17 +201,31 @@ void sample_lost(void)
 	count_lost(&life.lane->samples_lost);
 }
 
-UNUSUAL bool sample_release(void *p)
+UNUSUAL bool sample_remove(void *p, unsigned int *ret_flags)
 {
 	uint64_t then = 0;
 
 	if (table == NULL || !sampled_remove(table, p, &then))
 		return false;
+	*ret_flags = then != 0 && then == thread_position() ? SL_BLOCK_TEMPORARY : 0;
+	return true;
+}
+
+UNUSUAL void sample_tell_freed(void *p, unsigned int flags)
+{
 	if (!may_tell())
 		count_lost(&life.lane->frees_lost);
 	else
-		tell(p, 0, 0, SL_BLOCK_FREED,
-		     then != 0 && then == thread_position() ? SL_BLOCK_TEMPORARY : 0);
+		tell(p, 0, 0, SL_BLOCK_FREED, flags);
+}
+
+UNUSUAL bool sample_release(void *p)
+{
+	unsigned int flags = 0;
+
+	if (!sample_remove(p, &flags))
+		return false;
+	sample_tell_freed(p, flags);
 	return true;
 }
 

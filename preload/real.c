@@ -581,14 +581,9 @@ static bool walk_to(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 
 bool real_object_at(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 {
-	static find_object_fn *find_object;
-	static bool is_looked_up;
+	find_object_fn *find_object = (find_object_fn *)real_next("_dl_find_object");
 	struct object_found object = { 0 };
 
-	if (!is_looked_up) {
-		find_object = (find_object_fn *)real_next("_dl_find_object");
-		is_looked_up = true;
-	}
 	if (find_object == NULL)
 		return walk_to(address, ret_start, ret_end);
 	if (find_object((void *)address, &object) != 0)

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "bpf/exact.h"
 #include "preload/announce.h"
 #include "preload/exact.h"
 #include "preload/hooks.h"
@@ -300,11 +301,11 @@ static bool lane_begin(void)
 	shim.lane = lane;
 	shim.pid = spec.ns_pid;
 	shim.last_generation += GENERATION_STEP;
-	shim.is_exact = shim.counts && tree->exact != 0;
-	shim.sample_bytes = shim.counts && !shim.is_exact ? sample_bytes_of(tree) : 0;
+	shim.sample_bytes = shim.counts ? sample_bytes_of(tree) : 0;
 	life.lane = lane;
-	if (shim.is_exact)
-		exact_begin();
+	const bool wants_exact = shim.counts && tree->exact != SL_EXACT_OFF;
+	shim.is_exact = wants_exact && exact_begin();
+	lane->exact_refused = wants_exact && !shim.is_exact;
 	announce(is_forked, ancestor_pid);
 	/* What was announced must not be younger than what happened to it. */
 	const uint64_t time_ns =
@@ -401,7 +402,7 @@ struct sl_lane_slot *shim_slot(void)
 	thread_state.slot = counters_claim(life.lane, thread_pointer());
 	if (shim.is_exact)
 		exact_thread_begin();
-	else if (shim.sample_bytes != 0)
+	if (shim.sample_bytes != 0)
 		sample_begin();
 	thread_state.generation = generation_now() + GENERATION_SLOW;
 	return thread_state.slot;

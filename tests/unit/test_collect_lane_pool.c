@@ -27,7 +27,7 @@ static int set_up(void **state)
 	if (mkdtemp(f.dir.path) == NULL)
 		return -1;
 	f.dir.fd = open(f.dir.path, O_RDONLY | O_DIRECTORY);
-	if (session_dir_make_tree(&f.dir, &f.tree_fd) < 0)
+	if (session_dir_make_tree(&f.dir, 0, 0, &f.tree_fd) < 0)
 		return -1;
 	lane_pool_init(&f.pool, &f.dir, f.tree_fd, false, SIZE);
 	*state = &f;

@@ -280,6 +280,59 @@ static void estimates_have_no_bias_and_the_error_they_say(void **state)
 	assert_true(fabs(bias / 1000) < 0.012);
 }
 
+/* All blocks at first, those of stack 1 kept and those of stack 2 freed; then samples stand for what lives. */
+static void from_all_to_some(uint64_t *seed, double *ret_live, double *ret_error)
+{
+	enum { N = 3000, BYTES = 1000, INTERVAL = 20000 };
+	static struct told_sites told;
+	struct sites *s = sites_new();
+	told.n = 0;
+	for (int k = 0; k < 2 * N; k++) {
+		struct site_block b = block_of(1, address_of(k), BYTES, 1 + k % 2);
+		b.is_sampled = fraction(seed) < sites_probability(BYTES, INTERVAL);
+		assert_int_equal(sites_allocated(s, &b), 0);
+		if (k % 2 == 1)
+			sites_freed(s, 1, 6, address_of(k), false);
+	}
+	sites_sample_from_now(s, 0, INTERVAL);
+	/* One that its thread recorded before it knew, one of a process that is new, and half of the live ones go. */
+	struct site_block late = block_of(1, 8, BYTES, 3), other = block_of(2, 8, BYTES, 3);
+	assert_int_equal(sites_allocated(s, &late), 0);
+	assert_int_equal(sites_allocated(s, &other), 0);
+	for (int k = 0; k < N; k += 2)
+		sites_freed(s, 1, 7, address_of(k), false);
+	assert_int_equal(sites_tell_end(s, 70, (struct sink){ take, &told }), 0);
+	assert_null(sites_free(s));
+	const struct sl_site *kept = find(&told, 1001, 1), *freed = find(&told, 1001, 2);
+	/* What was recorded stays what it was. */
+	assert_int_equal(kept->sums[SL_SITE_TOTAL].bytes, N * BYTES);
+	assert_int_equal(kept->sums[SL_SITE_TOTAL].error_bytes, 0);
+	assert_int_equal(kept->sums[SL_SITE_PEAK].bytes, N * BYTES);
+	assert_int_equal(freed->sums[SL_SITE_TOTAL].blocks, N);
+	assert_int_equal(freed->sums[SL_SITE_LIVE].samples, 0);
+	assert_null(find(&told, 1001, 3));
+	assert_null(find(&told, 1002, 3));
+	*ret_live = (double)kept->sums[SL_SITE_LIVE].bytes / (N * BYTES / 2.0);
+	*ret_error = (double)kept->sums[SL_SITE_LIVE].error_bytes / (N * BYTES / 2.0);
+}
+
+static void samples_stand_for_what_was_recorded_before(void **state)
+{
+	(void)state;
+	uint64_t seed = 20261201;
+	double sum = 0;
+	int n_inside = 0;
+	for (int i = 0; i < 200; i++) {
+		double live, error;
+		from_all_to_some(&seed, &live, &error);
+		sum += live;
+		n_inside += fabs(live - 1) < 1.96 * error;
+	}
+	/* 75 samples each: the mean of 200 is within 3.3 % by four standard errors. */
+	assert_true(fabs(sum / 200 - 1) < 0.033);
+	assert_in_range(n_inside, 174, 200);
+}
+
 static void taking_out_leaves_the_others_where_they_are_found(void **state)
 {
 	(void)state;
@@ -311,6 +364,7 @@ int main(void)
 		cmocka_unit_test(frees_tell_of_temporaries_and_lifetimes),
 		cmocka_unit_test(a_block_at_a_live_address_replaces_it),
 		cmocka_unit_test(estimates_have_no_bias_and_the_error_they_say),
+		cmocka_unit_test(samples_stand_for_what_was_recorded_before),
 		cmocka_unit_test(taking_out_leaves_the_others_where_they_are_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,8 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--format) echo 'text json csv markdown' ;;
 	--until) echo 'ready exit' ;;
 	--probes) echo 'auto bpf shim none bpf,shim' ;;
-	--heap) echo 'off count sample sample=64K' ;;
+	--heap) echo 'off count sample sample=64K exact' ;;
+	--on-overrun) echo 'degrade slow' ;;
 	--stacks) echo 'off auto 99 199 499 999' ;;
 	--wait-stacks) echo '100us 1ms 10ms' ;;
 	--debuginfod) echo '10s 30s 2m' ;;
@@ -62,7 +63,7 @@ _startline() {
 		return
 		;;
 	run)
-		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --stacks --wait-stacks --debuginfod --trace
+		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --on-overrun --stacks --wait-stacks --debuginfod --trace
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
@@ -78,7 +79,7 @@ _startline() {
 	ab)
 		options='--base --head --base-worktree --base-directory --head-directory --setup --gate
 			--pairs --max-time --seed --show-output --out --format --output --until --ready
-			--timeout --no-connect --stop-signal --probes --heap --stacks --wait-stacks --debuginfod --trace --user --follow-cgroup --redact
+			--timeout --no-connect --stop-signal --probes --heap --on-overrun --stacks --wait-stacks --debuginfod --trace --user --follow-cgroup --redact
 			--ring'
 		;;
 	history)

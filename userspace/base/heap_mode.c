@@ -17,7 +17,7 @@ int parse_heap_mode(const char *text, struct heap_mode *ret)
 	} words[] = {
 		{ "off", { .kind = HEAP_OFF } },
 		{ "count", { .kind = HEAP_COUNT } },
-		{ "exact", { .kind = HEAP_EXACT } },
+		{ "exact", { .kind = HEAP_EXACT, .sample_bytes = HEAP_SAMPLE_BYTES } },
 		{ "sample", { .kind = HEAP_SAMPLE, .sample_bytes = HEAP_SAMPLE_BYTES } },
 	};
 	uint64_t bytes = 0;

@@ -11,7 +11,7 @@ enum heap_kind {
 	HEAP_OFF,
 	HEAP_COUNT,
 	HEAP_SAMPLE, /* … and the stacks of some allocations */
-	HEAP_EXACT,  /* … of all */
+	HEAP_EXACT,  /* … of all until the program is ready, then of some */
 };
 
 /* Of bytes that are allocated, one in so many brings its block's stack along. */
@@ -21,7 +21,7 @@ enum heap_kind {
 
 struct heap_mode {
 	enum heap_kind kind;
-	uint64_t sample_bytes; /* on average; with SAMPLE */
+	uint64_t sample_bytes; /* on average; with SAMPLE and EXACT, else 0 */
 };
 
 /* What an option or a file may say, for messages. */

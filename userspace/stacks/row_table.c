@@ -4,7 +4,6 @@
 
 #include <dwarf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/vec.h"
 #include "userspace/stacks/elf_open.h"
-#include "userspace/stacks/module_file.h"
 #include "userspace/stacks/row_program.h"
 
 #define EH_FRAME_MAX ((size_t)24 << 20) /* as in row_make.c */
@@ -355,19 +353,10 @@ bool row_table_check(const void *data, size_t n, const uint8_t *build_id, size_t
 	return table->check == check_of(part, n_part);
 }
 
-int row_table_of(struct modules *modules, struct module *module, pid_t pid, struct buf *ret)
+size_t row_table_id(Elf *elf, const uint8_t **ret)
 {
-	const struct module_file *f = modules_open(modules, module, pid);
-
-	return f == NULL ? -ENOENT : row_table_make(f->elf, ret);
-}
-
-int row_table_of_path(const char *path, struct buf *ret)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	Elf *elf = fd >= 0 ? elf_open(fd, ELF_C_READ) : NULL;
-	const int r = elf == NULL ? -ENOENT : row_table_make(elf, ret);
-
-	(void)elf_end(elf);
-	return r;
+	const void *id = NULL;
+	const ssize_t n = dwelf_elf_gnu_build_id(elf, &id);
+	*ret = id;
+	return n > 0 && n <= (ssize_t)SL_BUILD_ID_BYTES ? (size_t)n : 0;
 }

@@ -15,15 +15,13 @@
 
 #include "bpf/rows.h"
 #include "userspace/base/buf.h"
-#include "userspace/stacks/modules.h"
 
 /* Appends the table of @elf (of elf_open()) to @ret. -ENOENT: it has no call-frame information, or more
  * than a linker makes; -ENOEXEC: it has no build-id; -ENOMEM, -EFBIG. */
 int row_table_make(Elf *elf, struct buf *ret);
 
-/* The same of a module that @pid has mapped, and of a file by its path. */
-int row_table_of(struct modules *modules, struct module *module, pid_t pid, struct buf *ret);
-int row_table_of_path(const char *path, struct buf *ret);
+/* The file's build-id, by which its table is found; it lasts as long as @elf. 0: it has none. */
+size_t row_table_id(Elf *elf, const uint8_t **ret);
 
 /* Whether @n bytes at @data are a whole table, undamaged, of the file with that build-id. */
 bool row_table_check(const void *data, size_t n, const uint8_t *build_id, size_t n_build_id);

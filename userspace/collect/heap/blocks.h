@@ -11,8 +11,9 @@ struct block {
 	uint64_t address; /* 0: none */
 	uint64_t bytes;	  /* usable */
 	uint64_t time_ns; /* of its allocation */
-	uint32_t site;
-	float p; /* with which it was seen */
+	uint32_t site : 31;
+	uint32_t is_sampled : 1; /* it is told of where others are not */
+	float p;		 /* with which it was seen */
 };
 
 struct blocks { /* all zero is empty and valid */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* See exact.h. Words are copied out of the rings, so that these have room again, and taken later, in order. */
+/* See exact.h. */
 #include "userspace/collect/heap/exact.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -17,46 +19,31 @@
 #include "userspace/base/rights.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
+#include "userspace/collect/heap/exact_files.h"
 #include "userspace/collect/heap/row_store.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/stacks/unwind.h"
 
-#define PERIOD_NS (1 * NS_PER_MS)
+#define PERIOD_NS (2 * NS_PER_MS)
 
-enum {
-	FILES_MAX = 200,     /* images at a time that are read; what is beyond waits */
-	WORDS_MAX = 1 << 22, /* of one ring, kept until they are taken */
-	NAME_SIZE = 64,
-	DEPTH_MAX = 1024, /* frames of a stack; the shims make fewer */
-};
+/* More than any run takes. */
+#define MAX_NS (1ull << 60)
 
-struct ring {
-	uint64_t tail, grown_at;
-	struct VEC(uint64_t) words;
-	size_t at;	   /* the first that is not taken yet */
-	uint64_t last_new; /* the block that the last record tells of; 0: it was a free */
-};
-
-struct file {
-	char name[NAME_SIZE];
-	int fd; /* -1: not opened yet */
-	bool has_header;
-	pid_t pid;
-	uint64_t start_ns;
-	uint32_t *stacks;     /* by node: its STACK id + 1; 0: not asked for yet */
-	struct sl_exact lost; /* as last read */
-	struct ring rings[SL_LANE_SLOTS];
-};
+enum { DEPTH_MAX = 1024 }; /* frames of a stack; the shims make fewer */
 
 struct exact {
 	struct exact_target target;
 	struct exact_users users;
 	struct row_store *rows;
-	int directory, timer;
-	struct VEC(struct file *) files;
-	uint64_t clock, clock_ns; /* one instant by both clocks … */
-	double ns_per_tick;	  /* … and since then */
-	struct exact_lost lost;	  /* of images that have ended */
+	int timer;
+	struct exact_files files;
+	struct VEC(
+		struct exact_ring *) waiting; /* a heap while records are taken: the oldest first */
+	uint64_t next_ns;		      /* no record that was read is older */
+	int error;			      /* that nobody could be told of yet */
+	uint64_t clock, clock_ns;	      /* one instant by both clocks … */
+	double ns_per_tick;		      /* … and since then */
+	struct exact_lost lost;		      /* of images that have ended */
 };
 
 /* ---- clocks ---- */
@@ -76,24 +63,13 @@ static void clocks_look(struct exact *x)
 static uint64_t time_of(const struct exact *x, uint64_t word)
 {
 	const int64_t ticks = (int64_t)((word >> SL_EXACT_KIND_BITS) - x->clock);
+	const double since_ns = (double)ticks * x->ns_per_tick;
 
-	return x->clock_ns + (uint64_t)(int64_t)((double)ticks * x->ns_per_tick);
+	/* What it cannot be is from before. */
+	return fabs(since_ns) > (double)MAX_NS ? 0 : x->clock_ns + (uint64_t)(int64_t)since_ns;
 }
 
 /* ---- files ---- */
-
-static struct file *file_free(struct file *f)
-{
-	if (f == NULL)
-		return NULL;
-	for (size_t i = 0; i < SL_LANE_SLOTS; i++)
-		vec_done(&f->rings[i].words);
-	if (f->fd >= 0)
-		(void)close(f->fd);
-	free(f->stacks);
-	free(f);
-	return NULL;
-}
 
 int exact_new(const struct exact_target *target, const struct exact_users *users,
 	      struct exact **ret)
@@ -107,17 +83,20 @@ int exact_new(const struct exact_target *target, const struct exact_users *users
 	int r = rights_take(target->uid, target->gid, &before);
 	x->target = *target;
 	x->users = *users;
-	x->directory = r < 0 ? -1 : open(target->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	x->files.directory =
+		r < 0 ? -1 : open(target->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	x->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	x->rows = row_store_new(x->directory);
-	if (r >= 0 &&
-	    (x->directory < 0 || x->timer < 0 || timerfd_settime(x->timer, 0, &every, NULL) < 0))
+	x->rows = row_store_new(x->files.directory, target->uid == rights_uid());
+	if (r >= 0 && (x->files.directory < 0 || x->timer < 0 ||
+		       timerfd_settime(x->timer, 0, &every, NULL) < 0))
 		r = -errno;
 	if (r >= 0 && x->rows == NULL)
 		r = -ENOMEM;
 	clocks_look(x);
 	if (r >= 0 && target->shim_path != NULL)
 		row_store_add_path(x->rows, target->shim_path);
+	if (r >= 0 && target->program != NULL)
+		r = row_store_add_program(x->rows, target->program);
 	if (r < 0) {
 		(void)exact_free(x);
 		return r;
@@ -130,12 +109,11 @@ struct exact *exact_free(struct exact *x)
 {
 	if (x == NULL)
 		return NULL;
-	vec_foreach(f, &x->files)
-		(void)file_free(*f);
-	vec_done(&x->files);
+	exact_files_done(&x->files);
+	vec_done(&x->waiting);
 	(void)row_store_free(x->rows);
-	if (x->directory >= 0)
-		(void)close(x->directory);
+	if (x->files.directory >= 0)
+		(void)close(x->files.directory);
 	if (x->timer >= 0)
 		(void)close(x->timer);
 	free(x);
@@ -155,119 +133,6 @@ void exact_add_module(struct exact *x, struct modules *modules, struct module *m
 		row_store_add(x->rows, modules, module, pid);
 }
 
-static bool is_known(const struct exact *x, const char *name)
-{
-	vec_foreach(f, &x->files)
-		if (strcmp((*f)->name, name) == 0)
-			return true;
-	return false;
-}
-
-static int find_files(struct exact *x)
-{
-	_cleanup_closedir_ DIR *d = fs_list(x->directory);
-	if (d == NULL)
-		return 0;
-	for (const struct dirent *e = readdir(d); e != NULL && x->files.n < FILES_MAX;
-	     e = readdir(d)) {
-		if (strncmp(e->d_name, SL_EXACT_PREFIX, strlen(SL_EXACT_PREFIX)) != 0 ||
-		    strlen(e->d_name) >= NAME_SIZE || is_known(x, e->d_name))
-			continue;
-		struct file *f = calloc(1, sizeof(*f));
-		if (f == NULL)
-			return -ENOMEM;
-		(void)snprintf(f->name, sizeof(f->name), "%s", e->d_name);
-		f->fd = openat(x->directory, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (vec_push(&x->files, f) < 0) {
-			(void)file_free(f);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-static bool read_at(const struct file *f, uint64_t offset, void *ret, size_t n)
-{
-	return f->fd >= 0 && pread(f->fd, ret, n, (off_t)offset) == (ssize_t)n;
-}
-
-/* False: it is not there yet. */
-static bool read_header(struct file *f)
-{
-	if (!read_at(f, 0, &f->lost, sizeof(f->lost)) || f->lost.magic != SL_EXACT_MAGIC ||
-	    f->lost.version != SL_EXACT_VERSION)
-		return false;
-	f->has_header = true;
-	f->pid = (pid_t)f->lost.ns_pid;
-	f->start_ns = f->lost.start_ns;
-	return true;
-}
-
-/* ---- rings ---- */
-
-static uint64_t ring_offset(size_t i)
-{
-	return SL_EXACT_RINGS_AT + i * SL_EXACT_RING_BYTES;
-}
-
-/* As many words as lie in one piece from the tail on. */
-static size_t piece_of(const struct ring *ring, uint64_t head, uint64_t *ret_offset)
-{
-	const bool is_small = ring->tail < ring->grown_at;
-	const uint64_t size = is_small ? SL_EXACT_SMALL : SL_EXACT_LARGE;
-	const uint64_t at = ring->tail % size;
-	uint64_t end = is_small && head > ring->grown_at ? ring->grown_at : head;
-
-	if (end - ring->tail > size - at)
-		end = ring->tail + size - at;
-	*ret_offset = sizeof(struct sl_exact_ring) +
-		      (is_small ? 0 : SL_EXACT_SMALL * sizeof(uint64_t)) + at * sizeof(uint64_t);
-	return end - ring->tail;
-}
-
-static int fetch_ring(struct file *f, size_t i)
-{
-	struct ring *ring = &f->rings[i];
-	struct sl_exact_ring header;
-	if (!read_at(f, ring_offset(i), &header, offsetof(struct sl_exact_ring, pad_writer)) ||
-	    header.head <= ring->tail || header.head - ring->tail > SL_EXACT_SMALL + SL_EXACT_LARGE)
-		return 0;
-	ring->grown_at = header.grown_at;
-	if (ring->at > 0) {
-		memmove(ring->words.items, ring->words.items + ring->at,
-			(ring->words.n - ring->at) * sizeof(uint64_t));
-		ring->words.n -= ring->at;
-		ring->at = 0;
-	}
-	while (ring->tail < header.head) {
-		uint64_t offset = 0;
-		const size_t n = piece_of(ring, header.head, &offset);
-		if (ring->words.n + n > WORDS_MAX)
-			break;
-		if (vec_reserve(&ring->words, ring->words.n + n) < 0)
-			return -ENOMEM;
-		if (!read_at(f, ring_offset(i) + offset, ring->words.items + ring->words.n,
-			     n * sizeof(uint64_t)))
-			return 0;
-		ring->words.n += n;
-		ring->tail += n;
-	}
-	/* From now on there is room. */
-	(void)!pwrite(f->fd, &ring->tail, sizeof(ring->tail),
-		      (off_t)(ring_offset(i) + offsetof(struct sl_exact_ring, tail)));
-	return 0;
-}
-
-static int fetch_file(struct file *f)
-{
-	int r = 0;
-	if (!read_header(f))
-		return 0;
-	for (size_t i = 0; i < SL_LANE_SLOTS && r == 0; i++)
-		r = fetch_ring(f, i);
-	return r;
-}
-
 int exact_fetch(struct exact *x)
 {
 	_cleanup_(rights_give_back) struct rights before;
@@ -276,9 +141,10 @@ int exact_fetch(struct exact *x)
 	int r = rights_take(x->target.uid, x->target.gid, &before);
 	clocks_look(x);
 	if (r >= 0)
-		r = find_files(x);
-	for (size_t i = 0; i < x->files.n && r >= 0; i++)
-		r = fetch_file(x->files.items[i]);
+		r = exact_files_find(&x->files);
+	for (size_t i = 0; i < x->files.list.n && r >= 0; i++)
+		r = exact_file_fetch(x->files.list.items[i]);
+	x->next_ns = 0;
 	return r < 0 ? r : 0;
 }
 
@@ -291,7 +157,7 @@ static bool is_shims(const struct exact *x, const struct module *module)
 }
 
 /* The STACK of a node. Callers first; those that are known already end the search. */
-static int stack_of(struct exact *x, struct file *f, uint32_t number, uint64_t time_ns,
+static int stack_of(struct exact *x, struct exact_file *f, uint32_t number, uint64_t time_ns,
 		    uint32_t *ret)
 {
 	struct sl_exact_node nodes[DEPTH_MAX];
@@ -304,8 +170,8 @@ static int stack_of(struct exact *x, struct file *f, uint32_t number, uint64_t t
 		return -ENOMEM;
 	while (number >= 1 && number <= SL_EXACT_NODES && f->stacks[number] == 0) {
 		if (n == DEPTH_MAX ||
-		    !read_at(f, SL_EXACT_NODES_AT + (number - 1) * sizeof(*nodes), &nodes[n],
-			     sizeof(*nodes)) ||
+		    !exact_file_read_at(f, SL_EXACT_NODES_AT + (number - 1) * sizeof(*nodes),
+					&nodes[n], sizeof(*nodes)) ||
 		    nodes[n].is_there == 0)
 			return 0;
 		numbers[n] = number;
@@ -334,16 +200,7 @@ static int stack_of(struct exact *x, struct file *f, uint32_t number, uint64_t t
 
 /* ---- records ---- */
 
-static bool has_record(const struct ring *ring)
-{
-	const size_t n = ring->words.n - ring->at;
-	if (n < 2)
-		return false;
-	const uint64_t kind = ring->words.items[ring->at] & ((1u << SL_EXACT_KIND_BITS) - 1);
-	return kind != SL_EXACT_ALLOCATED || n >= 3;
-}
-
-static int take_record(struct exact *x, struct file *f, struct ring *ring)
+static int take_record(struct exact *x, struct exact_file *f, struct exact_ring *ring)
 {
 	const uint64_t *words = ring->words.items + ring->at;
 	const uint64_t kind = words[0] & ((1u << SL_EXACT_KIND_BITS) - 1);
@@ -354,7 +211,7 @@ static int take_record(struct exact *x, struct file *f, struct ring *ring)
 		ring->at += 2;
 		return 0;
 	}
-	if (kind != SL_EXACT_ALLOCATED || words[1] == 0) {
+	if ((kind != SL_EXACT_ALLOCATED && kind != SL_EXACT_SAMPLED) || words[1] == 0) {
 		/* It makes no sense: nor does what follows. */
 		ring->at = ring->words.n;
 		return 0;
@@ -365,6 +222,7 @@ static int take_record(struct exact *x, struct file *f, struct ring *ring)
 		.address = words[1],
 		.bytes = words[2] & SL_EXACT_USABLE_MAX,
 		.p = 1,
+		.is_sampled = kind == SL_EXACT_SAMPLED,
 	};
 	const int r =
 		stack_of(x, f, (uint32_t)(words[2] >> SL_EXACT_USABLE_BITS), time_ns, &block.stack);
@@ -373,54 +231,93 @@ static int take_record(struct exact *x, struct file *f, struct ring *ring)
 	return r < 0 ? r : sites_allocated(x->users.sites, &block);
 }
 
-/* The ring with the oldest record, of @only or of all; *ret_second: the oldest of all others. */
-static struct ring *oldest(const struct exact *x, struct file *only, struct file **ret_file,
-			   uint64_t *ret_first, uint64_t *ret_second)
+static uint64_t clock_of(const struct exact_ring *ring)
 {
-	struct ring *found = NULL;
-	*ret_first = *ret_second = UINT64_MAX;
-	vec_foreach(f, &x->files) {
-		for (size_t i = 0; i < SL_LANE_SLOTS && (only == NULL || *f == only); i++) {
-			struct ring *ring = &(*f)->rings[i];
-			if (!has_record(ring))
-				continue;
-			const uint64_t at = ring->words.items[ring->at];
-			if (found != NULL && at >= *ret_first) {
-				*ret_second = at < *ret_second ? at : *ret_second;
-				continue;
-			}
-			*ret_second = *ret_first;
-			*ret_first = at;
-			*ret_file = *f;
-			found = ring;
-		}
-	}
-	return found;
+	return ring->words.items[ring->at];
 }
 
-static int take(struct exact *x, struct file *only, uint64_t until_ns)
+/* Moves the ring at @at to where it belongs in the heap. */
+static void sift(struct exact *x, size_t at)
 {
-	struct file *f = NULL;
-	uint64_t first, second;
-	int r = 0, n = 0;
-	for (struct ring *ring = oldest(x, only, &f, &first, &second); r >= 0 && ring != NULL;
-	     ring = oldest(x, only, &f, &first, &second)) {
-		if (time_of(x, first) > until_ns)
+	struct exact_ring **rings = x->waiting.items;
+	for (size_t child = 2 * at + 1; child < x->waiting.n; child = 2 * at + 1) {
+		if (child + 1 < x->waiting.n && clock_of(rings[child + 1]) < clock_of(rings[child]))
+			child++;
+		if (clock_of(rings[at]) <= clock_of(rings[child]))
+			return;
+		struct exact_ring *ring = rings[at];
+		rings[at] = rings[child];
+		rings[child] = ring;
+		at = child;
+	}
+}
+
+/* The rings that have records, of @only or of all. */
+static int gather(struct exact *x, struct exact_file *only)
+{
+	x->waiting.n = 0;
+	vec_foreach(f, &x->files.list)
+		for (size_t i = 0; i < exact_file_n_rings(*f) && (only == NULL || *f == only); i++)
+			if (exact_ring_has_record(&(*f)->rings[i]) &&
+			    vec_push(&x->waiting, &(*f)->rings[i]) < 0)
+				return -ENOMEM;
+	for (size_t i = x->waiting.n / 2; i-- > 0;)
+		sift(x, i);
+	return 0;
+}
+
+static uint64_t second_of(const struct exact *x)
+{
+	uint64_t second = UINT64_MAX;
+	for (size_t i = 1; i < 3 && i < x->waiting.n; i++)
+		if (clock_of(x->waiting.items[i]) < second)
+			second = clock_of(x->waiting.items[i]);
+	return second;
+}
+
+/* Records of all rings in the order in which they were made, up to @until_ns. */
+static int take(struct exact *x, struct exact_file *only, uint64_t until_ns)
+{
+	int n = 0, r = gather(x, only);
+	while (r >= 0 && x->waiting.n > 0) {
+		struct exact_ring *ring = x->waiting.items[0];
+		const uint64_t second = second_of(x);
+		if (time_of(x, clock_of(ring)) > until_ns)
 			break;
-		while (r >= 0 && has_record(ring)) {
-			const uint64_t at = ring->words.items[ring->at];
-			if (at > second || time_of(x, at) > until_ns)
-				break;
-			r = take_record(x, f, ring);
+		while (r >= 0 && exact_ring_has_record(ring) && clock_of(ring) <= second &&
+		       time_of(x, clock_of(ring)) <= until_ns) {
+			r = take_record(x, ring->file, ring);
 			n++;
 		}
+		if (!exact_ring_has_record(ring))
+			x->waiting.items[0] = x->waiting.items[--x->waiting.n];
+		sift(x, 0);
 	}
+	x->next_ns = x->waiting.n == 0 ? UINT64_MAX : time_of(x, clock_of(x->waiting.items[0]));
 	return r < 0 ? r : n;
+}
+
+/* Images that found no room sample from then on. */
+static void tell_over(struct exact *x)
+{
+	vec_foreach(f, &x->files.list) {
+		if ((*f)->header.is_over == 0 || (*f)->is_told_over)
+			continue;
+		(*f)->is_told_over = true;
+		sites_sample_from_now(x->users.sites, (*f)->pid, x->target.sample_bytes);
+	}
 }
 
 int exact_take(struct exact *x, uint64_t until_ns)
 {
-	return take(x, NULL, until_ns);
+	if (x->error < 0)
+		return x->error;
+	if (x->next_ns > until_ns)
+		return 0;
+	const int r = take(x, NULL, until_ns);
+	if (r >= 0 && x->next_ns == UINT64_MAX)
+		tell_over(x);
+	return r;
 }
 
 /* ---- the end ---- */
@@ -428,40 +325,74 @@ int exact_take(struct exact *x, uint64_t until_ns)
 static void add_lost(struct exact_lost *to, const struct sl_exact *from)
 {
 	to->n_stopped += from->is_over != 0;
-	to->n_unrecorded += from->n_unrecorded;
-	to->n_refused += from->n_refused;
-	to->n_cut += from->n_cut;
+	(void)__builtin_add_overflow(to->n_unrecorded, from->n_unrecorded, &to->n_unrecorded);
+	(void)__builtin_add_overflow(to->n_refused, from->n_refused, &to->n_refused);
 }
 
-int exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns)
+static bool is_image(struct exact_file *f, pid_t pid, uint64_t time_ns)
+{
+	if (!f->has_header)
+		(void)exact_file_read_header(f);
+	return f->has_header && f->pid == pid && f->start_ns < time_ns;
+}
+
+static int end_file(struct exact *x, size_t i)
+{
+	struct exact_file *f = x->files.list.items[i];
+	int r = exact_file_fetch(f);
+	if (r >= 0)
+		r = take(x, f, UINT64_MAX);
+	add_lost(&x->lost, &f->header);
+	exact_files_remove(&x->files, i);
+	/* Of others nothing was looked at. */
+	x->next_ns = 0;
+	return r;
+}
+
+void exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns)
 {
 	_cleanup_(rights_give_back) struct rights before;
 	int r = rights_take(x->target.uid, x->target.gid, &before);
 	if (r >= 0)
-		r = find_files(x);
-	for (size_t i = 0; i < x->files.n && r >= 0;) {
-		struct file *f = x->files.items[i];
-		if (!f->has_header)
-			(void)read_header(f);
-		if (f->has_header && f->pid == pid && f->start_ns < time_ns) {
-			r = fetch_file(f);
-			if (r >= 0)
-				r = take(x, f, UINT64_MAX);
-			add_lost(&x->lost, &f->lost);
-			(void)unlinkat(x->directory, f->name, 0);
-			(void)file_free(f);
-			x->files.items[i] = x->files.items[--x->files.n];
-		} else {
-			i++;
-		}
-	}
-	return r < 0 ? r : 0;
+		r = exact_files_find(&x->files);
+	for (size_t i = x->files.list.n; i-- > 0 && r >= 0;)
+		if (is_image(x->files.list.items[i], pid, time_ns))
+			r = end_file(x, i);
+	if (r < 0)
+		x->error = r;
 }
 
 void exact_lost(const struct exact *x, struct exact_lost *ret)
 {
 	*ret = x->lost;
-	vec_foreach(f, &x->files)
+	vec_foreach(f, &x->files.list)
 		if ((*f)->has_header)
-			add_lost(ret, &(*f)->lost);
+			add_lost(ret, &(*f)->header);
+}
+
+int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
+{
+	const unsigned long long n_stopped = lost->n_stopped, n_unrecorded = lost->n_unrecorded,
+				 n_refused = lost->n_refused;
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = SL_SOURCE_COLLECT,
+		.kind = SL_KIND_SITE,
+		.count = n_unrecorded,
+	};
+	int r = n_unrecorded > 0 ? sink.event(sink.data, &drops.event) : 0;
+	if (r >= 0 && n_unrecorded > 0)
+		r = emit_meta(sink, "note", "%llu calls in signal handlers could not be recorded",
+			      n_unrecorded);
+	if (r >= 0 && n_stopped > 0)
+		r = emit_meta(sink, "note",
+			      "%llu processes allocated faster than was read, or with too many "
+			      "threads: from then on their call sites are estimated from samples "
+			      "(--on-overrun slow waits instead)",
+			      n_stopped);
+	if (r >= 0 && n_refused > 0)
+		r = emit_meta(sink, "note",
+			      "%llu allocations have no stack: there were too many different ones",
+			      n_refused);
+	return r;
 }

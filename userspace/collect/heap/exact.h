@@ -18,6 +18,8 @@ struct exact_target {
 	uid_t uid;
 	gid_t gid;
 	const char *shim_path; /* its own frames are none of the program; NULL: unknown */
+	const char *program;   /* that is about to be started; NULL: unknown */
+	uint64_t sample_bytes; /* as which blocks are sampled */
 };
 
 /* Who hears of the records. Must live longer. */
@@ -30,10 +32,9 @@ struct exact_users {
 
 /* What was not recorded as it should be. */
 struct exact_lost {
-	uint64_t n_stopped;    /* images that found no room, and recorded no more */
+	uint64_t n_stopped;    /* images that found no room, and sampled from then on */
 	uint64_t n_unrecorded; /* calls */
 	uint64_t n_refused;    /* stacks there was no room for */
-	uint64_t n_cut;	       /* stacks that could not be followed to their end */
 };
 
 struct exact;
@@ -52,9 +53,12 @@ void exact_add_module(struct exact *x, struct modules *modules, struct module *m
 int exact_fetch(struct exact *x);
 /* Hands over what was read, up to @until_ns (CLOCK_MONOTONIC). */
 int exact_take(struct exact *x, uint64_t until_ns);
-/* The image that @pid had until @time_ns has ended: all that it recorded is handed over. */
-int exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns);
+/* The image that @pid had until @time_ns has ended: all that it recorded is handed over. What fails here is
+ * returned by the next exact_take(). */
+void exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns);
 
 void exact_lost(const struct exact *x, struct exact_lost *ret);
+/* DROPS and notes. */
+int exact_tell_lost(const struct exact_lost *lost, struct sink sink);
 
 #endif

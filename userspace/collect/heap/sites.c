@@ -11,6 +11,8 @@
 #include "userspace/collect/heap/blocks.h"
 #include "userspace/collect/run/emit.h"
 
+#define SITE_PLACE 0x7fffffffu /* SITES_MAX is less */
+
 struct sum {
 	double blocks, bytes, variance;
 	uint64_t samples;
@@ -41,6 +43,7 @@ struct image {
 	uint64_t since_ns, end_ns;
 	enum sl_when when; /* EXIT also while it lives */
 	struct level level;
+	uint64_t interval; /* of what is recorded only the sampled ones count; 0: all */
 	struct blocks blocks;
 	struct id_map index; /* stack -> site */
 	struct VEC(struct site) sites;
@@ -50,6 +53,7 @@ struct sites {
 	struct VEC(struct image *) live, ended;
 	struct id_map of_pid; /* -> live, plus 1 */
 	struct level tree;
+	uint64_t interval; /* of images that begin */
 	size_t n_sites;
 };
 
@@ -134,7 +138,9 @@ static struct image *image_begin(struct sites *s, const struct site_owner *owner
 	struct image *i = calloc(1, sizeof(*i));
 	if (i == NULL)
 		return NULL;
-	*i = (struct image){ .owner = *owner, .since_ns = time_ns, .when = SL_WHEN_EXIT };
+	*i = (struct image){
+		.owner = *owner, .since_ns = time_ns, .when = SL_WHEN_EXIT, .interval = s->interval
+	};
 	if (vec_push(&s->live, i) < 0) {
 		free(i);
 		return NULL;
@@ -196,6 +202,9 @@ int sites_allocated(struct sites *s, const struct site_block *b)
 		return 0;
 	if (i == NULL)
 		i = image_begin(s, &b->owner, b->time_ns);
+	/* Recorded before its thread saw that no more is. */
+	if (i != NULL && i->interval != 0 && !b->is_sampled)
+		return 0;
 	const int place = i != NULL ? site_of(s, i, b->stack) : -ENOMEM;
 	if (place < 0)
 		return place;
@@ -203,8 +212,9 @@ int sites_allocated(struct sites *s, const struct site_block *b)
 		.address = b->address,
 		.bytes = b->bytes,
 		.time_ns = b->time_ns,
-		.site = (uint32_t)place,
-		.p = (float)b->p,
+		.site = (uint32_t)place & SITE_PLACE,
+		.is_sampled = b->is_sampled,
+		.p = (float)(i->interval == 0 ? b->p : sites_probability(b->bytes, i->interval)),
 	};
 	struct block before;
 	const int r = blocks_put(&i->blocks, &block, &before);
@@ -234,6 +244,41 @@ void sites_freed(struct sites *s, pid_t pid, uint64_t time_ns, uint64_t address,
 		sum_add(&site->temporary, &block, (double)block.p, 1);
 	if (time_ns > block.time_ns)
 		site->lifetime_ns += (double)(time_ns - block.time_ns) * weight_of(&block);
+}
+
+/* ---- from all blocks to some ---- */
+
+/* Those that are live stand for others, or are forgotten. */
+static void sample_image(struct sites *s, struct image *i, uint64_t interval)
+{
+	struct blocks sampled = { 0 };
+	if (i->interval != 0)
+		return;
+	i->interval = interval;
+	for (size_t k = 0; k < i->blocks.n_slots; k++) {
+		struct block block = i->blocks.slots[k], before;
+		if (block.address == 0)
+			continue;
+		block_ended(s, i, &block);
+		block.p = (float)sites_probability(block.bytes, interval);
+		if (!block.is_sampled || blocks_put(&sampled, &block, &before) < 0)
+			continue;
+		const double bytes = (double)block.bytes * weight_of(&block);
+		sum_add(&i->sites.items[block.site].live, &block, (double)block.p, 1);
+		i->level.live += bytes;
+		s->tree.live += bytes;
+	}
+	blocks_done(&i->blocks);
+	i->blocks = sampled;
+}
+
+void sites_sample_from_now(struct sites *s, pid_t pid, uint64_t interval)
+{
+	if (pid == 0)
+		s->interval = interval;
+	vec_foreach(i, &s->live)
+		if (pid == 0 || (*i)->owner.pid == pid)
+			sample_image(s, *i, interval);
 }
 
 void sites_image_ended(struct sites *s, pid_t pid, uint64_t time_ns, enum sl_when when)

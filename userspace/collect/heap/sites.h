@@ -6,6 +6,8 @@
  * Sums of such weights have no bias, and the variance of a sum of bytes is that of independent throws:
  * each block adds bytes^2 (1 - p) / p^2.
  *
+ * What was recorded of all blocks (p = 1) may be followed by samples: sites_sample_from_now().
+ *
  * The peak of an image, and that of the tree, are exact in the order in which blocks are told of, and so
  * is what each site had then: a site notes what it had at the last peak when it next changes, since until
  * then it still has it. */
@@ -40,12 +42,17 @@ struct site_block {
 	uint64_t bytes;	  /* usable */
 	double p;	  /* with which such a block is seen: above 0, at most 1 */
 	uint32_t stack;	  /* STACK id; 0: unknown */
+	bool is_sampled; /* it is one of those that are sampled, though p be 1 because all were recorded */
 };
 
 /* A block was allocated. One that is still live at its address was freed unseen before. -ENOMEM. */
 int sites_allocated(struct sites *s, const struct site_block *block);
 /* A block is freed. Nothing is known of those that were not told of. */
 void sites_freed(struct sites *s, pid_t pid, uint64_t time_ns, uint64_t address, bool is_temporary);
+/* Of @pid (0: of all, also those that begin later) nothing but sampled blocks is told any more, one in @interval
+ * bytes on average. Those that are live and were not sampled are forgotten; the others stand for them from
+ * now on. Sums of all that was allocated stay as exact as they are. */
+void sites_sample_from_now(struct sites *s, pid_t pid, uint64_t interval);
 /* @pid executed something else (EXEC), or ended (EXIT). */
 void sites_image_ended(struct sites *s, pid_t pid, uint64_t time_ns, enum sl_when when);
 

@@ -15,6 +15,7 @@
 #include "userspace/base/stats.h"
 #include "userspace/base/units.h"
 #include "userspace/collect/perf/events.h"
+#include "userspace/collect/run/source.h"
 
 #define TRY_PERIOD_NS (250 * NS_PER_US)
 #define STEP_NS	      (10 * NS_PER_US) /* of work between two looks at the clock */
@@ -157,4 +158,16 @@ void cost_trial_done(struct cost_trial *t)
 	t->pid = 0;
 	cleanup_close(&t->fd);
 	t->fd = -1;
+}
+
+/* ---- doctor ---- */
+
+const char *source_perf_try(const char **ret_remedy, uint64_t *ret_ns)
+{
+	struct cost_trial trial;
+	cost_trial_start(&trial);
+	const struct sample_cost cost = cost_trial_finish(&trial);
+	*ret_remedy = perf_events_remedy(cost.error);
+	*ret_ns = cost.ns;
+	return cost.error != 0 ? perf_events_why(cost.error) : NULL;
 }

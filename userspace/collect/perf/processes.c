@@ -77,7 +77,7 @@ static void take_mapping(struct processes *p, const struct mmap2 *m, uint64_t ti
 static void image_ended(struct processes *p, pid_t pid, uint64_t time_ns, enum sl_when when)
 {
 	if (p->exact != NULL)
-		(void)exact_image_ended(p->exact, pid, time_ns);
+		exact_image_ended(p->exact, pid, time_ns);
 	if (p->sites != NULL)
 		sites_image_ended(p->sites, pid, time_ns, when);
 	if (p->map_sites != NULL)

@@ -56,7 +56,6 @@ struct source_perf {
 	uint64_t sample_bytes; /* of the heap; 0: no blocks are told of */
 	const char *shim_path; /* its own frames are none of the program */
 	bool has_timer;	       /* is one wanted */
-	bool is_exact;	       /* every block is recorded */
 	struct cost_trial trial;
 	uint64_t period_ns; /* 0: no timer */
 	size_t ring_bytes;
@@ -97,7 +96,6 @@ struct source_perf *source_perf_new(const struct perf_settings *settings)
 	s->debuginfod_ns = settings->debuginfod_ns;
 	s->sample_bytes = settings->sample_bytes;
 	s->has_timer = settings->rate_hz >= 0;
-	s->is_exact = settings->is_exact;
 	s->events.epoll_fd = -1;
 	if (s->has_timer)
 		cost_trial_start(&s->trial);
@@ -198,28 +196,20 @@ static int begin_timer(struct source_perf *s, pid_t pid, struct sink sink)
 /* What the shim records of all blocks. */
 static int begin_exact(struct source_perf *s, const struct perf_target *target)
 {
-	if (!s->is_exact || target->shim_directory == NULL || s->processes.sites == NULL)
+	if (target->exact == NULL || s->processes.sites == NULL)
 		return 0;
-	const struct exact_target of = {
-		.directory = target->shim_directory,
-		.uid = target->uid,
-		.gid = target->gid,
-		.shim_path = target->shim_path,
-	};
 	const struct exact_users users = {
 		.unwinder = s->unwinder,
 		.intern = s->intern,
 		.sites = s->processes.sites,
 		.told_ns = &s->teller.time_ns,
 	};
-	const int r = exact_new(&of, &users, &s->processes.exact);
+	const int r = exact_new(target->exact, &users, &s->processes.exact);
 	struct epoll_event event = { .events = EPOLLIN };
 	if (r < 0 || s->events.epoll_fd < 0)
 		return r;
-	return epoll_ctl(s->events.epoll_fd, EPOLL_CTL_ADD, exact_fd(s->processes.exact), &event) <
-			       0
-		       ? -errno
-		       : 0;
+	const int fd = exact_fd(s->processes.exact);
+	return epoll_ctl(s->events.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 int source_perf_begin(struct source_perf *s, const struct perf_target *target, struct sink sink)
@@ -235,7 +225,7 @@ int source_perf_begin(struct source_perf *s, const struct perf_target *target, s
 	s->processes = (struct processes){
 		.spaces = spaces_new(s->modules),
 		.interpreters = &s->interpreters,
-		.sites = s->sample_bytes != 0 || s->is_exact ? sites_new() : NULL,
+		.sites = s->sample_bytes != 0 ? sites_new() : NULL,
 		.map_sites = s->bpf != NULL ? map_sites_new() : NULL,
 	};
 	if ((s->sample_bytes != 0 && s->processes.sites == NULL) ||
@@ -363,6 +353,7 @@ static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
 		.address = told.address,
 		.bytes = told.bytes,
 		.p = sites_probability(told.bytes, s->sample_bytes),
+		.is_sampled = true,
 	};
 	const int r = stack_of(s, snapshot, SNAPSHOT_BLOCK, &block.stack);
 	return r <= 0 ? r : sites_allocated(s->processes.sites, &block);
@@ -551,6 +542,15 @@ int source_perf_tell_blocks(struct source_perf *s, struct sink sink)
 		       : sites_tell_ready(s->processes.sites, now_ns(), sink);
 }
 
+int source_perf_sample_from_now(struct source_perf *s, struct sink sink)
+{
+	s->teller.sink = sink;
+	const int r = read_rings(s, now_ns());
+	if (r >= 0 && s->processes.sites != NULL)
+		sites_sample_from_now(s->processes.sites, 0, s->sample_bytes);
+	return r;
+}
+
 int source_perf_end(struct source_perf *s, struct sink sink)
 {
 	if (s->processes.spaces == NULL)
@@ -594,17 +594,7 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 		.n_late = s->n_late,
 		.n_lost = s->n_lost + (s->bpf != NULL ? source_bpf_stacks_lost(s->bpf) : 0),
 	};
-	return r < 0 ? r : tell_lost(&told, sink);
-}
-
-/* ---- doctor ---- */
-
-const char *source_perf_try(const char **ret_remedy, uint64_t *ret_ns)
-{
-	struct cost_trial trial;
-	cost_trial_start(&trial);
-	const struct sample_cost cost = cost_trial_finish(&trial);
-	*ret_remedy = perf_events_remedy(cost.error);
-	*ret_ns = cost.ns;
-	return cost.error != 0 ? perf_events_why(cost.error) : NULL;
+	if (r >= 0)
+		r = tell_lost(&told, sink);
+	return r < 0 ? r : exact_tell_lost(&s->exact_lost, sink);
 }

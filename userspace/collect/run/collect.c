@@ -159,13 +159,10 @@ static int collector_open(struct collector *c, const struct collect_spec *spec)
 		overhead_trial_start(
 			shim_flags(spec, (spec->probes & (PROBE_BPF | PROBE_AUTO)) != 0),
 			&c->trial);
-	if (spec->stacks_hz != STACKS_OFF || spec->heap.kind == HEAP_SAMPLE ||
-	    spec->heap.kind == HEAP_EXACT)
+	if (spec->stacks_hz != STACKS_OFF || spec->heap.sample_bytes != 0)
 		c->perf = source_perf_new(&(struct perf_settings){
 			.rate_hz = spec->stacks_hz,
-			.sample_bytes =
-				spec->heap.kind == HEAP_SAMPLE ? spec->heap.sample_bytes : 0,
-			.is_exact = spec->heap.kind == HEAP_EXACT,
+			.sample_bytes = spec->heap.sample_bytes,
 			.wait_ns = spec->wait_stacks_ns,
 			.debuginfod_ns = spec->debuginfod_ns,
 			.ring_bytes = spec->ring_bytes,
@@ -326,6 +323,10 @@ static int on_ready(struct run *r)
 		e = drain_blocks(c);
 	if (e >= 0 && c->perf != NULL)
 		e = source_perf_tell_blocks(c->perf, collector_sink(c));
+	if (e >= 0 && r->spec->heap.kind == HEAP_EXACT && c->shim != NULL && c->perf != NULL) {
+		source_shim_end_exact(c->shim);
+		e = source_perf_sample_from_now(c->perf, collector_sink(c));
+	}
 	if (e >= 0)
 		e = run_look(r, SL_WHEN_READY);
 	if (e >= 0)

@@ -12,6 +12,8 @@
 #include "bpf/exact.h"
 #include "preload/settings.h"
 #include "userspace/base/log.h"
+#include "userspace/collect/bpf/interpreter.h"
+#include "userspace/collect/heap/exact.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/run.h"
 
@@ -91,7 +93,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 		.switch_limit = SWITCH_LIMIT,
 		.argv = spec->argv,
 		.want_stacks = c->perf != NULL,
-		.want_blocks = spec->heap.kind == HEAP_SAMPLE,
+		.want_blocks = spec->heap.sample_bytes != 0,
 	};
 	char why[WHY_MAX] = "unknown reason";
 	const uint64_t call_ps = overhead_measure_call();
@@ -110,7 +112,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 unsigned int shim_flags(const struct collect_spec *spec, bool has_calls)
 {
 	const bool is_filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
-	const bool takes_blocks = spec->heap.kind == HEAP_SAMPLE;
+	const bool takes_blocks = spec->heap.sample_bytes != 0;
 	return (spec->heap.kind != HEAP_OFF ? SHIM_COUNTS_HEAP : 0) |
 	       (has_calls ? 0 : SHIM_WRAPS_NETWORK) | (is_filtered ? SHIM_UNDER_FILTER : 0) |
 	       (has_calls && takes_blocks ? SHIM_PROBES_TAKE_STACKS : 0);
@@ -124,7 +126,7 @@ static int open_shim(struct collector *c, const struct collect_spec *spec)
 		.flags = shim_flags(spec, source_bpf_tells(c->bpf, TOLD_CALLS)),
 		.uid = spec->user != NULL ? spec->user->uid : rights_uid(),
 		.gid = spec->user != NULL ? spec->user->gid : rights_gid(),
-		.sample_bytes = spec->heap.kind == HEAP_SAMPLE ? spec->heap.sample_bytes : 0,
+		.sample_bytes = spec->heap.sample_bytes,
 		.exact = spec->heap.kind != HEAP_EXACT ? SL_EXACT_OFF
 			 : spec->slows_on_overrun      ? SL_EXACT_SLOW
 						       : SL_EXACT_DEGRADE,
@@ -310,15 +312,25 @@ static int run_release(struct run *r)
 static int begin_stacks(struct run *r)
 {
 	struct collector *c = r->c;
+	char program[INTERPRETER_PATH];
+	const bool is_known =
+		r->target.path != NULL && interpreter_program(r->target.path, program) == 0;
+	const struct exact_target exact = {
+		.directory = c->shim != NULL ? source_shim_directory(c->shim) : NULL,
+		.uid = r->spec->user != NULL ? r->spec->user->uid : rights_uid(),
+		.gid = r->spec->user != NULL ? r->spec->user->gid : rights_gid(),
+		.shim_path = c->shim != NULL ? source_shim_path(c->shim) : NULL,
+		.program = is_known ? program : NULL,
+		.sample_bytes = r->spec->heap.sample_bytes,
+	};
+	const bool is_exact = c->shim != NULL && r->spec->heap.kind == HEAP_EXACT;
 	const struct perf_target target = {
 		.pid = r->target.pid,
 		.bpf = c->bpf,
 		.use_ns_pids = r->tree.use_ns_pids,
 		.is_endless = r->spec->n_rules == 0,
-		.shim_path = c->shim != NULL ? source_shim_path(c->shim) : NULL,
-		.shim_directory = c->shim != NULL ? source_shim_directory(c->shim) : NULL,
-		.uid = r->spec->user != NULL ? r->spec->user->uid : rights_uid(),
-		.gid = r->spec->user != NULL ? r->spec->user->gid : rights_gid(),
+		.shim_path = exact.shim_path,
+		.exact = is_exact ? &exact : NULL,
 	};
 	const int e = source_perf_begin(c->perf, &target, collector_sink(c));
 	return e < 0 ? e : collector_watch(c, source_perf_fd(c->perf), WAKE_STACKS, EPOLLET);

@@ -219,7 +219,7 @@ static struct figure trial(unsigned int flags)
 		return cost;
 	_cleanup_close_ int tree_fd = -1;
 	/* What is preloaded may be the user's file. */
-	if (session_dir_make_tree(&dir, &tree_fd) == 0 &&
+	if (session_dir_make_tree(&dir, 0, 0, &tree_fd) == 0 &&
 	    shim_path_find(&dir, t.shim, sizeof(t.shim)) >= 0 &&
 	    rights_become(rights_invoking()) == 0) {
 		(void)snprintf(t.variable, sizeof(t.variable), SHIM_VARIABLE "%x:%s", flags,

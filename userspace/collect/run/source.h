@@ -119,22 +119,22 @@ struct source_bpf *source_bpf_free(struct source_bpf *s);
 
 struct source_perf;
 
+struct exact_target;
+
 struct perf_target {
 	pid_t pid;		/* the command, which has not executed yet */
 	struct source_bpf *bpf; /* NULL: there are no kernel probes */
 	bool use_ns_pids;	/* startline lives in a pid namespace */
 	bool is_endless; /* nobody expects it to become ready: samples get fewer as time goes by */
-	const char *shim_path;	    /* borrowed for the run; NULL: there is none */
-	const char *shim_directory; /* … of its session, which belongs to: */
-	uid_t uid;
-	gid_t gid;
+	const char *shim_path; /* borrowed for the run; NULL: there is none */
+	const struct exact_target
+		*exact; /* the shim records every block there (heap/exact.h); NULL: it does not */
 };
 
 struct perf_settings {
 	int rate_hz; /* of the timer; 0: as high as its cost allows, which is measured until source_perf_open();
 		      * negative: there is none, nor snapshots but of blocks */
 	uint64_t sample_bytes;	/* of the heap, that the shim tells of a block for; 0: of none */
-	bool is_exact;		/* the shim records every block */
 	uint64_t wait_ns;	/* shorter waits have no stack; 0: the default, 1 ms */
 	size_t ring_bytes;	/* of each ring; 0: the default */
 	uint64_t debuginfod_ns; /* to fetch debug information for, at the end; 0: none is */
@@ -160,6 +160,8 @@ int source_perf_take_block(struct source_perf *s, const struct stack_snapshot *t
 			   size_t n_bytes_max, struct sink sink);
 /* It is ready: SITE of what allocated until now. */
 int source_perf_tell_blocks(struct source_perf *s, struct sink sink);
+/* Shims record no more blocks than those that are sampled, since just now. */
+int source_perf_sample_from_now(struct source_perf *s, struct sink sink);
 /* The run is over: hands over the rest. */
 int source_perf_end(struct source_perf *s, struct sink sink);
 /* FUNCTION, and DROPS. */
@@ -216,6 +218,8 @@ struct shim_allocator {
 /* False: it has none, or has not said so. */
 bool source_shim_allocator(const struct source_shim *s, pid_t pid, struct shim_allocator *ret);
 /* Where the lanes are, of which each process with the shim has mapped one. Owned by @s. */
+/* Has the shims record no more than samples from now on. */
+void source_shim_end_exact(struct source_shim *s);
 const char *source_shim_directory(const struct source_shim *s);
 /* A descriptor that becomes readable when lanes have something (inotify, timer), or -1. */
 int source_shim_fd(const struct source_shim *s);

@@ -89,8 +89,18 @@ void block_rings_done(struct block_rings *rings)
 	vec_done(&rings->live);
 }
 
-int samples_tell_lost(unsigned long long n_samples, unsigned long long n_frees, struct sink sink)
+void blocks_lost_add(struct blocks_lost *to, const struct blocks_lost *from)
 {
+	(void)__builtin_add_overflow(to->n_samples, from->n_samples, &to->n_samples);
+	(void)__builtin_add_overflow(to->n_frees, from->n_frees, &to->n_frees);
+	(void)__builtin_add_overflow(to->n_not_exact, from->n_not_exact, &to->n_not_exact);
+}
+
+int blocks_tell_lost(const struct blocks_lost *lost, struct sink sink)
+{
+	const unsigned long long n_samples = lost->n_samples, n_frees = lost->n_frees,
+				 n_not_exact = lost->n_not_exact;
+
 	const struct sl_drops drops = {
 		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
 		.source = SL_SOURCE_COLLECT,
@@ -108,5 +118,11 @@ int samples_tell_lost(unsigned long long n_samples, unsigned long long n_frees, 
 			      "of %llu sampled blocks nobody could tell that they were freed: the "
 			      "program had installed a seccomp filter",
 			      n_frees);
+	if (r >= 0 && n_not_exact > 0)
+		r = emit_meta(
+			sink, "note",
+			"%llu processes could not record every allocation: no room for a file, "
+			"or its size is limited; their call sites are estimated from samples",
+			n_not_exact);
 	return r;
 }

@@ -7,6 +7,8 @@
 #include "userspace/collect/run/source.h"
 #include "userspace/collect/shim/block_ring.h"
 
+struct blocks_lost;
+
 struct block_rings { /* all zero is empty and valid */
 	struct block_ring_list VEC(struct block_ring) live;
 	uint64_t n_lost; /* by those that have ended */
@@ -20,7 +22,9 @@ int block_rings_read(struct block_rings *rings, int directory_fd, block_take_fn 
 uint64_t block_rings_lost(const struct block_rings *rings);
 void block_rings_done(struct block_rings *rings);
 
-/* DROPS and notes about samples that were not taken, and about sampled blocks whose free was not told of. */
-int samples_tell_lost(unsigned long long n_samples, unsigned long long n_frees, struct sink sink);
+void blocks_lost_add(struct blocks_lost *to, const struct blocks_lost *from);
+/* DROPS and notes about samples that were not taken, about sampled blocks whose free was not told of, and about
+ * processes that should have recorded all blocks. */
+int blocks_tell_lost(const struct blocks_lost *lost, struct sink sink);
 
 #endif

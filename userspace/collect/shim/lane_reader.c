@@ -430,8 +430,8 @@ int lane_read_sums(const struct lane *l, int fd, struct lane_sums *ret)
 	derive_peak(&h, &first, n, ret);
 	ret->tree_bytes = h.tree_bytes;
 	ret->own_ns = h.own_ns;
-	ret->samples_lost = h.samples_lost;
-	ret->frees_lost = h.frees_lost;
+	ret->blocks_lost =
+		(struct blocks_lost){ h.samples_lost, h.frees_lost, h.exact_refused != 0 };
 	ret->rss_peak_bytes = h.rss_peak_bytes;
 	memcpy(ret->rss_kinds, h.rss_kinds, sizeof(ret->rss_kinds));
 	ret->left_ns = h.left_ns == 0 ? 0 : our_time(l, h.left_ns);

@@ -40,6 +40,12 @@ struct lane {
 };
 
 /* Counters of a lane, summed over threads. */
+/* What shims could not tell of blocks (bpf/lane.h): samples, frees of sampled ones, images that could not begin
+ * to record all. */
+struct blocks_lost {
+	uint64_t n_samples, n_frees, n_not_exact;
+};
+
 struct lane_sums {
 	uint64_t calls[SL_HEAP_CALLS];
 	uint64_t requested_bytes;
@@ -52,8 +58,8 @@ struct lane_sums {
 	uint64_t left_ns;   /* when the program ended by its own word, on our clock; 0: not said */
 	uint64_t rss_peak_bytes; /* of the image, told when it ended; 0: not said */
 	uint64_t rss_kinds[SL_MEMORY_KINDS];
-	uint64_t samples_lost, frees_lost; /* see bpf/lane.h */
-	uint64_t own_ns;		   /* what the shim says it spent, see bpf/lane.h */
+	struct blocks_lost blocks_lost; /* see bpf/lane.h */
+	uint64_t own_ns;		/* what the shim says it spent, see bpf/lane.h */
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/exact.h"
 #include "bpf/lane.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/fs.h"
@@ -171,9 +172,12 @@ unsigned int session_dirs_in_use(void)
 	return n;
 }
 
-int session_dir_make_tree(const struct session_dir *d, int *ret)
+int session_dir_make_tree(const struct session_dir *d, uint64_t sample_bytes, uint32_t exact,
+			  int *ret)
 {
-	const struct sl_tree tree = { .magic = SL_TREE_MAGIC };
+	const struct sl_tree tree = { .magic = SL_TREE_MAGIC,
+				      .sample_bytes = sample_bytes,
+				      .exact = exact };
 	_cleanup_close_ int fd =
 		openat(d->fd, SL_TREE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -190,15 +194,11 @@ int session_dir_make_tree(const struct session_dir *d, int *ret)
 	return 0;
 }
 
-void session_tree_sample(int fd, uint64_t sample_bytes)
+void session_tree_end_exact(int fd)
 {
-	(void)!pwrite(fd, &sample_bytes, sizeof(sample_bytes),
-		      offsetof(struct sl_tree, sample_bytes));
-}
+	const uint32_t off = SL_EXACT_OFF;
 
-void session_tree_exact(int fd, uint32_t mode)
-{
-	(void)!pwrite(fd, &mode, sizeof(mode), offsetof(struct sl_tree, exact));
+	(void)!pwrite(fd, &off, sizeof(off), offsetof(struct sl_tree, exact));
 }
 
 int64_t session_tree_peak(int fd)

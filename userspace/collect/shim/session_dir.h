@@ -23,11 +23,12 @@ int session_dir_make(bool must_execute, char *why, size_t why_size, struct sessi
 
 /* Makes the page that all images of the session share, struct sl_tree, in it. The descriptor is the
  * caller's. */
-int session_dir_make_tree(const struct session_dir *d, int *ret);
-/* Has the shims sample one block for so many bytes that are allocated; 0: none. */
-void session_tree_sample(int fd, uint64_t sample_bytes);
-/* Has the shims record every allocation: enum sl_exact_mode. */
-void session_tree_exact(int fd, uint32_t mode);
+/* The shims sample one block for so many bytes that are allocated (0: none), and record all as enum sl_exact_mode
+ * says. */
+int session_dir_make_tree(const struct session_dir *d, uint64_t sample_bytes, uint32_t exact,
+			  int *ret);
+/* Has the shims record no more than samples. */
+void session_tree_end_exact(int fd);
 /* The highest sum of live bytes, as the shims have it; 0 where it cannot be read. */
 int64_t session_tree_peak(int fd);
 /* What is live now, of images that are not gone; -1: not known. */

@@ -55,13 +55,12 @@ struct source_shim {
 	int inotify_fd; /* -1: the directory is read each time */
 	bool has_changed;
 	size_t max_open; /* lanes */
-	int timer_fd;
-	int epoll_fd;
+	int timer_fd, epoll_fd;
 	uint32_t n_lanes_ever;
 	uint64_t n_lost;
-	uint64_t n_samples_lost, n_frees_lost; /* see struct sl_lane */
-	int64_t departed;		       /* as in struct sl_tree */
-	struct heap_bound bound;	       /* of the tree's peak */
+	struct blocks_lost blocks_lost; /* see struct sl_lane */
+	int64_t departed;		/* as in struct sl_tree */
+	struct heap_bound bound;	/* of the tree's peak */
 	struct live_watch live;
 	bool is_bound_noted;		     /* in this look */
 	struct shim_environment environment; /* its texts are owned */
@@ -129,10 +128,8 @@ int source_shim_open(const struct shim_settings *settings, char *why, size_t why
 	if (r == 0)
 		r = session_dir_make(shim_path_is_copied(), why, why_size, &s->dir);
 	if (r == 0) {
-		r = session_dir_make_tree(&s->dir, &s->tree_fd);
-		if (r == 0)
-			session_tree_sample(s->tree_fd, settings->sample_bytes),
-				session_tree_exact(s->tree_fd, settings->exact);
+		r = session_dir_make_tree(&s->dir, settings->sample_bytes, settings->exact,
+					  &s->tree_fd);
 		if (r == 0)
 			r = watch(s);
 		if (r < 0)
@@ -405,9 +402,7 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
 		n += r;
 		depart(s, sums.tree_bytes);
-		(void)__builtin_add_overflow(s->n_samples_lost, sums.samples_lost,
-					     &s->n_samples_lost);
-		(void)__builtin_add_overflow(s->n_frees_lost, sums.frees_lost, &s->n_frees_lost);
+		blocks_lost_add(&s->blocks_lost, &sums.blocks_lost);
 		if (r >= 0 && l->announces)
 			r = emit_peak(l, &sums, sink);
 		if (r >= 0 && l->announces && (l->flags & SL_LANE_NOTICES) == 0)
@@ -489,9 +484,7 @@ static int visit_all(struct source_shim *s, bool is_last, struct sink sink)
 
 int source_shim_drain(struct source_shim *s, struct sink sink)
 {
-	uint64_t n_ticks;
-
-	(void)!read(s->timer_fd, &n_ticks, sizeof(n_ticks));
+	(void)!read(s->timer_fd, &(uint64_t){ 0 }, sizeof(uint64_t));
 	const int r = visit_all(s, false, sink);
 	return r < 0 ? r : live_watch_look(&s->live, s->tree_fd, sink);
 }
@@ -517,10 +510,15 @@ bool source_shim_allocator(const struct source_shim *s, pid_t pid, struct shim_a
 		if (l->ns_pid == (uint32_t)pid && l->allocated_at != 0 && l->freed_at != 0 &&
 		    (found == NULL || l->start_ns > found->start_ns))
 			found = l;
-	if (found == NULL)
-		return false;
-	*ret = (struct shim_allocator){ found->allocator, found->allocated_at, found->freed_at };
-	return true;
+	if (found != NULL)
+		*ret = (struct shim_allocator){ found->allocator, found->allocated_at,
+						found->freed_at };
+	return found != NULL;
+}
+
+void source_shim_end_exact(struct source_shim *s)
+{
+	session_tree_end_exact(s->tree_fd);
 }
 
 const char *source_shim_directory(const struct source_shim *s)
@@ -566,8 +564,8 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 		r = visit_all(s, true, sink);
 	if (r < 0)
 		return r;
-	(void)__builtin_add_overflow(s->n_samples_lost, block_rings_lost(&s->rings),
-				     &s->n_samples_lost);
+	const struct blocks_lost unread = { .n_samples = block_rings_lost(&s->rings) };
+	blocks_lost_add(&s->blocks_lost, &unread);
 	const struct sl_drops drops = {
 		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
 		.source = SL_SOURCE_SHIM,
@@ -575,7 +573,7 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 	};
 	r = sink.event(sink.data, &drops.event);
 	if (r >= 0)
-		r = samples_tell_lost(s->n_samples_lost, s->n_frees_lost, sink);
+		r = blocks_tell_lost(&s->blocks_lost, sink);
 	remove_directory(s);
 	return r;
 }

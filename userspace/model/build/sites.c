@@ -268,6 +268,54 @@ static void share_out(struct builder *b, struct raw_site *raws, size_t n, enum s
 	}
 }
 
+/* ---- where all were recorded ---- */
+
+static size_t n_of_process(const struct raw_list *list, size_t first)
+{
+	size_t n = 0;
+	while (first + n < list->n && list->items[first + n].proc == list->items[first].proc)
+		n++;
+	return n;
+}
+
+/* Counters only bound a peak. Recorded blocks tell it, if there are as many as were counted. */
+static bool take_peak(struct heap *heap, const struct raw_site *raws, size_t n)
+{
+	double samples = 0, variance = 0, peak = 0;
+	for (size_t i = 0; i < n; i++) {
+		samples += raws[i].parts[SITE_TOTAL].samples;
+		variance += raws[i].parts[SITE_TOTAL].mass.variance;
+		peak += raws[i].parts[SITE_PEAK].mass.bytes;
+	}
+	if (variance > 0 || samples != (double)heap->allocs || peak > MAX_BYTES)
+		return false;
+	heap->peak_bytes = llround(peak);
+	heap->peak_error_bytes = 0;
+	return true;
+}
+
+static void take_peaks(struct builder *b, const struct raw_list *list)
+{
+	double tree = 0;
+	bool is_whole = list->n > 0;
+	size_t at = 0;
+	for (int proc = 0; (size_t)proc < b->procs.n; proc++) {
+		struct heap *heap = &b->procs.items[proc].out.heap;
+		const struct raw_site *raws = at < list->n ? &list->items[at] : NULL;
+		const size_t n = raws != NULL && raws->proc == proc ? n_of_process(list, at) : 0;
+		at += n;
+		if (!heap->is_known)
+			continue;
+		is_whole = take_peak(heap, raws, n) && is_whole;
+		for (size_t i = 0; i < n; i++)
+			tree += raws[i].parts[SITE_TREE_PEAK].mass.bytes;
+	}
+	if (!is_whole || tree > MAX_BYTES || b->run->heap_peak_bytes == UNKNOWN)
+		return;
+	b->run->heap_peak_bytes = llround(tree);
+	b->run->heap_peak_error_bytes = 0;
+}
+
 /* ---- into the session ---- */
 
 static int64_t whole(double value)
@@ -347,14 +395,6 @@ static void finish_process(struct builder *b, struct proc *p, const struct raw_s
 	}
 }
 
-static size_t n_of_process(const struct raw_list *list, size_t first)
-{
-	size_t n = 0;
-	while (first + n < list->n && list->items[first + n].proc == list->items[first].proc)
-		n++;
-	return n;
-}
-
 /* What no sample stands for, as a site of its own; of the whole tree's peak it is the first process's. */
 static void add_unsampled(struct builder *b, struct raw_list *list, double every)
 {
@@ -422,6 +462,7 @@ void sites_finish(struct builder *b)
 	}
 	collect(b, &list);
 	cut(b, &list);
+	take_peaks(b, &list);
 	add_unsampled(b, &list, every);
 	sum_up(list.items, list.n, SITE_TREE_PEAK, &tree_peak);
 	for (size_t i = 0; i < list.n && b->error == 0;) {

@@ -220,23 +220,40 @@ static void add_processes(const struct session *s, const struct run *run, enum s
 
 /* ---- notes ---- */
 
-void note_sites(const struct session *s, const struct run *run, const struct site_functions *f,
-		enum site_part part, struct table *t)
+/* How blocks came to be seen. */
+static void note_mode(const struct session *s, const struct site_functions *f, enum site_part part,
+		      struct table *t)
 {
-	char text[UNITS_BYTES];
+	const char *runs = s->n_runs > 1 ? " in all runs" : "";
+	const int64_t n = f->whole[SITE_TOTAL].samples;
 	struct heap_mode mode = { .kind = HEAP_OFF };
-	if (!f->has_sites) {
-		table_note(t, "no call sites recorded: use --heap sample");
+	char text[UNITS_BYTES];
+	if (s->design.heap == NULL || parse_heap_mode(s->design.heap, &mode) < 0)
 		return;
-	}
-	if (s->design.heap != NULL && parse_heap_mode(s->design.heap, &mode) == 0 &&
-	    mode.kind == HEAP_SAMPLE)
+	format_bytes(text, (double)mode.sample_bytes);
+	if (mode.kind == HEAP_SAMPLE)
 		table_note(t,
 			   "sampled: one block for %s allocated on average, %" PRId64
 			   " blocks%s; shares with 95 %% intervals, where a row has 5 samples "
 			   "or more",
-			   format_bytes(text, (double)mode.sample_bytes),
-			   f->whole[SITE_TOTAL].samples, s->n_runs > 1 ? " in all runs" : "");
+			   text, n, runs);
+	else if (mode.kind == HEAP_EXACT && part == SITE_READY)
+		table_note(t,
+			   "every allocation was recorded until it was ready, then one block for "
+			   "%s on average, with 95 %% intervals",
+			   text);
+	else if (mode.kind == HEAP_EXACT)
+		table_note(t, "every allocation was recorded: %" PRId64 "%s", n, runs);
+}
+
+void note_sites(const struct session *s, const struct run *run, const struct site_functions *f,
+		enum site_part part, struct table *t)
+{
+	if (!f->has_sites) {
+		table_note(t, "no call sites recorded: use --heap sample");
+		return;
+	}
+	note_mode(s, f, part, t);
 	table_note(t, "the live bytes of all rows add up to what was counted (%s)",
 		   part == SITE_READY ? "heap.ready, heap.peak, heap.exit"
 				      : "heap.peak, heap.exit");
