@@ -54,6 +54,21 @@ static void who_holds_the_heap_is_told_with_intervals(void **state)
 	PRINTS(STORY, "sites", TABLE_CSV, "main,0,0,4100000,1,", ",main,/bin/app,ready,");
 }
 
+#define LONG_CODE                                                                          \
+	"0 module /bin/program_of_a_long_name id=1 type=file\n"                            \
+	"0 frame id=1 module=1 offset=16\n0 function main frame=1\n0 stack id=1 frame=1\n" \
+	"0 frame id=2 module=1 offset=32\n0 function load_the_whole_catalog frame=2\n"     \
+	"0 stack id=3 frame=2 caller=1\n0 frame id=4 module=1 offset=64\n"                 \
+	"0 function parse frame=4\n0 stack id=4 frame=4 caller=1\n"
+
+static void a_function_keeps_the_room_and_its_module_gives_it(void **state)
+{
+	(void)state;
+	PRINTS(HEAP_BOTH LONG_CODE "0 meta design.heap=sample=100k\n" HEAP_RUN HEAP_SITES(
+		       "3000000", "547723", "30", "4100000"),
+	       "sites", TABLE_TEXT, "  load_the_whole_catalog  pro...name  ");
+}
+
 static void the_calls_that_led_to_it_are_a_tree(void **state)
 {
 	(void)state;
@@ -91,6 +106,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_holds_the_heap_is_told_with_intervals),
+		cmocka_unit_test(a_function_keeps_the_room_and_its_module_gives_it),
 		cmocka_unit_test(the_calls_that_led_to_it_are_a_tree),
 		cmocka_unit_test(the_report_names_who_holds_most),
 		cmocka_unit_test(without_sites_it_is_said_what_to_type),

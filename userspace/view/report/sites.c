@@ -38,7 +38,7 @@ static const struct section sections[] = {
 
 static const struct column columns[] = {
 	{ .title = "function", .key = "label", .is_elastic = true },
-	{ .title = "module", .key = "", .audience = FOR_PEOPLE, .is_elastic = true },
+	{ .title = "module", .key = "", .audience = FOR_PEOPLE, .gives_first = true },
 	{ .title = "self", .key = "self_bytes", .align = ALIGN_RIGHT },
 	{ .title = "", .key = "self_share", .audience = FOR_PROGRAMS },
 	{ .title = "share (95 %)", .key = "", .audience = FOR_PEOPLE },

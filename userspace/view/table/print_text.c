@@ -160,6 +160,10 @@ static void lay_out(struct layout *l, struct buf *scratch)
 		if (table_cell(t, 0, i)->type == CELL_BAR)
 			shrink(&l->widths[i], MIN_BAR_WIDTH, &excess);
 	}
+	for (size_t i = 0; i < t->n_columns && i < MAX_COLUMNS; i++) {
+		if (t->columns[i].gives_first)
+			shrink(&l->widths[i], MIN_FIXED, &excess);
+	}
 	shrink(&l->widths[elastic], MIN_ELASTIC, &excess);
 	shrink_texts(l, excess);
 }

@@ -23,9 +23,10 @@ struct column {
 	const char *key;   /* JSON and CSV: "peak_rss_bytes" */
 	enum align align;
 	enum audience audience;
-	bool is_elastic; /* text: takes what width is left, is cut with "…" */
-	bool is_folded;	 /* text: is continued on the next line instead of being cut */
-	bool is_dim;	 /* text: is of less interest than the others */
+	bool is_elastic;  /* text: takes what width is left, is cut with "…" */
+	bool gives_first; /* text: is cut before any other column is */
+	bool is_folded;	  /* text: is continued on the next line instead of being cut */
+	bool is_dim;	  /* text: is of less interest than the others */
 };
 
 struct table;
