@@ -53,6 +53,12 @@ struct process;
 int64_t resident_sum(const struct resident_look *look, enum memory_part part);
 /* What malloc has: its heap, arenas, and large blocks. */
 int64_t resident_malloc(const struct resident_look *look);
+int64_t resident_areas(const struct resident_look *look, enum memory_part part); /* mappings */
+/* What a process had in common with others at readiness and no longer has in the end, by the @looks: at most what
+ * of its own it has gained. *ret_part: what most of that is; PART_COUNT: nothing. 0 where nobody looked. */
+int64_t resident_unshared(const struct resident_look looks[LOOK_COUNT], enum memory_part *ret_part);
+/* As people say: "malloc's arenas". */
+const char *memory_part_words(enum memory_part part);
 /* pss_bytes without what is startline's own. */
 int64_t resident_own_pss(const struct resident_look *look);
 

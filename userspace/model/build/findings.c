@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/model/build/resident_findings.h"
 #include "userspace/model/imports.h"
 #include "userspace/model/syscalls.h"
 
@@ -323,6 +324,9 @@ static const struct {
 	{ "library-search", library_search },
 	{ "repeated-linking", repeated_linking },
 	{ "heavy-import", heavy_import },
+	{ "dominant-mapping", dominant_mapping },
+	{ "thread-arenas", thread_arenas },
+	{ "unshared-pages", unshared_pages },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -25,23 +25,6 @@ static const struct column columns[] = {
 };
 /* clang-format on */
 
-/* As people say. */
-static const char *const words[PART_COUNT] = {
-	[PART_HEAP] = "heap",
-	[PART_ARENAS] = "malloc's arenas",
-	[PART_MALLOC] = "large blocks",
-	[PART_STACK] = "stack",
-	[PART_THREAD_STACKS] = "thread stacks",
-	[PART_LOADER] = "TLS, loader",
-	[PART_FILE] = "file",
-	[PART_SHARED] = "shared memory",
-	[PART_NAMED] = "named",
-	[PART_RUNTIME] = "runtime",
-	[PART_ANONYMOUS] = "other anonymous",
-	[PART_KERNEL] = "kernel's",
-	[PART_OWN] = "startline's own",
-};
-
 struct adding {
 	struct table *t;
 	const struct process *process;
@@ -80,7 +63,7 @@ static void add_process(const struct adding *a, const struct resident_look *look
 		const struct resident_part *p = &look->parts[i];
 		const bool is_large = p->rss_bytes >= look->rss_bytes / LEAST_PART;
 		table_audience(a->t, is_large ? FOR_ALL : FOR_PROGRAMS);
-		add_row(a, words[p->part % PART_COUNT], p);
+		add_row(a, memory_part_words(p->part), p);
 		if (is_large)
 			continue;
 		rest.rss_bytes = sum_known(rest.rss_bytes, p->rss_bytes);
@@ -110,22 +93,16 @@ static void note_live(const struct adding *a, const struct resident_look *look)
 		   format_bytes(live, (double)heap->ready_bytes));
 }
 
-/* What the process had in common with others when it was ready, and no longer has: at most what of its
- * own it has gained. */
 static void note_unshared(const struct adding *a)
 {
 	char text[UNITS_BYTES];
-	const struct resident_look *before = &a->process->looks[LOOK_READY];
-	const struct resident_look *after = &a->process->looks[LOOK_END];
-	if (a->process->parent == 0 || !before->is_known || !after->is_known)
-		return;
-	const int64_t gained = after->private_bytes - before->private_bytes;
-	const int64_t lost = (before->rss_bytes - before->private_bytes) -
-			     (after->rss_bytes - after->private_bytes);
-	const int64_t unshared = gained < lost ? gained : lost;
-	if (unshared >= UNSHARED_LEAST)
-		table_note(a->t, "%s unshared %s after readiness", a->label,
-			   format_bytes(text, (double)unshared));
+	enum memory_part part;
+	const int64_t bytes =
+		a->process->parent == 0 ? 0 : resident_unshared(a->process->looks, &part);
+	if (bytes >= UNSHARED_LEAST)
+		table_note(a->t, "%s unshared %s after readiness%s%s", a->label,
+			   format_bytes(text, (double)bytes), part < PART_COUNT ? ", most: " : "",
+			   memory_part_words(part));
 }
 
 static void note_tree(struct table *t, const struct run *run)
