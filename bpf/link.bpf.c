@@ -4,6 +4,7 @@
  * like a loader: all of it is bounded by what was mapped before. */
 #include "bpf/common.bpf.h"
 #include "bpf/overhead.bpf.h"
+#include "bpf/process.bpf.h"
 
 #include <asm/unistd_64.h>
 
@@ -149,8 +150,10 @@ __noinline int link_fetched(__u64 address, __u64 regs)
 				 (void *)BPF_CORE_READ((struct pt_regs *)regs, sp)) ||
 	     caller - ts->link.loader >= LOADER_BYTES || address - ts->link.loader < LOADER_BYTES))
 		return 0;
-	if (address == ts->link.entry)
+	if (address == ts->link.entry) {
 		ts->link.entry = 0;
+		memory_tell(memory_key(bpf_get_current_task_btf()), bpf_get_current_pid_tgid(), 0);
+	}
 	ts->link.enters--;
 	ts->link.is_entered = 1;
 	emit(ts, SL_MAPPING_ENTER, now, now, address);

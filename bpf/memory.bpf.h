@@ -27,6 +27,7 @@ struct memory_state {
 	__u64 brk_end; /* as last seen */
 	__u64 told_ns;
 	__u64 told_pages;
+	__u64 grown_ns;
 	struct sl_growth_sum grown[SL_GROWTH_WAYS];
 };
 

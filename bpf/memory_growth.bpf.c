@@ -68,6 +68,7 @@ __noinline int growth_tell(struct memory_state *memory, __u64 mm, __u64 pid_tgid
 		event->grown[i].calls = memory->grown[i].calls;
 		event->grown[i].bytes = memory->grown[i].bytes;
 	}
+	event->grown_ns = memory->grown_ns;
 	sl_submit(event, false);
 	return 0;
 }
@@ -146,6 +147,7 @@ __noinline int growth_exit(struct task_state *ts, long result)
 	if (!bytes || way >= SL_GROWTH_WAYS)
 		return 0;
 	pages = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+	memory->grown_ns = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&memory->grown[way].calls, 1);
 	__sync_fetch_and_add(&memory->grown[way].bytes, pages * PAGE_BYTES);
 	if (want_stacks && pages >= GROWTH_LEAST / PAGE_BYTES && stack_is_due())

@@ -67,6 +67,7 @@ struct sl_mapped {
 	__u64 tree_bytes; /* resident, of the whole tree; likewise */
 	__u64 data_bytes; /* of private writable mappings but for the stack, touched or not */
 	struct sl_growth_sum grown[SL_GROWTH_WAYS];
+	__u64 grown_ns; /* when the sums last changed; 0: never */
 };
 
 /* Large growths of one image with one stack, told at the end. Those that were too small or too many for a stack are
@@ -87,7 +88,7 @@ struct sl_live {
 };
 
 _Static_assert(sizeof(struct sl_resident) == 96, "sl_resident has padding or grew");
-_Static_assert(sizeof(struct sl_mapped) == 112, "sl_mapped has padding or grew");
+_Static_assert(sizeof(struct sl_mapped) == 120, "sl_mapped has padding or grew");
 _Static_assert(sizeof(struct sl_mapsite) == 80, "sl_mapsite has padding or grew");
 _Static_assert(sizeof(struct sl_live) == 40, "sl_live has padding or grew");
 

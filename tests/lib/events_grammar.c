@@ -326,7 +326,8 @@ static const struct field mapped[] = {
 	NAME("when", mapped, when, whens), NUMBER("memory", mapped, memory),
 	NUMBER("rss", mapped, rss_bytes), NUMBER("tree", mapped, tree_bytes),
 	NUMBER("data", mapped, data_bytes), GROWTH("brk", SL_GROWTH_BRK),
-	GROWTH("mmap", SL_GROWTH_MMAP), GROWTH("mremap", SL_GROWTH_MREMAP), LAST,
+	GROWTH("mmap", SL_GROWTH_MMAP), GROWTH("mremap", SL_GROWTH_MREMAP),
+	TIME("grown", mapped, grown_ns), LAST,
 };
 static const struct field mapsite[] = {
 	NUMBER("stack", mapsite, stack), TIME("since", mapsite, since_ns),

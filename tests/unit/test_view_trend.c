@@ -24,7 +24,7 @@ static char *chart(const struct chart_point *points, size_t n, const struct page
 	size_t size = 0;
 	FILE *f = open_memstream(&text, &size);
 	assert_non_null(f);
-	const struct chart c = { points, n, UNIT_NS, "2026-01-01", "2026-03-01" };
+	const struct chart c = { points, n, UNIT_NS, "2026-01-01", "2026-03-01", false };
 	struct page page = *style;
 	page.f = f;
 	assert_int_equal(chart_print(&c, &page), 0);

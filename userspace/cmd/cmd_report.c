@@ -72,7 +72,16 @@ static int print_view(struct output_options *o, const struct report *view, struc
 	struct table *table = view->build(s, run);
 	if (s->n_runs > 1 && strcmp(view->name, "metrics") != 0)
 		table_note(table, "run %zu of %zu, the median one", run + 1, s->n_runs);
-	return output_table(o, table);
+	const bool is_for_people = o->page.format == TABLE_TEXT || o->page.format == TABLE_MARKDOWN;
+	if (view->below == NULL || !is_for_people)
+		return output_table(o, table);
+	const int r = output_open(o, stdout);
+	if (r < 0) {
+		(void)table_free(table);
+		return r;
+	}
+	(void)table_show(table, &o->page);
+	return output_close(o, view->below(s, run, &o->page));
 }
 
 static int print(struct output_options *o, const struct report *view, struct session *s)

@@ -133,6 +133,21 @@ static bool is_named_as_allocator(const char *name, size_t n)
 	return n >= strlen(end) && strcasecmp(text + n - strlen(end), end) == 0;
 }
 
+/* The calls that ask the kernel, also in static programs. */
+static bool is_mapping_call(const char *name, size_t n)
+{
+	static const char *const names[] = { "mmap", "mmap64",	 "mremap",	    "brk",
+					     "sbrk", "morecore", "default_morecore" };
+	while (n > 0 && *name == '_') {
+		name++;
+		n--;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (n == strlen(names[i]) && strncmp(name, names[i], n) == 0)
+			return true;
+	return false;
+}
+
 /* Gives out memory on behalf of who called it: the allocator and what only wraps it, what copies a text into
  * new memory, and the containers and strings of C++ and Rust. */
 static bool is_allocator(const struct frame *f)
@@ -141,7 +156,7 @@ static bool is_allocator(const struct frame *f)
 						 "libhoard.so" };
 	static const char *const begins[] = { "operator new", "std::",	  "__gnu_cxx::",
 					      "alloc::",      "<alloc::", "hashbrown::",
-					      "__rust_",      "__rdl_" };
+					      "__rust_",      "__rdl_",	  /* Go: */ "runtime." };
 	const char *slash = f->module != NULL ? strrchr(f->module, '/') : NULL;
 	const char *base = slash != NULL ? slash + 1 : f->module != NULL ? f->module : "";
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++)
@@ -157,7 +172,8 @@ static bool is_allocator(const struct frame *f)
 	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
 			return true;
-	return is_named_as_allocator(name, function_length(name));
+	const size_t n = function_length(name);
+	return is_named_as_allocator(name, n) || is_mapping_call(name, n);
 }
 
 static bool is_never_asked_for(const struct frame *f)

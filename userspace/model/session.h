@@ -16,6 +16,7 @@
 
 #include "userspace/base/arena.h"
 #include "userspace/model/allocator.h"
+#include "userspace/model/growth.h"
 #include "userspace/model/resident.h"
 
 #define UNKNOWN INT64_MIN
@@ -216,6 +217,7 @@ struct process {
 	bool has_syscalls; /* false: nobody counted (null) */
 	struct heap heap;
 	struct allocator allocator;
+	struct growth growth;
 	const char *coverage_heap;   /* "counted" or why not: "static", "secure-exec", … */
 	const char *coverage_kernel; /* "bpf" or "no bpf: REASON" */
 	const char *own_allocator;   /* what it is known to use besides malloc, uncounted; NULL */
@@ -370,6 +372,11 @@ struct run {
 	int64_t peak_pss_bytes, peak_pss_error_bytes; /* it may be higher by that */
 	const char *pss_missing;		      /* why they are not known, or NULL */
 	int64_t heap_peak_bytes, heap_peak_error_bytes;
+	struct memory_phase *memory_phases; /* in order */
+	size_t n_memory_phases;
+	struct memory_point *memory_points; /* evenly spaced, up to the end */
+	size_t n_memory_points;
+	bool has_memory; /* false: the kernel did not tell of it (null) */
 	int64_t threads_peak;
 	int64_t switches_summed; /* OFFCPU records replaced by sums */
 

@@ -478,6 +478,7 @@ static void print_mapped(struct line *l, const struct sl_mapped *e)
 		(void)buf_addf(l->out, " %s=%llu/%llu", ways[i],
 			       (unsigned long long)e->grown[i].calls,
 			       (unsigned long long)e->grown[i].bytes);
+	add_time(l, "grown", e->grown_ns);
 }
 
 static void print_mapsite(struct line *l, const struct sl_mapsite *e)
@@ -486,7 +487,6 @@ static void print_mapsite(struct line *l, const struct sl_mapsite *e)
 	add_time(l, "since", e->since_ns);
 	add_number(l, "calls", e->all.calls);
 	add_number(l, "bytes", e->all.bytes);
-	add_number(l, "ready_calls", e->ready.calls);
 	add_number(l, "ready_bytes", e->ready.bytes);
 }
 

@@ -16,6 +16,7 @@
 #include "userspace/base/arena.h"
 #include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
+#include "userspace/model/build/growth.h"
 #include "userspace/model/metrics.h"
 #include "userspace/model/session.h"
 #include "userspace/trace/ready.h"
@@ -312,6 +313,7 @@ struct builder {
 	struct reap_list VEC(struct reap) reaps;	      /* in order of time */
 	struct taken_list VEC(struct taken) samples;	      /* after samples_finish() by thread */
 	struct site_note_list VEC(struct site_note) sites;
+	struct growth_notes growth;
 
 	/* after ending_watch() */
 	struct ready_watch *watch;	/* all events have gone through it */
@@ -568,7 +570,6 @@ int series_sites(const struct run *run, const char *glob, struct series *ret);
 int series_add(struct series *s, double value);
 bool series_matches(const char *glob, const char *text);
 
-/* small helpers */
 static inline int64_t rel(const struct builder *b, uint64_t at_ns)
 {
 	return at_ns == 0 ? UNKNOWN : (int64_t)(at_ns - b->zero_ns);
@@ -578,7 +579,6 @@ static inline int64_t counter(uint64_t value) /* one that the document can hold 
 {
 	return value > (uint64_t)INT64_MAX ? UNKNOWN : (int64_t)value;
 }
-
 static inline unsigned int source_of(const struct sl_event *event)
 {
 	return event->flags & SL_FLAG_SOURCE;

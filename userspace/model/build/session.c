@@ -214,6 +214,7 @@ static void finish_run(struct builder *b, bool is_last)
 	critical_path(b);
 	samples_finish(b);
 	sites_finish(b);
+	growth_finish(b);
 	libraries_finish(b);
 	phases_judge(b);
 	overhead_finish(b);
@@ -255,6 +256,7 @@ static void builder_done(struct builder *b)
 	vec_done(&b->reaps);
 	vec_done(&b->samples);
 	vec_done(&b->sites);
+	growth_notes_done(&b->growth);
 	vec_done(&b->files);
 	vec_done(&b->libraries);
 	vec_done(&b->imports);

@@ -180,6 +180,36 @@ RECORD(resident_record, process, "resident memory", false,
 	LOOK(LOOK_PEAK, "at_peak"),
 	LOOK(LOOK_END, "at_end"));
 
+/* In the order of enum growth_way. */
+#define GROWTH_SUM(type, member, json) \
+	{ .key = json, .kind = FIELD_OBJECT, .offset = offsetof(struct type, member), \
+	  .record = &growth_sum_record }
+RECORD(growth_sum_record, growth_sum, "growth", true,
+	INT(growth_sum, calls, "calls"),
+	INT(growth_sum, bytes, "bytes"));
+RECORD(map_site_record, map_site, "call site", true,
+	INT(map_site, stack, "stack"),
+	GROWTH_SUM(map_site, all, "all"),
+	GROWTH_SUM(map_site, ready, "ready"));
+RECORD(growth_record, growth, "growth", false,
+	GROWTH_SUM(growth, ways[GROWTH_BRK], "brk"),
+	GROWTH_SUM(growth, ways[GROWTH_MMAP], "mmap"),
+	GROWTH_SUM(growth, ways[GROWTH_MREMAP], "mremap"),
+	ARRAY(growth, sites, "sites", map_site_record));
+RECORD(memory_phase_record, memory_phase, "phase of memory", true,
+	DETAIL(memory_phase, until, "until"),
+	INT(memory_phase, time_ns, "time_ns"),
+	INT(memory_phase, rss_bytes, "rss_bytes"),
+	INT(memory_phase, heap_bytes, "heap_bytes"),
+	GROWTH_SUM(memory_phase, ways[GROWTH_BRK], "brk"),
+	GROWTH_SUM(memory_phase, ways[GROWTH_MMAP], "mmap"),
+	GROWTH_SUM(memory_phase, ways[GROWTH_MREMAP], "mremap"));
+_Static_assert(GROWTH_WAYS == 3, "each way of growth has its key");
+RECORD(memory_point_record, memory_point, "moment of memory", true,
+	INT(memory_point, time_ns, "time_ns"),
+	INT(memory_point, rss_bytes, "rss_bytes"),
+	INT(memory_point, heap_bytes, "heap_bytes"));
+
 static const struct field process_fields[] = {
 	SCALAR(process, id, "id", FIELD_PROCESS),
 	SCALAR(process, parent, "parent", FIELD_PARENT),
@@ -217,6 +247,9 @@ static const struct field process_fields[] = {
 	{ .key = "allocator", .kind = FIELD_OBJECT, .offset = offsetof(struct process, allocator),
 	  .record = &allocator_record, .has_gate = true,
 	  .gate_offset = offsetof(struct process, allocator) + offsetof(struct allocator, is_known) },
+	{ .key = "mapped", .kind = FIELD_OBJECT, .offset = offsetof(struct process, growth),
+	  .record = &growth_record, .has_gate = true,
+	  .gate_offset = offsetof(struct process, growth) + offsetof(struct growth, is_known) },
 	GROUP("rss", resident_record),
 	GROUP("coverage", coverage_record),
 	{ .key = NULL },
@@ -385,6 +418,12 @@ RECORD(tree_record, run, "tree", false,
 	INT(run, threads_peak, "threads_peak"),
 	INT(run, switches_summed, "switches_summed"));
 
+RECORD(memory_record, run, "memory", false,
+	{ .key = "phases", .kind = FIELD_ARRAY, .offset = offsetof(struct run, memory_phases),
+	  .count_offset = offsetof(struct run, n_memory_phases), .record = &memory_phase_record },
+	{ .key = "course", .kind = FIELD_ARRAY, .offset = offsetof(struct run, memory_points),
+	  .count_offset = offsetof(struct run, n_memory_points), .record = &memory_point_record });
+
 static const struct field run_fields[] = {
 	BOOL(run, is_complete, "complete"),
 	TEXT(run, incomplete, "incomplete"),
@@ -410,6 +449,7 @@ static const struct field run_fields[] = {
 	GROUP("sampling", sampling_record),
 	GROUP("losses", losses_record),
 	GROUP("tree", tree_record),
+	GROUP_IF(run, "memory", memory_record, has_memory),
 	{ .key = NULL },
 };
 

@@ -12,6 +12,8 @@ struct report {
 	const char *help;
 	/* Builds the table of run @run (index). */
 	struct table *(*build)(const struct session *s, size_t run);
+	/* What people get below it, in text and Markdown; NULL: nothing. Returns the page's error. */
+	int (*below)(const struct session *s, size_t run, struct page *page);
 };
 
 extern const struct report reports[];		    /* ends with a NULL name */

@@ -83,7 +83,7 @@ static bool find_range(struct grid *g)
 	double pad = PADDING * (g->high - g->low);
 	if (!(pad > 0))
 		pad = g->high != 0 ? fabs(g->high) * PADDING : 1;
-	g->low -= pad;
+	g->low = g->chart->is_from_zero ? 0 : g->low - pad;
 	g->high += pad;
 	return true;
 }

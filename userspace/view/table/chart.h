@@ -25,6 +25,7 @@ struct chart {
 	size_t n;
 	enum unit unit;
 	const char *first, *last; /* below the ends of the axis */
+	bool is_from_zero;	  /* the scale begins there */
 };
 
 /* Where many points share a column it shows the middle half of them. Nothing when no point

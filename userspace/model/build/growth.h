@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What is kept of MAPPED, MAPSITE and LIVE until a run is put together. */
+#ifndef USERSPACE_MODEL_BUILD_GROWTH_H
+#define USERSPACE_MODEL_BUILD_GROWTH_H
+
+#include "bpf/schema.h"
+#include "userspace/base/vec.h"
+
+struct builder;
+
+struct map_site_note { /* a MAPSITE */
+	const struct sl_mapsite *event;
+	int proc, node; /* of code.nodes; -1: no stack */
+};
+
+struct mapped_note { /* a MAPPED */
+	const struct sl_mapped *event;
+	int proc;
+};
+
+struct growth_notes {
+	struct VEC(struct map_site_note) sites;
+	struct VEC(struct mapped_note) mapped;
+	struct VEC(const struct sl_live *) lives; /* in order of time */
+};
+
+void growth_mapped(struct builder *b, const struct sl_mapped *e);
+void growth_site(struct builder *b, const struct sl_mapsite *e);
+void growth_live(struct builder *b, const struct sl_live *e);
+void growth_finish(struct builder *b); /* after memory_finish() and ladder_finish() */
+void growth_notes_done(struct growth_notes *n);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Which code has the kernel give memory: by functions, of all processes. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "userspace/base/capped_sum.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/model/function_table.h"
+#include "userspace/model/place.h"
+#include "userspace/view/report/label.h"
+#include "userspace/view/report/parts.h"
+
+#define MAX_ROWS  10 /* for people */
+#define MAX_LABEL ((size_t)64 << 10)
+
+/* clang-format off */
+static const struct column columns[] = {
+	{ .title = "function", .key = "label", .is_elastic = true },
+	{ .title = "mapped", .key = "bytes", .align = ALIGN_RIGHT },
+	{ .title = "share", .key = "share", .align = ALIGN_RIGHT },
+	{ .title = "until ready", .key = "ready_bytes", .align = ALIGN_RIGHT },
+	{ .title = "calls", .key = "calls", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "function", .audience = FOR_PROGRAMS },
+	{ .title = "", .key = "module", .audience = FOR_PROGRAMS },
+};
+/* clang-format on */
+
+struct mapper {
+	int name; /* in the table of functions */
+	int64_t calls, bytes, ready_bytes;
+};
+
+struct mappers {
+	struct function_table names;
+	struct VEC(struct mapper) list; /* by name, then sorted */
+	struct mapper all;
+};
+
+static int add_site(struct mappers *m, const struct map_site *site)
+{
+	const struct frame *place = heap_place(m->names.session, site->stack);
+	const int name = function_table_add(&m->names, place);
+	while (name >= 0 && m->list.n <= (size_t)name) {
+		const struct mapper mapper = { .name = (int)m->list.n };
+		if (vec_push(&m->list, mapper) < 0)
+			return -ENOMEM;
+	}
+	if (name < 0)
+		return name;
+	struct mapper *mapper = &m->list.items[name];
+	mapper->calls = capped_sum(mapper->calls, site->all.calls);
+	mapper->bytes = capped_sum(mapper->bytes, site->all.bytes);
+	mapper->ready_bytes = site->ready.bytes == UNKNOWN
+				      ? UNKNOWN
+				      : capped_sum(mapper->ready_bytes, site->ready.bytes);
+	return 0;
+}
+
+static int add_process(struct mappers *m, const struct process *p)
+{
+	const struct growth_sum all = growth_all(p->growth.ways);
+	int rc = 0;
+	if (!p->growth.is_known)
+		return 0;
+	m->all.calls = sum_known(m->all.calls, all.calls);
+	m->all.bytes = sum_known(m->all.bytes, all.bytes);
+	for (size_t i = 0; i < p->growth.n_sites && rc == 0; i++)
+		if (p->growth.sites[i].all.bytes != UNKNOWN)
+			rc = add_site(m, &p->growth.sites[i]);
+	return rc;
+}
+
+static int largest_first(const void *left, const void *right)
+{
+	const struct mapper *a = left, *b = right;
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	return a->name < b->name ? -1 : a->name > b->name;
+}
+
+static void add_row(struct table *t, const struct mappers *m, const struct mapper *mapper,
+		    const struct function_name *name, const char *label)
+{
+	const struct frame *f = name != NULL ? name->frame : NULL;
+	table_text(t, label);
+	table_bytes(t, mapper->bytes);
+	table_ratio(t, m->all.bytes > 0 ? (double)mapper->bytes / (double)m->all.bytes : 0);
+	table_bytes(t, mapper->ready_bytes);
+	table_count(t, mapper->calls);
+	table_text(t, f != NULL ? f->function : NULL);
+	table_text(t, f != NULL ? f->module : NULL);
+}
+
+/* What has no stack, for what the kernel gave is known: small calls, and those that were too many. */
+static void add_rest(struct table *t, const struct mappers *m)
+{
+	struct mapper rest = m->all;
+	rest.ready_bytes = UNKNOWN;
+	for (size_t i = 0; i < m->list.n; i++) {
+		rest.calls -= m->list.items[i].calls;
+		rest.bytes -= m->list.items[i].bytes;
+	}
+	if (rest.calls > 0 && rest.bytes > 0)
+		add_row(t, m, &rest, NULL, "[no stack taken]");
+}
+
+static void add_rows(struct table *t, struct mappers *m)
+{
+	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
+	if (m->list.n > 0)
+		qsort(m->list.items, m->list.n, sizeof(*m->list.items), largest_first);
+	for (size_t i = 0; i < m->list.n; i++) {
+		const struct mapper *mapper = &m->list.items[i];
+		const struct function_name *name = &m->names.names.items[mapper->name];
+		if (mapper->calls == 0)
+			continue;
+		buf_clear(&label);
+		if (name->frame != NULL)
+			label_frame(name->frame, name->is_one_place, &label);
+		if (i >= MAX_ROWS)
+			table_audience(t, FOR_PROGRAMS);
+		add_row(t, m, mapper, name,
+			name->frame != NULL ? buf_str(&label) : "[unknown code]");
+	}
+	add_rest(t, m);
+}
+
+struct table *build_mappings(const struct session *s, size_t run_index)
+{
+	const struct run *run = &s->runs[run_index];
+	struct table *t = table_new("Memory mapped by", columns, N_OF(columns));
+	struct mappers m = { 0 };
+	int rc = function_table_init(&m.names, s);
+	for (size_t i = 0; i < run->n_processes && rc == 0; i++)
+		rc = add_process(&m, &run->processes[i]);
+	if (rc == 0 && run->has_memory)
+		add_rows(t, &m);
+	table_fail(t, rc);
+	if (!run->has_memory)
+		table_note(t, "not recorded: it takes kernel probes (startline doctor)");
+	else if (m.list.n == 0)
+		table_note(t,
+			   "no call added 128 KiB or more, or no stacks were recorded (--stacks)");
+	else
+		table_note(t,
+			   "by brk, mmap and mremap, at least 128 KiB in a call; touched or not, "
+			   "and whether it was unmapped since");
+	vec_done(&m.list);
+	function_table_done(&m.names);
+	return t;
+}
