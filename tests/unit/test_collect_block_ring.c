@@ -146,6 +146,21 @@ static void an_unfinished_record_is_waited_for_once(void **state)
 	assert_int_equal(block_ring_lost(&ring), 2);
 }
 
+static void places_that_were_left_hold_nobody_up(void **state)
+{
+	struct file *file = *state;
+	struct block_ring ring = { .name = "" };
+	struct seen seen = { 0 };
+
+	for (int i = 0; i < 41; i++) {
+		tell(file->ring, SL_BLOCK_ALLOCATED, 1)->state--;
+		(void)tell(file->ring, SL_BLOCK_ALLOCATED, 1);
+	}
+	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), 0);
+	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), 41);
+	assert_int_equal(block_ring_lost(&ring), 41);
+}
+
 static void what_is_no_ring_is_refused(void **state)
 {
 	struct file *file = *state;
@@ -224,6 +239,7 @@ int main(void)
 		WITH_FILE(records_come_once_and_in_order),
 		WITH_FILE(what_was_overwritten_is_counted_as_lost),
 		WITH_FILE(an_unfinished_record_is_waited_for_once),
+		WITH_FILE(places_that_were_left_hold_nobody_up),
 		WITH_FILE(what_is_no_ring_is_refused),
 		WITH_FILE(whoever_takes_may_refuse),
 		WITH_FILE(random_bytes_crash_nobody),

@@ -123,6 +123,7 @@ static int look(struct block_ring *ring, int fd)
 	/* It never goes back but by somebody's hand. */
 	if (drawn > MAX_TICKETS || drawn < ring->n_drawn)
 		return -EBADMSG;
+	ring->n_waited = ring->n_drawn;
 	ring->n_drawn = drawn;
 	if (drawn - ring->next > SL_BLOCKS_RECORDS)
 		ring->next = drawn - SL_BLOCKS_RECORDS;
@@ -143,11 +144,10 @@ int block_ring_read(struct block_ring *ring, int fd, bool is_last, block_take_fn
 		return -ENOMEM;
 	for (; ring->next < ring->n_drawn; ring->next++) {
 		const enum found found = find(ring, fd, ring->next, snapshot);
-		/* Its writer may be dead, or have left by siglongjmp(): waited for once. */
-		if (found == UNFINISHED && !is_last && ring->waits_for != ring->next + 1) {
-			ring->waits_for = ring->next + 1;
+		/* Its writer may be dead, or have left by siglongjmp(), and in each lap of the ring nobody
+		 * writes there: waited for until the next time, all at once. */
+		if (found == UNFINISHED && !is_last && ring->next >= ring->n_waited)
 			break;
-		}
 		if (found != FOUND)
 			continue;
 		r = take(data, (const struct stack_snapshot *)(void *)snapshot->bytes,

@@ -109,10 +109,11 @@ int blocks_tell_lost(const struct blocks_lost *lost, struct sink sink)
 	};
 	int r = n_samples > 0 ? sink.event(sink.data, &drops.event) : 0;
 	if (r >= 0 && n_samples > 0)
-		r = emit_meta(sink, "note",
-			      "%llu samples of the heap could not be taken: there was no room for "
-			      "them, or a seccomp filter",
-			      n_samples);
+		r = emit_meta(
+			sink, "note",
+			"up to %llu samples of the heap could not be taken: there was no room for "
+			"them, or a seccomp filter",
+			n_samples);
 	if (r >= 0 && n_frees > 0)
 		r = emit_meta(sink, "note",
 			      "of %llu sampled blocks nobody could tell that they were freed: the "
