@@ -100,13 +100,15 @@ static bool set_path(struct exact *e)
 	return at + 1 < end;
 }
 
-/* Past its file size limit a process is killed. */
+/* Past its file size limit a process is killed; and what it may map is the program's. */
 static bool may_grow(void)
 {
-	struct rlimit limit = { 0 };
+	struct rlimit file = { 0 }, map = { 0 };
 
-	return sys_call4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 &&
-	       limit.rlim_cur >= SL_EXACT_BYTES;
+	return sys_call4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&file) == 0 &&
+	       file.rlim_cur >= SL_EXACT_BYTES &&
+	       sys_call4(SYS_prlimit64, 0, RLIMIT_AS, 0, (long)&map) == 0 &&
+	       map.rlim_cur == RLIM_INFINITY;
 }
 
 static struct sl_exact *file_made(const struct exact *e)

@@ -4,6 +4,7 @@
  * so: the block is noted, and told of (bpf/block.h). */
 #include "preload/hooks_sampling.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #include "preload/block_ring.h"
@@ -76,7 +77,14 @@ static struct sl_blocks *blocks_made(void)
 
 	if (blocks != NULL || __atomic_exchange_n(&life.has_asked_for_blocks, 1, __ATOMIC_RELAXED))
 		return blocks;
+	/* A handler that leaves by siglongjmp() would take the one ring along. */
+	const uint64_t all = ~0ull;
+	uint64_t before = 0;
+	const bool is_masked = sys_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all,
+					 (long)&before, sizeof(all)) == 0;
 	blocks = block_ring_open(shim.settings.directory, shim.pid, clock_ns());
+	if (is_masked)
+		(void)sys_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before));
 	/* Release: pairs with the load above. */
 	__atomic_store_n(&life.blocks, blocks, __ATOMIC_RELEASE);
 	return blocks;

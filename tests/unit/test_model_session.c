@@ -209,7 +209,8 @@ static void shim_events_join_by_namespace_pid(void **state)
 	(void)session_free(s);
 }
 
-/* 10 is the command; 11 is found in /proc before it says what it is, 12 after; 13 says no word. */
+/* 10 is the command; 11 is found in /proc before it says what it is, 12 after, and again when it has said that it
+ * leaves; 13 says no word. */
 static void without_kernel_events_a_process_is_told_of_twice(void **state)
 {
 	(void)state;
@@ -227,6 +228,7 @@ static void without_kernel_events_a_process_is_told_of_twice(void **state)
 		"5ms task 12 parent=10 ns=12 source=collect\n5ms exec 12 /bin/cat argv=cat source=collect\n"
 		"6ms cover 13 static next nsids ns=13 text=/opt/tool\n"
 		"7ms exit 12 no_status source=collect\n"
+		"7500us task 12 parent=10 ns=12 source=collect\n7500us exec 12 /bin/cat argv=cat source=collect\n"
 		"8ms exit 10 no_status source=collect\n"
 		"9ms exit 10 code=3 source=collect\n9ms mark 10 reaped code=3\n10ms mark 0 gone\n");
 	const struct run *run = &s->runs[0];

@@ -48,11 +48,18 @@ static void prune(int cache)
 			(void)unlinkat(cache, e->d_name, 0);
 }
 
+/* Nobody's home is made: it may be named for having none. */
+static bool has_home(void)
+{
+	const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME");
+	return (cache != NULL && cache[0] == '/') || (home != NULL && access(home, X_OK) == 0);
+}
+
 /* Shims of the user whose cache it is look there by themselves. -1: there is none. */
 static int open_cache(int directory)
 {
 	_cleanup_(buf_done) struct buf path = { .limit = PATH_MAX };
-	if (fs_cache_dir(&path) < 0 || buf_addf(&path, "/rows") < 0)
+	if (!has_home() || fs_cache_dir(&path) < 0 || buf_addf(&path, "/rows") < 0)
 		return -1;
 	int cache = path_directory(buf_str(&path), true);
 	if (cache < 0)

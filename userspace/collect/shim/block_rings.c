@@ -123,7 +123,7 @@ int blocks_tell_lost(const struct blocks_lost *lost, struct sink sink)
 		r = emit_meta(
 			sink, "note",
 			"%llu processes could not record every allocation: no room for a file, "
-			"or its size is limited; their call sites are estimated from samples",
+			"or limits of memory or files; their call sites are estimated from samples",
 			n_not_exact);
 	return r;
 }

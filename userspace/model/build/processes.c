@@ -138,10 +138,10 @@ static int parent_of(struct builder *b, const struct sl_task *e, bool is_attache
 #define REUSE_NS (1 * NS_PER_S)
 
 /* Who is on its way out may still be found in /proc. */
-static bool is_leaving(const struct proc *p, const struct sl_task *e)
+static bool is_leaving(const struct proc *p, const struct sl_event *event)
 {
-	return source_of(&e->event) == SL_SOURCE_COLLECT && p->end_ns != 0 &&
-	       e->event.time_ns < p->end_ns + REUSE_NS;
+	return source_of(event) == SL_SOURCE_COLLECT && p->end_ns != 0 &&
+	       event->time_ns >= p->end_ns && event->time_ns - p->end_ns < REUSE_NS;
 }
 
 /* Without kernel events a process is announced by each image and found in /proc as well: whose
@@ -152,7 +152,7 @@ static bool process_is_known(struct builder *b, const struct sl_task *e)
 		return false;
 	const int index = process_lookup(b, e->event.pid, e->event.time_ns);
 	if (index < 0 ||
-	    (b->procs.items[index].end_ns != 0 && !is_leaving(&b->procs.items[index], e)))
+	    (b->procs.items[index].end_ns != 0 && !is_leaving(&b->procs.items[index], &e->event)))
 		return false;
 	struct proc *p = &b->procs.items[index];
 	const int parent = process_lookup(b, e->parent_pid, e->event.time_ns);
@@ -222,6 +222,8 @@ void process_exec(struct builder *b, const struct sl_exec *e)
 	if (index < 0)
 		return;
 	struct proc *p = &b->procs.items[index];
+	if (b->facts->bpf != NULL && is_leaving(p, &e->event))
+		return;
 	if (p->end_ns != 0 && p->end_ns < e->event.time_ns) {
 		/* A dead process does not execute: its successor's TASK was lost. */
 		index = process_first(b, e->event.pid, e->ns_pid, e->event.time_ns);
