@@ -59,7 +59,7 @@ start() {
 }
 
 @test "unknown options and values: 125, with what is allowed" {
-	for words in '--nonsense' '--probes magic' '--heap exact' '--ring 1' '-n 0' '--timeout soon' \
+	for words in '--nonsense' '--probes magic' '--heap exactly' '--ring 1' '-n 0' '--timeout soon' \
 		'--until later' '--stop-signal NOSUCH' '--format yaml' '--redact [' '--until ready' \
 		'--user nobody-at-all'; do
 		status=0
