@@ -327,6 +327,9 @@ static int on_ready(struct run *r)
 		source_shim_end_exact(c->shim);
 		e = source_perf_sample_from_now(c->perf, collector_sink(c));
 	}
+	/* Who was forked just before is to be looked at, too. */
+	if (e >= 0)
+		e = collector_drain(c);
 	if (e >= 0)
 		e = run_look(r, SL_WHEN_READY);
 	if (e >= 0)
