@@ -53,7 +53,7 @@ static const char names[N_FUNCTIONS][40] = {
 typedef void *function_fn(uintptr_t a, uintptr_t b, uintptr_t c);
 
 /* Where a call goes on; NULL: not looked for yet, or to be counted. */
-static function_fn *next[N_FUNCTIONS];
+static function_fn *next[N_FUNCTIONS] __attribute__((section(".cold")));
 /* The allocator's own, to be counted. */
 static function_fn *counted[N_FUNCTIONS] __attribute__((section(".cold")));
 /* Whether our hook of malloc or free was called inside, when it could last be told. */

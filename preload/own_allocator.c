@@ -31,7 +31,7 @@ enum {
  * its own that is named like that. */
 static const struct {
 	enum sl_allocator_kind kind;
-	const char *call, *witness;
+	char call[40], witness[24]; /* no pointers, which the loader would have to write */
 } known[] = {
 	{ SL_ALLOCATOR_JEMALLOC, "mallctl", "mallctlnametomib" },
 	{ SL_ALLOCATOR_JEMALLOC, "je_mallctl", "je_mallctlnametomib" },
@@ -46,7 +46,7 @@ static struct {
 	enum sl_allocator_kind kind; /* 0: none */
 	uintptr_t call, witness;
 	const uint64_t *allocated, *freed; /* of the first thread; NULL */
-} own;
+} own __attribute__((section(".cold")));
 
 /* ---- finding it ---- */
 
@@ -229,13 +229,21 @@ void own_allocator_begin(bool is_own)
 	const struct sl_allocator nothing = { .live_bytes = SL_UNKNOWN,
 					      .held_bytes = SL_UNKNOWN,
 					      .thread_error_bytes = 0 };
-	const uint64_t begin_ns = clock_ns();
 	char version[VERSION_MAX];
 
-	if (life.lane == NULL || (shim.settings.flags & SHIM_COUNTS_HEAP) == 0 || !shim_may_call())
+	if (life.lane == NULL || (shim.settings.flags & SHIM_COUNTS_HEAP) == 0)
 		return;
 	/* Where the program's malloc is not the library's, it may still lead there. */
-	if (!find_exported(real_before) && is_own && !find_exported(real_next))
+	const bool is_exported = find_exported(real_before) || (is_own && find_exported(real_next));
+	/* Filters may kill who asks whether there is one. */
+	if (!is_exported && !is_own)
+		return;
+	if (!shim_may_call()) {
+		own.kind = 0;
+		return;
+	}
+	const uint64_t begin_ns = clock_ns();
+	if (!is_exported)
 		find_hidden();
 	if (own.kind != 0) {
 		read_version(version);
@@ -304,11 +312,12 @@ void own_allocator_end(void)
 	struct sl_allocator said = { .live_bytes = SL_UNKNOWN,
 				     .held_bytes = SL_UNKNOWN,
 				     .thread_error_bytes = 0 };
-	const uint64_t begin_ns = clock_ns();
 
 	if (own.kind == 0 || life.lane == NULL || shim.last_generation != GENERATION_STEP ||
 	    !shim_may_call() || !shim_is_own_process())
 		return;
+	/* A call of the kernel, too. */
+	const uint64_t begin_ns = clock_ns();
 	if (!may_be_in_handler())
 		ask_all(&said);
 	tell(SL_WHEN_EXIT, &said, "");

@@ -75,12 +75,19 @@ struct memories {
 	struct id_map of_number;
 };
 
+/* NULL: nothing was told of it yet. */
+static struct memory *memory_of(const struct memories *m, uint32_t number)
+{
+	const int place = id_map_get(&m->of_number, number);
+	return place >= 0 && m->list.items != NULL ? &m->list.items[place] : NULL;
+}
+
 static void memories_take(struct builder *b, struct memories *m, const struct mapped_note *note)
 {
 	const struct sl_mapped *e = note->event;
-	const int place = id_map_get(&m->of_number, e->memory);
-	if (place >= 0) {
-		m->list.items[place].last = e;
+	struct memory *known = memory_of(m, e->memory);
+	if (known != NULL) {
+		known->last = e;
 		return;
 	}
 	if (id_map_set(&m->of_number, e->memory, (int)m->list.n) < 0)
@@ -95,15 +102,15 @@ static void memories_look_ahead(struct builder *b, struct memories *m, size_t fr
 {
 	for (size_t i = from; i < b->growth.mapped.n && b->error == 0; i++) {
 		const struct mapped_note *note = &b->growth.mapped.items[i];
-		int place = id_map_get(&m->of_number, note->event->memory);
-		if (place >= 0 && m->list.items[place].asked == phase)
+		struct memory *known = memory_of(m, note->event->memory);
+		if (known != NULL && known->asked == phase)
 			continue;
 		if (note->event->grown_ns != 0 && rel(b, note->event->grown_ns) <= time_ns) {
 			memories_take(b, m, note);
-			place = id_map_get(&m->of_number, note->event->memory);
+			known = memory_of(m, note->event->memory);
 		}
-		if (place >= 0)
-			m->list.items[place].asked = phase;
+		if (known != NULL)
+			known->asked = phase;
 	}
 }
 
