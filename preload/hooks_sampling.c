@@ -80,8 +80,8 @@ static struct sl_blocks *blocks_made(void)
 	/* A handler that leaves by siglongjmp() would take the one ring along. */
 	const uint64_t all = ~0ull;
 	uint64_t before = 0;
-	const bool is_masked = sys_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all,
-					 (long)&before, sizeof(all)) == 0;
+	const bool is_masked = sys_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before,
+					 sizeof(all)) == 0;
 	blocks = block_ring_open(shim.settings.directory, shim.pid, clock_ns());
 	if (is_masked)
 		(void)sys_call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before));
