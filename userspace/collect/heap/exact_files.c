@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,7 +61,7 @@ static int add_file(struct exact_files *files, const char *name)
 		return -ENOMEM;
 	}
 	f->fd = fd;
-	(void)snprintf(f->name, sizeof(f->name), "%s", name);
+	memcpy(f->name, name, strnlen(name, sizeof(f->name) - 1)); /* zeros follow */
 	for (size_t i = 0; i < SL_EXACT_RINGS; i++)
 		f->rings[i].file = f;
 	return 0;
