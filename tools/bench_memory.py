@@ -15,7 +15,7 @@ class Tools:
         self.work, self.bench = work, bench
         self.modes = {"counting": startline("--heap", "count", "--stacks", "off"),
                       "sampling": startline("--heap", "sample", "--stacks", "off"),
-                      "exact": startline("--heap", "exact", "--stacks", "off")}
+                      "exact": startline("--heap", "exact", "--on-overrun", "slow", "--stacks", "off")}
         self.counting_alone = startline("--probes", "shim", "--heap", "count")
 
     def ours(self, command):
