@@ -17,11 +17,6 @@ enum {
 	NAP_NS = 100000,
 };
 
-static bool may_call(void)
-{
-	return !shim.is_off && !shim.is_sealed;
-}
-
 static inline bool is_wanted(void)
 {
 	return __atomic_load_n(&tree->exact, __ATOMIC_RELAXED) != SL_EXACT_OFF;
@@ -109,7 +104,7 @@ static inline void leave(struct exact_thread *t)
 
 bool exact_begin(void)
 {
-	return is_wanted() && exact_file_begin();
+	return exact_file_begin();
 }
 
 void exact_thread_begin(void)
@@ -151,7 +146,7 @@ static UNUSUAL bool make_room(struct exact *e, struct exact_thread *t)
 
 	if (look_at_tail(t) || exact_ring_grow(e, t))
 		return true;
-	for (int i = 0; i < NAPS_MAX && may_call() &&
+	for (int i = 0; i < NAPS_MAX && exact_may_call() &&
 			__atomic_load_n(&tree->exact, __ATOMIC_RELAXED) == SL_EXACT_SLOW;
 	     i++) {
 		t->ring->n_naps++;
@@ -193,7 +188,8 @@ bool exact_allocated(const struct unwind_start *start, const void *p, __s64 usab
 
 	if (unlikely(t == NULL))
 		return false;
-	const uint64_t stack = unwind_stack(&e->code, &e->nodes, &t->unwind, start, may_call());
+	const uint64_t stack =
+		unwind_stack(&e->code, &e->nodes, &t->unwind, start, exact_may_call());
 	const bool fits = has_room(e, t);
 	if (likely(fits)) {
 		const uint64_t bytes = (uint64_t)usable < SL_EXACT_USABLE_MAX ? (uint64_t)usable

@@ -16,11 +16,6 @@
 
 struct exact *exact_memory __attribute__((section(".cold")));
 
-static bool may_call(void)
-{
-	return !shim.is_off && !shim.is_sealed;
-}
-
 /* ---- parts of the file ---- */
 
 static long open_file(const struct exact *e, int flags)
@@ -63,8 +58,8 @@ static bool grow_nodes(void *user)
 	if (room >= SL_EXACT_NODES)
 		return false;
 	/* Two threads that do it at once do the same. */
-	if (!may_call() || !allocate(e, SL_EXACT_NODES_AT,
-				     SL_EXACT_NODES * (uint64_t)sizeof(struct sl_exact_node)))
+	if (!exact_may_call() || !allocate(e, SL_EXACT_NODES_AT,
+					   SL_EXACT_NODES * (uint64_t)sizeof(struct sl_exact_node)))
 		return false;
 	__atomic_store_n(&e->file->nodes_room, SL_EXACT_NODES, __ATOMIC_RELEASE);
 	return true;
@@ -156,7 +151,7 @@ static bool file_begin(struct exact *e)
 
 bool exact_file_begin(void)
 {
-	struct exact *e = may_call() ? memory_made() : NULL;
+	struct exact *e = exact_may_call() ? memory_made() : NULL;
 	uint32_t expected = 0;
 
 	if (e == NULL || e->file != NULL ||
@@ -184,7 +179,7 @@ bool exact_ring_begin(struct exact *e, struct exact_thread *t)
 		SL_EXACT_RINGS_AT + (uint64_t)(t - e->threads) * SL_EXACT_RING_BYTES;
 	char *at = NULL;
 
-	if (may_call()) {
+	if (exact_may_call()) {
 		const long fd = open_file(e, 0);
 		at = map_part(fd, offset, SL_EXACT_RING_BYTES, SL_EXACT_RING_FIRST);
 		if (fd >= 0)
@@ -207,7 +202,7 @@ bool exact_ring_grow(struct exact *e, struct exact_thread *t)
 	const uint64_t offset =
 		SL_EXACT_RINGS_AT + (uint64_t)(t - e->threads) * SL_EXACT_RING_BYTES;
 
-	if (t->grown_at != ~0ull || !may_call() ||
+	if (t->grown_at != ~0ull || !exact_may_call() ||
 	    !allocate(e, offset + SL_EXACT_RING_FIRST, SL_EXACT_LARGE * sizeof(uint64_t)))
 		return false;
 	t->grown_at = t->head;

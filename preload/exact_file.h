@@ -9,6 +9,7 @@
 #include "bpf/exact.h"
 #include "preload/code.h"
 #include "preload/counters.h"
+#include "preload/shim.h"
 #include "preload/stack_nodes.h"
 #include "preload/unwind.h"
 
@@ -35,6 +36,12 @@ struct exact {
 	struct exact_thread threads[SL_EXACT_RINGS];
 	uint32_t buckets[NODE_BUCKETS];
 };
+
+/* Whether system calls are allowed, as far as is known without one. */
+static inline bool exact_may_call(void)
+{
+	return !shim.is_off && !shim.is_sealed;
+}
 
 /* NULL: none was made. */
 extern struct exact *exact_memory HIDDEN;

@@ -376,7 +376,7 @@ struct run {
 	size_t n_memory_phases;
 	struct memory_point *memory_points; /* evenly spaced, up to the end */
 	size_t n_memory_points;
-	bool has_memory; /* false: the kernel did not tell of it (null) */
+	bool has_memory; /* false: not captured (null) */
 	int64_t threads_peak;
 	int64_t switches_summed; /* OFFCPU records replaced by sums */
 
