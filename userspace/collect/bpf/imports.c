@@ -46,11 +46,11 @@ void imports_find(struct imports *i, char *const *argv)
 /* ---- as it is executed, or loaded ---- */
 
 /* The path of what was executed: its components, the leaf first. */
-static bool read_path(const struct sl_exec *e, char ret[static INTERPRETER_PATH])
+static bool read_path(const struct sl_exec *e, char ret[static PROGRAM_PATH])
 {
 	const size_t room = e->event.size - sizeof(*e);
-	size_t at = INTERPRETER_PATH - 1;
-	char path[INTERPRETER_PATH] = "";
+	size_t at = PROGRAM_PATH - 1;
+	char path[PROGRAM_PATH] = "";
 	if ((e->event.flags & SL_FLAG_LEAF) == 0 || (e->event.flags & SL_FLAG_CUT) != 0)
 		return false;
 	for (size_t from = 0; from < room && e->text[from] != '\0';) {
@@ -62,7 +62,7 @@ static bool read_path(const struct sl_exec *e, char ret[static INTERPRETER_PATH]
 		path[--at] = '/';
 		from += n + 1;
 	}
-	memcpy(ret, path + at, INTERPRETER_PATH - at);
+	memcpy(ret, path + at, PROGRAM_PATH - at);
 	return true;
 }
 
@@ -78,7 +78,7 @@ static void note(struct imports *i, const char *path)
 
 void imports_executed(struct imports *i, const struct sl_exec *e)
 {
-	char path[INTERPRETER_PATH];
+	char path[PROGRAM_PATH];
 	const size_t n = strlen(INTERPRETER_NAME);
 	if (e->event.size >= sizeof(*e) + n && memcmp(e->text, INTERPRETER_NAME, n) == 0 &&
 	    read_path(e, path))

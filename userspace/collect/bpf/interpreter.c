@@ -3,86 +3,19 @@
 #include "userspace/collect/bpf/interpreter.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/collect/run/program.h"
 #include "userspace/stacks/needed.h"
 
-#define MAX_SCRIPTS 4	 /* a script's interpreter may be a script: as the kernel does */
-#define LINE_BYTES  256	 /* of its first line: BINPRM_BUF_SIZE of Linux */
-#define TEXT_BYTES  8192 /* of a script that are looked through */
-#define MAX_WORDS   64	 /* that may be programs */
-#define BLANKS	    " \t"
-#define SEPARATORS  " \t\n\r;&|()<>{}`'\"$=:"
-
-/* ---- which program ---- */
-
-static int search_path(const char *name, char ret[static INTERPRETER_PATH])
-{
-	const char *path = getenv("PATH");
-	if (strchr(name, '/') != NULL)
-		return snprintf(ret, INTERPRETER_PATH, "%s", name) < INTERPRETER_PATH ? 0 : -ENOENT;
-	while (path != NULL && *path != '\0') {
-		const int n = (int)strcspn(path, ":");
-		if (snprintf(ret, INTERPRETER_PATH, "%.*s/%s", n, path, name) < INTERPRETER_PATH &&
-		    access(ret, X_OK) == 0)
-			return 0;
-		path += path[n] == ':' ? n + 1 : n;
-	}
-	return -ENOENT;
-}
-
-/* Not what could block, or do something, when it is opened. */
-static int open_program(const char *path)
-{
-	struct stat status;
-	return stat(path, &status) == 0 && S_ISREG(status.st_mode)
-		       ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-		       : -ENOENT;
-}
-
-static const char *next_word(const char *text)
-{
-	return text + strspn(text, BLANKS);
-}
-
-/* The program that "#!" names; behind env the one that it looks for. False: it is no script. */
-static bool read_script(const char *path, char ret[static LINE_BYTES])
-{
-	char line[LINE_BYTES + 1] = "";
-	_cleanup_close_ int fd = open_program(path);
-	if (fd < 0 || read(fd, line, LINE_BYTES) < 2 || line[0] != '#' || line[1] != '!')
-		return false;
-	line[strcspn(line, "\n")] = '\0';
-	const char *word = next_word(line + 2);
-	size_t n = strcspn(word, BLANKS);
-	if (n >= 4 && memcmp(word + n - 4, "/env", 4) == 0)
-		do
-			word = next_word(word + n);
-		while (n = strcspn(word, BLANKS), word[0] == '-');
-	return n > 0 && snprintf(ret, LINE_BYTES, "%.*s", (int)n, word) < LINE_BYTES;
-}
-
-int interpreter_program(const char *argv0, char ret[static INTERPRETER_PATH])
-{
-	char found[INTERPRETER_PATH], name[LINE_BYTES];
-	int r = search_path(argv0, found);
-	for (int i = 0; r == 0 && i < MAX_SCRIPTS && read_script(found, name); i++)
-		r = search_path(name, found);
-	char *real = r == 0 ? realpath(found, NULL) : NULL;
-	if (real != NULL && snprintf(ret, INTERPRETER_PATH, "%s", real) >= INTERPRETER_PATH)
-		r = -ENOENT;
-	const bool is_there = real != NULL;
-	free(real);
-	return is_there ? r : -ENOENT;
-}
+#define TEXT_BYTES 8192 /* of a script that are looked through */
+#define MAX_WORDS  64	/* that may be programs */
+#define SEPARATORS " \t\n\r;&|()<>{}`'\"$=:"
 
 static bool is_python(const char *path)
 {
@@ -100,9 +33,9 @@ int interpreter_open(const char *path, const struct interpreter *known, size_t n
 		     struct interpreter *ret)
 {
 	struct stat status;
-	_cleanup_close_ int fd = open_program(path);
+	_cleanup_close_ int fd = program_open(path);
 	if (fd < 0 || fstat(fd, &status) < 0 ||
-	    snprintf(ret->path, sizeof(ret->path), "%s", path) >= INTERPRETER_PATH)
+	    snprintf(ret->path, sizeof(ret->path), "%s", path) >= PROGRAM_PATH)
 		return -ENOENT;
 	for (size_t i = 0; i < n_known; i++)
 		if (known[i].device == status.st_dev && known[i].inode == status.st_ino)
@@ -121,13 +54,13 @@ struct search {
 /* The program @path, or the library in which it has its interpreter. */
 static bool try_program(struct search *s, const char *path)
 {
-	char library[INTERPRETER_PATH];
+	char library[PROGRAM_PATH];
 	if (s->n == s->max)
 		return false;
 	int r = -ENOENT;
 	if (is_python(path))
 		r = interpreter_open(path, s->found, s->n, &s->found[s->n]);
-	_cleanup_close_ int fd = r == -ENOENT ? open_program(path) : -1;
+	_cleanup_close_ int fd = r == -ENOENT ? program_open(path) : -1;
 	if (fd >= 0 && needed_find(fd, path, interpreter_is_library, library) == 0)
 		r = interpreter_open(library, s->found, s->n, &s->found[s->n]);
 	s->n += r == 0;
@@ -137,10 +70,10 @@ static bool try_program(struct search *s, const char *path)
 /* @word of @n bytes, if it is the name of one, or of a script for one. */
 static void try_word(struct search *s, const char *word, size_t n)
 {
-	char name[LINE_BYTES], path[INTERPRETER_PATH];
+	char name[PROGRAM_LINE], path[PROGRAM_PATH];
 	if (n > 0 && word[0] != '-' &&
-	    snprintf(name, sizeof(name), "%.*s", (int)n, word) < LINE_BYTES &&
-	    interpreter_program(name, path) == 0)
+	    snprintf(name, sizeof(name), "%.*s", (int)n, word) < PROGRAM_LINE &&
+	    program_find(name, path) == 0)
 		(void)try_program(s, path);
 }
 
@@ -172,10 +105,10 @@ static void try_words(struct search *s, const char *text, bool is_script)
 /* What the script @name says, where it is one. */
 static void try_script(struct search *s, const char *name)
 {
-	char path[INTERPRETER_PATH], text[TEXT_BYTES + 1];
-	if (search_path(name, path) < 0)
+	char path[PROGRAM_PATH], text[TEXT_BYTES + 1];
+	if (program_search(name, path) < 0)
 		return;
-	_cleanup_close_ int fd = open_program(path);
+	_cleanup_close_ int fd = program_open(path);
 	const ssize_t n = fd >= 0 ? read(fd, text, TEXT_BYTES) : -1;
 	if (n < 2 || text[0] != '#' || text[1] != '!')
 		return;
@@ -186,14 +119,14 @@ static void try_script(struct search *s, const char *name)
 size_t interpreter_find(char *const *argv, size_t max, struct interpreter *ret)
 {
 	struct search s = { .found = ret, .max = max };
-	char path[INTERPRETER_PATH];
+	char path[PROGRAM_PATH];
 	if (argv == NULL || argv[0] == NULL)
 		return 0;
-	if (interpreter_program(argv[0], path) == 0 && (try_program(&s, path) || is_python(path)))
+	if (program_find(argv[0], path) == 0 && (try_program(&s, path) || is_python(path)))
 		return s.n;
 	for (size_t i = 1; argv[i] != NULL && s.n_tried < MAX_WORDS; i++)
 		try_words(&s, argv[i], false);
-	for (size_t i = 0; s.n == 0 && argv[i] != NULL && i < MAX_SCRIPTS; i++)
+	for (size_t i = 0; s.n == 0 && argv[i] != NULL && i < PROGRAM_MAX_SCRIPTS; i++)
 		try_script(&s, argv[i]);
 	return s.n;
 }

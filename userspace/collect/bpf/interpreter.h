@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define INTERPRETER_PATH 4096
+#include "userspace/collect/run/program.h"
+
 #define INTERPRETER_NAME "python" /* the file's name begins so */
 
 struct static_probe {	  /* both are offsets in the file */
@@ -19,7 +20,7 @@ struct static_probe {	  /* both are offsets in the file */
 };
 
 struct interpreter {
-	char path[INTERPRETER_PATH]; /* of the program, or of the library that has all of it */
+	char path[PROGRAM_PATH]; /* of the program, or of the library that has all of it */
 	dev_t device;
 	ino_t inode;
 	struct static_probe begin, end;
@@ -37,8 +38,6 @@ int interpreter_open(const char *path, const struct interpreter *known, size_t n
 
 /* Whether a file of that name is a library that has the interpreter: "libpython3.11.so.1.0". */
 bool interpreter_is_library(const char *name);
-/* The program that @argv0 is, or is a script for. 0; -ENOENT. */
-int interpreter_program(const char *argv0, char ret[static INTERPRETER_PATH]);
 /* The probes of the file that is open as @fd: of @to what does not say which file it is. 0; -ENOENT: it has
  * none. */
 int interpreter_probes(int fd, struct interpreter *to);

@@ -12,9 +12,9 @@
 #include "bpf/exact.h"
 #include "preload/settings.h"
 #include "userspace/base/log.h"
-#include "userspace/collect/bpf/interpreter.h"
 #include "userspace/collect/heap/exact.h"
 #include "userspace/collect/run/emit.h"
+#include "userspace/collect/run/program.h"
 #include "userspace/collect/run/run.h"
 
 /* Off-CPU records after readiness; from then on sums per thread take over. */
@@ -312,9 +312,8 @@ static int run_release(struct run *r)
 static int begin_stacks(struct run *r)
 {
 	struct collector *c = r->c;
-	char program[INTERPRETER_PATH];
-	const bool is_known =
-		r->target.path != NULL && interpreter_program(r->target.path, program) == 0;
+	char program[PROGRAM_PATH];
+	const bool is_known = r->target.path != NULL && program_find(r->target.path, program) == 0;
 	const struct exact_target exact = {
 		.directory = c->shim != NULL ? source_shim_directory(c->shim) : NULL,
 		.uid = r->spec->user != NULL ? r->spec->user->uid : rights_uid(),
