@@ -23,6 +23,8 @@ static void add_piece(const char *piece, size_t n, void *user)
 {
 	struct readable *r = user;
 	const size_t room = sizeof(r->text) - r->n;
+	if (n == 0) /* then there is perhaps no piece */
+		return;
 	memcpy(r->text + r->n, piece, n < room ? n : room);
 	r->n += n < room ? n : room;
 	/* It has all it works on in its stack frames: nothing is lost by leaving them. */
