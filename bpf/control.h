@@ -76,6 +76,8 @@ struct stack_snapshot {
 /* As its reason: the call that it leaves has added memory; since_ns: so many bytes (bpf/memory_growth.bpf.c). */
 #define SNAPSHOT_GROWTH 0xfffbu
 #define GROWTH_LEAST	(128u << 10) /* what malloc grows its heap by */
+/* Likewise: its memory has become resident by so many bytes since the last of these, by page faults. */
+#define SNAPSHOT_TOUCHED 0xfffau
 
 /* ---- frames of CPython ---- */
 

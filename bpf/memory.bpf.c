@@ -19,6 +19,7 @@
 struct memory_map memories SEC(".maps");
 
 __u64 tree_pages = 0;
+__s64 tree_members[MEMBERS] = { 0 };
 __u64 tree_peak_pages = 0;
 __u64 tree_peak_ns = 0;
 
@@ -155,8 +156,19 @@ static __always_inline bool raise(__u64 *peak, __u64 value)
 	return false;
 }
 
-/* The counters of @memory were read: passes the difference on to the tree. Exchanging makes the
- * differences add up whoever comes first. */
+/* Exchanging makes the differences add up whoever comes first. */
+static __always_inline void members_set(struct memory_state *memory)
+{
+	for (__u32 member = 0; member < MEMBERS; member++) {
+		const __s64 now = at_least_none(memory->members[member]);
+		const __s64 before = __sync_lock_test_and_set(&memory->counted[member], now);
+
+		if (now != before)
+			__sync_fetch_and_add(&tree_members[member], now - before);
+	}
+}
+
+/* The counters of @memory were read: passes the difference on to the tree, likewise. */
 static __always_inline void memory_set(struct memory_state *memory, __s64 pages)
 {
 	__u64 now = at_least_none(pages);
@@ -165,9 +177,11 @@ static __always_inline void memory_set(struct memory_state *memory, __s64 pages)
 
 	if (now == before)
 		return;
+	members_set(memory);
 	tree = fetch_add(&tree_pages, now - before) + now - before;
 	if (now < before)
 		return;
+	__sync_fetch_and_add(&memory->touched_pages, now - before);
 	if (raise(&memory->peak_pages, now))
 		for (__u32 member = 0; member < MEMBERS; member++)
 			memory->peak_members[member] = memory->members[member];
@@ -255,6 +269,8 @@ int memory_leave(__u64 mm, struct resident *peak)
 		resident_fill(peak, memory->peak_pages, memory->peak_members);
 	if (fetch_add(&memory->users, -1) != 1)
 		return 0;
+	for (__u32 member = 0; member < MEMBERS; member++)
+		memory->members[member] = 0;
 	memory_set(memory, 0);
 	bpf_map_delete_elem(&memories, &mm);
 	return 0;
@@ -293,6 +309,8 @@ static __always_inline __u64 error_pages(void)
 int memory_reset(void)
 {
 	tree_pages = tree_peak_pages = tree_peak_ns = 0;
+	for (__u32 member = 0; member < MEMBERS; member++)
+		tree_members[member] = 0;
 	growth_reset();
 	return 0;
 }
@@ -341,12 +359,22 @@ static __always_inline bool is_small(__u64 mm, __u32 member)
 	return true;
 }
 
+/* Whoever changed the memory: hardly ever another than the one it belongs to. */
+static __always_inline void pay(__u64 begin, __u32 hits)
+{
+	struct task_state *payer = task_state_of(bpf_get_current_task_btf());
+
+	if (!payer)
+		return;
+	payer->probe_hits += OVERHEAD_SAMPLE * hits;
+	overhead_add(payer, begin, OVERHEAD_SAMPLE);
+}
+
 SEC("raw_tp/rss_stat")
 int handle_rss_stat(__u64 *ctx)
 {
 	__u64 key = ctx[0];
 	struct memory_state *memory;
-	struct task_state *payer;
 	__u64 *seen = seen_here();
 	__u64 begin = 0;
 	__u32 hits = 1;
@@ -367,13 +395,9 @@ int handle_rss_stat(__u64 *ctx)
 	percpu_learn();
 	memory_read(memory, key, !memory->is_shared);
 	growth_follow(memory, key);
-	if (!begin)
-		return 0;
-	/* Whoever changed the memory: hardly ever another than the one it belongs to. */
-	payer = task_state_of(bpf_get_current_task_btf());
-	if (payer) {
-		payer->probe_hits += OVERHEAD_SAMPLE * hits;
-		overhead_add(payer, begin, OVERHEAD_SAMPLE);
-	}
+	if (begin)
+		pay(begin, hits);
+	/* Which counts its time itself. */
+	growth_trace(memory, key);
 	return 0;
 }

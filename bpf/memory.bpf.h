@@ -22,6 +22,7 @@ struct memory_state {
 	 * theirs, which differ by what changed between them. */
 	__s64 members[MEMBERS];
 	__s64 peak_members[MEMBERS];
+	__s64 counted[MEMBERS]; /* what the tree's sums have of it */
 	/* memory_growth.bpf.c */
 	__u64 number;  /* among all memories */
 	__u64 brk_end; /* as last seen */
@@ -29,6 +30,9 @@ struct memory_state {
 	__u64 told_pages;
 	__u64 grown_ns;
 	struct sl_growth_sum grown[SL_GROWTH_WAYS];
+	__u64 touched_pages;  /* that became resident, whether they still are or not */
+	__u64 traced_pages;   /* of these, so many when a stack was taken last … */
+	__u64 trace_at_pages; /* … and when it is due again */
 };
 
 struct memory_map {
@@ -41,7 +45,9 @@ struct memory_map {
 
 extern struct memory_map memories SEC(".maps");
 
-extern __u64 tree_pages; /* of all of them */
+/* Of all of them. */
+extern __u64 tree_pages;
+extern __s64 tree_members[MEMBERS];
 
 /* memory_growth.bpf.c. @memory, whose key is @mm, is new: by exec or fork. */
 int growth_begin(struct memory_state *memory, __u64 mm);
@@ -49,6 +55,8 @@ int growth_begin(struct memory_state *memory, __u64 mm);
 int growth_reset(void);
 /* It may have changed by enough to be told of. */
 int growth_follow(struct memory_state *memory, __u64 mm);
+/* Likewise, to have the stack taken of who touches it. */
+int growth_trace(struct memory_state *memory, __u64 mm);
 /* Tells of it, as that of process @pid_tgid. */
 int growth_tell(struct memory_state *memory, __u64 mm, __u64 pid_tgid, __u32 when);
 

@@ -17,6 +17,10 @@
 #define CHANGE_PART   6
 #define STACKS_PER_NS 1000000ull /* on average, and so many at once: */
 #define STACKS_AHEAD  256
+/* Between stacks of who touches memory, on average; or what was touched so far, shifted by TRACE_PART, if that is
+ * more: that many stacks then, and each stands for a small part of it. */
+#define TRACE_PAGES 64
+#define TRACE_PART  5
 
 __u64 memories_made = 0;
 static __u64 run_begin_ns = 0;
@@ -28,11 +32,22 @@ int growth_reset(void)
 	return 0;
 }
 
+/* Not evenly, since programs have rhythms of their own. */
+static __always_inline void trace_next(struct memory_state *memory)
+{
+	const __u32 part = memory->touched_pages >> TRACE_PART;
+	const __u32 gap = part > TRACE_PAGES ? part : TRACE_PAGES;
+
+	memory->trace_at_pages = memory->touched_pages + gap / 2 + bpf_get_prandom_u32() % gap;
+}
+
 __noinline int growth_begin(struct memory_state *memory, __u64 mm)
 {
 	if (!memory)
 		return 0;
 	memory->number = fetch_add(&memories_made, 1) + 1;
+	memory->touched_pages = 0; /* by it: not what exec and fork have put there */
+	trace_next(memory);
 	memory->brk_end = BPF_CORE_READ((struct mm_struct *)mm, brk);
 	return 0;
 }
@@ -43,6 +58,20 @@ static __always_inline bool is_there(__u64 mm, __u32 when)
 {
 	return when != SL_WHEN_EXEC &&
 	       (when != SL_WHEN_EXIT || memory_key(bpf_get_current_task_btf()) == mm);
+}
+
+static __always_inline __u64 kind_of(__u32 member, bool is_known)
+{
+	const __s64 pages = tree_members[member];
+
+	return !is_known ? SL_UNKNOWN : pages > 0 ? pages * PAGE_BYTES : 0;
+}
+
+static __always_inline void kinds_fill(__u64 kinds[SL_MEMORY_KINDS], bool is_known)
+{
+	kinds[SL_MEMORY_ANONYMOUS] = kind_of(MEMBER_ANONYMOUS, is_known);
+	kinds[SL_MEMORY_FILE] = kind_of(MEMBER_FILE, is_known);
+	kinds[SL_MEMORY_SHARED] = kind_of(MEMBER_SHARED, is_known);
 }
 
 __noinline int growth_tell(struct memory_state *memory, __u64 mm, __u64 pid_tgid, __u32 when)
@@ -62,6 +91,8 @@ __noinline int growth_tell(struct memory_state *memory, __u64 mm, __u64 pid_tgid
 	event->memory = memory->number;
 	event->rss_bytes = is_known && has_rss_stat ? memory->pages * PAGE_BYTES : SL_UNKNOWN;
 	event->tree_bytes = is_known && has_rss_stat ? tree_pages * PAGE_BYTES : SL_UNKNOWN;
+	event->touched_bytes = has_rss_stat ? memory->touched_pages * PAGE_BYTES : SL_UNKNOWN;
+	kinds_fill(event->tree_kinds, is_known && has_rss_stat);
 	event->data_bytes =
 		is_known ? BPF_CORE_READ((struct mm_struct *)mm, data_vm) * PAGE_BYTES : SL_UNKNOWN;
 	for (int i = 0; i < SL_GROWTH_WAYS; i++) {
@@ -81,21 +112,45 @@ static __always_inline bool is_gap_over(const struct memory_state *memory)
 }
 
 /* A memory that is being torn down has not shrunk, and what others do to it they do not tell of. */
-__noinline int growth_follow(struct memory_state *memory, __u64 mm)
+static __always_inline bool is_own(const struct memory_state *memory, __u64 mm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+
+	return memory->number && !(task->flags & PF_EXITING) && memory_key(task) == mm;
+}
+
+__noinline int growth_follow(struct memory_state *memory, __u64 mm)
+{
 	__u64 least;
 	__s64 change;
 
-	if (!memory || !memory->number)
+	if (!memory)
 		return 0;
 	change = memory->pages - memory->told_pages;
 	least = memory->told_pages >> CHANGE_PART;
 	if ((__u64)(change < 0 ? -change : change) <
 		    (least > CHANGE_PAGES ? least : CHANGE_PAGES) ||
-	    !is_gap_over(memory) || (task->flags & PF_EXITING) || memory_key(task) != mm)
+	    !is_gap_over(memory) || !is_own(memory, mm))
 		return 0;
 	return growth_tell(memory, mm, bpf_get_current_pid_tgid(), 0);
+}
+
+__noinline int growth_trace(struct memory_state *memory, __u64 mm)
+{
+	struct task_state *ts;
+	__u64 touched, before;
+
+	if (!want_stacks || !memory || memory->touched_pages < memory->trace_at_pages ||
+	    !is_own(memory, mm))
+		return 0;
+	ts = task_state_of(bpf_get_current_task_btf());
+	touched = memory->touched_pages;
+	before = __sync_lock_test_and_set(&memory->traced_pages, touched);
+	trace_next(memory);
+	if (!ts || touched <= before)
+		return 0;
+	return stack_take(ts, SNAPSHOT_TOUCHED, (touched - before) * PAGE_BYTES,
+			  bpf_ktime_get_ns());
 }
 
 /* ---- calls ---- */

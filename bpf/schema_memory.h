@@ -65,17 +65,27 @@ struct sl_mapped {
 	__u32 memory;	  /* numbers memories, from 1, since several processes may have one */
 	__u64 rss_bytes;  /* SL_UNKNOWN: not counted */
 	__u64 tree_bytes; /* resident, of the whole tree; likewise */
-	__u64 data_bytes; /* of private writable mappings but for the stack, touched or not */
+	__u64 tree_kinds[SL_MEMORY_KINDS]; /* what that consists of */
+	__u64 touched_bytes; /* that became resident, whether they still are or not; likewise */
+	__u64 data_bytes;    /* of private writable mappings but for the stack, touched or not */
 	struct sl_growth_sum grown[SL_GROWTH_WAYS];
 	__u64 grown_ns; /* when the sums last changed; 0: never */
 };
 
-/* Large growths of one image with one stack, told at the end. Those that were too small or too many for a stack are
- * missing: MAPPED has them all. */
+enum sl_mapsite_what {			      /* numbers are frozen */
+		       SL_MAPSITE_MAPPED = 0, /* large growths */
+		       /* What became resident: a stack is taken once in a while, and is that of all that became so since the
+	 * last one. calls = stacks. */
+		       SL_MAPSITE_TOUCHED = 1,
+		       SL_MAPSITE_WHATS = 2,
+};
+
+/* Memory that one image was given, or touched, with one stack, told at the end. What was too small or too much for a
+ * stack is missing: MAPPED has it all. */
 struct sl_mapsite {
 	struct sl_event event;
-	__u32 stack; /* STACK id; 0: unknown */
-	__u32 reserved;
+	__u32 stack;	/* STACK id; 0: unknown */
+	__u32 what;	/* enum sl_mapsite_what */
 	__u64 since_ns; /* the image's first one */
 	struct sl_growth_sum all;
 	struct sl_growth_sum ready; /* … until readiness; SL_UNKNOWN: there was none */
@@ -88,7 +98,7 @@ struct sl_live {
 };
 
 _Static_assert(sizeof(struct sl_resident) == 96, "sl_resident has padding or grew");
-_Static_assert(sizeof(struct sl_mapped) == 120, "sl_mapped has padding or grew");
+_Static_assert(sizeof(struct sl_mapped) == 152, "sl_mapped has padding or grew");
 _Static_assert(sizeof(struct sl_mapsite) == 80, "sl_mapsite has padding or grew");
 _Static_assert(sizeof(struct sl_live) == 40, "sl_live has padding or grew");
 

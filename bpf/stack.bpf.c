@@ -97,8 +97,8 @@ static __always_inline __u64 wake_flags(void)
 		       : BPF_RB_NO_WAKEUP;
 }
 
-/* Notes what it has cost since @start_ns, and when it is worth that again. Blocks are chosen by the shim, and growths
- * by memory_growth.bpf.c. */
+/* Notes what it has cost since @start_ns, and when it is worth that again. Blocks are chosen by the shim, growths and
+ * what was touched by memory_growth.bpf.c. */
 static __always_inline void settle(struct task_struct *task, struct task_state *ts, __u32 reason,
 				   __u64 start_ns)
 {
@@ -108,7 +108,7 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
 	if (cost_ns > COST_MAX_NS)
 		cost_ns = COST_MAX_NS;
 	ts->probe_ns += cost_ns;
-	if (reason == SNAPSHOT_BLOCK || reason == SNAPSHOT_GROWTH)
+	if (reason == SNAPSHOT_BLOCK || reason == SNAPSHOT_GROWTH || reason == SNAPSHOT_TOUCHED)
 		return;
 	gap_ns = cost_ns * COST_PART;
 	if (gap_ns < stack_gap_ns)

@@ -30,7 +30,7 @@ static __always_inline __u64 pointer_at(__u64 address, __u32 offset)
 	return pointer;
 }
 
-/* Takes one of the current thread, which is in a system call. Counts what that took. */
+/* Takes one of the current thread, which is in a system call or a page fault. Counts what that took. */
 int stack_take(struct task_state *ts, __u32 reason, __u64 since_ns, __u64 time_ns);
 
 static __always_inline void stack_at_enter(struct task_struct *task, struct task_state *ts)

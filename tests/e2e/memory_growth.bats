@@ -33,6 +33,36 @@ by() {
 	[ "$(q '.runs[0].processes[0].mapped.mremap.bytes')" = 2097152 ]
 }
 
+# touched FUNCTION FIELD: likewise, of what it made resident.
+touched() {
+	q ".frames as \$f | .stacks as \$s | [.runs[0].processes[0].mapped.touched_sites[]
+	   | select(.stack as \$at | [\$s[\$at].frames[] as \$i | \$f[\$i].function] | index(\"$1\"))
+	   | .$2.bytes] | add"
+}
+
+@test "what is touched is the function's that touched it, whoever had it mapped" {
+	session --ready accept --until exit --probes bpf -- "$GROWTH.static"
+	[ "$status" -eq 0 ]
+	# A stack each 256 KiB or so, and a growing step.
+	near "$(touched grow_a all)" 8388608 10
+	near "$(touched grow_a ready)" 8388608 10
+	near "$(touched grow_b all)" 5242880 20
+	[ "$(touched grow_break all)" = null ]
+	q '.runs[0].processes[0].mapped | .touched_bytes - ([.touched_sites[].all.bytes] | add)
+	   | . >= 0 and . < 1048576' | grep -qx true
+	"$STARTLINE" report --view touched --format json session.json |
+		jq -e '.rows[0] | .function == "grow_a" and .share > 0.5' >/dev/null
+	session --probes bpf --stacks off -- "$GROWTH.static"
+	[ "$(q '.runs[0].processes[0].mapped | .touched_bytes > 13000000 and .touched_sites == []')" = true ]
+}
+
+@test "kinds of resident memory add up at each phase" {
+	session --ready accept --until exit --probes bpf -- "$GROWTH.static"
+	q '[.runs[0].memory.phases[] | select(.rss_bytes != null) | .rss_bytes - .anonymous_bytes - .file_bytes - .shared_bytes
+	    | . > -131072 and . < 131072] | all' | grep -qx true
+	q '.runs[0].memory.phases[-1].anonymous_bytes > 13 * 1048576' | grep -qx true
+}
+
 @test "phases: what each adds, to the sum" {
 	session --ready accept --until exit --probes bpf -- "$GROWTH.static"
 	[ "$status" -eq 0 ]
@@ -48,7 +78,7 @@ by() {
 	q '.runs[0] | (.memory.course | map(.rss_bytes // 0) | max) <= .tree.peak_rss_bytes
 	              + .tree.peak_rss_error_bytes' | grep -qx true
 	"$STARTLINE" report --view growth --format csv session.json | tr -d '\r' >growth.csv
-	[ "$(head -1 growth.csv)" = until,time_ns,rss_bytes,rss_grown_bytes,heap_bytes,heap_grown_bytes,brk_bytes,mmap_bytes,mremap_bytes,calls ]
+	[ "$(head -1 growth.csv)" = until,time_ns,rss_bytes,rss_grown_bytes,anonymous_bytes,file_bytes,shared_bytes,heap_bytes,heap_grown_bytes,brk_bytes,mmap_bytes,mremap_bytes,calls ]
 	awk -F, 'NR > 1 { sum += $4; last = $3 } END { exit sum != last }' growth.csv
 }
 

@@ -71,8 +71,8 @@
  *		tree_peak temporary: total=BYTES total_blocks= total_error= total_samples=
  *	resident S exit|ready|peak PART areas= size= rss= pss= private= dirty= swap= text=
  *		result=N|EACCES (PARTs: as in bpf/schema_memory.h, in small letters: all, heap …)
- *	mapped S memory=N rss= tree= data=, brk= mmap= mremap= (bytes), brk_calls= …, grown=TIME when=exit|ready|exec
- *	mapsite S stack=N since=TIME calls= bytes= ready_calls= ready_bytes=
+ *	mapped S memory=N rss= tree= anonymous= file= shared= (of the tree) touched= data=, brk= mmap= mremap= (bytes), brk_calls= …, grown=TIME when=exit|ready|exec
+ *	mapsite S what=N stack=N since=TIME calls= bytes= ready_calls= ready_bytes=
  *	live bytes=N
  *	allocator S start|exit|ready|peak jemalloc|mimalloc|tcmalloc threads= allocated= freed= live=
  *		thread_error= held= text=VERSION

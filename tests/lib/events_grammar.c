@@ -325,12 +325,14 @@ static const struct field resident[] = {
 static const struct field mapped[] = {
 	NAME("when", mapped, when, whens), NUMBER("memory", mapped, memory),
 	NUMBER("rss", mapped, rss_bytes), NUMBER("tree", mapped, tree_bytes),
+	NUMBER("anonymous", mapped, tree_kinds[0]), NUMBER("file", mapped, tree_kinds[1]),
+	NUMBER("shared", mapped, tree_kinds[2]), NUMBER("touched", mapped, touched_bytes),
 	NUMBER("data", mapped, data_bytes), GROWTH("brk", SL_GROWTH_BRK),
 	GROWTH("mmap", SL_GROWTH_MMAP), GROWTH("mremap", SL_GROWTH_MREMAP),
 	TIME("grown", mapped, grown_ns), LAST,
 };
 static const struct field mapsite[] = {
-	NUMBER("stack", mapsite, stack), TIME("since", mapsite, since_ns),
+	NUMBER("what", mapsite, what), NUMBER("stack", mapsite, stack), TIME("since", mapsite, since_ns),
 	NUMBER("calls", mapsite, all.calls), NUMBER("bytes", mapsite, all.bytes),
 	NUMBER("ready_calls", mapsite, ready.calls), NUMBER("ready_bytes", mapsite, ready.bytes), LAST,
 };

@@ -30,7 +30,7 @@ static struct kept tell(struct map_sites *s)
 static void add(struct map_sites *s, pid_t pid, uint64_t time_ns, uint32_t stack, uint64_t bytes)
 {
 	const struct site_owner owner = { .pid = pid, .told_pid = (uint32_t)pid + 1000 };
-	assert_int_equal(map_sites_add(s, &owner, time_ns, stack, bytes), 0);
+	assert_int_equal(map_sites_add(s, &owner, time_ns, SL_MAPSITE_MAPPED, stack, bytes), 0);
 }
 
 static void growths_add_up_by_image_and_stack(void **state)
@@ -52,6 +52,23 @@ static void growths_add_up_by_image_and_stack(void **state)
 	assert_int_equal(t.events[1].since_ns, 100);
 	assert_int_equal(t.events[2].event.pid, 1008);
 	assert_int_equal(t.events[2].all.bytes, 13);
+}
+
+static void what_is_touched_with_a_stack_is_apart_from_what_is_mapped_with_it(void **state)
+{
+	(void)state;
+	const struct site_owner owner = { .pid = 7, .told_pid = 1007 };
+	struct map_sites *s = map_sites_new();
+	add(s, 7, 100, 3, 23);
+	assert_int_equal(map_sites_add(s, &owner, 200, SL_MAPSITE_TOUCHED, 3, 41), 0);
+	assert_int_equal(map_sites_add(s, &owner, 300, SL_MAPSITE_TOUCHED, 3, 43), 0);
+	const struct kept t = tell(s);
+	assert_int_equal(t.n, 2);
+	assert_int_equal(t.events[0].what, SL_MAPSITE_MAPPED);
+	assert_int_equal(t.events[0].all.bytes, 23);
+	assert_int_equal(t.events[1].what, SL_MAPSITE_TOUCHED);
+	assert_int_equal(t.events[1].all.bytes, 84);
+	assert_int_equal(t.events[1].since_ns, 100);
 }
 
 static void the_next_image_of_a_process_has_its_own(void **state)
@@ -101,6 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(growths_add_up_by_image_and_stack),
+		cmocka_unit_test(what_is_touched_with_a_stack_is_apart_from_what_is_mapped_with_it),
 		cmocka_unit_test(the_next_image_of_a_process_has_its_own),
 		cmocka_unit_test(what_came_until_readiness_is_told_apart),
 		cmocka_unit_test(without_readiness_nothing_is_said_of_it),

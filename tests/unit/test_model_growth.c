@@ -106,6 +106,51 @@ static void sites_of_a_process_are_by_stack_the_largest_first(void **state)
 	(void)session_free(s);
 }
 
+static void what_is_touched_has_sites_of_its_own(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN
+		"2ms task 10 parent=9\n"
+		"5ms mapped 9 memory=1 rss=23 tree=23 mmap=900 mmap_calls=9 touched=113\n"
+		"6ms mapped 9 memory=2 rss=23 tree=23 touched=7\n"
+		"5ms mapped 10 memory=3 rss=23 tree=23 touched=5\n"
+		"3ms mapsite 9 stack=1 since=3ms calls=1 bytes=23\n"
+		"3ms mapsite 9 what=1 stack=1 since=3ms calls=3 bytes=41 ready_calls=1 ready_bytes=11\n"
+		"3ms mapsite 9 what=1 stack=2 since=3ms calls=4 bytes=43\n"
+		"3ms mapsite 9 what=2 stack=2 since=3ms calls=9 bytes=99\n"
+		"3ms mapsite 10 what=1 stack=2 since=3ms calls=1 bytes=5\n" END);
+	const struct growth *g = &s->runs[0].processes[0].growth;
+
+	assert_int_equal(g->touched_bytes, 120);
+	assert_int_equal(g->n_sites, 1);
+	assert_int_equal(g->sites[0].all.bytes, 23);
+	assert_int_equal(g->n_touched_sites, 2);
+	assert_int_equal(g->touched_sites[0].all.bytes, 43);
+	assert_int_equal(g->touched_sites[1].all.calls, 3);
+	assert_int_equal(g->touched_sites[1].ready.bytes, 11);
+	assert_int_equal(s->runs[0].processes[1].growth.touched_bytes, 5);
+	assert_int_equal(s->runs[0].processes[1].growth.n_touched_sites, 1);
+	(void)session_free(s);
+}
+
+static void phases_have_kinds_of_the_same_moment(void **state)
+{
+	(void)state;
+	struct session *s = build(
+		BEGIN "5ms mapped 9 memory=1 rss=23 tree=23 anonymous=11 file=9 shared=3\n" READY
+		      "31ms mapped 9 memory=1 rss=83 tree=83 anonymous=71 file=5 shared=7\n"
+		      "32ms mapped 9 memory=1 when=exit rss=" NONE " tree=" NONE "\n" END);
+	const struct run *run = &s->runs[0];
+
+	assert_int_equal(phase(run, "ready")->anonymous_bytes, 11);
+	assert_int_equal(phase(run, "ready")->file_bytes, 9);
+	assert_int_equal(phase(run, "ready")->shared_bytes, 3);
+	assert_int_equal(phase(run, "exit")->anonymous_bytes, 71);
+	assert_int_equal(phase(run, "exit")->shared_bytes, 7);
+	(void)session_free(s);
+}
+
 static void hostile_sums_are_unknown(void **state)
 {
 	(void)state;
@@ -148,6 +193,8 @@ int main(void)
 		cmocka_unit_test(what_is_told_later_but_has_not_changed_since_holds),
 		cmocka_unit_test(memories_add_up_and_each_is_one_process_s),
 		cmocka_unit_test(sites_of_a_process_are_by_stack_the_largest_first),
+		cmocka_unit_test(what_is_touched_has_sites_of_its_own),
+		cmocka_unit_test(phases_have_kinds_of_the_same_moment),
 		cmocka_unit_test(hostile_sums_are_unknown),
 		cmocka_unit_test(the_course_has_the_highest_and_then_the_last),
 	};

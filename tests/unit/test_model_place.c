@@ -143,6 +143,12 @@ static void who_allocates_is_not_who_gives_out_memory(void **state)
 		{ .function = "Py_BytesMain", .module = "/usr/bin/python3.11" }
 	};
 	assert_string_equal(heap_place_of(s, python, 3), "read");
+	/* Who touches it is not who fills it, in a static program either. */
+	const struct frame filled[] = {
+		{ .function = "__memset_avx2_unaligned_erms", .module = x },
+		{ .function = "memory_of_my_own", .module = x },
+	};
+	assert_string_equal(heap_place_of(s, filled, 2), "memory_of_my_own");
 	/* Nobody but the C library: what it was doing. */
 	const struct frame alone[] = { { .function = "malloc", .module = libc },
 				       { .function = "getdelim", .module = libc },

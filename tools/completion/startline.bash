@@ -15,7 +15,7 @@ _startline_values() { # option -> what may follow, or nothing for "a file"
 	--debuginfod) echo '10s 30s 2m' ;;
 	--ready) echo 'accept accept:all listen first-accept first-byte notify quiet log: file: tcp: http: cmd:' ;;
 	--stop-signal) echo 'TERM INT HUP QUIT USR1 USR2 KILL' ;;
-	--view) echo 'startup ladder memory growth mappings resident processes connections listeners libraries modules files syscalls functions stacks sites site-calls waits findings metrics coverage probes events help' ;;
+	--view) echo 'startup ladder memory growth mappings touched resident processes connections listeners libraries modules files syscalls functions stacks sites site-calls waits findings metrics coverage probes events help' ;;
 	--out) echo 'json= markdown= junit= github= gitlab=' ;;
 	--gate) echo 'startup.ready time.wall mem.peak_rss heap.allocs cpu.user' ;;
 	--save) [ "${COMP_WORDS[1]}" = check ] || echo ' ' ;;

@@ -25,6 +25,10 @@ struct growth {	       /* of a process, all images */
 	struct growth_sum ways[GROWTH_WAYS];
 	struct map_site *sites; /* the largest first; the rest of `ways` has no stack */
 	size_t n_sites;
+	int64_t touched_bytes; /* that became resident, whether they still are or not; UNKNOWN */
+	/* Of these. A stack was taken once in a while (calls), and has all since the last one. */
+	struct map_site *touched_sites;
+	size_t n_touched_sites;
 };
 
 /* What the tree had at the end of a phase. The sums are of all that came until then. */
@@ -32,6 +36,8 @@ struct memory_phase {
 	const char *until; /* "linked" "main" "ready" "exit" */
 	int64_t time_ns;
 	int64_t rss_bytes, heap_bytes; /* UNKNOWN: not seen */
+	int64_t anonymous_bytes, file_bytes,
+		shared_bytes; /* what rss_bytes consists of; likewise */
 	struct growth_sum ways[GROWTH_WAYS];
 };
 

@@ -148,6 +148,24 @@ static bool is_mapping_call(const char *name, size_t n)
 	return false;
 }
 
+/* What fills, copies or searches memory, also in static programs: memset, __memmove_avx_unaligned. */
+static bool is_memory_call(const char *name, size_t n)
+{
+	static const char *const names[] = { "memset", "memcpy", "memmove", "mempcpy", "memchr",
+					     "memcmp", "strlen", "strcpy",  "strchr",  "strcmp" };
+	while (n > 0 && *name == '_') {
+		name++;
+		n--;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const size_t length = strlen(names[i]);
+		if (n >= length && strncmp(name, names[i], length) == 0 &&
+		    (n == length || name[length] == '_'))
+			return true;
+	}
+	return false;
+}
+
 /* Gives out memory on behalf of who called it: the allocator and what only wraps it, what copies a text into
  * new memory, and the containers and strings of C++ and Rust. */
 static bool is_allocator(const struct frame *f)
@@ -173,7 +191,8 @@ static bool is_allocator(const struct frame *f)
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
 			return true;
 	const size_t n = function_length(name);
-	return is_named_as_allocator(name, n) || is_mapping_call(name, n);
+	return is_named_as_allocator(name, n) || is_mapping_call(name, n) ||
+	       is_memory_call(name, n);
 }
 
 static bool is_never_asked_for(const struct frame *f)

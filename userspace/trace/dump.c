@@ -9,17 +9,11 @@
 #include <sys/socket.h>
 
 #include "userspace/base/units.h"
-#include "userspace/base/utf8.h"
-#include "userspace/trace/addr_text.h"
+#include "userspace/trace/dump_line.h"
 #include "userspace/trace/kinds.h"
 
 /* An event of SL_EVENT_MAX bytes in escapes of four bytes each, and its other fields. */
 #define LINE_MAX_BYTES (SL_EVENT_MAX * 4 + 4096)
-
-struct line {
-	struct buf *out;
-	uint64_t zero_ns;
-};
 
 static const char *name_in(const char *const *names, size_t n_names, unsigned int value)
 {
@@ -69,106 +63,19 @@ static const char *const parts[SL_PART_LIMIT] = {
 };
 static const char *const sources[] = { "bpf", "shim", "collect", "?" };
 
-/* ---- pieces of a line ---- */
-
-static void add_text(struct line *l, const struct sl_event *event, const char *text)
-{
-	const size_t length = event_text_length(event, text);
-	if (length == 0 && (event->flags & SL_FLAG_LEAF) == 0)
-		return;
-	(void)buf_adds(l->out, " '");
-	if (event->flags & SL_FLAG_LEAF) {
-		/* The components as they come, leaf first. */
-		const size_t room = event->size - (size_t)(text - (const char *)event);
-		for (size_t at = 0; at < room && text[at] != '\0';) {
-			const size_t n = strnlen(text + at, room - at);
-			(void)text_escape(l->out, text + at, n);
-			(void)buf_adds(l->out, "<");
-			at += n + 1;
-		}
-	} else {
-		(void)text_escape(l->out, text, length);
-	}
-	(void)buf_adds(l->out, "'");
-}
-
-/* @count bytes with strings in between ended by NULs. */
-static void add_bytes(struct line *l, const char *bytes, size_t n)
-{
-	(void)buf_adds(l->out, " '");
-	(void)text_escape(l->out, bytes, n);
-	(void)buf_adds(l->out, "'");
-}
-
-static void add_comm(struct line *l, const char *comm)
-{
-	(void)buf_adds(l->out, " '");
-	(void)text_escape(l->out, comm, strnlen(comm, SL_COMM_SIZE));
-	(void)buf_adds(l->out, "'");
-}
-
-/* In ms relative to the recording's zero. */
-static char *format_time(const struct line *l, char text[static UNITS_BYTES], uint64_t time_ns)
-{
-	const bool is_before = time_ns < l->zero_ns;
-	const uint64_t distance_ns = is_before ? l->zero_ns - time_ns : time_ns - l->zero_ns;
-	(void)snprintf(text, UNITS_BYTES, "%s%llu.%06llu", is_before ? "-" : "",
-		       (unsigned long long)(distance_ns / NS_PER_MS),
-		       (unsigned long long)(distance_ns % NS_PER_MS));
-	return text;
-}
-
-static void add_time(struct line *l, const char *label, uint64_t time_ns)
-{
-	char text[UNITS_BYTES];
-	const char *value = time_ns == 0 ? "-" : format_time(l, text, time_ns);
-	(void)buf_addf(l->out, " %s=%s", label, value);
-}
-
-static void add_number(struct line *l, const char *label, uint64_t value)
-{
-	if (value == SL_UNKNOWN)
-		(void)buf_addf(l->out, " %s=-", label);
-	else
-		(void)buf_addf(l->out, " %s=%llu", label, (unsigned long long)value);
-}
-
-static void add_result(struct line *l, int32_t result)
-{
-	const char *name = result < 0 && result > -4096 ? strerrorname_np(-result) : NULL;
-	if (name != NULL)
-		(void)buf_addf(l->out, " = %s", name);
-	else
-		(void)buf_addf(l->out, " = %d", (int)result);
-}
-
-static void add_flag(struct line *l, uint64_t flags, uint64_t bit, const char *name)
-{
-	if (flags & bit)
-		(void)buf_addf(l->out, " %s", name);
-}
-
-static void add_address(struct line *l, const struct sl_addr *addr)
-{
-	char text[ADDR_TEXT_BYTES];
-	const char *endpoint = addr_text(addr, text);
-	(void)buf_adds(l->out, " ");
-	(void)text_escape(l->out, endpoint, strlen(endpoint));
-}
-
 /* ---- kinds ---- */
 
 static void print_meta(struct line *l, const struct sl_meta *e)
 {
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_mark(struct line *l, const struct sl_mark *e)
 {
 	(void)buf_addf(l->out, " %s", NAME_IN(marks, e->mark));
-	add_number(l, "value", e->value);
-	add_number(l, "detail", e->detail);
-	add_text(l, &e->event, e->text);
+	line_number(l, "value", e->value);
+	line_number(l, "detail", e->detail);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_task(struct line *l, const struct sl_task *e)
@@ -177,48 +84,48 @@ static void print_task(struct line *l, const struct sl_task *e)
 		       e->ns_tid);
 	if (e->own_tid != e->ns_tid)
 		(void)buf_addf(l->out, " own=%u", e->own_tid);
-	add_flag(l, e->flags, SL_TASK_THREAD, "thread");
-	add_flag(l, e->flags, SL_TASK_SHARES_MM, "shares_mm");
-	add_flag(l, e->flags, SL_TASK_VFORK, "vfork");
-	add_flag(l, e->flags, SL_TASK_ATTACHED, "attached");
-	add_comm(l, e->comm);
+	line_flag(l, e->flags, SL_TASK_THREAD, "thread");
+	line_flag(l, e->flags, SL_TASK_SHARES_MM, "shares_mm");
+	line_flag(l, e->flags, SL_TASK_VFORK, "vfork");
+	line_flag(l, e->flags, SL_TASK_ATTACHED, "attached");
+	line_comm(l, e->comm);
 }
 
 static void print_exec(struct line *l, const struct sl_exec *e)
 {
-	add_time(l, "enter", e->enter_ns);
-	add_time(l, "start", e->start_ns);
+	line_time(l, "enter", e->enter_ns);
+	line_time(l, "start", e->start_ns);
 	(void)buf_addf(l->out, " caller=%u ns=%u argv_bytes=%u", e->caller_tid, e->ns_pid,
 		       e->argv_bytes);
-	add_flag(l, e->flags, SL_EXEC_SECURE, "secure");
-	add_flag(l, e->flags, SL_EXEC_STATIC, "static");
-	add_flag(l, e->flags, SL_EXEC_32BIT, "32bit");
-	add_flag(l, e->flags, SL_EXEC_ARGS_CUT, "args_cut");
-	add_text(l, &e->event, e->text);
+	line_flag(l, e->flags, SL_EXEC_SECURE, "secure");
+	line_flag(l, e->flags, SL_EXEC_STATIC, "static");
+	line_flag(l, e->flags, SL_EXEC_32BIT, "32bit");
+	line_flag(l, e->flags, SL_EXEC_ARGS_CUT, "args_cut");
+	line_text(l, &e->event, e->text);
 }
 
 static void print_args(struct line *l, const struct sl_args *e)
 {
-	add_time(l, "exec", e->exec_ns);
+	line_time(l, "exec", e->exec_ns);
 	(void)buf_addf(l->out, " offset=%u length=%u", e->offset, e->length);
-	add_bytes(l, e->bytes, e->length);
+	line_bytes(l, e->bytes, e->length);
 }
 
 static void print_execfail(struct line *l, const struct sl_execfail *e)
 {
-	add_time(l, "enter", e->enter_ns);
-	add_text(l, &e->event, e->text);
-	add_result(l, e->result);
+	line_time(l, "enter", e->enter_ns);
+	line_text(l, &e->event, e->text);
+	line_result(l, e->result);
 }
 
 static void print_exit(struct line *l, const struct sl_exit *e)
 {
 	if ((e->flags & SL_EXIT_NO_STATUS) == 0)
 		(void)buf_addf(l->out, " status=0x%x", e->status);
-	add_number(l, "run", e->run_ns);
-	add_flag(l, e->flags, SL_EXIT_PROCESS, "process");
-	add_flag(l, e->flags, SL_EXIT_NO_STATUS, "no_status");
-	add_flag(l, e->flags, SL_EXIT_GROUP, "group");
+	line_number(l, "run", e->run_ns);
+	line_flag(l, e->flags, SL_EXIT_PROCESS, "process");
+	line_flag(l, e->flags, SL_EXIT_NO_STATUS, "no_status");
+	line_flag(l, e->flags, SL_EXIT_GROUP, "group");
 }
 
 static void add_kinds(struct line *l, const char *prefix, const __u64 *bytes)
@@ -227,93 +134,93 @@ static void add_kinds(struct line *l, const char *prefix, const __u64 *bytes)
 	for (int i = 0; i < SL_MEMORY_KINDS; i++) {
 		char label[32];
 		(void)snprintf(label, sizeof(label), "%s%s", prefix, names[i]);
-		add_number(l, label, bytes[i]);
+		line_number(l, label, bytes[i]);
 	}
 }
 
 static void print_usage(struct line *l, const struct sl_usage *e)
 {
 	(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
-	add_number(l, "threads_peak", e->threads_peak);
-	add_number(l, "user", e->user_ns);
-	add_number(l, "system", e->system_ns);
-	add_number(l, "run", e->run_ns);
-	add_number(l, "minor", e->minor_faults);
-	add_number(l, "major", e->major_faults);
-	add_number(l, "voluntary", e->voluntary_switches);
-	add_number(l, "involuntary", e->involuntary_switches);
-	add_number(l, "read", e->read_bytes);
-	add_number(l, "write", e->write_bytes);
-	add_number(l, "rchar", e->read_chars);
-	add_number(l, "wchar", e->write_chars);
-	add_number(l, "rss", e->rss_bytes);
-	add_number(l, "peak", e->rss_peak_bytes);
+	line_number(l, "threads_peak", e->threads_peak);
+	line_number(l, "user", e->user_ns);
+	line_number(l, "system", e->system_ns);
+	line_number(l, "run", e->run_ns);
+	line_number(l, "minor", e->minor_faults);
+	line_number(l, "major", e->major_faults);
+	line_number(l, "voluntary", e->voluntary_switches);
+	line_number(l, "involuntary", e->involuntary_switches);
+	line_number(l, "read", e->read_bytes);
+	line_number(l, "write", e->write_bytes);
+	line_number(l, "rchar", e->read_chars);
+	line_number(l, "wchar", e->write_chars);
+	line_number(l, "rss", e->rss_bytes);
+	line_number(l, "peak", e->rss_peak_bytes);
 	add_kinds(l, "", e->rss_kinds);
 	add_kinds(l, "peak_", e->rss_peak_kinds);
-	add_number(l, "rx", e->net_rx_bytes);
-	add_number(l, "tx", e->net_tx_bytes);
-	add_number(l, "probe_ns", e->probe_ns);
-	add_number(l, "probe_calls", e->probe_calls);
-	add_number(l, "probe_hits", e->probe_hits);
-	add_number(l, "speed_samples", e->speed_samples);
-	add_number(l, "speed_sum", e->speed_sum);
-	add_flag(l, e->flags, SL_USAGE_NO_IO, "no_io");
-	add_flag(l, e->flags, SL_USAGE_NO_NET, "no_net");
-	add_flag(l, e->flags, SL_USAGE_NO_RSS, "no_rss");
-	add_flag(l, e->flags, SL_USAGE_NO_CPU, "no_cpu");
+	line_number(l, "rx", e->net_rx_bytes);
+	line_number(l, "tx", e->net_tx_bytes);
+	line_number(l, "probe_ns", e->probe_ns);
+	line_number(l, "probe_calls", e->probe_calls);
+	line_number(l, "probe_hits", e->probe_hits);
+	line_number(l, "speed_samples", e->speed_samples);
+	line_number(l, "speed_sum", e->speed_sum);
+	line_flag(l, e->flags, SL_USAGE_NO_IO, "no_io");
+	line_flag(l, e->flags, SL_USAGE_NO_NET, "no_net");
+	line_flag(l, e->flags, SL_USAGE_NO_RSS, "no_rss");
+	line_flag(l, e->flags, SL_USAGE_NO_CPU, "no_cpu");
 }
 
 static void print_offcpu(struct line *l, const struct sl_offcpu *e)
 {
-	add_time(l, "out", e->out_ns);
-	add_time(l, "wake", e->wake_ns);
+	line_time(l, "out", e->out_ns);
+	line_time(l, "wake", e->wake_ns);
 	(void)buf_addf(l->out, " %s", NAME_IN(states, e->state));
 	if (e->syscall != SL_NO_SYSCALL)
 		(void)buf_addf(l->out, " syscall=%u", (unsigned int)e->syscall);
 	(void)buf_addf(l->out, " by=%s %u/%u", NAME_IN(contexts, e->context), e->waker_pid,
 		       e->waker_tid);
-	add_comm(l, e->waker_comm);
+	line_comm(l, e->waker_comm);
 	if (e->object != SL_OBJECT_NONE)
 		(void)buf_addf(l->out, " object=%s fd=%d sock=%llu", NAME_IN(objects, e->object),
 			       (int)e->fd, (unsigned long long)e->sock);
 	if (e->wait_ip != 0)
 		(void)buf_addf(l->out, " ip=%llx", (unsigned long long)e->wait_ip);
-	add_flag(l, e->flags, SL_OFFCPU_IOWAIT, "iowait");
-	add_flag(l, e->flags, SL_OFFCPU_STILL, "still");
-	add_flag(l, e->flags, SL_OFFCPU_MAJOR, "major");
-	add_flag(l, e->flags, SL_OFFCPU_TIMEOUT, "timeout");
-	add_flag(l, e->flags, SL_OFFCPU_THROTTLED, "throttled");
-	add_flag(l, e->flags, SL_OFFCPU_INFERRED, "inferred");
-	add_text(l, &e->event, e->text);
+	line_flag(l, e->flags, SL_OFFCPU_IOWAIT, "iowait");
+	line_flag(l, e->flags, SL_OFFCPU_STILL, "still");
+	line_flag(l, e->flags, SL_OFFCPU_MAJOR, "major");
+	line_flag(l, e->flags, SL_OFFCPU_TIMEOUT, "timeout");
+	line_flag(l, e->flags, SL_OFFCPU_THROTTLED, "throttled");
+	line_flag(l, e->flags, SL_OFFCPU_INFERRED, "inferred");
+	line_text(l, &e->event, e->text);
 }
 
 static void print_syscall(struct line *l, const struct sl_syscall *e)
 {
 	(void)buf_addf(l->out, " %u", e->number);
-	add_time(l, "enter", e->enter_ns);
-	add_number(l, "offcpu", e->offcpu_ns);
+	line_time(l, "enter", e->enter_ns);
+	line_number(l, "offcpu", e->offcpu_ns);
 }
 
 static void print_open(struct line *l, const struct sl_open *e)
 {
-	add_time(l, "enter", e->enter_ns);
+	line_time(l, "enter", e->enter_ns);
 	(void)buf_addf(l->out, " flags=0%o", e->flags);
-	add_text(l, &e->event, e->text);
-	add_result(l, e->result);
+	line_text(l, &e->event, e->text);
+	line_result(l, e->result);
 }
 
 static void print_net(struct line *l, const struct sl_net *e)
 {
 	(void)buf_addf(l->out, " %s", NAME_IN(ops, e->op));
-	add_address(l, &e->addr);
+	line_address(l, &e->addr);
 	(void)buf_addf(l->out, " sock=%llu other=%llu fd=%d", (unsigned long long)e->sock,
 		       (unsigned long long)e->other, (int)e->fd);
 	if (e->how != 0)
 		(void)buf_addf(l->out, " how=%s", NAME_IN(hows, e->how));
 	if (e->backlog != 0)
 		(void)buf_addf(l->out, " backlog=%u", e->backlog);
-	add_time(l, "enter", e->enter_ns);
-	add_result(l, e->result);
+	line_time(l, "enter", e->enter_ns);
+	line_result(l, e->result);
 }
 
 static void print_heap(struct line *l, const struct sl_heap *e)
@@ -323,56 +230,56 @@ static void print_heap(struct line *l, const struct sl_heap *e)
 		"free",	  "realloc_free", "failed",  "unmatched",
 	};
 	(void)buf_addf(l->out, " %s ns=%u", NAME_IN(whens, e->when), e->ns_pid);
-	add_time(l, "since", e->since_ns);
+	line_time(l, "since", e->since_ns);
 	for (size_t i = 0; i < SL_HEAP_CALLS; i++) {
 		if (e->calls[i] != 0)
-			add_number(l, calls[i], e->calls[i]);
+			line_number(l, calls[i], e->calls[i]);
 	}
-	add_number(l, "requested", e->requested_bytes);
-	add_number(l, "live", e->live_bytes);
-	add_number(l, "peak", e->peak_bytes);
-	add_number(l, "peak_error", e->peak_error_bytes);
-	add_number(l, "tree_peak", e->tree_peak_bytes);
-	add_number(l, "tree_error", e->tree_peak_error_bytes);
-	add_number(l, "tree_excess", e->tree_peak_excess_bytes);
+	line_number(l, "requested", e->requested_bytes);
+	line_number(l, "live", e->live_bytes);
+	line_number(l, "peak", e->peak_bytes);
+	line_number(l, "peak_error", e->peak_error_bytes);
+	line_number(l, "tree_peak", e->tree_peak_bytes);
+	line_number(l, "tree_error", e->tree_peak_error_bytes);
+	line_number(l, "tree_excess", e->tree_peak_excess_bytes);
 }
 
 static void print_cover(struct line *l, const struct sl_cover *e)
 {
 	(void)buf_addf(l->out, " %s ns=%u%s", NAME_IN(reasons, e->reason), e->ns_pid,
 		       e->next != 0 ? " next" : "");
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_memory(struct line *l, const struct sl_memory *e)
 {
 	(void)buf_addf(l->out, " %s processes=%u", NAME_IN(whens, e->when), e->processes);
-	add_number(l, "now", e->now_bytes);
-	add_number(l, "peak", e->peak_bytes);
-	add_time(l, "at", e->peak_ns);
-	add_number(l, "error", e->error_bytes);
-	add_number(l, "cgroup_peak", e->cgroup_peak_bytes);
+	line_number(l, "now", e->now_bytes);
+	line_number(l, "peak", e->peak_bytes);
+	line_time(l, "at", e->peak_ns);
+	line_number(l, "error", e->error_bytes);
+	line_number(l, "cgroup_peak", e->cgroup_peak_bytes);
 }
 
 static void print_schedsum(struct line *l, const struct sl_schedsum *e)
 {
-	add_time(l, "since", e->since_ns);
-	add_number(l, "blocked", e->blocked_ns);
-	add_number(l, "runnable", e->runnable_ns);
-	add_number(l, "count", e->count);
+	line_time(l, "since", e->since_ns);
+	line_number(l, "blocked", e->blocked_ns);
+	line_number(l, "runnable", e->runnable_ns);
+	line_number(l, "count", e->count);
 }
 
 static void print_symbol(struct line *l, const struct sl_symbol *e)
 {
 	(void)buf_addf(l->out, " ip=%llx", (unsigned long long)e->ip);
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_name(struct line *l, const struct sl_name *e)
 {
 	if (e->is_title != 0)
 		(void)buf_adds(l->out, " title");
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_module(struct line *l, const struct sl_module *e)
@@ -380,7 +287,7 @@ static void print_module(struct line *l, const struct sl_module *e)
 	(void)buf_addf(l->out, " %u type=%u build_id=", e->id, (unsigned int)e->type);
 	for (size_t i = 0; i < e->build_id_length && i < SL_BUILD_ID_MAX; i++)
 		(void)buf_addf(l->out, "%02x", e->build_id[i]);
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_frame(struct line *l, const struct sl_frame *e)
@@ -392,13 +299,13 @@ static void print_frame(struct line *l, const struct sl_frame *e)
 static void print_function(struct line *l, const struct sl_function *e)
 {
 	(void)buf_addf(l->out, " frame=%u depth=%u line=%u", e->frame, e->depth, e->line);
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_stack(struct line *l, const struct sl_stack *e)
 {
 	(void)buf_addf(l->out, " %u caller=%u frame=%u", e->id, e->caller, e->frame);
-	add_flag(l, e->flags, SL_STACK_CUT, "cut");
+	line_flag(l, e->flags, SL_STACK_CUT, "cut");
 }
 
 static void print_sample(struct line *l, const struct sl_sample *e)
@@ -406,22 +313,22 @@ static void print_sample(struct line *l, const struct sl_sample *e)
 	(void)buf_addf(l->out, " stack=%u %s", e->stack, NAME_IN(sample_reasons, e->reason));
 	if (e->syscall != SL_NO_SYSCALL)
 		(void)buf_addf(l->out, " syscall=%u", (unsigned int)e->syscall);
-	add_time(l, "since", e->since_ns);
-	add_number(l, "period", e->period_ns);
+	line_time(l, "since", e->since_ns);
+	line_number(l, "period", e->period_ns);
 }
 
 static void print_calls(struct line *l, const struct sl_calls *e)
 {
 	(void)buf_addf(l->out, " %u %s", e->number, NAME_IN(whens, e->when));
-	add_number(l, "count", e->count);
-	add_number(l, "errors", e->errors);
-	add_number(l, "total", e->total_ns);
-	add_number(l, "cpu", e->cpu_ns);
+	line_number(l, "count", e->count);
+	line_number(l, "errors", e->errors);
+	line_number(l, "total", e->total_ns);
+	line_number(l, "cpu", e->cpu_ns);
 }
 
 static void print_mapping(struct line *l, const struct sl_mapping *e)
 {
-	add_time(l, "enter", e->enter_ns);
+	line_time(l, "enter", e->enter_ns);
 	(void)buf_addf(l->out, " %s address=%llx length=%llu offset=%llu fd=%d protection=%x",
 		       NAME_IN(mapping_ops, e->op), (unsigned long long)e->address,
 		       (unsigned long long)e->length, (unsigned long long)e->offset, (int)e->fd,
@@ -432,7 +339,7 @@ static void print_import(struct line *l, const struct sl_import *e)
 {
 	(void)buf_addf(l->out, " language=%u %s", e->language,
 		       (e->op & SL_IMPORT_END) != 0 ? "end" : "begin");
-	add_text(l, &e->event, e->text);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_site(struct line *l, const struct sl_site *e)
@@ -440,8 +347,8 @@ static void print_site(struct line *l, const struct sl_site *e)
 	static const char *const sums[SL_SITE_PARTS] = { "total", "live", "peak", "tree_peak",
 							 "temporary" };
 	(void)buf_addf(l->out, " stack=%u %s", e->stack, NAME_IN(whens, e->when));
-	add_time(l, "since", e->since_ns);
-	add_number(l, "lifetime", e->lifetime_ns);
+	line_time(l, "since", e->since_ns);
+	line_number(l, "lifetime", e->lifetime_ns);
 	for (size_t i = 0; i < SL_SITE_PARTS; i++)
 		(void)buf_addf(l->out, " %s=%llu/%llu+-%llu/%llu", sums[i],
 			       (unsigned long long)e->sums[i].blocks,
@@ -455,14 +362,14 @@ static void print_resident(struct line *l, const struct sl_resident *e)
 	(void)buf_addf(l->out, " %s %s", NAME_IN(whens, e->when), NAME_IN(parts, e->part));
 	if (e->result < 0)
 		(void)buf_addf(l->out, " result=%d", (int)e->result);
-	add_number(l, "areas", e->areas);
-	add_number(l, "size", e->size_bytes);
-	add_number(l, "rss", e->rss_bytes);
-	add_number(l, "pss", e->pss_bytes);
-	add_number(l, "private", e->private_bytes);
-	add_number(l, "dirty", e->dirty_bytes);
-	add_number(l, "swap", e->swap_bytes);
-	add_text(l, &e->event, e->text);
+	line_number(l, "areas", e->areas);
+	line_number(l, "size", e->size_bytes);
+	line_number(l, "rss", e->rss_bytes);
+	line_number(l, "pss", e->pss_bytes);
+	line_number(l, "private", e->private_bytes);
+	line_number(l, "dirty", e->dirty_bytes);
+	line_number(l, "swap", e->swap_bytes);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_mapped(struct line *l, const struct sl_mapped *e)
@@ -471,28 +378,31 @@ static void print_mapped(struct line *l, const struct sl_mapped *e)
 	(void)buf_addf(l->out, " memory=%u", e->memory);
 	if (e->when != 0)
 		(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
-	add_number(l, "rss", e->rss_bytes);
-	add_number(l, "tree", e->tree_bytes);
-	add_number(l, "data", e->data_bytes);
+	line_number(l, "rss", e->rss_bytes);
+	line_number(l, "tree", e->tree_bytes);
+	add_kinds(l, "tree_", e->tree_kinds);
+	line_number(l, "touched", e->touched_bytes);
+	line_number(l, "data", e->data_bytes);
 	for (size_t i = 0; i < SL_GROWTH_WAYS; i++)
 		(void)buf_addf(l->out, " %s=%llu/%llu", ways[i],
 			       (unsigned long long)e->grown[i].calls,
 			       (unsigned long long)e->grown[i].bytes);
-	add_time(l, "grown", e->grown_ns);
+	line_time(l, "grown", e->grown_ns);
 }
 
 static void print_mapsite(struct line *l, const struct sl_mapsite *e)
 {
-	(void)buf_addf(l->out, " stack=%u", e->stack);
-	add_time(l, "since", e->since_ns);
-	add_number(l, "calls", e->all.calls);
-	add_number(l, "bytes", e->all.bytes);
-	add_number(l, "ready_bytes", e->ready.bytes);
+	(void)buf_addf(l->out, " %sstack=%u", e->what == SL_MAPSITE_TOUCHED ? "touched " : "",
+		       e->stack);
+	line_time(l, "since", e->since_ns);
+	line_number(l, "calls", e->all.calls);
+	line_number(l, "bytes", e->all.bytes);
+	line_number(l, "ready_bytes", e->ready.bytes);
 }
 
 static void print_live(struct line *l, const struct sl_live *e)
 {
-	add_number(l, "bytes", e->bytes);
+	line_number(l, "bytes", e->bytes);
 }
 
 static void print_allocator(struct line *l, const struct sl_allocator *e)
@@ -501,26 +411,26 @@ static void print_allocator(struct line *l, const struct sl_allocator *e)
 	(void)buf_addf(l->out, " %s %s threads=%u allocated=%llu freed=%llu",
 		       NAME_IN(whens, e->when), NAME_IN(names, e->allocator), e->threads,
 		       (unsigned long long)e->allocated_bytes, (unsigned long long)e->freed_bytes);
-	add_number(l, "live", e->live_bytes);
-	add_number(l, "thread_error", e->thread_error_bytes);
-	add_number(l, "held", e->held_bytes);
-	add_text(l, &e->event, e->text);
+	line_number(l, "live", e->live_bytes);
+	line_number(l, "thread_error", e->thread_error_bytes);
+	line_number(l, "held", e->held_bytes);
+	line_text(l, &e->event, e->text);
 }
 
 static void print_output(struct line *l, const struct sl_output *e)
 {
 	(void)buf_addf(l->out, " fd=%d length=%u", (int)e->fd, e->length);
-	add_bytes(l, e->bytes, e->length);
+	line_bytes(l, e->bytes, e->length);
 }
 
 static void print_host(struct line *l, const struct sl_host *e)
 {
 	(void)buf_addf(l->out, " %s", NAME_IN(whens, e->when));
-	add_number(l, "cpu_pressure", e->cpu_pressure_ns);
-	add_number(l, "io_pressure", e->io_pressure_ns);
-	add_number(l, "memory_pressure", e->memory_pressure_ns);
-	add_number(l, "steal", e->steal_ns);
-	add_number(l, "throttled", e->throttled_ns);
+	line_number(l, "cpu_pressure", e->cpu_pressure_ns);
+	line_number(l, "io_pressure", e->io_pressure_ns);
+	line_number(l, "memory_pressure", e->memory_pressure_ns);
+	line_number(l, "steal", e->steal_ns);
+	line_number(l, "throttled", e->throttled_ns);
 }
 
 static void print_drops(struct line *l, const struct sl_drops *e)
@@ -528,13 +438,13 @@ static void print_drops(struct line *l, const struct sl_drops *e)
 	const struct kind *kind = kind_of(e->kind);
 	(void)buf_addf(l->out, " of=%s kind=%s", NAME_IN(sources, e->source),
 		       kind != NULL ? kind->name : "any");
-	add_number(l, "count", e->count);
+	line_number(l, "count", e->count);
 }
 
 static void print_tally(struct line *l, const struct sl_tally *e)
 {
 	(void)buf_addf(l->out, " of=%s:%u", NAME_IN(sources, e->source), e->producer);
-	add_number(l, "count", e->count);
+	line_number(l, "count", e->count);
 }
 
 static void print_end(struct line *l, const struct sl_end *e)
@@ -563,11 +473,11 @@ int event_print(struct buf *out, const struct sl_event *event, uint64_t zero_ns)
 	struct line l = { .out = out, .zero_ns = zero_ns };
 	const struct kind *kind = kind_of(event->kind);
 	char time[UNITS_BYTES];
-	(void)buf_addf(out, "%12s %-8s %u/%u %s:%u#%u", format_time(&l, time, event->time_ns),
+	(void)buf_addf(out, "%12s %-8s %u/%u %s:%u#%u", line_format_time(&l, time, event->time_ns),
 		       kind != NULL ? kind->name : "unknown", event->pid, event->tid,
 		       NAME_IN(sources, event->flags & SL_FLAG_SOURCE), event->cpu, event->seq);
-	add_flag(&l, event->flags, SL_FLAG_NS_IDS, "ns_ids");
-	add_flag(&l, event->flags, SL_FLAG_CUT, "cut");
+	line_flag(&l, event->flags, SL_FLAG_NS_IDS, "ns_ids");
+	line_flag(&l, event->flags, SL_FLAG_CUT, "cut");
 	if (kind != NULL && event->size >= kind->size)
 		print_payload(&l, event);
 	return buf_addc(out, '\n');

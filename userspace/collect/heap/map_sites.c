@@ -14,12 +14,13 @@ struct map_site {
 	struct site_owner owner;
 	uint64_t since_ns; /* of the image */
 	uint32_t image, stack;
+	enum sl_mapsite_what what;
 	struct sl_growth_sum all, ready;
 };
 
 struct map_sites {
 	struct VEC(struct map_site) list;
-	struct id_map of_stack; /* image and stack -> place */
+	struct id_map of_stack; /* key_of() -> place */
 	struct id_map of_pid;	/* -> place of its image's first site, plus 1; 0: none yet */
 	uint32_t n_images;
 	bool is_ready;
@@ -41,11 +42,18 @@ struct map_sites *map_sites_free(struct map_sites *s)
 	return NULL;
 }
 
+static uint64_t key_of(uint32_t image, enum sl_mapsite_what what, uint32_t stack)
+{
+	return ((uint64_t)image * SL_MAPSITE_WHATS + what) << 32 | stack;
+}
+
 /* -ENOMEM. */
 static int add_site(struct map_sites *s, const struct site_owner *owner, uint64_t time_ns,
-		    int first, uint32_t stack)
+		    int first, enum sl_mapsite_what what, uint32_t stack)
 {
-	struct map_site site = { .owner = *owner, .since_ns = time_ns, .stack = stack };
+	struct map_site site = {
+		.owner = *owner, .since_ns = time_ns, .stack = stack, .what = what
+	};
 	const int place = (int)s->list.n;
 	if (first >= 0) {
 		site.image = s->list.items[first].image;
@@ -55,7 +63,7 @@ static int add_site(struct map_sites *s, const struct site_owner *owner, uint64_
 		if (id_map_set(&s->of_pid, (uint32_t)owner->pid, place + 1) < 0)
 			return -ENOMEM;
 	}
-	if (id_map_set(&s->of_stack, (uint64_t)site.image << 32 | stack, place) < 0 ||
+	if (id_map_set(&s->of_stack, key_of(site.image, what, stack), place) < 0 ||
 	    vec_push(&s->list, site) < 0)
 		return -ENOMEM;
 	s->n_images += first < 0;
@@ -63,23 +71,24 @@ static int add_site(struct map_sites *s, const struct site_owner *owner, uint64_
 }
 
 /* The place of the image's site with that stack, or -1. */
-static int find_site(const struct map_sites *s, int first, uint32_t stack)
+static int find_site(const struct map_sites *s, int first, enum sl_mapsite_what what,
+		     uint32_t stack)
 {
 	if (first < 0)
 		return -1;
-	return id_map_get(&s->of_stack, (uint64_t)s->list.items[first].image << 32 | stack);
+	return id_map_get(&s->of_stack, key_of(s->list.items[first].image, what, stack));
 }
 
 int map_sites_add(struct map_sites *s, const struct site_owner *owner, uint64_t time_ns,
-		  uint32_t stack, uint64_t bytes)
+		  enum sl_mapsite_what what, uint32_t stack, uint64_t bytes)
 {
 	const int first = id_map_get(&s->of_pid, (uint32_t)owner->pid) - 1;
-	int place = find_site(s, first, stack);
+	int place = find_site(s, first, what, stack);
 	/* What is beyond shows as growth without a stack. */
 	if (place < 0 && s->list.n >= SITES_MAX)
 		return 0;
 	if (place < 0)
-		place = add_site(s, owner, time_ns, first, stack);
+		place = add_site(s, owner, time_ns, first, what, stack);
 	if (place < 0)
 		return place;
 	struct sl_growth_sum *all = &s->list.items[place].all;
@@ -112,6 +121,7 @@ int map_sites_tell(const struct map_sites *s, struct sink sink)
 			.event = emit_header(SL_KIND_MAPSITE, sizeof(e), site->since_ns,
 					     (pid_t)site->owner.told_pid),
 			.stack = site->stack,
+			.what = site->what,
 			.since_ns = site->since_ns,
 			.all = site->all,
 			.ready = s->is_ready ? site->ready : unknown,

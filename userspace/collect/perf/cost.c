@@ -17,6 +17,12 @@
 #include "userspace/collect/perf/events.h"
 #include "userspace/collect/run/source.h"
 
+/* Of its time a program shall lose no more than that part to the timer: with what snapshots at system calls
+ * may take (bpf/stack.bpf.c) that is 2 %. */
+#define COST_PART 80
+#define RATE_MAX  999u /* Hz */
+#define RATE_MIN  99u  /* what makes a sample dearer than that is noise */
+
 #define TRY_PERIOD_NS (250 * NS_PER_US)
 #define STEP_NS	      (10 * NS_PER_US) /* of work between two looks at the clock */
 #define STEPS	      300
@@ -170,4 +176,10 @@ const char *source_perf_try(const char **ret_remedy, uint64_t *ret_ns)
 	*ret_remedy = perf_events_remedy(cost.error);
 	*ret_ns = cost.ns;
 	return cost.error != 0 ? perf_events_why(cost.error) : NULL;
+}
+
+uint64_t sample_cost_rate(const struct sample_cost *cost)
+{
+	const uint64_t rate = cost->ns > 0 ? NS_PER_S / COST_PART / cost->ns : RATE_MAX;
+	return rate > RATE_MAX ? RATE_MAX : rate < RATE_MIN ? RATE_MIN : rate;
 }

@@ -24,4 +24,7 @@ void cost_trial_start(struct cost_trial *ret);
 struct sample_cost cost_trial_finish(struct cost_trial *t);
 void cost_trial_done(struct cost_trial *t);
 
+/* So many samples a second take no more of a program's time than they may. */
+uint64_t sample_cost_rate(const struct sample_cost *cost);
+
 #endif

@@ -26,12 +26,6 @@
 #include "userspace/stacks/intern.h"
 #include "userspace/stacks/unwind.h"
 
-/* Of its time a program shall lose no more than that part to the timer: with what snapshots at system calls
- * may take (bpf/stack.bpf.c) that is 2 %. */
-#define COST_PART 80
-#define RATE_MAX  999u /* Hz */
-#define RATE_MIN  99u  /* what makes a sample dearer than that is noise */
-
 /* Of its own time that a thread has between two snapshots at system calls, at least. */
 #define GAP_NS	(250 * NS_PER_US)
 #define WAIT_NS (1 * NS_PER_MS)
@@ -133,12 +127,6 @@ struct source_perf *source_perf_free(struct source_perf *s)
 
 /* ---- opening ---- */
 
-static uint64_t rate_for(uint64_t cost_ns)
-{
-	const uint64_t rate = cost_ns > 0 ? NS_PER_S / COST_PART / cost_ns : RATE_MAX;
-	return rate > RATE_MAX ? RATE_MAX : rate < RATE_MIN ? RATE_MIN : rate;
-}
-
 static int emit_refused(int error, struct sink sink)
 {
 	const int r = emit_meta(sink, "source.stacks", "%s", perf_events_why(error));
@@ -159,7 +147,7 @@ int source_perf_open(struct source_perf *s, struct sink sink)
 	const struct sample_cost cost = cost_trial_finish(&s->trial);
 	if (cost.error != 0)
 		return emit_refused(cost.error, sink);
-	s->period_ns = NS_PER_S / (s->rate_hz != 0 ? s->rate_hz : rate_for(cost.ns));
+	s->period_ns = NS_PER_S / (s->rate_hz != 0 ? s->rate_hz : sample_cost_rate(&cost));
 	int r = emit_meta(sink, "source.stacks", "ok");
 	if (r >= 0)
 		r = emit_meta(sink, "stacks.period_ns", "%llu", (unsigned long long)s->period_ns);
@@ -364,10 +352,12 @@ static int take_growth(struct source_perf *s, const struct stack_snapshot *taken
 {
 	const struct site_owner owner = { .pid = snapshot->pid, .told_pid = taken->pid };
 	uint32_t stack = 0;
+	const enum sl_mapsite_what what =
+		taken->reason == SNAPSHOT_TOUCHED ? SL_MAPSITE_TOUCHED : SL_MAPSITE_MAPPED;
 	const int r =
-		s->processes.map_sites == NULL ? 0 : stack_of(s, snapshot, SNAPSHOT_GROWTH, &stack);
+		s->processes.map_sites == NULL ? 0 : stack_of(s, snapshot, taken->reason, &stack);
 	return r <= 0 ? r
-		      : map_sites_add(s->processes.map_sites, &owner, taken->time_ns, stack,
+		      : map_sites_add(s->processes.map_sites, &owner, taken->time_ns, what, stack,
 				      taken->since_ns);
 }
 
@@ -379,7 +369,7 @@ static int take_snapshot(struct source_perf *s, const struct stack_snapshot *tak
 	struct snapshot snapshot = snapshot_of(taken, taken->n_bytes);
 	if (taken->reason == SNAPSHOT_BLOCK)
 		return take_block(s, taken, 0, &snapshot);
-	if (taken->reason == SNAPSHOT_GROWTH)
+	if (taken->reason == SNAPSHOT_GROWTH || taken->reason == SNAPSHOT_TOUCHED)
 		return take_growth(s, taken, &snapshot);
 	struct sl_sample sample =
 		sample_header(taken->time_ns, (pid_t)taken->pid, (pid_t)taken->tid, false);

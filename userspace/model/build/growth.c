@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a process; the rest counts as growth without a stack. */
-#define SITES_MOST 256
 /* Of the course: more than a wide terminal has columns. */
 #define POINTS_MOST 240
 
@@ -20,18 +18,6 @@ void growth_mapped(struct builder *b, const struct sl_mapped *e)
 	const int proc = e->event.time_ns < b->zero_ns ? -1 : process_of(b, &e->event);
 	if (proc >= 0)
 		push(b, &b->growth.mapped, (struct mapped_note){ .event = e, .proc = proc });
-}
-
-void growth_site(struct builder *b, const struct sl_mapsite *e)
-{
-	struct sl_event at = e->event;
-	at.time_ns = e->since_ns;
-	const int proc = process_of(b, &at);
-	if (proc >= 0)
-		push(b, &b->growth.sites,
-		     (struct map_site_note){ .event = e,
-					     .proc = proc,
-					     .node = code_node(&b->facts->code, e->stack) });
 }
 
 void growth_live(struct builder *b, const struct sl_live *e)
@@ -47,19 +33,16 @@ static int by_time(const void *left, const void *right)
 	return x < y ? -1 : x > y;
 }
 
-static void add(struct growth_sum *to, uint64_t calls, uint64_t bytes)
+static int64_t plus(int64_t a, int64_t b)
 {
-	const int64_t c = counter(calls), n = counter(bytes);
-	if (c == UNKNOWN || n == UNKNOWN || to->calls == UNKNOWN ||
-	    __builtin_add_overflow(to->calls, c, &to->calls) ||
-	    __builtin_add_overflow(to->bytes, n, &to->bytes))
-		*to = (struct growth_sum){ UNKNOWN, UNKNOWN };
+	int64_t sum;
+	return a == UNKNOWN || b == UNKNOWN || __builtin_add_overflow(a, b, &sum) ? UNKNOWN : sum;
 }
 
 static void add_mapped(struct growth_sum ways[GROWTH_WAYS], const struct sl_mapped *e)
 {
 	for (int i = 0; i < GROWTH_WAYS; i++)
-		add(&ways[i], e->grown[i].calls, e->grown[i].bytes);
+		growth_add(&ways[i], e->grown[i].calls, e->grown[i].bytes);
 }
 
 /* ---- memories, as they are told of ---- */
@@ -161,6 +144,25 @@ static bool heap_sums(const struct builder *b, int64_t *ret_ready, int64_t *ret_
 	return has_any;
 }
 
+/* At readiness all processes were looked at, where nothing was missed. */
+static void ready_kinds(const struct builder *b, struct memory_phase *phase)
+{
+	struct resident_kinds sum = { 0 };
+	vec_foreach(p, &b->procs) {
+		const struct resident_kinds *kinds = &p->out.ready_kinds;
+		if (p->out.ready_rss_bytes == UNKNOWN)
+			continue;
+		if (!kinds->is_known)
+			return;
+		sum.anonymous_bytes = plus(sum.anonymous_bytes, kinds->anonymous_bytes);
+		sum.file_bytes = plus(sum.file_bytes, kinds->file_bytes);
+		sum.shared_bytes = plus(sum.shared_bytes, kinds->shared_bytes);
+	}
+	phase->anonymous_bytes = sum.anonymous_bytes;
+	phase->file_bytes = sum.file_bytes;
+	phase->shared_bytes = sum.shared_bytes;
+}
+
 /* What is known of a moment from elsewhere. */
 static void refine(const struct builder *b, struct memory_phase *phase)
 {
@@ -172,8 +174,20 @@ static void refine(const struct builder *b, struct memory_phase *phase)
 		phase->heap_bytes = ready;
 	if (has_heap && at_exit != UNKNOWN && strcmp(phase->until, "exit") == 0)
 		phase->heap_bytes = at_exit;
-	if (is_ready && b->run->ready_rss_bytes != UNKNOWN)
+	if (is_ready && b->run->ready_rss_bytes != UNKNOWN) {
 		phase->rss_bytes = b->run->ready_rss_bytes;
+		ready_kinds(b, phase);
+	}
+}
+
+/* What of the tree is resident, by kind. NULL: nobody knows. */
+static void phase_kinds(struct memory_phase *phase, const __u64 *bytes)
+{
+	static const __u64 unknown[SL_MEMORY_KINDS] = { SL_UNKNOWN, SL_UNKNOWN, SL_UNKNOWN };
+	const __u64 *kinds = bytes != NULL ? bytes : unknown;
+	phase->anonymous_bytes = counter(kinds[SL_MEMORY_ANONYMOUS]);
+	phase->file_bytes = counter(kinds[SL_MEMORY_FILE]);
+	phase->shared_bytes = counter(kinds[SL_MEMORY_SHARED]);
 }
 
 /* Those that are known, in order. Returns how many. */
@@ -193,6 +207,7 @@ static size_t list_phases(const struct builder *b, struct memory_phase ret[4])
 						  .time_ns = at_ns,
 						  .rss_bytes = UNKNOWN,
 						  .heap_bytes = UNKNOWN };
+		phase_kinds(&ret[n - 1], NULL);
 		before = at_ns;
 	}
 	return n;
@@ -202,7 +217,7 @@ static void fill_phases(struct builder *b, struct memories *m)
 {
 	struct memory_phase phases[4];
 	const size_t n = list_phases(b, phases);
-	int64_t rss = UNKNOWN;
+	const struct sl_mapped *last = NULL; /* of those that tell of the tree */
 	size_t at = 0;
 	for (size_t i = 0; i < n && b->error == 0; i++) {
 		for (; at < b->growth.mapped.n; at++) {
@@ -211,12 +226,15 @@ static void fill_phases(struct builder *b, struct memories *m)
 				break;
 			memories_take(b, m, note);
 			if (counter(note->event->tree_bytes) != UNKNOWN)
-				rss = counter(note->event->tree_bytes);
+				last = note->event;
 		}
 		memories_look_ahead(b, m, at, (int)i + 1, phases[i].time_ns);
 		vec_foreach(memory, &m->list)
 			add_mapped(phases[i].ways, memory->last);
-		phases[i].rss_bytes = rss;
+		if (last != NULL) {
+			phases[i].rss_bytes = counter(last->tree_bytes);
+			phase_kinds(&phases[i], last->tree_kinds);
+		}
 		if (phases[i].time_ns == INT64_MAX)
 			phases[i].time_ns = b->run->wall_ns;
 		refine(b, &phases[i]);
@@ -279,55 +297,6 @@ static void fill_course(struct builder *b)
 	b->run->n_memory_points = POINTS_MOST;
 }
 
-/* ---- call sites ---- */
-
-static int by_site(const void *left, const void *right)
-{
-	const struct map_site_note *a = left, *b = right;
-	if (a->proc != b->proc)
-		return a->proc < b->proc ? -1 : 1;
-	return a->node < b->node ? -1 : a->node > b->node;
-}
-
-struct heavy_site {
-	int node;
-	struct map_site out;
-};
-
-static int heaviest_first(const void *left, const void *right)
-{
-	const struct heavy_site *a = left, *b = right;
-	if (a->out.all.bytes != b->out.all.bytes)
-		return a->out.all.bytes > b->out.all.bytes ? -1 : 1;
-	return a->node < b->node ? -1 : a->node > b->node;
-}
-
-/* Of @n notes of one process. */
-static void finish_sites(struct builder *b, const struct map_site_note *notes, size_t n,
-			 struct growth *growth)
-{
-	struct VEC(struct heavy_site) sites = { 0 };
-	for (size_t i = 0; i < n && b->error == 0; i++) {
-		if (i == 0 || notes[i].node != notes[i - 1].node)
-			push(b, &sites, (struct heavy_site){ .node = notes[i].node });
-		if (b->error != 0)
-			break;
-		struct map_site *out = &vec_last(&sites)->out;
-		add(&out->all, notes[i].event->all.calls, notes[i].event->all.bytes);
-		add(&out->ready, notes[i].event->ready.calls, notes[i].event->ready.bytes);
-	}
-	if (sites.n > 0)
-		qsort(sites.items, sites.n, sizeof(*sites.items), heaviest_first);
-	const size_t n_kept = sites.n < SITES_MOST ? sites.n : SITES_MOST;
-	growth->sites = keep(b, arena_alloc_array(b->arena, n_kept + 1, sizeof(*growth->sites)));
-	for (size_t i = 0; growth->sites != NULL && b->error == 0 && i < n_kept; i++) {
-		growth->sites[i] = sites.items[i].out;
-		growth->sites[i].stack = code_keep(&b->facts->code, b->arena, sites.items[i].node);
-		growth->n_sites = i + 1;
-	}
-	vec_done(&sites);
-}
-
 static void finish_processes(struct builder *b, const struct memories *m)
 {
 	vec_foreach(memory, &m->list) {
@@ -335,18 +304,10 @@ static void finish_processes(struct builder *b, const struct memories *m)
 		if (!growth->is_known)
 			*growth = (struct growth){ .is_known = true };
 		add_mapped(growth->ways, memory->last);
+		growth->touched_bytes =
+			plus(growth->touched_bytes, counter(memory->last->touched_bytes));
 	}
-	if (b->growth.sites.n > 0)
-		qsort(b->growth.sites.items, b->growth.sites.n, sizeof(*b->growth.sites.items),
-		      by_site);
-	for (size_t i = 0, n = 0; i < b->growth.sites.n && b->error == 0; i += n) {
-		const int proc = b->growth.sites.items[i].proc;
-		for (n = 1; i + n < b->growth.sites.n && b->growth.sites.items[i + n].proc == proc;)
-			n++;
-		if (b->procs.items[proc].out.growth.is_known)
-			finish_sites(b, &b->growth.sites.items[i], n,
-				     &b->procs.items[proc].out.growth);
-	}
+	growth_finish_sites(b);
 }
 
 void growth_notes_done(struct growth_notes *n)

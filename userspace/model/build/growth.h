@@ -7,6 +7,7 @@
 #include "userspace/base/vec.h"
 
 struct builder;
+struct growth_sum;
 
 struct map_site_note { /* a MAPSITE */
 	const struct sl_mapsite *event;
@@ -27,7 +28,10 @@ struct growth_notes {
 void growth_mapped(struct builder *b, const struct sl_mapped *e);
 void growth_site(struct builder *b, const struct sl_mapsite *e);
 void growth_live(struct builder *b, const struct sl_live *e);
-void growth_finish(struct builder *b); /* after memory_finish() and ladder_finish() */
+/* UNKNOWN where one is, or the sum is too large. */
+void growth_add(struct growth_sum *to, uint64_t calls, uint64_t bytes);
+void growth_finish_sites(struct builder *b); /* of the processes of which MAPPED has told */
+void growth_finish(struct builder *b);	     /* after memory_finish() and ladder_finish() */
 void growth_notes_done(struct growth_notes *n);
 
 #endif

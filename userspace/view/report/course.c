@@ -70,6 +70,8 @@ int print_growth(const struct session *s, size_t run_index, struct page *page)
 	(void)table_show(build_growth(s, run_index), page);
 	(void)fputs("\n", page->f);
 	(void)table_show(build_mappings(s, run_index), page);
+	(void)fputs("\n", page->f);
+	(void)table_show(build_touched(s, run_index), page);
 	if (page->error == 0 && run->n_memory_points > 0)
 		print_course(run, page);
 	return page_flush(page);

@@ -9,11 +9,14 @@
 /* clang-format off */
 static const struct column columns[] = {
 	{ .title = "until", .key = "until" },
-	{ .title = "at", .key = "time_ns", .align = ALIGN_RIGHT },
+	{ .title = "at", .key = "time_ns", .audience = FOR_PROGRAMS },
 	{ .title = "rss", .key = "rss_bytes", .align = ALIGN_RIGHT },
 	{ .title = "grown", .key = "rss_grown_bytes", .align = ALIGN_RIGHT },
+	{ .title = "anonymous", .key = "anonymous_bytes", .align = ALIGN_RIGHT },
+	{ .title = "files", .key = "file_bytes", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "shared_bytes", .audience = FOR_PROGRAMS },
 	{ .title = "heap", .key = "heap_bytes", .align = ALIGN_RIGHT },
-	{ .title = "grown", .key = "heap_grown_bytes", .align = ALIGN_RIGHT },
+	{ .title = "", .key = "heap_grown_bytes", .audience = FOR_PROGRAMS },
 	{ .title = "brk", .key = "brk_bytes", .align = ALIGN_RIGHT },
 	{ .title = "mmap", .key = "", .audience = FOR_PEOPLE, .align = ALIGN_RIGHT },
 	{ .title = "", .key = "mmap_bytes", .audience = FOR_PROGRAMS },
@@ -50,6 +53,9 @@ struct table *build_growth(const struct session *s, size_t run_index)
 		table_ns(t, p->time_ns);
 		table_bytes(t, p->rss_bytes);
 		table_bytes(t, grown(p->rss_bytes, &rss));
+		table_bytes(t, p->anonymous_bytes);
+		table_bytes(t, p->file_bytes);
+		table_bytes(t, p->shared_bytes);
 		table_bytes(t, p->heap_bytes);
 		table_bytes(t, grown(p->heap_bytes, &heap));
 		const int64_t mapped =
@@ -69,6 +75,7 @@ struct table *build_growth(const struct session *s, size_t run_index)
 	}
 	table_note(t, "rss and heap: of the whole tree, what is resident, and what of the heap is "
 		      "live; grown: since it was known last");
+	table_note(t, "rss is anonymous memory, pages of mapped files, and shared memory");
 	table_note(t,
 		   "brk, mmap (and mremap): memory that the kernel gave meanwhile; what mprotect "
 		   "makes usable later is not among it");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which code has the kernel give memory: by functions, of all processes. */
+/* Which code has the kernel give memory, and which touches it first: by functions, of all processes. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,15 +15,17 @@
 #define MAX_LABEL ((size_t)64 << 10)
 
 /* clang-format off */
-static const struct column columns[] = {
-	{ .title = "function", .key = "label", .is_elastic = true },
-	{ .title = "mapped", .key = "bytes", .align = ALIGN_RIGHT },
-	{ .title = "share", .key = "share", .align = ALIGN_RIGHT },
-	{ .title = "until ready", .key = "ready_bytes", .align = ALIGN_RIGHT },
-	{ .title = "calls", .key = "calls", .align = ALIGN_RIGHT },
-	{ .title = "", .key = "function", .audience = FOR_PROGRAMS },
-	{ .title = "", .key = "module", .audience = FOR_PROGRAMS },
-};
+#define COLUMNS(what, times) { \
+	{ .title = "function", .key = "label", .is_elastic = true }, \
+	{ .title = what, .key = "bytes", .align = ALIGN_RIGHT }, \
+	{ .title = "share", .key = "share", .align = ALIGN_RIGHT }, \
+	{ .title = "until ready", .key = "ready_bytes", .align = ALIGN_RIGHT }, \
+	{ .title = times, .key = times, .align = ALIGN_RIGHT }, \
+	{ .title = "", .key = "function", .audience = FOR_PROGRAMS }, \
+	{ .title = "", .key = "module", .audience = FOR_PROGRAMS }, \
+}
+static const struct column mapped_columns[] = COLUMNS("mapped", "calls");
+static const struct column touched_columns[] = COLUMNS("touched", "stacks");
 /* clang-format on */
 
 struct mapper {
@@ -35,6 +37,13 @@ struct mappers {
 	struct function_table names;
 	struct VEC(struct mapper) list; /* by name, then sorted */
 	struct mapper all;
+};
+
+/* Of a process, with what it adds up to. */
+struct sites {
+	struct growth_sum all;
+	const struct map_site *items;
+	size_t n;
 };
 
 static int add_site(struct mappers *m, const struct map_site *site)
@@ -57,17 +66,27 @@ static int add_site(struct mappers *m, const struct map_site *site)
 	return 0;
 }
 
-static int add_process(struct mappers *m, const struct process *p)
+static struct sites mapped_sites(const struct growth *g)
 {
-	const struct growth_sum all = growth_all(p->growth.ways);
+	return (struct sites){ growth_all(g->ways), g->sites, g->n_sites };
+}
+
+static struct sites touched_sites(const struct growth *g)
+{
+	struct sites ret = { { 0, g->touched_bytes }, g->touched_sites, g->n_touched_sites };
+	for (size_t i = 0; i < ret.n; i++)
+		ret.all.calls = sum_known(ret.all.calls, ret.items[i].all.calls);
+	return ret;
+}
+
+static int add_sites(struct mappers *m, const struct sites *sites)
+{
 	int rc = 0;
-	if (!p->growth.is_known)
-		return 0;
-	m->all.calls = sum_known(m->all.calls, all.calls);
-	m->all.bytes = sum_known(m->all.bytes, all.bytes);
-	for (size_t i = 0; i < p->growth.n_sites && rc == 0; i++)
-		if (p->growth.sites[i].all.bytes != UNKNOWN)
-			rc = add_site(m, &p->growth.sites[i]);
+	m->all.calls = sum_known(m->all.calls, sites->all.calls);
+	m->all.bytes = sum_known(m->all.bytes, sites->all.bytes);
+	for (size_t i = 0; i < sites->n && rc == 0; i++)
+		if (sites->items[i].all.bytes != UNKNOWN)
+			rc = add_site(m, &sites->items[i]);
 	return rc;
 }
 
@@ -101,7 +120,7 @@ static void add_rest(struct table *t, const struct mappers *m)
 		rest.calls -= m->list.items[i].calls;
 		rest.bytes -= m->list.items[i].bytes;
 	}
-	if (rest.calls > 0 && rest.bytes > 0)
+	if (rest.bytes > 0 && rest.bytes <= m->all.bytes)
 		add_row(t, m, &rest, NULL, "[no stack taken]");
 }
 
@@ -126,27 +145,58 @@ static void add_rows(struct table *t, struct mappers *m)
 	add_rest(t, m);
 }
 
-struct table *build_mappings(const struct session *s, size_t run_index)
+static struct table *build(const struct session *s, const struct run *run, struct table *t,
+			   struct sites (*sites_of)(const struct growth *), bool *ret_has_any)
 {
-	const struct run *run = &s->runs[run_index];
-	struct table *t = table_new("Memory mapped by", columns, N_OF(columns));
 	struct mappers m = { 0 };
 	int rc = function_table_init(&m.names, s);
-	for (size_t i = 0; i < run->n_processes && rc == 0; i++)
-		rc = add_process(&m, &run->processes[i]);
+	for (size_t i = 0; i < run->n_processes && rc == 0; i++) {
+		const struct growth *growth = &run->processes[i].growth;
+		const struct sites sites =
+			growth->is_known ? sites_of(growth) : (struct sites){ 0 };
+		rc = add_sites(&m, &sites);
+	}
 	if (rc == 0 && run->has_memory)
 		add_rows(t, &m);
 	table_fail(t, rc);
-	if (!run->has_memory)
-		table_note(t, "not recorded: it takes kernel probes (startline doctor)");
-	else if (m.list.n == 0)
-		table_note(t,
-			   "no call added 128 KiB or more, or no stacks were recorded (--stacks)");
-	else
-		table_note(t,
-			   "by brk, mmap and mremap, at least 128 KiB in a call; touched or not, "
-			   "and whether it was unmapped since");
+	*ret_has_any = m.list.n > 0;
 	vec_done(&m.list);
 	function_table_done(&m.names);
+	if (!run->has_memory)
+		table_note(t, "not recorded: it takes kernel probes (startline doctor)");
+	return t;
+}
+
+struct table *build_mappings(const struct session *s, size_t run_index)
+{
+	const struct run *run = &s->runs[run_index];
+	bool has_any;
+	struct table *t =
+		build(s, run, table_new("Memory mapped by", mapped_columns, N_OF(mapped_columns)),
+		      mapped_sites, &has_any);
+	if (run->has_memory)
+		table_note(t,
+			   has_any ? "by brk, mmap and mremap, at least 128 KiB in a call; touched "
+				     "or not, and whether it was unmapped since"
+				   : "no call added 128 KiB or more, or no stacks were recorded "
+				     "(--stacks)");
+	return t;
+}
+
+struct table *build_touched(const struct session *s, size_t run_index)
+{
+	const struct run *run = &s->runs[run_index];
+	bool has_any;
+	struct table *t =
+		build(s, run,
+		      table_new("Memory touched first by", touched_columns, N_OF(touched_columns)),
+		      touched_sites, &has_any);
+	if (run->has_memory)
+		table_note(
+			t,
+			has_any ? "what became resident by page faults, by stacks that were "
+				  "taken of some of these: each stands for all since the last one"
+				: "too little became resident for a stack to be taken, or no "
+				  "stacks were recorded (--stacks)");
 	return t;
 }

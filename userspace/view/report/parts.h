@@ -34,6 +34,7 @@ struct table *build_costs(const struct session *s, size_t run);
 struct table *build_memory(const struct session *s, size_t run);
 struct table *build_growth(const struct session *s, size_t run);
 struct table *build_mappings(const struct session *s, size_t run);
+struct table *build_touched(const struct session *s, size_t run);
 /* Both, and the course of memory as a chart. Returns the page's error. */
 int print_growth(const struct session *s, size_t run, struct page *page);
 struct table *build_sites(const struct session *s, size_t run);

@@ -22,6 +22,7 @@ const struct report reports[] = {
 	{ "memory", "resident memory, heap and faults per process", build_memory, print_growth },
 	{ "growth", "how much memory each phase has added", build_growth, NULL },
 	{ "mappings", "which functions have the kernel give memory", build_mappings, NULL },
+	{ "touched", "which functions make memory resident, at page faults", build_touched, NULL },
 	{ "sites", "which functions hold the heap, and what they allocated", build_sites, NULL },
 	{ "site-calls", "the calls that led to it, as a tree", build_site_calls, NULL },
 	{ "resident", "what resident memory consists of, per process", build_resident, NULL },
