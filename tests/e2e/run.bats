@@ -252,6 +252,7 @@ time.sleep(30)'
 	session --timeout 4s --ready "http://localhost:$port/no" --ready 'cmd:exit 3' -- \
 		python3 -m http.server --bind 127.0.0.1 "$port"
 	[ "$status" = 124 ]
+	cat messages
 	grep -qF "without http://localhost:$port/no (status 404), cmd:exit 3 (exit status 3):" messages
 	"$STARTLINE" report | tr -s ' \n' ' ' | grep -qF "notified (http://localhost:$port/no never held)"
 }

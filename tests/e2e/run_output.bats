@@ -114,7 +114,8 @@ seconds() {
 		bare=$(seconds seq 20000000)
 		with=$(seconds piped -- seq 20000000)
 		echo "$bare ns without, $with ns with"
-		[ "$with" -lt $((bare * 3)) ]
+		# It goes through one more pipe; byte by byte it would be a hundred times.
+		[ "$with" -lt $((bare * 6)) ]
 	}
 	attempts is_fast
 }

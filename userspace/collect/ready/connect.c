@@ -262,9 +262,9 @@ static enum attempt_state read_status(struct attempt *a)
 			a->status != 0 ? status == a->status : status >= 200 && status < 400;
 		return holds ? ATTEMPT_HOLDS : failed(a, "status %u", status);
 	}
-	return n == 0 || a->answer_length >= sizeof(a->answer) - 1
-		       ? failed(a, "the answer is not HTTP")
-		       : ATTEMPT_GOES_ON;
+	if (n > 0 && a->answer_length < sizeof(a->answer) - 1)
+		return ATTEMPT_GOES_ON;
+	return failed(a, a->answer_length > 0 ? "the answer is not HTTP" : "no answer");
 }
 
 static enum attempt_state advance(struct attempt *a)

@@ -475,9 +475,7 @@ static void fill_result(const struct run *r, struct collect_result *ret)
 		.has_begun = r->spawn_ns != 0,
 	};
 	(void)snprintf(ret->helper, sizeof(ret->helper), "%s", r->helper_failure);
-	if (r->watch != NULL && !r->is_ready)
-		probes_missing(r->probes, r->watch, r->spec->rules, r->spec->n_rules, ret->missing,
-			       sizeof(ret->missing));
+	(void)snprintf(ret->missing, sizeof(ret->missing), "%s", r->is_ready ? "" : r->missing);
 	if (ret->exec_errno != 0)
 		ret->end = ret->exec_errno == ENOENT || ret->exec_errno == ENOTDIR
 				   ? COLLECT_NOT_FOUND
@@ -560,6 +558,8 @@ int collector_run(struct collector *c, const struct collect_spec *spec, struct c
 	if (e >= 0)
 		e = r.failure;
 	c->run = NULL;
+	if (r.stop == 0) /* it ended by itself */
+		run_note_missing(&r);
 	fill_result(&r, ret);
 	run_done(&r);
 	return e;

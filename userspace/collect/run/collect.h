@@ -42,6 +42,7 @@ struct collect_spec {
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	struct heap_mode heap;
 	bool slows_on_overrun;	 /* with exact: who records faster than is read has to wait */
+	bool keeps_blocks;	 /* with exact: BLOCK of every allocation and free */
 	int stacks_hz;		 /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
 	uint64_t wait_stacks_ns; /* a wait as long as that has its stack; 0: 1 ms */
 	uint64_t debuginfod_ns;	 /* that fetching debug information may take; 0: none is fetched */

@@ -78,6 +78,7 @@ struct run {
 	uint64_t load_ns; /* when the load began; 0: it has not */
 	bool load_is_over;
 	char helper_failure[512]; /* of these two; "" */
+	char missing[512];	  /* as in struct collect_result: when it was stopped, or ended */
 
 	uint64_t spawn_ns;
 	uint64_t drained_ns; /* when the sources were last read */
@@ -159,6 +160,8 @@ void run_suspend(struct run *r);
 void run_refresh(void *data);
 /* Sends a signal to the command, or to what it left behind. */
 void run_signal(struct run *r, int number);
+/* Sets .missing. */
+void run_note_missing(struct run *r);
 /* Decides at @now whether the run is over, and what to do to get there. */
 int run_step(struct run *r, uint64_t now);
 /* When run_step() has something to do even if nothing happens; 0: nothing known. */

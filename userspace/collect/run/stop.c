@@ -49,11 +49,21 @@ void run_signal(struct run *r, int number)
 		signal_command(r, number);
 }
 
+void run_note_missing(struct run *r)
+{
+	r->missing[0] = '\0';
+	if (r->watch != NULL && !r->is_ready)
+		probes_missing(r->probes, r->watch, r->spec->rules, r->spec->n_rules, r->missing,
+			       sizeof(r->missing));
+}
+
 /* Asks the tree to end, and insists. */
 static int run_stop(struct run *r, enum sl_stop why, uint64_t now)
 {
 	/* Where it ends because it is ready that has just been told. */
 	const int looked = why == SL_STOP_READY ? 0 : run_look(r, SL_WHEN_EXIT);
+	/* Of a server that was told to end, probes do not say what was missing. */
+	run_note_missing(r);
 	r->stop = why;
 	r->stop_ns = now;
 	if (looked < 0)
