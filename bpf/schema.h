@@ -21,44 +21,45 @@
 #endif
 
 /* X(number, ENUM, token, doc) */
-#define SL_EVENT_KINDS(X)                                                                  \
-	X(1, META, meta, "a key=value fact about the recording")                           \
-	X(2, MARK, mark, "a milestone of the run or of a process")                         \
-	X(3, TASK, task, "a thread or process was created")                                \
-	X(4, EXEC, exec, "execve succeeded; a new image starts")                           \
-	X(5, ARGS, args, "a piece of the new image's argument vector")                     \
-	X(6, EXECFAIL, execfail, "execve failed")                                          \
-	X(7, EXIT, exit, "a thread ended")                                                 \
-	X(8, USAGE, usage, "resource counters of one process at one moment")               \
-	X(9, OFFCPU, offcpu, "a thread was off the CPU: why, for how long, woken by whom") \
-	X(10, SYSCALL, syscall, "a system call that ran on the CPU for long")              \
-	X(11, OPEN, open, "a file was opened, or could not be")                            \
-	X(12, NET, net, "something happened to a socket")                                  \
-	X(13, HEAP, heap, "allocator counters of one process image at one moment")         \
-	X(14, COVER, cover, "why an image is or is not seen by the shim")                  \
-	X(15, MEMORY, memory, "resident memory of the whole tree")                         \
-	X(16, SCHEDSUM, schedsum, "off-CPU sums of a thread, in place of OFFCPU records")  \
-	X(17, SYMBOL, symbol, "the name of a kernel address used in OFFCPU")               \
-	X(18, OUTPUT, output, "bytes written to descriptor 1 or 2 (log readiness only)")   \
-	X(19, HOST, host, "contention on the machine at one moment")                       \
-	X(20, DROPS, drops, "records of one kind a producer could not write")              \
-	X(21, TALLY, tally, "how many records a CPU produced in all")                      \
-	X(22, END, end, "the recording finished; nothing follows")                         \
-	X(23, NAME, name, "what a thread or a process calls itself")                       \
-	X(24, MODULE, module, "a file, or other region, of code")                          \
-	X(25, FRAME, frame, "a place in code")                                             \
-	X(26, FUNCTION, function, "a function that a frame is in")                         \
-	X(27, STACK, stack, "a frame, and the stack it was called from")                   \
-	X(28, SAMPLE, sample, "the stack of a thread at one moment")                       \
-	X(29, CALLS, calls, "system calls of a process, summed by number")                 \
-	X(30, MAPPING, mapping, "a file of code was mapped, or protected")                 \
-	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")       \
-	X(32, SITE, site, "what one call site has allocated, at one moment")               \
-	X(33, RESIDENT, resident, "a part of a process's resident memory, at one moment")  \
-	X(34, MAPPED, mapped, "what a memory has resident and has grown by, so far")       \
-	X(35, MAPSITE, mapsite, "what one call site has mapped")                           \
-	X(36, LIVE, live, "live bytes of the heap of the whole tree, at one moment")       \
-	X(37, ALLOCATOR, allocator, "what an allocator of the program's own says of itself")
+#define SL_EVENT_KINDS(X)                                                                    \
+	X(1, META, meta, "a key=value fact about the recording")                             \
+	X(2, MARK, mark, "a milestone of the run or of a process")                           \
+	X(3, TASK, task, "a thread or process was created")                                  \
+	X(4, EXEC, exec, "execve succeeded; a new image starts")                             \
+	X(5, ARGS, args, "a piece of the new image's argument vector")                       \
+	X(6, EXECFAIL, execfail, "execve failed")                                            \
+	X(7, EXIT, exit, "a thread ended")                                                   \
+	X(8, USAGE, usage, "resource counters of one process at one moment")                 \
+	X(9, OFFCPU, offcpu, "a thread was off the CPU: why, for how long, woken by whom")   \
+	X(10, SYSCALL, syscall, "a system call that ran on the CPU for long")                \
+	X(11, OPEN, open, "a file was opened, or could not be")                              \
+	X(12, NET, net, "something happened to a socket")                                    \
+	X(13, HEAP, heap, "allocator counters of one process image at one moment")           \
+	X(14, COVER, cover, "why an image is or is not seen by the shim")                    \
+	X(15, MEMORY, memory, "resident memory of the whole tree")                           \
+	X(16, SCHEDSUM, schedsum, "off-CPU sums of a thread, in place of OFFCPU records")    \
+	X(17, SYMBOL, symbol, "the name of a kernel address used in OFFCPU")                 \
+	X(18, OUTPUT, output, "bytes written to descriptor 1 or 2 (log readiness only)")     \
+	X(19, HOST, host, "contention on the machine at one moment")                         \
+	X(20, DROPS, drops, "records of one kind a producer could not write")                \
+	X(21, TALLY, tally, "how many records a CPU produced in all")                        \
+	X(22, END, end, "the recording finished; nothing follows")                           \
+	X(23, NAME, name, "what a thread or a process calls itself")                         \
+	X(24, MODULE, module, "a file, or other region, of code")                            \
+	X(25, FRAME, frame, "a place in code")                                               \
+	X(26, FUNCTION, function, "a function that a frame is in")                           \
+	X(27, STACK, stack, "a frame, and the stack it was called from")                     \
+	X(28, SAMPLE, sample, "the stack of a thread at one moment")                         \
+	X(29, CALLS, calls, "system calls of a process, summed by number")                   \
+	X(30, MAPPING, mapping, "a file of code was mapped, or protected")                   \
+	X(31, IMPORT, import, "a module of a language begins to load, or is loaded")         \
+	X(32, SITE, site, "what one call site has allocated, at one moment")                 \
+	X(33, RESIDENT, resident, "a part of a process's resident memory, at one moment")    \
+	X(34, MAPPED, mapped, "what a memory has resident and has grown by, so far")         \
+	X(35, MAPSITE, mapsite, "what one call site has mapped")                             \
+	X(36, LIVE, live, "live bytes of the heap of the whole tree, at one moment")         \
+	X(37, ALLOCATOR, allocator, "what an allocator of the program's own says of itself") \
+	X(38, BLOCK, block, "a block of the heap was allocated or freed")
 
 enum sl_kind {
 	SL_KIND_NONE = 0, /* reserved, not committed */

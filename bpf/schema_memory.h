@@ -97,6 +97,16 @@ struct sl_live {
 	__u64 bytes;
 };
 
+/* Only with --raw. A realloc is two of them. */
+struct sl_block {
+	struct sl_event event;
+	__u64 address;
+	__u64 bytes; /* usable; 0: it was freed */
+	__u32 stack; /* STACK id of who allocated it; 0: unknown, or it was freed */
+	__u32 reserved;
+};
+
+_Static_assert(sizeof(struct sl_block) == 56, "sl_block has padding or grew");
 _Static_assert(sizeof(struct sl_resident) == 96, "sl_resident has padding or grew");
 _Static_assert(sizeof(struct sl_mapped) == 152, "sl_mapped has padding or grew");
 _Static_assert(sizeof(struct sl_mapsite) == 80, "sl_mapsite has padding or grew");

@@ -117,3 +117,19 @@ recorded() {
 		fi
 	done
 }
+
+@test "--raw keeps each of them, with the stacks that call sites have" {
+	for probes in $(both); do
+		session --probes "$probes" --heap exact --raw --on-overrun slow --trace t.slt -- \
+			"$WORKLOADS/replay" books 23 3 5003 0
+		"$STARTLINE" report --view events t.slt | grep ' block ' >blocks
+		[ "$(grep -vc freed blocks)" = "$(q '[.runs[0].processes[].heap.allocs] | add')" ]
+		[ "$(grep -c freed blocks)" = "$(q '[.runs[0].processes[].heap.frees] | add')" ]
+		[ "$(sed -n 's/.* bytes=\([0-9]*\) .*/\1/p' blocks | awk '{ sum += $1 } END { print sum }')" = \
+			"$(q '[.runs[0].processes[].heap.sites[].total.bytes] | add')" ]
+		# What was freed was there: of each process and address they take turns.
+		awk '{ key = $3; for (i = 4; i <= NF; i++) if ($i ~ /^0x/) key = key " " $i
+			freed = /freed/; if (freed != there[key] + 0) bad++; there[key] = !freed }
+			END { exit bad + 0 > 0 }' blocks
+	done
+}

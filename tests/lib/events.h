@@ -74,6 +74,7 @@
  *	mapped S memory=N rss= tree= anonymous= file= shared= (of the tree) touched= data=, brk= mmap= mremap= (bytes), brk_calls= …, grown=TIME when=exit|ready|exec
  *	mapsite S what=N stack=N since=TIME calls= bytes= ready_calls= ready_bytes=
  *	live bytes=N
+ *	block S address=N bytes=N (none: freed) stack=N
  *	allocator S start|exit|ready|peak jemalloc|mimalloc|tcmalloc threads= allocated= freed= live=
  *		thread_error= held= text=VERSION
  *	drops bpf|shim|collect kind=TOKEN count=N

@@ -336,6 +336,9 @@ static const struct field mapsite[] = {
 	NUMBER("calls", mapsite, all.calls), NUMBER("bytes", mapsite, all.bytes),
 	NUMBER("ready_calls", mapsite, ready.calls), NUMBER("ready_bytes", mapsite, ready.bytes), LAST,
 };
+static const struct field block[] = { NUMBER("address", block, address),
+				      NUMBER("bytes", block, bytes), NUMBER("stack", block, stack),
+				      LAST };
 static const struct field live[] = { NUMBER("bytes", live, bytes), LAST };
 static const struct field allocator[] = {
 	POSITION("when", allocator, when, whens), POSITION("allocator", allocator, allocator, allocators),
@@ -397,6 +400,7 @@ static const struct grammar grammars[] = {
 	{ SL_KIND_MAPSITE, SL_SOURCE_COLLECT, true, mapsite },
 	{ SL_KIND_LIVE, SL_SOURCE_COLLECT, false, live },
 	{ SL_KIND_ALLOCATOR, SL_SOURCE_SHIM, true, allocator },
+	{ SL_KIND_BLOCK, SL_SOURCE_COLLECT, true, block },
 };
 /* clang-format on */
 /* A new kind needs its row above. */

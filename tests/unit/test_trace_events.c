@@ -58,6 +58,7 @@ static const struct {
 	{ SL_KIND_MAPPED, "1ms mapped 100 memory=1 rss=4K tree=8K data=4K mmap=64K mmap_calls=1" },
 	{ SL_KIND_MAPSITE, "1ms mapsite 100 stack=0 calls=1 bytes=128K" },
 	{ SL_KIND_LIVE, "1ms live bytes=4K" },
+	{ SL_KIND_BLOCK, "1ms block 100 address=4096 bytes=56 stack=1" },
 };
 
 static void every_kind_can_be_told_and_printed(void **state)

@@ -63,7 +63,7 @@ _startline() {
 		return
 		;;
 	run)
-		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --on-overrun --stacks --wait-stacks --debuginfod --trace
+		options='--runs --warmup --until --ready --timeout --no-connect --stop-signal --probes --heap --on-overrun --raw --stacks --wait-stacks --debuginfod --trace
 			--output --format --user --follow-cgroup --redact --ring --save --against --store'
 		;;
 	report) options='--view --format --output --store' ;;
@@ -79,7 +79,7 @@ _startline() {
 	ab)
 		options='--base --head --base-worktree --base-directory --head-directory --setup --gate
 			--pairs --max-time --seed --show-output --out --format --output --until --ready
-			--timeout --no-connect --stop-signal --probes --heap --on-overrun --stacks --wait-stacks --debuginfod --trace --user --follow-cgroup --redact
+			--timeout --no-connect --stop-signal --probes --heap --on-overrun --raw --stacks --wait-stacks --debuginfod --trace --user --follow-cgroup --redact
 			--ring'
 		;;
 	history)

@@ -28,6 +28,7 @@ enum {
 	KEY_PROBES,
 	KEY_HEAP,
 	KEY_ON_OVERRUN,
+	KEY_RAW,
 	KEY_STACKS,
 	KEY_WAIT_STACKS,
 	KEY_DEBUGINFOD,
@@ -57,6 +58,8 @@ static const struct argp_option options[] = {
 	  "with --heap exact, where records come faster than they are read: slow the program down, "
 	  "or stop recording it (degrade)",
 	  0 },
+	{ "raw", KEY_RAW, 0, 0,
+	  "with --heap exact, keep every allocation and every free in the recording", 0 },
 	{ "stacks", KEY_STACKS, "off|auto|HZ", 0,
 	  "sample what is on the CPU: not at all, as often as 2 % of its time allow, or HZ times a "
 	  "second of it (auto)",
@@ -202,6 +205,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (o->spec.until == UNTIL_READY && o->ready.n == 0)
 			argp_error(state,
 				   "--until ready needs --ready SPEC, such as --ready accept");
+		if (o->spec.keeps_blocks && o->spec.heap.kind != HEAP_EXACT)
+			argp_error(state, "--raw needs --heap exact: else not every allocation is "
+					  "recorded");
 		return 0;
 	case KEY_UNTIL:
 		parse_until(o, arg, state);
@@ -230,6 +236,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->spec.slows_on_overrun = strcmp(arg, "slow") == 0;
 		if (!o->spec.slows_on_overrun && strcmp(arg, "degrade") != 0)
 			argp_error(state, "--on-overrun '%s': slow or degrade", arg);
+		return 0;
+	case KEY_RAW:
+		o->spec.keeps_blocks = true;
 		return 0;
 	case KEY_STACKS:
 		o->spec.stacks_hz = parse_stacks(arg, state);

@@ -405,6 +405,17 @@ static void print_live(struct line *l, const struct sl_live *e)
 	line_number(l, "bytes", e->bytes);
 }
 
+static void print_block(struct line *l, const struct sl_block *e)
+{
+	(void)buf_addf(l->out, " 0x%llx", (unsigned long long)e->address);
+	if (e->bytes == 0) {
+		(void)buf_adds(l->out, " freed");
+		return;
+	}
+	line_number(l, "bytes", e->bytes);
+	(void)buf_addf(l->out, " stack=%u", e->stack);
+}
+
 static void print_allocator(struct line *l, const struct sl_allocator *e)
 {
 	static const char *const names[] = { "?", "jemalloc", "mimalloc", "tcmalloc" };

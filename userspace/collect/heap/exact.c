@@ -29,6 +29,9 @@
 /* More than any run takes. */
 #define MAX_NS (1ull << 60)
 
+/* BLOCK records of a run; some 200 MB, of which a quarter is left in the file. */
+#define BLOCKS_MAX 4000000u
+
 enum { DEPTH_MAX = 1024 }; /* frames of a stack; the shims make fewer */
 
 struct exact {
@@ -44,6 +47,7 @@ struct exact {
 	uint64_t clock, clock_ns;	      /* one instant by both clocks … */
 	double ns_per_tick;		      /* … and since then */
 	struct exact_lost lost;		      /* of images that have ended */
+	uint64_t n_blocks;		      /* that were told */
 };
 
 /* ---- clocks ---- */
@@ -200,6 +204,26 @@ static int stack_of(struct exact *x, struct exact_file *f, uint32_t number, uint
 
 /* ---- records ---- */
 
+static int tell_block(struct exact *x, const struct exact_file *f, uint64_t time_ns,
+		      uint64_t address, uint64_t bytes, uint32_t stack)
+{
+	struct sl_block e = {
+		.event = emit_header(SL_KIND_BLOCK, sizeof(e), time_ns, f->pid),
+		.address = address,
+		.bytes = bytes,
+		.stack = stack,
+	};
+	if (!x->target.keeps_blocks)
+		return 0;
+	if (x->n_blocks == BLOCKS_MAX) {
+		x->lost.n_blocks++;
+		return 0;
+	}
+	x->n_blocks++;
+	e.event.flags |= SL_FLAG_NS_IDS;
+	return x->users.sink->event(x->users.sink->data, &e.event);
+}
+
 static int take_record(struct exact *x, struct exact_file *f, struct exact_ring *ring)
 {
 	const uint64_t *words = ring->words.items + ring->at;
@@ -209,7 +233,7 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 		sites_freed(x->users.sites, f->pid, time_ns, words[1], words[1] == ring->last_new);
 		ring->last_new = 0;
 		ring->at += 2;
-		return 0;
+		return tell_block(x, f, time_ns, words[1], 0, 0);
 	}
 	if ((kind != SL_EXACT_ALLOCATED && kind != SL_EXACT_SAMPLED) || words[1] == 0) {
 		/* It makes no sense: nor does what follows. */
@@ -224,11 +248,12 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 		.p = 1,
 		.is_sampled = kind == SL_EXACT_SAMPLED,
 	};
-	const int r =
-		stack_of(x, f, (uint32_t)(words[2] >> SL_EXACT_USABLE_BITS), time_ns, &block.stack);
+	int r = stack_of(x, f, (uint32_t)(words[2] >> SL_EXACT_USABLE_BITS), time_ns, &block.stack);
 	ring->last_new = words[1];
 	ring->at += 3;
-	return r < 0 ? r : sites_allocated(x->users.sites, &block);
+	if (r >= 0)
+		r = sites_allocated(x->users.sites, &block);
+	return r < 0 ? r : tell_block(x, f, time_ns, words[1], block.bytes, block.stack);
 }
 
 static uint64_t clock_of(const struct exact_ring *ring)
@@ -362,25 +387,40 @@ void exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns)
 		x->error = r;
 }
 
-void exact_lost(const struct exact *x, struct exact_lost *ret)
+void exact_lost(const struct exact *x, struct exact_lost *to)
 {
-	*ret = x->lost;
+	to->n_stopped += x->lost.n_stopped;
+	to->n_blocks += x->lost.n_blocks;
+	(void)__builtin_add_overflow(to->n_unrecorded, x->lost.n_unrecorded, &to->n_unrecorded);
+	(void)__builtin_add_overflow(to->n_refused, x->lost.n_refused, &to->n_refused);
 	vec_foreach(f, &x->files.list)
 		if ((*f)->has_header)
-			add_lost(ret, &(*f)->header);
+			add_lost(to, &(*f)->header);
+}
+
+static int tell_drops(enum sl_kind kind, uint64_t count, struct sink sink)
+{
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = SL_SOURCE_COLLECT,
+		.kind = kind,
+		.count = count,
+	};
+	return count > 0 ? sink.event(sink.data, &drops.event) : 0;
 }
 
 int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
 {
 	const unsigned long long n_stopped = lost->n_stopped, n_unrecorded = lost->n_unrecorded,
-				 n_refused = lost->n_refused;
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_COLLECT,
-		.kind = SL_KIND_SITE,
-		.count = n_unrecorded,
-	};
-	int r = n_unrecorded > 0 ? sink.event(sink.data, &drops.event) : 0;
+				 n_refused = lost->n_refused, n_blocks = lost->n_blocks;
+	int r = tell_drops(SL_KIND_SITE, n_unrecorded, sink);
+	if (r >= 0)
+		r = tell_drops(SL_KIND_BLOCK, n_blocks, sink);
+	if (r >= 0 && n_blocks > 0)
+		r = emit_meta(sink, "note",
+			      "%llu allocations and frees were not kept (--raw): the first %u of a "
+			      "run are",
+			      n_blocks, BLOCKS_MAX);
 	if (r >= 0 && n_unrecorded > 0)
 		r = emit_meta(sink, "note", "%llu calls in signal handlers could not be recorded",
 			      n_unrecorded);

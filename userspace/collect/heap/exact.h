@@ -6,6 +6,7 @@
 #ifndef USERSPACE_COLLECT_HEAP_EXACT_H
 #define USERSPACE_COLLECT_HEAP_EXACT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,7 @@ struct exact_target {
 	const char *shim_path; /* its own frames are none of the program; NULL: unknown */
 	const char *program;   /* that is about to be started; NULL: unknown */
 	uint64_t sample_bytes; /* as which blocks are sampled */
+	bool keeps_blocks;     /* a BLOCK of each, not only what they add up to */
 };
 
 /* Who hears of the records. Must live longer. */
@@ -27,7 +29,8 @@ struct exact_users {
 	struct unwinder *unwinder;
 	struct intern *intern;
 	struct sites *sites;
-	uint64_t *told_ns; /* the time of the record that is being taken */
+	uint64_t *told_ns;	 /* the time of the record that is being taken */
+	const struct sink *sink; /* of BLOCK */
 };
 
 /* What was not recorded as it should be. */
@@ -35,6 +38,7 @@ struct exact_lost {
 	uint64_t n_stopped;    /* images that found no room, and sampled from then on */
 	uint64_t n_unrecorded; /* calls */
 	uint64_t n_refused;    /* stacks there was no room for */
+	uint64_t n_blocks;     /* BLOCK records, which there are many of already */
 };
 
 struct exact;
@@ -57,7 +61,8 @@ int exact_take(struct exact *x, uint64_t until_ns);
  * returned by the next exact_take(). */
 void exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns);
 
-void exact_lost(const struct exact *x, struct exact_lost *ret);
+/* Adds it to @to. */
+void exact_lost(const struct exact *x, struct exact_lost *to);
 /* DROPS and notes. */
 int exact_tell_lost(const struct exact_lost *lost, struct sink sink);
 

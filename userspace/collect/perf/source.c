@@ -191,6 +191,7 @@ static int begin_exact(struct source_perf *s, const struct perf_target *target)
 		.intern = s->intern,
 		.sites = s->processes.sites,
 		.told_ns = &s->teller.time_ns,
+		.sink = &s->teller.sink,
 	};
 	const int r = exact_new(target->exact, &users, &s->processes.exact);
 	struct epoll_event event = { .events = EPOLLIN };

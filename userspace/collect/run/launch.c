@@ -321,6 +321,7 @@ static int begin_stacks(struct run *r)
 		.shim_path = c->shim != NULL ? source_shim_path(c->shim) : NULL,
 		.program = is_known ? program : NULL,
 		.sample_bytes = r->spec->heap.sample_bytes,
+		.keeps_blocks = r->spec->keeps_blocks,
 	};
 	const bool is_exact = c->shim != NULL && r->spec->heap.kind == HEAP_EXACT;
 	const struct perf_target target = {

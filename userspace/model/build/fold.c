@@ -149,6 +149,8 @@ LEAVE(output)
 LEAVE(drops)
 LEAVE(tally)
 LEAVE(end)
+/* Call sites are what they add up to. */
+LEAVE(block)
 /* What only the views of code look at. */
 LEAVE(module)
 LEAVE(frame)
