@@ -10,6 +10,8 @@
 #include <sys/prctl.h>
 
 #include "bpf/schema.h"
+#include "preload/object.h"
+#include "preload/readable.h"
 #include "preload/sys.h"
 
 #ifndef PR_GET_AUXV
@@ -17,15 +19,6 @@
 #endif
 
 enum { AUXV_MAX = 48 }; /* entries; Linux hands over about 22 */
-
-struct object {
-	uintptr_t base;
-	const Elf64_Sym *symbols;
-	const char *names;
-	const uint32_t *gnu_hash;
-	const uint32_t *sysv_hash;
-	const Elf64_Versym *versions;
-};
 
 struct real real;
 
@@ -42,116 +35,6 @@ static struct {
 } list;
 
 extern const Elf64_Dyn own_dynamic[] __asm__("_DYNAMIC") __attribute__((visibility("hidden")));
-
-/* glibc relocates these pointers in place, musl and the vDSO do not. */
-static uintptr_t object_address(const struct object *o, Elf64_Addr value)
-{
-	return value < o->base ? o->base + value : value;
-}
-
-static void object_read(uintptr_t base, const Elf64_Dyn *dynamic, struct object *ret)
-{
-	*ret = (struct object){ .base = base };
-	for (const Elf64_Dyn *d = dynamic; d != NULL && d->d_tag != DT_NULL; d++) {
-		const uintptr_t address = object_address(ret, d->d_un.d_ptr);
-		if (d->d_tag == DT_SYMTAB)
-			ret->symbols = (const Elf64_Sym *)address;
-		else if (d->d_tag == DT_STRTAB)
-			ret->names = (const char *)address;
-		else if (d->d_tag == DT_GNU_HASH)
-			ret->gnu_hash = (const uint32_t *)address;
-		else if (d->d_tag == DT_HASH)
-			ret->sysv_hash = (const uint32_t *)address;
-		else if (d->d_tag == DT_VERSYM)
-			ret->versions = (const Elf64_Versym *)address;
-	}
-}
-
-static bool symbol_matches(const struct object *o, uint32_t index, const char *name)
-{
-	const Elf64_Sym *s = &o->symbols[index];
-	const unsigned int type = ELF64_ST_TYPE(s->st_info);
-
-	if (s->st_shndx == SHN_UNDEF || s->st_value == 0 || type == STT_TLS ||
-	    type == STT_GNU_IFUNC)
-		return false;
-	/* A hidden version is an old one kept for old programs; the default is wanted. */
-	if (o->versions != NULL && (o->versions[index] & 0x8000) != 0)
-		return false;
-	return text_equal(o->names + s->st_name, name);
-}
-
-static uint32_t gnu_hash_of(const char *name)
-{
-	uint32_t hash = 5381;
-
-	for (const char *c = name; *c != '\0'; c++)
-		hash = hash * 33 + (unsigned char)*c;
-	return hash;
-}
-
-static const Elf64_Sym *find_gnu(const struct object *o, const char *name, uint32_t hash)
-{
-	const uint32_t *table = o->gnu_hash;
-	const uint32_t n_buckets = table[0];
-	const uint32_t first = table[1];
-	const uint32_t n_bloom = table[2];
-	const uint32_t shift = table[3];
-	const uint64_t *bloom = (const uint64_t *)(const void *)&table[4];
-	const uint32_t *buckets = (const uint32_t *)(const void *)&bloom[n_bloom];
-	const uint32_t *chain = &buckets[n_buckets];
-
-	if (n_buckets == 0 || n_bloom == 0)
-		return NULL;
-	const uint64_t word = bloom[(hash / 64) & (n_bloom - 1)];
-	if ((word >> (hash % 64) & word >> ((hash >> shift) % 64) & 1) == 0)
-		return NULL;
-	uint32_t i = buckets[hash % n_buckets];
-	if (i < first)
-		return NULL;
-	for (;; i++) {
-		const uint32_t entry = chain[i - first];
-		if (((entry ^ hash) >> 1) == 0 && symbol_matches(o, i, name))
-			return &o->symbols[i];
-		if ((entry & 1) != 0)
-			return NULL;
-	}
-}
-
-static const Elf64_Sym *find_sysv(const struct object *o, const char *name)
-{
-	const uint32_t n_buckets = o->sysv_hash[0];
-	const uint32_t *buckets = &o->sysv_hash[2];
-	const uint32_t *chain = &buckets[n_buckets];
-	uint32_t hash = 0;
-
-	for (const char *c = name; *c != '\0'; c++) {
-		hash = (hash << 4) + (unsigned char)*c;
-		hash ^= (hash >> 24) & 0xf0;
-	}
-	hash &= 0x0fffffff;
-	if (n_buckets == 0)
-		return NULL;
-	for (uint32_t i = buckets[hash % n_buckets]; i != STN_UNDEF; i = chain[i]) {
-		if (symbol_matches(o, i, name))
-			return &o->symbols[i];
-	}
-	return NULL;
-}
-
-/* @hash is gnu_hash_of(@name). */
-static void *object_find(const struct object *o, const char *name, uint32_t hash)
-{
-	const Elf64_Sym *s = NULL;
-
-	if (o->symbols == NULL || o->names == NULL)
-		return NULL;
-	if (o->gnu_hash != NULL)
-		s = find_gnu(o, name, hash);
-	else if (o->sysv_hash != NULL)
-		s = find_sysv(o, name);
-	return s == NULL ? NULL : (void *)(o->base + s->st_value);
-}
 
 static void *map_find(const struct link_map *map, const char *name, uint32_t hash)
 {
@@ -250,9 +133,9 @@ static const struct r_debug *debug_of(const Elf64_Phdr *headers, size_t n)
 		/* "ld.so prog": the program the kernel knows is the loader. */
 		struct object o;
 		object_read(bias, dynamic, &o);
-		const struct r_debug *glibcs = object_find(&o, "_r_debug", gnu_hash_of("_r_debug"));
+		const struct r_debug *glibcs = object_find(&o, "_r_debug", object_hash("_r_debug"));
 		const struct r_debug *const *musls =
-			object_find(&o, "_dl_debug_addr", gnu_hash_of("_dl_debug_addr"));
+			object_find(&o, "_dl_debug_addr", object_hash("_dl_debug_addr"));
 		return glibcs != NULL || musls == NULL ? glibcs : *musls;
 	}
 	return NULL;
@@ -326,7 +209,7 @@ static bool list_is_known(void)
 /* From @*map on, which becomes the object that has it. */
 static uintptr_t find_from(const struct link_map **map, const char *name)
 {
-	const uint32_t hash = gnu_hash_of(name);
+	const uint32_t hash = object_hash(name);
 
 	for (; *map != NULL; *map = (*map)->l_next) {
 		const void *found = map_find(*map, name, hash);
@@ -366,7 +249,7 @@ uintptr_t real_allocators(const char *name)
 
 uintptr_t real_before(const char *name)
 {
-	const uint32_t hash = gnu_hash_of(name);
+	const uint32_t hash = object_hash(name);
 
 	for (const struct link_map *m = list_is_known() ? list.head : NULL;
 	     m != NULL && m != list.self; m = m->l_next) {
@@ -425,10 +308,10 @@ static void walk_init(struct walk *w)
 {
 	for (int i = 0; i < N_WANTED; i++) {
 		w->address[i] = 0;
-		w->hashes[i] = gnu_hash_of(wanted_names[i]);
+		w->hashes[i] = object_hash(wanted_names[i]);
 	}
 	for (int i = 0; i < N_MARKS; i++)
-		w->mark_hashes[i] = gnu_hash_of(marks[i]);
+		w->mark_hashes[i] = object_hash(marks[i]);
 	w->is_behind_us = false;
 }
 
@@ -455,7 +338,7 @@ static void take_wanted(struct walk *w, const struct link_map *map, const struct
 		return;
 	list.allocator = map;
 	real.is_glibc =
-		object_find(o, "gnu_get_libc_version", gnu_hash_of("gnu_get_libc_version")) != NULL;
+		object_find(o, "gnu_get_libc_version", object_hash("gnu_get_libc_version")) != NULL;
 }
 
 static void look_at(struct walk *w, const struct link_map *map)
@@ -470,10 +353,10 @@ static void look_at(struct walk *w, const struct link_map *map)
 	if (found.first_malloc == 0)
 		found.first_malloc = (uintptr_t)object_find(&o, "malloc", w->hashes[WANTED_malloc]);
 	if (found.environ_at == NULL)
-		found.environ_at = object_find(&o, "__environ", gnu_hash_of("__environ"));
+		found.environ_at = object_find(&o, "__environ", object_hash("__environ"));
 	if (found.stack_end == NULL && (map->l_addr == list.loader_base || list.loader_base == 0))
 		found.stack_end =
-			object_find(&o, "__libc_stack_end", gnu_hash_of("__libc_stack_end"));
+			object_find(&o, "__libc_stack_end", object_hash("__libc_stack_end"));
 }
 
 bool real_resolve(void)
@@ -555,22 +438,34 @@ struct object_found {
 
 typedef int find_object_fn(void *address, struct object_found *ret);
 
+/* Where what is loaded at @base ends; 0: its headers do not lie there, as of a program that is loaded at a fixed
+ * place, or of a library that was made for another one. */
+static uintptr_t end_of(uintptr_t base)
+{
+	struct reader reader = { 0 };
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)base;
+	uintptr_t end = 0;
+
+	if (!reader_may_read(&reader, header, sizeof(*header)) || header->e_ident[0] != ELFMAG0 ||
+	    header->e_ident[1] != ELFMAG1 || header->e_phentsize != sizeof(Elf64_Phdr))
+		return 0;
+	const Elf64_Phdr *p = (const Elf64_Phdr *)(base + header->e_phoff);
+	if (!reader_may_read(&reader, p, header->e_phnum * sizeof(*p)))
+		return 0;
+	for (int i = 0; i < header->e_phnum; i++)
+		if (p[i].p_type == PT_LOAD)
+			end = base + p[i].p_vaddr + p[i].p_memsz;
+	return end;
+}
+
 /* The objects of the start are never unloaded, and first. musl unloads none, and has no other. */
 static bool walk_to(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 {
 	const struct link_map *m = list_is_known() ? list.head : NULL;
 
 	for (int i = 0; m != NULL && i < list.n_at_start; i++, m = m->l_next) {
-		const Elf64_Ehdr *header = (const Elf64_Ehdr *)m->l_addr;
-		/* The program's own headers are only known to lie there if it can be loaded anywhere. */
-		if (m->l_addr == 0)
-			continue;
-		const Elf64_Phdr *p = (const Elf64_Phdr *)(m->l_addr + header->e_phoff);
-		uintptr_t end = 0;
-		for (int k = 0; k < header->e_phnum; k++)
-			if (p[k].p_type == PT_LOAD)
-				end = m->l_addr + p[k].p_vaddr + p[k].p_memsz;
-		if (address - m->l_addr < end - m->l_addr) {
+		const uintptr_t end = end_of(m->l_addr);
+		if (end > m->l_addr && address - m->l_addr < end - m->l_addr) {
 			*ret_start = m->l_addr;
 			*ret_end = end;
 			return true;
@@ -581,12 +476,19 @@ static bool walk_to(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 
 bool real_object_at(uintptr_t address, uintptr_t *ret_start, uintptr_t *ret_end)
 {
-	find_object_fn *find_object = (find_object_fn *)real_next("_dl_find_object");
+	/* Asked for once: of code that was made at run time, at each call that comes out of it. */
+	static uintptr_t find_object;
+	static bool is_looked_for;
 	struct object_found object = { 0 };
 
-	if (find_object == NULL)
+	if (!__atomic_load_n(&is_looked_for, __ATOMIC_ACQUIRE)) {
+		find_object = real_next("_dl_find_object");
+		/* Release: pairs with the load above. */
+		__atomic_store_n(&is_looked_for, true, __ATOMIC_RELEASE);
+	}
+	if (find_object == 0)
 		return walk_to(address, ret_start, ret_end);
-	if (find_object((void *)address, &object) != 0)
+	if (((find_object_fn *)find_object)((void *)address, &object) != 0)
 		return false;
 	*ret_start = object.start;
 	*ret_end = object.end;
