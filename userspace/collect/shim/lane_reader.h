@@ -39,13 +39,13 @@ struct lane {
 	uint64_t n_delivered;
 };
 
-/* Counters of a lane, summed over threads. */
 /* What shims could not tell of blocks (bpf/lane.h): samples, frees of sampled ones, images that could not begin
  * to record all. */
 struct blocks_lost {
 	uint64_t n_samples, n_frees, n_not_exact;
 };
 
+/* Counters of a lane, summed over threads. */
 struct lane_sums {
 	uint64_t calls[SL_HEAP_CALLS];
 	uint64_t requested_bytes;

@@ -28,6 +28,7 @@
 #include "userspace/collect/shim/heap_bound.h"
 #include "userspace/collect/shim/lane_pool.h"
 #include "userspace/collect/shim/lane_reader.h"
+#include "userspace/collect/shim/lane_tell.h"
 #include "userspace/collect/shim/live_watch.h"
 #include "userspace/collect/shim/session_dir.h"
 #include "userspace/collect/shim/shim_path.h"
@@ -303,82 +304,15 @@ static void note_bound(struct source_shim *s)
 	heap_bound_raise(&s->bound, &at_once);
 }
 
-static int emit_heap(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
-		     enum sl_when when, struct sink sink)
+static struct tree_peak tree_peak_of(const struct source_shim *s)
 {
-	const int64_t tree_peak = session_tree_peak(s->tree_fd);
-	struct sl_heap heap = {
-		.event = emit_header(SL_KIND_HEAP, sizeof(heap), now_ns(), (pid_t)l->ns_pid),
-		.when = when,
-		.ns_pid = l->ns_pid,
-		.since_ns = l->start_ns,
-		.requested_bytes = sums->requested_bytes,
-		.live_bytes = at_least_zero(sums->live_bytes),
-		.peak_bytes = at_least_zero(sums->peak_bytes),
-		.peak_error_bytes = at_least_zero(sums->peak_error_bytes),
-		.tree_peak_bytes = at_least_zero(tree_peak),
-		.tree_peak_error_bytes = at_least_zero(s->bound.lacking),
-		.tree_peak_excess_bytes = at_least_zero(tree_peak - s->bound.least),
-	};
-	memcpy(heap.calls, sums->calls, sizeof(heap.calls));
-	memcpy(heap.buckets, sums->buckets, sizeof(heap.buckets));
-	heap.event.flags = SL_SOURCE_SHIM | SL_FLAG_NS_IDS;
-	heap.event.cpu = l->number;
-	return sink.event(sink.data, &heap.event);
-}
+	const int64_t bytes = session_tree_peak(s->tree_fd);
 
-/* What the shim spent in this image besides what each image costs. */
-static int emit_overhead(const struct lane *l, const struct lane_sums *sums, enum sl_when when,
-			 struct sink sink)
-{
-	struct sl_mark mark = {
-		.event = emit_header(SL_KIND_MARK, sizeof(mark), now_ns(), (pid_t)l->ns_pid),
-		.mark = SL_MARK_OVERHEAD,
-		.detail = when,
-		.value = sums->own_ns,
+	return (struct tree_peak){
+		.bytes = at_least_zero(bytes),
+		.error_bytes = at_least_zero(s->bound.lacking),
+		.excess_bytes = at_least_zero(bytes - s->bound.least),
 	};
-	if (sums->own_ns == 0)
-		return 0;
-	mark.event.flags |= SL_FLAG_NS_IDS;
-	return sink.event(sink.data, &mark.event);
-}
-
-/* No sample may have met it. By then the process may be gone, so it is of the time it was said. */
-static int emit_peak(const struct lane *l, const struct lane_sums *sums, struct sink sink)
-{
-	struct sl_usage usage = {
-		.event = emit_header(SL_KIND_USAGE, sizeof(usage), sums->left_ns, (pid_t)l->ns_pid),
-		.when = SL_WHEN_EXIT,
-		.flags = SL_USAGE_NO_IO | SL_USAGE_NO_NET | SL_USAGE_NO_CPU,
-		.rss_bytes = SL_UNKNOWN,
-		.rss_peak_bytes = sums->rss_peak_bytes,
-	};
-	if (sums->rss_peak_bytes == 0 || sums->left_ns == 0)
-		return 0;
-	memcpy(usage.rss_kinds, sums->rss_kinds, sizeof(usage.rss_kinds));
-	usage.event.flags |= SL_FLAG_NS_IDS;
-	return sink.event(sink.data, &usage.event);
-}
-
-static int emit_sums(struct source_shim *s, const struct lane *l, const struct lane_sums *sums,
-		     enum sl_when when, struct sink sink)
-{
-	int r = emit_overhead(l, sums, when, sink);
-	if (r < 0 || (l->flags & SL_LANE_COUNTS) == 0)
-		return r < 0 ? r : 0;
-	r = emit_heap(s, l, sums, when, sink);
-	return r < 0 ? r : 1;
-}
-
-static int emit_tally(const struct lane *l, struct sink sink)
-{
-	const struct sl_tally tally = {
-		.event = emit_header(SL_KIND_TALLY, sizeof(tally), now_ns(), 0),
-		.source = SL_SOURCE_SHIM,
-		.producer = l->number,
-		.count = l->n_delivered + lane_lost(l),
-	};
-	return sink.event(sink.data, &tally.event);
 }
 
 /* ---- lanes go ---- */
@@ -399,18 +333,19 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 
 	note_bound(s);
 	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
-		r = emit_sums(s, l, &sums, SL_WHEN_EXIT, sink);
+		const struct tree_peak tree = tree_peak_of(s);
+		r = lane_tell_sums(l, &sums, &tree, SL_WHEN_EXIT, sink);
 		n += r;
 		depart(s, sums.tree_bytes);
 		blocks_lost_add(&s->blocks_lost, &sums.blocks_lost);
 		if (r >= 0 && l->announces)
-			r = emit_peak(l, &sums, sink);
+			r = lane_tell_peak(l, &sums, sink);
 		if (r >= 0 && l->announces && (l->flags & SL_LANE_NOTICES) == 0)
 			r = exit_watch_add(&s->exit_watch, l->ns_pid, l->alive_ns, sums.left_ns);
 	}
 	s->n_lost += lane_lost(l);
 	if (r >= 0)
-		r = emit_tally(l, sink);
+		r = lane_tell_tally(l, sink);
 	return r < 0 ? r : n + 1;
 }
 
@@ -542,7 +477,8 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 		if (fd < 0)
 			continue;
 		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {
-			r = emit_sums(s, l, &sums, when, sink);
+			const struct tree_peak tree = tree_peak_of(s);
+			r = lane_tell_sums(l, &sums, &tree, when, sink);
 			n += r;
 		}
 		lane_release(l, fd);
