@@ -4,6 +4,7 @@
  * after its runs. */
 #include "userspace/model/build/internal.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include "userspace/base/units.h"
@@ -44,6 +45,15 @@ static bool is_sure(const struct site_amount *a)
 	return a->samples >= SITE_SAMPLES_MIN || (a->samples > 0 && !(a->mass.variance > 0));
 }
 
+static int tell(struct session *s, struct run *run, const char *id, const char *evidence,
+		const char *remedy)
+{
+	return finding_add(
+		s, run,
+		(struct finding){
+			.id = id, .cost_ns = UNKNOWN, .evidence = evidence, .remedy = remedy });
+}
+
 static int large_site(struct session *s, struct run *run, const struct site_functions *f)
 {
 	const enum site_part part = site_headline(run);
@@ -55,26 +65,17 @@ static int large_site(struct session *s, struct run *run, const struct site_func
 		    a->interval.low < LARGE_SHARE * whole)
 			continue;
 		const char *name = name_of(s, row);
-		return finding_add(
-			s, run,
-			(struct finding){
-				.id = "large-site",
-				.cost_ns = UNKNOWN,
-				.evidence =
-					name == NULL
-						? NULL
-						: arena_printf(
-							  s->arena,
-							  "%s holds %s of a heap of %s %s (%.0f to %.0f %%)",
-							  name, format_bytes(held, a->mass.bytes),
-							  format_bytes(all, whole),
-							  part == SITE_READY ? "when ready"
-									     : "at its peak",
-							  100 * a->interval.low / whole,
-							  100 * a->interval.high / whole),
-				.remedy = "hold less of it, later, or in a smaller form "
-					  "(--view site-calls tells who asks for it)",
-			});
+		if (name == NULL)
+			return -ENOMEM;
+		return tell(
+			s, run, "large-site",
+			arena_printf(s->arena, "%s holds %s of a heap of %s %s (%.0f to %.0f %%)",
+				     name, format_bytes(held, a->mass.bytes),
+				     format_bytes(all, whole),
+				     part == SITE_READY ? "when ready" : "at its peak",
+				     100 * a->interval.low / whole, 100 * a->interval.high / whole),
+			"hold less of it, later, or in a smaller form (--view site-calls tells "
+			"who asks for it)");
 	}
 	return 0;
 }
@@ -99,27 +100,17 @@ static int heap_growth(struct session *s, struct run *run, const struct site_fun
 	if (most == NULL)
 		return 0;
 	const char *name = name_of(s, most);
-	return finding_add(
-		s, run,
-		(struct finding){
-			.id = "heap-growth",
-			.cost_ns = UNKNOWN,
-			.evidence =
-				name == NULL
-					? NULL
-					: arena_printf(
-						  s->arena,
-						  "%s held %s when ready, and %s that was never freed at the end, in "
-						  "%lld samples",
-						  name,
-						  format_bytes(before,
-							       most->self[SITE_READY].mass.bytes),
-						  format_bytes(after,
-							       most->self[SITE_EXIT].mass.bytes),
-						  (long long)most->self[SITE_EXIT].samples),
-			.remedy = "free what is not needed any more, or bound what is kept "
-				  "(--view site-calls tells who asks for it)",
-		});
+	if (name == NULL)
+		return -ENOMEM;
+	return tell(s, run, "heap-growth",
+		    arena_printf(s->arena,
+				 "%s held %s when ready, and %s that was never freed at the end, "
+				 "in %lld samples",
+				 name, format_bytes(before, most->self[SITE_READY].mass.bytes),
+				 format_bytes(after, most->self[SITE_EXIT].mass.bytes),
+				 (long long)most->self[SITE_EXIT].samples),
+		    "free what is not needed any more, or bound what is kept (--view site-calls "
+		    "tells who asks for it)");
 }
 
 static int temporary_blocks(struct session *s, struct run *run, const struct site_functions *f)
@@ -137,26 +128,15 @@ static int temporary_blocks(struct session *s, struct run *run, const struct sit
 		    least < TEMPORARY_SHARE * allocs)
 			continue;
 		const char *name = name_of(s, row);
-		return finding_add(
-			s, run,
-			(struct finding){
-				.id = "temporary-blocks",
-				.cost_ns = UNKNOWN,
-				.evidence =
-					name == NULL
-						? NULL
-						: arena_printf(
-							  s->arena,
-							  "%s made about %s of %s allocations only to free each at "
-							  "once, in %lld samples",
-							  name,
-							  format_count(blocks, round(fmin(a->blocks,
-											  allocs))),
-							  format_count(all, allocs),
-							  (long long)a->samples),
-				.remedy = "take the memory once, outside of the loop, or from the "
-					  "stack",
-			});
+		if (name == NULL)
+			return -ENOMEM;
+		return tell(s, run, "temporary-blocks",
+			    arena_printf(s->arena,
+					 "%s made about %s of %s allocations only to free each at "
+					 "once, in %lld samples",
+					 name, format_count(blocks, round(fmin(a->blocks, allocs))),
+					 format_count(all, allocs), (long long)a->samples),
+			    "take the memory once, outside of the loop, or from the stack");
 	}
 	return 0;
 }
