@@ -204,8 +204,7 @@ UNUSUAL void *calloc_slow(size_t n, size_t size, const void *caller)
 	void *p = real.calloc(n, size);
 	end_inside(before);
 	if (s != NULL)
-		allocated_slow(s, SL_HEAP_CALLOC, p,
-			       size == THREAD_ENTRY ? total - added_by_us(n, caller) : total);
+		allocated_slow(s, SL_HEAP_CALLOC, p, calloc_bytes(n, size, caller));
 	return p;
 }
 
@@ -296,10 +295,7 @@ HOT void *calloc(size_t n, size_t size)
 {
 	if (unlikely(!is_counting()))
 		return calloc_sampling(n, size, __builtin_return_address(0));
-	/* Where this overflows the call fails. */
-	size_t total = n * size;
-	if (unlikely(size == THREAD_ENTRY))
-		total -= added_by_us(n, __builtin_return_address(0));
+	const size_t total = calloc_bytes(n, size, __builtin_return_address(0));
 	void *p = real.calloc(n, size);
 	if (unlikely(p == NULL))
 		return allocation_failed(SL_HEAP_CALLOC);

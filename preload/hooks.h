@@ -17,12 +17,18 @@ void *calloc_slow(size_t n, size_t size, const void *caller) HIDDEN;
 void *realloc_slow(void *p, size_t n) HIDDEN;
 /* A call on the fast path has failed. Returns NULL. */
 void *allocation_failed(enum sl_heap_call call) HIDDEN;
-/* The bytes that calloc(@n, THREAD_ENTRY) asks for because of us. */
-size_t added_by_us(size_t n, const void *caller) HIDDEN;
-
 /* For each new thread glibc's loader allocates one entry of this size for each library with thread
  * storage, of which the shim is one: what it adds is not the program's. */
 enum { THREAD_ENTRY = 16 };
+
+/* The bytes that calloc(@n, THREAD_ENTRY) asks for because of us. */
+size_t added_by_us(size_t n, const void *caller) HIDDEN;
+
+/* What is to be counted of calloc(@n, @size). Where the product overflows the call fails. */
+static inline size_t calloc_bytes(size_t n, size_t size, const void *caller)
+{
+	return n * size - (unlikely(size == THREAD_ENTRY) ? added_by_us(n, caller) : 0);
+}
 
 /* @p is what a call for @n bytes returned, NULL: it failed. @s: of shim_slot(), not NULL. Samples, too. */
 void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, size_t n) HIDDEN;

@@ -310,10 +310,7 @@ HOT void *calloc_sampling(size_t n, size_t size, const void *caller)
 {
 	if (unlikely(!is_sampling()))
 		return calloc_exact(n, size, caller);
-	/* Where this overflows the call fails. */
-	size_t total = n * size;
-	if (unlikely(size == THREAD_ENTRY))
-		total -= added_by_us(n, caller);
+	const size_t total = calloc_bytes(n, size, caller);
 	void *p = real.calloc(n, size);
 	if (unlikely(p == NULL))
 		return allocation_failed(SL_HEAP_CALLOC);
