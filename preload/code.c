@@ -125,11 +125,26 @@ static bool is_time(uint32_t n)
 
 /* ---- finding ---- */
 
-static struct code_module *find_known(struct code *code, uintptr_t address)
+/* One thread at a time writes: the others go without. Nobody is interrupted in here by somebody who comes here
+ * (exact.c: enter()), so a place that is the caller's own was left by siglongjmp(). */
+static bool begin_writing(struct code *code)
 {
-	const uint32_t n = __atomic_load_n(&code->n_modules, __ATOMIC_ACQUIRE);
+	const uint64_t self = thread_pointer();
+	uint64_t writer = 0;
 
-	for (uint32_t i = 0; i < n && i < CODE_MODULES; i++) {
+	return __atomic_compare_exchange_n(&code->writer, &writer, self, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED) ||
+	       writer == self;
+}
+
+static void end_writing(struct code *code)
+{
+	__atomic_store_n(&code->writer, 0, __ATOMIC_RELEASE);
+}
+
+static struct code_module *find_known(struct code *code, uint64_t state, uintptr_t address)
+{
+	for (uint32_t i = 0; i < (uint32_t)state && i < CODE_MODULES; i++) {
 		struct code_module *m = &code->modules[i];
 		if (address - m->start < m->end - m->start)
 			return m;
@@ -137,47 +152,71 @@ static struct code_module *find_known(struct code *code, uintptr_t address)
 	return NULL;
 }
 
-static struct code_module *add_module(struct code *code, uintptr_t address)
+/* *state becomes the one in which it was added. */
+static struct code_module *add_module(struct code *code, uintptr_t address, uint64_t *state)
 {
-	uint32_t expected = 0;
-	struct code_module *added = NULL;
+	struct code_module m = { 0 }, *added = NULL;
 
-	if (!__atomic_compare_exchange_n(&code->is_adding, &expected, 1, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	if (!begin_writing(code))
 		return NULL;
-	struct code_module m = { 0 };
-	if (code->n_modules < CODE_MODULES && real_object_at(address, &m.start, &m.end) &&
-	    find_known(code, address) == NULL) {
+	*state = __atomic_load_n(&code->state, __ATOMIC_ACQUIRE);
+	const uint32_t n = (uint32_t)*state;
+	if (n < CODE_MODULES && real_object_at(address, &m.start, &m.end) &&
+	    find_known(code, *state, address) == NULL) {
 		(void)read_module(&m);
-		added = &code->modules[code->n_modules];
-		*added = m;
-		/* Release: pairs with the acquire of find_known(). */
-		__atomic_store_n(&code->n_modules, code->n_modules + 1, __ATOMIC_RELEASE);
+		code->modules[n] = m;
+		/* Release: pairs with the acquire of code_rule(). It fails if libraries have gone since, this
+		 * one maybe among them. */
+		if (__atomic_compare_exchange_n(&code->state, state, *state + 1, false,
+						__ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+			added = &code->modules[n];
+			++*state;
+		}
 	}
-	__atomic_store_n(&code->is_adding, 0, __ATOMIC_RELEASE);
+	end_writing(code);
 	return added;
+}
+
+/* Looks for the table of @m, which was found in @state. */
+static const struct sl_rows *add_table(struct code *code, struct code_module *m, uint64_t state)
+{
+	const struct sl_rows *table = NULL;
+
+	if (!begin_writing(code))
+		return NULL;
+	/* In another epoch the place may be another module's; from now on it stays what it is. */
+	if (code_epoch(code) == (uint32_t)(state >> 32)) {
+		table = m->table;
+		if (table == NULL && is_time(++m->n_asked))
+			table = find_table(code->directory, m);
+		/* Release: pairs with the acquire of code_rule(). */
+		__atomic_store_n(&m->table, table, __ATOMIC_RELEASE);
+	}
+	end_writing(code);
+	return table;
 }
 
 uint32_t code_rule(struct code *code, uintptr_t address, bool may_call)
 {
-	struct code_module *m = find_known(code, address);
+	uint64_t state = __atomic_load_n(&code->state, __ATOMIC_ACQUIRE);
+	struct code_module *m = find_known(code, state, address);
 
 	if (m == NULL && may_call)
-		m = add_module(code, address);
+		m = add_module(code, address, &state);
 	if (m == NULL || m->n_build_id == 0)
 		return SL_RULE_UNKNOWN;
-	/* Several threads may map it: one mapping too many does no harm. */
 	const struct sl_rows *table = __atomic_load_n(&m->table, __ATOMIC_ACQUIRE);
-	if (table == NULL && may_call && is_time(++m->n_asked)) {
-		table = find_table(code->directory, m);
-		__atomic_store_n(&m->table, table, __ATOMIC_RELEASE);
-	}
+	if (table == NULL && may_call)
+		table = add_table(code, m, state);
 	return table == NULL ? SL_RULE_UNKNOWN : sl_rows_find(table, address - m->bias);
 }
 
 void code_changed(struct code *code)
 {
-	/* Who reads a module just now may take one for the other: the tables stay mapped. */
-	__atomic_store_n(&code->n_modules, 0, __ATOMIC_RELEASE);
-	(void)__atomic_fetch_add(&code->epoch, 1, __ATOMIC_RELEASE);
+	uint64_t state = __atomic_load_n(&code->state, __ATOMIC_RELAXED);
+
+	/* Who reads a module just now may take one for the other, until he sees the epoch: the tables stay mapped. */
+	while (!__atomic_compare_exchange_n(&code->state, &state, ((state >> 32) + 1) << 32, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
 }

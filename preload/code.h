@@ -26,10 +26,17 @@ struct code_module {
 struct code {
 	const char *directory; /* of the session */
 	struct code_module modules[CODE_MODULES];
-	uint32_t n_modules; /* those below are whole */
-	uint32_t is_adding; /* one thread is */
-	uint32_t epoch;	    /* changes when what was found need not be true any more */
+	/* Its upper half is the epoch, which changes when what was found need not be true any more; the lower one
+	 * how many modules are whole. One word, so that nothing of one epoch is added in the next. */
+	uint64_t state;
+	uint64_t writer; /* thread pointer of who adds a module or a table; 0: nobody does */
 };
+
+static inline uint32_t code_epoch(const struct code *code)
+{
+	/* Acquire: pairs with code_changed(); modules that are looked at later are of this epoch at least. */
+	return (uint32_t)(__atomic_load_n(&code->state, __ATOMIC_ACQUIRE) >> 32);
+}
 
 /* @may_call: system calls are allowed. */
 uint32_t code_rule(struct code *code, uintptr_t address, bool may_call);

@@ -22,7 +22,8 @@ struct walk {
 	uint64_t rip, rsp, rbp;
 	bool knows_rbp;
 	bool may_call;
-	bool is_own; /* all of it is on the thread's own stack */
+	bool is_own;	 /* all of it is on the thread's own stack */
+	uintptr_t floor; /* from here to the end of that one everything can be read */
 	bool is_cut;
 	uint32_t rbp_below;
 	uint32_t n_fresh;
@@ -63,7 +64,7 @@ static void look_for_end(struct unwind_thread *t, uintptr_t rsp)
 /* Has the thread's own part reach down to @rsp. False: that lies elsewhere. */
 static bool is_own_stack(struct unwind_thread *t, uintptr_t rsp, bool may_call)
 {
-	if (likely(rsp - t->low < t->high - t->low))
+	if (likely(unwind_is_own(t, rsp)))
 		return true;
 	if (!may_call)
 		return false;
@@ -71,16 +72,16 @@ static bool is_own_stack(struct unwind_thread *t, uintptr_t rsp, bool may_call)
 		look_for_end(t, rsp);
 	else if (rsp < t->low && is_proved(rsp, t->low))
 		t->low = rsp & ~(uintptr_t)(PAGE - 1);
-	return rsp - t->low < t->high - t->low;
+	return unwind_is_own(t, rsp);
 }
 
 static inline bool read_word(struct walk *w, uint64_t at, uint64_t *ret)
 {
-	const struct unwind_thread *t = w->thread;
+	const uintptr_t high = w->thread->high;
 
 	if (unlikely(at % WORD != 0))
 		return false;
-	if (unlikely(at - t->low >= t->high - t->low || t->high - at < WORD)) {
+	if (unlikely(at - w->floor >= high - w->floor || high - at < WORD)) {
 		w->is_own = false;
 		if (!w->may_call || !reader_may_read(&w->reader, (const void *)at, WORD))
 			return false;
@@ -141,6 +142,9 @@ static inline bool step(struct walk *w, uint32_t rule)
 	w->rbp_below = 0;
 	if (kind == SL_RULE_AT_RBP) {
 		const uint64_t at = w->rbp;
+		/* It was pushed after what stands at the CFA: else this is no such frame. */
+		if (at >= cfa)
+			return false;
 		w->knows_rbp = read_word(w, at, &w->rbp);
 		w->rbp_below = (uint32_t)((cfa - at) / WORD);
 	} else if (saved == SL_SAVED_LOST) {
@@ -261,10 +265,11 @@ uint32_t unwind_stack(struct code *code, struct stack_nodes *nodes, struct unwin
 		.knows_rbp = true,
 		.may_call = may_call,
 	};
-	const uint32_t epoch = __atomic_load_n(&code->epoch, __ATOMIC_ACQUIRE);
+	const uint32_t epoch = code_epoch(code);
 	uint32_t n_met = 0;
 
 	w.is_own = is_own_stack(thread, start->rsp, may_call);
+	w.floor = w.is_own ? start->rsp : thread->high;
 	if (unlikely(thread->epoch != epoch)) {
 		for (size_t i = 0; i < UNWIND_CACHE; i++)
 			thread->rows[i].address = 0;

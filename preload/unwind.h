@@ -2,9 +2,9 @@
 /* Walking out of a thread's stack where it stands, by compiled rows (code.h), to the number of the stack it
  * makes (stack_nodes.h).
  *
- * Nothing is read that is not known to be there. Of a thread's own stack the part up to its end was proved
- * readable once, page by page, and stays so as long as the thread lives; on others (coroutines, signals) each
- * page is asked for each time. Most of a stack is as it was the last time: from the first frame on that stands
+ * Nothing is read that is not known to be there. A thread's own stack was proved readable once, page by page, and
+ * from where the walk begins up to its end it is in use, and stays so; what lies below may have been closed since,
+ * as a JVM does. On others (coroutines, signals) each page is asked for each time. Most of a stack is as it was the last time: from the first frame on that stands
  * where it stood, with the same return address and RBP, the rest is taken over, where all that led there still
  * holds the same values. */
 #ifndef PRELOAD_UNWIND_H
@@ -48,6 +48,12 @@ struct unwind_start {
 	uint64_t rip; /* where the caller of the hook goes on, with these: */
 	uint64_t rsp, rbp;
 };
+
+/* Whether @address is on what is known of the thread's own stack. */
+static inline bool unwind_is_own(const struct unwind_thread *thread, uintptr_t address)
+{
+	return address - thread->low < thread->high - thread->low;
+}
 
 /* Of the function that this stands in, which must not be inlined: its caller's registers. */
 #define UNWIND_START()                                                 \

@@ -247,6 +247,37 @@ static void changed_frames_are_not_taken_over(void **state)
 	look_twice();
 }
 
+/* ---- modules come and go ---- */
+
+static void modules_are_met_again_after_libraries_went(void **state)
+{
+	(void)state;
+	skip_if_watched();
+	look();
+	const uint32_t epoch = code_epoch(&code);
+	code_changed(&code);
+	assert_int_equal(code_epoch(&code), epoch + 1);
+	look();
+	assert_int_equal(thread.epoch, epoch + 1);
+	look_twice();
+}
+
+/* One thread adds a module or a table; who left that by siglongjmp() goes on with it. */
+static void who_adds_a_module_is_in_the_way_of_others_only(void **state)
+{
+	(void)state;
+	skip_if_watched();
+	code_changed(&code);
+	code.writer = 1;
+	start = UNWIND_START();
+	note(&thread);
+	assert_true(is_cut);
+	code.writer = (uintptr_t)__builtin_thread_pointer();
+	look();
+	assert_int_equal(code.writer, 0);
+	file.n_cut = 0;
+}
+
 /* ---- where the end of a stack is not known ---- */
 
 static ucontext_t main_context, coroutine;
@@ -285,6 +316,60 @@ static void stacks_of_coroutines_are_not_left(void **state)
 		assert_int_equal(of_coroutine.n_last, 0);
 	}
 	(void)munmap(stack, STACK + PAGE);
+}
+
+static void set_rule(struct unwind_thread *t, uint64_t address, uint32_t rule)
+{
+	t->rows[(address ^ address >> 8) % UNWIND_CACHE] =
+		(struct unwind_row){ .address = address, .rule = rule };
+}
+
+/* On the own stack, where all that was met is looked at the next time: wherever that would be. */
+static void frames_that_turn_back_are_cut(void **state)
+{
+	skip_if_watched();
+	enum { INNER = 0x4001, OUTER = 0x4303, SAVED = 40, CFA = 10 };
+	static struct unwind_thread t;
+	uint64_t words[64] = { 0 };
+	(void)state;
+	start = UNWIND_START();
+	(void)unwind_stack(&code, &nodes, &t, &start, true);
+	set_rule(&t, INNER - 1, SL_RULE(SL_RULE_AT_RBP, SL_SAVED_NOT, 1));
+	set_rule(&t, OUTER - 1, SL_RULE(SL_RULE_END, SL_SAVED_NOT, 0));
+	/* What was saved at RBP would lie 30 words above the CFA. */
+	words[SAVED - 1] = (uintptr_t)&words[CFA];
+	words[CFA - 1] = OUTER;
+	const struct unwind_start from = { .rip = INNER,
+					   .rsp = (uintptr_t)&words[0],
+					   .rbp = (uintptr_t)&words[SAVED] };
+	for (int i = 0; i < 2; i++) {
+		const uint32_t number = unwind_stack(&code, &nodes, &t, &from, true);
+		assert_int_equal(nodes.nodes[number - 1].address, INNER);
+		assert_int_equal(nodes.nodes[number - 1].caller, SL_EXACT_CUT);
+	}
+}
+
+/* A JVM closes pages of stacks that it has used before. */
+static void what_lies_below_the_walk_is_not_believed_to_be_there(void **state)
+{
+	skip_if_watched();
+	enum { PAGE = 4096, PAGES = 16, INNER = 0x4405 };
+	static struct unwind_thread t;
+	(void)state;
+	char *low = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+	uint64_t *words = (uint64_t *)(void *)(low + (PAGES - 1) * PAGE);
+	t.low = (uintptr_t)low;
+	t.high = (uintptr_t)low + PAGES * PAGE;
+	t.epoch = code_epoch(&code);
+	assert_int_equal(mprotect(low, PAGE, PROT_NONE), 0);
+	set_rule(&t, INNER - 1, SL_RULE(SL_RULE_AT_RBP, SL_SAVED_NOT, 1));
+	const struct unwind_start from = { .rip = INNER,
+					   .rsp = (uintptr_t)words,
+					   .rbp = (uintptr_t)low + 64 };
+	const uint32_t number = unwind_stack(&code, &nodes, &t, &from, true);
+	assert_int_equal(nodes.nodes[number - 1].caller, SL_EXACT_CUT);
+	(void)munmap(low, PAGES * PAGE);
 }
 
 static void hostile_stacks_are_cut(void **state)
@@ -376,7 +461,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stacks_are_those_that_are_unwound_outside),
 		cmocka_unit_test(changed_frames_are_not_taken_over),
+		cmocka_unit_test(modules_are_met_again_after_libraries_went),
+		cmocka_unit_test(who_adds_a_module_is_in_the_way_of_others_only),
 		cmocka_unit_test(stacks_of_coroutines_are_not_left),
+		cmocka_unit_test(frames_that_turn_back_are_cut),
+		cmocka_unit_test(what_lies_below_the_walk_is_not_believed_to_be_there),
 		cmocka_unit_test(hostile_stacks_are_cut),
 		cmocka_unit_test(stacks_of_threads_have_an_end),
 		cmocka_unit_test(threads_give_one_frame_one_number),
