@@ -31,7 +31,7 @@
 #include "bpf/lane.h"
 
 #define SL_EXACT_MAGIC	 0x746361782d746c73ull /* "slt-xact" */
-#define SL_EXACT_VERSION 1u
+#define SL_EXACT_VERSION 2u
 #define SL_EXACT_PREFIX	 "exact-"
 
 #define SL_EXACT_RINGS	     256u
@@ -78,9 +78,7 @@ struct sl_exact {
 	__u64 magic; /* written last, with release order */
 	__u32 version;
 	__u32 ns_pid;
-	__u64 start_ns; /* of the lane */
-	__u64 clock;	/* an instant by the processor's clock … */
-	__u64 clock_ns; /* … and by the writer's CLOCK_MONOTONIC */
+	__u64 clock; /* when it was begun: no namespace shifts that */
 	__u32 n_nodes;
 	__u32 nodes_room; /* that are allocated */
 	/* Threads stop recording when it is not 0. Set by the writer that found no room, for good. */
@@ -88,15 +86,15 @@ struct sl_exact {
 	__u32 n_rings;	    /* that may have been begun: those below */
 	__u64 n_refused;    /* nodes there was no room for: their stacks are unknown */
 	__u64 n_cut;	    /* stacks that could not be followed to their end */
-	__u64 n_lost;	    /* records that found no room */
 	__u64 n_unrecorded; /* in signal handlers at a bad moment */
+	__u64 n_waits;	    /* for room, with SL_EXACT_SLOW … */
+	__u64 waited_ns;    /* … and how long, of all threads together */
 };
 
 struct sl_exact_ring {
 	__u64 head;
 	__u64 grown_at; /* ~0: not */
-	__u64 n_naps;	/* for want of room, where the reader is waited for */
-	__u64 pad_writer[5];
+	__u64 pad_writer[6];
 	__u64 tail; /* the reader's */
 	__u64 pad_reader[7];
 	__u64 pad[496];

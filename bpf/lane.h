@@ -79,8 +79,8 @@ struct sl_lane {
 	__u32 flags;	/* SL_LANE_* */
 	__u64 start_ns; /* creation, by the writer's CLOCK_MONOTONIC */
 	__u64 wall_ns;	/* the same instant by CLOCK_REALTIME, which no namespace shifts */
-	__u64 own_ns; /* spent in making lanes for forked children and in looking at images that are
-			 * about to be executed, by this process and children without lanes */
+	__u64 own_ns; /* spent in making lanes for forked children, in looking at images that are about to be
+			 * executed and in waiting for room (exact.h), by this process and children without lanes */
 
 	__u64 cursor;	  /* low half: bytes reserved; high half: records reserved */
 	__u64 refused;	  /* records that found the lane full and did not even reserve */

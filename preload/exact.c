@@ -13,8 +13,8 @@
 
 enum {
 	RECORD_MAX = 3, /* words */
-	NAPS_MAX = 20000,
 	NAP_NS = 100000,
+	NAPS_MAX = 20000, /* some seconds: whoever reads is gone, or stands still */
 };
 
 static inline bool is_wanted(void)
@@ -24,10 +24,10 @@ static inline bool is_wanted(void)
 
 /* ---- whose ring ---- */
 
-static void count(__u64 *counter)
+static void add(__u64 *sum, uint64_t value)
 {
 	/* Relaxed: a sum of its own. */
-	(void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+	(void)__atomic_fetch_add(sum, value, __ATOMIC_RELAXED);
 }
 
 /* NULL: nothing is recorded. */
@@ -69,26 +69,34 @@ static inline struct exact_thread *thread_of(struct exact *e)
 }
 
 /* Without this thread nothing would be exact any more. */
-static UNUSUAL struct exact_thread *give_up(struct exact *e)
+static UNUSUAL void give_up(struct exact *e)
 {
-	count(&e->file->n_lost);
 	__atomic_store_n(&e->file->is_over, 1, __ATOMIC_RELAXED);
-	return NULL;
 }
 
-/* A signal handler that allocates while its thread makes a record goes without one. What was left by
- * siglongjmp() is over: it stood further in. */
+/* Whether the record that is being made was left by siglongjmp(), and not interrupted by who stands at @here.
+ * Nobody comes back to the thread's own stack but by leaving what stood further in, or elsewhere. Handlers have
+ * other stacks, too, anywhere: there no place tells. */
+static UNUSUAL bool was_left(const struct exact_thread *t, uintptr_t here)
+{
+	return unwind_is_own(&t->unwind, here) &&
+	       !(unwind_is_own(&t->unwind, t->busy) && here < t->busy);
+}
+
+/* A signal handler that allocates while its thread makes a record goes without one. */
 static inline struct exact_thread *enter(struct exact *e)
 {
 	struct exact_thread *t = thread_of(e);
 	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	if (unlikely(t == NULL || t->state != RING_THERE)) {
-		if (t == NULL || t->state == RING_REFUSED || !exact_ring_begin(e, t))
-			return give_up(e);
+		if (t == NULL || t->state == RING_REFUSED || !exact_ring_begin(e, t)) {
+			give_up(e);
+			return NULL;
+		}
 	}
-	if (unlikely(t->busy != 0 && here < t->busy)) {
-		count(&e->file->n_unrecorded);
+	if (unlikely(t->busy != 0 && !was_left(t, here))) {
+		add(&e->file->n_unrecorded, 1);
 		return NULL;
 	}
 	t->busy = here;
@@ -140,21 +148,34 @@ static bool look_at_tail(struct exact_thread *t)
 	return n_free(t) >= RECORD_MAX;
 }
 
-static UNUSUAL bool make_room(struct exact *e, struct exact_thread *t)
+static bool may_wait(void)
+{
+	return exact_may_call() && __atomic_load_n(&tree->exact, __ATOMIC_RELAXED) == SL_EXACT_SLOW;
+}
+
+/* For the reader to make some. False: it does not. */
+static bool wait_for_room(struct exact *e, struct exact_thread *t)
 {
 	const struct timespec nap = { .tv_nsec = NAP_NS };
+	const uint64_t begin_ns = clock_ns();
+	bool has_room = false;
 
-	if (look_at_tail(t) || exact_ring_grow(e, t))
-		return true;
-	for (int i = 0; i < NAPS_MAX && exact_may_call() &&
-			__atomic_load_n(&tree->exact, __ATOMIC_RELAXED) == SL_EXACT_SLOW;
-	     i++) {
-		t->ring->n_naps++;
+	for (int i = 0; i < NAPS_MAX && !has_room && may_wait(); i++) {
 		(void)sys_call3(SYS_nanosleep, (long)&nap, 0, 0);
-		if (look_at_tail(t))
-			return true;
+		has_room = look_at_tail(t);
 	}
-	return give_up(e) != NULL;
+	add(&e->file->n_waits, 1);
+	add(&e->file->waited_ns, clock_ns() - begin_ns);
+	shim_spent(begin_ns);
+	return has_room;
+}
+
+static UNUSUAL bool make_room(struct exact *e, struct exact_thread *t)
+{
+	if (look_at_tail(t) || exact_ring_grow(e, t) || (may_wait() && wait_for_room(e, t)))
+		return true;
+	give_up(e);
+	return false;
 }
 
 static inline uint64_t *word_at(const struct exact_thread *t, uint64_t n)

@@ -55,12 +55,14 @@ static bool grow_nodes(void *user)
 	struct exact *e = user;
 	const uint32_t room = __atomic_load_n(&e->file->nodes_room, __ATOMIC_ACQUIRE);
 
-	if (room >= SL_EXACT_NODES)
+	if (room >= SL_EXACT_NODES || e->has_no_more_nodes || !exact_may_call())
 		return false;
 	/* Two threads that do it at once do the same. */
-	if (!exact_may_call() || !allocate(e, SL_EXACT_NODES_AT,
-					   SL_EXACT_NODES * (uint64_t)sizeof(struct sl_exact_node)))
+	if (!allocate(e, SL_EXACT_NODES_AT,
+		      SL_EXACT_NODES * (uint64_t)sizeof(struct sl_exact_node))) {
+		e->has_no_more_nodes = true;
 		return false;
+	}
 	__atomic_store_n(&e->file->nodes_room, SL_EXACT_NODES, __ATOMIC_RELEASE);
 	return true;
 }
@@ -131,9 +133,7 @@ static bool file_begin(struct exact *e)
 		return false;
 	file->version = SL_EXACT_VERSION;
 	file->ns_pid = shim.pid;
-	file->start_ns = life.lane->start_ns;
 	file->clock = __builtin_ia32_rdtsc();
-	file->clock_ns = clock_ns();
 	file->nodes_room = SL_EXACT_NODES_FIRST;
 	e->code.directory = shim.settings.directory;
 	e->nodes = (struct stack_nodes){
@@ -185,14 +185,19 @@ bool exact_ring_begin(struct exact *e, struct exact_thread *t)
 		if (fd >= 0)
 			(void)sys_call3(SYS_close, fd, 0, 0);
 	}
-	t->state = at == NULL ? RING_REFUSED : RING_THERE;
-	if (at == NULL)
+	/* By a signal's handler that came in between: one mapping too many does no harm. */
+	if (t->state == RING_THERE)
+		return true;
+	if (at == NULL) {
+		t->state = RING_REFUSED;
 		return false;
+	}
 	t->ring = (struct sl_exact_ring *)(void *)at;
 	t->small = (uint64_t *)(void *)(at + sizeof(*t->ring));
 	t->large = t->small + SL_EXACT_SMALL;
 	t->grown_at = ~0ull;
 	__atomic_store_n(&t->ring->grown_at, ~0ull, __ATOMIC_RELEASE);
+	t->state = RING_THERE;
 	raise_n_rings(e->file, (uint32_t)(t - e->threads) + 1);
 	return true;
 }

@@ -28,6 +28,7 @@ struct exact_thread {
 struct exact {
 	struct sl_exact *file; /* NULL: not begun */
 	uint32_t is_starting;
+	bool has_no_more_nodes; /* they were asked for, and could not be had */
 	struct code code;
 	struct stack_nodes nodes;
 	char path[EXACT_PATH];

@@ -28,11 +28,12 @@ static UNUSUAL void note_end(void)
 		thread_state.generation = generation_now() + GENERATION_SAMPLES;
 }
 
+/* Until it is over a sample would stand for others, which were recorded. */
 static UNUSUAL void not_recorded(void *p, size_t n, __s64 usable, bool is_sampled)
 {
-	if (is_sampled)
-		sample_tell(p, n, usable);
 	note_end();
+	if (is_sampled && !shim.is_exact)
+		sample_tell(p, n, usable);
 }
 
 static UNUSUAL void free_not_recorded(void *p, bool was_sampled, unsigned int flags)

@@ -257,7 +257,7 @@ void own_allocator_begin(bool is_own)
 		shim_spent(begin_ns);
 }
 
-/* What a handler of a signal returns to; 0: there is none that could be running. */
+/* False: @signal has no handler that could be running. *ret_returns_to: where one goes on when it returns. */
 static bool has_handler(int signal, uintptr_t *ret_returns_to)
 {
 	/* As the kernel has it. */

@@ -51,6 +51,19 @@ recorded() {
 	done
 }
 
+@test "what a handler allocates amid a record on another stack is not recorded, and spoils nothing" {
+	for probes in $(both); do
+		session --probes "$probes" --heap exact --on-overrun slow -- "$WORKLOADS/heap_signals"
+		[ "$status" = 0 ]
+		missing=$(recorded | cut -d ' ' -f 1)
+		told=$(q '.notes | map(capture("^(?<n>[0-9]+) calls in signal handlers") | .n | tonumber) | add // 0')
+		echo "$probes: $missing allocations are missing, $told calls are told"
+		[ "$missing" -le "$told" ] && [ "$told" -le $((997 * 6)) ]
+		q '.notes[]'
+		[ "$(q '.notes | map(select(contains("no sense"))) | length')" = 0 ]
+	done
+}
+
 @test "functions have all that they allocated, and the peak is theirs" {
 	for probes in $(both); do
 		"$STARTLINE" run --probes "$probes" --heap exact -o out -- "$WORKLOADS/heap_sites"
@@ -114,6 +127,7 @@ recorded() {
 			jq -e '.notes | map(select(contains("estimated from samples (--on-overrun slow"))) | length == 1' session.json
 		else
 			jq -e '.runs[0].processes[0].heap | .allocs == ([.sites[].total.samples] | add)' session.json
+			jq -e '.notes | map(select(test("^threads waited [0-9]+ times .*: times are longer"))) | length == 1' session.json
 		fi
 	done
 }

@@ -32,7 +32,10 @@
 /* BLOCK records of a run; some 200 MB, of which a quarter is left in the file. */
 #define BLOCKS_MAX 4000000u
 
-enum { DEPTH_MAX = 1024 }; /* frames of a stack; the shims make fewer */
+enum {
+	DEPTH_MAX = 1024, /* frames of a stack; the shims make fewer */
+	CUT_PART = 100,	  /* where no more than this part of all stacks is cut it is not told */
+};
 
 struct exact {
 	struct exact_target target;
@@ -46,8 +49,8 @@ struct exact {
 	int error;			      /* that nobody could be told of yet */
 	uint64_t clock, clock_ns;	      /* one instant by both clocks … */
 	double ns_per_tick;		      /* … and since then */
-	struct exact_lost lost;		      /* of images that have ended */
-	uint64_t n_blocks;		      /* that were told */
+	struct exact_lost lost; /* by images that have ended; n_garbled and n_stacks: by all */
+	uint64_t n_blocks;	/* that were told */
 };
 
 /* ---- clocks ---- */
@@ -64,13 +67,15 @@ static void clocks_look(struct exact *x)
 	}
 }
 
-static uint64_t time_of(const struct exact *x, uint64_t word)
+static uint64_t time_of(const struct exact *x, uint64_t clock)
 {
-	const int64_t ticks = (int64_t)((word >> SL_EXACT_KIND_BITS) - x->clock);
+	const int64_t ticks = (int64_t)(clock - x->clock);
 	const double since_ns = (double)ticks * x->ns_per_tick;
 
 	/* What it cannot be is from before. */
-	return fabs(since_ns) > (double)MAX_NS ? 0 : x->clock_ns + (uint64_t)(int64_t)since_ns;
+	if (fabs(since_ns) > (double)MAX_NS || since_ns < -(double)x->clock_ns)
+		return 0;
+	return x->clock_ns + (uint64_t)(int64_t)since_ns;
 }
 
 /* ---- files ---- */
@@ -228,7 +233,7 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 {
 	const uint64_t *words = ring->words.items + ring->at;
 	const uint64_t kind = words[0] & ((1u << SL_EXACT_KIND_BITS) - 1);
-	const uint64_t time_ns = time_of(x, words[0]);
+	const uint64_t time_ns = time_of(x, words[0] >> SL_EXACT_KIND_BITS);
 	if (kind == SL_EXACT_FREED) {
 		sites_freed(x->users.sites, f->pid, time_ns, words[1], words[1] == ring->last_new);
 		ring->last_new = 0;
@@ -236,8 +241,9 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 		return tell_block(x, f, time_ns, words[1], 0, 0);
 	}
 	if ((kind != SL_EXACT_ALLOCATED && kind != SL_EXACT_SAMPLED) || words[1] == 0) {
-		/* It makes no sense: nor does what follows. */
-		ring->at = ring->words.n;
+		/* Nor does what follows: where the next one begins is not known. */
+		ring->is_garbled = true;
+		x->lost.n_garbled++;
 		return 0;
 	}
 	struct site_block block = {
@@ -251,6 +257,7 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 	int r = stack_of(x, f, (uint32_t)(words[2] >> SL_EXACT_USABLE_BITS), time_ns, &block.stack);
 	ring->last_new = words[1];
 	ring->at += 3;
+	x->lost.n_stacks++;
 	if (r >= 0)
 		r = sites_allocated(x->users.sites, &block);
 	return r < 0 ? r : tell_block(x, f, time_ns, words[1], block.bytes, block.stack);
@@ -258,7 +265,7 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 
 static uint64_t clock_of(const struct exact_ring *ring)
 {
-	return ring->words.items[ring->at];
+	return ring->words.items[ring->at] >> SL_EXACT_KIND_BITS;
 }
 
 /* Moves the ring at @at to where it belongs in the heap. */
@@ -350,15 +357,19 @@ int exact_take(struct exact *x, uint64_t until_ns)
 static void add_lost(struct exact_lost *to, const struct sl_exact *from)
 {
 	to->n_stopped += from->is_over != 0;
-	(void)__builtin_add_overflow(to->n_unrecorded, from->n_unrecorded, &to->n_unrecorded);
-	(void)__builtin_add_overflow(to->n_refused, from->n_refused, &to->n_refused);
+	/* Sums of hostile numbers may wrap; that is harmless. */
+	to->n_unrecorded += from->n_unrecorded;
+	to->n_refused += from->n_refused;
+	to->n_cut += from->n_cut;
+	to->n_waits += from->n_waits;
+	to->waited_ns += from->waited_ns;
 }
 
-static bool is_image(struct exact_file *f, pid_t pid, uint64_t time_ns)
+static bool is_image(const struct exact *x, struct exact_file *f, pid_t pid, uint64_t time_ns)
 {
 	if (!f->has_header)
 		(void)exact_file_read_header(f);
-	return f->has_header && f->pid == pid && f->start_ns < time_ns;
+	return f->has_header && f->pid == pid && time_of(x, f->header.clock) < time_ns;
 }
 
 static int end_file(struct exact *x, size_t i)
@@ -381,7 +392,7 @@ void exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns)
 	if (r >= 0)
 		r = exact_files_find(&x->files);
 	for (size_t i = x->files.list.n; i-- > 0 && r >= 0;)
-		if (is_image(x->files.list.items[i], pid, time_ns))
+		if (is_image(x, x->files.list.items[i], pid, time_ns))
 			r = end_file(x, i);
 	if (r < 0)
 		x->error = r;
@@ -411,28 +422,44 @@ static int tell_drops(enum sl_kind kind, uint64_t count, struct sink sink)
 
 int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
 {
-	const unsigned long long n_stopped = lost->n_stopped, n_unrecorded = lost->n_unrecorded,
-				 n_refused = lost->n_refused, n_blocks = lost->n_blocks;
-	int r = tell_drops(SL_KIND_SITE, n_unrecorded, sink);
+	char waited[UNITS_BYTES];
+	const struct {
+		uint64_t n;
+		const char *text;
+	} notes[] = {
+		{ lost->n_unrecorded, "calls in signal handlers could not be recorded" },
+		{ lost->n_stopped,
+		  "processes allocated faster than was read, or with too many threads: from then "
+		  "on their call sites are estimated from samples (--on-overrun slow waits "
+		  "instead)" },
+		{ lost->n_garbled,
+		  "threads recorded what makes no sense: of these, call sites lack what came "
+		  "later" },
+		{ lost->n_refused,
+		  "allocations have no stack: there were too many different ones" },
+	};
+	int r = tell_drops(SL_KIND_SITE, lost->n_unrecorded, sink);
 	if (r >= 0)
-		r = tell_drops(SL_KIND_BLOCK, n_blocks, sink);
-	if (r >= 0 && n_blocks > 0)
+		r = tell_drops(SL_KIND_BLOCK, lost->n_blocks, sink);
+	if (r >= 0 && lost->n_blocks > 0)
 		r = emit_meta(sink, "note",
 			      "%llu allocations and frees were not kept (--raw): the first %u of a "
 			      "run are",
-			      n_blocks, BLOCKS_MAX);
-	if (r >= 0 && n_unrecorded > 0)
-		r = emit_meta(sink, "note", "%llu calls in signal handlers could not be recorded",
-			      n_unrecorded);
-	if (r >= 0 && n_stopped > 0)
+			      (unsigned long long)lost->n_blocks, BLOCKS_MAX);
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]) && r >= 0; i++)
+		if (notes[i].n > 0)
+			r = emit_meta(sink, "note", "%llu %s", (unsigned long long)notes[i].n,
+				      notes[i].text);
+	if (r >= 0 && lost->n_cut > lost->n_stacks / CUT_PART)
 		r = emit_meta(sink, "note",
-			      "%llu processes allocated faster than was read, or with too many "
-			      "threads: from then on their call sites are estimated from samples "
-			      "(--on-overrun slow waits instead)",
-			      n_stopped);
-	if (r >= 0 && n_refused > 0)
+			      "the stacks of %llu of %llu allocations could not be followed to "
+			      "their outermost function",
+			      (unsigned long long)lost->n_cut, (unsigned long long)lost->n_stacks);
+	if (r >= 0 && lost->n_waits > 0)
 		r = emit_meta(sink, "note",
-			      "%llu allocations have no stack: there were too many different ones",
-			      n_refused);
+			      "threads waited %llu times until there was room to record, %s in all "
+			      "(--on-overrun slow): times are longer by that",
+			      (unsigned long long)lost->n_waits,
+			      format_ns(waited, (double)lost->waited_ns));
 	return r;
 }

@@ -33,12 +33,17 @@ struct exact_users {
 	const struct sink *sink; /* of BLOCK */
 };
 
-/* What was not recorded as it should be. */
+/* What was not recorded as it should be, and what that cost. */
 struct exact_lost {
 	uint64_t n_stopped;    /* images that found no room, and sampled from then on */
+	uint64_t n_garbled;    /* threads whose records made no sense from some point on */
 	uint64_t n_unrecorded; /* calls */
 	uint64_t n_refused;    /* stacks there was no room for */
 	uint64_t n_blocks;     /* BLOCK records, which there are many of already */
+	uint64_t n_cut;	       /* stacks that could not be followed to their end … */
+	uint64_t n_stacks;     /* … of so many that were recorded */
+	uint64_t n_waits;      /* of threads, for room … */
+	uint64_t waited_ns;    /* … of all together */
 };
 
 struct exact;

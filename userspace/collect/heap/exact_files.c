@@ -130,7 +130,6 @@ bool exact_file_read_header(struct exact_file *f)
 		return false;
 	f->has_header = true;
 	f->pid = (pid_t)f->header.ns_pid;
-	f->start_ns = f->header.start_ns;
 	return true;
 }
 
@@ -158,7 +157,8 @@ static int fetch_ring(struct exact_file *f, size_t i)
 {
 	struct exact_ring *ring = &f->rings[i];
 	struct sl_exact_ring header;
-	if (!exact_file_read_at(f, ring_offset(i), &header,
+	if (ring->is_garbled ||
+	    !exact_file_read_at(f, ring_offset(i), &header,
 				offsetof(struct sl_exact_ring, pad_writer)) ||
 	    header.head <= ring->tail || header.head - ring->tail > SL_EXACT_SMALL + SL_EXACT_LARGE)
 		return 0;
@@ -206,7 +206,7 @@ int exact_file_fetch(struct exact_file *f)
 bool exact_ring_has_record(const struct exact_ring *ring)
 {
 	const size_t n = ring->words.n - ring->at;
-	if (n < 2)
+	if (n < 2 || ring->is_garbled)
 		return false;
 	const uint64_t kind = ring->words.items[ring->at] & ((1u << SL_EXACT_KIND_BITS) - 1);
 	return kind == SL_EXACT_FREED || n >= 3;

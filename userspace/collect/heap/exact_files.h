@@ -22,6 +22,7 @@ struct exact_ring {
 	struct VEC(uint64_t) words;
 	size_t at;	   /* the first that is not taken yet */
 	uint64_t last_new; /* the block that the last record tells of; 0: it was a free */
+	bool is_garbled;   /* what it has makes no sense: no more of it is read */
 };
 
 struct exact_file {
@@ -30,7 +31,6 @@ struct exact_file {
 	bool has_header;
 	bool is_told_over; /* its sites know that it records no more */
 	pid_t pid;
-	uint64_t start_ns;
 	uint32_t *stacks;	/* by node: its STACK id + 1; 0: not asked for yet */
 	struct sl_exact header; /* as last read */
 	struct exact_ring rings[SL_EXACT_RINGS];
