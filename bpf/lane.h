@@ -25,7 +25,7 @@
 #include "bpf/schema.h"
 
 #define SL_LANE_MAGIC	0x656e616c2d746c73ull /* "slt-lane" */
-#define SL_LANE_VERSION 4u
+#define SL_LANE_VERSION 5u
 
 #define SL_LANE_SLOTS 31u  /* threads at a time with counters of their own */
 #define SL_LANE_PAD   512u /* keeps a bucket index of up to 63 inside the file */
@@ -102,7 +102,8 @@ struct sl_lane {
 	__u64 samples_lost;
 	__u64 frees_lost;
 	__u64 exact_refused; /* 1: it was to record all (bpf/exact.h), and could not begin to */
-	__u64 pad[7];
+	__u64 own_ticks; /* spent in recording these, by the processor's clock: some are measured, for all */
+	__u64 pad[6];
 	struct sl_lane_slot shared; /* for threads that found no free slot */
 	/* Calls and requested bytes of forked children that could not open lanes of their own, because
 	 * the program has installed a seccomp filter. */

@@ -13,6 +13,10 @@
 
 enum {
 	RECORD_MAX = 3, /* words */
+	TIMED_EACH = 64,
+	TICKS_MOST =
+		1
+		<< 16, /* some 25 us: whoever took longer was interrupted, and stands for no others */
 	NAP_NS = 100000,
 	NAPS_MAX = 20000, /* some seconds: whoever reads is gone, or stands still */
 };
@@ -101,11 +105,21 @@ static inline struct exact_thread *enter(struct exact *e)
 	}
 	t->busy = here;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->timed_since = unlikely(++t->n_calls % TIMED_EACH == 0) ? __builtin_ia32_rdtsc() : 0;
 	return t;
+}
+
+static UNUSUAL void note_time(uint64_t since)
+{
+	const uint64_t ticks = __builtin_ia32_rdtsc() - since;
+
+	add(&life.lane->own_ticks, (ticks < TICKS_MOST ? ticks : TICKS_MOST) * TIMED_EACH);
 }
 
 static inline void leave(struct exact_thread *t)
 {
+	if (unlikely(t->timed_since != 0))
+		note_time(t->timed_since);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->busy = 0;
 }
@@ -164,6 +178,7 @@ static bool wait_for_room(struct exact *e, struct exact_thread *t)
 		(void)sys_call3(SYS_nanosleep, (long)&nap, 0, 0);
 		has_room = look_at_tail(t);
 	}
+	t->timed_since = 0;
 	add(&e->file->n_waits, 1);
 	add(&e->file->waited_ns, clock_ns() - begin_ns);
 	shim_spent(begin_ns);

@@ -21,6 +21,8 @@ struct exact_thread {
 	uint64_t *small, *large;
 	uint64_t head, tail, grown_at; /* as in the ring; tail: as it was last seen */
 	uintptr_t busy;		       /* where on the stack a record is being made; 0: none is */
+	uint32_t n_calls;	       /* of which each TIMED_EACH-th is timed */
+	uint64_t timed_since;	       /* by the processor's clock; 0: this one is not */
 	struct unwind_thread unwind;
 };
 

@@ -106,6 +106,14 @@ recorded() {
 	q '.runs[0].processes[0].heap.allocs' | grep -qxE '[0-9]{4,}'
 }
 
+@test "what recording costs is measured, and is more than counting" {
+	for mode in count exact; do
+		session --probes shim --heap $mode --on-overrun slow -- "$WORKLOADS/replay" idle 23 1 100000 0
+		q '.runs[0].overhead_shim_ns' | tee $mode
+	done
+	[ "$(cat exact)" -gt $(($(cat count) * 3)) ]
+}
+
 @test "records that come faster than they are read end in samples, or slow the program down" {
 	# startline stands still meanwhile.
 	for policy in degrade slow; do

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "bpf/exact.h"
 #include "userspace/base/fs.h"
 #include "userspace/base/rights.h"
+#include "userspace/base/tick_clock.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/collect/heap/exact_files.h"
@@ -25,9 +25,6 @@
 #include "userspace/stacks/unwind.h"
 
 #define PERIOD_NS (2 * NS_PER_MS)
-
-/* More than any run takes. */
-#define MAX_NS (1ull << 60)
 
 /* BLOCK records of a run; some 200 MB, of which a quarter is left in the file. */
 #define BLOCKS_MAX 4000000u
@@ -47,36 +44,10 @@ struct exact {
 		struct exact_ring *) waiting; /* a heap while records are taken: the oldest first */
 	uint64_t next_ns;		      /* no record that was read is older */
 	int error;			      /* that nobody could be told of yet */
-	uint64_t clock, clock_ns;	      /* one instant by both clocks … */
-	double ns_per_tick;		      /* … and since then */
+	struct tick_clock clock;
 	struct exact_lost lost; /* by images that have ended; n_garbled and n_stacks: by all */
 	uint64_t n_blocks;	/* that were told */
 };
-
-/* ---- clocks ---- */
-
-static void clocks_look(struct exact *x)
-{
-	const uint64_t clock = __rdtsc(), now = now_ns();
-
-	if (x->clock == 0) {
-		x->clock = clock;
-		x->clock_ns = now;
-	} else if (clock > x->clock) {
-		x->ns_per_tick = (double)(now - x->clock_ns) / (double)(clock - x->clock);
-	}
-}
-
-static uint64_t time_of(const struct exact *x, uint64_t clock)
-{
-	const int64_t ticks = (int64_t)(clock - x->clock);
-	const double since_ns = (double)ticks * x->ns_per_tick;
-
-	/* What it cannot be is from before. */
-	if (fabs(since_ns) > (double)MAX_NS || since_ns < -(double)x->clock_ns)
-		return 0;
-	return x->clock_ns + (uint64_t)(int64_t)since_ns;
-}
 
 /* ---- files ---- */
 
@@ -101,7 +72,7 @@ int exact_new(const struct exact_target *target, const struct exact_users *users
 		r = -errno;
 	if (r >= 0 && x->rows == NULL)
 		r = -ENOMEM;
-	clocks_look(x);
+	tick_clock_look(&x->clock, __rdtsc(), now_ns());
 	if (r >= 0 && target->shim_path != NULL)
 		row_store_add_path(x->rows, target->shim_path);
 	if (r >= 0 && target->program != NULL)
@@ -148,7 +119,7 @@ int exact_fetch(struct exact *x)
 	uint64_t n_ticks;
 	(void)!read(x->timer, &n_ticks, sizeof(n_ticks));
 	int r = rights_take(x->target.uid, x->target.gid, &before);
-	clocks_look(x);
+	tick_clock_look(&x->clock, __rdtsc(), now_ns());
 	if (r >= 0)
 		r = exact_files_find(&x->files);
 	for (size_t i = 0; i < x->files.list.n && r >= 0; i++)
@@ -233,7 +204,7 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 {
 	const uint64_t *words = ring->words.items + ring->at;
 	const uint64_t kind = words[0] & ((1u << SL_EXACT_KIND_BITS) - 1);
-	const uint64_t time_ns = time_of(x, words[0] >> SL_EXACT_KIND_BITS);
+	const uint64_t time_ns = tick_clock_ns(&x->clock, words[0] >> SL_EXACT_KIND_BITS);
 	if (kind == SL_EXACT_FREED) {
 		sites_freed(x->users.sites, f->pid, time_ns, words[1], words[1] == ring->last_new);
 		ring->last_new = 0;
@@ -314,10 +285,10 @@ static int take(struct exact *x, struct exact_file *only, uint64_t until_ns)
 	while (r >= 0 && x->waiting.n > 0) {
 		struct exact_ring *ring = x->waiting.items[0];
 		const uint64_t second = second_of(x);
-		if (time_of(x, clock_of(ring)) > until_ns)
+		if (tick_clock_ns(&x->clock, clock_of(ring)) > until_ns)
 			break;
 		while (r >= 0 && exact_ring_has_record(ring) && clock_of(ring) <= second &&
-		       time_of(x, clock_of(ring)) <= until_ns) {
+		       tick_clock_ns(&x->clock, clock_of(ring)) <= until_ns) {
 			r = take_record(x, ring->file, ring);
 			n++;
 		}
@@ -325,7 +296,8 @@ static int take(struct exact *x, struct exact_file *only, uint64_t until_ns)
 			x->waiting.items[0] = x->waiting.items[--x->waiting.n];
 		sift(x, 0);
 	}
-	x->next_ns = x->waiting.n == 0 ? UINT64_MAX : time_of(x, clock_of(x->waiting.items[0]));
+	x->next_ns = x->waiting.n == 0 ? UINT64_MAX
+				       : tick_clock_ns(&x->clock, clock_of(x->waiting.items[0]));
 	return r < 0 ? r : n;
 }
 
@@ -354,22 +326,39 @@ int exact_take(struct exact *x, uint64_t until_ns)
 
 /* ---- the end ---- */
 
-static void add_lost(struct exact_lost *to, const struct sl_exact *from)
+/* Sums of hostile numbers may wrap; that is harmless. */
+static void add_lost(struct exact_lost *to, const struct exact_lost *from)
 {
-	to->n_stopped += from->is_over != 0;
-	/* Sums of hostile numbers may wrap; that is harmless. */
+	to->n_stopped += from->n_stopped;
+	to->n_garbled += from->n_garbled;
 	to->n_unrecorded += from->n_unrecorded;
 	to->n_refused += from->n_refused;
+	to->n_blocks += from->n_blocks;
 	to->n_cut += from->n_cut;
+	to->n_stacks += from->n_stacks;
 	to->n_waits += from->n_waits;
 	to->waited_ns += from->waited_ns;
+}
+
+static void add_image_lost(struct exact_lost *to, const struct sl_exact *header)
+{
+	const struct exact_lost lost = {
+		.n_stopped = header->is_over != 0,
+		.n_unrecorded = header->n_unrecorded,
+		.n_refused = header->n_refused,
+		.n_cut = header->n_cut,
+		.n_waits = header->n_waits,
+		.waited_ns = header->waited_ns,
+	};
+	add_lost(to, &lost);
 }
 
 static bool is_image(const struct exact *x, struct exact_file *f, pid_t pid, uint64_t time_ns)
 {
 	if (!f->has_header)
 		(void)exact_file_read_header(f);
-	return f->has_header && f->pid == pid && time_of(x, f->header.clock) < time_ns;
+	return f->has_header && f->pid == pid &&
+	       tick_clock_ns(&x->clock, f->header.clock) < time_ns;
 }
 
 static int end_file(struct exact *x, size_t i)
@@ -378,7 +367,7 @@ static int end_file(struct exact *x, size_t i)
 	int r = exact_file_fetch(f);
 	if (r >= 0)
 		r = take(x, f, UINT64_MAX);
-	add_lost(&x->lost, &f->header);
+	add_image_lost(&x->lost, &f->header);
 	exact_files_remove(&x->files, i);
 	/* Of others nothing was looked at. */
 	x->next_ns = 0;
@@ -400,13 +389,10 @@ void exact_image_ended(struct exact *x, pid_t pid, uint64_t time_ns)
 
 void exact_lost(const struct exact *x, struct exact_lost *to)
 {
-	to->n_stopped += x->lost.n_stopped;
-	to->n_blocks += x->lost.n_blocks;
-	(void)__builtin_add_overflow(to->n_unrecorded, x->lost.n_unrecorded, &to->n_unrecorded);
-	(void)__builtin_add_overflow(to->n_refused, x->lost.n_refused, &to->n_refused);
+	add_lost(to, &x->lost);
 	vec_foreach(f, &x->files.list)
 		if ((*f)->has_header)
-			add_lost(to, &(*f)->header);
+			add_image_lost(to, &(*f)->header);
 }
 
 static int tell_drops(enum sl_kind kind, uint64_t count, struct sink sink)

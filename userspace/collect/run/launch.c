@@ -146,7 +146,7 @@ static int finish_trial(struct collector *c, const struct collect_spec *spec)
 		overhead_trial_done(&c->trial);
 		overhead_trial_start(flags, &c->trial);
 	}
-	return overhead_trial_finish(&c->trial, spec->heap.kind == HEAP_EXACT, collector_sink(c));
+	return overhead_trial_finish(&c->trial, collector_sink(c));
 }
 
 /* Once per collector. META says which sources are there. */

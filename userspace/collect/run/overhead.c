@@ -42,8 +42,6 @@ struct figure {
 /* Of one allocation or free under the shim: `make bench ROWS=malloc`. It is a handful of
  * instructions, so that no machine's figure is far from another's. */
 static const struct figure hook_ps = { 950, 475 };
-/* Where each is recorded: a ring's two or three words, and of an allocation the part of the stack that is new. */
-static const struct figure exact_hook_ps = { 35000, 25000 };
 
 /* Where it could not be measured now: what machines were seen to have, give or take all of it. */
 static const struct figure usual_call_ps = { 100000, 100000 };
@@ -254,7 +252,7 @@ void overhead_trial_start(unsigned int flags, struct overhead_trial *ret)
 	ret->fd = fds[0];
 }
 
-int overhead_trial_finish(struct overhead_trial *t, bool is_exact, struct sink sink)
+int overhead_trial_finish(struct overhead_trial *t, struct sink sink)
 {
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
 	struct figure cost;
@@ -264,7 +262,7 @@ int overhead_trial_finish(struct overhead_trial *t, bool is_exact, struct sink s
 		cost = usual_image_ns;
 	overhead_trial_done(t);
 	const int e = emit_figure(sink, "image", "ns", cost);
-	return e < 0 ? e : emit_figure(sink, "hook", "ps", is_exact ? exact_hook_ps : hook_ps);
+	return e < 0 ? e : emit_figure(sink, "hook", "ps", hook_ps);
 }
 
 void overhead_trial_done(struct overhead_trial *t)

@@ -29,9 +29,8 @@ struct overhead_trial {
 
 /* Begins it, with SHIM_* @flags. A failure shows at the end. */
 void overhead_trial_start(unsigned int flags, struct overhead_trial *ret);
-/* Waits for it, but not for long, and emits META: what it came to, or what is usual. @is_exact: the shim records
- * every allocation. */
-int overhead_trial_finish(struct overhead_trial *t, bool is_exact, struct sink sink);
+/* Waits for it, but not for long, and emits META: what it came to, or what is usual. */
+int overhead_trial_finish(struct overhead_trial *t, struct sink sink);
 void overhead_trial_done(struct overhead_trial *t);
 
 #endif

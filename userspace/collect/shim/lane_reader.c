@@ -430,6 +430,7 @@ int lane_read_sums(const struct lane *l, int fd, struct lane_sums *ret)
 	derive_peak(&h, &first, n, ret);
 	ret->tree_bytes = h.tree_bytes;
 	ret->own_ns = h.own_ns;
+	ret->own_ticks = h.own_ticks;
 	ret->blocks_lost =
 		(struct blocks_lost){ h.samples_lost, h.frees_lost, h.exact_refused != 0 };
 	ret->rss_peak_bytes = h.rss_peak_bytes;

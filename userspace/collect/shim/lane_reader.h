@@ -59,7 +59,7 @@ struct lane_sums {
 	uint64_t rss_peak_bytes; /* of the image, told when it ended; 0: not said */
 	uint64_t rss_kinds[SL_MEMORY_KINDS];
 	struct blocks_lost blocks_lost; /* see bpf/lane.h */
-	uint64_t own_ns;		/* what the shim says it spent, see bpf/lane.h */
+	uint64_t own_ns, own_ticks;	/* what the shim says it spent, see bpf/lane.h */
 	uint64_t buckets[SL_HEAP_BUCKETS];
 };
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "preload/settings.h"
 #include "preload/target_check.h"
@@ -20,6 +21,7 @@
 #include "userspace/base/fs.h"
 #include "userspace/base/log.h"
 #include "userspace/base/rights.h"
+#include "userspace/base/tick_clock.h"
 #include "userspace/base/vec.h"
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/source.h"
@@ -63,6 +65,7 @@ struct source_shim {
 	int64_t departed;		/* as in struct sl_tree */
 	struct heap_bound bound;	/* of the tree's peak */
 	struct live_watch live;
+	struct tick_clock clock;
 	bool is_bound_noted;		     /* in this look */
 	struct shim_environment environment; /* its texts are owned */
 	char path[SETTING_LIMIT];	     /* of the shim */
@@ -194,6 +197,7 @@ void source_shim_begin(struct source_shim *s)
 	session_tree_restart(s->tree_fd);
 	s->bound = (struct heap_bound){ 0 };
 	s->live = (struct live_watch){ .begin_ns = now_ns() };
+	tick_clock_look(&s->clock, __rdtsc(), s->live.begin_ns);
 }
 
 const char *source_shim_path(const struct source_shim *s)
@@ -315,6 +319,16 @@ static struct tree_peak tree_peak_of(const struct source_shim *s)
 	};
 }
 
+static int tell_sums(struct source_shim *s, const struct lane *l, struct lane_sums *sums,
+		     enum sl_when when, struct sink sink)
+{
+	const struct tree_peak tree = tree_peak_of(s);
+
+	tick_clock_look(&s->clock, __rdtsc(), now_ns());
+	sums->own_ns += tick_clock_length_ns(&s->clock, sums->own_ticks);
+	return lane_tell_sums(l, sums, &tree, when, sink);
+}
+
 /* ---- lanes go ---- */
 
 /* Takes the image's part out of the tree's sum. */
@@ -333,8 +347,7 @@ static int fold(struct source_shim *s, struct lane *l, int fd, struct sink sink)
 
 	note_bound(s);
 	if (n >= 0 && lane_read_sums(l, fd, &sums) == 0) {
-		const struct tree_peak tree = tree_peak_of(s);
-		r = lane_tell_sums(l, &sums, &tree, SL_WHEN_EXIT, sink);
+		r = tell_sums(s, l, &sums, SL_WHEN_EXIT, sink);
 		n += r;
 		depart(s, sums.tree_bytes);
 		blocks_lost_add(&s->blocks_lost, &sums.blocks_lost);
@@ -477,8 +490,7 @@ int source_shim_snapshot(struct source_shim *s, enum sl_when when, struct sink s
 		if (fd < 0)
 			continue;
 		if (l->has_header && lane_read_sums(l, fd, &sums) == 0) {
-			const struct tree_peak tree = tree_peak_of(s);
-			r = lane_tell_sums(l, &sums, &tree, when, sink);
+			r = tell_sums(s, l, &sums, when, sink);
 			n += r;
 		}
 		lane_release(l, fd);
