@@ -134,7 +134,8 @@ static int setup(void **state)
 	const struct exact_target target = { .directory = b->directory,
 					     .uid = getuid(),
 					     .gid = getgid(),
-					     .sample_bytes = 512 << 10 };
+					     .sample_bytes = 512 << 10,
+					     .most_blocks = 1000000 };
 	const struct exact_users users = { .unwinder = b->unwinder,
 					   .intern = b->intern,
 					   .sites = b->sites,
@@ -275,17 +276,38 @@ static void an_image_that_ends_hands_over_the_rest(void **state)
 
 /* ---- as it should not be ---- */
 
-static void a_thread_that_garbles_its_records_harms_no_other(void **state)
+static void who_has_too_many_blocks_samples_from_then_on(void **state)
+{
+	struct both *b = *state;
+	uint64_t address = 0;
+	ring_of(b, 0)->grown_at = 0;
+	for (int round = 0; round < 11; round++) {
+		for (int i = 0; i < 100000; i++)
+			put_allocated(b, 0, address += 16, 1);
+		fetch_and_take(b);
+	}
+	assert_int_equal(header_of(b)->is_over, 1);
+	assert_true(is_noted(b, "1 processes allocated faster than was read"));
+	/* None of these was one that would have been sampled. */
+	put_allocated(b, 0, address + 16, 1);
+	fetch_and_take(b);
+	const struct sl_site_sum *sums = sums_at_end(b);
+	assert_int_equal(sums[SL_SITE_LIVE].blocks, 0);
+	assert_int_equal(sums[SL_SITE_TOTAL].blocks, 1100000);
+}
+
+static void a_thread_that_garbles_its_records_ends_the_recording(void **state)
 {
 	struct both *b = *state;
 	put_allocated(b, 0, 4096, 100);
 	put(b, 0, __rdtsc() << SL_EXACT_KIND_BITS | 9);
 	put_allocated(b, 0, 8192, 1000);
-	fetch_and_take(b);
-	put_allocated(b, 0, 16384, 1000);
 	put_allocated(b, 1, 32768, 23);
 	fetch_and_take(b);
-	assert_int_equal(sums_at_end(b)[SL_SITE_LIVE].bytes, 123);
+	assert_int_equal(header_of(b)->is_over, 1);
+	put_allocated(b, 0, 16384, 1000);
+	fetch_and_take(b);
+	assert_int_equal(sums_at_end(b)[SL_SITE_TOTAL].bytes, 123);
 	assert_true(is_noted(b, "1 threads recorded what makes no sense"));
 }
 
@@ -342,8 +364,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_image_that_ends_hands_over_the_rest, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_thread_that_garbles_its_records_harms_no_other,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(who_has_too_many_blocks_samples_from_then_on, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_thread_that_garbles_its_records_ends_the_recording, setup, teardown),
 		cmocka_unit_test_setup_teardown(clocks_that_cannot_be_are_from_before, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(random_files_are_read_within_their_bounds, setup,

@@ -31,7 +31,9 @@
 
 enum {
 	DEPTH_MAX = 1024, /* frames of a stack; the shims make fewer */
-	CUT_PART = 100,	  /* where no more than this part of all stacks is cut it is not told */
+	/* Each takes 32 to 96 bytes of startline's memory. */
+	MOST_BLOCKS = 1 << 25,
+	CUT_PART = 100, /* where no more than this part of all stacks is cut it is not told */
 };
 
 struct exact {
@@ -63,6 +65,8 @@ int exact_new(const struct exact_target *target, const struct exact_users *users
 	int r = rights_take(target->uid, target->gid, &before);
 	x->target = *target;
 	x->users = *users;
+	if (x->target.most_blocks == 0)
+		x->target.most_blocks = MOST_BLOCKS;
 	x->files.directory =
 		r < 0 ? -1 : open(target->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	x->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -212,9 +216,10 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 		return tell_block(x, f, time_ns, words[1], 0, 0);
 	}
 	if ((kind != SL_EXACT_ALLOCATED && kind != SL_EXACT_SAMPLED) || words[1] == 0) {
-		/* Nor does what follows: where the next one begins is not known. */
+		/* Nor does what follows: where the next one begins is not known. Nobody waits for room. */
 		ring->is_garbled = true;
 		x->lost.n_garbled++;
+		exact_file_stop(f);
 		return 0;
 	}
 	struct site_block block = {
@@ -312,6 +317,23 @@ static void tell_over(struct exact *x)
 	}
 }
 
+/* Where more blocks are live than are to be kept, who has most of them samples from now on. */
+static void bound_blocks(struct exact *x)
+{
+	pid_t pid;
+	if (sites_n_blocks(x->users.sites, &pid) <= x->target.most_blocks)
+		return;
+	vec_foreach(f, &x->files.list) {
+		if ((*f)->pid != pid || !(*f)->has_header)
+			continue;
+		/* Who goes on all the same is not read. */
+		for (size_t i = 0; i < SL_EXACT_RINGS && (*f)->is_told_over; i++)
+			(*f)->rings[i].is_garbled = true;
+		exact_file_stop(*f);
+	}
+	tell_over(x);
+}
+
 int exact_take(struct exact *x, uint64_t until_ns)
 {
 	if (x->error < 0)
@@ -321,6 +343,8 @@ int exact_take(struct exact *x, uint64_t until_ns)
 	const int r = take(x, NULL, until_ns);
 	if (r >= 0 && x->next_ns == UINT64_MAX)
 		tell_over(x);
+	if (r > 0)
+		bound_blocks(x);
 	return r;
 }
 
@@ -415,9 +439,9 @@ int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
 	} notes[] = {
 		{ lost->n_unrecorded, "calls in signal handlers could not be recorded" },
 		{ lost->n_stopped,
-		  "processes allocated faster than was read, or with too many threads: from then "
-		  "on their call sites are estimated from samples (--on-overrun slow waits "
-		  "instead)" },
+		  "processes allocated faster than was read, with too many threads or more blocks "
+		  "than are kept: from then on their call sites are estimated from samples "
+		  "(--on-overrun slow waits instead)" },
 		{ lost->n_garbled,
 		  "threads recorded what makes no sense: of these, call sites lack what came "
 		  "later" },

@@ -7,6 +7,7 @@
 #define USERSPACE_COLLECT_HEAP_EXACT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +23,7 @@ struct exact_target {
 	const char *program;   /* that is about to be started; NULL: unknown */
 	uint64_t sample_bytes; /* as which blocks are sampled */
 	bool keeps_blocks;     /* a BLOCK of each, not only what they add up to */
+	size_t most_blocks;    /* live ones that are kept of all images; 0: what is usual */
 };
 
 /* Who hears of the records. Must live longer. */
@@ -35,7 +37,8 @@ struct exact_users {
 
 /* What was not recorded as it should be, and what that cost. */
 struct exact_lost {
-	uint64_t n_stopped;    /* images that found no room, and sampled from then on */
+	uint64_t
+		n_stopped; /* images that found no room or had too many blocks, and sampled from then on */
 	uint64_t n_garbled;    /* threads whose records made no sense from some point on */
 	uint64_t n_unrecorded; /* calls */
 	uint64_t n_refused;    /* stacks there was no room for */

@@ -203,6 +203,13 @@ int exact_file_fetch(struct exact_file *f)
 	return r;
 }
 
+void exact_file_stop(struct exact_file *f)
+{
+	f->header.is_over = 1;
+	(void)!pwrite(f->fd, &f->header.is_over, sizeof(f->header.is_over),
+		      offsetof(struct sl_exact, is_over));
+}
+
 bool exact_ring_has_record(const struct exact_ring *ring)
 {
 	const size_t n = ring->words.n - ring->at;

@@ -55,6 +55,8 @@ bool exact_file_read_header(struct exact_file *f);
 /* Reads what is new in all rings. -ENOMEM. */
 int exact_file_fetch(struct exact_file *f);
 bool exact_file_read_at(const struct exact_file *f, uint64_t offset, void *ret, size_t n);
+/* Its shim is to record no more. */
+void exact_file_stop(struct exact_file *f);
 /* Rings that may have been begun. */
 size_t exact_file_n_rings(const struct exact_file *f);
 

@@ -281,6 +281,20 @@ void sites_sample_from_now(struct sites *s, pid_t pid, uint64_t interval)
 			sample_image(s, *i, interval);
 }
 
+size_t sites_n_blocks(const struct sites *s, pid_t *ret_pid)
+{
+	size_t sum = 0, most = 0;
+	*ret_pid = 0;
+	vec_foreach(i, &s->live) {
+		sum += (*i)->blocks.n;
+		if ((*i)->blocks.n <= most)
+			continue;
+		most = (*i)->blocks.n;
+		*ret_pid = (*i)->owner.pid;
+	}
+	return sum;
+}
+
 void sites_image_ended(struct sites *s, pid_t pid, uint64_t time_ns, enum sl_when when)
 {
 	const int place = id_map_get(&s->of_pid, (uint64_t)(uint32_t)pid) - 1;
