@@ -37,7 +37,7 @@ enum sl_block_op {
 #define SNAPSHOT_BLOCK 0xfffcu
 
 #define SL_BLOCKS_MAGIC	      0x6b6c622d746c73ull /* "slt-blk" */
-#define SL_BLOCKS_VERSION     1u
+#define SL_BLOCKS_VERSION     2u
 #define SL_BLOCKS_PREFIX      "blocks-"
 #define SL_BLOCKS_RECORDS     1024u
 #define SL_BLOCKS_STACKS      64u
@@ -60,13 +60,19 @@ struct sl_block_stack {
 	__u8 bytes[SL_BLOCKS_STACK_BYTES];
 };
 
-struct sl_blocks {
+struct sl_blocks_header {
 	__u64 magic; /* written last, with release order */
 	__u32 version;
 	__u32 ns_pid;
+	__u64 start_ns; /* as in struct sl_lane: creation by the writer's clock … */
+	__u64 wall_ns;	/* … and by the one that no namespace shifts */
+};
+
+struct sl_blocks {
+	struct sl_blocks_header header;
 	__u64 n_records; /* tickets drawn */
 	__u64 n_stacks;
-	__u64 pad[508];
+	__u64 pad[506];
 	struct sl_block_record records[SL_BLOCKS_RECORDS];
 	struct sl_block_stack stacks[SL_BLOCKS_STACKS];
 };

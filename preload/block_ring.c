@@ -17,10 +17,10 @@ _Static_assert(sizeof(struct sl_blocks) < UINT32_MAX, "as a size of a file");
 
 void block_ring_init(struct sl_blocks *ring, uint32_t ns_pid)
 {
-	ring->version = SL_BLOCKS_VERSION;
-	ring->ns_pid = ns_pid;
+	ring->header.version = SL_BLOCKS_VERSION;
+	ring->header.ns_pid = ns_pid;
 	/* Release: pairs with the reader, who looks at the rest once he sees it. */
-	__atomic_store_n(&ring->magic, SL_BLOCKS_MAGIC, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->header.magic, SL_BLOCKS_MAGIC, __ATOMIC_RELEASE);
 }
 
 struct sl_blocks *block_ring_open(const char *directory, uint32_t ns_pid, uint64_t now_ns)
@@ -40,6 +40,8 @@ struct sl_blocks *block_ring_open(const char *directory, uint32_t ns_pid, uint64
 		return NULL;
 	/* As long as anybody maps it, it looks alive. */
 	(void)sys_call3(SYS_madvise, (long)ring, sizeof(*ring), MADV_DONTFORK);
+	ring->header.start_ns = now_ns;
+	ring->header.wall_ns = wall_clock_ns();
 	block_ring_init(ring, ns_pid);
 	return ring;
 }

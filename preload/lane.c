@@ -25,6 +25,11 @@ uint64_t clock_ns(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
+uint64_t wall_clock_ns(void)
+{
+	return clock_read(CLOCK_REALTIME);
+}
+
 /* Past its file size limit a process is killed by SIGXFSZ, so the limit is asked for first. */
 static bool may_grow_to(uint64_t n_bytes)
 {
@@ -55,7 +60,7 @@ void lane_init(struct sl_lane *lane, const struct lane_spec *spec, uint32_t n_by
 	lane->flags = spec->flags;
 	lane->cursor = sizeof(struct sl_lane);
 	lane->start_ns = spec->start_ns;
-	lane->wall_ns = clock_read(CLOCK_REALTIME);
+	lane->wall_ns = wall_clock_ns();
 	/* Release: pairs with the reader's acquire; who sees the magic sees the fields above. */
 	__atomic_store_n(&lane->magic, SL_LANE_MAGIC, __ATOMIC_RELEASE);
 }

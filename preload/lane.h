@@ -41,5 +41,6 @@ struct sl_event *lane_reserve(struct sl_lane *lane, size_t size);
 void lane_commit(struct sl_event *event, enum sl_kind kind);
 
 uint64_t clock_ns(void);
+uint64_t wall_clock_ns(void);
 
 #endif

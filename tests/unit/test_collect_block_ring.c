@@ -7,9 +7,11 @@
 
 #include "bpf/block.h"
 #include "tests/unit/cmocka.h"
+#include "userspace/base/clock.h"
 #include "userspace/collect/shim/block_ring.h"
 
-enum { PID = 41, RANDOM_ROUNDS = 400, SEEN = 4096, OP = 8, ADDRESS = 4 };
+/* No process has that number. */
+enum { PID = 4194305, RANDOM_ROUNDS = 400, SEEN = 4096, OP = 8, ADDRESS = 4 };
 
 struct file {
 	int fd;
@@ -25,9 +27,11 @@ static int setup(void **state)
 	assert_int_equal(ftruncate(file.fd, sizeof(*file.ring)), 0);
 	file.ring = mmap(NULL, sizeof(*file.ring), PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0);
 	assert_true(file.ring != MAP_FAILED);
-	file.ring->magic = SL_BLOCKS_MAGIC;
-	file.ring->version = SL_BLOCKS_VERSION;
-	file.ring->ns_pid = PID;
+	file.ring->header = (struct sl_blocks_header){ .magic = SL_BLOCKS_MAGIC,
+						       .version = SL_BLOCKS_VERSION,
+						       .ns_pid = PID,
+						       .start_ns = clock_ns(CLOCK_MONOTONIC),
+						       .wall_ns = clock_ns(CLOCK_REALTIME) };
 	*state = &file;
 	return 0;
 }
@@ -44,6 +48,7 @@ static int teardown(void **state)
 struct seen {
 	size_t n, n_bytes;
 	uint64_t addresses[SEEN];
+	uint64_t last_ns;
 	int answer;
 };
 
@@ -60,6 +65,7 @@ static int see(void *data, const struct stack_snapshot *taken, size_t n_bytes_ma
 	seen->n_bytes += taken->n_bytes + 0 * sum;
 	if (seen->n < SEEN)
 		seen->addresses[seen->n] = taken->registers[ADDRESS];
+	seen->last_ns = taken->time_ns;
 	seen->n++;
 	return seen->answer;
 }
@@ -101,6 +107,22 @@ static void records_come_once_and_in_order(void **state)
 	for (unsigned int i = 0; i < 7; i++)
 		assert_int_equal(seen.addresses[i], 1000 + i);
 	assert_int_equal(block_ring_lost(&ring), 0);
+}
+
+/* As for a lane, whose writer's clock is told in the same way. */
+static void times_of_a_time_namespace_are_made_ours(void **state)
+{
+	struct file *file = *state;
+	struct block_ring ring = { .name = "" };
+	struct seen seen = { 0 };
+	const uint64_t second_ns = 1000000000, ahead_ns = 5000 * second_ns;
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	file->ring->header.start_ns += ahead_ns;
+	struct sl_block_record *record = tell(file->ring, SL_BLOCK_FREED, 0);
+	((struct stack_snapshot *)(void *)record->snapshot)->time_ns = now + ahead_ns;
+	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), 1);
+	assert_true(seen.last_ns > now - second_ns && seen.last_ns < now + second_ns);
 }
 
 static void what_was_overwritten_is_counted_as_lost(void **state)
@@ -167,14 +189,14 @@ static void what_is_no_ring_is_refused(void **state)
 	struct block_ring ring = { .name = "" };
 	struct seen seen = { 0 };
 
-	file->ring->magic = 0;
+	file->ring->header.magic = 0;
 	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), -EAGAIN);
-	file->ring->magic = 23;
+	file->ring->header.magic = 23;
 	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), -EBADMSG);
-	file->ring->magic = SL_BLOCKS_MAGIC;
-	file->ring->version++;
+	file->ring->header.magic = SL_BLOCKS_MAGIC;
+	file->ring->header.version++;
 	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), -EBADMSG);
-	file->ring->version--;
+	file->ring->header.version--;
 	file->ring->n_records = UINT64_MAX;
 	assert_int_equal(block_ring_read(&ring, file->fd, false, see, &seen), -EBADMSG);
 	file->ring->n_records = 0;
@@ -237,6 +259,7 @@ int main(void)
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_FILE(records_come_once_and_in_order),
+		WITH_FILE(times_of_a_time_namespace_are_made_ours),
 		WITH_FILE(what_was_overwritten_is_counted_as_lost),
 		WITH_FILE(an_unfinished_record_is_waited_for_once),
 		WITH_FILE(places_that_were_left_hold_nobody_up),

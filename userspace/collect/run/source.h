@@ -227,7 +227,7 @@ int source_shim_fd(const struct source_shim *s);
  * and removed. Returns the number of events or a negative errno. */
 int source_shim_drain(struct source_shim *s, struct sink sink);
 /* Hands over what the shims told of sampled blocks themselves, since no kernel probe does (bpf/block.h): of
- * each process in order. Ids are those of its own pid namespace, times of its own clock. @n_bytes_max: so many
+ * each process in order. Ids are those of its own pid namespace. @n_bytes_max: so many
  * bytes behind the header can be read. To be called before source_shim_drain(), which may end
  * images. Returns how many, or what @take returned, if negative. */
 int source_shim_blocks(struct source_shim *s,

@@ -41,24 +41,18 @@ static bool read_at(int fd, void *to, size_t n, size_t at)
 
 static int read_header(struct block_ring *ring, int fd)
 {
-	unsigned char header[offsetof(struct sl_blocks, n_records)];
-	uint64_t magic;
-	uint32_t version, ns_pid;
+	struct sl_blocks_header h;
 	struct stat s;
 
 	if (fstat(fd, &s) < 0 || !S_ISREG(s.st_mode))
 		return -EBADMSG;
-	if (!read_at(fd, header, sizeof(header), 0))
+	if (!read_at(fd, &h, sizeof(h), 0) || h.magic == 0)
 		return -EAGAIN;
-	memcpy(&magic, header + offsetof(struct sl_blocks, magic), sizeof(magic));
-	memcpy(&version, header + offsetof(struct sl_blocks, version), sizeof(version));
-	memcpy(&ns_pid, header + offsetof(struct sl_blocks, ns_pid), sizeof(ns_pid));
-	if (magic == 0)
-		return -EAGAIN;
-	if (magic != SL_BLOCKS_MAGIC || version != SL_BLOCKS_VERSION ||
+	if (h.magic != SL_BLOCKS_MAGIC || h.version != SL_BLOCKS_VERSION ||
 	    (uint64_t)s.st_size < sizeof(struct sl_blocks))
 		return -EBADMSG;
-	ring->ns_pid = ns_pid;
+	ring->ns_pid = h.ns_pid;
+	ring->clock_offset_ns = lane_clock_offset(h.ns_pid, h.wall_ns, h.start_ns);
 	ring->has_header = true;
 	return 0;
 }
@@ -108,6 +102,8 @@ static enum found find(struct block_ring *ring, int fd, uint64_t ticket, struct 
 		return LOST;
 	s->pid = s->own_pid = ring->ns_pid;
 	s->reason = SNAPSHOT_BLOCK;
+	s->time_ns -= (uint64_t)ring->clock_offset_ns;
+	s->since_ns -= (uint64_t)ring->clock_offset_ns;
 	s->n_bytes =
 		record.stack == 0 ? 0 : copy_stack(fd, record.stack - 1, ret->bytes + sizeof(*s));
 	return FOUND;

@@ -14,11 +14,12 @@
 
 struct block_ring {
 	char name[LANE_NAME_SIZE];
-	uint32_t ns_pid;   /* as its writer counts processes */
-	bool has_header;   /* it was checked */
-	uint64_t next;	   /* ticket */
-	uint64_t n_drawn;  /* tickets, as the writer last said */
-	uint64_t n_waited; /* … and the time before: these have had time to be written */
+	uint32_t ns_pid;	 /* as its writer counts processes */
+	bool has_header;	 /* it was checked */
+	int64_t clock_offset_ns; /* the writer's clock minus ours */
+	uint64_t next;		 /* ticket */
+	uint64_t n_drawn;	 /* tickets, as the writer last said */
+	uint64_t n_waited;	 /* … and the time before: these have had time to be written */
 	uint64_t n_read;
 };
 

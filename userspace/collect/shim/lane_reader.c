@@ -105,7 +105,7 @@ static bool stated_offset(uint32_t pid, int64_t *ret)
 
 /* In a time namespace the writer's CLOCK_MONOTONIC is not ours. The wall clock, which it read at the
  * same time, tells roughly; the kernel's own statement, if it fits that, exactly. */
-static int64_t clock_offset(uint32_t pid, uint64_t wall_ns, uint64_t start_ns)
+int64_t lane_clock_offset(uint32_t pid, uint64_t wall_ns, uint64_t start_ns)
 {
 	const int64_t real = (int64_t)clock_ns(CLOCK_REALTIME), mono = (int64_t)now_ns();
 	int64_t exact = 0;
@@ -157,7 +157,7 @@ int lane_read_header(struct lane *l, int fd)
 	l->slots_offset = h.slots_offset;
 	l->flags = h.flags;
 	l->read_to = h.records_offset;
-	l->clock_offset_ns = clock_offset(h.ns_pid, h.wall_ns, h.start_ns);
+	l->clock_offset_ns = lane_clock_offset(h.ns_pid, h.wall_ns, h.start_ns);
 	l->start_ns = our_time(l, h.start_ns);
 	l->has_header = true;
 	return 0;

@@ -76,6 +76,10 @@ void lane_release(const struct lane *l, int fd);
  * lease that is granted means an end. Who comes too late makes a lane of his own. */
 void lane_settle(struct lane *l, int directory_fd, int fd);
 
+/* How far the clock of process @pid is ahead of ours, which read @start_ns when the wall clock was at @wall_ns: in
+ * a time namespace; else 0. */
+int64_t lane_clock_offset(uint32_t pid, uint64_t wall_ns, uint64_t start_ns);
+
 /* Checks the header once it is complete. 0, -EAGAIN (its writer is not that far yet), or -EBADMSG:
  * it is not a lane and never will be. */
 int lane_read_header(struct lane *l, int fd);
