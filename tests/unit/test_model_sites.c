@@ -166,6 +166,54 @@ static void too_many_sites_are_one_without_a_stack(void **state)
 	buf_done(&story);
 }
 
+/* A leaf called by 41 functions, each of them by 97 others. */
+static void small_sites_keep_their_innermost_frames(void **state)
+{
+	(void)state;
+	enum { MIDDLE = 41, OUTER = 97 };
+	char text[256];
+	struct buf story = { .limit = (size_t)4 << 20 };
+	assert_int_equal(buf_adds(&story, BEGIN "0 frame id=50 module=1 offset=50\n"
+						"0 function frame=50 depth=0 name=leaf\n"),
+			 0);
+	for (int i = 0; i < MIDDLE; i++) {
+		(void)snprintf(text, sizeof(text), "0 frame id=%d module=1 offset=%d\n", 100 + i,
+			       1000 + i);
+		assert_int_equal(buf_adds(&story, text), 0);
+	}
+	for (int i = 0; i < MIDDLE * OUTER; i++) {
+		const int at = 1000 + 10 * i;
+		(void)snprintf(
+			text, sizeof(text),
+			"0 frame id=%d module=1 offset=%d\n0 stack id=%d frame=%d\n"
+			"0 stack id=%d frame=%d caller=%d\n0 stack id=%d frame=50 caller=%d\n"
+			"9ms site 9 exit stack=%d since=2ms total=1000 live=1000\n",
+			at, 9000 + i, at, at, at + 1, 100 + i % MIDDLE, at, at + 2, at + 1, at + 2);
+		assert_int_equal(buf_adds(&story, text), 0);
+	}
+	assert_int_equal(buf_adds(&story, "9ms heap 9 exit since=1ms malloc=5 live=3977000 "
+					  "peak=3977000\n9ms exit 9 code=0\n"),
+			 0);
+	struct session *s = build(buf_str(&story));
+	const struct heap *heap = heap_of(s, 1);
+	size_t n_cut = 0;
+	/* All weigh the same: of 20 functions in the middle each call is a row, and 88 of another's. The last row is
+	 * what no sample stands for at the peak. */
+	assert_int_equal(heap->sites_cut, (MIDDLE - 20) * OUTER - 88);
+	assert_int_equal(heap->n_sites, 20 * OUTER + 88 + MIDDLE - 20 + 1);
+	assert_int_equal(sum_of(heap, SITE_EXIT), 3977000);
+	for (size_t i = 0; i + 1 < heap->n_sites; i++) {
+		const struct stack *stack = session_stack(s, heap->sites[i].stack);
+		assert_non_null(stack);
+		assert_int_equal(stack->n_frames, stack->is_cut ? 2 : 3);
+		assert_string_equal(session_frame(s, stack->frames[0])->function, "leaf");
+		n_cut += stack->is_cut;
+	}
+	assert_int_equal(n_cut, MIDDLE - 20);
+	(void)session_free(s);
+	buf_done(&story);
+}
+
 static void what_a_function_holds_is_a_metric(void **state)
 {
 	(void)state;
@@ -195,6 +243,7 @@ int main(void)
 		cmocka_unit_test(what_a_function_holds_is_a_metric),
 		cmocka_unit_test(without_sampling_there_are_no_sites),
 		cmocka_unit_test(too_many_sites_are_one_without_a_stack),
+		cmocka_unit_test(small_sites_keep_their_innermost_frames),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

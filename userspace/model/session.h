@@ -97,7 +97,7 @@ struct frame {
 struct stack {
 	int64_t *frames; /* places in session->frames, the innermost first */
 	size_t n_frames;
-	bool is_cut; /* it ends only because nothing further out could be read */
+	bool is_cut; /* what is further out could not be read, or was left out */
 };
 
 /* A part of a thread's time on a CPU, and the stack that stands for it. Those of a thread are in order
@@ -173,7 +173,7 @@ struct heap {
 	struct site *sites; /* the largest first */
 	size_t n_sites;
 	bool has_sites;	   /* false: nobody took stacks (null) */
-	int64_t sites_cut; /* that are part of one without a stack: there were too many */
+	int64_t sites_cut; /* that are part of one with fewer frames, or none: there were too many */
 };
 
 struct syscall { /* all calls of one name by one process */

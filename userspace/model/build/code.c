@@ -203,6 +203,24 @@ int64_t code_keep(struct code *code, struct arena *a, int node)
 	return code->nodes.items[node].stack;
 }
 
+int code_cut(struct code *code, int node, size_t n)
+{
+	const int first = (int)code->nodes.n;
+	for (size_t i = 0; i < n && node >= 0; i++) {
+		struct code_node inner = code->nodes.items[node];
+		node = inner.caller;
+		inner.is_cut = true;
+		inner.caller = node >= 0 && i + 1 < n ? first + (int)i + 1 : -1;
+		inner.depth = 1;
+		inner.stack = UNKNOWN;
+		if (vec_push(&code->nodes, inner) < 0) {
+			code->error = -ENOMEM;
+			return -1;
+		}
+	}
+	return (int)code->nodes.n > first ? first : -1;
+}
+
 /* The function that has the code of @place: of what is inlined there it is the outermost. */
 static const struct sl_function *owner(const struct code *code, int place, size_t *ret_n)
 {

@@ -78,6 +78,8 @@ int code_node(const struct code *code, uint32_t id);
 /* What the two have in common from the outermost frame inwards: the last that is the same call, or
  * another call out of the same function. -1: nothing. */
 int code_common(const struct code *code, int a, int b);
+/* A node with the @n innermost frames of @node alone, which is cut; -1: there are none, or no memory. */
+int code_cut(struct code *code, int node, size_t n);
 /* Its place among the session's stacks; UNKNOWN: there is none, or no room. */
 int64_t code_keep(struct code *code, struct arena *a, int node);
 /* Into the session. 0 or -ENOMEM. */

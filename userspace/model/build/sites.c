@@ -9,28 +9,10 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/heap_mode.h"
+#include "userspace/model/build/site_rows.h"
 #include "userspace/model/site_sums.h"
 
-/* A site takes some 700 bytes of a document: 1.4 MB a run, and 5 MB of all runs. */
-#define MAX_ROWS     2048
-#define MAX_ALL_ROWS 8192
-#define MIN_ROWS     256 /* of a run, however many there are */
-#define MAX_BYTES    0x1p62
-
-struct amount {
-	double blocks, samples;
-	struct site_mass mass;
-};
-
-struct raw_site {
-	int proc, node;		   /* -1: no stack */
-	bool is_unsampled;	   /* what no sample stands for */
-	double weight;		   /* the largest part that it has of anything */
-	double lifetime_ns, freed; /* their sum, of so many blocks */
-	struct amount parts[SITE_PARTS];
-};
-
-struct raw_list VEC(struct raw_site);
+#define MAX_BYTES 0x1p62
 
 /* Which of a process's images its sums are of, as places in proc.heaps; -1: none. */
 struct images {
@@ -162,79 +144,6 @@ static void collect(struct builder *b, struct raw_list *list)
 		if (p->out.heap.is_known)
 			push(b, list, raw);
 	}
-}
-
-/* ---- at most so many ---- */
-
-static int heaviest_first(const void *left, const void *right)
-{
-	const struct raw_site *a = left, *b = right;
-	if (a->weight != b->weight)
-		return a->weight > b->weight ? -1 : 1;
-	if (a->proc != b->proc)
-		return a->proc < b->proc ? -1 : 1;
-	return a->node < b->node ? -1 : a->node > b->node;
-}
-
-static int by_process(const void *left, const void *right)
-{
-	const struct raw_site *a = left, *b = right;
-	if (a->proc != b->proc)
-		return a->proc < b->proc ? -1 : 1;
-	return heaviest_first(left, right);
-}
-
-static void weigh(struct raw_list *list)
-{
-	double sums[SITE_PARTS] = { 0 };
-	vec_foreach(raw, list)
-		for (int part = 0; part < SITE_PARTS; part++)
-			sums[part] += raw->parts[part].mass.bytes;
-	vec_foreach(raw, list)
-		for (int part = 0; part < SITE_PARTS; part++)
-			if (sums[part] > 0)
-				raw->weight =
-					fmax(raw->weight, raw->parts[part].mass.bytes / sums[part]);
-}
-
-static void add_raw(struct raw_site *to, const struct raw_site *from)
-{
-	to->lifetime_ns += from->lifetime_ns;
-	to->freed += from->freed;
-	for (int part = 0; part < SITE_PARTS; part++) {
-		to->parts[part].blocks += from->parts[part].blocks;
-		to->parts[part].samples += from->parts[part].samples;
-		to->parts[part].mass.bytes += from->parts[part].mass.bytes;
-		to->parts[part].mass.variance += from->parts[part].mass.variance;
-	}
-}
-
-/* The smallest of a run become, process by process, one without a stack. */
-static void cut(struct builder *b, struct raw_list *list)
-{
-	size_t limit = MAX_ALL_ROWS / (b->facts->n_runs > 0 ? b->facts->n_runs : 1);
-	limit = limit < MIN_ROWS ? MIN_ROWS : limit > MAX_ROWS ? MAX_ROWS : limit;
-	weigh(list);
-	if (list->n > 0)
-		qsort(list->items, list->n, sizeof(*list->items), heaviest_first);
-	if (list->n > limit) {
-		struct raw_site *dropped = &list->items[limit];
-		const size_t n_dropped = list->n - limit;
-		size_t n = 0;
-		qsort(dropped, n_dropped, sizeof(*dropped), by_process);
-		for (size_t i = 0; i < n_dropped; i++) {
-			const struct raw_site raw = dropped[i];
-			b->procs.items[raw.proc].out.heap.sites_cut++;
-			if (n > 0 && dropped[n - 1].proc == raw.proc)
-				add_raw(&dropped[n - 1], &raw);
-			else
-				dropped[n++] = raw;
-			dropped[n - 1].node = -1;
-		}
-		list->n = limit + n;
-	}
-	if (list->n > 0)
-		qsort(list->items, list->n, sizeof(*list->items), by_process);
 }
 
 /* ---- sharing out ---- */
@@ -461,7 +370,7 @@ void sites_finish(struct builder *b)
 		p->out.heap.sites_cut = p->out.heap.is_known ? 0 : UNKNOWN;
 	}
 	collect(b, &list);
-	cut(b, &list);
+	site_rows_cut(b, &list);
 	take_peaks(b, &list);
 	add_unsampled(b, &list, every);
 	sum_up(list.items, list.n, SITE_TREE_PEAK, &tree_peak);

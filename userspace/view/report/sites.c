@@ -258,7 +258,8 @@ void note_sites(const struct session *s, const struct run *run, const struct sit
 		   part == SITE_READY ? "heap.ready, heap.peak, heap.exit"
 				      : "heap.peak, heap.exit");
 	if (f->cut > 0)
-		table_note(t, "%" PRId64 " small call sites are told without a stack", f->cut);
+		table_note(t, "%" PRId64 " small call sites are told by their innermost frames",
+			   f->cut);
 	for (size_t i = 0; i < run->n_losses; i++)
 		if (strcmp(run->losses[i].kind, "site") == 0 ||
 		    strcmp(run->losses[i].kind, "block") == 0)
