@@ -22,9 +22,10 @@ struct code_module {
 	uint8_t build_id[SL_BUILD_ID_BYTES];
 };
 
-/* Starts as zeros but for the directory. */
+/* Starts as zeros but for the first two. */
 struct code {
-	const char *directory; /* of the session */
+	const char *directory;	/* of the session */
+	bool (*may_call)(void); /* asked before the first system call of a walk; NULL: allowed */
 	struct code_module modules[CODE_MODULES];
 	/* Its upper half is the epoch, which changes when what was found need not be true any more; the lower one
 	 * how many modules are whole. One word, so that nothing of one epoch is added in the next. */

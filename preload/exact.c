@@ -164,7 +164,7 @@ static bool look_at_tail(struct exact_thread *t)
 
 static bool may_wait(void)
 {
-	return exact_may_call() && __atomic_load_n(&tree->exact, __ATOMIC_RELAXED) == SL_EXACT_SLOW;
+	return __atomic_load_n(&tree->exact, __ATOMIC_RELAXED) == SL_EXACT_SLOW && shim_may_call();
 }
 
 /* For the reader to make some. False: it does not. */
@@ -260,6 +260,12 @@ bool exact_freed(const void *p)
 bool exact_is_over(void)
 {
 	return recording() == NULL;
+}
+
+void exact_stop(void)
+{
+	if (exact_memory != NULL && exact_memory->file != NULL)
+		give_up(exact_memory);
 }
 
 void exact_code_changed(void)

@@ -30,6 +30,8 @@ bool exact_allocated(const struct unwind_start *start, const void *p, __s64 usab
 bool exact_freed(const void *p) HIDDEN;
 /* Nothing more is recorded: startline wants no more, or there was no room. */
 bool exact_is_over(void) HIDDEN;
+/* The image records no more, for a reason of the program's own. */
+void exact_stop(void) HIDDEN;
 /* Libraries are about to go. */
 void exact_code_changed(void) HIDDEN;
 

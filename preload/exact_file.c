@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "preload/lane.h"
@@ -55,7 +56,7 @@ static bool grow_nodes(void *user)
 	struct exact *e = user;
 	const uint32_t room = __atomic_load_n(&e->file->nodes_room, __ATOMIC_ACQUIRE);
 
-	if (room >= SL_EXACT_NODES || e->has_no_more_nodes || !exact_may_call())
+	if (room >= SL_EXACT_NODES || e->has_no_more_nodes || !shim_may_call())
 		return false;
 	/* Two threads that do it at once do the same. */
 	if (!allocate(e, SL_EXACT_NODES_AT,
@@ -108,6 +109,16 @@ static bool may_grow(void)
 	       map.rlim_cur == RLIM_INFINITY;
 }
 
+/* An image may have been begun by one that gave it up: who reads it is killed. */
+static bool may_read_clock(void)
+{
+	uint32_t mode = PR_TSC_ENABLE;
+
+	/* Where the kernel does not know the question nobody could have asked for it. */
+	(void)sys_call3(SYS_prctl, PR_GET_TSC, (long)&mode, 0);
+	return mode == PR_TSC_ENABLE;
+}
+
 static struct sl_exact *file_made(const struct exact *e)
 {
 	const long fd = open_file(e, O_CREAT | O_EXCL);
@@ -126,7 +137,7 @@ static struct sl_exact *file_made(const struct exact *e)
 
 static bool file_begin(struct exact *e)
 {
-	if (!may_grow() || !set_path(e))
+	if (!may_grow() || !may_read_clock() || !set_path(e))
 		return false;
 	struct sl_exact *file = file_made(e);
 	if (file == NULL)
@@ -136,6 +147,7 @@ static bool file_begin(struct exact *e)
 	file->clock = __builtin_ia32_rdtsc();
 	file->nodes_room = SL_EXACT_NODES_FIRST;
 	e->code.directory = shim.settings.directory;
+	e->code.may_call = shim_may_call;
 	e->nodes = (struct stack_nodes){
 		.file = file,
 		.nodes = (struct sl_exact_node *)(void *)((char *)file + SL_EXACT_NODES_AT),
@@ -151,7 +163,7 @@ static bool file_begin(struct exact *e)
 
 bool exact_file_begin(void)
 {
-	struct exact *e = exact_may_call() ? memory_made() : NULL;
+	struct exact *e = shim_may_call() ? memory_made() : NULL;
 	uint32_t expected = 0;
 
 	if (e == NULL || e->file != NULL ||
@@ -179,7 +191,7 @@ bool exact_ring_begin(struct exact *e, struct exact_thread *t)
 		SL_EXACT_RINGS_AT + (uint64_t)(t - e->threads) * SL_EXACT_RING_BYTES;
 	char *at = NULL;
 
-	if (exact_may_call()) {
+	if (shim_may_call()) {
 		const long fd = open_file(e, 0);
 		at = map_part(fd, offset, SL_EXACT_RING_BYTES, SL_EXACT_RING_FIRST);
 		if (fd >= 0)
@@ -207,7 +219,7 @@ bool exact_ring_grow(struct exact *e, struct exact_thread *t)
 	const uint64_t offset =
 		SL_EXACT_RINGS_AT + (uint64_t)(t - e->threads) * SL_EXACT_RING_BYTES;
 
-	if (t->grown_at != ~0ull || !exact_may_call() ||
+	if (t->grown_at != ~0ull || !shim_may_call() ||
 	    !allocate(e, offset + SL_EXACT_RING_FIRST, SL_EXACT_LARGE * sizeof(uint64_t)))
 		return false;
 	t->grown_at = t->head;

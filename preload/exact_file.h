@@ -40,7 +40,7 @@ struct exact {
 	uint32_t buckets[NODE_BUCKETS];
 };
 
-/* Whether system calls are allowed, as far as is known without one. */
+/* Whether system calls are allowed, as far as is known without one: who makes one asks shim_may_call(). */
 static inline bool exact_may_call(void)
 {
 	return !shim.is_off && !shim.is_sealed;

@@ -2,19 +2,27 @@
 /* Once a program has installed a seccomp filter, a system call that it does not make itself may be
  * its death. From then on the shim makes none: counting goes on, which needs none, but forked
  * children open no lane of their own and executed programs are not looked at. */
+#include "preload/exact.h"
 #include "preload/real.h"
 #include "preload/shim.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { SET_SECCOMP = 22 /* PR_SET_SECCOMP */, SET_MODE_FILTER = 1 /* SECCOMP_SET_MODE_FILTER */ };
+enum {
+	SET_SECCOMP = 22,    /* PR_SET_SECCOMP */
+	SET_MODE_STRICT = 0, /* SECCOMP_SET_MODE_STRICT */
+	SET_MODE_FILTER = 1, /* SECCOMP_SET_MODE_FILTER */
+	MODE_STRICT = 1,     /* SECCOMP_MODE_STRICT */
+	SET_TSC = 26,	     /* PR_SET_TSC */
+	TSC_SIGSEGV = 2,     /* PR_TSC_SIGSEGV */
+};
 
 typedef int prctl_fn(int option, unsigned long a, unsigned long b, unsigned long c,
 		     unsigned long d);
 
 prctl_fn prctl;
 long syscall(long number, ...);
-uintptr_t syscall_target(long number, long a) HIDDEN;
+uintptr_t syscall_target(long number, long a, long b) HIDDEN;
 
 /* A filter is about to be installed. Before the call: after it is too late. A refused filter costs
  * nothing but coverage. */
@@ -27,6 +35,15 @@ static void seal(void)
 	shim.is_sealed = true;
 }
 
+/* Who reads the processor's clock afterwards is killed: the strict mode takes it away, too. */
+static void note_prctl(unsigned long option, unsigned long a)
+{
+	if ((option == SET_SECCOMP && a == MODE_STRICT) || (option == SET_TSC && a == TSC_SIGSEGV))
+		exact_stop();
+	if (option == SET_SECCOMP)
+		seal();
+}
+
 /* Variadic in the header; the calling convention is the same for arguments in registers, and handing
  * on more than was given does no harm. */
 EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
@@ -34,20 +51,22 @@ EXPORT int prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
 	static prctl_fn *function;
 	if (function == NULL)
 		function = (prctl_fn *)real_next("prctl");
-	if (option == SET_SECCOMP)
-		seal();
+	note_prctl((unsigned int)option, a);
 	return function(option, a, b, c, d);
 }
 
 /* The real syscall(); notes a filter that is about to be installed. */
-uintptr_t syscall_target(long number, long a)
+uintptr_t syscall_target(long number, long a, long b)
 {
 	static uintptr_t function;
 	if (function == 0)
 		function = real_next("syscall");
-	if ((number == SYS_seccomp && (unsigned long)a <= SET_MODE_FILTER) ||
-	    (number == SYS_prctl && a == SET_SECCOMP))
+	if (number == SYS_seccomp && a == SET_MODE_STRICT)
+		exact_stop();
+	if (number == SYS_seccomp && (unsigned long)a <= SET_MODE_FILTER)
 		seal();
+	if (number == SYS_prctl)
+		note_prctl((unsigned long)a, (unsigned long)b);
 	return function;
 }
 

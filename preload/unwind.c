@@ -21,7 +21,7 @@ struct walk {
 	struct code *code;
 	uint64_t rip, rsp, rbp;
 	bool knows_rbp;
-	bool may_call;
+	bool may_call, is_asked;
 	bool is_own;	 /* all of it is on the thread's own stack */
 	uintptr_t floor; /* from here to the end of that one everything can be read */
 	bool is_cut;
@@ -31,6 +31,16 @@ struct walk {
 };
 
 /* ---- what may be read ---- */
+
+/* A filter that no hook saw being installed may kill: the kernel is asked, but only where there is need. */
+static bool may_call(struct walk *w)
+{
+	if (w->may_call && !w->is_asked) {
+		w->is_asked = true;
+		w->may_call = w->code->may_call == NULL || w->code->may_call();
+	}
+	return w->may_call;
+}
 
 /* Whether all pages from that of @from up to @to can be read. */
 static bool is_proved(uintptr_t from, uintptr_t to)
@@ -62,11 +72,13 @@ static void look_for_end(struct unwind_thread *t, uintptr_t rsp)
 }
 
 /* Has the thread's own part reach down to @rsp. False: that lies elsewhere. */
-static bool is_own_stack(struct unwind_thread *t, uintptr_t rsp, bool may_call)
+static bool is_own_stack(struct walk *w, uintptr_t rsp)
 {
+	struct unwind_thread *t = w->thread;
+
 	if (likely(unwind_is_own(t, rsp)))
 		return true;
-	if (!may_call)
+	if (!may_call(w))
 		return false;
 	if (t->high == 0)
 		look_for_end(t, rsp);
@@ -83,7 +95,7 @@ static inline bool read_word(struct walk *w, uint64_t at, uint64_t *ret)
 		return false;
 	if (unlikely(at - w->floor >= high - w->floor || high - at < WORD)) {
 		w->is_own = false;
-		if (!w->may_call || !reader_may_read(&w->reader, (const void *)at, WORD))
+		if (!may_call(w) || !reader_may_read(&w->reader, (const void *)at, WORD))
 			return false;
 	}
 	*ret = *(const uint64_t *)at;
@@ -98,7 +110,9 @@ static uint32_t find_rule(struct walk *w, uint64_t address)
 
 	if (likely(row->address == address))
 		return row->rule;
-	const uint32_t rule = code_rule(w->code, address, w->may_call);
+	uint32_t rule = code_rule(w->code, address, false);
+	if (rule == SL_RULE_UNKNOWN && may_call(w))
+		rule = code_rule(w->code, address, true);
 	/* What is unknown now may be known later. */
 	if (rule != SL_RULE_UNKNOWN)
 		*row = (struct unwind_row){ .address = address, .rule = rule };
@@ -268,7 +282,7 @@ uint32_t unwind_stack(struct code *code, struct stack_nodes *nodes, struct unwin
 	const uint32_t epoch = code_epoch(code);
 	uint32_t n_met = 0;
 
-	w.is_own = is_own_stack(thread, start->rsp, may_call);
+	w.is_own = is_own_stack(&w, start->rsp);
 	w.floor = w.is_own ? start->rsp : thread->high;
 	if (unlikely(thread->epoch != epoch)) {
 		for (size_t i = 0; i < UNWIND_CACHE; i++)

@@ -43,6 +43,9 @@ one() {
 			[ "$probes" = shim ] || have_bpf || continue
 			one "$name" --probes "$probes" --heap sample=4K
 		done
+		one "$name" --probes shim --heap exact --on-overrun slow
+		q '.notes[]?'
+		[ "$(q '.notes | map(select(contains("no sense"))) | length')" = 0 ]
 	done
 }
 

@@ -278,6 +278,32 @@ static void who_adds_a_module_is_in_the_way_of_others_only(void **state)
 	file.n_cut = 0;
 }
 
+static int n_asked;
+
+static bool is_forbidden(void)
+{
+	n_asked++;
+	return false;
+}
+
+static void the_kernel_is_asked_only_where_there_is_need(void **state)
+{
+	(void)state;
+	skip_if_watched();
+	look();
+	code.may_call = is_forbidden;
+	look();
+	assert_int_equal(n_asked, 0);
+	/* Of new modules nothing can be learnt. */
+	code_changed(&code);
+	start = UNWIND_START();
+	note(&thread);
+	assert_int_equal(n_asked, 1);
+	assert_true(is_cut);
+	code.may_call = NULL;
+	file.n_cut = 0;
+}
+
 /* ---- where the end of a stack is not known ---- */
 
 static ucontext_t main_context, coroutine;
@@ -463,6 +489,7 @@ int main(void)
 		cmocka_unit_test(changed_frames_are_not_taken_over),
 		cmocka_unit_test(modules_are_met_again_after_libraries_went),
 		cmocka_unit_test(who_adds_a_module_is_in_the_way_of_others_only),
+		cmocka_unit_test(the_kernel_is_asked_only_where_there_is_need),
 		cmocka_unit_test(stacks_of_coroutines_are_not_left),
 		cmocka_unit_test(frames_that_turn_back_are_cut),
 		cmocka_unit_test(what_lies_below_the_walk_is_not_believed_to_be_there),

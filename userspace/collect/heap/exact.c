@@ -440,8 +440,8 @@ int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
 		{ lost->n_unrecorded, "calls in signal handlers could not be recorded" },
 		{ lost->n_stopped,
 		  "processes allocated faster than was read, with too many threads or more blocks "
-		  "than are kept: from then on their call sites are estimated from samples "
-		  "(--on-overrun slow waits instead)" },
+		  "than are kept, or without the processor's clock: from then on their call sites "
+		  "are estimated from samples (--on-overrun slow waits instead)" },
 		{ lost->n_garbled,
 		  "threads recorded what makes no sense: of these, call sites lack what came "
 		  "later" },
