@@ -5,8 +5,10 @@
  * snapshot of the thread (bpf/stack.bpf.c), whose registers hold what the call says:
  *
  *   RDI (int)  SL_BLOCK_FD           RSI  the block's address
- *   RDX        the bytes asked for   R10  its usable bytes
- *   R8         enum sl_block_op      R9   SL_BLOCK_* flags
+ *   RDX        with ALLOCATED the     R10  its usable bytes
+ *              most that were live
+ *   R8         enum sl_block_op      R9   with FREED SL_BLOCK_* flags; with ALLOCATED
+ *                                         the process's live bytes, with this block
  *
  * (0 bytes with FREED.)
  *

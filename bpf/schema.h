@@ -495,6 +495,7 @@ struct sl_site {
 	__u32 stack;	/* STACK id of the innermost frame; 0: unknown */
 	__u64 since_ns; /* when the image was first heard of: tells those of a process apart */
 	__u64 lifetime_ns;
+	__u64 peak_bytes; /* the most that its counters told of with a block; 0: they did not */
 	struct sl_site_sum sums[SL_SITE_PARTS];
 };
 
@@ -585,7 +586,7 @@ SL_SIZE_IS(sl_open, 48);
 SL_SIZE_IS(sl_addr, 120);
 SL_SIZE_IS(sl_net, 192);
 SL_SIZE_IS(sl_heap, 552);
-SL_SIZE_IS(sl_site, 216);
+SL_SIZE_IS(sl_site, 224);
 SL_SIZE_IS(sl_cover, 48);
 SL_SIZE_IS(sl_memory, 80);
 SL_SIZE_IS(sl_host, 80);

@@ -150,6 +150,11 @@ static void keep_first_peak(struct sl_lane *lane, const struct sl_lane_slot *fir
 	raise_to(&lane->peak, first_peak(first));
 }
 
+static const struct sl_lane_slot *first_slot(const struct sl_lane *lane)
+{
+	return (const void *)((const unsigned char *)lane + lane->slots_offset);
+}
+
 __s64 counters_most(struct sl_lane *lane)
 {
 	const __u64 used = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
@@ -159,6 +164,30 @@ __s64 counters_most(struct sl_lane *lane)
 
 	return slot_get(&lane->inherited) + n * SL_LANE_FLUSH_BYTES +
 	       (used <= 1 && peak < first ? first : peak);
+}
+
+__s64 counters_peak(const struct sl_lane *lane)
+{
+	const __s64 peak = slot_get(&lane->peak);
+	const __s64 first = first_peak(first_slot(lane));
+
+	if ((lane->flags & SL_LANE_FORKED) != 0)
+		return slot_get(&lane->own_peak);
+	return __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED) <= 1 && first > peak ? first
+											 : peak;
+}
+
+__s64 counters_live(const struct sl_lane *lane)
+{
+	const struct sl_lane_slot *slots = first_slot(lane);
+	const __u64 used = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
+	const __u64 n = used < lane->n_slots ? used : lane->n_slots;
+	__s64 live = slot_get(&lane->live) - slot_get(&lane->floor);
+
+	/* What others share is published at once. */
+	for (__u64 i = 0; i < n; i++)
+		live += slot_get(&slots[i].live) - slot_get(&slots[i].flushed);
+	return live;
 }
 
 struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner)

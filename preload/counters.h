@@ -183,6 +183,10 @@ static inline __s64 chunk_bytes(const void *p)
 /* What to do when live passed `up`, or fell below `low`. */
 void counters_raise(struct sl_lane *lane, struct sl_lane_slot *s) HIDDEN;
 void counters_flush(struct sl_lane *lane, struct sl_lane_slot *s) HIDDEN;
+/* Live bytes of the process, without what it has inherited. Exact but for what other threads are just doing. */
+__s64 counters_live(const struct sl_lane *lane) HIDDEN;
+/* The most of that so far; of several threads only known in steps of SL_LANE_FLUSH_BYTES. */
+__s64 counters_peak(const struct sl_lane *lane) HIDDEN;
 
 /* One successful allocation of @n requested and @usable bytes. True: call counters_raise(). */
 static inline bool slot_allocated(struct sl_lane_slot *s, size_t n, __s64 usable)

@@ -116,7 +116,7 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 	else
 		count_allocated(s, n, usable_or_asked(p, n));
 	if (p != NULL)
-		block_allocated(p, n, usable_or_asked(p, n));
+		block_allocated(p, usable_or_asked(p, n));
 }
 
 void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)

@@ -29,11 +29,11 @@ static UNUSUAL void note_end(void)
 }
 
 /* Until it is over a sample would stand for others, which were recorded. */
-static UNUSUAL void not_recorded(void *p, size_t n, __s64 usable, bool is_sampled)
+static UNUSUAL void not_recorded(void *p, __s64 usable, bool is_sampled)
 {
 	note_end();
 	if (is_sampled && !shim.is_exact)
-		sample_tell(p, n, usable);
+		sample_tell(p, usable);
 }
 
 static UNUSUAL void free_not_recorded(void *p, bool was_sampled, unsigned int flags)
@@ -45,13 +45,12 @@ static UNUSUAL void free_not_recorded(void *p, bool was_sampled, unsigned int fl
 
 /* ---- what is recorded ---- */
 
-static inline void record_allocated(const struct unwind_start *start, void *p, size_t n,
-				    __s64 usable)
+static inline void record_allocated(const struct unwind_start *start, void *p, __s64 usable)
 {
 	const bool is_sampled = unlikely(sample_is_due(usable)) && sample_add(p);
 
 	if (unlikely(!exact_allocated(start, p, usable, is_sampled)))
-		not_recorded(p, n, usable, is_sampled);
+		not_recorded(p, usable, is_sampled);
 }
 
 static inline void record_freed(void *p)
@@ -64,11 +63,11 @@ static inline void record_freed(void *p)
 }
 
 /* Frames of the shim are innermost. */
-UNUSUAL void exact_block_allocated(void *p, size_t n, __s64 usable)
+UNUSUAL void exact_block_allocated(void *p, __s64 usable)
 {
 	const struct unwind_start start = UNWIND_START();
 
-	record_allocated(&start, p, n, usable);
+	record_allocated(&start, p, usable);
 }
 
 void exact_block_freed(void *p)
@@ -94,7 +93,7 @@ static inline void *allocated(const struct unwind_start *start, struct sl_lane_s
 
 	if (slot_allocated(s, n, usable))
 		counters_raise(life.lane, s);
-	record_allocated(start, p, n, usable);
+	record_allocated(start, p, usable);
 	return p;
 }
 

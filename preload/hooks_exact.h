@@ -16,17 +16,17 @@ void *calloc_exact(size_t n, size_t size, const void *caller) HIDDEN;
 void *realloc_exact(void *p, size_t n) HIDDEN;
 
 /* What block_allocated() and block_freed() do where all is recorded. */
-void exact_block_allocated(void *p, size_t n, __s64 usable) HIDDEN;
+void exact_block_allocated(void *p, __s64 usable) HIDDEN;
 void exact_block_freed(void *p) HIDDEN;
 void exact_block_kept(void *p, __s64 usable) HIDDEN;
 
-/* On the slow side: @n bytes were asked for, and there are @usable at @p. */
-static inline void block_allocated(void *p, size_t n, __s64 usable)
+/* On the slow side: there are @usable bytes at @p. */
+static inline void block_allocated(void *p, __s64 usable)
 {
 	if (shim.is_exact)
-		exact_block_allocated(p, n, usable);
+		exact_block_allocated(p, usable);
 	else if (shim.sample_bytes != 0)
-		sample_allocated(p, n, usable);
+		sample_allocated(p, usable);
 }
 
 /* @p is about to be given back. True: that was told. */

@@ -124,8 +124,8 @@ static uint64_t stack_bytes(uintptr_t sp)
 	return n;
 }
 
-static UNUSUAL void tell_ring(const void *p, size_t n, __s64 usable, enum sl_block_op op,
-			      unsigned int flags)
+static UNUSUAL void tell_ring(const void *p, uint64_t peak, __s64 usable, enum sl_block_op op,
+			      uint64_t detail)
 {
 	struct sl_block_record *record = block_ring_begin(life.blocks);
 
@@ -144,20 +144,22 @@ static UNUSUAL void tell_ring(const void *p, size_t n, __s64 usable, enum sl_blo
 		block_ring_copy_stack(life.blocks, record, (uint32_t)sys_call3(SYS_getpid, 0, 0, 0),
 				      sp, stack_bytes(sp));
 	}
-	s->registers[1] = n;
+	s->registers[1] = peak;
 	s->registers[4] = (uintptr_t)p;
 	s->registers[8] = op;
-	s->registers[9] = flags;
+	s->registers[9] = detail;
 	s->registers[10] = (uint64_t)usable;
 	block_ring_commit(record);
 }
 
-static void tell(const void *p, size_t n, __s64 usable, enum sl_block_op op, unsigned int flags)
+/* @peak and @detail: as in RDX and R9 (bpf/block.h). */
+static void tell(const void *p, uint64_t peak, __s64 usable, enum sl_block_op op, uint64_t detail)
 {
 	if (has_probes())
-		(void)sys_call6(SYS_read, SL_BLOCK_FD, (long)p, (long)n, (long)usable, op, flags);
+		(void)sys_call6(SYS_read, SL_BLOCK_FD, (long)p, (long)peak, (long)usable, op,
+				(long)detail);
 	else
-		tell_ring(p, n, usable, op, flags);
+		tell_ring(p, peak, usable, op, detail);
 }
 
 void sample_begin(void)
@@ -186,22 +188,25 @@ UNUSUAL bool sample_add(void *p)
 	return true;
 }
 
-UNUSUAL void sample_tell(void *p, size_t n, __s64 usable)
+UNUSUAL void sample_tell(void *p, __s64 usable)
 {
-	tell(p, n, usable, SL_BLOCK_ALLOCATED, 0);
+	const __s64 live = counters_live(life.lane), peak = counters_peak(life.lane);
+
+	tell(p, peak > 0 ? (uint64_t)peak : 0, usable, SL_BLOCK_ALLOCATED,
+	     live > 0 ? (uint64_t)live : 0);
 }
 
-static UNUSUAL void sample(void *p, size_t n, __s64 usable)
+static UNUSUAL void sample(void *p, __s64 usable)
 {
 	if (sample_add(p))
-		tell(p, n, usable, SL_BLOCK_ALLOCATED, 0);
+		sample_tell(p, usable);
 }
 
-void sample_allocated(void *p, size_t n, __s64 usable)
+void sample_allocated(void *p, __s64 usable)
 {
 	slot_subtract_signed(&thread_state.until_sample, usable);
 	if (slot_get(&thread_state.until_sample) < 0)
-		sample(p, n, usable);
+		sample(p, usable);
 }
 
 void sample_lost(void)
@@ -239,14 +244,14 @@ UNUSUAL bool sample_release(void *p)
 
 /* ---- the fast path, and its exceptions, which end in the way in which the hook does ---- */
 
-static UNUSUAL void *allocated_unusually(void *p, size_t n)
+static UNUSUAL void *allocated_unusually(void *p)
 {
 	struct sl_lane_slot *s = thread_state.slot;
 
 	if (slot_get(&s->live) > slot_get(&s->up))
 		counters_raise(life.lane, s);
 	if (slot_get(&thread_state.until_sample) < 0)
-		sample(p, n, chunk_bytes(p));
+		sample(p, chunk_bytes(p));
 	return p;
 }
 
@@ -256,7 +261,7 @@ static inline void *allocated(struct sl_lane_slot *s, void *p, size_t n)
 	const bool is_raised = slot_allocated(s, n, usable);
 
 	if (unlikely(sample_is_due(usable)) || is_raised)
-		return allocated_unusually(p, n);
+		return allocated_unusually(p);
 	return p;
 }
 

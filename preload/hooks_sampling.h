@@ -17,11 +17,11 @@ void *realloc_sampling(void *p, size_t n) HIDDEN;
 
 /* The calling thread begins to sample. */
 void sample_begin(void) HIDDEN;
-/* @n bytes were asked for and @usable were allocated at @p, which may be due. */
-void sample_allocated(void *p, size_t n, __s64 usable) HIDDEN;
+/* @usable bytes were allocated at @p, which may be due. */
+void sample_allocated(void *p, __s64 usable) HIDDEN;
 /* The same in two steps: it is due, and becomes one of the sampled blocks, if that is true; and is told of. */
 bool sample_add(void *p) HIDDEN;
-void sample_tell(void *p, size_t n, __s64 usable) HIDDEN;
+void sample_tell(void *p, __s64 usable) HIDDEN;
 /* @p, which may have been sampled, is about to be given back. True: it was. */
 bool sample_release(void *p) HIDDEN;
 /* The same in two steps. */

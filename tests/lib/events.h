@@ -67,7 +67,7 @@
  *	mapping S map|protect|setup|enter|done enter=TIME address=N length=N offset=N
  *		fd=N (default -1) protection=N flags=N
  *	import S begin|end name=TEXT language=python
- *	site S exit|ready|exec stack=N since=TIME lifetime=NS, and of each of total live peak
+ *	site S exit|ready|exec stack=N since=TIME lifetime=NS image_peak=N, and of each of total live peak
  *		tree_peak temporary: total=BYTES total_blocks= total_error= total_samples=
  *	resident S exit|ready|peak PART areas= size= rss= pss= private= dirty= swap= text=
  *		result=N|EACCES (PARTs: as in bpf/schema_memory.h, in small letters: all, heap …)

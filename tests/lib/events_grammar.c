@@ -309,6 +309,7 @@ static const struct field import[] = {
 static const struct field site[] = {
 	POSITION("when", site, when, whens), NUMBER("stack", site, stack),
 	TIME("since", site, since_ns), NUMBER("lifetime", site, lifetime_ns),
+	NUMBER("image_peak", site, peak_bytes),
 	SUM("total", SL_SITE_TOTAL), SUM("live", SL_SITE_LIVE), SUM("peak", SL_SITE_PEAK),
 	SUM("tree_peak", SL_SITE_TREE_PEAK), SUM("temporary", SL_SITE_TEMPORARY), LAST,
 };

@@ -223,6 +223,41 @@ static void frees_tell_of_temporaries_and_lifetimes(void **state)
 	assert_null(sites_free(s));
 }
 
+/* Of blocks that are told of with what was live then, and the most until then. */
+static void the_peak_is_when_the_counters_had_it(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t stack;
+		uint64_t bytes, live, peak;
+		bool frees_first; /* the block of the first */
+	} stories[] = {
+		{ 1, 100, 100, 100, false },
+		{ 2, 200, 1000, 1000, false },
+		/* Between these two there were 1,500: the first was there still, and this one not yet. */
+		{ 3, 300, 500, 1500, true },
+		{ 3, 400, 900, 1500, false },
+	};
+	static struct told_sites told;
+	struct sites *s = sites_new();
+	told.n = 0;
+	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
+		struct site_block b = block_of(1, 16 * (i + 1), stories[i].bytes, stories[i].stack);
+		b.live_bytes = stories[i].live;
+		b.peak_bytes = stories[i].peak;
+		if (stories[i].frees_first)
+			sites_freed(s, 1, 5, 16, false);
+		assert_int_equal(sites_allocated(s, &b), 0);
+	}
+	assert_int_equal(sites_tell_end(s, 70, (struct sink){ take, &told }), 0);
+	assert_int_equal(told.events[0].peak_bytes, 1500);
+	assert_int_equal(find(&told, 1001, 1)->sums[SL_SITE_PEAK].bytes, 100);
+	assert_int_equal(find(&told, 1001, 2)->sums[SL_SITE_PEAK].bytes, 200);
+	assert_int_equal(find(&told, 1001, 3)->sums[SL_SITE_PEAK].bytes, 0);
+	assert_int_equal(find(&told, 1001, 3)->sums[SL_SITE_LIVE].bytes, 700);
+	assert_null(sites_free(s));
+}
+
 static void a_block_at_a_live_address_replaces_it(void **state)
 {
 	(void)state;
@@ -362,6 +397,7 @@ int main(void)
 		cmocka_unit_test(all_sums_are_those_of_a_model_that_remembers_everything),
 		cmocka_unit_test(readiness_tells_what_lives_then),
 		cmocka_unit_test(frees_tell_of_temporaries_and_lifetimes),
+		cmocka_unit_test(the_peak_is_when_the_counters_had_it),
 		cmocka_unit_test(a_block_at_a_live_address_replaces_it),
 		cmocka_unit_test(estimates_have_no_bias_and_the_error_they_say),
 		cmocka_unit_test(samples_stand_for_what_was_recorded_before),

@@ -2,6 +2,7 @@
 /* Call sites of the heap, from what the collector tells to what a session says. */
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/cmocka.h"
@@ -78,6 +79,35 @@ static void sites_add_up_to_what_was_counted(void **state)
 	assert_int_equal(heap->sites[0].lifetime_ns, 10000000);
 	assert_int_equal(site_in(s, 1, "malloc", SITE_TEMPORARY)->bytes, 1000);
 	(void)session_free(s);
+}
+
+/* Of several threads counters bound the peak; what was live when a block was sampled was there. */
+static void what_was_told_with_samples_is_a_peak_as_far_as_counters_let_it(void **state)
+{
+	(void)state;
+	static const struct {
+		int told;
+		int64_t peak, error;
+	} stories[] = {
+		{ 0, 1000, 500 }, { 900, 1000, 500 }, { 1200, 1200, 300 }, { 9999, 1500, 0 }
+	};
+	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
+		char text[1024];
+		(void)snprintf(text, sizeof(text),
+			       BEGIN
+			       "9ms heap 9 exit since=1ms malloc=41 live=700 peak=1000 "
+			       "peak_error=500 tree_peak=1000\n"
+			       "9ms site 9 exit stack=3 since=1500us image_peak=%d total=5000 "
+			       "total_error=500 total_samples=5 peak=600 peak_error=100\n"
+			       "9ms exit 9 code=0\n",
+			       stories[i].told);
+		struct session *s = build(text);
+		const struct heap *heap = heap_of(s, 1);
+		assert_int_equal(heap->peak_bytes, stories[i].peak);
+		assert_int_equal(heap->peak_error_bytes, stories[i].error);
+		assert_int_equal(sum_of(heap, SITE_PEAK), stories[i].peak);
+		(void)session_free(s);
+	}
 }
 
 /* The first image's total counts, but it has nothing at the end, and the peak is not its. */
@@ -238,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sites_add_up_to_what_was_counted),
+		cmocka_unit_test(what_was_told_with_samples_is_a_peak_as_far_as_counters_let_it),
 		cmocka_unit_test(images_of_a_process_add_up_but_for_what_is_live),
 		cmocka_unit_test(what_no_sample_met_is_a_site_without_samples),
 		cmocka_unit_test(what_a_function_holds_is_a_metric),

@@ -256,6 +256,34 @@ static void a_child_inherits_no_more_than_there_was(void **state)
 	free(lane);
 }
 
+/* Down to blocks that no thread has published yet. */
+static void what_is_live_is_known_between_flushes(void **state)
+{
+	(void)state;
+	struct sl_lane *lane = lane_new(), *forked = lane_new();
+	struct sl_lane_slot *first = counters_claim(lane, 0x1000);
+
+	allocate(lane, first, 41);
+	allocate(lane, first, 23);
+	release(lane, first, 41);
+	assert_int_equal(counters_live(lane), 23);
+	assert_int_equal(counters_peak(lane), 64);
+	struct sl_lane_slot *second = counters_claim(lane, 0x2000);
+	allocate(lane, second, 1000003);
+	allocate(lane, second, 11);
+	assert_int_equal(counters_live(lane), 23 + 1000003 + 11);
+	assert_true(counters_peak(lane) >= 1000003);
+	/* A child's are its own. */
+	forked->flags |= SL_LANE_FORKED;
+	struct sl_lane_slot *s = counters_claim(forked, 0x1000);
+	release(forked, s, 1000003);
+	allocate(forked, s, 500009);
+	assert_int_equal(counters_live(forked), 500009);
+	assert_int_equal(counters_peak(forked), 500009);
+	free(forked);
+	free(lane);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +297,7 @@ int main(void)
 		cmocka_unit_test(leaving_takes_the_heap_out_of_the_tree_once),
 		cmocka_unit_test(a_forked_child_frees_its_own_copies),
 		cmocka_unit_test(a_child_inherits_no_more_than_there_was),
+		cmocka_unit_test(what_is_live_is_known_between_flushes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

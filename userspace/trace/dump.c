@@ -349,6 +349,7 @@ static void print_site(struct line *l, const struct sl_site *e)
 	(void)buf_addf(l->out, " stack=%u %s", e->stack, NAME_IN(whens, e->when));
 	line_time(l, "since", e->since_ns);
 	line_number(l, "lifetime", e->lifetime_ns);
+	line_number(l, "image_peak", e->peak_bytes);
 	for (size_t i = 0; i < SL_SITE_PARTS; i++)
 		(void)buf_addf(l->out, " %s=%llu/%llu+-%llu/%llu", sums[i],
 			       (unsigned long long)e->sums[i].blocks,

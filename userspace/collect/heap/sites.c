@@ -30,12 +30,15 @@ struct site {
 	struct sum total, live, temporary;
 	double lifetime_ns;
 	struct at_peak of_image, of_tree;
+	struct sum before; /* what was live after the image's allocation of number `changed`, … */
+	uint64_t changed;  /* … when blocks were freed before the next one */
 };
 
 /* Live bytes of an image, or of the tree, and how often they were more than ever. */
 struct level {
 	double live, most;
 	uint64_t peak;
+	uint64_t peak_at; /* of an image: after so many allocations that were told of */
 };
 
 struct image {
@@ -43,7 +46,9 @@ struct image {
 	uint64_t since_ns, end_ns;
 	enum sl_when when; /* EXIT also while it lives */
 	struct level level;
-	uint64_t interval; /* of what is recorded only the sampled ones count; 0: all */
+	uint64_t allocations; /* that were told of */
+	bool is_told;	      /* level is what its counters say, and not what samples do */
+	uint64_t interval;    /* of what is recorded only the sampled ones count; 0: all */
 	struct blocks blocks;
 	struct id_map index; /* stack -> site */
 	struct VEC(struct site) sites;
@@ -116,13 +121,13 @@ static void settle(struct at_peak *at, const struct sum *live, const struct leve
 	at->peak = level->peak;
 }
 
-static void level_add(struct level *level, double bytes)
+static void level_peak(struct level *level, double most, uint64_t allocations)
 {
-	level->live += bytes;
-	if (level->live <= level->most)
+	if (most <= level->most)
 		return;
-	level->most = level->live;
+	level->most = most;
 	level->peak++;
+	level->peak_at = allocations;
 }
 
 /* ---- images and their sites ---- */
@@ -172,10 +177,26 @@ static int site_of(struct sites *s, struct image *i, uint32_t stack)
 	return place;
 }
 
+static void settle_image(const struct image *i, struct site *site)
+{
+	const bool is_changed = site->changed == i->level.peak_at && site->changed != 0;
+	settle(&site->of_image, is_changed ? &site->before : &site->live, &i->level);
+}
+
 static void settle_both(struct sites *s, const struct image *i, struct site *site)
 {
-	settle(&site->of_image, &site->live, &i->level);
+	settle_image(i, site);
 	settle(&site->of_tree, &site->live, &s->tree);
+}
+
+/* The peak may turn out to have been between the last allocation that was told of and the next. What was freed in
+ * the meantime was there then, or it would not have been the peak. */
+static void keep_before(const struct image *i, struct site *site)
+{
+	if (site->changed == i->allocations)
+		return;
+	site->before = site->live;
+	site->changed = i->allocations;
 }
 
 /* The weight of a live block is that with which it was allocated. */
@@ -188,6 +209,7 @@ static void block_ended(struct sites *s, struct image *i, const struct block *bl
 {
 	struct site *site = &i->sites.items[block->site];
 	settle_both(s, i, site);
+	keep_before(i, site);
 	sum_add(&site->live, block, (double)block->p, -1);
 	const double bytes = (double)block->bytes * weight_of(block);
 	i->level.live -= bytes;
@@ -217,6 +239,8 @@ int sites_allocated(struct sites *s, const struct site_block *b)
 		.p = (float)(i->interval == 0 ? b->p : sites_probability(b->bytes, i->interval)),
 	};
 	struct block before;
+	if (b->peak_bytes > b->live_bytes)
+		level_peak(&i->level, (double)b->peak_bytes, i->allocations);
 	const int r = blocks_put(&i->blocks, &block, &before);
 	if (r < 0)
 		return r;
@@ -226,9 +250,14 @@ int sites_allocated(struct sites *s, const struct site_block *b)
 	settle_both(s, i, site);
 	sum_add(&site->total, &block, (double)block.p, 1);
 	sum_add(&site->live, &block, (double)block.p, 1);
-	const double bytes = (double)block.bytes * weight_of(&block);
-	level_add(&i->level, bytes);
-	level_add(&s->tree, bytes);
+	i->is_told |= b->live_bytes != 0;
+	const double live = b->live_bytes != 0
+				    ? (double)b->live_bytes
+				    : i->level.live + (double)block.bytes * weight_of(&block);
+	s->tree.live += live - i->level.live;
+	i->level.live = live;
+	level_peak(&i->level, live, ++i->allocations);
+	level_peak(&s->tree, s->tree.live, 0);
 	return 0;
 }
 
@@ -345,7 +374,7 @@ static int tell_image(const struct sites *s, struct image *i, bool is_live, enum
 		struct site *site = &i->sites.items[k];
 		const bool was_there = is_live || site->of_tree.peak == s->tree.peak;
 		static const struct sum none = { 0 };
-		settle(&site->of_image, &site->live, &i->level);
+		settle_image(i, site);
 		if (is_live)
 			settle(&site->of_tree, &site->live, &s->tree);
 		const struct sl_site e = {
@@ -358,6 +387,7 @@ static int tell_image(const struct sites *s, struct image *i, bool is_live, enum
 			.stack = site->stack,
 			.since_ns = i->since_ns,
 			.lifetime_ns = rounded(site->lifetime_ns),
+			.peak_bytes = i->is_told ? rounded(i->level.most) : 0,
 			.sums = { [SL_SITE_TOTAL] = told(&site->total),
 				  [SL_SITE_LIVE] = told(&site->live),
 				  [SL_SITE_PEAK] = told(&site->of_image.sum),

@@ -44,6 +44,9 @@ struct site_block {
 	double p;	  /* with which such a block is seen: above 0, at most 1 */
 	uint32_t stack;	  /* STACK id; 0: unknown */
 	bool is_sampled; /* it is one of those that are sampled, though p be 1 because all were recorded */
+	/* What the process has then, and the most it had so far, as its counters say; 0: unknown. Samples say it
+	 * with an error, and would make the peak seem to be when that is at its highest. */
+	uint64_t live_bytes, peak_bytes;
 };
 
 /* A block was allocated. One that is still live at its address was freed unseen before. -ENOMEM. */

@@ -343,6 +343,8 @@ static int take_block(struct source_perf *s, const struct stack_snapshot *taken,
 		.bytes = told.bytes,
 		.p = sites_probability(told.bytes, s->sample_bytes),
 		.is_sampled = true,
+		.live_bytes = told.live_bytes,
+		.peak_bytes = told.peak_bytes,
 	};
 	const int r = stack_of(s, snapshot, SNAPSHOT_BLOCK, &block.stack);
 	return r <= 0 ? r : sites_allocated(s->processes.sites, &block);

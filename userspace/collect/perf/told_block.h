@@ -14,6 +14,8 @@ struct told_block {
 	uint64_t address;
 	uint64_t bytes; /* usable */
 	bool is_temporary;
+	/* Of the process, just after it was allocated, and the most until then; 0: unknown. */
+	uint64_t live_bytes, peak_bytes;
 };
 
 /* False: it makes no sense. */

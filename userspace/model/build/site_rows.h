@@ -15,6 +15,7 @@ struct raw_site {
 	int proc, node;		   /* -1: no stack */
 	bool is_unsampled;	   /* what no sample stands for */
 	double weight;		   /* the largest part that it has of anything */
+	double told_peak;	   /* of its process, by its counters; 0: unknown */
 	double lifetime_ns, freed; /* their sum, of so many blocks */
 	struct amount parts[SITE_PARTS];
 };

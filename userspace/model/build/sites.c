@@ -117,6 +117,7 @@ static void add_image(struct raw_site *raw, const struct images *images, int ima
 	const double freed =
 		(double)last->sums[SL_SITE_TOTAL].blocks - (double)last->sums[SL_SITE_LIVE].blocks;
 	raw->freed += freed > 0 ? freed : 0;
+	raw->told_peak = fmax(raw->told_peak, (double)last->peak_bytes);
 	raw->lifetime_ns += (double)last->lifetime_ns;
 }
 
@@ -187,17 +188,32 @@ static size_t n_of_process(const struct raw_list *list, size_t first)
 	return n;
 }
 
-/* Counters only bound a peak. Recorded blocks tell it, if there are as many as were counted. */
-static bool take_peak(struct heap *heap, const struct raw_site *raws, size_t n)
+/* Of what is at most @peak + @error something more was seen. */
+static void raise(int64_t *peak, int64_t *error, double seen)
 {
-	double samples = 0, variance = 0, peak = 0;
+	if (*peak == UNKNOWN || *error == UNKNOWN || seen <= (double)*peak)
+		return;
+	const int64_t bytes = llround(fmin(fmin(seen, MAX_BYTES), (double)*peak + (double)*error));
+	*error -= bytes - *peak;
+	*peak = bytes;
+}
+
+/* Counters only bound a peak. Recorded blocks tell it, if there are as many as were counted; sampled ones come with what
+ * was live then. */
+static bool take_peak(struct builder *b, struct heap *heap, const struct raw_site *raws, size_t n)
+{
+	double samples = 0, variance = 0, peak = 0, told = 0;
 	for (size_t i = 0; i < n; i++) {
+		told = fmax(told, raws[i].told_peak);
 		samples += raws[i].parts[SITE_TOTAL].samples;
 		variance += raws[i].parts[SITE_TOTAL].mass.variance;
 		peak += raws[i].parts[SITE_PEAK].mass.bytes;
 	}
-	if (variance > 0 || samples != (double)heap->allocs || peak > MAX_BYTES)
+	if (variance > 0 || samples != (double)heap->allocs || peak > MAX_BYTES) {
+		raise(&heap->peak_bytes, &heap->peak_error_bytes, told);
+		raise(&b->run->heap_peak_bytes, &b->run->heap_peak_error_bytes, told);
 		return false;
+	}
 	heap->peak_bytes = llround(peak);
 	heap->peak_error_bytes = 0;
 	return true;
@@ -215,7 +231,7 @@ static void take_peaks(struct builder *b, const struct raw_list *list)
 		at += n;
 		if (!heap->is_known)
 			continue;
-		is_whole = take_peak(heap, raws, n) && is_whole;
+		is_whole = take_peak(b, heap, raws, n) && is_whole;
 		for (size_t i = 0; i < n; i++)
 			tree += raws[i].parts[SITE_TREE_PEAK].mass.bytes;
 	}
