@@ -20,6 +20,9 @@ static void ticks_between_and_behind_the_looks_are_times(void **state)
 	assert_int_equal(tick_clock_ns(&c, 5000), 11000);
 	assert_int_equal(tick_clock_ns(&c, 0), 3500);
 	assert_int_equal(tick_clock_length_ns(&c, 46), 69);
+	assert_int_equal(tick_clock_ticks(&c, 5000), 1000);
+	assert_int_equal(tick_clock_ticks(&c, 6500), 2000);
+	assert_int_equal(tick_clock_ticks(&c, 3500), 0);
 }
 
 static void the_last_look_counts_unless_it_goes_back(void **state)
@@ -41,6 +44,9 @@ static void impossible_numbers_are_none(void **state)
 	assert_int_equal(tick_clock_ns(&c, UINT64_MAX / 2 + 1000), 0);
 	assert_true(tick_clock_length_ns(&c, UINT64_MAX) <= 1ull << 60);
 	assert_int_equal(tick_clock_length_ns(&none, UINT64_MAX), 0);
+	assert_int_equal(tick_clock_ticks(&c, 1), 0);
+	assert_int_equal(tick_clock_ticks(&c, UINT64_MAX), UINT64_MAX);
+	assert_int_equal(tick_clock_ticks(&none, 5), UINT64_MAX);
 }
 
 int main(void)

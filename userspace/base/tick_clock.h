@@ -27,6 +27,8 @@ static inline uint64_t tick_clock_ns(const struct tick_clock *c, uint64_t ticks)
 		return 0;
 	return c->ns + (uint64_t)(int64_t)since_ns;
 }
+/* How it stands at @at_ns; UINT64_MAX: nobody knows, or that is too far away. */
+uint64_t tick_clock_ticks(const struct tick_clock *c, uint64_t at_ns);
 /* How long @n_ticks are. */
 uint64_t tick_clock_length_ns(const struct tick_clock *c, uint64_t n_ticks);
 

@@ -286,14 +286,14 @@ static uint64_t second_of(const struct exact *x)
 /* Records of all rings in the order in which they were made, up to @until_ns. */
 static int take(struct exact *x, struct exact_file *only, uint64_t until_ns)
 {
+	const uint64_t until = tick_clock_ticks(&x->clock, until_ns);
 	int n = 0, r = gather(x, only);
 	while (r >= 0 && x->waiting.n > 0) {
 		struct exact_ring *ring = x->waiting.items[0];
-		const uint64_t second = second_of(x);
-		if (tick_clock_ns(&x->clock, clock_of(ring)) > until_ns)
+		const uint64_t second = second_of(x), last = second < until ? second : until;
+		if (clock_of(ring) > until)
 			break;
-		while (r >= 0 && exact_ring_has_record(ring) && clock_of(ring) <= second &&
-		       tick_clock_ns(&x->clock, clock_of(ring)) <= until_ns) {
+		while (r >= 0 && exact_ring_has_record(ring) && clock_of(ring) <= last) {
 			r = take_record(x, ring->file, ring);
 			n++;
 		}
