@@ -56,6 +56,9 @@ record() {
 		at_least "$(figure ready live_bytes)" "$LIVE" 8192
 		at_least "$(figure ready allocated_bytes)" "$ALL" 8192
 		at_least "$(figure end live_bytes)" "$LIVE" "$(($(figure end error_bytes) + 1024))"
+		q '.runs[0].processes[0].rss.at_ready.parts[] | "\(.part) \(.name) \(.rss_bytes)"' >parts
+		cat parts
+		[ "$(awk '/^runtime jemalloc / { print $3 }' parts)" -ge "$LIVE" ]
 		[ "$(figure end error_bytes)" -le $((2 * 32768)) ]
 		[ "$(figure end held_bytes)" -gt "$LIVE" ]
 		"$STARTLINE" report session.json --view memory >out

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which part of resident memory a mapping is, from smaps as the kernel writes it. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -146,6 +147,42 @@ static void a_jvm_has_areas_of_its_own(void **state)
 	assert_int_equal(a.list.items[4].part, SL_PART_ANONYMOUS);
 }
 
+#define LIBRARY(path) AREA("7f2000000000-7f2000002000", "r-xp", FILE_OF(path))
+
+static void an_allocator_has_what_shows_no_sign(void **state)
+{
+	(void)state;
+	static const char mapped[] = AREA("7f1000000000-7f1000200000", "rw-p", ANONYMOUS)
+		AREA("7f1000200000-7f1000400000", "r--p", ANONYMOUS);
+	static const struct {
+		const char *libraries;
+		uint32_t linked;
+		const char *name;
+	} cases[] = {
+		{ LIBRARY("/usr/lib/libjemalloc.so.2"), 0, "jemalloc" },
+		{ LIBRARY("/usr/lib/libmimalloc.so.2"), 0, "mimalloc" },
+		{ LIBRARY("/usr/lib/libtcmalloc_minimal.so.4"), 0, "tcmalloc" },
+		{ LIBRARY("/usr/bin/x"), SL_ALLOCATOR_JEMALLOC, "jemalloc" },
+		{ LIBRARY("/usr/bin/x"), SL_ALLOCATOR_LIMIT, NULL },
+		{ LIBRARY("/usr/bin/x"), 0, NULL },
+		{ LIBRARY("/usr/lib/libmimalloc.so.2"), SL_ALLOCATOR_JEMALLOC, NULL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_(areas_done) struct areas a;
+		char text[1024];
+		const struct areas_hints hints = { .allocator = cases[i].linked };
+		(void)snprintf(text, sizeof(text), "%s%s", mapped, cases[i].libraries);
+		sort_out(text, &hints, &a);
+		const struct area *area = &a.list.items[0];
+		assert_int_equal(area->part,
+				 cases[i].name != NULL ? SL_PART_RUNTIME : SL_PART_ANONYMOUS);
+		if (cases[i].name != NULL)
+			assert_string_equal(area->known_as, cases[i].name);
+		/* Nobody can have written to it. */
+		assert_int_equal(a.list.items[1].part, SL_PART_ANONYMOUS);
+	}
+}
+
 /* ---- what a look into the memory tells ---- */
 
 struct word {
@@ -239,6 +276,7 @@ int main(void)
 		cmocka_unit_test(names_tell),
 		cmocka_unit_test(zeroes_are_of_the_file_before_them),
 		cmocka_unit_test(a_jvm_has_areas_of_its_own),
+		cmocka_unit_test(an_allocator_has_what_shows_no_sign),
 		cmocka_unit_test(large_blocks_of_malloc_tell_their_size),
 		cmocka_unit_test(arenas_lie_at_multiples_of_their_size),
 		cmocka_unit_test(stacks_have_a_pointer_or_a_guard),

@@ -38,6 +38,8 @@ struct areas_hints {
 	const uint64_t *stack_pointers; /* of its threads, in order; n of them */
 	size_t n;
 	const char *own_directory, *own_file; /* of startline; NULL */
+	uint32_t
+		allocator; /* enum sl_allocator_kind that is linked into it; 0: none that is known */
 	/* Copies @n bytes at @address of the process, if the page is there; false: no. */
 	bool (*peek)(void *data, uint64_t address, void *to, size_t n);
 	void *data;

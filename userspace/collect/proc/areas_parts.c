@@ -40,6 +40,7 @@ struct sorting {
 	const struct areas_hints *hints;
 	const struct area *program; /* its first mapping; NULL */
 	bool has_jvm;
+	unsigned int allocators; /* bits by enum sl_allocator_kind */
 };
 
 static bool begins_with(const char *text, const char *head)
@@ -148,6 +149,35 @@ static const char *runtime_of(const struct sorting *s, const struct area *area)
 	return s->has_jvm ? java(area) : NULL;
 }
 
+/* ---- allocators that the program brings along ---- */
+
+static const struct {
+	const char *library, *name;
+} allocators[SL_ALLOCATOR_LIMIT] = {
+	[SL_ALLOCATOR_JEMALLOC] = { "/libjemalloc.so", "jemalloc" },
+	[SL_ALLOCATOR_MIMALLOC] = { "/libmimalloc", "mimalloc" },
+	[SL_ALLOCATOR_TCMALLOC] = { "/libtcmalloc", "tcmalloc" },
+};
+
+static unsigned int allocators_in(const char *file)
+{
+	unsigned int bits = 0;
+	for (size_t kind = 1; kind < SL_ALLOCATOR_LIMIT; kind++)
+		if (strstr(file, allocators[kind].library) != NULL)
+			bits |= 1u << kind;
+	return bits;
+}
+
+/* They keep what they know of a block elsewhere, so that their mappings show no sign. Where there is one, what
+ * shows none of anything else is its; with two of them nobody can say whose. */
+static const char *allocator_of(const struct sorting *s, const struct area *area)
+{
+	for (size_t kind = 1; kind < SL_ALLOCATOR_LIMIT; kind++)
+		if (s->allocators == 1u << kind && area->can_write && !area->can_execute)
+			return allocators[kind].name;
+	return NULL;
+}
+
 /* ---- all together ---- */
 
 static enum sl_part part_of_named(const struct sorting *s, struct area *area, const char *name)
@@ -213,14 +243,21 @@ static enum sl_part part_of_anonymous(const struct sorting *s, struct area *area
 		return SL_PART_MALLOC;
 	if (area->can_write && is_guarded(s, area))
 		return SL_PART_THREAD_STACK;
-	return area->end - area->start < MALLOC_LEAST ? SL_PART_LOADER : SL_PART_ANONYMOUS;
+	if (area->end - area->start < MALLOC_LEAST)
+		return SL_PART_LOADER;
+	area->known_as = allocator_of(s, area);
+	return area->known_as != NULL ? SL_PART_RUNTIME : SL_PART_ANONYMOUS;
 }
 
 void areas_sort_out(struct areas *a, const struct areas_hints *hints)
 {
 	struct sorting s = { .a = a, .hints = hints };
+	if (hints->allocator > 0 && hints->allocator < SL_ALLOCATOR_LIMIT)
+		s.allocators = 1u << hints->allocator;
 	vec_foreach(area, &a->list) {
 		s.has_jvm |= area->has_file && strstr(area_name(a, area), "/libjvm.so") != NULL;
+		if (area->has_file && area->can_execute)
+			s.allocators |= allocators_in(area_name(a, area));
 		if (s.program == NULL && area->has_file && !area->is_shared)
 			s.program = area;
 	}

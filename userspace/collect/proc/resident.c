@@ -319,6 +319,7 @@ static int look(const struct telling *t, struct areas *a, struct resident_sums *
 		.n = pointers.n,
 		.own_directory = t->ask->own_directory,
 		.own_file = t->ask->own_file,
+		.allocator = t->ask->allocator,
 		.peek = peek,
 		.data = &looking,
 	};

@@ -16,6 +16,7 @@ struct resident_ask {
 	bool is_ns;			      /* pids are not those of the initial namespace */
 	bool is_short;			      /* only the process as a whole */
 	const char *own_directory, *own_file; /* startline's, in processes; NULL */
+	uint32_t allocator; /* enum sl_allocator_kind it brings along; 0: not known */
 };
 
 struct resident_sums { /* of all that were looked at */

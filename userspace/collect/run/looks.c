@@ -43,12 +43,17 @@ static int keep(void *data, const struct sl_event *event)
 	return k->sink.event != NULL ? k->sink.event(k->sink.data, event) : 0;
 }
 
-static int look_at_allocator(const struct run *r, pid_t pid, enum sl_when when, struct sink sink)
+static int look_at(struct run *r, pid_t pid, struct resident_ask *ask, struct resident_sums *sums,
+		   struct sink sink)
 {
-	struct shim_allocator allocator;
-	return r->c->shim != NULL && source_shim_allocator(r->c->shim, pid, &allocator)
-		       ? source_proc_allocator(pid, r->tree.use_ns_pids, when, &allocator, sink)
-		       : 0;
+	struct shim_allocator allocator = { 0 };
+	const bool has_allocator =
+		r->c->shim != NULL && source_shim_allocator(r->c->shim, pid, &allocator);
+	ask->allocator = allocator.kind;
+	const int e = source_proc_resident(pid, ask, sums, sink);
+	return e < 0 || !has_allocator
+		       ? e
+		       : source_proc_allocator(pid, ask->is_ns, ask->when, &allocator, sink);
 }
 
 static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
@@ -65,9 +70,7 @@ static int look(struct run *r, enum sl_when when, struct sink sink, struct resid
 	*ret = (struct resident_sums){ 0 };
 	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++) {
 		ask.is_short = i >= LONG_MOST;
-		e = source_proc_resident(r->tree.pids.items[i], &ask, ret, sink);
-		if (e >= 0)
-			e = look_at_allocator(r, r->tree.pids.items[i], when, sink);
+		e = look_at(r, r->tree.pids.items[i], &ask, ret, sink);
 	}
 	r->looks.cost_ns = now_ns() - begin_ns;
 	return e;
