@@ -177,7 +177,9 @@ time.sleep(30)'
 	"${psql[@]}" <fill.sql >reply 2>&1) 3>&- &
 	when "test -e $place/run/filled"
 	options=(--user postgres --trace "$PWD/t.slt")
-	standing "$bin/postgres" -D "$place/data" -p "$port" -k "$place/run" -c shared_buffers=128MB
+	# Its other shared memory is in files there: it is killed while a client is connected, and leaves them.
+	standing "$bin/postgres" -D "$place/data" -p "$port" -k "$place/run" -c shared_buffers=128MB \
+		-c dynamic_shared_memory_type=mmap
 	[ "$(wc -l <pids)" -ge 6 ]
 	as_the_kernel_says
 	q '[.runs[0].processes[].rss.at_end.parts // [] | .[] | select(.part == "shared").rss_bytes] | max' >theirs
