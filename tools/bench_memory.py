@@ -75,6 +75,11 @@ SQL = ("CREATE TABLE t(a INTEGER, b TEXT, c REAL);"
 PERL = ("my %h; for my $i (1 .. 400000) { push @{$h{$i % 5000}}, 'item ' . $i; }"
         " my $n = 0; $n += scalar @$_ for values %h; print $n;")
 
+REDIS = ("redis-server --port 0 --unixsocket $0 --save '' --appendonly no >/dev/null & "
+         "until redis-cli -s $0 ping >/dev/null 2>&1; do sleep 0.01; done; "
+         "redis-benchmark -s $0 -q -n 200000 -P 16 -r 100000 -d 100 -t set,lpush,hset >/dev/null; "
+         "redis-cli -s $0 shutdown nosave; wait")
+
 
 def programs(work):
     """Name: command. Files that they read are made in @work."""
@@ -91,6 +96,8 @@ def programs(work):
         rows["jq"] = ["jq", "-c", "map(select(.id % 3 == 0) | .name) | length", path]
     if shutil.which("perl"):
         rows["perl"] = ["perl", "-e", PERL]
+    if shutil.which("redis-server") and shutil.which("redis-benchmark"):
+        rows["redis"] = ["sh", "-c", REDIS, os.path.join(work, "redis.sock")]
     cc1 = glob.glob("/usr/lib/gcc/*/*/cc1")
     if cc1:
         path = os.path.join(work, "large.c")

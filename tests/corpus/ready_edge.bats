@@ -3,8 +3,8 @@
 # Servers that register their listener edge-triggered at once and serve later: never called ready
 # before they are, and ready within 1 ms of what they say themselves. (tests/live has more starts.)
 
-load helpers
-load net_helpers
+load ../e2e/helpers
+load ../e2e/net_helpers
 
 setup() {
 	setup_workdir

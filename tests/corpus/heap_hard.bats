@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # Samples of the heap are harmless where that is hard: programs print and end as without, and each call is counted.
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir

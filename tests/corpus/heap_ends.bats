@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # However a program ends, nothing that it has done is missing from its counters or its samples.
 
-load helpers
+load ../e2e/helpers
 
 THREADS=5
 

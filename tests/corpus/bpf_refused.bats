@@ -4,7 +4,7 @@
 # lost is named. A preloaded library plays the kernel (tests/workloads/refuse_bpf.c).
 bats_require_minimum_version 1.5.0
 
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir
