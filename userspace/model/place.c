@@ -75,6 +75,13 @@ bool is_common_code(const struct frame *f)
 	return false;
 }
 
+bool is_startline_code(const struct frame *f)
+{
+	static const char library[] = "libstartline.so";
+	const char *slash = f->module != NULL ? strrchr(f->module, '/') : NULL;
+	return slash != NULL && strcmp(slash + 1, library) == 0;
+}
+
 bool is_module_body(const char *function)
 {
 	return strcmp(function, "<module>") == 0;

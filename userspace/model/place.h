@@ -20,6 +20,8 @@ const struct frame *heap_place(const struct session *s, int64_t place);
 
 /* Of the C library, the loader or the kernel, of nothing known, or only a jump to a library. */
 bool is_common_code(const struct frame *f);
+/* Of the library that startline preloads. */
+bool is_startline_code(const struct frame *f);
 /* Python's name for what it executes when it loads a module: the file says which. */
 bool is_module_body(const char *function);
 /* All of what runs in an interpreter is in one function of it: that says nothing. */

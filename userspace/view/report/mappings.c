@@ -17,6 +17,7 @@
 /* clang-format off */
 #define COLUMNS(what, times) { \
 	{ .title = "function", .key = "label", .is_elastic = true }, \
+	{ .title = "module", .key = "", .audience = FOR_PEOPLE, .gives_first = true }, \
 	{ .title = what, .key = "bytes", .align = ALIGN_RIGHT }, \
 	{ .title = "share", .key = "share", .align = ALIGN_RIGHT }, \
 	{ .title = "until ready", .key = "ready_bytes", .align = ALIGN_RIGHT }, \
@@ -46,9 +47,19 @@ struct sites {
 	size_t n;
 };
 
+/* The frame in which startline's own library asks the kernel itself; NULL: in no such. */
+static const struct frame *own_place(const struct session *s, int64_t stack)
+{
+	const struct stack *at = session_stack(s, stack);
+	const struct frame *f =
+		at != NULL && at->n_frames > 0 ? session_frame(s, at->frames[0]) : NULL;
+	return f != NULL && is_startline_code(f) ? f : NULL;
+}
+
 static int add_site(struct mappers *m, const struct map_site *site)
 {
-	const struct frame *place = heap_place(m->names.session, site->stack);
+	const struct frame *own = own_place(m->names.session, site->stack);
+	const struct frame *place = own != NULL ? own : heap_place(m->names.session, site->stack);
 	const int name = function_table_add(&m->names, place);
 	while (name >= 0 && m->list.n <= (size_t)name) {
 		const struct mapper mapper = { .name = (int)m->list.n };
@@ -103,6 +114,7 @@ static void add_row(struct table *t, const struct mappers *m, const struct mappe
 {
 	const struct frame *f = name != NULL ? name->frame : NULL;
 	table_text(t, label);
+	table_text(t, f != NULL && f->module != NULL ? label_base(f->module) : "");
 	table_bytes(t, mapper->bytes);
 	table_ratio(t, m->all.bytes > 0 ? (double)mapper->bytes / (double)m->all.bytes : 0);
 	table_bytes(t, mapper->ready_bytes);
@@ -135,7 +147,9 @@ static void add_rows(struct table *t, struct mappers *m)
 		if (mapper->calls == 0)
 			continue;
 		buf_clear(&label);
-		if (name->frame != NULL)
+		if (name->frame != NULL && is_startline_code(name->frame))
+			(void)buf_adds(&label, "[startline]");
+		else if (name->frame != NULL)
 			label_frame(name->frame, name->is_one_place, &label);
 		if (i >= MAX_ROWS)
 			table_audience(t, FOR_PROGRAMS);
