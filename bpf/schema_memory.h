@@ -16,10 +16,10 @@ enum sl_part { /* numbers are frozen */
 	       SL_PART_STACK,	     /* of the first thread */
 	       SL_PART_THREAD_STACK, /* of the others */
 	       SL_PART_LOADER, /* small mappings of nobody else's: TLS of the first thread, the loader's */
-	       SL_PART_FILE,	/* text = its path; empty: files that are not told by themselves */
-	       SL_PART_SHARED,	/* shared anonymous memory, tmpfs; text = its name */
-	       SL_PART_NAMED,	/* anonymous; text = the name that the program gave it */
-	       SL_PART_RUNTIME, /* anonymous; text = what a language's runtime has there */
+	       SL_PART_FILE,   /* text = its path; empty: files that are not told by themselves */
+	       SL_PART_SHARED, /* shared anonymous memory, tmpfs; text = its name */
+	       SL_PART_NAMED,  /* anonymous; text = the name that the program gave it */
+	       SL_PART_RUNTIME, /* anonymous; text = what a language's runtime, or an allocator, has there */
 	       SL_PART_ANONYMOUS, /* all other anonymous memory */
 	       SL_PART_KERNEL,	  /* vDSO and the like */
 	       SL_PART_OWN,	  /* startline's: the shim and what it counts in */
