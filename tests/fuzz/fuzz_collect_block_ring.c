@@ -45,8 +45,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			      offsetof(struct sl_blocks, stacks) };
 	unsigned int sum = 0;
 
-	ring->magic = SL_BLOCKS_MAGIC;
-	ring->version = SL_BLOCKS_VERSION;
+	ring->header.magic = SL_BLOCKS_MAGIC;
+	ring->header.version = SL_BLOCKS_VERSION;
 	for (size_t i = 0; i < 3; i++) {
 		const size_t skip = i == 0 ? 0 : 16;
 		const size_t n = i == 0 ? 16 : 8192;

@@ -85,9 +85,9 @@ static void lay(int fd, off_t at, const uint8_t *data, size_t size, size_t skip,
 static void make_file(const uint8_t *data, size_t size)
 {
 	char path[sizeof(directory) + 16];
-	const struct sl_exact header = {
-		.magic = SL_EXACT_MAGIC, .version = SL_EXACT_VERSION, .ns_pid = 7, .start_ns = 1
-	};
+	const struct sl_exact header = { .magic = SL_EXACT_MAGIC,
+					 .version = SL_EXACT_VERSION,
+					 .ns_pid = 7 };
 
 	(void)snprintf(path, sizeof(path), "%s/exact-7-1", directory);
 	const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -113,12 +113,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct exact_target target = { .directory = directory,
 					     .uid = rights_uid(),
 					     .gid = rights_gid(),
-					     .sample_bytes = 4096 };
+					     .sample_bytes = 4096,
+					     .keeps_blocks = size % 2 != 0 };
+	const struct sink sink = { ignore, NULL };
 	const struct exact_users users = { .unwinder = unwinder_new(spaces),
 					   .intern = intern_new(modules, &nobody),
 					   .sites = sites_new(),
-					   .told_ns = &told_ns };
-	struct exact_lost lost;
+					   .told_ns = &told_ns,
+					   .sink = &sink };
+	struct exact_lost lost = { 0 };
 	struct exact *x = NULL;
 
 	make_file(data, size);
@@ -129,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	exact_image_ended(x, 7, UINT64_MAX);
 	exact_lost(x, &lost);
-	if (sites_tell_end(users.sites, 1, (struct sink){ ignore, NULL }) < 0)
+	if (sites_tell_end(users.sites, 1, sink) < 0)
 		abort();
 	(void)exact_free(x);
 	(void)sites_free(users.sites);
