@@ -4,7 +4,7 @@
 # parts, against what the kernel says of it while it stands still.
 bats_require_minimum_version 1.5.0
 
-load helpers
+load ../e2e/helpers
 
 MIB=1048576
 
@@ -50,7 +50,7 @@ rollup() {
 		[ "$probes" != bpf,shim ] || have_bpf || continue
 		rm -f ready
 		session --probes "$probes" --ready cmd:'test -s ready' --timeout 30 -- "$PARTS" 0 file ready go
-		"$BATS_TEST_DIRNAME/validate" session.json
+		"$BATS_TEST_DIRNAME/../e2e/validate" session.json
 		near "$(rss ready malloc)" $((20 * MIB)) 2
 		near "$(rss ready heap)" $((10 * MIB)) 3
 		near "$(rss ready arenas)" $((5 * MIB)) 4
@@ -113,7 +113,7 @@ rollup() {
 @test "on its way up it is looked at, so that the peak is known" {
 	# 30 MiB of its own, 20 of a file and 10 that are shared; all given back before it ends.
 	session -- "$WORKLOADS/resident" give file
-	"$BATS_TEST_DIRNAME/validate" session.json
+	"$BATS_TEST_DIRNAME/../e2e/validate" session.json
 	[ "$(tree ready_pss_bytes)" = null ]
 	pss=$(tree peak_pss_bytes)
 	error=$(tree peak_pss_error_bytes)

@@ -3,7 +3,7 @@
 # Results of other tools that are damaged, or made to do harm: one line that says what is wrong, or
 # nothing but text; and nothing is stored by half.
 bats_require_minimum_version 1.5.0
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir

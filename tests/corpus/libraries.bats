@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Libraries whose search, relocations and constructors are known, and the loader's own account.
 
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir

@@ -3,7 +3,7 @@
 # What goes wrong: each a one-line message that says what to do, or it simply works. Nothing that
 # was recorded is lost, nothing of the target reaches the terminal alive, nothing is left behind.
 bats_require_minimum_version 1.5.0
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir

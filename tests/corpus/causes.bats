@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What time was spent on, against what programs say themselves.
 
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir

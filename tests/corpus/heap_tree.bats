@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The heap peak of a tree: what was live at one time in all processes, to the bound that is printed.
-load helpers
+load ../e2e/helpers
 
 setup() {
 	setup_workdir

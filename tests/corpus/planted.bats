@@ -3,8 +3,8 @@
 # What was planted in the code of a program is told by the code's name: tests/live/planted.bats has the
 # claim that goes with it, this one try of each kind.
 bats_require_minimum_version 1.5.0
-load helpers
-load check_helpers
+load ../e2e/helpers
+load ../e2e/check_helpers
 load ../live/planted/build.bash
 
 setup() {

@@ -3,7 +3,7 @@
 # Programs that bring their own allocator along: nothing is counted, but what it says of itself is told.
 bats_require_minimum_version 1.5.0
 
-load helpers
+load ../e2e/helpers
 
 LIVE=$((1009 * 1024 + 101 * 5120))
 ALL=$((LIVE + 5003 * 768))
@@ -51,7 +51,7 @@ record() {
 	for probes in bpf,shim shim; do
 		[ "$probes" = shim ] || have_bpf || continue
 		record je --probes "$probes"
-		"$BATS_TEST_DIRNAME/validate" session.json
+		"$BATS_TEST_DIRNAME/../e2e/validate" session.json
 		[ "$(q '.runs[0].processes[0] | .allocator.name + .coverage.heap')" = "jemallocown allocator: jemalloc" ]
 		at_least "$(figure ready live_bytes)" "$LIVE" 8192
 		at_least "$(figure ready allocated_bytes)" "$ALL" 8192
