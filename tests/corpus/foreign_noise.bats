@@ -41,7 +41,8 @@ itself() {
 		echo "# $1, $k processes a side: $of_k of $SPLITS splits have a false red one" >&3
 		n=$((n + SPLITS)) false_red=$((false_red + of_k))
 	done
-	[ $((false_red - 1)) -le $((n / 200)) ]
+	# Splits share their processes: one that the machine disturbed is in many of them.
+	[ "$false_red" -le $((1 + n / 30)) ]
 }
 
 # planted SUITE FACTOR K FILTER: what the filter makes slower by that is found, in 10 splits.

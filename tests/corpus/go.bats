@@ -190,7 +190,8 @@ setup() {
 		jq '[.rows[] | select(.path == "critical") | {(.function // "-"): .total_share}] | add |
 			[."main.burn", (."runtime.systemstack.abi0" // ."runtime.systemstack")]' table >shares
 		cat shares
-		jq -e '.[0] > 0.95 and .[1] > 0.5' shares
+		# The rest is page faults, which take as long as the machine likes.
+		jq -e '.[0] > 0.95 and .[1] > 0.3' shares
 	done
 }
 
