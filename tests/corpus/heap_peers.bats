@@ -78,7 +78,8 @@ as_the_peers_say() {
 		print join(",", (sort { $count{$b}{1} <=> $count{$a}{1} || $a cmp $b } keys %count)[ 0 .. 3 ]), "\n";
 		print scalar(map { @$_ } @lists), "\n";
 	END
-	as_the_peers_say perl words.pl
+	# Where the seed is drawn no two runs have the same hashes.
+	PERL_HASH_SEED=0 as_the_peers_say perl words.pl
 }
 
 @test "the compiler of gcc" {

@@ -6,7 +6,7 @@ usage: heap_peers.py [--but FUNCTION] SESSION HEAPTRACK DHAT MASSIF
 
 SESSION is a session document of a run with --heap exact, HEAPTRACK what heaptrack_interpret writes, DHAT and
 MASSIF are files of valgrind. Fails where a peer differs from startline: in the number of blocks or the bytes
-asked for by more than 0.1 %, in the peak by more than 1 %, or in the five functions that hold most of it. What
+asked for by more than 0.3 %, in the peak by more than 1 %, or in the five functions that hold most of it. What
 FUNCTION holds is left out of peaks, and the bytes asked for may differ by 1 %, too.
 
 A realloc is a free and an allocation for all of them. startline's sizes are usable bytes, the peers' those asked for.
@@ -21,7 +21,7 @@ import re
 import sys
 from collections import Counter
 
-BLOCKS, ASKED, PEAK = 0.001, 0.001, 0.01
+BLOCKS, ASKED, PEAK = 0.001, 0.003, 0.01
 TOP = 5
 UNNAMED = "?"
 

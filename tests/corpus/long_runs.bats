@@ -167,7 +167,7 @@ no_phantoms() {
 	' events >sums
 	cat sums
 	read -r all spread <sums
-	near "$all" 16000 10
+	near "$all" 16000 15
 	[ "${spread%.*}" -ge 2 ]
 }
 
