@@ -13,7 +13,7 @@ setup() {
 	"$STARTLINE" ab --gate heap.exit --pairs 6 -o text \
 		--base "$WORKLOADS/heap_sites 757" --head "$WORKLOADS/heap_sites 1511"
 	grep -qE '^heap.exit 3.4 MB -> 6.5 MB, \+90.5 %: regressed' text
-	grep -qE '^[2-4]\.[0-9]+ MB .* heap.exit +load_catalog' text
+	grep -qE '^ *[2-4]\.[0-9]+ MB .* heap.exit +load_catalog' text
 	grep -qE '^cause: \+3.1 MB .*: load_catalog \+[2-4]\.[0-9] MB' text
 	# What is not judged is only counted, and that is said.
 	"$STARTLINE" ab --gate time.wall --pairs 2 -o text \
