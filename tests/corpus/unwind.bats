@@ -278,12 +278,15 @@ compare_stacks() {
 	install -d -o postgres "$PUBLIC/data"
 	as_postgres() { (cd "$PUBLIC" && exec setpriv --reuid=postgres --regid=postgres --clear-groups "$@"); }
 	as_postgres "$bin/initdb" -D "$PUBLIC/data" -A trust --no-sync >/dev/null
-	cat >work.sql <<-'END'
+	# Killed, it would leave its segments in /dev/shm.
+	echo 'dynamic_shared_memory_type = mmap' >>"$PUBLIC/data/postgresql.conf"
+	cat >"$PUBLIC/work.sql" <<-'END'
 		SELECT count(*), max(length(repeat(md5(a::text), 3))) FROM generate_series(1, 100000000) a
 		JOIN (SELECT b % 1000 AS c FROM generate_series(1, 3000) b GROUP BY 1 ORDER BY 1) d ON a % 1000 = c;
 	END
+	chmod a+r "$PUBLIC/work.sql"
 	# In one process, without a server.
-	background as_postgres sh -c "tr '\n' ' ' <$PWD/work.sql | '$bin/postgres' --single -D '$PUBLIC/data' postgres"
+	background as_postgres sh -c "tr '\n' ' ' <$PUBLIC/work.sql | '$bin/postgres' --single -D '$PUBLIC/data' postgres"
 	sleep 1
 	backend=$(pgrep -f "postgres --single -D $PUBLIC/data" | tail -n 1)
 	compare_stacks postgres "$backend" 99
