@@ -161,10 +161,11 @@ static __always_inline void members_set(struct memory_state *memory)
 {
 	for (__u32 member = 0; member < MEMBERS; member++) {
 		const __s64 now = at_least_none(memory->members[member]);
-		const __s64 before = __sync_lock_test_and_set(&memory->counted[member], now);
 
-		if (now != before)
-			__sync_fetch_and_add(&tree_members[member], now - before);
+		if (now == memory->counted[member]) /* most are: an exchange is dear */
+			continue;
+		__sync_fetch_and_add(&tree_members[member],
+				     now - __sync_lock_test_and_set(&memory->counted[member], now));
 	}
 }
 

@@ -124,9 +124,16 @@ void counters_in_ancestor(struct sl_lane *ancestor, enum sl_heap_call call, bool
 	(void)__atomic_fetch_add(&s->requested_bytes, n, __ATOMIC_RELAXED);
 }
 
-static struct sl_lane_slot *slots_of(struct sl_lane *lane)
+static struct sl_lane_slot *slots_of(const struct sl_lane *lane)
 {
-	return (struct sl_lane_slot *)(void *)((unsigned char *)lane + lane->slots_offset);
+	return (struct sl_lane_slot *)((uintptr_t)lane + lane->slots_offset);
+}
+
+static __u64 slots_in_use(const struct sl_lane *lane)
+{
+	const __u64 used = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
+
+	return used < lane->n_slots ? used : lane->n_slots;
 }
 
 static void slot_begin(struct sl_lane_slot *s, uint64_t owner)
@@ -150,38 +157,30 @@ static void keep_first_peak(struct sl_lane *lane, const struct sl_lane_slot *fir
 	raise_to(&lane->peak, first_peak(first));
 }
 
-static const struct sl_lane_slot *first_slot(const struct sl_lane *lane)
+/* One thread's own maximum is the process's. */
+static __s64 peak_of(const struct sl_lane *lane)
 {
-	return (const void *)((const unsigned char *)lane + lane->slots_offset);
+	const __s64 peak = slot_get(&lane->peak);
+	const __s64 first = first_peak(slots_of(lane));
+
+	return slots_in_use(lane) <= 1 && first > peak ? first : peak;
 }
 
 __s64 counters_most(struct sl_lane *lane)
 {
-	const __u64 used = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
-	const __s64 n = (__s64)(used < lane->n_slots ? used : lane->n_slots);
-	const __s64 first = first_peak(&slots_of(lane)[0]);
-	const __s64 peak = slot_get(&lane->peak);
-
-	return slot_get(&lane->inherited) + n * SL_LANE_FLUSH_BYTES +
-	       (used <= 1 && peak < first ? first : peak);
+	return slot_get(&lane->inherited) + (__s64)slots_in_use(lane) * SL_LANE_FLUSH_BYTES +
+	       peak_of(lane);
 }
 
 __s64 counters_peak(const struct sl_lane *lane)
 {
-	const __s64 peak = slot_get(&lane->peak);
-	const __s64 first = first_peak(first_slot(lane));
-
-	if ((lane->flags & SL_LANE_FORKED) != 0)
-		return slot_get(&lane->own_peak);
-	return __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED) <= 1 && first > peak ? first
-											 : peak;
+	return (lane->flags & SL_LANE_FORKED) != 0 ? slot_get(&lane->own_peak) : peak_of(lane);
 }
 
 __s64 counters_live(const struct sl_lane *lane)
 {
-	const struct sl_lane_slot *slots = first_slot(lane);
-	const __u64 used = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
-	const __u64 n = used < lane->n_slots ? used : lane->n_slots;
+	const struct sl_lane_slot *slots = slots_of(lane);
+	const __u64 n = slots_in_use(lane);
 	__s64 live = slot_get(&lane->live) - slot_get(&lane->floor);
 
 	/* What others share is published at once. */
@@ -193,10 +192,8 @@ __s64 counters_live(const struct sl_lane *lane)
 struct sl_lane_slot *counters_claim(struct sl_lane *lane, uint64_t owner)
 {
 	struct sl_lane_slot *slots = slots_of(lane);
-	__u64 n = __atomic_load_n(&lane->slots_used, __ATOMIC_RELAXED);
+	const __u64 n = slots_in_use(lane);
 
-	if (n > lane->n_slots)
-		n = lane->n_slots;
 	for (__u64 i = 0; i < n; i++) {
 		if (__atomic_load_n(&slots[i].owner, __ATOMIC_RELAXED) == owner)
 			return &slots[i];

@@ -21,6 +21,13 @@
 
 #define UNKNOWN INT64_MIN
 
+/* What one of them does not know, their sum does not, nor one that is too large. */
+static inline int64_t sum_or_unknown(int64_t a, int64_t b)
+{
+	int64_t sum;
+	return a == UNKNOWN || b == UNKNOWN || __builtin_add_overflow(a, b, &sum) ? UNKNOWN : sum;
+}
+
 struct trace;
 
 enum phase { PHASE_EXEC, PHASE_LINK, PHASE_INIT, PHASE_MAIN, PHASE_CHILD, PHASE_COUNT };

@@ -28,13 +28,6 @@ static int by_cost(const void *left, const void *right)
 	return by_name(a, b);
 }
 
-/* What one of them does not know, their sum does not. */
-static int64_t sum_of(int64_t a, int64_t b)
-{
-	int64_t sum;
-	return a == UNKNOWN || b == UNKNOWN || __builtin_add_overflow(a, b, &sum) ? UNKNOWN : sum;
-}
-
 static void merge_equal(struct syscall_list *list)
 {
 	size_t n = 0;
@@ -45,15 +38,15 @@ static void merge_equal(struct syscall_list *list)
 			continue;
 		}
 		struct syscall *last = &list->items[n - 1];
-		last->calls = sum_of(last->calls, s->calls);
-		last->errors = sum_of(last->errors, s->errors);
-		last->total_ns = sum_of(last->total_ns, s->total_ns);
-		last->cpu_ns = sum_of(last->cpu_ns, s->cpu_ns);
+		last->calls = sum_or_unknown(last->calls, s->calls);
+		last->errors = sum_or_unknown(last->errors, s->errors);
+		last->total_ns = sum_or_unknown(last->total_ns, s->total_ns);
+		last->cpu_ns = sum_or_unknown(last->cpu_ns, s->cpu_ns);
 		/* A process that had ended before has no count of its own then. */
 		if (last->ready_calls == UNKNOWN)
 			last->ready_calls = s->ready_calls;
 		else if (s->ready_calls != UNKNOWN)
-			last->ready_calls = sum_of(last->ready_calls, s->ready_calls);
+			last->ready_calls = sum_or_unknown(last->ready_calls, s->ready_calls);
 	}
 	list->n = n;
 }

@@ -504,7 +504,7 @@ bool source_bpf_kernel_names(struct source_bpf *s, const uint64_t *addresses, si
 	return true;
 }
 
-static int emit_drops(struct source_bpf *s, struct sink sink)
+static int tell_drops(struct source_bpf *s, struct sink sink)
 {
 	const uint64_t skipped = links_skipped(&s->probes.programs);
 	for (uint32_t kind = 0; kind < SL_KIND_LIMIT; kind++) {
@@ -512,13 +512,7 @@ static int emit_drops(struct source_bpf *s, struct sink sink)
 			s->skeleton->bss->drop_counts[kind] + (kind == 0 ? skipped : 0);
 		if (count == 0 && kind != 0)
 			continue;
-		const struct sl_drops drops = {
-			.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-			.source = SL_SOURCE_BPF,
-			.kind = kind,
-			.count = count,
-		};
-		const int r = sink.event(sink.data, &drops.event);
+		const int r = emit_drops(sink, SL_SOURCE_BPF, kind, count);
 		if (r < 0)
 			return r;
 	}
@@ -575,7 +569,7 @@ int source_bpf_finish(struct source_bpf *s, struct sink sink)
 	while (r >= 0 && (r = source_bpf_drain(s, sink)) > 0)
 		;
 	if (r >= 0)
-		r = emit_drops(s, sink);
+		r = tell_drops(s, sink);
 	if (r >= 0)
 		r = emit_probes(s, true, sink);
 	if (r >= 0)

@@ -419,17 +419,6 @@ void exact_lost(const struct exact *x, struct exact_lost *to)
 			add_image_lost(to, &(*f)->header);
 }
 
-static int tell_drops(enum sl_kind kind, uint64_t count, struct sink sink)
-{
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_COLLECT,
-		.kind = kind,
-		.count = count,
-	};
-	return count > 0 ? sink.event(sink.data, &drops.event) : 0;
-}
-
 int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
 {
 	char waited[UNITS_BYTES];
@@ -448,9 +437,11 @@ int exact_tell_lost(const struct exact_lost *lost, struct sink sink)
 		{ lost->n_refused,
 		  "allocations have no stack: there were too many different ones" },
 	};
-	int r = tell_drops(SL_KIND_SITE, lost->n_unrecorded, sink);
-	if (r >= 0)
-		r = tell_drops(SL_KIND_BLOCK, lost->n_blocks, sink);
+	int r = 0;
+	if (lost->n_unrecorded > 0)
+		r = emit_drops(sink, SL_SOURCE_COLLECT, SL_KIND_SITE, lost->n_unrecorded);
+	if (r >= 0 && lost->n_blocks > 0)
+		r = emit_drops(sink, SL_SOURCE_COLLECT, SL_KIND_BLOCK, lost->n_blocks);
 	if (r >= 0 && lost->n_blocks > 0)
 		r = emit_meta(sink, "note",
 			      "%llu allocations and frees were not kept (--raw): the first %u of a "

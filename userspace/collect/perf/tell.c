@@ -268,15 +268,11 @@ int tell_functions(struct modules *modules, const struct intern *intern,
 
 int tell_lost(const struct samples_told *told, struct sink sink)
 {
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_COLLECT,
-		.kind = SL_KIND_SAMPLE,
-		.count = told->n_lost + told->n_late,
-	};
 	const unsigned long long n_kept = told->n_kept, n_late = told->n_late,
 				 n_lost = told->n_lost;
-	int r = drops.count > 0 ? sink.event(sink.data, &drops.event) : 0;
+	int r = n_lost + n_late > 0
+			? emit_drops(sink, SL_SOURCE_COLLECT, SL_KIND_SAMPLE, n_lost + n_late)
+			: 0;
 	if (r >= 0 && n_late * LOST_PART > n_kept)
 		r = emit_meta(
 			sink, "note",

@@ -81,3 +81,14 @@ int emit_mark(struct sink sink, enum sl_mark_id mark, uint64_t time_ns, pid_t pi
 	memset(record.bytes + end, 0, 8);
 	return sink.event(sink.data, &record.mark.event);
 }
+
+int emit_drops(struct sink sink, enum sl_source source, uint32_t kind, uint64_t count)
+{
+	const struct sl_drops drops = {
+		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
+		.source = source,
+		.kind = kind,
+		.count = count,
+	};
+	return sink.event(sink.data, &drops.event);
+}

@@ -20,6 +20,9 @@ int emit_meta(struct sink sink, const char *key, const char *format, ...)
 int emit_mark(struct sink sink, enum sl_mark_id mark, uint64_t time_ns, pid_t pid, uint64_t value,
 	      uint32_t detail, const char *text);
 
+/* DROPS: @count records of @kind (SL_KIND_NONE: any) that @source had no room for. */
+int emit_drops(struct sink sink, enum sl_source source, uint32_t kind, uint64_t count);
+
 /* Fills the header of a collector's event of @size bytes. */
 struct sl_event emit_header(enum sl_kind kind, size_t size, uint64_t time_ns, pid_t pid);
 

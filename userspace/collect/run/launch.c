@@ -313,7 +313,10 @@ static int begin_stacks(struct run *r)
 {
 	struct collector *c = r->c;
 	char program[PROGRAM_PATH];
-	const bool is_known = r->target.path != NULL && program_find(r->target.path, program) == 0;
+	const bool is_exact = c->shim != NULL && r->spec->heap.kind == HEAP_EXACT;
+	/* A search of PATH, and a look into a script. */
+	const bool is_known =
+		is_exact && r->target.path != NULL && program_find(r->target.path, program) == 0;
 	const struct exact_target exact = {
 		.directory = c->shim != NULL ? source_shim_directory(c->shim) : NULL,
 		.uid = r->spec->user != NULL ? r->spec->user->uid : rights_uid(),
@@ -323,7 +326,6 @@ static int begin_stacks(struct run *r)
 		.sample_bytes = r->spec->heap.sample_bytes,
 		.keeps_blocks = r->spec->keeps_blocks,
 	};
-	const bool is_exact = c->shim != NULL && r->spec->heap.kind == HEAP_EXACT;
 	const struct perf_target target = {
 		.pid = r->target.pid,
 		.bpf = c->bpf,

@@ -101,13 +101,7 @@ int blocks_tell_lost(const struct blocks_lost *lost, struct sink sink)
 	const unsigned long long n_samples = lost->n_samples, n_frees = lost->n_frees,
 				 n_not_exact = lost->n_not_exact;
 
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_COLLECT,
-		.kind = SL_KIND_SITE,
-		.count = n_samples,
-	};
-	int r = n_samples > 0 ? sink.event(sink.data, &drops.event) : 0;
+	int r = n_samples > 0 ? emit_drops(sink, SL_SOURCE_COLLECT, SL_KIND_SITE, n_samples) : 0;
 	if (r >= 0 && n_samples > 0)
 		r = emit_meta(
 			sink, "note",

@@ -514,12 +514,7 @@ int source_shim_finish(struct source_shim *s, struct sink sink)
 		return r;
 	const struct blocks_lost unread = { .n_samples = block_rings_lost(&s->rings) };
 	blocks_lost_add(&s->blocks_lost, &unread);
-	const struct sl_drops drops = {
-		.event = emit_header(SL_KIND_DROPS, sizeof(drops), now_ns(), 0),
-		.source = SL_SOURCE_SHIM,
-		.count = s->n_lost,
-	};
-	r = sink.event(sink.data, &drops.event);
+	r = emit_drops(sink, SL_SOURCE_SHIM, SL_KIND_NONE, s->n_lost);
 	if (r >= 0)
 		r = blocks_tell_lost(&s->blocks_lost, sink);
 	remove_directory(s);

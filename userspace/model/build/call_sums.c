@@ -26,15 +26,6 @@ static void begin_moment(struct proc *p, uint32_t when, uint64_t moment_ns)
 		p->call_sums.items[i].at[when] = (struct call_counts){ 0 };
 }
 
-static int64_t sum_counters(int64_t a, uint64_t more)
-{
-	const int64_t b = counter(more);
-	int64_t sum;
-	if (a == UNKNOWN || b == UNKNOWN || __builtin_add_overflow(a, b, &sum))
-		return UNKNOWN;
-	return sum;
-}
-
 void calls_told(struct builder *b, const struct sl_calls *e)
 {
 	const bool is_number = e->number < NUMBERS || e->number == SL_NO_SYSCALL;
@@ -47,10 +38,10 @@ void calls_told(struct builder *b, const struct sl_calls *e)
 	if (sum == NULL)
 		return;
 	struct call_counts *at = &sum->at[e->when];
-	at->calls = sum_counters(at->calls, e->count);
-	at->errors = sum_counters(at->errors, e->errors);
-	at->total_ns = sum_counters(at->total_ns, e->total_ns);
-	at->cpu_ns = sum_counters(at->cpu_ns, e->cpu_ns);
+	at->calls = sum_or_unknown(at->calls, counter(e->count));
+	at->errors = sum_or_unknown(at->errors, counter(e->errors));
+	at->total_ns = sum_or_unknown(at->total_ns, counter(e->total_ns));
+	at->cpu_ns = sum_or_unknown(at->cpu_ns, counter(e->cpu_ns));
 	b->has_call_sums = true;
 }
 

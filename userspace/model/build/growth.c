@@ -33,12 +33,6 @@ static int by_time(const void *left, const void *right)
 	return x < y ? -1 : x > y;
 }
 
-static int64_t plus(int64_t a, int64_t b)
-{
-	int64_t sum;
-	return a == UNKNOWN || b == UNKNOWN || __builtin_add_overflow(a, b, &sum) ? UNKNOWN : sum;
-}
-
 static void add_mapped(struct growth_sum ways[GROWTH_WAYS], const struct sl_mapped *e)
 {
 	for (int i = 0; i < GROWTH_WAYS; i++)
@@ -154,9 +148,9 @@ static void ready_kinds(const struct builder *b, struct memory_phase *phase)
 			continue;
 		if (!kinds->is_known)
 			return;
-		sum.anonymous_bytes = plus(sum.anonymous_bytes, kinds->anonymous_bytes);
-		sum.file_bytes = plus(sum.file_bytes, kinds->file_bytes);
-		sum.shared_bytes = plus(sum.shared_bytes, kinds->shared_bytes);
+		sum.anonymous_bytes = sum_or_unknown(sum.anonymous_bytes, kinds->anonymous_bytes);
+		sum.file_bytes = sum_or_unknown(sum.file_bytes, kinds->file_bytes);
+		sum.shared_bytes = sum_or_unknown(sum.shared_bytes, kinds->shared_bytes);
 	}
 	phase->anonymous_bytes = sum.anonymous_bytes;
 	phase->file_bytes = sum.file_bytes;
@@ -305,7 +299,7 @@ static void finish_processes(struct builder *b, const struct memories *m)
 			*growth = (struct growth){ .is_known = true };
 		add_mapped(growth->ways, memory->last);
 		growth->touched_bytes =
-			plus(growth->touched_bytes, counter(memory->last->touched_bytes));
+			sum_or_unknown(growth->touched_bytes, counter(memory->last->touched_bytes));
 	}
 	growth_finish_sites(b);
 }

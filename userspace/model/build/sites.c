@@ -189,7 +189,7 @@ static size_t n_of_process(const struct raw_list *list, size_t first)
 }
 
 /* Of what is at most @peak + @error something more was seen. */
-static void raise(int64_t *peak, int64_t *error, double seen)
+static void raise_peak(int64_t *peak, int64_t *error, double seen)
 {
 	if (*peak == UNKNOWN || *error == UNKNOWN || seen <= (double)*peak)
 		return;
@@ -210,8 +210,8 @@ static bool take_peak(struct builder *b, struct heap *heap, const struct raw_sit
 		peak += raws[i].parts[SITE_PEAK].mass.bytes;
 	}
 	if (variance > 0 || samples != (double)heap->allocs || peak > MAX_BYTES) {
-		raise(&heap->peak_bytes, &heap->peak_error_bytes, told);
-		raise(&b->run->heap_peak_bytes, &b->run->heap_peak_error_bytes, told);
+		raise_peak(&heap->peak_bytes, &heap->peak_error_bytes, told);
+		raise_peak(&b->run->heap_peak_bytes, &b->run->heap_peak_error_bytes, told);
 		return false;
 	}
 	heap->peak_bytes = llround(peak);
