@@ -57,7 +57,8 @@ def leave(frames, is_innermost):
     for i, (pc, sp) in enumerate(frames):
         name = function_at(pc - 1) if i > 0 or not is_innermost else ""
         is_between = is_between or name in ("runtime.schedule", "runtime.goschedImpl")
-        if function_at(pc) == "runtime.goexit":
+        # Where goroutines and threads begin; outside of the latter is whatever lies above the thread's stack.
+        if function_at(pc) == "runtime.goexit" or name == "runtime.clone":
             return i + 1, None
         if name not in SWITCH:
             continue
