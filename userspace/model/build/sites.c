@@ -188,12 +188,12 @@ static size_t n_of_process(const struct raw_list *list, size_t first)
 	return n;
 }
 
-/* Of what is at most @peak + @error something more was seen. */
+/* Of what is at most @peak + @error something more was seen. More than a process can have is nothing that was seen. */
 static void raise_peak(int64_t *peak, int64_t *error, double seen)
 {
-	if (*peak == UNKNOWN || *error == UNKNOWN || seen <= (double)*peak)
+	if (*peak == UNKNOWN || *error == UNKNOWN || seen <= (double)*peak || seen > MAX_BYTES)
 		return;
-	const int64_t bytes = llround(fmin(fmin(seen, MAX_BYTES), (double)*peak + (double)*error));
+	const int64_t bytes = llround(fmin(seen, (double)*peak + (double)*error));
 	*error -= bytes - *peak;
 	*peak = bytes;
 }
