@@ -189,7 +189,7 @@ refused() {
 	grep -q '^stacks  *missing  *perf_event_open is not there' doctor
 	grep -q 'CONFIG_PERF_EVENTS=y' doctor
 	# Calls and waits still have theirs, where there are probes.
-	refused 1 "$STARTLINE" run --trace r.slt -o report -- "$WORKLOADS/stacks" sleep 50
+	refused 1 "$STARTLINE" run --trace r.slt -o report -- "$WORKLOADS/stacks" sleep 300
 	record_of r.slt
 	grep -q "meta.*'source.stacks=perf_event_open is not permitted here" events
 	grep -q "meta.*'source.stacks.remedy=allow perf_event_open" events

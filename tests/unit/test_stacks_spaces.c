@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/unit/cmocka.h"
+#include "userspace/base/clock.h"
 #include "userspace/stacks/spaces.h"
 
 enum { NOBODY = 1 << 23 }; /* no process has such a number: nothing is read from /proc */
@@ -25,6 +29,11 @@ static int end(void **state)
 	spaces = spaces_free(spaces);
 	modules = modules_free(modules);
 	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void map(pid_t pid, uint64_t time_ns, uint64_t address, uint64_t length, uint64_t offset,
@@ -100,6 +109,24 @@ static void a_late_snapshot_finds_the_program_of_its_time(void **state)
 	assert_at(NOBODY, 25, 0x10000, "/second", 0);
 }
 
+/* As where the kernel does not tell of mappings. */
+static void what_was_read_is_read_again_for_what_is_not_there(void **state)
+{
+	(void)state;
+	assert_non_null(spaces_find(spaces, getpid(), now_ns(), (uintptr_t)now_ns));
+	const uint64_t before = now_ns();
+	const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_true(at != MAP_FAILED);
+	assert_int_equal(close(fd), 0);
+	/* A snapshot from before can have nothing that was not there. */
+	(void)usleep(100000);
+	assert_null(spaces_find(spaces, getpid(), before - 1000000000, (uintptr_t)at));
+	assert_non_null(spaces_find(spaces, getpid(), now_ns(), (uintptr_t)at));
+	assert_non_null(spaces_find(spaces, getpid(), now_ns(), (uintptr_t)now_ns));
+	assert_int_equal(munmap(at, 4096), 0);
+}
+
 static void ended_ones_and_mappings_are_bounded(void **state)
 {
 	(void)state;
@@ -161,6 +188,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_child_has_what_its_parent_had_when_it_was_made,
 						begin, end),
 		cmocka_unit_test_setup_teardown(a_late_snapshot_finds_the_program_of_its_time,
+						begin, end),
+		cmocka_unit_test_setup_teardown(what_was_read_is_read_again_for_what_is_not_there,
 						begin, end),
 		cmocka_unit_test_setup_teardown(ended_ones_and_mappings_are_bounded, begin, end),
 		cmocka_unit_test_setup_teardown(modules_are_told_apart_by_what_they_are, begin,

@@ -9,17 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/clock.h"
+#include "userspace/base/units.h"
 #include "userspace/base/vec.h"
 #include "userspace/stacks/proc_maps.h"
 
-enum { BUCKETS = 4096 }; /* a power of two */
+enum {
+	BUCKETS = 4096, /* a power of two */
+	/* What was read is read again no sooner than after this, and so many times what it took. */
+	READ_AGAIN_NS = NS_PER_MS,
+	READ_AGAIN_PART = 20,
+};
 
 struct space {
 	struct space *next; /* of the same bucket; of one process: the newest first */
 	struct space *next_ended;
 	pid_t pid;
 	uint64_t from_ns;
-	uint64_t until_ns;	    /* UINT64_MAX: it is there */
+	uint64_t until_ns; /* UINT64_MAX: it is there */
+	uint64_t read_ns;  /* from /proc, when last; 0: all was told */
+	uint64_t read_again_ns;
 	struct region_list regions; /* by address, none over another */
 };
 
@@ -224,18 +233,26 @@ static int add_mapping(struct spaces *s, struct space *space, const struct mappi
 	return r;
 }
 
+/* Adds what it has now. */
+static void read_maps(struct spaces *s, struct space *space)
+{
+	struct mapping mapping;
+	struct proc_maps maps;
+	space->read_ns = clock_ns(CLOCK_MONOTONIC);
+	if (proc_maps_begin(&maps, space->pid) == 0)
+		while (proc_maps_next(&maps, &mapping))
+			(void)add_mapping(s, space, &mapping);
+	proc_maps_end(&maps);
+	const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	space->read_again_ns = now + READ_AGAIN_NS + (now - space->read_ns) * READ_AGAIN_PART;
+}
+
 /* One of which nothing was told: as it is now. */
 static struct space *read_space(struct spaces *s, pid_t pid, uint64_t from_ns)
 {
 	struct space *space = add_space(s, pid, from_ns);
-	if (space == NULL)
-		return NULL;
-	struct mapping mapping;
-	struct proc_maps maps;
-	if (proc_maps_begin(&maps, pid) == 0)
-		while (proc_maps_next(&maps, &mapping))
-			(void)add_mapping(s, space, &mapping);
-	proc_maps_end(&maps);
+	if (space != NULL)
+		read_maps(s, space);
 	return space;
 }
 
@@ -309,15 +326,31 @@ static struct space *space_at(struct spaces *s, pid_t pid, uint64_t time_ns)
 	return is_known ? NULL : read_space(s, pid, 0);
 }
 
+static const struct region *region_at(const struct space *space, uint64_t address)
+{
+	const size_t at = first_behind(&space->regions, address);
+	const struct region *region = at < space->regions.n ? &space->regions.items[at] : NULL;
+	return region != NULL && region->start <= address ? region : NULL;
+}
+
+/* Where the kernel does not tell of mappings a library that was loaded since is only found by reading again. */
+static bool is_outdated(const struct space *space, uint64_t time_ns)
+{
+	return space->read_ns != 0 && space->until_ns == UINT64_MAX && time_ns > space->read_ns &&
+	       clock_ns(CLOCK_MONOTONIC) >= space->read_again_ns;
+}
+
 const struct region *spaces_find(struct spaces *s, pid_t pid, uint64_t time_ns, uint64_t address)
 {
 	struct space *space = space_at(s, pid, time_ns);
 	s->last = space;
 	if (space == NULL)
 		return NULL;
-	const size_t at = first_behind(&space->regions, address);
-	const struct region *region = at < space->regions.n ? &space->regions.items[at] : NULL;
-	return region != NULL && region->start <= address ? region : NULL;
+	const struct region *region = region_at(space, address);
+	if (region != NULL || !is_outdated(space, time_ns))
+		return region;
+	read_maps(s, space);
+	return region_at(space, address);
 }
 
 struct modules *spaces_modules(const struct spaces *s)

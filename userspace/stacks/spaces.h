@@ -3,7 +3,8 @@
  *
  * Fed in order of time from what the kernel tells of mappings, forks, execs and ends. Only mappings that
  * can be executed count. The kernel does not tell of munmap: a mapping stands until another one lies over
- * it, which cuts it. A process of which nothing was told is read from /proc when it is first asked for. */
+ * it, which cuts it. A process of which nothing was told is read from /proc when it is first asked for, and again
+ * when it is asked for an address that was not there then. */
 #ifndef USERSPACE_STACKS_SPACES_H
 #define USERSPACE_STACKS_SPACES_H
 
