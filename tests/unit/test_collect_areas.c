@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Which part of resident memory a mapping is, from smaps as the kernel writes it. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/cmocka.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/collect/proc/areas.h"
+#include "userspace/collect/proc/resident.h"
 
 #define NUMBERS \
 	"Size: 8 kB\nRss: 8 kB\nPss: 4 kB\nPrivate_Clean: 1 kB\nPrivate_Dirty: 2 kB\nSwap: 3 kB\nVmFlags: rd wr\n"
@@ -267,6 +271,95 @@ static void stacks_have_a_pointer_or_a_guard(void **state)
 	assert_int_equal(a.list.items[3].part, SL_PART_ANONYMOUS);
 }
 
+static void without_code_it_executes_something_else(void **state)
+{
+	(void)state;
+	static const struct {
+		bool has_code;
+		const char *text;
+	} cases[] = {
+		{ false, "" },
+		{ false, AREA("7ffc00000000-7ffc00021000", "rw-p", ANONYMOUS)
+				 AREA("ffffffffff600000-ffffffffff601000", "--xp",
+				      ANONYMOUS "                 [vsyscall]") },
+		{ true, AREA("00400000-00402000", "r-xp", FILE_OF("/bin/x")) },
+		/* Packed programs remove their files' mappings. */
+		{ true, AREA("00400000-00402000", "r-xp", ANONYMOUS) },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_(areas_done) struct areas a;
+		assert_int_equal(read_text(cases[i].text, strlen(cases[i].text), &a), 0);
+		assert_int_equal(areas_have_code(&a), cases[i].has_code);
+	}
+}
+
+static void the_kernels_sum_counts_if_it_is_of_the_same_state(void **state)
+{
+	(void)state;
+	const struct resident_whole sums = { 40960, 30000 };
+	assert_int_equal(resident_pss(&sums, &(struct resident_whole){ 40960, 31000 }, 3), 31000);
+	assert_int_equal(resident_pss(&sums, &(struct resident_whole){ 40960, 30000 + 3072 }, 3),
+			 33072);
+	/* More than was cut off, or less, or other pages. */
+	assert_int_equal(resident_pss(&sums, &(struct resident_whole){ 40960, 30000 + 3073 }, 3),
+			 30000);
+	assert_int_equal(resident_pss(&sums, &(struct resident_whole){ 40960, 29000 }, 3), 30000);
+	assert_int_equal(resident_pss(&sums, &(struct resident_whole){ 4096, 30500 }, 3), 30000);
+}
+
+struct sums {
+	uint64_t whole, whole_pss, parts, parts_pss;
+	size_t n_areas;
+};
+
+static int add_told(void *data, const struct sl_event *event)
+{
+	struct sums *t = data;
+	const struct sl_resident *e = (const void *)event;
+	if (e->part == SL_PART_ALL) {
+		t->whole = e->rss_bytes;
+		t->whole_pss = e->pss_bytes;
+		t->n_areas = e->areas;
+	} else if (e->part != SL_PART_PAGE_TABLES) {
+		t->parts += e->rss_bytes;
+		t->parts_pss += e->pss_bytes;
+	}
+	return 0;
+}
+
+static void stop_process(const pid_t *pid)
+{
+	(void)kill(*pid, SIGKILL);
+	(void)waitpid(*pid, NULL, 0);
+}
+
+static void parts_add_up_to_the_whole_while_it_changes(void **state)
+{
+	(void)state;
+	const struct resident_ask ask = { .when = SL_WHEN_PEAK };
+	const size_t n = (size_t)8 << 20;
+	char *memory = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(memory != MAP_FAILED);
+	__attribute__((cleanup(stop_process))) pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failure leaves without the cleanup */
+	for (; pid == 0; (void)madvise(memory, n, MADV_DONTNEED))
+		memset(memory, 1, n);
+	for (int i = 0; i < 30; i++) {
+		struct sums told = { 0 };
+		struct resident_sums sums = { 0 };
+		assert_int_equal(
+			source_proc_resident(pid, &ask, &sums, (struct sink){ add_told, &told }),
+			0);
+		assert_true(told.whole > 0);
+		assert_int_equal(told.parts, told.whole);
+		assert_true(told.whole_pss >= told.parts_pss &&
+			    told.whole_pss - told.parts_pss <= told.n_areas * 1024);
+	}
+	assert_int_equal(munmap(memory, n), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +373,9 @@ int main(void)
 		cmocka_unit_test(large_blocks_of_malloc_tell_their_size),
 		cmocka_unit_test(arenas_lie_at_multiples_of_their_size),
 		cmocka_unit_test(stacks_have_a_pointer_or_a_guard),
+		cmocka_unit_test(without_code_it_executes_something_else),
+		cmocka_unit_test(the_kernels_sum_counts_if_it_is_of_the_same_state),
+		cmocka_unit_test(parts_add_up_to_the_whole_while_it_changes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

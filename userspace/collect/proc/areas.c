@@ -140,3 +140,12 @@ int areas_read(int fd, struct areas *ret)
 	}
 	return e;
 }
+
+bool areas_have_code(const struct areas *a)
+{
+	vec_foreach(area, &a->list)
+		/* Which every process has, and the kernel tells of it before there is anything else. */
+		if (area->can_execute && strcmp(area_name(a, area), "[vsyscall]") != 0)
+			return true;
+	return false;
+}

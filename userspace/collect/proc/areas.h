@@ -33,6 +33,10 @@ int areas_read(int fd, struct areas *ret);
 void areas_done(struct areas *a);
 const char *area_name(const struct areas *a, const struct area *area);
 
+/* Whether there is code. A process that is executing something else has none for a moment: what it was is gone,
+ * and what it will be is not there yet. */
+bool areas_have_code(const struct areas *a);
+
 /* What cannot be told from the mappings alone. */
 struct areas_hints {
 	const uint64_t *stack_pointers; /* of its threads, in order; n of them */

@@ -245,6 +245,24 @@ static bool read_rollup(pid_t pid, struct row *all)
 	return true;
 }
 
+uint64_t resident_pss(const struct resident_whole *sums, const struct resident_whole *rollup,
+		      uint64_t n_cut)
+{
+	const bool is_same = rollup->rss_bytes == sums->rss_bytes &&
+			     rollup->pss_bytes >= sums->pss_bytes &&
+			     rollup->pss_bytes - sums->pss_bytes <= n_cut * KIB;
+	return is_same ? rollup->pss_bytes : sums->pss_bytes;
+}
+
+/* All other numbers are of whole pages, so nothing was cut off. */
+static void uncut(pid_t pid, uint64_t n_cut, struct row *all)
+{
+	struct row rollup;
+	if (n_cut * KIB / 2 > all->pss / CUT_PART && read_rollup(pid, &rollup))
+		all->pss = resident_pss(&(struct resident_whole){ all->rss, all->pss },
+					&(struct resident_whole){ rollup.rss, rollup.pss }, n_cut);
+}
+
 /* ---- events ---- */
 
 struct telling {
@@ -328,8 +346,7 @@ static int look(const struct telling *t, struct areas *a, struct resident_sums *
 	int e = sum_up(a, &rows, &all);
 	if (e < 0)
 		return e;
-	if (n_cut(a) * KIB / 2 > all.pss / CUT_PART)
-		(void)read_rollup(t->pid, &all);
+	uncut(t->pid, n_cut(a), &all);
 	e = tell_all(t, &all, sums);
 	for (size_t i = 0; e >= 0 && i < rows.n; i++) {
 		const struct row *row = &rows.items[i];
@@ -356,6 +373,6 @@ int source_proc_resident(pid_t pid, const struct resident_ask *ask, struct resid
 	const int e = fd < 0 ? fd : areas_read(fd, &a);
 	if (e < 0)
 		return tell_failed(&told, e, sums);
-	/* It ends just now: nothing is mapped any more. */
-	return a.list.n == 0 ? 0 : look(&told, &a, sums);
+	/* It ends just now, or executes something else: nothing is mapped any more, or yet. */
+	return areas_have_code(&a) ? look(&told, &a, sums) : 0;
 }

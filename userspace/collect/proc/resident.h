@@ -25,8 +25,18 @@ struct resident_sums { /* of all that were looked at */
 	size_t n_processes, n_failed;
 };
 
-/* RESIDENT of process @pid, nothing when it is gone; and adds it to @sums. Fails as @sink does. */
+/* RESIDENT of process @pid, nothing when it is gone, or just executes something else; and adds it to @sums.
+ * Fails as @sink does. */
 int source_proc_resident(pid_t pid, const struct resident_ask *ask, struct resident_sums *sums,
 			 struct sink sink);
+
+struct resident_whole {
+	uint64_t rss_bytes, pss_bytes;
+};
+
+/* The proportional bytes of a process by the kernel's own sums, @rollup, which were read after its mappings, whose
+ * sums are @sums and of which @n_cut had up to a kB cut off; those of @sums where it has changed meanwhile. */
+uint64_t resident_pss(const struct resident_whole *sums, const struct resident_whole *rollup,
+		      uint64_t n_cut);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* When the resident memory of the tree is looked at: at readiness, before startline ends the tree, and on
- * its way up, so that there has been a look near the peak. A look takes the kernel a while, so those on the
- * way up together take no more than a hundredth of the time; what the tree has grown by since the last one
- * is the error of its peak. That look is kept until the run is over. */
+ * its way up, so that there has been a look near the peak; pace.h says how often. What the tree has grown by since the
+ * last one is the error of its peak. That look is kept until the run is over. */
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "userspace/base/units.h"
 #include "userspace/collect/proc/own_allocator.h"
@@ -14,15 +14,6 @@
 #include "userspace/collect/run/emit.h"
 #include "userspace/collect/run/run.h"
 
-/* Less growth than this is no reason to look again. */
-#define GROWTH_PART  50
-#define GROWTH_BYTES (256u << 10)
-/* Of the time since the command began. */
-#define COST_PART 100
-/* What a look will take before there was one: a process, and walking over its pages. */
-#define PROCESS_NS (300 * NS_PER_US)
-#define NS_PER_MIB (15 * NS_PER_US)
-#define MIB	   (1u << 20)
 /* Where a tree has very many processes, most are only looked at as a whole. */
 #define LONG_MOST 64
 /* Of one look. */
@@ -56,6 +47,14 @@ static int look_at(struct run *r, pid_t pid, struct resident_ask *ask, struct re
 		       : source_proc_allocator(pid, ask->is_ns, ask->when, &allocator, sink);
 }
 
+/* Of this thread's time on the CPU: where others run instead, a look takes longer and costs no more. */
+static uint64_t used_ns(void)
+{
+	struct timespec t = { 0 };
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
 {
 	const bool has_shim = r->c->shim != NULL;
@@ -65,14 +64,12 @@ static int look(struct run *r, enum sl_when when, struct sink sink, struct resid
 		.own_directory = has_shim ? source_shim_directory(r->c->shim) : NULL,
 		.own_file = has_shim ? source_shim_path(r->c->shim) : NULL,
 	};
-	const uint64_t begin_ns = now_ns();
 	int e = !r->tree.has_events || r->tree.use_ns_pids ? run_walk(r) : 0;
 	*ret = (struct resident_sums){ 0 };
 	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++) {
 		ask.is_short = i >= LONG_MOST;
 		e = look_at(r, r->tree.pids.items[i], &ask, ret, sink);
 	}
-	r->looks.cost_ns = now_ns() - begin_ns;
 	return e;
 }
 
@@ -106,13 +103,6 @@ int run_look(struct run *r, enum sl_when when)
 	return e;
 }
 
-static uint64_t expected_ns(const struct run *r, uint64_t bytes)
-{
-	const uint64_t guess =
-		r->tree.pids.n * (uint64_t)PROCESS_NS + bytes / MIB * (uint64_t)NS_PER_MIB;
-	return guess > r->looks.cost_ns ? guess : r->looks.cost_ns;
-}
-
 int run_look_up(struct run *r, uint64_t now)
 {
 	struct looks *l = &r->looks;
@@ -121,15 +111,16 @@ int run_look_up(struct run *r, uint64_t now)
 	const uint64_t bytes = source_bpf_tells(r->c->bpf, TOLD_MEMORY)
 				       ? source_bpf_resident(r->c->bpf)
 				       : r->resident_bytes;
-	if (bytes < l->seen_bytes + l->seen_bytes / GROWTH_PART + GROWTH_BYTES ||
-	    (l->spent_ns + expected_ns(r, bytes)) * COST_PART > now - r->spawn_ns)
+	if (!look_is_due(&l->pace, bytes, r->tree.pids.n, now - r->spawn_ns))
 		return 0;
 	_cleanup_(buf_done) struct buf kept = { .limit = KEPT_MOST };
 	struct keeping keeping = { .kept = &kept };
 	struct resident_sums sums;
+	const uint64_t begin_ns = used_ns();
 	const int e = look(r, SL_WHEN_PEAK, (struct sink){ keep, &keeping }, &sums);
-	l->spent_ns += l->cost_ns;
-	l->seen_bytes = bytes;
+	/* Who may not be looked at will not be seen later either. */
+	look_was_taken(&l->pace, bytes, sums.n_failed > 0 ? bytes : sums.rss_bytes,
+		       used_ns() - begin_ns);
 	if (e >= 0)
 		keep_highest(r, &kept, &sums);
 	return e;

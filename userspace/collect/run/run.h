@@ -14,6 +14,7 @@
 #include "userspace/collect/run/aside.h"
 #include "userspace/collect/run/collect.h"
 #include "userspace/collect/run/overhead.h"
+#include "userspace/collect/run/pace.h"
 #include "userspace/collect/run/redact.h"
 #include "userspace/collect/run/signals.h"
 #include "userspace/collect/run/source.h"
@@ -54,8 +55,7 @@ struct looks {			  /* at the resident memory of the tree; looks.c */
 	uint64_t rss_bytes;	  /* … and what it found */
 	struct resident_sums pss; /* of the one that found most PSS, at pss_ns; 0: none */
 	uint64_t pss_ns;
-	uint64_t seen_bytes;	    /* what the tree had at the last on its way up */
-	uint64_t cost_ns, spent_ns; /* of the last; of those on the way up together */
+	struct look_pace pace; /* of those on its way up */
 };
 
 struct run {
