@@ -23,7 +23,7 @@ made_of() {
 	peak file 19.8 24
 	peak shared 9.8 10.5
 	# They are the whole, but for what the kernel's counters hold back.
-	q '.runs[0].processes[0] | (.rss.peak | add) / .peak_rss_bytes | . > 0.97 and . < 1.03' | grep -qx true
+	q '.runs[0].processes[0] | (.rss.peak | add) / .tree.peak_rss_bytes | . > 0.97 and . < 1.03' | grep -qx true
 }
 
 @test "kernel probes: at the peak, whatever is left at the end" {
@@ -58,4 +58,26 @@ made_of() {
 @test "at readiness" {
 	session --ready cmd:'test -s file' --timeout 20 -- "$RESIDENT" keep file
 	q '.runs[0].processes[0].rss.ready | .anonymous_bytes >= 0 and .file_bytes > 0' | grep -qx true
+}
+
+@test "the peak of what follows many short processes, and then only sleeps" {
+	cat >wrapper <<-'END'
+		#!/bin/bash
+		for i in $(seq 60); do
+		    (: | /bin/true)
+		done
+		exec "$@"
+	END
+	chmod +x wrapper
+	require_bpf
+	session --probes bpf,shim -- ./wrapper "$RESIDENT" keep file 600
+	[ "$status" -eq 0 ]
+	q '.runs[0] | ([.processes[].rss.at_peak | select(. != null) | .rss_bytes] | add) / .tree.peak_rss_bytes
+	   | . >= 0.9 and . <= 1.05' | grep -qx true
+	# And its parts are what it is.
+	[ "$(q '.runs[0].processes[].rss.at_peak | select(. != null) |
+		([.parts[].rss_bytes] | add) == .rss_bytes' | sort -u)" = true ]
+	"$STARTLINE" report --view resident session.json >seen
+	grep -qE '^peak: looked at [0-9.]+ m?s, when the tree had 6[0-9]\.[0-9] MB of at most 6[0-9]\.[0-9] MB$' seen
+	grep -q '^resident.* all .* peak, at [0-9.]* m*s ' seen
 }

@@ -1,7 +1,7 @@
 /* build: static */
 /* SPDX-License-Identifier: MIT */
 /* Has 30 MiB of memory of its own, 20 MiB of the file FILE (which it writes) and 10 MiB that are shared, all in
- * use at once; "gives" them back before it waits and ends, or "keeps" them. */
+ * use at once, for MS ms (100); "gives" them back before it waits and ends, or "keeps" them. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +37,8 @@ static int file_of(const char *path, size_t bytes)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		(void)fprintf(stderr, "usage: resident keep|give FILE\n");
+	if (argc < 3 || argc > 4) {
+		(void)fprintf(stderr, "usage: resident keep|give FILE [MS]\n");
 		return 2;
 	}
 	char *own = map(30 * MIB, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 	memset(shared, 1, 10 * MIB);
 	for (size_t i = 0; i < 20 * MIB; i += 4096)
 		sum = (char)(sum + file[i]);
-	(void)usleep(100000);
+	(void)usleep(argc > 3 ? (useconds_t)strtoul(argv[3], NULL, 10) * 1000 : 100000);
 	if (strcmp(argv[1], "give") == 0) {
 		(void)munmap(own, 30 * MIB);
 		(void)munmap(file, 20 * MIB);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the resident memory of each process consists of: at readiness, else when the tree had most. */
 
+#include <stdio.h>
+
 #include "userspace/base/units.h"
 #include "userspace/view/report/parts.h"
 
@@ -9,12 +11,17 @@
 #define LEAST_PART 100
 /* What a worker has made its own since readiness is worth a line. */
 #define UNSHARED_LEAST (1 << 20)
+/* A look that found this much less than there was at most, in percent, does not stand for the peak. */
+#define PEAK_MISSED 5
 
 /* clang-format off */
 static const struct column columns[] = {
 	{ .title = "process", .key = "command" },
 	{ .title = "id", .key = "process", .audience = FOR_PROGRAMS },
 	{ .title = "at", .key = "at", .audience = FOR_PROGRAMS },
+	{ .title = "time", .key = "time_ns", .audience = FOR_PROGRAMS },
+	{ .title = "tree", .key = "tree_rss_bytes", .audience = FOR_PROGRAMS },
+	{ .title = "tree's peak", .key = "tree_peak_rss_bytes", .audience = FOR_PROGRAMS },
 	{ .title = "part", .key = "part" },
 	{ .title = "", .key = "name", .is_elastic = true },
 	{ .title = "rss", .key = "rss_bytes", .align = ALIGN_RIGHT },
@@ -27,15 +34,35 @@ static const struct column columns[] = {
 
 struct adding {
 	struct table *t;
+	const struct run *run;
 	const struct process *process;
-	const char *label, *at;
+	const char *label;
+	enum resident_when when;
+	int64_t tree_bytes; /* of all that were looked at then */
 };
+
+static const char *word_of(enum resident_when when)
+{
+	return when == LOOK_READY ? "ready" : "peak";
+}
+
+static int64_t tree_bytes(const struct run *run, enum resident_when when)
+{
+	int64_t sum = UNKNOWN;
+	for (size_t i = 0; i < run->n_processes; i++)
+		if (run->processes[i].looks[when].is_known)
+			sum = sum_known(sum, run->processes[i].looks[when].rss_bytes);
+	return sum;
+}
 
 static void add_row(const struct adding *a, const char *part, const struct resident_part *p)
 {
 	table_text(a->t, a->label);
 	table_count(a->t, a->process->id);
-	table_text(a->t, a->at);
+	table_text(a->t, word_of(a->when));
+	table_ns(a->t, a->process->looks[a->when].time_ns);
+	table_bytes(a->t, a->tree_bytes);
+	table_bytes(a->t, a->run->peak_rss_bytes);
 	table_text(a->t, part);
 	table_text(a->t, p->name);
 	table_bytes(a->t, p->rss_bytes);
@@ -45,10 +72,24 @@ static void add_row(const struct adding *a, const char *part, const struct resid
 	table_bytes(a->t, p->swap_bytes);
 }
 
+/* People read in it of which moment the parts below are. */
+static void add_whole(const struct adding *a, struct resident_part *all)
+{
+	char when[UNITS_BYTES + 16], at[UNITS_BYTES];
+	(void)snprintf(when, sizeof(when), "%s, at %s", word_of(a->when),
+		       format_ns(at, (double)a->process->looks[a->when].time_ns));
+	table_audience(a->t, FOR_PROGRAMS);
+	add_row(a, "all", all);
+	all->name = when;
+	table_audience(a->t, FOR_PEOPLE);
+	table_tone(a->t, TONE_STRONG);
+	add_row(a, "all", all);
+}
+
 /* A row of the whole goes before its parts. */
 static void add_process(const struct adding *a, const struct resident_look *look)
 {
-	const struct resident_part all = {
+	struct resident_part all = {
 		.name = "",
 		.rss_bytes = look->rss_bytes,
 		.pss_bytes = look->pss_bytes,
@@ -57,8 +98,7 @@ static void add_process(const struct adding *a, const struct resident_look *look
 		.swap_bytes = look->swap_bytes,
 	};
 	struct resident_part rest = { .name = "" };
-	table_tone(a->t, TONE_STRONG);
-	add_row(a, "all", &all);
+	add_whole(a, &all);
 	for (size_t i = 0; i < look->n_parts; i++) {
 		const struct resident_part *p = &look->parts[i];
 		const bool is_large = p->rss_bytes >= look->rss_bytes / LEAST_PART;
@@ -122,26 +162,56 @@ static void note_tree(struct table *t, const struct run *run)
 		table_note(t, "%s", run->pss_missing);
 }
 
+/* The look of those that are shown as they were at the peak. */
+static void note_peak(struct table *t, const struct run *run, const struct adding *last)
+{
+	char at[UNITS_BYTES], had[UNITS_BYTES], most[UNITS_BYTES];
+	const int64_t peak = run->peak_rss_bytes;
+	(void)format_ns(at, (double)last->process->looks[LOOK_PEAK].time_ns);
+	(void)format_bytes(had, (double)last->tree_bytes);
+	if (peak == UNKNOWN) {
+		table_note(t, "peak: looked at %s, when the tree had %s", at, had);
+		return;
+	}
+	/* The kernel's counters lag behind. */
+	(void)format_bytes(most, (double)(peak > last->tree_bytes ? peak : last->tree_bytes));
+	table_note(t, "peak: looked at %s, when the tree had %s of at most %s", at, had, most);
+	if ((double)last->tree_bytes < (double)peak * (100 - PEAK_MISSED) / 100)
+		table_note(
+			t,
+			"nobody looked when it had most: the parts are not those of the peak of %s",
+			most);
+}
+
 struct table *build_resident(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
 	struct table *t = table_new("Resident memory", columns, N_OF(columns));
 	_cleanup_(buf_done) struct buf label = { .limit = MAX_LABEL };
+	struct adding at_peak = { .t = NULL };
 	bool has_any = false;
 	for (size_t i = 0; i < run->n_processes; i++) {
 		const struct process *p = &run->processes[i];
-		const bool is_ready = p->looks[LOOK_READY].is_known;
-		const struct resident_look *look = &p->looks[is_ready ? LOOK_READY : LOOK_PEAK];
-		if (!look->is_known)
+		const enum resident_when when =
+			p->looks[LOOK_READY].is_known ? LOOK_READY : LOOK_PEAK;
+		if (!p->looks[when].is_known)
 			continue;
-		const struct adding a = { t, p, process_label(run, p->id, &label),
-					  is_ready ? "ready" : "peak" };
-		add_process(&a, look);
-		if (is_ready)
-			note_live(&a, look);
+		const struct adding a = { .t = t,
+					  .run = run,
+					  .process = p,
+					  .label = process_label(run, p->id, &label),
+					  .when = when,
+					  .tree_bytes = tree_bytes(run, when) };
+		add_process(&a, &p->looks[when]);
+		if (when == LOOK_READY)
+			note_live(&a, &p->looks[when]);
+		else
+			at_peak = a;
 		note_unshared(&a);
 		has_any = true;
 	}
+	if (at_peak.t != NULL)
+		note_peak(t, run, &at_peak);
 	if (has_any)
 		note_tree(t, run);
 	else
