@@ -89,11 +89,12 @@ PROGRAM_CFLAGS = $(COMMON_CFLAGS) $(MODE_CFLAGS) $(PACKAGE_FLAGS) \
 
 # The shim runs inside other people's programs: no libc start-up, no stack protector (its canary
 # lives in a TLS the program may not have set up), no sanitizer, whatever the rest is built with.
-# gcc, because this set of flags is what the tests prove.
+# gcc, because this set of flags is what the tests prove. Words that were just stored one by one are not to be loaded
+# two at a time: that waits until they have left the store buffer.
 SHIM_CC     ?= gcc
 SHIM_CFLAGS := $(COMMON_CFLAGS) -O2 -g -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-plt \
 	-ffreestanding -fno-stack-protector -U_FORTIFY_SOURCE -fno-tree-loop-distribute-patterns \
-	-fasynchronous-unwind-tables
+	-fno-tree-vectorize -fasynchronous-unwind-tables
 # initfirst: before the program's preinit functions and all constructors, which are not to see what
 # brought the shim. noseparate-code and norelro save the loader two mappings and a system call in every process.
 SHIM_LDFLAGS := -shared -nostdlib -Wl,--version-script=preload/exports.map -Wl,-z,defs \

@@ -10,8 +10,8 @@ enum { PAGE_BYTES = 4096, MASK_BYTES = 8, NO_SUCH_KIND = 41, INVALID = -22 /* EI
 
 static bool page_is_readable(struct reader *r, uintptr_t page)
 {
-	for (int i = 0; i < READER_PAGES; i++) {
-		if (r->readable[i] == page && page != 0)
+	for (uint32_t i = 0; i < READER_PAGES && i < r->n_asked; i++) {
+		if (r->readable[i] == page)
 			return true;
 	}
 	if (sys_call4(SYS_rt_sigprocmask, NO_SUCH_KIND, (long)page, 0, MASK_BYTES) != INVALID)

@@ -10,10 +10,10 @@
 
 enum { READER_PAGES = 4 };
 
-/* What is known of pages; starts as zeros, lives on the stack and for one call only. */
+/* What is known of pages; starts with none asked for, lives on the stack and for one call only. */
 struct reader {
 	uintptr_t readable[READER_PAGES]; /* addresses of pages, the latest last asked for */
-	uint32_t n_asked;
+	uint32_t n_asked;		  /* so many of these mean anything */
 };
 
 /* Whether all of @at .. @at + @n can be read. */

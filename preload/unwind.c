@@ -16,17 +16,21 @@ enum {
 	CONTEXT_RIP = 40 + 16 * WORD,
 };
 
+/* What is walked from frame to frame. Only inlined functions see it, so that it stays in registers. */
+struct registers {
+	uint64_t rip, rsp, rbp;
+	uint16_t rbp_below; /* words */
+	bool knows_rbp;
+};
+
 struct walk {
 	struct unwind_thread *thread;
 	struct code *code;
-	uint64_t rip, rsp, rbp;
-	bool knows_rbp;
-	bool may_call, is_asked;
-	bool is_own;	 /* all of it is on the thread's own stack */
-	uintptr_t floor; /* from here to the end of that one everything can be read */
-	bool is_cut;
-	uint32_t rbp_below;
+	uintptr_t floor; /* from here to the end of the thread's own stack everything can be read */
 	uint32_t n_fresh;
+	bool may_call, is_asked;
+	bool is_own; /* all of it is on the thread's own stack */
+	bool is_cut;
 	struct reader reader;
 };
 
@@ -119,63 +123,62 @@ static uint32_t find_rule(struct walk *w, uint64_t address)
 	return rule;
 }
 
-static bool step_by_context(struct walk *w)
+static inline bool step_by_context(struct walk *w, struct registers *r)
 {
 	uint64_t rip, rsp, rbp;
 
 	w->is_own = false; /* it may have led to another stack */
-	if (!read_word(w, w->rsp + CONTEXT_RIP, &rip) ||
-	    !read_word(w, w->rsp + CONTEXT_RSP, &rsp) || !read_word(w, w->rsp + CONTEXT_RBP, &rbp))
+	if (!read_word(w, r->rsp + CONTEXT_RIP, &rip) ||
+	    !read_word(w, r->rsp + CONTEXT_RSP, &rsp) || !read_word(w, r->rsp + CONTEXT_RBP, &rbp))
 		return false;
-	w->rip = rip | SL_EXACT_INTERRUPTED;
-	w->rsp = rsp;
-	w->rbp = rbp;
-	w->knows_rbp = true;
+	*r = (struct registers){ rip | SL_EXACT_INTERRUPTED, rsp, rbp, 0, true };
 	return true;
 }
 
 /* False: it leads nowhere. */
-static inline bool step(struct walk *w, uint32_t rule)
+static inline bool step(struct walk *w, uint32_t rule, struct registers *r)
 {
 	const uint64_t words = SL_RULE_WORDS(rule);
 	const uint32_t saved = SL_RULE_SAVED(rule);
 	const uint32_t kind = SL_RULE_KIND(rule);
-	uint64_t cfa = w->rsp + words * WORD;
+	uint64_t cfa = r->rsp + words * WORD;
 
-	if (kind == SL_RULE_CONTEXT)
-		return step_by_context(w);
-	if (kind != SL_RULE_RSP && !w->knows_rbp)
+	if (unlikely(kind == SL_RULE_CONTEXT))
+		return step_by_context(w, r);
+	if (kind != SL_RULE_RSP && !r->knows_rbp)
 		return false;
 	if (kind == SL_RULE_RBP)
-		cfa = w->rbp + words * WORD;
-	else if (kind == SL_RULE_AT_RBP && !read_word(w, w->rbp - words * WORD, &cfa))
+		cfa = r->rbp + words * WORD;
+	else if (kind == SL_RULE_AT_RBP && !read_word(w, r->rbp - words * WORD, &cfa))
 		return false;
 	uint64_t rip;
-	if (cfa <= w->rsp || !read_word(w, cfa - WORD, &rip))
+	if (cfa <= r->rsp || !read_word(w, cfa - WORD, &rip))
 		return false;
-	w->rbp_below = 0;
+	r->rbp_below = 0;
 	if (kind == SL_RULE_AT_RBP) {
-		const uint64_t at = w->rbp;
+		const uint64_t at = r->rbp;
 		/* It was pushed after what stands at the CFA: else this is no such frame. */
 		if (at >= cfa)
 			return false;
-		w->knows_rbp = read_word(w, at, &w->rbp);
-		w->rbp_below = (uint32_t)((cfa - at) / WORD);
+		r->knows_rbp = read_word(w, at, &r->rbp);
+		/* Too far to be noted. */
+		w->is_own = w->is_own && (cfa - at) / WORD <= UINT16_MAX;
+		r->rbp_below = (uint16_t)((cfa - at) / WORD);
 	} else if (saved == SL_SAVED_LOST) {
-		w->knows_rbp = false;
+		r->knows_rbp = false;
 	} else if (saved != SL_SAVED_NOT) {
-		w->knows_rbp = read_word(w, cfa - (uint64_t)saved * WORD, &w->rbp);
-		w->rbp_below = saved;
+		r->knows_rbp = read_word(w, cfa - (uint64_t)saved * WORD, &r->rbp);
+		r->rbp_below = (uint16_t)saved;
 	}
-	w->rip = rip;
-	w->rsp = cfa;
+	r->rip = rip;
+	r->rsp = cfa;
 	return true;
 }
 
 /* ---- what is as it was ---- */
 
 /* Whether what led from the frame at @at outwards still holds the same values. */
-static bool is_unchanged(const struct unwind_thread *t, uint32_t at)
+static inline bool is_unchanged(const struct unwind_thread *t, uint32_t at)
 {
 	while (at-- > 0) {
 		const struct unwind_frame *f = &t->last[at];
@@ -189,62 +192,95 @@ static bool is_unchanged(const struct unwind_thread *t, uint32_t at)
 
 /* Whether the frame that the walk has come to is one of the last time; *at is where to look from, and then
  * which. */
-static inline bool is_met(const struct walk *w, uint32_t *at)
+static inline bool is_met(const struct unwind_thread *t, const struct registers *r, uint32_t *at)
 {
-	const struct unwind_thread *t = w->thread;
-
-	while (*at > 0 && t->last[*at - 1].rsp < w->rsp)
+	while (*at > 0 && t->last[*at - 1].rsp < r->rsp)
 		--*at;
 	if (*at == 0)
 		return false;
 	const struct unwind_frame *f = &t->last[*at - 1];
-	return f->rsp == w->rsp && f->address == w->rip && f->rbp == w->rbp && w->knows_rbp &&
-	       is_unchanged(t, *at - 1);
+	return f->rsp == r->rsp && f->address == r->rip &&
+	       (!f->needs_rbp || (r->knows_rbp && f->rbp == r->rbp)) && is_unchanged(t, *at - 1);
 }
 
 /* ---- the walk ---- */
 
-/* *ret_met: so many frames of the last time are the rest. */
-static void walk_out(struct walk *w, uint32_t *ret_met)
+/* The last byte of a call, which may be the last instruction of a function. */
+static inline uint64_t place_of(uint64_t rip)
+{
+	return rip & SL_EXACT_INTERRUPTED ? rip & ~SL_EXACT_INTERRUPTED : rip - 1;
+}
+
+static inline bool uses_rbp(uint32_t rule)
+{
+	return SL_RULE_KIND(rule) == SL_RULE_RBP || SL_RULE_KIND(rule) == SL_RULE_AT_RBP;
+}
+
+/* So many frames of the last time are the rest. */
+static inline uint32_t walk_out(struct walk *w, struct registers r)
 {
 	struct unwind_thread *t = w->thread;
-	uint32_t at = t->n_last;
+	uint32_t at = t->n_last, n = 0;
 
-	for (*ret_met = 0; w->rip != 0; w->n_fresh++) {
-		if (is_met(w, &at)) {
-			*ret_met = at;
-			return;
+	for (; r.rip != 0; n++) {
+		if (is_met(t, &r, &at)) {
+			/* Whoever called may be another one, that has put it elsewhere. */
+			t->last[at - 1].rbp = r.rbp;
+			t->last[at - 1].rbp_below = r.rbp_below;
+			w->n_fresh = n;
+			return at;
 		}
-		if (w->n_fresh == UNWIND_FRAMES) {
+		if (n == UNWIND_FRAMES) {
 			w->is_cut = true;
-			return;
+			break;
 		}
-		t->fresh[w->n_fresh] = (struct unwind_frame){
-			.address = w->rip,
-			.rsp = w->rsp,
-			.rbp = w->rbp,
-			.rbp_below = w->rbp_below,
+		const uint32_t rule = find_rule(w, place_of(r.rip));
+		t->fresh[n] = (struct unwind_frame){
+			.address = r.rip,
+			.rsp = r.rsp,
+			.rbp = r.rbp,
+			.rbp_below = r.rbp_below,
+			.needs_rbp = uses_rbp(rule),
 		};
-		/* The last byte of a call, which may be the last instruction of a function. */
-		const uint64_t place =
-			w->rip & SL_EXACT_INTERRUPTED ? w->rip & ~SL_EXACT_INTERRUPTED : w->rip - 1;
-		const uint32_t rule = find_rule(w, place);
 		if (SL_RULE_KIND(rule) == SL_RULE_END) {
-			w->n_fresh++;
-			return;
+			n++;
+			break;
 		}
-		if (SL_RULE_KIND(rule) == SL_RULE_UNKNOWN || !step(w, rule)) {
-			w->n_fresh++;
+		if (SL_RULE_KIND(rule) == SL_RULE_UNKNOWN || !step(w, rule, &r)) {
+			n++;
 			w->is_cut = true;
-			return;
+			break;
 		}
-		/* Frames are told apart by their RBP, too. */
-		w->is_own = w->is_own && w->knows_rbp;
 	}
+	w->n_fresh = n;
+	return 0;
+}
+
+/* Going on outwards from @inner leads to @outer. What does not depend on RBP need not be looked at the next time. */
+static inline void link_rbp(struct unwind_frame *inner, struct unwind_frame *outer)
+{
+	if (!outer->needs_rbp)
+		outer->rbp_below = 0;
+	else if (outer->rbp_below == 0)
+		inner->needs_rbp = true;
+}
+
+static inline uint32_t number_of(struct unwind_thread *t, struct stack_nodes *nodes,
+				 uint32_t caller, uint64_t address)
+{
+	struct unwind_node *known =
+		&t->nodes[(address ^ address >> 9 ^ caller * 0x9e3779b1u >> 20) % UNWIND_NODES];
+
+	if (likely(known->address == address && known->caller == caller))
+		return known->number;
+	const uint32_t number = stack_nodes_intern(nodes, caller, address);
+	if (number != 0)
+		*known = (struct unwind_node){ address, caller, number };
+	return number;
 }
 
 /* Numbers what is new, from outside. */
-static uint32_t intern(struct walk *w, struct stack_nodes *nodes, uint32_t n_met)
+static inline uint32_t intern(struct walk *w, struct stack_nodes *nodes, uint32_t n_met)
 {
 	struct unwind_thread *t = w->thread;
 	uint32_t number = n_met > 0 ? t->last[n_met - 1].node : SL_EXACT_OUTERMOST;
@@ -254,10 +290,12 @@ static uint32_t intern(struct walk *w, struct stack_nodes *nodes, uint32_t n_met
 		number = SL_EXACT_CUT;
 	const bool has_room = n_met + w->n_fresh <= UNWIND_FRAMES;
 	for (uint32_t i = w->n_fresh; i-- > 0;) {
-		number = stack_nodes_intern(nodes, number, t->fresh[i].address);
+		number = number_of(t, nodes, number, t->fresh[i].address);
 		if (number == 0)
 			break;
 		if (has_room) {
+			if (n > 0)
+				link_rbp(&t->fresh[i], &t->last[n - 1]);
 			t->last[n] = t->fresh[i];
 			t->last[n++].node = number;
 		}
@@ -270,20 +308,18 @@ static uint32_t intern(struct walk *w, struct stack_nodes *nodes, uint32_t n_met
 uint32_t unwind_stack(struct code *code, struct stack_nodes *nodes, struct unwind_thread *thread,
 		      const struct unwind_start *start, bool may_call)
 {
-	struct walk w = {
-		.thread = thread,
-		.code = code,
-		.rip = start->rip,
-		.rsp = start->rsp,
-		.rbp = start->rbp,
-		.knows_rbp = true,
-		.may_call = may_call,
-	};
+	const struct registers r = { start->rip, start->rsp, start->rbp, 0, true };
 	const uint32_t epoch = code_epoch(code);
-	uint32_t n_met = 0;
+	struct walk w;
 
-	w.is_own = is_own_stack(&w, start->rsp);
-	w.floor = w.is_own ? start->rsp : thread->high;
+	w.thread = thread;
+	w.code = code;
+	w.n_fresh = 0;
+	w.may_call = may_call;
+	w.is_asked = w.is_cut = false;
+	w.reader.n_asked = 0;
+	w.is_own = is_own_stack(&w, r.rsp);
+	w.floor = w.is_own ? r.rsp : thread->high;
 	if (unlikely(thread->epoch != epoch)) {
 		for (size_t i = 0; i < UNWIND_CACHE; i++)
 			thread->rows[i].address = 0;
@@ -292,8 +328,8 @@ uint32_t unwind_stack(struct code *code, struct stack_nodes *nodes, struct unwin
 	}
 	if (!w.is_own)
 		thread->n_last = 0;
-	walk_out(&w, &n_met);
-	if (w.is_cut)
+	const uint32_t n_met = walk_out(&w, r);
+	if (unlikely(w.is_cut))
 		(void)__atomic_fetch_add(&nodes->file->n_cut, 1, __ATOMIC_RELAXED);
 	return intern(&w, nodes, n_met);
 }

@@ -17,20 +17,28 @@
 #include "preload/code.h"
 #include "preload/stack_nodes.h"
 
-enum { UNWIND_FRAMES = 256, UNWIND_CACHE = 256 };
+enum { UNWIND_FRAMES = 256, UNWIND_CACHE = 256, UNWIND_NODES = 512 };
 
 /* A frame: what its registers are when what it called has returned. */
 struct unwind_frame {
 	uint64_t address; /* where it goes on, SL_EXACT_INTERRUPTED */
 	uint64_t rsp;	  /* the address stood below it */
 	uint64_t rbp;
-	uint32_t rbp_below; /* words below RSP, where that RBP stood; 0: it was in the register */
 	uint32_t node;
+	uint16_t
+		rbp_below; /* words below RSP, where that RBP stood; 0: in the register, or it matters no more */
+	bool needs_rbp; /* what follows outwards depends on it */
 };
 
 struct unwind_row {
 	uint64_t address;
 	uint32_t rule;
+};
+
+/* Which number a frame has got; as these never change, it may be of any time. */
+struct unwind_node {
+	uint64_t address;
+	uint32_t caller, number;
 };
 
 /* Of one thread; starts as zeros. */
@@ -40,6 +48,7 @@ struct unwind_thread {
 	uint32_t epoch; /* of the code, that the rest is of */
 	uint32_t n_last;
 	struct unwind_row rows[UNWIND_CACHE];
+	struct unwind_node nodes[UNWIND_NODES];
 	struct unwind_frame last[UNWIND_FRAMES];  /* outermost first */
 	struct unwind_frame fresh[UNWIND_FRAMES]; /* innermost first */
 };
