@@ -13,13 +13,19 @@
  * A ring has words. Writer and reader count those that were ever written (head, stored with release order) and
  * read (tail). Word n is small[n % SL_EXACT_SMALL], or from grown_at on large[n % SL_EXACT_LARGE]. Records:
  *
- *   ALLOCATED  clock << 4 | kind, address, node << 40 | usable bytes
+ *   ALLOCATED  address / 16 << 20 | ticks << 4 | kind, node << 40 | usable bytes
  *   SAMPLED    the same; and the block is one of those that are sampled (preload/sample.h)
- *   FREED      clock << 4 | kind, address
+ *   FREED      address / 16 << 20 | ticks << 4 | kind
  *
- * The clock is the processor's (TSC), so that the records of all threads can be put in order; an allocation is
- * recorded after it was made, a free before. A realloc is both; one that failed is followed by what is there
- * still, as if it was allocated.
+ * Ticks of the processor's clock (TSC) since the ring's record before, so that the records of all threads can be
+ * put in order; an allocation is recorded after it was made, a free before. What does not fit stands in words before
+ * the record, in this order, and is 0 in it:
+ *
+ *   CLOCK      clock << 4 | kind: when it was made
+ *   ADDRESS    address << 4 | kind
+ *
+ * A realloc is both a free and an allocation; one that failed is followed by what is there still, as if it was
+ * allocated.
  *
  * It ends when startline says so (sl_tree.exact), or for one image when it finds no room (is_over). From then
  * on its threads tell of sampled blocks only (bpf/block.h), of frees of those that were allocated before, too. */
@@ -31,7 +37,7 @@
 #include "bpf/lane.h"
 
 #define SL_EXACT_MAGIC	 0x746361782d746c73ull /* "slt-xact" */
-#define SL_EXACT_VERSION 2u
+#define SL_EXACT_VERSION 3u
 #define SL_EXACT_PREFIX	 "exact-"
 
 #define SL_EXACT_RINGS	     256u
@@ -57,9 +63,15 @@ enum sl_exact_kind {
 	SL_EXACT_ALLOCATED = 1,
 	SL_EXACT_FREED = 2,
 	SL_EXACT_SAMPLED = 3,
+	SL_EXACT_CLOCK = 4,
+	SL_EXACT_ADDRESS = 5,
 };
 
 #define SL_EXACT_KIND_BITS   4
+#define SL_EXACT_TICKS_BITS  16
+#define SL_EXACT_BLOCK_SHIFT 4 /* of addresses, which are multiples of 16 */
+#define SL_EXACT_BLOCK_AT    (SL_EXACT_KIND_BITS + SL_EXACT_TICKS_BITS)
+#define SL_EXACT_BLOCK_BITS  (64 - SL_EXACT_BLOCK_AT)
 #define SL_EXACT_USABLE_BITS 40
 #define SL_EXACT_USABLE_MAX  ((1ull << SL_EXACT_USABLE_BITS) - 1)
 

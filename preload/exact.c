@@ -12,7 +12,7 @@
 #define UNUSUAL __attribute__((noinline, cold))
 
 enum {
-	RECORD_MAX = 3, /* words */
+	RECORD_MAX = 4, /* words */
 	TIMED_EACH = 64,
 	TICKS_MOST =
 		1
@@ -103,6 +103,9 @@ static inline struct exact_thread *enter(struct exact *e)
 		add(&e->file->n_unrecorded, 1);
 		return NULL;
 	}
+	/* Left between its last stores the one before may have counted only half. */
+	if (unlikely(t->busy != 0))
+		t->clock = 0;
 	t->busy = here;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->timed_since = unlikely(++t->n_calls % TIMED_EACH == 0) ? __builtin_ia32_rdtsc() : 0;
@@ -137,6 +140,7 @@ void exact_thread_begin(void)
 	/* Another thread may have had the place before. */
 	if (t != NULL) {
 		t->busy = 0;
+		t->clock = 0;
 		t->unwind.low = t->unwind.high = 0;
 		t->unwind.n_last = 0;
 	}
@@ -193,21 +197,54 @@ static UNUSUAL bool make_room(struct exact *e, struct exact_thread *t)
 	return false;
 }
 
-static inline uint64_t *word_at(const struct exact_thread *t, uint64_t n)
+static inline void put(const struct exact_thread *t, uint64_t n, uint64_t word)
 {
-	return n < t->grown_at ? &t->small[n % SL_EXACT_SMALL] : &t->large[n % SL_EXACT_LARGE];
+	*(n < t->grown_at ? &t->small[n % SL_EXACT_SMALL] : &t->large[n % SL_EXACT_LARGE]) = word;
 }
 
-static inline uint64_t clock_word(enum sl_exact_kind kind)
+/* The first word of a record, behind those that it needs before: *n words are written so far. */
+static UNUSUAL uint64_t put_wide(struct exact_thread *t, enum sl_exact_kind kind, const void *p,
+				 uint64_t ticks, uint64_t *n)
 {
-	return __builtin_ia32_rdtsc() << SL_EXACT_KIND_BITS | kind;
+	uint64_t block = (uintptr_t)p >> SL_EXACT_BLOCK_SHIFT;
+
+	if (ticks >> SL_EXACT_TICKS_BITS != 0) {
+		put(t, (*n)++, (t->clock + ticks) << SL_EXACT_KIND_BITS | SL_EXACT_CLOCK);
+		ticks = 0;
+	}
+	if (block >> SL_EXACT_BLOCK_BITS != 0 || block << SL_EXACT_BLOCK_SHIFT != (uintptr_t)p) {
+		put(t, (*n)++, (uintptr_t)p << SL_EXACT_KIND_BITS | SL_EXACT_ADDRESS);
+		block = 0;
+	}
+	return block << SL_EXACT_BLOCK_AT | ticks << SL_EXACT_KIND_BITS | kind;
 }
 
-static inline void publish(struct exact_thread *t, uint64_t n)
+/* Writes what tells of block @p, behind *n words; *ret_clock: when that was. */
+static inline void put_block(struct exact_thread *t, enum sl_exact_kind kind, const void *p,
+			     uint64_t *n, uint64_t *ret_clock)
 {
-	t->head += n;
+	const uint64_t clock = __builtin_ia32_rdtsc(), ticks = clock - t->clock;
+	/* What is too large, and what is no multiple, together. */
+	const uint64_t block = (uintptr_t)p << (64 - SL_EXACT_BLOCK_SHIFT) |
+			       (uintptr_t)p >> (SL_EXACT_BLOCK_BITS + SL_EXACT_BLOCK_SHIFT);
+
+	if (unlikely((ticks >> SL_EXACT_TICKS_BITS | block) != 0))
+		put(t, *n, put_wide(t, kind, p, ticks, n));
+	else
+		put(t, *n,
+		    (uintptr_t)p << (SL_EXACT_BLOCK_AT - SL_EXACT_BLOCK_SHIFT) |
+			    ticks << SL_EXACT_KIND_BITS | kind);
+	++*n;
+	*ret_clock = clock;
+}
+
+/* Words up to @n are written. */
+static inline void publish(struct exact_thread *t, uint64_t n, uint64_t clock)
+{
+	t->head = n;
+	t->clock = clock;
 	/* Release: pairs with the collector's acquire; what is below was written. */
-	__atomic_store_n(&t->ring->head, t->head, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->ring->head, n, __ATOMIC_RELEASE);
 }
 
 /* ---- records ---- */
@@ -230,11 +267,10 @@ bool exact_allocated(const struct unwind_start *start, const void *p, __s64 usab
 	if (likely(fits)) {
 		const uint64_t bytes = (uint64_t)usable < SL_EXACT_USABLE_MAX ? (uint64_t)usable
 									      : SL_EXACT_USABLE_MAX;
-		*word_at(t, t->head) =
-			clock_word(is_sampled ? SL_EXACT_SAMPLED : SL_EXACT_ALLOCATED);
-		*word_at(t, t->head + 1) = (uintptr_t)p;
-		*word_at(t, t->head + 2) = stack << SL_EXACT_USABLE_BITS | bytes;
-		publish(t, RECORD_MAX);
+		uint64_t n = t->head, clock;
+		put_block(t, is_sampled ? SL_EXACT_SAMPLED : SL_EXACT_ALLOCATED, p, &n, &clock);
+		put(t, n++, stack << SL_EXACT_USABLE_BITS | bytes);
+		publish(t, n, clock);
 	}
 	leave(t);
 	return fits;
@@ -249,9 +285,9 @@ bool exact_freed(const void *p)
 		return false;
 	const bool fits = has_room(e, t);
 	if (likely(fits)) {
-		*word_at(t, t->head) = clock_word(SL_EXACT_FREED);
-		*word_at(t, t->head + 1) = (uintptr_t)p;
-		publish(t, 2);
+		uint64_t n = t->head, clock;
+		put_block(t, SL_EXACT_FREED, p, &n, &clock);
+		publish(t, n, clock);
 	}
 	leave(t);
 	return fits;

@@ -20,6 +20,7 @@ struct exact_thread {
 	struct sl_exact_ring *ring;
 	uint64_t *small, *large;
 	uint64_t head, tail, grown_at; /* as in the ring; tail: as it was last seen */
+	uint64_t clock;		       /* of the last record; 0: not known */
 	uintptr_t busy;		       /* where on the stack a record is being made; 0: none is */
 	uint32_t n_calls;	       /* of which each TIMED_EACH-th is timed */
 	uint64_t timed_since;	       /* by the processor's clock; 0: this one is not */

@@ -83,17 +83,28 @@ static void put(const struct both *b, size_t i, uint64_t word)
 	ring_of(b, i)->head++;
 }
 
+static uint64_t first_word(enum sl_exact_kind kind, uint64_t address, uint64_t ticks)
+{
+	return address >> SL_EXACT_BLOCK_SHIFT << SL_EXACT_BLOCK_AT | ticks << SL_EXACT_KIND_BITS |
+	       kind;
+}
+
+static void put_clock(const struct both *b, size_t i)
+{
+	put(b, i, __rdtsc() << SL_EXACT_KIND_BITS | SL_EXACT_CLOCK);
+}
+
 static void put_allocated(const struct both *b, size_t i, uint64_t address, uint64_t bytes)
 {
-	put(b, i, __rdtsc() << SL_EXACT_KIND_BITS | SL_EXACT_ALLOCATED);
-	put(b, i, address);
+	put_clock(b, i);
+	put(b, i, first_word(SL_EXACT_ALLOCATED, address, 0));
 	put(b, i, bytes);
 }
 
 static void put_freed(const struct both *b, size_t i, uint64_t address)
 {
-	put(b, i, __rdtsc() << SL_EXACT_KIND_BITS | SL_EXACT_FREED);
-	put(b, i, address);
+	put_clock(b, i);
+	put(b, i, first_word(SL_EXACT_FREED, address, 0));
 }
 
 static void make_file(struct both *b)
@@ -220,6 +231,60 @@ static void blocks_pass_from_thread_to_thread(void **state)
 	assert_false(is_noted(b, ""));
 }
 
+/* Nothing of a ring says how long its next record is but the record. */
+static void records_are_as_short_as_they_may_be(void **state)
+{
+	struct both *b = *state;
+	const uint64_t high = 1ull << 56, odd = 4104;
+	put_clock(b, 0);
+	put(b, 0, first_word(SL_EXACT_ALLOCATED, 4096, 0));
+	put(b, 0, 100);
+	put(b, 0, first_word(SL_EXACT_FREED, 4096, 1));
+	put(b, 0, high << SL_EXACT_KIND_BITS | SL_EXACT_ADDRESS);
+	put(b, 0, first_word(SL_EXACT_ALLOCATED, 0, 2));
+	put(b, 0, 70);
+	put_clock(b, 0);
+	put(b, 0, odd << SL_EXACT_KIND_BITS | SL_EXACT_ADDRESS);
+	put(b, 0, first_word(SL_EXACT_ALLOCATED, 0, 0));
+	put(b, 0, 7);
+	put(b, 0, high << SL_EXACT_KIND_BITS | SL_EXACT_ADDRESS);
+	put(b, 0, first_word(SL_EXACT_FREED, 0, 0xffff));
+	/* Not whole yet. */
+	put_clock(b, 0);
+	put(b, 0, first_word(SL_EXACT_ALLOCATED, 4096, 0));
+	fetch_and_take(b);
+	put(b, 0, 23);
+	fetch_and_take(b);
+	const struct sl_site_sum *sums = sums_at_end(b);
+	assert_int_equal(sums[SL_SITE_TOTAL].bytes, 200);
+	assert_int_equal(sums[SL_SITE_LIVE].bytes, 30);
+	assert_int_equal(sums[SL_SITE_LIVE].blocks, 2);
+	assert_int_equal(sums[SL_SITE_TEMPORARY].bytes, 100);
+	assert_false(is_noted(b, ""));
+}
+
+/* Ticks count on from the record before, of whichever look that was. */
+static void records_of_two_threads_are_in_the_order_of_their_ticks(void **state)
+{
+	struct both *b = *state;
+	const uint64_t now = __rdtsc();
+	for (size_t i = 0; i < 2; i++)
+		put(b, i, now << SL_EXACT_KIND_BITS | SL_EXACT_CLOCK);
+	for (uint64_t k = 0; k < 1000; k++) {
+		/* Thread 1 frees what thread 0 has just allocated, and so on. */
+		put(b, 0, first_word(SL_EXACT_ALLOCATED, 4096, k == 0 ? 10 : 20));
+		put(b, 0, 100 + k);
+		put(b, 1, first_word(SL_EXACT_FREED, 4096, 20));
+		if (k % 70 == 0)
+			assert_true(exact_fetch(b->exact) >= 0);
+	}
+	fetch_and_take(b);
+	const struct sl_site_sum *sums = sums_at_end(b);
+	assert_int_equal(sums[SL_SITE_TOTAL].blocks, 1000);
+	assert_int_equal(sums[SL_SITE_LIVE].blocks, 0);
+	assert_int_equal(sums[SL_SITE_PEAK].bytes, 1099);
+}
+
 static void rings_that_have_grown_are_read_on(void **state)
 {
 	struct both *b = *state;
@@ -300,7 +365,7 @@ static void a_thread_that_garbles_its_records_ends_the_recording(void **state)
 {
 	struct both *b = *state;
 	put_allocated(b, 0, 4096, 100);
-	put(b, 0, __rdtsc() << SL_EXACT_KIND_BITS | 9);
+	put(b, 0, 9);
 	put_allocated(b, 0, 8192, 1000);
 	put_allocated(b, 1, 32768, 23);
 	fetch_and_take(b);
@@ -314,8 +379,7 @@ static void a_thread_that_garbles_its_records_ends_the_recording(void **state)
 static void clocks_that_cannot_be_are_from_before(void **state)
 {
 	struct both *b = *state;
-	put(b, 0, SL_EXACT_ALLOCATED);
-	put(b, 0, 4096);
+	put(b, 0, first_word(SL_EXACT_ALLOCATED, 4096, 0));
 	put(b, 0, 100);
 	put_allocated(b, 1, 8192, 23);
 	assert_true(exact_fetch(b->exact) >= 0);
@@ -359,6 +423,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(blocks_pass_from_thread_to_thread, setup, teardown),
+		cmocka_unit_test_setup_teardown(records_are_as_short_as_they_may_be, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			records_of_two_threads_are_in_the_order_of_their_ticks, setup, teardown),
 		cmocka_unit_test_setup_teardown(rings_that_have_grown_are_read_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_not_recorded_as_it_should_is_told, setup,
 						teardown),

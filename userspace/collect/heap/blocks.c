@@ -4,8 +4,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FIRST_SLOTS 64u
+#define LINE	    64u /* of the cache */
+
+_Static_assert(LINE % sizeof(struct block) == 0, "none lies in two");
 
 /* Addresses end in zeros: multiplied, the upper half depends on all of their bits. */
 static size_t home_of(const struct blocks *b, uint64_t address)
@@ -26,9 +30,10 @@ static int grow(struct blocks *b)
 {
 	struct blocks larger = { .n_slots = b->n_slots == 0 ? FIRST_SLOTS : 2 * b->n_slots,
 				 .n = b->n };
-	larger.slots = calloc(larger.n_slots, sizeof(*larger.slots));
+	larger.slots = aligned_alloc(LINE, larger.n_slots * sizeof(*larger.slots));
 	if (larger.slots == NULL)
 		return -ENOMEM;
+	memset(larger.slots, 0, larger.n_slots * sizeof(*larger.slots));
 	for (size_t i = 0; i < b->n_slots; i++)
 		if (b->slots[i].address != 0)
 			*find(&larger, b->slots[i].address) = b->slots[i];
@@ -68,6 +73,12 @@ bool blocks_take(struct blocks *b, uint64_t address, struct block *ret)
 	b->slots[hole].address = 0;
 	b->n--;
 	return true;
+}
+
+void blocks_expect(const struct blocks *b, uint64_t address)
+{
+	if (b->n_slots > 0)
+		__builtin_prefetch(&b->slots[home_of(b, address)], 1);
 }
 
 void blocks_done(struct blocks *b)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Two lie in a line of the cache. */
 struct block {
 	uint64_t address; /* 0: none */
 	uint64_t bytes;	  /* usable */
@@ -26,6 +27,8 @@ struct blocks { /* all zero is empty and valid */
 int blocks_put(struct blocks *b, const struct block *block, struct block *ret_before);
 /* Takes out the one at @address. False: there is none. */
 bool blocks_take(struct blocks *b, uint64_t address, struct block *ret);
+/* @address is soon to be put or taken. */
+void blocks_expect(const struct blocks *b, uint64_t address);
 void blocks_done(struct blocks *b);
 
 #endif

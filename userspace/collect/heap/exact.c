@@ -19,6 +19,7 @@
 #include "userspace/base/tick_clock.h"
 #include "userspace/base/units.h"
 #include "userspace/base/vec.h"
+#include "userspace/collect/heap/blocks.h"
 #include "userspace/collect/heap/exact_files.h"
 #include "userspace/collect/heap/row_store.h"
 #include "userspace/collect/run/emit.h"
@@ -204,20 +205,19 @@ static int tell_block(struct exact *x, const struct exact_file *f, uint64_t time
 	return x->users.sink->event(x->users.sink->data, &e.event);
 }
 
-static int take_record(struct exact *x, struct exact_file *f, struct exact_ring *ring)
+static int take_record(struct exact *x, struct exact_ring *ring)
 {
-	const uint64_t *words = ring->words.items + ring->at;
-	const uint64_t kind = words[0] & ((1u << SL_EXACT_KIND_BITS) - 1);
-	const uint64_t time_ns = tick_clock_ns(&x->clock, words[0] >> SL_EXACT_KIND_BITS);
-	if (kind == SL_EXACT_FREED) {
-		sites_freed(x->users.sites, f->pid, time_ns, words[1], words[1] == ring->last_new);
+	struct exact_file *f = ring->file;
+	const struct exact_record *record = &ring->records[ring->next++];
+	const uint64_t time_ns = tick_clock_ns(&x->clock, record->clock);
+	if (record->kind == SL_EXACT_FREED) {
+		sites_freed(x->users.sites, f->pid, time_ns, record->address,
+			    record->address == ring->last_new);
 		ring->last_new = 0;
-		ring->at += 2;
-		return tell_block(x, f, time_ns, words[1], 0, 0);
+		return tell_block(x, f, time_ns, record->address, 0, 0);
 	}
-	if ((kind != SL_EXACT_ALLOCATED && kind != SL_EXACT_SAMPLED) || words[1] == 0) {
-		/* Nor does what follows: where the next one begins is not known. Nobody waits for room. */
-		ring->is_garbled = true;
+	if (record->kind == 0) {
+		/* Nobody waits for room. */
 		x->lost.n_garbled++;
 		exact_file_stop(f);
 		return 0;
@@ -225,23 +225,35 @@ static int take_record(struct exact *x, struct exact_file *f, struct exact_ring 
 	struct site_block block = {
 		.owner = { .pid = f->pid, .told_pid = (uint32_t)f->pid, .flags = SL_FLAG_NS_IDS },
 		.time_ns = time_ns,
-		.address = words[1],
-		.bytes = words[2] & SL_EXACT_USABLE_MAX,
+		.address = record->address,
+		.bytes = record->bytes,
 		.p = 1,
-		.is_sampled = kind == SL_EXACT_SAMPLED,
+		.is_sampled = record->kind == SL_EXACT_SAMPLED,
 	};
-	int r = stack_of(x, f, (uint32_t)(words[2] >> SL_EXACT_USABLE_BITS), time_ns, &block.stack);
-	ring->last_new = words[1];
-	ring->at += 3;
+	int r = stack_of(x, f, record->node, time_ns, &block.stack);
+	ring->last_new = record->address;
 	x->lost.n_stacks++;
 	if (r >= 0)
 		r = sites_allocated(x->users.sites, &block);
-	return r < 0 ? r : tell_block(x, f, time_ns, words[1], block.bytes, block.stack);
+	return r < 0 ? r : tell_block(x, f, time_ns, block.address, block.bytes, block.stack);
+}
+
+/* Where the next ones will be looked for is on its way from memory while those before are taken: of many blocks that
+ * is what takes longest. */
+static bool has_record(const struct exact *x, struct exact_ring *ring)
+{
+	if (ring->next < ring->n_records)
+		return true;
+	const bool has_some = exact_ring_decode(ring);
+	const struct blocks *blocks = sites_blocks(x->users.sites, ring->file->pid);
+	for (size_t i = 0; i < ring->n_records && blocks != NULL; i++)
+		blocks_expect(blocks, ring->records[i].address);
+	return has_some;
 }
 
 static uint64_t clock_of(const struct exact_ring *ring)
 {
-	return ring->words.items[ring->at] >> SL_EXACT_KIND_BITS;
+	return ring->records[ring->next].clock;
 }
 
 /* Moves the ring at @at to where it belongs in the heap. */
@@ -266,7 +278,7 @@ static int gather(struct exact *x, struct exact_file *only)
 	x->waiting.n = 0;
 	vec_foreach(f, &x->files.list)
 		for (size_t i = 0; i < exact_file_n_rings(*f) && (only == NULL || *f == only); i++)
-			if (exact_ring_has_record(&(*f)->rings[i]) &&
+			if (has_record(x, &(*f)->rings[i]) &&
 			    vec_push(&x->waiting, &(*f)->rings[i]) < 0)
 				return -ENOMEM;
 	for (size_t i = x->waiting.n / 2; i-- > 0;)
@@ -293,11 +305,11 @@ static int take(struct exact *x, struct exact_file *only, uint64_t until_ns)
 		const uint64_t second = second_of(x), last = second < until ? second : until;
 		if (clock_of(ring) > until)
 			break;
-		while (r >= 0 && exact_ring_has_record(ring) && clock_of(ring) <= last) {
-			r = take_record(x, ring->file, ring);
+		while (r >= 0 && has_record(x, ring) && clock_of(ring) <= last) {
+			r = take_record(x, ring);
 			n++;
 		}
-		if (!exact_ring_has_record(ring))
+		if (!has_record(x, ring))
 			x->waiting.items[0] = x->waiting.items[--x->waiting.n];
 		sift(x, 0);
 	}
@@ -328,7 +340,7 @@ static void bound_blocks(struct exact *x)
 			continue;
 		/* Who goes on all the same is not read. */
 		for (size_t i = 0; i < SL_EXACT_RINGS && (*f)->is_told_over; i++)
-			(*f)->rings[i].is_garbled = true;
+			exact_ring_stop(&(*f)->rings[i]);
 		exact_file_stop(*f);
 	}
 	tell_over(x);

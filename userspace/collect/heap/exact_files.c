@@ -157,7 +157,7 @@ static int fetch_ring(struct exact_file *f, size_t i)
 {
 	struct exact_ring *ring = &f->rings[i];
 	struct sl_exact_ring header;
-	if (ring->is_garbled ||
+	if (ring->is_over ||
 	    !exact_file_read_at(f, ring_offset(i), &header,
 				offsetof(struct sl_exact_ring, pad_writer)) ||
 	    header.head <= ring->tail || header.head - ring->tail > SL_EXACT_SMALL + SL_EXACT_LARGE)
@@ -210,11 +210,64 @@ void exact_file_stop(struct exact_file *f)
 		      offsetof(struct sl_exact, is_over));
 }
 
-bool exact_ring_has_record(const struct exact_ring *ring)
+/* ---- records ---- */
+
+static uint32_t kind_of(uint64_t word)
 {
-	const size_t n = ring->words.n - ring->at;
-	if (n < 2 || ring->is_garbled)
-		return false;
-	const uint64_t kind = ring->words.items[ring->at] & ((1u << SL_EXACT_KIND_BITS) - 1);
-	return kind == SL_EXACT_FREED || n >= 3;
+	return word & ((1u << SL_EXACT_KIND_BITS) - 1);
+}
+
+/* One record of at most @n @words; how many it takes. 0: it is not whole yet. Where the next one begins after
+ * one that makes no sense is not known. */
+static size_t decode(const uint64_t *words, size_t n, uint64_t clock, struct exact_record *ret)
+{
+	uint64_t address = 0;
+	size_t at = 0;
+	if (at < n && kind_of(words[at]) == SL_EXACT_CLOCK)
+		clock = words[at++] >> SL_EXACT_KIND_BITS;
+	if (at < n && kind_of(words[at]) == SL_EXACT_ADDRESS)
+		address = words[at++] >> SL_EXACT_KIND_BITS;
+	if (at >= n)
+		return 0;
+	const uint64_t first = words[at++];
+	*ret = (struct exact_record){
+		.clock = clock + (first >> SL_EXACT_KIND_BITS & ((1u << SL_EXACT_TICKS_BITS) - 1)),
+		.address = address | first >> SL_EXACT_BLOCK_AT << SL_EXACT_BLOCK_SHIFT,
+		.kind = kind_of(first),
+	};
+	if (ret->kind == SL_EXACT_FREED)
+		return at;
+	if ((ret->kind != SL_EXACT_ALLOCATED && ret->kind != SL_EXACT_SAMPLED) ||
+	    ret->address == 0) {
+		ret->kind = 0;
+		return at;
+	}
+	if (at >= n)
+		return 0;
+	ret->bytes = words[at] & SL_EXACT_USABLE_MAX;
+	ret->node = (uint32_t)(words[at] >> SL_EXACT_USABLE_BITS);
+	return at + 1;
+}
+
+bool exact_ring_decode(struct exact_ring *ring)
+{
+	ring->next = ring->n_records = 0;
+	while (!ring->is_over && ring->n_records < EXACT_AHEAD) {
+		struct exact_record *record = &ring->records[ring->n_records];
+		const size_t n = decode(ring->words.items + ring->at, ring->words.n - ring->at,
+					ring->clock, record);
+		if (n == 0)
+			break;
+		ring->at += n;
+		ring->n_records++;
+		ring->clock = record->clock;
+		ring->is_over = record->kind == 0;
+	}
+	return ring->n_records > 0;
+}
+
+void exact_ring_stop(struct exact_ring *ring)
+{
+	ring->is_over = true;
+	ring->next = ring->n_records = 0;
 }

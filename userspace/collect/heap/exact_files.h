@@ -14,15 +14,28 @@
 #include "bpf/exact.h"
 #include "userspace/base/vec.h"
 
-enum { EXACT_NAME = 64 };
+enum {
+	EXACT_NAME = 64,
+	EXACT_AHEAD = 32, /* records that are known before they are taken */
+};
+
+struct exact_record {
+	uint64_t clock;
+	uint64_t address, bytes;
+	uint32_t node;
+	uint32_t kind; /* enum sl_exact_kind; 0: it makes no sense */
+};
 
 struct exact_ring {
 	struct exact_file *file;
 	uint64_t tail, grown_at;
 	struct VEC(uint64_t) words;
-	size_t at;	   /* the first that is not taken yet */
+	size_t at; /* the first that is not among the records yet */
+	uint64_t clock;
+	struct exact_record records[EXACT_AHEAD];
+	size_t next, n_records;
 	uint64_t last_new; /* the block that the last record tells of; 0: it was a free */
-	bool is_garbled;   /* what it has makes no sense: no more of it is read */
+	bool is_over;	   /* what it has makes no sense, or is not wanted: no more is read */
 };
 
 struct exact_file {
@@ -60,7 +73,9 @@ void exact_file_stop(struct exact_file *f);
 /* Rings that may have been begun. */
 size_t exact_file_n_rings(const struct exact_file *f);
 
-/* A whole record is at hand. */
-bool exact_ring_has_record(const struct exact_ring *ring);
+/* Makes records of the next words when all before were taken. False: there are none. */
+bool exact_ring_decode(struct exact_ring *ring);
+/* Nothing more of it is wanted. */
+void exact_ring_stop(struct exact_ring *ring);
 
 #endif

@@ -138,6 +138,12 @@ static struct image *image_of(const struct sites *s, pid_t pid)
 	return place > 0 ? s->live.items[place - 1] : NULL;
 }
 
+const struct blocks *sites_blocks(const struct sites *s, pid_t pid)
+{
+	const struct image *i = image_of(s, pid);
+	return i != NULL ? &i->blocks : NULL;
+}
+
 static struct image *image_begin(struct sites *s, const struct site_owner *owner, uint64_t time_ns)
 {
 	struct image *i = calloc(1, sizeof(*i));

@@ -57,6 +57,9 @@ void sites_freed(struct sites *s, pid_t pid, uint64_t time_ns, uint64_t address,
  * bytes on average. Those that are live and were not sampled are forgotten; the others stand for them from
  * now on. Sums of all that was allocated stay as exact as they are. */
 void sites_sample_from_now(struct sites *s, pid_t pid, uint64_t interval);
+/* The live ones of a process, until something changes; NULL: none was told of. */
+struct blocks;
+const struct blocks *sites_blocks(const struct sites *s, pid_t pid);
 /* How many blocks are live, of all images; *ret_pid: whose are most of them (0: nobody's). */
 size_t sites_n_blocks(const struct sites *s, pid_t *ret_pid);
 /* @pid executed something else (EXEC), or ended (EXIT). */
