@@ -222,7 +222,7 @@ static inline uint32_t walk_out(struct walk *w, struct registers r)
 	struct unwind_thread *t = w->thread;
 	uint32_t at = t->n_last, n = 0;
 
-	for (; r.rip != 0; n++) {
+	for (;; n++) {
 		if (is_met(t, &r, &at)) {
 			/* Whoever called may be another one, that has put it elsewhere. */
 			t->last[at - 1].rbp = r.rbp;
@@ -234,7 +234,9 @@ static inline uint32_t walk_out(struct walk *w, struct registers r)
 			w->is_cut = true;
 			break;
 		}
-		const uint32_t rule = find_rule(w, place_of(r.rip));
+		/* Nothing called the outermost one; that is looked at the next time, too. */
+		const uint32_t rule =
+			r.rip == 0 ? SL_RULE(SL_RULE_END, 0, 0) : find_rule(w, place_of(r.rip));
 		t->fresh[n] = (struct unwind_frame){
 			.address = r.rip,
 			.rsp = r.rsp,
@@ -289,10 +291,12 @@ static inline uint32_t intern(struct walk *w, struct stack_nodes *nodes, uint32_
 	if (n_met == 0 && w->is_cut)
 		number = SL_EXACT_CUT;
 	const bool has_room = n_met + w->n_fresh <= UNWIND_FRAMES;
-	for (uint32_t i = w->n_fresh; i-- > 0;) {
-		number = number_of(t, nodes, number, t->fresh[i].address);
-		if (number == 0)
-			break;
+	bool is_there = true;
+	for (uint32_t i = w->n_fresh; i-- > 0 && is_there;) {
+		if (likely(t->fresh[i].address != 0)) {
+			number = number_of(t, nodes, number, t->fresh[i].address);
+			is_there = number != 0;
+		}
 		if (has_room) {
 			if (n > 0)
 				link_rbp(&t->fresh[i], &t->last[n - 1]);
@@ -301,7 +305,7 @@ static inline uint32_t intern(struct walk *w, struct stack_nodes *nodes, uint32_
 		}
 	}
 	/* What was cut may go on the next time; and only what lies on the own stack can be looked at. */
-	t->n_last = has_room && w->is_own && !w->is_cut && number != 0 ? n : 0;
+	t->n_last = has_room && w->is_own && !w->is_cut && is_there ? n : 0;
 	return number;
 }
 
