@@ -67,6 +67,8 @@ struct thread_state {
 	uint64_t generation;
 	__s64 until_sample; /* usable bytes; below 0: the block that was just allocated is sampled */
 	uint64_t random;    /* see sample.h */
+	struct exact_thread
+		*recorder; /* see exact.c; of this image or its parent, NULL: not known */
 };
 extern __thread struct thread_state thread_state HIDDEN __attribute__((tls_model("initial-exec")));
 

@@ -63,7 +63,7 @@ static UNUSUAL struct exact_thread *thread_without_slot(struct exact *e)
 }
 
 /* The thread's place in its lane is its ring. */
-static inline struct exact_thread *thread_of(struct exact *e)
+static UNUSUAL struct exact_thread *thread_of(struct exact *e)
 {
 	const uintptr_t at =
 		(uintptr_t)thread_state.slot - (uintptr_t)life.lane - life.lane->slots_offset;
@@ -90,10 +90,11 @@ static UNUSUAL bool was_left(const struct exact_thread *t, uintptr_t here)
 /* A signal handler that allocates while its thread makes a record goes without one. */
 static inline struct exact_thread *enter(struct exact *e)
 {
-	struct exact_thread *t = thread_of(e);
+	struct exact_thread *t = thread_state.recorder;
 	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	if (unlikely(t == NULL || t->state != RING_THERE)) {
+		t = thread_state.recorder = thread_of(e);
 		if (t == NULL || t->state == RING_REFUSED || !exact_ring_begin(e, t)) {
 			give_up(e);
 			return NULL;
@@ -103,9 +104,8 @@ static inline struct exact_thread *enter(struct exact *e)
 		add(&e->file->n_unrecorded, 1);
 		return NULL;
 	}
-	/* Left between its last stores the one before may have counted only half. */
 	if (unlikely(t->busy != 0))
-		t->clock = 0;
+		exact_ring_mend(t);
 	t->busy = here;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->timed_since = unlikely(++t->n_calls % TIMED_EACH == 0) ? __builtin_ia32_rdtsc() : 0;
@@ -137,10 +137,11 @@ void exact_thread_begin(void)
 	struct exact *e = exact_memory;
 	struct exact_thread *t = e != NULL && e->file != NULL ? thread_of(e) : NULL;
 
+	thread_state.recorder = t;
 	/* Another thread may have had the place before. */
 	if (t != NULL) {
+		exact_ring_mend(t);
 		t->busy = 0;
-		t->clock = 0;
 		t->unwind.low = t->unwind.high = 0;
 		t->unwind.n_last = 0;
 	}
@@ -148,11 +149,9 @@ void exact_thread_begin(void)
 
 /* ---- room ---- */
 
-static uint64_t n_free(const struct exact_thread *t)
+static inline bool has_words(const struct exact_thread *t)
 {
-	if (t->grown_at == ~0ull)
-		return SL_EXACT_SMALL - (t->head - t->tail);
-	return SL_EXACT_LARGE - (t->head - (t->tail > t->grown_at ? t->tail : t->grown_at));
+	return t->head + RECORD_MAX <= t->limit;
 }
 
 /* The reader's word is not believed beyond what was written. */
@@ -161,9 +160,10 @@ static bool look_at_tail(struct exact_thread *t)
 	/* Acquire: what was read may be overwritten. */
 	const uint64_t tail = __atomic_load_n(&t->ring->tail, __ATOMIC_ACQUIRE);
 
-	if (tail >= t->tail && tail <= t->head)
-		t->tail = tail;
-	return n_free(t) >= RECORD_MAX;
+	/* What lies in the small part still takes no room of the large one. */
+	if (tail <= t->head && tail + t->size > t->limit)
+		t->limit = tail + t->size;
+	return has_words(t);
 }
 
 static bool may_wait(void)
@@ -199,7 +199,7 @@ static UNUSUAL bool make_room(struct exact *e, struct exact_thread *t)
 
 static inline void put(const struct exact_thread *t, uint64_t n, uint64_t word)
 {
-	*(n < t->grown_at ? &t->small[n % SL_EXACT_SMALL] : &t->large[n % SL_EXACT_LARGE]) = word;
+	t->words[n & (t->size - 1)] = word;
 }
 
 /* The first word of a record, behind those that it needs before: *n words are written so far. */
@@ -251,7 +251,7 @@ static inline void publish(struct exact_thread *t, uint64_t n, uint64_t clock)
 
 static inline bool has_room(struct exact *e, struct exact_thread *t)
 {
-	return likely(n_free(t) >= RECORD_MAX) || make_room(e, t);
+	return likely(has_words(t)) || make_room(e, t);
 }
 
 bool exact_allocated(const struct unwind_start *start, const void *p, __s64 usable, bool is_sampled)

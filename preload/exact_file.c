@@ -185,6 +185,25 @@ static void raise_n_rings(struct sl_exact *file, uint32_t n)
 		;
 }
 
+/* Which part is written to. */
+static void set_part(struct exact_thread *t)
+{
+	const bool is_large = t->ring->grown_at != ~0ull;
+	uint64_t *small = (uint64_t *)(void *)(t->ring + 1);
+
+	t->words = is_large ? small + SL_EXACT_SMALL : small;
+	t->size = is_large ? SL_EXACT_LARGE : SL_EXACT_SMALL;
+}
+
+void exact_ring_mend(struct exact_thread *t)
+{
+	if (t->state != RING_THERE)
+		return;
+	set_part(t);
+	t->limit = t->head; /* to be looked at */
+	t->clock = 0;
+}
+
 bool exact_ring_begin(struct exact *e, struct exact_thread *t)
 {
 	const uint64_t offset =
@@ -205,10 +224,9 @@ bool exact_ring_begin(struct exact *e, struct exact_thread *t)
 		return false;
 	}
 	t->ring = (struct sl_exact_ring *)(void *)at;
-	t->small = (uint64_t *)(void *)(at + sizeof(*t->ring));
-	t->large = t->small + SL_EXACT_SMALL;
-	t->grown_at = ~0ull;
 	__atomic_store_n(&t->ring->grown_at, ~0ull, __ATOMIC_RELEASE);
+	set_part(t);
+	t->limit = SL_EXACT_SMALL;
 	t->state = RING_THERE;
 	raise_n_rings(e->file, (uint32_t)(t - e->threads) + 1);
 	return true;
@@ -219,10 +237,11 @@ bool exact_ring_grow(struct exact *e, struct exact_thread *t)
 	const uint64_t offset =
 		SL_EXACT_RINGS_AT + (uint64_t)(t - e->threads) * SL_EXACT_RING_BYTES;
 
-	if (t->grown_at != ~0ull || !shim_may_call() ||
+	if (t->size == SL_EXACT_LARGE || !shim_may_call() ||
 	    !allocate(e, offset + SL_EXACT_RING_FIRST, SL_EXACT_LARGE * sizeof(uint64_t)))
 		return false;
-	t->grown_at = t->head;
 	__atomic_store_n(&t->ring->grown_at, t->head, __ATOMIC_RELEASE);
+	set_part(t);
+	t->limit = t->head + SL_EXACT_LARGE;
 	return true;
 }

@@ -18,12 +18,14 @@ enum { EXACT_PATH = 320 };
 struct exact_thread {
 	enum { RING_NONE, RING_THERE, RING_REFUSED } state;
 	struct sl_exact_ring *ring;
-	uint64_t *small, *large;
-	uint64_t head, tail, grown_at; /* as in the ring; tail: as it was last seen */
-	uint64_t clock;		       /* of the last record; 0: not known */
-	uintptr_t busy;		       /* where on the stack a record is being made; 0: none is */
-	uint32_t n_calls;	       /* of which each TIMED_EACH-th is timed */
-	uint64_t timed_since;	       /* by the processor's clock; 0: this one is not */
+	uint64_t *words; /* of the part that is written to; `size` of them, a power of two */
+	uint64_t size;
+	uint64_t head;	      /* as in the ring */
+	uint64_t limit;	      /* of it, as far as is known to have been read */
+	uint64_t clock;	      /* of the last record; 0: not known */
+	uintptr_t busy;	      /* where on the stack a record is being made; 0: none is */
+	uint32_t n_calls;     /* of which each TIMED_EACH-th is timed */
+	uint64_t timed_since; /* by the processor's clock; 0: this one is not */
 	struct unwind_thread unwind;
 };
 
@@ -54,6 +56,8 @@ extern struct exact *exact_memory HIDDEN;
 bool exact_file_begin(void) HIDDEN;
 /* The calling thread's ring. False: it cannot be had, for good. */
 bool exact_ring_begin(struct exact *e, struct exact_thread *t) HIDDEN;
+/* After it was left in the middle of anything: what is said in two places is as the ring has it. */
+void exact_ring_mend(struct exact_thread *t) HIDDEN;
 /* Gives it its large part. */
 bool exact_ring_grow(struct exact *e, struct exact_thread *t) HIDDEN;
 
