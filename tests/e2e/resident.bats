@@ -23,7 +23,7 @@ made_of() {
 	peak file 19.8 24
 	peak shared 9.8 10.5
 	# They are the whole, but for what the kernel's counters hold back.
-	q '.runs[0].processes[0] | (.rss.peak | add) / .tree.peak_rss_bytes | . > 0.97 and . < 1.03' | grep -qx true
+	q '.runs[0].processes[0] | (.rss.peak | add) / .peak_rss_bytes | . > 0.97 and . < 1.03' | grep -qx true
 }
 
 @test "kernel probes: at the peak, whatever is left at the end" {
