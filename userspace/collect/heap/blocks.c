@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Open addressing with linear probing. What is taken out leaves no mark: those behind it move up. */
+/* Open addressing with linear probing, at most half full, since each line of memory that is waited for counts. What
+ * is taken out leaves no mark: those behind it move up. */
 #include "userspace/collect/heap/blocks.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static int grow(struct blocks *b)
 
 int blocks_put(struct blocks *b, const struct block *block, struct block *ret_before)
 {
-	if (3 * (b->n + 1) > 2 * b->n_slots && grow(b) < 0)
+	if (2 * (b->n + 1) > b->n_slots && grow(b) < 0)
 		return -ENOMEM;
 	struct block *at = find(b, block->address);
 	const bool is_there = at->address != 0;
@@ -77,8 +78,11 @@ bool blocks_take(struct blocks *b, uint64_t address, struct block *ret)
 
 void blocks_expect(const struct blocks *b, uint64_t address)
 {
-	if (b->n_slots > 0)
-		__builtin_prefetch(&b->slots[home_of(b, address)], 1);
+	if (b->n_slots == 0)
+		return;
+	const struct block *home = &b->slots[home_of(b, address)];
+	__builtin_prefetch(home, 1);
+	__builtin_prefetch((const char *)home + LINE, 1);
 }
 
 void blocks_done(struct blocks *b)

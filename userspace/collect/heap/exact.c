@@ -32,7 +32,7 @@
 
 enum {
 	DEPTH_MAX = 1024, /* frames of a stack; the shims make fewer */
-	/* Each takes 32 to 96 bytes of startline's memory. */
+	/* Each takes 64 to 128 bytes of startline's memory. */
 	MOST_BLOCKS = 1 << 25,
 	CUT_PART = 100, /* where no more than this part of all stacks is cut it is not told */
 };
