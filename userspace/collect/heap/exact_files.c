@@ -252,7 +252,7 @@ static size_t decode(const uint64_t *words, size_t n, uint64_t clock, struct exa
 bool exact_ring_decode(struct exact_ring *ring)
 {
 	ring->next = ring->n_records = 0;
-	while (!ring->is_over && ring->n_records < EXACT_AHEAD) {
+	while (!ring->is_over && ring->at < ring->words.n && ring->n_records < EXACT_AHEAD) {
 		struct exact_record *record = &ring->records[ring->n_records];
 		const size_t n = decode(ring->words.items + ring->at, ring->words.n - ring->at,
 					ring->clock, record);
