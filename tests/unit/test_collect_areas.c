@@ -333,6 +333,16 @@ static void stop_process(const pid_t *pid)
 	(void)waitpid(*pid, NULL, 0);
 }
 
+/* In a child, until it is killed. */
+static __attribute__((noreturn)) void come_and_go(char *memory, size_t n)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failure leaves without the cleanup */
+	while (true) {
+		memset(memory, 1, n);
+		(void)madvise(memory, n, MADV_DONTNEED);
+	}
+}
+
 static void parts_add_up_to_the_whole_while_it_changes(void **state)
 {
 	(void)state;
@@ -343,9 +353,7 @@ static void parts_add_up_to_the_whole_while_it_changes(void **state)
 	__attribute__((cleanup(stop_process))) pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failure leaves without the cleanup */
-	for (; pid == 0; (void)madvise(memory, n, MADV_DONTNEED))
-		memset(memory, 1, n);
+		come_and_go(memory, n);
 	for (int i = 0; i < 30; i++) {
 		struct sums told = { 0 };
 		struct resident_sums sums = { 0 };

@@ -73,23 +73,24 @@ static void add_row(const struct adding *a, const char *part, const struct resid
 }
 
 /* People read in it of which moment the parts below are. */
-static void add_whole(const struct adding *a, struct resident_part *all)
+static void add_whole(const struct adding *a, const struct resident_part *all)
 {
 	char when[UNITS_BYTES + 16], at[UNITS_BYTES];
+	struct resident_part dated = *all;
 	(void)snprintf(when, sizeof(when), "%s, at %s", word_of(a->when),
 		       format_ns(at, (double)a->process->looks[a->when].time_ns));
 	table_audience(a->t, FOR_PROGRAMS);
 	add_row(a, "all", all);
-	all->name = when;
+	dated.name = when;
 	table_audience(a->t, FOR_PEOPLE);
 	table_tone(a->t, TONE_STRONG);
-	add_row(a, "all", all);
+	add_row(a, "all", &dated);
 }
 
 /* A row of the whole goes before its parts. */
 static void add_process(const struct adding *a, const struct resident_look *look)
 {
-	struct resident_part all = {
+	const struct resident_part all = {
 		.name = "",
 		.rss_bytes = look->rss_bytes,
 		.pss_bytes = look->pss_bytes,
