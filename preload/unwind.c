@@ -110,7 +110,7 @@ static inline bool read_word(struct walk *w, uint64_t at, uint64_t *ret)
 
 static uint32_t find_rule(struct walk *w, uint64_t address)
 {
-	struct unwind_row *row = &w->thread->rows[(address ^ address >> 8) % UNWIND_CACHE];
+	struct unwind_row *row = unwind_row_of(w->thread, address);
 
 	if (likely(row->address == address))
 		return row->rule;

@@ -58,6 +58,12 @@ struct unwind_start {
 	uint64_t rsp, rbp;
 };
 
+/* Where the rule at @address is kept, if it is. */
+static inline struct unwind_row *unwind_row_of(struct unwind_thread *thread, uint64_t address)
+{
+	return &thread->rows[(address ^ address >> 8) % UNWIND_CACHE];
+}
+
 /* Whether @address is on what is known of the thread's own stack. */
 static inline bool unwind_is_own(const struct unwind_thread *thread, uintptr_t address)
 {

@@ -346,8 +346,7 @@ static void stacks_of_coroutines_are_not_left(void **state)
 
 static void set_rule(struct unwind_thread *t, uint64_t address, uint32_t rule)
 {
-	t->rows[(address ^ address >> 8) % UNWIND_CACHE] =
-		(struct unwind_row){ .address = address, .rule = rule };
+	*unwind_row_of(t, address) = (struct unwind_row){ .address = address, .rule = rule };
 }
 
 /* On the own stack, where all that was met is looked at the next time: wherever that would be. */

@@ -72,12 +72,6 @@ static void add_call(struct stack *m, unsigned int f)
 	}
 }
 
-static void set_rule(struct unwind_thread *t, uint64_t address, uint32_t rule)
-{
-	t->rows[(address ^ address >> 8) % UNWIND_CACHE] =
-		(struct unwind_row){ .address = address, .rule = rule };
-}
-
 static uint32_t walk(const struct stack *m, struct unwind_thread *t)
 {
 	const struct call *inner = &m->frames[m->n - 1];
@@ -87,7 +81,8 @@ static uint32_t walk(const struct stack *m, struct unwind_thread *t)
 	t->high = (uintptr_t)(m->words + MADE_WORDS);
 	t->epoch = code_epoch(&code);
 	for (unsigned int f = 0; f < FUNCTIONS; f++)
-		set_rule(t, made_address(f) - 1, rule_of(f));
+		*unwind_row_of(t, made_address(f) - 1) =
+			(struct unwind_row){ made_address(f) - 1, rule_of(f) };
 	return unwind_stack(&code, &nodes, t, &from, false);
 }
 

@@ -6,9 +6,8 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
-#include "userspace/base/units.h"
+#include "userspace/base/clock.h"
 #include "userspace/collect/proc/own_allocator.h"
 #include "userspace/collect/proc/resident.h"
 #include "userspace/collect/run/emit.h"
@@ -45,14 +44,6 @@ static int look_at(struct run *r, pid_t pid, struct resident_ask *ask, struct re
 	return e < 0 || !has_allocator
 		       ? e
 		       : source_proc_allocator(pid, ask->is_ns, ask->when, &allocator, sink);
-}
-
-/* Of this thread's time on the CPU: where others run instead, a look takes longer and costs no more. */
-static uint64_t used_ns(void)
-{
-	struct timespec t = { 0 };
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
 static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
@@ -116,11 +107,12 @@ int run_look_up(struct run *r, uint64_t now)
 	_cleanup_(buf_done) struct buf kept = { .limit = KEPT_MOST };
 	struct keeping keeping = { .kept = &kept };
 	struct resident_sums sums;
-	const uint64_t begin_ns = used_ns();
+	/* Time on the CPU: where others run instead, a look takes longer and costs no more. */
+	const uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	const int e = look(r, SL_WHEN_PEAK, (struct sink){ keep, &keeping }, &sums);
 	/* Who may not be looked at will not be seen later either. */
 	look_was_taken(&l->pace, bytes, sums.n_failed > 0 ? bytes : sums.rss_bytes,
-		       used_ns() - begin_ns);
+		       clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
 	if (e >= 0)
 		keep_highest(r, &kept, &sums);
 	return e;
