@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Two hash tables of ids, and the nodes that they are of, in the order of the ids. */
+/* Nodes in the order of their ids, and two maps to find them by. */
 #include "userspace/stacks/intern.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "userspace/base/id_map.h"
 #include "userspace/base/vec.h"
-
-enum {
-	FRAME_BUCKETS = 1 << 18, /* powers of two, more than twice the nodes */
-	STACK_BUCKETS = 1 << 19,
-};
 
 struct frame_node {
 	uint64_t offset;
 	uint32_t module;
+	uint32_t next; /* id of another one with its key; 0: there is none */
 };
 
 struct stack_node {
@@ -27,12 +24,14 @@ struct intern {
 	const struct modules *modules;
 	struct intern_listener listener;
 	struct VEC(struct frame_node) frames;
-	struct VEC(struct stack_node) stacks;
+	uint32_t n_stacks;
 	bool is_told[MODULES_MAX + 1]; /* by module id */
 	uint64_t n_refused;
-	uint32_t frame_buckets[FRAME_BUCKETS];
-	uint32_t stack_buckets[STACK_BUCKETS];
+	struct id_map frame_of, stack_of; /* ids; of frames the newest with that key */
 };
+
+_Static_assert(INTERN_STACKS_MAX < 1 << 30 && INTERN_FRAMES_MAX < 1 << 30,
+	       "a stack's key holds both and a flag");
 
 struct intern *intern_new(const struct modules *modules, const struct intern_listener *listener)
 {
@@ -49,16 +48,10 @@ struct intern *intern_free(struct intern *n)
 	if (n == NULL)
 		return NULL;
 	vec_done(&n->frames);
-	vec_done(&n->stacks);
+	id_map_done(&n->frame_of);
+	id_map_done(&n->stack_of);
 	free(n);
 	return NULL;
-}
-
-static size_t hash_of(uint64_t a, uint64_t b)
-{
-	uint64_t hash = a * UINT64_C(0x9e3779b97f4a7c15) + b;
-	hash = (hash ^ hash >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
-	return (size_t)(hash ^ hash >> 32);
 }
 
 static int tell_module(struct intern *n, uint32_t id)
@@ -70,49 +63,54 @@ static int tell_module(struct intern *n, uint32_t id)
 	return n->listener.module(n->listener.user, module);
 }
 
+/* Two frames have the same only if their files are larger than any; the module's place is where few
+ * addresses have bits. */
+static uint64_t frame_key(const struct code_frame *frame)
+{
+	return frame->offset ^ (uint64_t)frame->module << 48;
+}
+
 /* *ret: 0: no room. */
 static int intern_one_frame(struct intern *n, const struct code_frame *frame, uint32_t *ret)
 {
-	size_t at = hash_of(frame->offset, frame->module) % FRAME_BUCKETS;
-	for (; n->frame_buckets[at] != 0; at = (at + 1) % FRAME_BUCKETS) {
-		const struct frame_node *node = &n->frames.items[n->frame_buckets[at] - 1];
+	const uint64_t key = frame_key(frame);
+	const int newest = id_map_get(&n->frame_of, key);
+	for (uint32_t id = newest > 0 ? (uint32_t)newest : 0; id != 0;
+	     id = n->frames.items[id - 1].next) {
+		const struct frame_node *node = &n->frames.items[id - 1];
 		if (node->offset == frame->offset && node->module == frame->module) {
-			*ret = n->frame_buckets[at];
+			*ret = id;
 			return 0;
 		}
 	}
 	*ret = 0;
 	if (n->frames.n == INTERN_FRAMES_MAX)
 		return 0;
-	if (vec_push(&n->frames,
-		     (struct frame_node){ .offset = frame->offset, .module = frame->module }) < 0)
+	const struct frame_node node = { .offset = frame->offset,
+					 .module = frame->module,
+					 .next = newest > 0 ? (uint32_t)newest : 0 };
+	const uint32_t id = (uint32_t)n->frames.n + 1;
+	if (vec_push(&n->frames, node) < 0 || id_map_set(&n->frame_of, key, (int)id) < 0)
 		return -ENOMEM;
-	const uint32_t id = n->frame_buckets[at] = *ret = (uint32_t)n->frames.n;
+	*ret = id;
 	const int r = tell_module(n, frame->module);
 	return r < 0 ? r : n->listener.frame(n->listener.user, id, frame->module, frame->offset);
 }
 
 /* *ret: 0: no room. */
-static int intern_node(struct intern *n, const struct stack_node *wanted, uint32_t *ret)
+static int intern_node(struct intern *n, const struct stack_node *node, uint32_t *ret)
 {
-	size_t at = hash_of((uint64_t)wanted->caller << 32 | wanted->frame, wanted->is_cut) %
-		    STACK_BUCKETS;
-	for (; n->stack_buckets[at] != 0; at = (at + 1) % STACK_BUCKETS) {
-		const struct stack_node *node = &n->stacks.items[n->stack_buckets[at] - 1];
-		if (node->caller == wanted->caller && node->frame == wanted->frame &&
-		    node->is_cut == wanted->is_cut) {
-			*ret = n->stack_buckets[at];
-			return 0;
-		}
-	}
-	*ret = 0;
-	if (n->stacks.n == INTERN_STACKS_MAX)
+	const uint64_t key =
+		(uint64_t)node->caller << 31 | (uint64_t)node->frame << 1 | (node->is_cut ? 1 : 0);
+	const int known = id_map_get(&n->stack_of, key);
+	*ret = known > 0 ? (uint32_t)known : 0;
+	if (known > 0 || n->n_stacks == INTERN_STACKS_MAX)
 		return 0;
-	if (vec_push(&n->stacks, *wanted) < 0)
+	const uint32_t id = n->n_stacks + 1;
+	if (id_map_set(&n->stack_of, key, (int)id) < 0)
 		return -ENOMEM;
-	*ret = n->stack_buckets[at] = (uint32_t)n->stacks.n;
-	return n->listener.stack(n->listener.user, *ret, wanted->caller, wanted->frame,
-				 wanted->is_cut);
+	*ret = n->n_stacks = id;
+	return n->listener.stack(n->listener.user, id, node->caller, node->frame, node->is_cut);
 }
 
 int intern_stack(struct intern *n, const struct unwound *unwound, uint32_t *ret_stack)

@@ -75,8 +75,7 @@ struct source_perf {
 	struct goroutines goroutines;
 	struct exact_lost exact_lost;
 	uint64_t patience_ns; /* CLOCK_MONOTONIC; from then on samples are dropped */
-	uint64_t n_kept, n_late,
-		n_lost; /* samples; n_late: to patience, n_lost: for want of room */
+	struct samples_told told;
 };
 
 struct source_perf *source_perf_new(const struct perf_settings *settings)
@@ -98,7 +97,9 @@ struct source_perf *source_perf_new(const struct perf_settings *settings)
 
 static void forget_processes(struct source_perf *s)
 {
-	s->n_lost += s->processes.n_lost;
+	s->told.n_lost += s->processes.n_lost;
+	if (s->processes.spaces != NULL)
+		s->told.n_mappings += spaces_n_refused(s->processes.spaces);
 	s->unwinder = unwinder_free(s->unwinder);
 	if (s->processes.exact != NULL)
 		exact_lost(s->processes.exact, &s->exact_lost);
@@ -271,10 +272,10 @@ static int stack_of(struct source_perf *s, struct snapshot *snapshot, uint16_t r
 {
 	const bool is_timer = reason == SL_SAMPLE_TIMER;
 	if (now_ns() > s->patience_ns) {
-		s->n_late++;
+		s->told.n_late++;
 		return 0;
 	}
-	s->n_kept++;
+	s->told.n_kept++;
 	s->teller.time_ns = snapshot->time_ns;
 	snapshot->goroutine = goroutines_of(&s->goroutines, snapshot, is_timer);
 	unwind(s->unwinder, snapshot, &s->unwound);
@@ -283,7 +284,7 @@ static int stack_of(struct source_perf *s, struct snapshot *snapshot, uint16_t r
 		leave_shim(s);
 	const int r = intern_stack(s->intern, &s->unwound, ret_stack);
 	if (r >= 0 && *ret_stack == 0 && s->unwound.n > 0)
-		s->n_lost++;
+		s->told.n_full++;
 	return r < 0 ? r : 1;
 }
 
@@ -582,12 +583,9 @@ int source_perf_finish(struct source_perf *s, struct sink sink)
 			      n_unnamed);
 	if (r >= 0)
 		r = interpreters_tell(&s->interpreters, sink);
-	const struct samples_told told = {
-		.n_kept = s->n_kept,
-		.n_late = s->n_late,
-		.n_lost = s->n_lost + (s->bpf != NULL ? source_bpf_stacks_lost(s->bpf) : 0),
-	};
+	s->told.n_lost += s->bpf != NULL ? source_bpf_stacks_lost(s->bpf) : 0;
+	s->told.n_mappings += modules_n_refused(s->modules);
 	if (r >= 0)
-		r = tell_lost(&told, sink);
+		r = tell_lost(&s->told, sink);
 	return r < 0 ? r : exact_tell_lost(&s->exact_lost, sink);
 }

@@ -266,13 +266,30 @@ int tell_functions(struct modules *modules, const struct intern *intern,
 
 /* ---- what is missing ---- */
 
+/* Those that no room was left for are the last ones, and of the last runs nearly all. */
+static int tell_full(const struct samples_told *told, struct sink sink)
+{
+	int r = told->n_full > 0
+			? emit_meta(
+				  sink, "note",
+				  "%llu stacks were lost, and %llu kept: more distinct ones than a "
+				  "recording has room for (fewer runs, or a lower --stacks)",
+				  (unsigned long long)told->n_full,
+				  (unsigned long long)(told->n_kept - told->n_full))
+			: 0;
+	if (r >= 0 && told->n_mappings > 0)
+		r = emit_meta(sink, "note",
+			      "%llu mappings were left out, more than there is room for: code in "
+			      "them belongs to nothing known",
+			      (unsigned long long)told->n_mappings);
+	return r;
+}
+
 int tell_lost(const struct samples_told *told, struct sink sink)
 {
 	const unsigned long long n_kept = told->n_kept, n_late = told->n_late,
-				 n_lost = told->n_lost;
-	int r = n_lost + n_late > 0
-			? emit_drops(sink, SL_SOURCE_COLLECT, SL_KIND_SAMPLE, n_lost + n_late)
-			: 0;
+				 n_lost = told->n_lost, n_all = n_lost + n_late + told->n_full;
+	int r = n_all > 0 ? emit_drops(sink, SL_SOURCE_COLLECT, SL_KIND_SAMPLE, n_all) : 0;
 	if (r >= 0 && n_late * LOST_PART > n_kept)
 		r = emit_meta(
 			sink, "note",
@@ -285,5 +302,5 @@ int tell_lost(const struct samples_told *told, struct sink sink)
 			"up to %llu stacks were lost, and %llu kept: there was no room for them "
 			"(--ring)",
 			n_lost, n_kept);
-	return r;
+	return r < 0 ? r : tell_full(told, sink);
 }

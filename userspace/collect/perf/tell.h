@@ -30,11 +30,15 @@ int tell_functions(struct modules *modules, const struct intern *intern,
 
 /* What became of all samples. */
 struct samples_told {
-	uint64_t n_kept;
+	uint64_t n_kept; /* unwound */
+	uint64_t
+		n_full; /* of these: there were INTERN_STACKS_MAX distinct ones, or INTERN_FRAMES_MAX */
 	uint64_t n_late; /* reading them took too long */
 	uint64_t
 		n_lost; /* for want of room: at most, as it may include records about mappings, also those of
 			  * others, which a ring counts alike */
+	uint64_t
+		n_mappings; /* and files, there was no room for: code there belongs to nothing known */
 };
 /* DROPS, and where they matter notes. */
 int tell_lost(const struct samples_told *told, struct sink sink);

@@ -196,7 +196,9 @@ int64_t code_keep(struct code *code, struct arena *a, int node)
 {
 	if (node < 0)
 		return UNKNOWN;
-	if (code->nodes.items[node].stack == UNKNOWN && code->n_entries < MAX_ENTRIES) {
+	if (code->nodes.items[node].stack == UNKNOWN && code->n_entries >= MAX_ENTRIES) {
+		code->n_refused++;
+	} else if (code->nodes.items[node].stack == UNKNOWN) {
 		const int64_t kept = keep_stack(code, a, node);
 		code->nodes.items[node].stack = kept;
 	}

@@ -67,6 +67,7 @@ struct code {
 	struct frame_list VEC(struct frame) frames;
 	struct stack_list VEC(struct stack) stacks;
 	size_t n_entries; /* frames of all these stacks */
+	size_t n_refused; /* times that a stack was asked for when there were too many */
 };
 
 void code_module(struct code *code, const struct sl_module *e);

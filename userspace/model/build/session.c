@@ -344,6 +344,13 @@ static int write_notes(const struct facts *f, struct session *s)
 						   s->probes[i].lost));
 	for (size_t i = 0; i < f->notes.n && rc == 0; i++)
 		rc = add_note(s->arena, &notes, f->notes.items[i]);
+	if (f->code.n_refused > 0 && rc == 0)
+		rc = add_note(
+			s->arena, &notes,
+			arena_printf(s->arena,
+				     "%zu samples have no stack: more than a session has room for "
+				     "(fewer runs, or a lower --stacks)",
+				     f->code.n_refused));
 	for (size_t i = 0; i < s->n_runs && rc == 0; i++)
 		if (s->runs[i].switches_summed > 0)
 			rc = add_note(
