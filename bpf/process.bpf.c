@@ -242,6 +242,7 @@ static __always_inline void change_memory(__u32 tgid, __u64 mm)
 	memory_leave(process->mm, NULL);
 	process->mm = mm;
 	memory_join(mm);
+	memory_tell(mm, bpf_get_current_pid_tgid(), SL_WHEN_START);
 }
 
 /* EXEC and ARGS. A function of its own, as others called from handle_exec() take its stack's room. */

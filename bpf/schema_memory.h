@@ -61,7 +61,7 @@ struct sl_growth_sum {
  * ends. event.pid = a process that has it. */
 struct sl_mapped {
 	struct sl_event event;
-	__u32 when;	  /* enum sl_when: READY; EXIT, EXEC: it ends; 0: it has changed */
+	__u32 when; /* enum sl_when: START: exec made it; READY; EXIT, EXEC: it ends; 0: it has changed */
 	__u32 memory;	  /* numbers memories, from 1, since several processes may have one */
 	__u64 rss_bytes;  /* SL_UNKNOWN: not counted */
 	__u64 tree_bytes; /* resident, of the whole tree; likewise */

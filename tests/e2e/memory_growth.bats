@@ -61,12 +61,15 @@ touched() {
 	q '[.runs[0].memory.phases[] | select(.rss_bytes != null) | .rss_bytes - .anonymous_bytes - .file_bytes - .shared_bytes
 	    | . > -131072 and . < 131072] | all' | grep -qx true
 	q '.runs[0].memory.phases[-1].anonymous_bytes > 13 * 1048576' | grep -qx true
+	# What exec makes is the stack with arguments and environment.
+	q '.runs[0].memory.phases[0] | .until == "exec" and .rss_bytes == .anonymous_bytes and .rss_bytes >= 4096
+	    and .rss_bytes < 262144' | grep -qx true
 }
 
 @test "phases: what each adds, to the sum" {
 	session --ready accept --until exit --probes bpf -- "$GROWTH.static"
 	[ "$status" -eq 0 ]
-	q '.runs[0].memory.phases | map(.until) | join(" ")' | grep -q 'ready exit$'
+	q '.runs[0].memory.phases | map(.until) | join(" ")' | grep -q '^exec.* ready exit$'
 	# 8 MiB and a break before, 5 MiB after.
 	q '.runs[0].memory.phases | map(select(.until == "ready" or .until == "exit")) as [$r, $e]
 	   | ($e.rss_bytes - $r.rss_bytes) / 1048576 | . > 4.7 and . < 5.5' | grep -qx true

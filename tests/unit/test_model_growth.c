@@ -48,6 +48,25 @@ static void sums_of_a_phase_are_those_of_its_end(void **state)
 	(void)session_free(s);
 }
 
+static void the_first_phase_is_what_exec_made(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BEGIN "2ms mapped 9 memory=1 when=start rss=23 tree=23 anonymous=9 file=14\n"
+			    "3ms mapped 9 memory=2 when=start rss=41 tree=64\n"
+			    "15ms mapped 9 memory=1 rss=41 tree=82 brk=7 brk_calls=1\n" READY END);
+	const struct run *run = &s->runs[0];
+
+	assert_string_equal(run->memory_phases[0].until, "exec");
+	assert_int_equal(run->memory_phases[0].rss_bytes, 23);
+	assert_int_equal(run->memory_phases[0].anonymous_bytes, 9);
+	assert_int_equal(run->memory_phases[0].file_bytes, 14);
+	assert_int_equal(growth_all(run->memory_phases[0].ways).calls, 0);
+	assert_int_equal(phase(run, "ready")->rss_bytes, 82);
+	assert_int_equal(phase(run, "ready")->ways[GROWTH_BRK].bytes, 7);
+	(void)session_free(s);
+}
+
 static void what_is_told_later_but_has_not_changed_since_holds(void **state)
 {
 	(void)state;
@@ -190,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_of_a_phase_are_those_of_its_end),
+		cmocka_unit_test(the_first_phase_is_what_exec_made),
 		cmocka_unit_test(what_is_told_later_but_has_not_changed_since_holds),
 		cmocka_unit_test(memories_add_up_and_each_is_one_process_s),
 		cmocka_unit_test(sites_of_a_process_are_by_stack_the_largest_first),

@@ -33,7 +33,7 @@ struct growth {	       /* of a process, all images */
 
 /* What the tree had at the end of a phase. The sums are of all that came until then. */
 struct memory_phase {
-	const char *until; /* "linked" "main" "ready" "exit" */
+	const char *until; /* "exec" "linked" "main" "ready" "exit" */
 	int64_t time_ns;
 	int64_t rss_bytes, heap_bytes; /* UNKNOWN: not seen */
 	int64_t anonymous_bytes, file_bytes,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PHASES_MOST = 5 };
+
 /* Of the course: more than a wide terminal has columns. */
 #define POINTS_MOST 240
 
@@ -184,20 +186,36 @@ static void phase_kinds(struct memory_phase *phase, const __u64 *bytes)
 	phase->shared_bytes = counter(kinds[SL_MEMORY_SHARED]);
 }
 
-/* Those that are known, in order. Returns how many. */
-static size_t list_phases(const struct builder *b, struct memory_phase ret[4])
+/* When the first image had what exec gave it. */
+static int64_t exec_ns(const struct builder *b)
 {
-	static const char *const names[] = { "linked", "main", "ready", "exit" };
+	vec_foreach(note, &b->growth.mapped)
+		if (note->event->when == SL_WHEN_START)
+			return rel(b, note->event->event.time_ns);
+	return UNKNOWN;
+}
+
+/* Those that are known, in order. Returns how many. */
+static size_t list_phases(const struct builder *b, struct memory_phase ret[PHASES_MOST])
+{
 	const struct run *run = b->run;
+	const struct {
+		const char *until;
+		int64_t at_ns;
+	} moments[PHASES_MOST] = {
+		{ "exec", exec_ns(b) },
+		{ "linked", milestone_ns(run, "linked") },
+		{ "main", milestone_ns(run, "main") },
+		{ "ready", run->has_ready ? run->ready_ns : UNKNOWN },
+		{ "exit", INT64_MAX },
+	};
 	int64_t before = 0;
 	size_t n = 0;
-	for (size_t i = 0; i < 4; i++) {
-		const int64_t at_ns = i == 2   ? (run->has_ready ? run->ready_ns : UNKNOWN)
-				      : i == 3 ? INT64_MAX
-					       : milestone_ns(run, names[i]);
+	for (size_t i = 0; i < PHASES_MOST; i++) {
+		const int64_t at_ns = moments[i].at_ns;
 		if (at_ns == UNKNOWN || at_ns < before)
 			continue;
-		ret[n++] = (struct memory_phase){ .until = names[i],
+		ret[n++] = (struct memory_phase){ .until = moments[i].until,
 						  .time_ns = at_ns,
 						  .rss_bytes = UNKNOWN,
 						  .heap_bytes = UNKNOWN };
@@ -209,7 +227,7 @@ static size_t list_phases(const struct builder *b, struct memory_phase ret[4])
 
 static void fill_phases(struct builder *b, struct memories *m)
 {
-	struct memory_phase phases[4];
+	struct memory_phase phases[PHASES_MOST];
 	const size_t n = list_phases(b, phases);
 	const struct sl_mapped *last = NULL; /* of those that tell of the tree */
 	size_t at = 0;
