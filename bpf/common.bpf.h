@@ -48,6 +48,7 @@
 
 extern const volatile __u32 want_output;     /* capture what the program prints */
 extern const volatile __u32 wake_early;	     /* wake the reader for what may mean "ready" */
+extern const volatile __u32 look_early;	     /* … and when an image is linked, and begins */
 extern const volatile __u64 ring_wake_bytes; /* … and otherwise when that much is waiting */
 extern __u32 is_over;	     /* the recording ended: the probes only wait to be detached */
 extern __u32 is_ready;	     /* readiness was reached */
@@ -119,7 +120,7 @@ struct link_state {
 	__u32 protects;	 /* that may still come: of each library one */
 	__u32 enters;	 /* … likewise */
 	__u32 is_entered;
-	__u32 reserved;
+	__u32 is_linked; /* SL_MAPPING_LINKED was told */
 };
 
 struct task_state {

@@ -17,6 +17,7 @@ struct turns_map turns SEC(".maps");
 
 const volatile __u32 want_output = 0;
 const volatile __u32 wake_early = 0;
+const volatile __u32 look_early = 0;
 const volatile __u64 ring_wake_bytes = 8 << 20;
 const volatile __u32 n_cpus = 0;
 const volatile __u64 runqueues_offset = 0;

@@ -19,8 +19,20 @@
 #define ENTERS_PER_MAP 4u
 #define CREDIT_MAX     10000u /* libraries of a program */
 
+/* What is resident just then is only seen by who looks at once. */
+static __always_inline void submit(struct sl_mapping *event)
+{
+	const bool is_moment =
+		event->op == SL_MAPPING_LINKED || (event->op == SL_MAPPING_ENTER && event->flags);
+
+	if (is_moment && look_early && !is_ready)
+		bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+	else
+		sl_submit(event, false);
+}
+
 static __always_inline void emit(struct task_state *ts, enum sl_mapping_op op, __u64 enter_ns,
-				 __u64 now, __u64 address)
+				 __u64 now, __u64 address, __u32 flags)
 {
 	struct sl_mapping *event =
 		sl_reserve_for(SL_KIND_MAPPING, sizeof(*event), now, bpf_get_current_pid_tgid());
@@ -35,8 +47,8 @@ static __always_inline void emit(struct task_state *ts, enum sl_mapping_op op, _
 	event->op = op;
 	event->fd = op == SL_MAPPING_MAP ? (__s32)ts->args[4] : -1;
 	event->protection = is_call ? ts->args[2] : 0;
-	event->flags = op == SL_MAPPING_MAP ? ts->args[3] : 0;
-	sl_submit(event, false);
+	event->flags = flags;
+	submit(event);
 }
 
 /* musl's loader has no flag of its own; what it maps first could be any file. */
@@ -64,7 +76,7 @@ static __always_inline int map_exit(struct task_state *ts, __u64 result)
 		link->protects += link->protects < CREDIT_MAX;
 		link->enters += link->enters < CREDIT_MAX ? ENTERS_PER_MAP : 0;
 	}
-	emit(ts, SL_MAPPING_MAP, ts->enter_ns, bpf_ktime_get_ns(), result);
+	emit(ts, SL_MAPPING_MAP, ts->enter_ns, bpf_ktime_get_ns(), result, flags);
 	return 0;
 }
 
@@ -76,21 +88,33 @@ static __always_inline int protect_exit(struct task_state *ts)
 		return 0;
 	link->protects--;
 	if (link->setup_ns)
-		emit(ts, SL_MAPPING_SETUP, link->closed_ns, link->setup_ns, 0);
+		emit(ts, SL_MAPPING_SETUP, link->closed_ns, link->setup_ns, 0, 0);
 	link->setup_ns = 0;
-	emit(ts, SL_MAPPING_PROTECT, ts->enter_ns, bpf_ktime_get_ns(), ts->args[0]);
+	emit(ts, SL_MAPPING_PROTECT, ts->enter_ns, bpf_ktime_get_ns(), ts->args[0], 0);
 	return 0;
+}
+
+/* Once, and before the program begins. */
+static __always_inline void tell_linked(struct task_state *ts, __u64 enter_ns)
+{
+	if (!ts->link.entry || ts->link.is_linked)
+		return;
+	ts->link.is_linked = 1;
+	emit(ts, SL_MAPPING_LINKED, enter_ns, bpf_ktime_get_ns(), 0, 0);
 }
 
 static __always_inline int unmap_exit(struct task_state *ts)
 {
 	struct link_state *link = &ts->link;
 
-	if (!link->is_entered || !link->cache || ts->args[0] != link->cache)
+	if (!link->cache || ts->args[0] != link->cache)
+		return 0;
+	tell_linked(ts, ts->enter_ns);
+	if (!link->is_entered)
 		return 0;
 	link->is_entered = 0;
 	link->cache = 0;
-	emit(ts, SL_MAPPING_DONE, ts->enter_ns, bpf_ktime_get_ns(), ts->args[0]);
+	emit(ts, SL_MAPPING_DONE, ts->enter_ns, bpf_ktime_get_ns(), ts->args[0], 0);
 	return 0;
 }
 
@@ -140,6 +164,7 @@ __noinline int link_fetched(__u64 address, __u64 regs)
 {
 	struct task_state *ts = task_state_of(bpf_get_current_task_btf());
 	__u64 caller = 0, now;
+	__u32 flags;
 
 	if (!ts || !ts->link.enters || !ts->link.loader ||
 	    address != BPF_CORE_READ((struct pt_regs *)regs, ip))
@@ -150,13 +175,17 @@ __noinline int link_fetched(__u64 address, __u64 regs)
 				 (void *)BPF_CORE_READ((struct pt_regs *)regs, sp)) ||
 	     caller - ts->link.loader >= LOADER_BYTES || address - ts->link.loader < LOADER_BYTES))
 		return 0;
-	if (address == ts->link.entry) {
+	/* What it calls before it has closed its cache, it calls to relocate. */
+	if (!ts->link.cache && address != ts->link.entry)
+		tell_linked(ts, now);
+	flags = address == ts->link.entry ? SL_ENTER_PROGRAM : 0;
+	if (flags) {
 		ts->link.entry = 0;
 		memory_tell(memory_key(bpf_get_current_task_btf()), bpf_get_current_pid_tgid(), 0);
 	}
 	ts->link.enters--;
 	ts->link.is_entered = 1;
-	emit(ts, SL_MAPPING_ENTER, now, now, address);
+	emit(ts, SL_MAPPING_ENTER, now, now, address, flags);
 	overhead_add(ts, now, 1);
 	return 0;
 }

@@ -2,16 +2,13 @@
 /* The event schema: the one contract between the kernel probes, the preload
  * shim, the collector, the trace file and the model.
  *
- * To add an event: add a row to SL_EVENT_KINDS, define struct sl_<token> with its
- * size asserted, write fold_<token>() in userspace/model (the build asks for it),
- * emit it, and describe it in docs/trace-format.md (tools/check-docs asks for it).
+ * To add an event: add a row to SL_EVENT_KINDS, define struct sl_<token> with its size asserted, write
+ * fold_<token>() in userspace/model (the build asks for it), emit it, and describe it in docs/trace-format.md.
  *
- * Rules. Fixed-width types only, no implicit padding. A kind's number is frozen
- * and never reused. New fields go at the end: readers accept longer payloads,
- * zero-fill nothing and reject shorter ones. Times are CLOCK_MONOTONIC
- * nanoseconds, ids are those of the initial pid namespace unless SL_FLAG_NS_IDS
- * is set, sizes are bytes. A trailing array without a length is text[] or
- * bytes[]; its length is what `size` leaves, and text ends at the first NUL or at
+ * Rules. Fixed-width types only, no implicit padding. A kind's number is frozen and never reused. New fields go at
+ * the end: readers accept longer payloads, zero-fill nothing and reject shorter ones. Times are CLOCK_MONOTONIC
+ * nanoseconds, ids are those of the initial pid namespace unless SL_FLAG_NS_IDS is set, sizes are bytes. A trailing
+ * array without a length is text[] or bytes[]; its length is what `size` leaves, and text ends at the first NUL or at
  * the record's end. Everything here may come from a hostile program. */
 #ifndef SL_SCHEMA_H
 #define SL_SCHEMA_H
@@ -231,7 +228,10 @@ enum sl_when {
 	SL_WHEN_START = 3,
 	SL_WHEN_EXEC = 4,
 	SL_WHEN_PROBED = 5, /* just before NET PROBED */
-	SL_WHEN_PEAK = 6,   /* RESIDENT: when the tree had most, as far as anybody looked */
+	/* RESIDENT: when the tree had most, as far as anybody looked, and soon after an image was linked, and began. */
+	SL_WHEN_PEAK = 6,
+	SL_WHEN_LINKED,
+	SL_WHEN_MAIN,
 };
 
 /* What resident pages are of, as the kernel counts them and /proc/PID/status says. */

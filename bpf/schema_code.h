@@ -96,7 +96,12 @@ enum sl_mapping_op {
 	SL_MAPPING_ENTER = 4,
 	SL_MAPPING_DONE =
 		5, /* munmap of the loader's cache after an ENTER: what was asked for is loaded */
+	SL_MAPPING_LINKED =
+		6, /* the loader closes its cache, or without one calls its first constructor: all
+				* that the image was linked with is in place */
 };
+
+#define SL_ENTER_PROGRAM 1u /* where the program itself begins */
 
 /* Of a library's mappings those that tell where it lies and when it is complete: of the whole of it,
  * else of its code, and of its data. time_ns = the call returned. */
@@ -109,7 +114,7 @@ struct sl_mapping {
 	__u32 op; /* enum sl_mapping_op */
 	__s32 fd; /* -1: none */
 	__u32 protection;
-	__u32 flags; /* as given to mmap */
+	__u32 flags; /* as given to mmap; of ENTER: SL_ENTER_PROGRAM */
 };
 
 enum sl_language { SL_LANGUAGE_PYTHON = 1 };

@@ -60,6 +60,29 @@ made_of() {
 	q '.runs[0].processes[0].rss.ready | .anonymous_bytes >= 0 and .file_bytes > 0' | grep -qx true
 }
 
+@test "when the program was linked, and when it began" {
+	require_bpf
+	session --heap sample -- "$RESIDENT" keep file
+	[ "$status" -eq 0 ]
+	"$BATS_TEST_DIRNAME/validate" session.json
+	# What it has of its own, of the file and shared comes later: soon after main there is hardly any of it.
+	q '.runs[0] | (.milestones | map({(.name): .time_ns}) | add) as $when | .processes[0].rss
+	   | [.at_linked, .at_main, .at_peak]
+	   | .[0].time_ns >= $when.linked - 100000 and .[1].time_ns >= $when.main and .[1].time_ns > .[0].time_ns
+	     and .[1].rss_bytes < .[2].rss_bytes / 2' | grep -qx true
+	q '.runs[0].processes[0].rss | .at_linked, .at_main | ([.parts[].rss_bytes] | add) == .rss_bytes' >sums
+	[ "$(sort -u sums)" = true ]
+	q '.runs[0].processes[0].rss.at_linked.parts[] | select(.part == "file") | .name' >files
+	grep -q '/libc\.so' files
+	grep -q '/resident$' files
+	"$STARTLINE" report --view resident session.json >seen
+	grep -qE '^resident .* all +linked, at [0-9.]+ [mu]?s ' seen
+	grep -qE '^linked: looked at .* after' seen
+	# Nobody asks for it where only counts are wanted.
+	session -- "$RESIDENT" keep file
+	[ "$(q '.runs[0].processes[0].rss | .at_linked, .at_main' | sort -u)" = null ]
+}
+
 @test "the peak of what follows many short processes, and then only sleeps" {
 	cat >wrapper <<-'END'
 		#!/bin/bash

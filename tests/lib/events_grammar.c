@@ -53,7 +53,8 @@ static const struct name stops[] = {
 };
 static const struct name whens[] = {
 	{ "exit", SL_WHEN_EXIT }, { "ready", SL_WHEN_READY }, { "start", SL_WHEN_START },
-	{ "exec", SL_WHEN_EXEC }, { "peak", SL_WHEN_PEAK }, { NULL, 0 },
+	{ "exec", SL_WHEN_EXEC }, { "peak", SL_WHEN_PEAK }, { "linked", SL_WHEN_LINKED },
+	{ "main", SL_WHEN_MAIN }, { NULL, 0 },
 };
 static const struct name states[] = {
 	{ "R", SL_STATE_PREEMPTED }, { "S", SL_STATE_INTERRUPTIBLE },
@@ -106,7 +107,7 @@ static const struct name sample_reasons[] = {
 static const struct name mapping_ops[] = {
 	{ "map", SL_MAPPING_MAP }, { "protect", SL_MAPPING_PROTECT },
 	{ "setup", SL_MAPPING_SETUP }, { "enter", SL_MAPPING_ENTER },
-	{ "done", SL_MAPPING_DONE }, { NULL, 0 },
+	{ "done", SL_MAPPING_DONE }, { "linked", SL_MAPPING_LINKED }, { NULL, 0 },
 };
 static const struct name allocators[] = {
 	{ "jemalloc", SL_ALLOCATOR_JEMALLOC }, { "mimalloc", SL_ALLOCATOR_MIMALLOC },

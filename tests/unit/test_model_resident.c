@@ -42,6 +42,28 @@ static void pages_count_once(void **state)
 	(void)session_free(s);
 }
 
+/* Each was looked at as it began: that adds up to nothing. */
+static void beginnings_are_no_peak_and_of_the_last_image(void **state)
+{
+	(void)state;
+	struct session *s =
+		build(BEGIN READY "2500us resident 9 main all rss=100 pss=70 private=50\n"
+				  "2500us resident 10 main all rss=900 pss=800 private=700\n"
+				  "2600us resident 10 linked all rss=800 pss=800 private=700\n"
+				  "3ms memory ready processes=2 now=310 peak=400 at=2ms\n"
+				  "4ms resident 9 ready all rss=200 pss=110 private=20\n"
+				  "4ms resident 10 ready all rss=100 pss=50 private=10\n"
+				  "5ms exec 10 /y argv=y\n"
+				  "6ms resident 10 linked all rss=7 pss=7 private=7\n" END);
+	const struct run *run = &s->runs[0];
+
+	assert_int_equal(run->peak_pss_bytes, 160);
+	assert_int_equal(run->processes[0].looks[LOOK_MAIN].rss_bytes, 100);
+	assert_int_equal(run->processes[1].looks[LOOK_LINKED].rss_bytes, 7);
+	assert_false(run->processes[1].looks[LOOK_MAIN].is_known);
+	(void)session_free(s);
+}
+
 static void the_peak_is_the_highest_look_and_may_be_higher(void **state)
 {
 	(void)state;
@@ -102,6 +124,7 @@ static void hostile_numbers_leave_no_sum(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(beginnings_are_no_peak_and_of_the_last_image),
 		cmocka_unit_test(pages_count_once),
 		cmocka_unit_test(the_peak_is_the_highest_look_and_may_be_higher),
 		cmocka_unit_test(who_could_not_be_looked_at_leaves_no_sum),

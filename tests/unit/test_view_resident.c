@@ -55,6 +55,28 @@ static void each_says_when_it_was_looked_at(void **state)
 		      true);
 }
 
+static void a_process_is_seen_as_it_began(void **state)
+{
+	(void)state;
+	const char *story =
+		"0 meta source.bpf=ok\n0 meta source.shim=ok\n0 mark 9 spawn\n1ms exec 9 /x argv=x\n"
+		"2ms mark 9 linked\n3ms mark 9 main\n2ms task 10 parent=9\n"
+		"3100us resident 9 linked all rss=2000000 pss=1000000 private=500000\n"
+		"3100us resident 9 linked file rss=2000000 text=/usr/lib/one.so\n"
+		"3500us resident 9 main all rss=2500000 pss=1000000 private=600000\n"
+		"3500us resident 9 main file rss=2500000 text=/usr/lib/two.so\n"
+		"3600us resident 10 main all rss=1500000 pss=1500000 private=500000\n" PEAK(
+			"peak=46500000 at=7ms");
+	assert_prints(story, TABLE_TEXT, "linked, at 2.10 ms", true);
+	assert_prints(story, TABLE_TEXT, "main, at 2.50 ms", true);
+	assert_prints(story, TABLE_TEXT, "one.so", true);
+	assert_prints(story, TABLE_TEXT, "linked: looked at 2.10 ms, 1.10 ms after", true);
+	assert_prints(story, TABLE_TEXT, "main: looked at 2.50 ms, 500 us after", true);
+	/* Of others programs are told alone. */
+	assert_prints(story, TABLE_TEXT, "1.5 MB", false);
+	assert_prints(story, TABLE_CSV, ",2,main,2600000,,46500000,all,,1500000", true);
+}
+
 static void what_does_not_stand_for_the_peak_says_so(void **state)
 {
 	(void)state;
@@ -76,6 +98,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_says_when_it_was_looked_at),
+		cmocka_unit_test(a_process_is_seen_as_it_began),
 		cmocka_unit_test(what_does_not_stand_for_the_peak_says_so),
 		cmocka_unit_test(a_peak_that_lags_behind_or_is_unknown_is_no_riddle),
 	};

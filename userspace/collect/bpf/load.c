@@ -101,6 +101,7 @@ static void configure(struct probes *p, const struct bpf_settings *settings, str
 	skeleton->rodata->follows_containers = settings->follows_containers;
 	skeleton->rodata->want_output = settings->want_output;
 	skeleton->rodata->wake_early = settings->wake_early;
+	skeleton->rodata->look_early = settings->look_early;
 	skeleton->rodata->ring_wake_bytes = p->ring_bytes / RING_WAKE_DIV;
 	skeleton->rodata->n_cpus = (uint32_t)p->n_cpus;
 	skeleton->rodata->runqueues_offset = k->percpu.runqueues;

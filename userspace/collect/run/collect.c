@@ -86,6 +86,7 @@ static int take_event(void *data, const struct sl_event *event)
 	e = tree_feed(&r->tree, event);
 	if (e < 0)
 		return e;
+	run_look_feed(r, event);
 	if (r->watch != NULL && !r->is_ready)
 		r->is_ready = ready_watch_feed(r->watch, event, &r->ready);
 	const bool is_hidden = c->redactor != NULL && event->kind == SL_KIND_OUTPUT;
@@ -109,13 +110,29 @@ static int drain_blocks(struct collector *c)
 	return c->shim != NULL && c->perf != NULL ? source_shim_blocks(c->shim, take_block, c) : 0;
 }
 
+/* *ret_looks: how often an image that has begun was looked at: its next moment may be near, and the other sources
+ * take longer to read. */
+static int drain_kernel(struct collector *c, size_t *ret_looks)
+{
+	int e = source_bpf_drain(c->bpf, collector_sink(c));
+	*ret_looks = 0;
+	while (e >= 0 && c->run != NULL && c->run->looks.n_early > 0) {
+		++*ret_looks;
+		e = run_look_early(c->run);
+		if (e >= 0)
+			e = source_bpf_drain(c->bpf, collector_sink(c));
+	}
+	return e;
+}
+
 int collector_drain(struct collector *c)
 {
 	/* What happens while the others are read, they do not know. */
 	const uint64_t begin_ns = now_ns();
+	size_t n_looks = 0;
 	int e = 0;
 	if (c->bpf != NULL)
-		e = source_bpf_drain(c->bpf, collector_sink(c));
+		e = drain_kernel(c, &n_looks);
 	if (e >= 0)
 		e = drain_blocks(c);
 	if (e >= 0 && c->shim != NULL)
@@ -353,6 +370,8 @@ static void flush_output(struct run *r)
 
 static int dispatch(struct run *r, enum wake wake)
 {
+	size_t n_looks = 0;
+	int e = 0;
 	switch (wake) {
 	case WAKE_SIGNAL:
 		on_signal(r);
@@ -380,6 +399,10 @@ static int dispatch(struct run *r, enum wake wake)
 	case WAKE_PROBES: /* every turn of the loop looks at these */
 		return 0;
 	case WAKE_BPF:
+		e = drain_kernel(r->c, &n_looks);
+		if (e < 0 || n_looks > 0)
+			return e;
+		break;
 	case WAKE_SHIM:
 	case WAKE_STACKS:
 		break;

@@ -42,6 +42,7 @@ struct collect_spec {
 	unsigned int probes; /* enum probe_set bits; 0: none */
 	struct heap_mode heap;
 	bool slows_on_overrun;	 /* with exact: who records faster than is read has to wait */
+	bool looks_early;	 /* at each image's resident memory as it is linked and begins */
 	bool keeps_blocks;	 /* with exact: BLOCK of every allocation and free */
 	int stacks_hz;		 /* of the timer that samples stacks; STACKS_AUTO, STACKS_OFF */
 	uint64_t wait_stacks_ns; /* a wait as long as that has its stack; 0: 1 ms */

@@ -90,6 +90,7 @@ static int open_bpf(struct collector *c, const struct collect_spec *spec)
 		.ring_bytes = ring_bytes(c, spec),
 		.want_output = needs_output(spec),
 		.wake_early = spec->n_rules > 0,
+		.look_early = spec->looks_early,
 		.switch_limit = SWITCH_LIMIT,
 		.argv = spec->argv,
 		.want_stacks = c->perf != NULL,

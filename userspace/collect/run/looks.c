@@ -17,6 +17,9 @@
 #define LONG_MOST 64
 /* Of one look. */
 #define KEPT_MOST ((size_t)16 << 20)
+/* Images of a run that are looked at as soon as they begin, or half as many where each is twice: these looks
+ * have no other bound. */
+#define EARLY_MOST 64
 
 _Static_assert(offsetof(struct sl_resident, when) == offsetof(struct sl_allocator, when),
 	       "what a look keeps says when in the same place");
@@ -46,15 +49,20 @@ static int look_at(struct run *r, pid_t pid, struct resident_ask *ask, struct re
 		       : source_proc_allocator(pid, ask->is_ns, ask->when, &allocator, sink);
 }
 
-static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
+static struct resident_ask look_ask(const struct run *r, enum sl_when when)
 {
 	const bool has_shim = r->c->shim != NULL;
-	struct resident_ask ask = {
+	return (struct resident_ask){
 		.when = when,
 		.is_ns = r->tree.use_ns_pids,
 		.own_directory = has_shim ? source_shim_directory(r->c->shim) : NULL,
 		.own_file = has_shim ? source_shim_path(r->c->shim) : NULL,
 	};
+}
+
+static int look(struct run *r, enum sl_when when, struct sink sink, struct resident_sums *ret)
+{
+	struct resident_ask ask = look_ask(r, when);
 	int e = !r->tree.has_events || r->tree.use_ns_pids ? run_walk(r) : 0;
 	*ret = (struct resident_sums){ 0 };
 	for (size_t i = 0; e >= 0 && i < r->tree.pids.n; i++) {
@@ -115,6 +123,37 @@ int run_look_up(struct run *r, uint64_t now)
 		       clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
 	if (e >= 0)
 		keep_highest(r, &kept, &sums);
+	return e;
+}
+
+void run_look_feed(struct run *r, const struct sl_event *event)
+{
+	const struct sl_mapping *mapping = (const void *)event;
+	struct looks *l = &r->looks;
+	if (event->kind != SL_KIND_MAPPING ||
+	    (mapping->op == SL_MAPPING_ENTER ? mapping->flags == 0
+					     : mapping->op != SL_MAPPING_LINKED) ||
+	    !r->spec->looks_early || r->is_ready || r->tree.use_ns_pids ||
+	    l->n_early == EARLY_AHEAD || l->n_early_all == EARLY_MOST)
+		return;
+	l->early[l->n_early++] = (struct early_look){
+		.pid = (pid_t)event->pid,
+		.when = mapping->op == SL_MAPPING_ENTER ? SL_WHEN_MAIN : SL_WHEN_LINKED,
+	};
+	l->n_early_all++;
+}
+
+int run_look_early(struct run *r)
+{
+	struct looks *l = &r->looks;
+	const size_t n = l->n_early;
+	int e = 0;
+	l->n_early = 0;
+	for (size_t i = 0; i < n && e >= 0; i++) {
+		struct resident_sums sums = { 0 };
+		const struct resident_ask ask = look_ask(r, l->early[i].when);
+		e = source_proc_resident(l->early[i].pid, &ask, &sums, collector_sink(r->c));
+	}
 	return e;
 }
 

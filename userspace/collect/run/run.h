@@ -50,12 +50,20 @@ struct collector {
 	struct run *run;	     /* the one in progress, for the sink */
 };
 
+/* Images that have begun and were not looked at yet. */
+#define EARLY_AHEAD 8
+
 struct looks {			  /* at the resident memory of the tree; looks.c */
 	struct buf peak;	  /* RESIDENT of the highest so far */
 	uint64_t rss_bytes;	  /* … and what it found */
 	struct resident_sums pss; /* of the one that found most PSS, at pss_ns; 0: none */
 	uint64_t pss_ns;
 	struct look_pace pace; /* of those on its way up */
+	struct early_look {
+		pid_t pid;
+		enum sl_when when;
+	} early[EARLY_AHEAD]; /* asked for */
+	size_t n_early, n_early_all;
 };
 
 struct run {
@@ -127,6 +135,9 @@ int run_usage_exit(struct run *r);
 int run_memory(struct run *r, enum sl_when when);
 /* looks.c: tells what resident memory is made of now, of all processes of the tree (RESIDENT). */
 int run_look(struct run *r, enum sl_when when);
+/* To be told all events, and afterwards to look at what began. */
+void run_look_feed(struct run *r, const struct sl_event *event);
+int run_look_early(struct run *r);
 /* Looks, if the tree has grown since and it is time, and keeps what stands for the peak … */
 int run_look_up(struct run *r, uint64_t now);
 /* … until the run is over. */

@@ -28,6 +28,7 @@ struct source_bpf;
 struct bpf_settings {
 	size_t ring_bytes;	 /* 0: the default */
 	bool want_output;	 /* capture writes on descriptors 1 and 2 (OUTPUT) */
+	bool look_early;	 /* wake the reader when an image is linked, and when it begins */
 	bool wake_early;	 /* wake the reader for events that may satisfy a readiness rule */
 	uint64_t cgroup_id;	 /* also record tasks of this cgroup (v2 id); 0: none */
 	bool follows_containers; /* … and of those that container runtimes make from now on */

@@ -23,7 +23,7 @@
 #include "userspace/trace/ready.h"
 #include "userspace/trace/trace.h"
 
-#define WHEN_LIMIT 5 /* one past the last enum sl_when */
+#define WHEN_LIMIT 5 /* one past the last enum sl_when of counters */
 #define FOREVER	   UINT64_MAX
 
 /* ---- one run ---- */

@@ -12,10 +12,12 @@ _Static_assert((int)SL_PART_OWN - (int)SL_PART_HEAP == (int)PART_OWN, "the same 
 
 static enum resident_when look_of(uint32_t when)
 {
-	return when == SL_WHEN_READY  ? LOOK_READY
-	       : when == SL_WHEN_PEAK ? LOOK_PEAK
-	       : when == SL_WHEN_EXIT ? LOOK_END
-				      : LOOK_COUNT;
+	return when == SL_WHEN_READY	? LOOK_READY
+	       : when == SL_WHEN_PEAK	? LOOK_PEAK
+	       : when == SL_WHEN_EXIT	? LOOK_END
+	       : when == SL_WHEN_LINKED ? LOOK_LINKED
+	       : when == SL_WHEN_MAIN	? LOOK_MAIN
+					: LOOK_COUNT;
 }
 
 void resident_told(struct builder *b, const struct sl_resident *e)
@@ -161,7 +163,8 @@ static void peak_sums(struct builder *b)
 		pss = counter(e->pss_bytes);
 		rss = counter(e->rss_bytes);
 	}
-	for (enum resident_when look = 0; look < LOOK_COUNT; look++) {
+	/* Earlier ones are of each process at another time. */
+	for (enum resident_when look = LOOK_READY; look < LOOK_COUNT; look++) {
 		struct sums sums;
 		if (!sum_up(b, look, &sums))
 			continue;
@@ -175,11 +178,20 @@ static void peak_sums(struct builder *b)
 	run->peak_pss_error_bytes = run->peak_rss_bytes > rss ? run->peak_rss_bytes - rss : 0;
 }
 
+/* What the last image was when it began, not one before it. */
+static bool is_of_last_image(const struct proc *p, enum resident_when look)
+{
+	const struct sl_resident *all = p->looks[look].all;
+	return look >= LOOK_READY || all == NULL || p->images.n == 0 ||
+	       all->event.time_ns >= vec_last(&p->images)->done_ns;
+}
+
 void resident_finish(struct builder *b)
 {
 	vec_foreach(p, &b->procs)
 		for (enum resident_when look = 0; look < LOOK_COUNT; look++)
-			finish_look(b, &p->looks[look], &p->out.looks[look]);
+			if (is_of_last_image(p, look))
+				finish_look(b, &p->looks[look], &p->out.looks[look]);
 	ready_sums(b);
 	peak_sums(b);
 }

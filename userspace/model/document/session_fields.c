@@ -176,6 +176,8 @@ RECORD(look_record, resident_look, "look at memory", false,
 RECORD(resident_record, process, "resident memory", false,
 	KINDS(peak_kinds, "peak"),
 	KINDS(ready_kinds, "ready"),
+	LOOK(LOOK_LINKED, "at_linked"),
+	LOOK(LOOK_MAIN, "at_main"),
 	LOOK(LOOK_READY, "at_ready"),
 	LOOK(LOOK_PEAK, "at_peak"),
 	LOOK(LOOK_END, "at_end"));

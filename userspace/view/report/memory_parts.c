@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the resident memory of each process consists of: at readiness, else when the tree had most. */
+/* What the resident memory of each process consists of: as it was linked and began, where somebody looked, and at
+ * readiness, else when the tree had most. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "userspace/base/units.h"
 #include "userspace/view/report/parts.h"
@@ -39,11 +41,13 @@ struct adding {
 	const char *label;
 	enum resident_when when;
 	int64_t tree_bytes; /* of all that were looked at then */
+	bool is_for_all;    /* false: people have enough with others */
 };
 
 static const char *word_of(enum resident_when when)
 {
-	return when == LOOK_READY ? "ready" : "peak";
+	static const char *const words[LOOK_COUNT] = { "linked", "main", "ready", "peak", "end" };
+	return words[when];
 }
 
 static int64_t tree_bytes(const struct run *run, enum resident_when when)
@@ -82,6 +86,8 @@ static void add_whole(const struct adding *a, const struct resident_part *all)
 	table_audience(a->t, FOR_PROGRAMS);
 	add_row(a, "all", all);
 	dated.name = when;
+	if (!a->is_for_all)
+		return;
 	table_audience(a->t, FOR_PEOPLE);
 	table_tone(a->t, TONE_STRONG);
 	add_row(a, "all", &dated);
@@ -102,7 +108,7 @@ static void add_process(const struct adding *a, const struct resident_look *look
 	add_whole(a, &all);
 	for (size_t i = 0; i < look->n_parts; i++) {
 		const struct resident_part *p = &look->parts[i];
-		const bool is_large = p->rss_bytes >= look->rss_bytes / LEAST_PART;
+		const bool is_large = a->is_for_all && p->rss_bytes >= look->rss_bytes / LEAST_PART;
 		table_audience(a->t, is_large ? FOR_ALL : FOR_PROGRAMS);
 		add_row(a, memory_part_words(p->part), p);
 		if (is_large)
@@ -113,7 +119,7 @@ static void add_process(const struct adding *a, const struct resident_look *look
 		rest.dirty_bytes = sum_known(rest.dirty_bytes, p->dirty_bytes);
 		rest.swap_bytes = sum_known(rest.swap_bytes, p->swap_bytes);
 	}
-	if (rest.rss_bytes > 0) {
+	if (rest.rss_bytes > 0 && a->is_for_all) {
 		table_audience(a->t, FOR_PEOPLE);
 		add_row(a, "smaller parts", &rest);
 	}
@@ -184,6 +190,49 @@ static void note_peak(struct table *t, const struct run *run, const struct addin
 			most);
 }
 
+static const struct milestone *milestone_of(const struct run *run, const struct adding *a)
+{
+	for (size_t i = 0; i < run->n_milestones; i++) {
+		const struct milestone *m = &run->milestones[i];
+		if (m->process == a->process->id && m->time_ns != UNKNOWN &&
+		    strcmp(m->name, word_of(a->when)) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* Nobody holds the process meanwhile: what the tree had just then is known by the kernel's counters. */
+static void note_early(const struct adding *a, int64_t then_ns)
+{
+	char at[UNITS_BYTES], after[UNITS_BYTES], had[UNITS_BYTES];
+	const int64_t look_ns = a->process->looks[a->when].time_ns;
+	int64_t tree = UNKNOWN;
+	for (size_t i = 0; i < a->run->n_memory_phases; i++)
+		if (strcmp(a->run->memory_phases[i].until, word_of(a->when)) == 0)
+			tree = a->run->memory_phases[i].rss_bytes;
+	(void)format_ns(after, look_ns > then_ns ? (double)(look_ns - then_ns) : 0);
+	table_note(a->t, "%s: looked at %s, %s after%s%s%s", word_of(a->when),
+		   format_ns(at, (double)look_ns), after,
+		   tree != UNKNOWN ? ", when the tree had " : "",
+		   tree != UNKNOWN ? format_bytes(had, (double)tree) : "",
+		   tree != UNKNOWN ? " by the kernel's counters" : "");
+}
+
+/* The process as it began; people see the one that the milestones are of. */
+static void add_beginning(struct adding a)
+{
+	for (a.when = LOOK_LINKED; a.when <= LOOK_MAIN; a.when++) {
+		const struct resident_look *look = &a.process->looks[a.when];
+		const struct milestone *milestone = milestone_of(a.run, &a);
+		a.tree_bytes = UNKNOWN;
+		a.is_for_all = milestone != NULL;
+		if (look->is_known)
+			add_process(&a, look);
+		if (look->is_known && milestone != NULL)
+			note_early(&a, milestone->time_ns);
+	}
+}
+
 struct table *build_resident(const struct session *s, size_t run_index)
 {
 	const struct run *run = &s->runs[run_index];
@@ -202,7 +251,9 @@ struct table *build_resident(const struct session *s, size_t run_index)
 					  .process = p,
 					  .label = process_label(run, p->id, &label),
 					  .when = when,
-					  .tree_bytes = tree_bytes(run, when) };
+					  .tree_bytes = tree_bytes(run, when),
+					  .is_for_all = true };
+		add_beginning(a);
 		add_process(&a, &p->looks[when]);
 		if (when == LOOK_READY)
 			note_live(&a, &p->looks[when]);
