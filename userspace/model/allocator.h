@@ -22,7 +22,7 @@ struct allocator {
 	bool is_known;	     /* false: there is none, or it does not say anything */
 	const char *name;    /* "jemalloc"; NULL: as above */
 	const char *version; /* "5.3.0"; "": it does not say */
-	struct allocator_look looks[LOOK_COUNT];
+	struct allocator_look looks[LOOK_OF_ALL];
 };
 
 #endif

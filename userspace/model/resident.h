@@ -35,8 +35,15 @@ struct resident_part {
 	int64_t areas, rss_bytes, pss_bytes, private_bytes, dirty_bytes, swap_bytes;
 };
 
-/* The first two are of a process, the others of all at that time. */
-enum resident_when { LOOK_LINKED, LOOK_MAIN, LOOK_READY, LOOK_PEAK, LOOK_END, LOOK_COUNT };
+enum resident_when {
+	LOOK_READY,
+	LOOK_PEAK,
+	LOOK_END,
+	LOOK_OF_ALL, /* those before it are of all processes at once */
+	LOOK_LINKED = LOOK_OF_ALL,
+	LOOK_MAIN,
+	LOOK_COUNT
+};
 
 /* The parts add up to rss_bytes. pss: pages divided by how many processes have them; private: of no other
  * process; dirty: of these, written. */

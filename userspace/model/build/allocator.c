@@ -39,7 +39,7 @@ static void count_threads(struct builder *b)
 		if (note->start == NULL)
 			continue;
 		note->n_threads++;
-		for (int look = 0; look < LOOK_COUNT; look++)
+		for (int look = 0; look < LOOK_OF_ALL; look++)
 			note->n_ended[look] += note->looks[look] != NULL && t->end_ns != 0 &&
 					       t->end_ns <= note->looks[look]->event.time_ns;
 	}
@@ -102,7 +102,7 @@ void allocators_finish(struct builder *b)
 		p->out.allocator.is_known = true;
 		p->out.allocator.name = names[start->allocator];
 		p->out.allocator.version = text_of(b->arena, &start->event, start->text);
-		for (int look = 0; look < LOOK_COUNT; look++)
+		for (int look = 0; look < LOOK_OF_ALL; look++)
 			finish_look(b, p, look, &p->out.allocator.looks[look]);
 	}
 }

@@ -49,8 +49,8 @@ struct look_note { /* RESIDENT of one moment */
 };
 
 struct allocator_note { /* ALLOCATOR of the current image; NULL */
-	const struct sl_allocator *start, *looks[LOOK_COUNT];
-	int64_t n_threads, n_ended[LOOK_COUNT];
+	const struct sl_allocator *start, *looks[LOOK_OF_ALL];
+	int64_t n_threads, n_ended[LOOK_OF_ALL];
 };
 
 struct call_counts {

@@ -163,8 +163,7 @@ static void peak_sums(struct builder *b)
 		pss = counter(e->pss_bytes);
 		rss = counter(e->rss_bytes);
 	}
-	/* Earlier ones are of each process at another time. */
-	for (enum resident_when look = LOOK_READY; look < LOOK_COUNT; look++) {
+	for (enum resident_when look = 0; look < LOOK_OF_ALL; look++) {
 		struct sums sums;
 		if (!sum_up(b, look, &sums))
 			continue;
@@ -182,7 +181,7 @@ static void peak_sums(struct builder *b)
 static bool is_of_last_image(const struct proc *p, enum resident_when look)
 {
 	const struct sl_resident *all = p->looks[look].all;
-	return look >= LOOK_READY || all == NULL || p->images.n == 0 ||
+	return look < LOOK_OF_ALL || all == NULL || p->images.n == 0 ||
 	       all->event.time_ns >= vec_last(&p->images)->done_ns;
 }
 

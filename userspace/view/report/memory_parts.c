@@ -46,7 +46,10 @@ struct adding {
 
 static const char *word_of(enum resident_when when)
 {
-	static const char *const words[LOOK_COUNT] = { "linked", "main", "ready", "peak", "end" };
+	static const char *const words[LOOK_COUNT] = {
+		[LOOK_READY] = "ready",	  [LOOK_PEAK] = "peak", [LOOK_END] = "end",
+		[LOOK_LINKED] = "linked", [LOOK_MAIN] = "main",
+	};
 	return words[when];
 }
 
