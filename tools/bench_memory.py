@@ -53,6 +53,18 @@ class Tools:
         out = tempfile.mktemp(prefix="heaptrack-", dir=self.work)
         return {"heaptrack": (["heaptrack", "-o", out] + command, {})}
 
+    def massif(self, command):
+        if not shutil.which("valgrind"):
+            return {}
+        out = os.path.join(self.work, "massif.out")
+        return {"massif, once": (["valgrind", "-q", "--tool=massif", "--massif-out-file=" + out] + command, {})}
+
+    def massif(self, command):
+        if not shutil.which("valgrind"):
+            return {}
+        return {"massif, one round": (["valgrind", "-q", "--tool=massif", "--trace-children=yes",
+                                       "--massif-out-file=" + os.path.join(self.work, "massif.%p")] + command, {})}
+
     def uprobe(self, command):
         libc = self.library("libc.so.6")
         if not shutil.which("bpftrace") or not libc or os.geteuid() != 0:
