@@ -24,11 +24,11 @@ background() {
 	disown # it is killed without a word
 }
 
-# NAME, PID, SHARE, [FILE]: stops it 50 times, and 5 instructions after each; that many per cent must be equal
+# NAME, PID, SHARE, [FILE]: stops it 50 ($TIMES) times, and 5 instructions after each; that many per cent must be equal
 # to the outermost frame or as far as gdb can see, and none wrong. FILE tells gdb what PID's does not.
 compare_stacks() {
 	sleep 0.3
-	NAME=$1 N=50 STEPS=5 TOOL="$ROOT/build/tests/tools/unwind_points" \
+	NAME=$1 N=${TIMES:-50} STEPS=5 TOOL="$ROOT/build/tests/tools/unwind_points" \
 		gdb -nx -batch ${4:+"$4"} -p "$2" -x "$BATS_TEST_DIRNAME/unwind_against_gdb.py" >log 2>&1 3>&- || true
 	grep '^#' log || true
 	line=$(grep '^unwound' log) || { tail -n 5 log && false; }
@@ -191,7 +191,7 @@ compare_stacks() {
 		background ./$program
 		names=
 		[ "$program" != stripped ] || names=./work
-		compare_stacks "go, $program" $! 99 $names
+		TIMES=30 compare_stacks "go, $program" $! 99 $names
 		kill -KILL $!
 	done
 }

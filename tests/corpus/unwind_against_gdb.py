@@ -142,11 +142,27 @@ class Comparison:
                  "".join("; %d %s" % (v, k) for k, v in sorted(self.ends.items()))))
 
 
+def interrupted(pid, seconds, command):
+    """Stops the program after so long, and again each second until it stands: it may be a thread that sleeps for
+    ever which gdb waits for, while others run."""
+    is_over = threading.Event()
+
+    def interrupt():
+        wait = seconds
+        while not is_over.wait(wait):
+            os.kill(pid, signal.SIGINT)
+            wait = 1
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        gdb.execute(command, to_string=True)
+    finally:
+        is_over.set()
+        thread.join()
+
+
 def run_for(pid, seconds):
-    timer = threading.Timer(seconds, lambda: os.kill(pid, signal.SIGINT))
-    timer.start()
-    gdb.execute("continue", to_string=True)
-    timer.cancel()
+    interrupted(pid, seconds, "continue")
 
 
 def run_to_one_of(pid, places):
@@ -180,7 +196,7 @@ def main():
                 unwind_v8.flush()
             comparison.all_threads()
             for _ in range(int(os.environ["STEPS"])):
-                gdb.execute("stepi", to_string=True)
+                interrupted(pid, 2, "stepi")
                 thread = gdb.selected_thread()
                 comparison.thread(thread.ptid[0], thread.ptid[1])
     except gdb.error as error:
