@@ -99,6 +99,8 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 		return;
 	}
 	const bool is_shared = s == &life.lane->shared;
+	/* Asked once: it is a call of an allocator that is not glibc's. */
+	const __s64 usable = p != NULL ? usable_or_asked(p, n) : 0;
 	/* malloc's attempts follow from the others (bpf/lane.h). */
 	__u64 *attempts = call == SL_HEAP_MALLOC ? NULL : &s->calls[call];
 	__u64 *failures = p == NULL ? &s->calls[SL_HEAP_FAILED] : NULL;
@@ -112,11 +114,11 @@ void allocated_slow(struct sl_lane_slot *s, enum sl_heap_call call, void *p, siz
 	else if (failures != NULL)
 		slot_add(failures, 1);
 	else if (is_shared)
-		counters_shared_allocated(life.lane, n, usable_or_asked(p, n));
+		counters_shared_allocated(life.lane, n, usable);
 	else
-		count_allocated(s, n, usable_or_asked(p, n));
+		count_allocated(s, n, usable);
 	if (p != NULL)
-		block_allocated(p, usable_or_asked(p, n));
+		block_allocated(p, usable);
 }
 
 void freed_slow(struct sl_lane_slot *s, enum sl_heap_call call, __s64 usable)
