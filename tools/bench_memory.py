@@ -56,12 +56,6 @@ class Tools:
     def massif(self, command):
         if not shutil.which("valgrind"):
             return {}
-        out = os.path.join(self.work, "massif.out")
-        return {"massif, once": (["valgrind", "-q", "--tool=massif", "--massif-out-file=" + out] + command, {})}
-
-    def massif(self, command):
-        if not shutil.which("valgrind"):
-            return {}
         return {"massif, one round": (["valgrind", "-q", "--tool=massif", "--trace-children=yes",
                                        "--massif-out-file=" + os.path.join(self.work, "massif.%p")] + command, {})}
 

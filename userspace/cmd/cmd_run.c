@@ -243,7 +243,7 @@ int cmd_run(int argc, char **argv)
 	struct recorder r = { .o = &o };
 	int e = record_options_spec(&o.record, &r.spec);
 	/* It holds the program up for a moment, so not where it is only to be measured. */
-	r.spec.looks_early = r.spec.heap.kind != HEAP_COUNT;
+	r.spec.looks_early = r.spec.heap.sample_bytes != 0;
 	r.spec.argv = o.command;
 	r.spec.runs = o.runs;
 	r.spec.warmup = o.warmup;

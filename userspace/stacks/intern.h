@@ -12,8 +12,8 @@
 #include "userspace/stacks/unwind.h"
 
 enum {
-	/* Eight runs of a test suite in Python have 230,000 and 26,000. With so many the recorder needs some 45 MiB,
-	 * and 60 for a moment. */
+	/* Eight runs of a test suite in Python have 230,000 and 26,000. The map of so many stacks takes 32 MiB, and 16
+	 * more for a moment; tests/corpus/long_runs.bats bounds the whole. */
 	INTERN_STACKS_MAX = 1000000,
 	INTERN_FRAMES_MAX = 200000,
 };
