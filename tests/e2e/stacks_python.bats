@@ -17,18 +17,20 @@ setup() {
 		    while n:
 		        n -= 1
 
-		def heavy():
-		    burn(70000)
+		def heavy(unit):
+		    burn(7 * unit)
 
 		class Rest:
-		    def light(self):
-		        burn(30000)
+		    def light(self, unit):
+		        burn(3 * unit)
 
 		def split_work(end):
-		    rest = Rest()
+		    rest, n = Rest(), 0
 		    while time.thread_time() < end:
-		        heavy()
-		        rest.light()
+		        # No two rounds take as long: otherwise they keep step with the samples where one takes 2 ms.
+		        n = (n * 5 + 3) % 16
+		        heavy(4000 + 500 * n)
+		        rest.light(4000 + 500 * n)
 
 		def wait_for_it():
 		    time.sleep(0.15)
