@@ -27,10 +27,11 @@ setup() {
 		def split_work(end):
 		    rest, n = Rest(), 0
 		    while time.thread_time() < end:
-		        # No two rounds take as long: otherwise they keep step with the samples where one takes 2 ms.
+		        # Rounds that took 2 ms each would keep step with the samples: 16 lengths, in turn.
 		        n = (n * 5 + 3) % 16
-		        heavy(4000 + 500 * n)
-		        rest.light(4000 + 500 * n)
+		        unit = 4000 + 500 * n
+		        heavy(unit)
+		        rest.light(unit)
 
 		def wait_for_it():
 		    time.sleep(0.15)
